@@ -1,0 +1,37 @@
+# `make demo` and `make test` need Python 3.11 or newer and nothing else.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := .make/ready
+# The type checker reads the settings, but asks neither server anything.
+NO_SERVERS := DATABASE_URL=postgres:///none REDIS_URL=redis://none
+
+.PHONY: demo test lint check clean
+
+demo: $(READY)
+	@$(BIN)/python manage.py demo $(if $(ONCE),--once) \
+	  $(if $(PORT),--port $(PORT)) $(if $(SANDBOX_PORT),--sandbox-port $(SANDBOX_PORT))
+
+test: $(READY)
+	$(BIN)/python -m pytest $(ARGS)
+
+# Lint, types and migrations: what .ci/run checks before the tests.
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(NO_SERVERS) $(BIN)/mypy .
+
+check: lint
+	$(BIN)/python manage.py check --fail-level WARNING
+	$(BIN)/python manage.py makemigrations --check --dry-run
+
+$(READY): uv.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Python 3.11 or newer is needed; name it with: make PYTHON=/path/to/python3.11 demo"; exit 1; }
+	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check 'uv>=0.9'
+	@$(BIN)/uv sync --frozen --quiet
+	@mkdir -p $(dir $(READY)) && touch $(READY)
+
+clean:
+	rm -rf $(VENV) .make var

@@ -1,0 +1,12 @@
+"""The admin's pages of engagements and of what became of them."""
+
+from engagements.admin.engagement import EngagementAdmin
+from engagements.admin.logs import AttemptAdmin, BatchAdmin, DeliveryAdmin, RunAdmin
+
+__all__ = [
+    "AttemptAdmin",
+    "BatchAdmin",
+    "DeliveryAdmin",
+    "EngagementAdmin",
+    "RunAdmin",
+]

@@ -1,0 +1,264 @@
+"""Engagements: the list, Engagement Creation, and the page of one engagement."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from unfold.admin import ModelAdmin
+from unfold.decorators import display
+
+from engagements import reports
+from engagements.admin.acts import ENGAGEMENT_ACTS, Act, act_view, buttons, missing
+from engagements.admin.panels import PreviewPanel, preview_panel
+from engagements.forms import EngagementForm
+from engagements.models import Engagement, Run
+from engagements.variables import known_variables
+from externalapi.models import ExternalAPI
+
+RUNS_SHOWN = 10
+
+
+@admin.register(Engagement)
+class EngagementAdmin(ModelAdmin):
+    actions = None
+    list_display = (
+        "name",
+        "segment",
+        "configuration",
+        "when",
+        "state_badge",
+        "people_sent",
+    )
+    list_filter = ("state", "trigger", "segment")
+    list_select_related = ("segment", "version__external_api")
+    search_fields = ("name", "description")
+    ordering = ("-pk",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Engagement]:
+        return reports.with_people_sent(super().get_queryset(request))
+
+    @admin.display(description="External API", ordering="version__external_api__name")
+    def configuration(self, engagement: Engagement) -> str:
+        return str(engagement.version)
+
+    @admin.display(description="trigger", ordering="trigger")
+    def when(self, engagement: Engagement) -> str:
+        return reports.trigger_in_words(engagement)
+
+    @display(description="state", ordering="state", label=reports.ENGAGEMENT_TONES)
+    def state_badge(self, engagement: Engagement) -> tuple[str, str]:
+        return engagement.state, engagement.get_state_display()
+
+    @admin.display(description="people sent", ordering="people_sent")
+    def people_sent(self, engagement: Engagement) -> int:
+        return int(engagement.people_sent)  # type: ignore[attr-defined]
+
+    def has_delete_permission(
+        self, request: HttpRequest, obj: Engagement | None = None
+    ) -> bool:
+        # What was sent stays on record: only an untouched draft can go.
+        is_touched = obj is not None and obj.runs.exists()
+        return super().has_delete_permission(request, obj) and not is_touched
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        acts = [
+            path(
+                f"<int:pk>/{act.name}/",
+                view(self.act_view),
+                {"act": act},
+                name=f"engagements_engagement_{act.name}",
+            )
+            for act in ENGAGEMENT_ACTS
+        ]
+        pages = [
+            path(
+                "preview/",
+                view(self.preview_view),
+                name="engagements_engagement_preview",
+            ),
+            path(
+                "<int:pk>/report/",
+                view(self.report_view),
+                name="engagements_engagement_report",
+            ),
+        ]
+        return [*acts, *pages, *super().get_urls()]
+
+    # Engagement Creation
+
+    def add_view(
+        self,
+        request: HttpRequest,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        if request.method != "POST":
+            form = EngagementForm(initial=_given(request))
+            if form.chosen_version:
+                form.initial.setdefault("ambiguous_policy", form.best_policy)
+            return self._page(request, form)
+        if "_configure" in request.POST:
+            return self._page(request, _configured(request, None))
+        form = EngagementForm(request.POST)
+        if not form.is_valid():
+            return self._page(request, form)
+        form.instance.created_by = request.user
+        engagement = form.save()
+        self.log_addition(request, engagement, [{"added": {}}])
+        messages.success(
+            request,
+            f"“{engagement}” is saved as a draft. Activate it when it is ready.",
+        )
+        return redirect(engagement.get_absolute_url())
+
+    # The page of one engagement
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        engagement = self.get_object(request, unquote(object_id))
+        if engagement is None:
+            return missing(self, request, object_id)
+        if not self.has_view_or_change_permission(request, engagement):
+            raise PermissionDenied
+        if request.method == "POST":
+            return self._save(request, engagement)
+        return self._page(request, EngagementForm(instance=engagement))
+
+    @transaction.atomic
+    def _save(self, request: HttpRequest, engagement: Engagement) -> HttpResponse:
+        if not self.has_change_permission(request, engagement):
+            raise PermissionDenied
+        # Locked to the end, so that nobody activates what is being changed.
+        engagement = Engagement.objects.select_for_update().get(pk=engagement.pk)
+        if "_configure" in request.POST:
+            return self._page(request, _configured(request, engagement))
+        form = EngagementForm(request.POST, instance=engagement)
+        if not form.is_valid():
+            return self._page(request, form)
+        form.save()
+        changed = [{"changed": {"fields": form.changed_labels}}]
+        self.log_change(request, engagement, changed)
+        messages.success(request, f"“{engagement}” is saved.")
+        return redirect(engagement.get_absolute_url())
+
+    def _page(self, request: HttpRequest, form: EngagementForm) -> HttpResponse:
+        engagement = form.instance if form.instance.pk else None
+        # A rejected form has its own wishes on the instance; the page shows the facts.
+        original = Engagement.objects.filter(pk=form.instance.pk).first()
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "original": original,
+            "title": str(original) if original else "Engagement Creation",
+            "form": form,
+            "groups": known_variables(form.chosen_segment),
+            "may_see_people": _may_see_people(request),
+            "panel": self._panel(request, form),
+            "can_save": self._can_save(request, engagement),
+            **(self._report(request, original) if original else {}),
+        }
+        return TemplateResponse(request, "engagements/engagement.html", context)
+
+    def _can_save(self, request: HttpRequest, engagement: Engagement | None) -> bool:
+        if engagement is None:
+            return bool(self.has_add_permission(request))
+        return bool(self.has_change_permission(request, engagement))
+
+    def _report(self, request: HttpRequest, engagement: Engagement) -> dict[str, Any]:
+        runs = list(engagement.runs.order_by("-pk")[:RUNS_SHOWN])
+        progress = reports.progress(runs)
+        return {
+            "engagement": engagement,
+            "buttons": buttons(request, engagement, ENGAGEMENT_ACTS),
+            "when": reports.trigger_in_words(engagement),
+            "tone": reports.ENGAGEMENT_TONES[engagement.state],
+            "can_delete": self.has_delete_permission(request, engagement),
+            "report": reports.engagement_report(engagement),
+            "runs": [(run, progress[run.pk]) for run in runs],
+            "uncertain": reports.uncertain_batches(engagement)[:RUNS_SHOWN],
+            "is_open": _is_moving(engagement, runs),
+        }
+
+    # The parts that the page asks for again
+
+    def report_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The report alone, for a page that follows an open run."""
+        engagement = get_object_or_404(self.get_queryset(request), pk=pk)
+        if not self.has_view_or_change_permission(request, engagement):
+            raise PermissionDenied
+        context = self._report(request, engagement)
+        return TemplateResponse(request, "engagements/report.html", context)
+
+    def preview_view(self, request: HttpRequest) -> HttpResponse:
+        """The preview of what stands in the form now; nothing is saved or sent."""
+        pk = request.POST.get("engagement", "")
+        engagement = self.get_object(request, pk) if pk.isdecimal() else None
+        if not (
+            self.has_view_or_change_permission(request, engagement)
+            or self.has_add_permission(request)
+        ):
+            raise PermissionDenied
+        form = EngagementForm.of_typed(request.POST.dict(), engagement)
+        context = {"panel": self._panel(request, form)}
+        return TemplateResponse(request, "engagements/preview.html", context)
+
+    def _panel(self, request: HttpRequest, form: EngagementForm) -> PreviewPanel:
+        # People's data is for those who may see people.
+        if not _may_see_people(request):
+            return PreviewPanel(message="You may not see people’s data.")
+        return preview_panel(form, request.POST.get("preview_person", ""))
+
+    def act_view(self, request: HttpRequest, pk: int, act: Act) -> HttpResponse:
+        engagement = get_object_or_404(
+            Engagement.objects.select_related(
+                "segment", "version__external_api", "version__connection"
+            ),
+            pk=pk,
+        )
+        return act_view(self.admin_site, request, engagement, act)
+
+
+def _may_see_people(request: HttpRequest) -> bool:
+    return bool(request.user.has_perm("segments.view_profile"))
+
+
+def _is_moving(engagement: Engagement, runs: list[Run]) -> bool:
+    is_active = engagement.state == Engagement.State.ACTIVE
+    return is_active and any(run.state in Run.OPEN for run in runs)
+
+
+def _given(request: HttpRequest) -> dict[str, object]:
+    """What the address asks for: ?segment=ID, ?external_api=ID or the only API."""
+    given: dict[str, object] = {}
+    if (segment := request.GET.get("segment", "")).isdecimal():
+        given["segment"] = segment
+    apis = ExternalAPI.objects.filter(current_version__isnull=False)
+    if (api := request.GET.get("external_api", "")).isdecimal():
+        apis = apis.filter(pk=api)
+    versions = list(apis.values_list("current_version", flat=True)[:2])
+    if len(versions) == 1:
+        given["version"] = versions[0]
+    return given
+
+
+def _configured(request: HttpRequest, engagement: Engagement | None) -> EngagementForm:
+    """The form for another External API: everything typed so far, unchecked."""
+    form = EngagementForm.of_typed(request.POST.dict(), engagement)
+    if request.POST["_configure"] == "version":
+        form.initial["ambiguous_policy"] = form.best_policy
+    return form

@@ -1,0 +1,323 @@
+"""Runs, batches, deliveries and attempts: logs that are read, never edited."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.admin import ModelAdmin
+from unfold.decorators import display
+from unfold.paginator import InfinitePaginator
+
+from engagements import reports
+from engagements.admin.acts import (
+    BATCH_ACTS,
+    RUN_ACTS,
+    Act,
+    act_view,
+    buttons,
+    missing,
+    page_url,
+)
+from engagements.models import Attempt, Batch, Delivery, Engagement, Run
+from engagements.preview import what_was_sent
+
+RUN_TONES: dict[str, str] = {
+    Run.State.EXPANDING: "info",
+    Run.State.SENDING: "info",
+    Run.State.COMPLETED: "success",
+    Run.State.COMPLETED_WITH_ERRORS: "warning",
+    Run.State.FAILED: "danger",
+    Run.State.CANCELLED: "neutral",
+}
+BATCH_TONES: dict[str, str] = {
+    Batch.State.PENDING: "info",
+    Batch.State.LEASED: "info",
+    Batch.State.SENDING: "info",
+    Batch.State.RETRY: "warning",
+    Batch.State.DONE: "success",
+    Batch.State.SPLIT: "neutral",
+    Batch.State.UNCERTAIN: "warning",
+    Batch.State.DEAD: "danger",
+    Batch.State.CANCELLED: "neutral",
+}
+PEOPLE_SHOWN = 100
+# What the numbers of reports and the person page ask the delivery list for.
+REPORT_LOOKUPS = frozenset(
+    {
+        "run__engagement__id__exact",
+        "run__id__exact",
+        "reason__startswith",
+        "profile__id__exact",
+    }
+)
+TROUBLED = (Batch.State.UNCERTAIN, Batch.State.DEAD, Batch.State.RETRY)
+
+
+class LogAdmin(ModelAdmin):
+    """A list that cannot be changed, and a page of its own for each row."""
+
+    actions = None
+    acts: tuple[Act, ...] = ()
+    page_template = ""
+    # These tables grow by the million: no list counts them.
+    paginator = InfinitePaginator
+    show_full_result_count = False
+    ordering = ("-pk",)
+    list_per_page = 50
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def get_urls(self) -> list[URLPattern]:
+        name = f"engagements_{self.opts.model_name}"
+        acts = [
+            path(
+                f"<int:pk>/{act.name}/",
+                self.admin_site.admin_view(self.act_view),
+                {"act": act},
+                name=f"{name}_{act.name}",
+            )
+            for act in self.acts
+        ]
+        return [*acts, *super().get_urls()]
+
+    def act_view(self, request: HttpRequest, pk: int, act: Act) -> HttpResponse:
+        obj = get_object_or_404(self.get_queryset(request), pk=pk)
+        return act_view(self.admin_site, request, obj, act)
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        obj = self.get_object(request, unquote(object_id))
+        if not self.has_view_permission(request, obj):
+            raise PermissionDenied
+        if obj is None:
+            return missing(self, request, object_id)
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "original": obj,
+            "title": str(obj),
+            "buttons": buttons(request, obj, self.acts),
+            **self.page_context(request, obj),
+        }
+        return TemplateResponse(request, self.page_template, context)
+
+    def page_context(self, request: HttpRequest, obj: Any) -> Mapping[str, object]:
+        raise NotImplementedError
+
+
+@admin.register(Run)
+class RunAdmin(LogAdmin):
+    acts = RUN_ACTS
+    page_template = "engagements/run.html"
+    list_display = ("run", "state_badge", "is_standing", "started_at", "ended_at")
+    list_filter = ("state", "engagement")
+    search_fields = ("engagement__name",)
+
+    @admin.display(description="run", ordering="scheduled_for")
+    def run(self, run: Run) -> str:
+        return str(run)
+
+    @display(description="state", ordering="state", label=RUN_TONES)
+    def state_badge(self, run: Run) -> tuple[str, str]:
+        return run.state, run.get_state_display()
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Run]:
+        runs: QuerySet[Run] = super().get_queryset(request)
+        return runs.select_related("engagement", "version__external_api")
+
+    def page_context(self, request: HttpRequest, obj: Run) -> Mapping[str, object]:
+        troubled = obj.batches.filter(state__in=TROUBLED).order_by("state", "pk")
+        return {
+            "run": obj,
+            "tone": RUN_TONES[obj.state],
+            "report": reports.run_report(obj),
+            "troubled": list(troubled[:PEOPLE_SHOWN]),
+        }
+
+
+@admin.register(Batch)
+class BatchAdmin(LogAdmin):
+    acts = BATCH_ACTS
+    page_template = "engagements/batch.html"
+    list_display = ("batch", "state_badge", "attempt_count", "next_attempt_at")
+    list_filter = ("state",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Batch]:
+        batches: QuerySet[Batch] = super().get_queryset(request)
+        return batches.select_related("run__engagement", "run__version__external_api")
+
+    @admin.display(description="batch")
+    def batch(self, batch: Batch) -> str:
+        return str(batch)
+
+    @display(description="state", ordering="state", label=BATCH_TONES)
+    def state_badge(self, batch: Batch) -> tuple[str, str]:
+        return batch.state, batch.get_state_display()
+
+    def page_context(self, request: HttpRequest, obj: Batch) -> Mapping[str, object]:
+        people = obj.deliveries.select_related("profile").order_by("position")
+        return {
+            "batch": obj,
+            "tone": BATCH_TONES[obj.state],
+            "people": people[:PEOPLE_SHOWN],
+            "attempts": obj.attempts.order_by("started_at"),
+        }
+
+
+class EngagementFilter(admin.SimpleListFilter):
+    """One engagement's deliveries."""
+
+    title = "engagement"
+    parameter_name = "run__engagement__id__exact"
+
+    def lookups(
+        self, request: HttpRequest, model_admin: Any
+    ) -> Iterable[tuple[str, str]]:
+        rows = Engagement.objects.order_by("name").values_list("pk", "name")
+        return [(str(pk), name) for pk, name in rows]
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[Delivery]
+    ) -> QuerySet[Delivery]:
+        if (pk := _number(request, self.parameter_name)) is not None:
+            return queryset.filter(run__engagement=pk)
+        return queryset
+
+
+class RunFilter(admin.SimpleListFilter):
+    """One run's deliveries: the newest runs, and the one that is chosen."""
+
+    title = "run"
+    parameter_name = "run__id__exact"
+
+    def lookups(
+        self, request: HttpRequest, model_admin: Any
+    ) -> Iterable[tuple[str, str]]:
+        runs = Run.objects.select_related("engagement").order_by("-pk")
+        if (
+            engagement := _number(request, EngagementFilter.parameter_name)
+        ) is not None:
+            runs = runs.filter(engagement=engagement)
+        newest = list(runs[:20])
+        chosen = _number(request, self.parameter_name)
+        if chosen is not None and chosen not in {run.pk for run in newest}:
+            newest += Run.objects.select_related("engagement").filter(pk=chosen)
+        return [(str(run.pk), str(run)) for run in newest]
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[Delivery]
+    ) -> QuerySet[Delivery]:
+        if (pk := _number(request, self.parameter_name)) is not None:
+            return queryset.filter(run=pk)
+        return queryset
+
+
+def _number(request: HttpRequest, name: str) -> int | None:
+    text = request.GET.get(name, "")
+    return int(text) if text.isdecimal() and len(text) < 19 else None
+
+
+@admin.register(Delivery)
+class DeliveryAdmin(LogAdmin):
+    page_template = "engagements/delivery.html"
+    list_display = ("person", "engagement", "state_badge", "why", "updated_at")
+    list_filter = ("state", EngagementFilter, RunFilter)
+    search_fields = ("profile__external_id__exact", "profile__email__exact")
+    search_help_text = "A person’s whole external ID or e-mail."
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        asked = lookup in REPORT_LOOKUPS
+        return asked or bool(super().lookup_allowed(lookup, value, request))
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
+        deliveries: QuerySet[Delivery] = super().get_queryset(request)
+        return deliveries.select_related("profile", "run__engagement")
+
+    @admin.display(description="person")
+    def person(self, delivery: Delivery) -> str:
+        return str(delivery.profile)
+
+    @admin.display(description="reason")
+    def why(self, delivery: Delivery) -> str:
+        return reports.reason_in_words(delivery.reason)
+
+    @admin.display(description="engagement")
+    def engagement(self, delivery: Delivery) -> str:
+        return str(delivery.run.engagement)
+
+    @display(description="state", ordering="state", label=reports.TONES)
+    def state_badge(self, delivery: Delivery) -> tuple[str, str]:
+        return delivery.state, delivery.get_state_display()
+
+    def page_context(self, request: HttpRequest, obj: Delivery) -> Mapping[str, object]:
+        may_see = request.user.has_perm("segments.view_profile")
+        return {
+            "title": f"{obj.profile} in {obj.run.engagement}",
+            # The path on top ends with the list: the page's own heading says who.
+            "original": None,
+            "delivery": obj,
+            "tone": reports.TONES[obj.state],
+            "explanation": reports.EXPLANATIONS[obj.state],
+            "reason": reports.reason_in_words(obj.reason),
+            "attempts": reports.attempts_of(obj),
+            "preview": what_was_sent(obj) if may_see else None,
+        }
+
+
+@admin.register(Attempt)
+class AttemptAdmin(LogAdmin):
+    page_template = "engagements/attempt.html"
+    ordering = ("-started_at",)
+    list_display = (
+        "started_at",
+        "batch_link",
+        "outcome_badge",
+        "status",
+        "item_count",
+        "duration_ms",
+        "message",
+    )
+    list_filter = ("outcome",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Attempt]:
+        attempts: QuerySet[Attempt] = super().get_queryset(request)
+        return attempts.select_related(
+            "batch__run__engagement", "version__external_api"
+        )
+
+    @admin.display(description="batch")
+    def batch_link(self, attempt: Attempt) -> SafeString:
+        return link(attempt.batch)
+
+    @display(description="outcome", ordering="outcome", label=reports.OUTCOME_TONES)
+    def outcome_badge(self, attempt: Attempt) -> tuple[str, str]:
+        return attempt.outcome, attempt.get_outcome_display()
+
+    def page_context(self, request: HttpRequest, obj: Attempt) -> Mapping[str, object]:
+        return {"attempts": [obj], "attempt": obj}
+
+
+def link(obj: Model) -> SafeString:
+    """A link to the object's page, by its name."""
+    return format_html('<a href="{}">{}</a>', page_url(obj), obj)

@@ -1,0 +1,65 @@
+"""The preview panel beside the form: one person, and what they would get."""
+
+from dataclasses import dataclass
+
+from django.db.models import Q
+
+from engagements.forms import EngagementForm
+from engagements.preview import GENERAL, Preview, member_event, preview
+from segments.models import Profile, Segment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreviewPanel:
+    """What the panel shows: a preview, or a message that says what is missing."""
+
+    message: str = ""
+    wanted: str = ""
+    person: Profile | None = None
+    preview: Preview | None = None
+
+    @property
+    def problems(self) -> list[tuple[str, str]]:
+        """(parameter or "", what is wrong with it for this person)."""
+        return list(self.preview.problems.items()) if self.preview else []
+
+    @property
+    def general(self) -> str:
+        return self.preview.problems.get(GENERAL, "") if self.preview else ""
+
+
+def preview_panel(form: EngagementForm, wanted: str) -> PreviewPanel:
+    """Preview the form's values for `wanted` (external ID or e-mail) or the newest."""
+    wanted = wanted.strip()
+    segment = form.chosen_segment
+    if segment is None:
+        return PreviewPanel(message="Choose a segment to see a preview.")
+    if form.chosen_version is None:
+        return PreviewPanel(message="Choose an External API to see a preview.")
+    person = _person(segment, wanted)
+    if person is None:
+        return PreviewPanel(message=_nobody(segment, wanted), wanted=wanted)
+    shown = preview(
+        form.chosen_version,
+        form.typed_values,
+        segment,
+        person,
+        member_event(segment, person),
+        form.preview_engagement,
+    )
+    return PreviewPanel(person=person, preview=shown, wanted=wanted)
+
+
+def _person(segment: Segment, wanted: str) -> Profile | None:
+    people = segment.memberships.select_related("profile").order_by("-pk")
+    if wanted:
+        email = Q(profile__email__in={wanted, wanted.lower()})
+        people = people.filter(Q(profile__external_id=wanted) | email)
+    membership = people.first()
+    return membership.profile if membership else None
+
+
+def _nobody(segment: Segment, wanted: str) -> str:
+    if wanted:
+        return f"Nobody in “{segment}” has the external ID or e-mail “{wanted}”."
+    return f"Nobody is in “{segment}” yet. A preview appears with the first person."

@@ -1,0 +1,185 @@
+"""Activate, pause, resume, end; and a person's decision about what is uncertain."""
+
+from django.db import transaction
+from django.db.models import Max
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from engagements import doorbell, runs, schedule
+from engagements.models import Batch, Delivery, Engagement, Run
+from engagements.rendering import compile_recipe
+from segments.models import Segment, Transition
+
+State = Engagement.State
+
+
+class ActivationError(Exception):
+    """The engagement cannot be activated; the text says what to do."""
+
+
+def people_affected(engagement: Engagement) -> int:
+    """How many people an activation sends to at once."""
+    is_schedule = engagement.trigger == Engagement.Trigger.SCHEDULE
+    if is_schedule or engagement.includes_present:
+        return engagement.segment.memberships.count()
+    return 0
+
+
+@transaction.atomic
+def activate(engagement: Engagement) -> None:
+    """Start an engagement; raise ActivationError when it cannot be.
+
+    An on-entry engagement takes in the entries that commit after this.
+    """
+    _check(engagement)
+    if not engagement.move([State.DRAFT, State.ENDED], State.ACTIVE):
+        raise ActivationError("It is active already, or waits for Resume.")
+    engagement.activated_at = timezone.now()
+    engagement.save(update_fields=["activated_at"])
+    if engagement.trigger == Engagement.Trigger.SCHEDULE:
+        schedule.make_due_run(engagement, engagement.activated_at)
+    else:
+        _start_standing_run(engagement)
+    transaction.on_commit(doorbell.ring)
+
+
+def _check(engagement: Engagement) -> None:
+    if not engagement.segment.is_active:
+        raise ActivationError(
+            f"The segment “{engagement.segment}” is switched off. Switch it on first."
+        )
+    if not engagement.version.connection.key_encrypted:
+        raise ActivationError(
+            f"The connection “{engagement.version.connection}” has no key yet."
+            " Ask an engineer to set it."
+        )
+    try:
+        compile_recipe(engagement.version, engagement.values)
+    except ValueError as e:
+        raise ActivationError(f"Configure Parameters first: {e}") from e
+
+
+def _start_standing_run(engagement: Engagement) -> None:
+    # Under the segment's lock nobody is entering: each person is either in the segment
+    # now or has an entry after this cursor, never both, never neither.
+    Segment.objects.select_for_update(no_key=True).get(pk=engagement.segment_id)
+    assert engagement.activated_at is not None
+    _make_run(engagement, is_standing=True, cursor=_last_transition(engagement))
+    if engagement.includes_present:
+        _make_run(engagement, is_standing=False, cursor=0)
+
+
+def _make_run(engagement: Engagement, *, is_standing: bool, cursor: int) -> Run:
+    return Run.objects.create(
+        engagement=engagement,
+        version_id=engagement.version_id,
+        values=engagement.values,
+        scheduled_for=timezone.now(),
+        state=Run.State.SENDING if is_standing else Run.State.EXPANDING,
+        is_standing=is_standing,
+        expansion_cursor=cursor,
+    )
+
+
+def _last_transition(engagement: Engagement) -> int:
+    transitions = Transition.objects.filter(segment_id=engagement.segment_id)
+    return transitions.aggregate(last=Max("id"))["last"] or 0
+
+
+def pause(engagement: Engagement) -> bool:
+    """Start no new request; what is on the wire ends. False: it was not active."""
+    return engagement.move([State.ACTIVE], State.PAUSED)
+
+
+@transaction.atomic
+def resume(engagement: Engagement) -> bool:
+    """Go on, with the values as they are now; entries made meanwhile follow."""
+    if not engagement.move([State.PAUSED, State.BLOCKED], State.ACTIVE):
+        return False
+    _renew_standing_run(engagement)
+    transaction.on_commit(doorbell.ring)
+    return True
+
+
+def _renew_standing_run(engagement: Engagement) -> None:
+    """A run keeps its version and values: changed ones get a run of their own."""
+    run = (
+        Run.objects.select_for_update()
+        .filter(engagement=engagement, is_standing=True, state__in=Run.OPEN)
+        .first()
+    )
+    if run is None:
+        return
+    if (run.version_id, run.values) == (engagement.version_id, engagement.values):
+        return
+    Run.objects.filter(pk=run.pk).update(is_standing=False)
+    _make_run(engagement, is_standing=True, cursor=run.expansion_cursor)
+
+
+@transaction.atomic
+def end(engagement: Engagement) -> bool:
+    """Stop for good: what was not sent is cancelled. False: it had ended already."""
+    states = [State.ACTIVE, State.PAUSED, State.BLOCKED]
+    if not engagement.move(states, State.ENDED):
+        return False
+    for run in Run.objects.filter(engagement=engagement, state__in=Run.OPEN):
+        cancel(run)
+    return True
+
+
+@transaction.atomic
+def cancel(run: Run) -> bool:
+    """Cancel what a run has not sent; False when it is over already."""
+    moved = Run.objects.filter(pk=run.pk, state__in=Run.OPEN).update(
+        state=Run.State.CANCELLED, is_standing=False, ended_at=Now()
+    )
+    if not moved:
+        return False
+    runs.cancel_leftovers()
+    return True
+
+
+@transaction.atomic
+def decide(batch: Batch, decision: str) -> bool:
+    """Settle an uncertain batch: "resend" or "mark_sent".
+
+    False: someone was first, or the run or its engagement was ended by a person, after
+    which nothing is sent any more.
+    """
+    resends = decision == "resend"
+    if resends and not _reopen(batch.run):
+        return False
+    moved = Batch.objects.filter(pk=batch.pk, state=Batch.State.UNCERTAIN).update(
+        state=Batch.State.PENDING if resends else Batch.State.DONE,
+        next_attempt_at=Now(),
+    )
+    if not moved:
+        return False
+    Delivery.objects.filter(batch=batch, state=Delivery.State.UNCERTAIN).update(
+        state=Delivery.State.PENDING if resends else Delivery.State.SENT,
+        reason="" if resends else "Marked as sent by a person.",
+        updated_at=Now(),
+    )
+    transaction.on_commit(doorbell.ring)
+    return True
+
+
+def _reopen(run: Run) -> bool:
+    """Let a run that had completed send again; False when a person ended it."""
+    completed = (Run.State.COMPLETED, Run.State.COMPLETED_WITH_ERRORS)
+    states = (*Run.OPEN, *completed)
+    if not Run.objects.filter(pk=run.pk, state__in=states).exists():
+        return False
+    # A once-run engagement ended with its run; its batches go out only while active.
+    Engagement.objects.filter(
+        pk=run.engagement_id,
+        state=State.ENDED,
+        trigger=Engagement.Trigger.SCHEDULE,
+        repeat=Engagement.Repeat.ONCE,
+    ).update(state=State.ACTIVE)
+    if Engagement.objects.filter(pk=run.engagement_id, state=State.ENDED).exists():
+        return False
+    Run.objects.filter(pk=run.pk, state__in=completed).update(
+        state=Run.State.SENDING, ended_at=None
+    )
+    return True

@@ -1,0 +1,376 @@
+"""What an answer does to a batch and to the people in it (docs/delivery.md)."""
+
+import random
+import uuid
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import F
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from engagements import pacing, retries
+from engagements.models import Attempt, Batch, Delivery, Engagement, Run
+from engagements.rendering import Skip
+from externalapi import answers, client, secrets
+from externalapi.answers import Outcome, Verdict
+from externalapi.batching import Packed
+
+RESPONSE_HEAD = 2_048
+
+OUTCOMES: Mapping[Outcome, str] = {
+    Outcome.SENT: Attempt.Outcome.SENT,
+    Outcome.ACCEPTED_UNVERIFIED: Attempt.Outcome.ACCEPTED_UNVERIFIED,
+    Outcome.NOT_SENT: Attempt.Outcome.NOT_SENT,
+    Outcome.RATE_LIMITED: Attempt.Outcome.RATE_LIMITED,
+    Outcome.REFUSED: Attempt.Outcome.REFUSED,
+    Outcome.TOO_BIG: Attempt.Outcome.REFUSED,
+    Outcome.BLOCKED: Attempt.Outcome.BLOCKED,
+    Outcome.AMBIGUOUS: Attempt.Outcome.AMBIGUOUS,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """A batch as one request: who is in it, in order, and who was left out and why."""
+
+    attempt_id: uuid.UUID
+    batch_id: int
+    token: uuid.UUID
+    run: Run
+    key: str
+    skipped: Mapping[int, Skip]
+    delivery_ids: Sequence[int]
+    request: client.Request | None = None
+    owners: Mapping[tuple[str, int], int] | None = None
+    item_count: int = 0
+    # Why these people cannot go into one request; then it is split, not sent.
+    refusal: str = ""
+
+    def filled(self, request: client.Request, packed: Packed) -> "Letter":
+        return replace(
+            self, request=request, owners=packed.owners, item_count=packed.item_count
+        )
+
+    def refused(self, reason: str) -> "Letter":
+        return replace(self, refusal=reason)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What came of a letter."""
+
+    letter: Letter
+    verdict: Verdict
+    status: int | None
+    duration_ms: int
+    response_head: str
+
+    @classmethod
+    def of_answer(cls, letter: Letter, answer: client.Answer) -> "Result":
+        head = answer.body[:RESPONSE_HEAD].decode(errors="replace").replace("\0", "�")
+        return cls(
+            letter=letter,
+            verdict=answers.read(answer),
+            status=answer.status,
+            duration_ms=answer.duration_ms,
+            response_head=secrets.redact(head, letter.key),
+        )
+
+    @classmethod
+    def of_error(cls, letter: Letter, error: client.TransportError) -> "Result":
+        if isinstance(error, client.AmbiguousError):
+            outcome = Outcome.AMBIGUOUS
+        elif isinstance(error, client.BlockedAddressError):
+            outcome = Outcome.BLOCKED
+        else:
+            outcome = Outcome.NOT_SENT
+        return cls(
+            letter=letter,
+            verdict=Verdict(
+                outcome=outcome, errors=(), message=str(error), wait_seconds=None
+            ),
+            status=None,
+            duration_ms=error.duration_ms,
+            response_head="",
+        )
+
+
+def record(results: Sequence[Result]) -> None:
+    """Write down what came of each letter: all of them or, on a fault, none."""
+    with transaction.atomic():
+        for result in sorted(results, key=lambda result: result.letter.batch_id):
+            if _finish_attempt(result):
+                _apply(result)
+
+
+def _finish_attempt(result: Result) -> bool:
+    """False when this attempt is finished already: recording twice does nothing.
+
+    An attempt that the reaper called ambiguous may still be told what happened.
+    """
+    open_outcomes = (Attempt.Outcome.UNFINISHED, Attempt.Outcome.AMBIGUOUS)
+    letter = result.letter
+    finished = Attempt.objects.filter(
+        pk=letter.attempt_id, outcome__in=open_outcomes, duration_ms=None
+    ).update(
+        outcome=OUTCOMES[result.verdict.outcome],
+        status=result.status,
+        message=secrets.redact(result.verdict.message, letter.key),
+        response_head=result.response_head,
+        duration_ms=result.duration_ms,
+    )
+    return bool(finished)
+
+
+def _apply(result: Result) -> None:
+    match result.verdict.outcome:
+        case Outcome.SENT:
+            _sent(result)
+        case Outcome.ACCEPTED_UNVERIFIED:
+            _accepted_unverified(result)
+        case Outcome.NOT_SENT:
+            _again_or_dead(result)
+        case Outcome.RATE_LIMITED:
+            _rate_limited(result)
+        case Outcome.REFUSED:
+            _refused(result)
+        case Outcome.TOO_BIG:
+            split(result.letter, result.verdict.message)
+        case Outcome.BLOCKED:
+            _blocked(result)
+        case Outcome.AMBIGUOUS:
+            doubt(result.letter.batch_id, result.letter.token)
+
+
+def _sent(result: Result) -> None:
+    letter = result.letter
+    rejected, is_complete = _rejections(result)
+    if not is_complete:
+        _accepted_unverified(result)
+        return
+    _settle(letter, rejected)
+    _close_answered(letter)
+
+
+def _rejections(result: Result) -> tuple[dict[int, str], bool]:
+    """Delivery id → Braze's words, and whether every error named its object."""
+    letter = result.letter
+    messages: dict[int, list[str]] = defaultdict(list)
+    is_complete = True
+    for error in result.verdict.errors:
+        owner = (letter.owners or {}).get((error.array or "", _index(error.index)))
+        if owner is None:
+            is_complete = False
+        else:
+            messages[letter.delivery_ids[owner]].append(error.message)
+    return {id: "; ".join(dict.fromkeys(m)) for id, m in messages.items()}, is_complete
+
+
+def _index(index: int | None) -> int:
+    return -1 if index is None else index
+
+
+def _settle(letter: Letter, rejected: Mapping[int, str]) -> None:
+    accepted = [id for id in letter.delivery_ids if id not in rejected]
+    _move_deliveries(accepted, Delivery.State.SENT)
+    for reason, ids in _by_reason(rejected).items():
+        _move_deliveries(ids, Delivery.State.REJECTED, reason)
+
+
+def _by_reason(reasons: Mapping[int, str]) -> dict[str, list[int]]:
+    grouped: dict[str, list[int]] = defaultdict(list)
+    for delivery_id, reason in reasons.items():
+        grouped[reason].append(delivery_id)
+    return grouped
+
+
+def _move_deliveries(ids: Iterable[int], state: str, reason: str = "") -> None:
+    """Move deliveries that are still open; a terminal state never changes."""
+    Delivery.objects.filter(
+        pk__in=list(ids),
+        state__in=(Delivery.State.PENDING, Delivery.State.UNCERTAIN),
+    ).update(state=state, reason=reason, updated_at=Now())
+
+
+def _close_answered(letter: Letter) -> None:
+    # Also when the lease is gone: an answer that came late is still the answer.
+    Batch.objects.filter(
+        pk=letter.batch_id, state__in=(*Batch.OPEN, Batch.State.UNCERTAIN)
+    ).update(state=Batch.State.DONE, lease_token=None, lease_until=None)
+
+
+def _accepted_unverified(result: Result) -> None:
+    message = result.verdict.message or "The answer names no object for its errors."
+    _move_deliveries(
+        result.letter.delivery_ids, Delivery.State.ACCEPTED_UNVERIFIED, message
+    )
+    _close_answered(result.letter)
+
+
+def _again_or_dead(result: Result) -> None:
+    letter = result.letter
+    batch = _held(letter)
+    if batch is None:
+        return
+    age = timezone.now() - batch.created_at
+    if retries.is_used_up(batch.attempt_count, age):
+        _bury(letter, result.verdict.message)
+        return
+    _release(
+        letter,
+        Batch.State.RETRY,
+        retries.wait(batch.attempt_count, random.random(), _hint(result)),
+    )
+
+
+def _hint(result: Result) -> timedelta | None:
+    seconds = result.verdict.wait_seconds
+    return None if seconds is None else timedelta(seconds=seconds)
+
+
+def _rate_limited(result: Result) -> None:
+    """Nobody sends there for a while, and no attempt is used up."""
+    letter = result.letter
+    wait = min(_hint(result) or retries.SCHEDULE[0], retries.MAX_HINT)
+    pacing.close(letter.run.version.connection_id, wait)
+    _release(letter, Batch.State.PENDING, wait, attempts=-1)
+
+
+def _refused(result: Result) -> None:
+    """400: the named objects are rejected, the rest goes once more; else halves."""
+    letter = result.letter
+    rejected, is_complete = _rejections(result)
+    if not rejected or not is_complete:
+        split(letter, result.verdict.message)
+        return
+    for reason, ids in _by_reason(rejected).items():
+        _move_deliveries(ids, Delivery.State.REJECTED, reason)
+    if len(rejected) < len(letter.delivery_ids):
+        _release(letter, Batch.State.PENDING, timedelta(0))
+    else:
+        _close_answered(letter)
+
+
+def _blocked(result: Result) -> None:
+    """A wrong key or address is everybody's: stop the engagement, use nothing up."""
+    letter = result.letter
+    reason = secrets.redact(result.verdict.message, letter.key)
+    letter.run.engagement.move(
+        [Engagement.State.ACTIVE], Engagement.State.BLOCKED, reason
+    )
+    _release(letter, Batch.State.PENDING, timedelta(0), attempts=-1)
+
+
+def doubt(batch_id: int, token: uuid.UUID | None) -> None:
+    """Nobody can know whether Braze took this batch: do what the engagement says."""
+    batch = (
+        Batch.objects.select_for_update(of=("self",))
+        .select_related("run__engagement")
+        .get(pk=batch_id)
+    )
+    if batch.state != Batch.State.SENDING or batch.lease_token != token:
+        return
+    policy = batch.run.engagement.ambiguous_policy
+    resends = policy == Engagement.AmbiguousPolicy.RESEND
+    Batch.objects.filter(pk=batch_id).update(
+        state=Batch.State.RETRY if resends else Batch.State.UNCERTAIN,
+        ambiguous_count=F("ambiguous_count") + 1,
+        next_attempt_at=Now() + settings.DELIVERY_GRACE,
+        lease_token=None,
+        lease_until=None,
+    )
+    if not resends:
+        Delivery.objects.filter(batch_id=batch_id, state=Delivery.State.PENDING).update(
+            state=Delivery.State.UNCERTAIN, updated_at=Now()
+        )
+
+
+def skip(letters: Sequence[Letter]) -> None:
+    """Close the deliveries that have no payload, each with its reason."""
+    reasons = {
+        delivery_id: str(reason)
+        for letter in letters
+        for delivery_id, reason in letter.skipped.items()
+    }
+    for reason, ids in _by_reason(reasons).items():
+        _move_deliveries(ids, Delivery.State.SKIPPED, reason)
+
+
+def put_back(batch_id: int, token: uuid.UUID, wait: timedelta) -> None:
+    """Give back a batch that was claimed and not sent; nothing is used up."""
+    Batch.objects.filter(
+        pk=batch_id, state=Batch.State.LEASED, lease_token=token
+    ).update(
+        state=Batch.State.PENDING,
+        lease_token=None,
+        lease_until=None,
+        next_attempt_at=Now() + wait,
+    )
+
+
+def _held(letter: Letter) -> Batch | None:
+    return (
+        Batch.objects.select_for_update()
+        .filter(pk=letter.batch_id, state=Batch.State.SENDING, lease_token=letter.token)
+        .first()
+    )
+
+
+def _release(
+    letter: Letter, state: Batch.State, wait: timedelta, attempts: int = 0
+) -> None:
+    Batch.objects.filter(
+        pk=letter.batch_id, state=Batch.State.SENDING, lease_token=letter.token
+    ).update(
+        state=state,
+        attempt_count=F("attempt_count") + attempts,
+        next_attempt_at=Now() + wait,
+        lease_token=None,
+        lease_until=None,
+    )
+
+
+def _bury(letter: Letter, reason: str) -> None:
+    _move_deliveries(letter.delivery_ids, Delivery.State.DEAD, reason)
+    Batch.objects.filter(pk=letter.batch_id, lease_token=letter.token).update(
+        state=Batch.State.DEAD, lease_token=None, lease_until=None
+    )
+
+
+def split(letter: Letter, reason: str) -> None:
+    """Two halves in place of a refused batch; one person alone is given up."""
+    ids = list(letter.delivery_ids)
+    if len(ids) < 2:
+        _bury(letter, reason)
+        return
+    moved = Batch.objects.filter(
+        pk=letter.batch_id,
+        state__in=(Batch.State.LEASED, Batch.State.SENDING),
+        lease_token=letter.token,
+    ).update(state=Batch.State.SPLIT, lease_token=None, lease_until=None)
+    if not moved:
+        return
+    first = _reserve_sequences(letter.run.pk, 2)
+    middle = len(ids) // 2
+    for sequence, half in ((first, ids[:middle]), (first + 1, ids[middle:])):
+        child = Batch.objects.create(
+            run_id=letter.run.pk, sequence=sequence, parent_id=letter.batch_id
+        )
+        Delivery.objects.filter(pk__in=half, state=Delivery.State.PENDING).update(
+            batch=child
+        )
+
+
+def _reserve_sequences(run_id: int, count: int) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE engagements_run SET next_sequence = next_sequence + %s"
+            " WHERE id = %s RETURNING next_sequence",
+            [count, run_id],
+        )
+        return int(cursor.fetchone()[0]) - count

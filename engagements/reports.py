@@ -1,0 +1,368 @@
+"""What became of everybody: counts that add up, and the words for them."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+from django.db.models import (
+    CharField,
+    Count,
+    F,
+    Func,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Value,
+)
+from django.db.models.functions import Coalesce
+from django.urls import reverse
+from django.utils import timezone
+
+from engagements import lifecycle
+from engagements.models import Attempt, Batch, Delivery, Engagement, Run
+from externalapi.definition import compile_version
+
+# The reason of a skipped delivery is "code: words" (engagements.rendering.Skip).
+SKIP_REASONS: Mapping[str, str] = {
+    "no_identifier": "No identifier that the External API asks for",
+    "missing_parameter": "A required parameter had no value",
+    "template_error": "A value could not be worked out",
+    "too_big": "The payload was too big",
+    "erased": "The person was erased",
+}
+
+EXPLANATIONS: Mapping[str, str] = {
+    Delivery.State.PENDING: "Waiting in line. Nothing was sent yet, or it is sent "
+    "again after an error.",
+    Delivery.State.SENT: "The other side took it and said so.",
+    Delivery.State.ACCEPTED_UNVERIFIED: "The other side took it, but its answer could "
+    "not be read to the end. It is not sent again by itself.",
+    Delivery.State.REJECTED: "The other side read it and refused this person’s data.",
+    Delivery.State.SKIPPED: "Nothing was sent, because no payload could be made for "
+    "this person.",
+    Delivery.State.UNCERTAIN: "The answer was lost, so nobody can know whether it "
+    "arrived. Somebody has to decide.",
+    Delivery.State.DEAD: "It was tried until the attempts were used up, or an error "
+    "made further attempts useless.",
+    Delivery.State.CANCELLED: "The run was cancelled before it was sent.",
+}
+
+# The colours of badges and bars.
+TONES: dict[str, str] = {
+    Delivery.State.PENDING: "info",
+    Delivery.State.SENT: "success",
+    Delivery.State.ACCEPTED_UNVERIFIED: "success",
+    Delivery.State.REJECTED: "danger",
+    Delivery.State.SKIPPED: "warning",
+    Delivery.State.UNCERTAIN: "warning",
+    Delivery.State.DEAD: "danger",
+    Delivery.State.CANCELLED: "neutral",
+}
+
+ENGAGEMENT_TONES: dict[str, str] = {
+    Engagement.State.DRAFT: "neutral",
+    Engagement.State.ACTIVE: "success",
+    Engagement.State.PAUSED: "warning",
+    Engagement.State.BLOCKED: "danger",
+    Engagement.State.ENDED: "info",
+}
+OUTCOME_TONES: dict[str, str] = {
+    Attempt.Outcome.UNFINISHED: "info",
+    Attempt.Outcome.SENT: "success",
+    Attempt.Outcome.ACCEPTED_UNVERIFIED: "success",
+    Attempt.Outcome.NOT_SENT: "warning",
+    Attempt.Outcome.RATE_LIMITED: "info",
+    Attempt.Outcome.REFUSED: "danger",
+    Attempt.Outcome.BLOCKED: "danger",
+    Attempt.Outcome.AMBIGUOUS: "warning",
+}
+
+# In reading order: what arrived, what did not and why, what is still open.
+ORDER = (
+    Delivery.State.SENT,
+    Delivery.State.ACCEPTED_UNVERIFIED,
+    Delivery.State.PENDING,
+    Delivery.State.UNCERTAIN,
+    Delivery.State.REJECTED,
+    Delivery.State.SKIPPED,
+    Delivery.State.DEAD,
+    Delivery.State.CANCELLED,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One number of the report; `url` opens its people, `share` is in percent."""
+
+    key: str
+    label: str
+    count: int
+    share: float
+    tone: str
+    url: str
+    parts: tuple["Row", ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """Everybody who qualified, in rows that add up to `total`."""
+
+    total: int
+    rows: tuple[Row, ...]
+    url: str
+
+    @property
+    def is_empty(self) -> bool:
+        return self.total == 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a run is: people in all, people with an end, and each state's number."""
+
+    total: int
+    finished: int
+    counts: Mapping[str, int]
+
+    @property
+    def percent(self) -> int:
+        return self.finished * 100 // self.total if self.total else 0
+
+    @property
+    def problems(self) -> int:
+        return sum(self.counts.get(s, 0) for s in ("rejected", "dead", "uncertain"))
+
+
+def engagement_report(engagement: Engagement) -> Report:
+    """The report of an engagement across all of its runs."""
+    deliveries = Delivery.objects.filter(run__engagement=engagement)
+    return _report(deliveries, {"run__engagement__id__exact": engagement.pk})
+
+
+def run_report(run: Run) -> Report:
+    deliveries = Delivery.objects.filter(run=run)
+    return _report(deliveries, {"run__id__exact": run.pk})
+
+
+def _report(deliveries: QuerySet[Delivery], scope: Mapping[str, object]) -> Report:
+    counts = _by_state(deliveries)
+    total = sum(counts.values())
+    skipped = Delivery.State.SKIPPED
+    parts = _skip_rows(deliveries, scope, total) if counts.get(skipped) else ()
+    rows = [
+        Row(
+            key=state.value,
+            label=str(state.label),
+            count=counts[state],
+            share=_share(counts[state], total),
+            tone=TONES[state],
+            url=people_url(scope, state=state),
+            parts=parts if state == skipped else (),
+        )
+        for state in ORDER
+        if counts.get(state)
+    ]
+    return Report(total=total, rows=tuple(rows), url=people_url(scope))
+
+
+def _by_state(deliveries: QuerySet[Delivery]) -> dict[str, int]:
+    rows = deliveries.order_by().values_list("state").annotate(Count("pk"))
+    return dict(rows)
+
+
+def _skip_rows(
+    deliveries: QuerySet[Delivery], scope: Mapping[str, object], total: int
+) -> tuple[Row, ...]:
+    code = Func(
+        F("reason"),
+        Value(":"),
+        Value(1),
+        function="split_part",
+        output_field=CharField(),
+    )
+    counted = (
+        deliveries.filter(state=Delivery.State.SKIPPED)
+        .order_by()
+        .values_list(code.copy())
+        .annotate(n=Count("pk"))
+        .order_by("-n")
+    )
+    return tuple(
+        Row(
+            key=f"skipped-{reason}",
+            label=SKIP_REASONS.get(reason, reason or "No reason was noted"),
+            count=count,
+            share=_share(count, total),
+            tone="warning",
+            url=people_url(scope, state="skipped", reason=reason),
+        )
+        for reason, count in counted
+    )
+
+
+def people_url(
+    scope: Mapping[str, object], *, state: str = "", reason: str = ""
+) -> str:
+    """The delivery list, filtered to exactly the people of a number."""
+    query = dict(scope)
+    if state:
+        query["state__exact"] = state
+    if reason:
+        query["reason__startswith"] = reason
+    return f"{reverse('admin:engagements_delivery_changelist')}?{urlencode(query)}"
+
+
+def _share(count: int, total: int) -> float:
+    return round(count * 100 / total, 2) if total else 0.0
+
+
+def progress(runs: Iterable[Run]) -> dict[int, Progress]:
+    """The progress of each run, by its id, in one query."""
+    ids = [run.pk for run in runs]
+    counts: dict[int, dict[str, int]] = {pk: {} for pk in ids}
+    rows = (
+        Delivery.objects.filter(run__in=ids)
+        .order_by()
+        .values_list("run", "state")
+        .annotate(n=Count("pk"))
+    )
+    for run_id, state, count in rows:
+        counts[run_id][state] = count
+    return {pk: _progress(states) for pk, states in counts.items()}
+
+
+def _progress(counts: Mapping[str, int]) -> Progress:
+    total = sum(counts.values())
+    return Progress(
+        total=total,
+        finished=total - counts.get(Delivery.State.PENDING, 0),
+        counts=counts,
+    )
+
+
+def with_people_sent(engagements: QuerySet[Engagement]) -> QuerySet[Engagement]:
+    """Annotate `people_sent`: deliveries that the other side took."""
+    taken = [Delivery.State.SENT, Delivery.State.ACCEPTED_UNVERIFIED]
+    # A subquery is worked out for the rows of one page only, a join for all.
+    sent = (
+        Delivery.objects.filter(run__engagement=OuterRef("pk"), state__in=taken)
+        .order_by()
+        .values("run__engagement")
+        .values_list(Count("pk"))
+    )
+    return engagements.annotate(people_sent=Coalesce(Subquery(sent), 0))
+
+
+def uncertain_batches(engagement: Engagement) -> QuerySet[Batch]:
+    """Batches that wait for somebody's decision, oldest first, with their people."""
+    return (
+        Batch.objects.filter(run__engagement=engagement, state=Batch.State.UNCERTAIN)
+        .annotate(people=Count("deliveries"))
+        .order_by("pk")
+    )
+
+
+def reason_in_words(reason: str) -> str:
+    """The words of a delivery's reason, without the code that a skip begins with."""
+    code, _, words = reason.partition(": ")
+    return words if code in SKIP_REASONS and words else reason
+
+
+def attempts_of(delivery: Delivery) -> list[Attempt]:
+    """The requests that carried this person, oldest first.
+
+    A batch that was split left its attempts with its parents.
+    """
+    lineage: list[int] = []
+    batch: Batch | None = delivery.batch
+    while batch is not None:
+        lineage.append(batch.pk)
+        batch = batch.parent
+    attempts = Attempt.objects.filter(batch__in=lineage).order_by("started_at")
+    return [a for a in attempts if delivery.pk in a.delivery_ids]
+
+
+def last_answers(deliveries: Iterable[Delivery]) -> dict[int, Attempt]:
+    """The newest attempt that carried each delivery, by the delivery's id."""
+    by_batch: dict[int, list[Delivery]] = {}
+    for delivery in deliveries:
+        by_batch.setdefault(delivery.batch_id, []).append(delivery)
+    found: dict[int, Attempt] = {}
+    attempts = Attempt.objects.filter(batch__in=by_batch).order_by("started_at")
+    for attempt in attempts:
+        for delivery in by_batch[attempt.batch_id]:
+            if delivery.pk in attempt.delivery_ids:
+                found[delivery.pk] = attempt
+    return found
+
+
+def trigger_in_words(engagement: Engagement) -> str:
+    """The trigger as a sentence without its full stop."""
+    if engagement.trigger == Engagement.Trigger.ON_ENTRY:
+        return _on_entry_in_words(engagement)
+    zone = ZoneInfo(engagement.time_zone)
+    start = engagement.starts_at
+    if start is None:
+        begin = "as soon as it is activated"
+    else:
+        begin = f"{start.astimezone(zone):%-d %B %Y at %H:%M} ({engagement.time_zone})"
+    if engagement.repeat == Engagement.Repeat.ONCE:
+        return f"Once, {begin if start is None else 'on ' + begin}"
+    repeat = engagement.get_repeat_display()
+    return f"{repeat}, starting {begin if start is None else 'on ' + begin}"
+
+
+def _on_entry_in_words(engagement: Engagement) -> str:
+    if engagement.includes_present:
+        return "Everybody in the segment now, then each person who enters it"
+    return "As soon as someone enters the segment"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Impact:
+    """What an activation would do: people now, the requests that they take."""
+
+    people: int
+    requests: int
+    # People of the segment who lack what the External API knows people by.
+    without_identifier: int
+    identifier: str
+    is_tested: bool
+    starts_later: bool
+
+
+def activation_impact(engagement: Engagement) -> Impact:
+    """The numbers of the page that asks before an activation."""
+    people = lifecycle.people_affected(engagement)
+    api = engagement.version.external_api
+    return Impact(
+        people=people,
+        requests=-(-people // _people_per_request(engagement)),
+        without_identifier=_without(engagement, api.channel_identifier),
+        identifier=api.get_channel_identifier_display(),
+        is_tested=engagement.version.tests.filter(is_success=True).exists(),
+        starts_later=_starts_later(engagement),
+    )
+
+
+def _people_per_request(engagement: Engagement) -> int:
+    try:
+        return compile_version(engagement.version).people_per_request
+    except ValueError:
+        # Activation refuses this version and says why; the page itself must open.
+        return 1
+
+
+def _without(engagement: Engagement, identifier: str) -> int:
+    empty = Q(**{f"profile__{identifier}": ""})
+    if identifier == "external_id":
+        empty |= Q(profile__external_id__isnull=True)
+    return engagement.segment.memberships.filter(empty).count()
+
+
+def _starts_later(engagement: Engagement) -> bool:
+    start = engagement.starts_at
+    is_scheduled = engagement.trigger == Engagement.Trigger.SCHEDULE
+    return is_scheduled and start is not None and start > timezone.now()

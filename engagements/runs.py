@@ -1,0 +1,70 @@
+"""When a run, and with it an engagement, is over."""
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models.functions import Now
+
+from engagements.models import Batch, Delivery, Engagement, Run
+
+CLEAN = (Delivery.State.SENT, Delivery.State.CANCELLED)
+
+
+def finish() -> int:
+    """Complete the runs that have nothing left to send; return how many."""
+    cancel_leftovers()
+    over = _over()
+    with_errors = Exists(
+        Delivery.objects.filter(run=OuterRef("pk")).exclude(state__in=CLEAN)
+    )
+    ids = list(over.values_list("pk", flat=True))
+    runs = Run.objects.filter(pk__in=ids, state=Run.State.SENDING)
+    count = runs.filter(with_errors).update(
+        state=Run.State.COMPLETED_WITH_ERRORS, ended_at=Now()
+    )
+    count += runs.update(state=Run.State.COMPLETED, ended_at=Now())
+    _end_engagements(ids)
+    return count
+
+
+def fail(run_id: int, reason: str) -> None:
+    """A run that cannot begin: it fails, and its engagement stops and says why."""
+    Run.objects.filter(pk=run_id, state__in=Run.OPEN).update(
+        state=Run.State.FAILED, failure=reason, ended_at=Now()
+    )
+    Engagement.objects.filter(runs=run_id, state=Engagement.State.ACTIVE).update(
+        state=Engagement.State.BLOCKED, blocked_reason=reason
+    )
+
+
+def cancel_leftovers() -> int:
+    """Cancel what waits in cancelled runs; return how many batches.
+
+    A batch that was on the wire when its run was cancelled comes back here when it was
+    not taken.
+    """
+    waiting = Batch.objects.filter(run__state=Run.State.CANCELLED, state__in=Batch.DUE)
+    with transaction.atomic():
+        locked = waiting.select_for_update(of=("self",), skip_locked=True)
+        ids = list(locked.values_list("pk", flat=True))
+        Batch.objects.filter(pk__in=ids).update(state=Batch.State.CANCELLED)
+        Delivery.objects.filter(batch_id__in=ids, state=Delivery.State.PENDING).update(
+            state=Delivery.State.CANCELLED, updated_at=Now()
+        )
+    return len(ids)
+
+
+def _over() -> QuerySet[Run]:
+    open_batches = Batch.objects.filter(run=OuterRef("pk"), state__in=Batch.OPEN)
+    return Run.objects.filter(state=Run.State.SENDING, is_standing=False).exclude(
+        Exists(open_batches)
+    )
+
+
+def _end_engagements(run_ids: list[int]) -> None:
+    """An engagement that runs once has ended when its run has."""
+    Engagement.objects.filter(
+        runs__in=run_ids,
+        state=Engagement.State.ACTIVE,
+        trigger=Engagement.Trigger.SCHEDULE,
+        repeat=Engagement.Repeat.ONCE,
+    ).update(state=Engagement.State.ENDED)

@@ -1,0 +1,45 @@
+"""The periodic tick: it finds by itself whatever a lost wake-up was about."""
+
+import logging
+
+from django.db import connection
+from django.utils import timezone
+
+from engagements import doorbell, recovery, runs, schedule
+from segments import inbox, membership
+from segments.tasks import wake_inbox
+
+logger = logging.getLogger(__name__)
+
+# Any number that nothing else in this database uses.
+LOCK = 7_215_340_112
+
+
+def tick() -> bool:
+    """Do the periodic work; False when another tick is at it."""
+    if not _lock():
+        return False
+    try:
+        if reaped := recovery.reap():
+            logger.warning("Took back %d batches whose worker went away", reaped)
+        now = timezone.now()
+        membership.refresh_due(now)
+        schedule.make_due_runs(now)
+        runs.finish()
+    finally:
+        _unlock()
+    if inbox.is_waiting():
+        wake_inbox()
+    doorbell.ring()
+    return True
+
+
+def _lock() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [LOCK])
+        return bool(cursor.fetchone()[0])
+
+
+def _unlock() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK])

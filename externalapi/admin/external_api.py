@@ -1,0 +1,209 @@
+"""External APIs: Basic Details, External API Details, and what leads to Test API."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import OuterRef, QuerySet, Subquery
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import redirect
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.admin import ModelAdmin
+from unfold.decorators import display
+
+from externalapi.admin.test_api import TestAPIPage
+from externalapi.braze.presets import PRESETS, Preset
+from externalapi.forms import ExternalAPIForm
+from externalapi.models import ConfigurationTest, ExternalAPI, ExternalAPIVersion
+from externalapi.parameters import Level, Parameter
+from externalapi.versions import save_version
+
+DETAILS = ("connection", "method", "path", "headers", "body", "batching")
+
+
+@admin.register(ExternalAPI)
+class ExternalAPIAdmin(TestAPIPage, ModelAdmin):
+    form = ExternalAPIForm
+    list_display = ("name", "method", "connection", "asks_for", "last_test")
+    list_filter = ("channel",)
+    list_select_related = ("current_version__connection",)
+    search_fields = ("name", "description")
+    ordering = ("name",)
+    change_form_template = "externalapi/change_form.html"
+    change_list_template = "externalapi/change_list.html"
+
+    class Media:
+        css = {"all": ["externalapi/pages.css"]}
+        js = ["externalapi/pages.js"]
+
+    # The list
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ExternalAPI]:
+        tests = ConfigurationTest.objects.filter(
+            version__external_api=OuterRef("pk")
+        ).order_by("-at")
+        queryset: QuerySet[ExternalAPI] = super().get_queryset(request)
+        return queryset.annotate(
+            tested_at=Subquery(tests.values("at")[:1]),
+            test_succeeded=Subquery(tests.values("is_success")[:1]),
+        )
+
+    @admin.display(ordering="current_version__method")
+    def method(self, external_api: ExternalAPI) -> SafeString | str:
+        version = external_api.current_version
+        if version is None:
+            return "—"
+        return format_html(
+            '<span class="xa-method">{}</span> <code class="xa-path">{}</code>',
+            version.method,
+            version.path,
+        )
+
+    @admin.display(ordering="current_version__connection__name")
+    def connection(self, external_api: ExternalAPI) -> str:
+        version = external_api.current_version
+        return version.connection.name if version else "—"
+
+    @admin.display(description="parameters asked in engagements")
+    def asks_for(self, external_api: ExternalAPI) -> str:
+        version = external_api.current_version
+        stored = version.parameters if version else []
+        parameters = [Parameter.from_dict(item) for item in stored]
+        names = [p.name for p in parameters if p.level is Level.ENGAGEMENT]
+        return ", ".join(names) or "None"
+
+    @display(
+        description="last test",
+        label={"ok": "success", "failed": "danger", "none": "info"},
+    )
+    def last_test(self, external_api: ExternalAPI) -> tuple[str, str]:
+        if external_api.tested_at is None:  # type: ignore[attr-defined]
+            return "none", "Not tested yet"
+        if external_api.test_succeeded:  # type: ignore[attr-defined]
+            return "ok", "Successful"
+        return "failed", "Failed"
+
+    # The form
+
+    def get_fieldsets(
+        self, request: HttpRequest, obj: ExternalAPI | None = None
+    ) -> list[tuple[str | None, dict[str, Any]]]:
+        basic = ("name", "description", "channel", "channel_identifier")
+        if not self._can_save(request, obj):
+            return [("Basic Details", {"fields": basic})]
+        fieldsets: list[tuple[str | None, dict[str, Any]]] = [
+            ("Basic Details", {"fields": basic}),
+            ("External API Details", {"fields": DETAILS}),
+        ]
+        if obj is not None or self._preset(request):
+            fieldsets.append(("Parameters", {"fields": ("parameters",)}))
+        return fieldsets
+
+    def get_readonly_fields(
+        self, request: HttpRequest, obj: ExternalAPI | None = None
+    ) -> tuple[str, ...]:
+        return ("name",) if obj else ()
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        initial: dict[str, Any] = super().get_changeform_initial_data(request)
+        initial.setdefault("headers", {"Content-Type": "application/json"})
+        initial.setdefault("batching", ExternalAPIVersion.Batching.BRAZE_75_COMBINED)
+        if preset := self._preset(request):
+            initial |= _preset_initial(preset)
+        return initial
+
+    def get_form(
+        self,
+        request: HttpRequest,
+        obj: ExternalAPI | None = None,
+        change: bool = False,
+        **kwargs: Any,
+    ) -> Any:
+        """A form that begins with the current version, on GET and on POST."""
+        form = super().get_form(request, obj, change, **kwargs)
+        version = obj.current_version if obj else None
+        begin: dict[str, Any] = {}
+        if version:
+            begin = {name: getattr(version, name) for name in DETAILS}
+            begin["parameters"] = [Parameter.from_dict(p) for p in version.parameters]
+
+        class BegunForm(form):  # type: ignore[misc, valid-type]
+            def __init__(self, *args: Any, **kwargs: Any) -> None:
+                kwargs["initial"] = {**begin, **(kwargs.get("initial") or {})}
+                super().__init__(*args, **kwargs)
+
+        return BegunForm
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        context = {
+            "presets": list(PRESETS.values()) if object_id is None else [],
+            "preset": self._preset(request),
+            # Saving leads to Test API, not to one more form.
+            "show_save_and_add_another": False,
+            **(extra_context or {}),
+        }
+        return super().changeform_view(request, object_id, form_url, context)
+
+    def save_model(
+        self, request: HttpRequest, obj: ExternalAPI, form: Any, change: bool
+    ) -> None:
+        super().save_model(request, obj, form, change)
+        save_version(obj, form.draft, request.user)  # type: ignore[arg-type]
+
+    # Save leads to Test API
+
+    def response_add(
+        self, request: HttpRequest, obj: ExternalAPI, post_url_continue: Any = None
+    ) -> HttpResponse:
+        return self._response_saved(request, obj)
+
+    def response_change(self, request: HttpRequest, obj: ExternalAPI) -> HttpResponse:
+        return self._response_saved(request, obj)
+
+    def _response_saved(
+        self, request: HttpRequest, obj: ExternalAPI
+    ) -> HttpResponseRedirect:
+        version = obj.current_version
+        number = f" as version {version.number}" if version else ""
+        messages.success(request, f"“{obj}” is saved{number}.")
+        if "_continue" in request.POST or not self.has_test_permission(request):
+            return redirect(obj.get_absolute_url())
+        return redirect(reverse("admin:externalapi_externalapi_test", args=[obj.pk]))
+
+    def get_urls(self) -> list[URLPattern]:
+        page = path(
+            "<int:pk>/test/",
+            self.admin_site.admin_view(self.test_api_view),
+            name="externalapi_externalapi_test",
+        )
+        return [page, *super().get_urls()]
+
+    def _can_save(self, request: HttpRequest, obj: ExternalAPI | None) -> bool:
+        if obj is None:
+            return bool(self.has_add_permission(request))
+        return bool(self.has_change_permission(request, obj))
+
+    def _preset(self, request: HttpRequest) -> Preset | None:
+        return PRESETS.get(request.GET.get("preset", ""))
+
+
+def _preset_initial(preset: Preset) -> dict[str, Any]:
+    return {
+        "name": preset.name,
+        "description": preset.description,
+        "channel": preset.channel,
+        "channel_identifier": preset.channel_identifier,
+        "method": preset.method,
+        "path": preset.path,
+        "headers": dict(preset.headers),
+        "body": preset.body,
+        "batching": preset.batching,
+        "parameters": list(preset.parameters),
+    }

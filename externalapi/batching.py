@@ -1,0 +1,164 @@
+"""Packing many people's bodies into one request, and finding them again by index."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import isfinite
+from types import MappingProxyType
+
+import orjson
+
+from externalapi.parameters import JSON
+from externalapi.placeholders import find_in_tree
+
+# Braze takes 4 MB; what is left is for the HTTP headers and for counting in decimals.
+MAX_BYTES = 3_800_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchPlan:
+    """Which arrays of a body may be merged, and how many objects a request takes.
+
+    `each` limits every array by itself, `combined` all of them together.
+    """
+
+    arrays: tuple[str, ...] = ()
+    each: int | None = None
+    combined: int | None = None
+    max_bytes: int = MAX_BYTES
+
+
+_TRACK = ("attributes", "events", "purchases")
+
+# By the codes of ExternalAPIVersion.Batching.
+PLANS: Mapping[str, BatchPlan] = MappingProxyType(
+    {
+        "one": BatchPlan(),
+        "braze_75_combined": BatchPlan(arrays=_TRACK, combined=75),
+        "braze_75_each": BatchPlan(arrays=_TRACK, each=75),
+        "braze_50_combined": BatchPlan(arrays=_TRACK, combined=50),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Packed:
+    """One request's body; `owners` leads from (array, index) to a person's position."""
+
+    body: bytes
+    item_count: int
+    owners: dict[tuple[str, int], int]
+
+
+class TooBigError(ValueError):
+    """The bodies at these positions are too much for one request: send fewer."""
+
+    def __init__(self, message: str, positions: tuple[int, ...]) -> None:
+        super().__init__(message)
+        self.positions = positions
+
+
+def people_per_request(plan: BatchPlan, body: JSON) -> int:
+    """Return how many people's bodies of this shape fit into one request; at least 1.
+
+    What is outside the arrays is sent once, so it must not differ between people.
+    """
+    if not isinstance(body, dict):
+        return 1
+    counts = [
+        len(items)
+        for array in plan.arrays
+        if isinstance(items := body.get(array), list) and items
+    ]
+    once = {key: item for key, item in body.items() if key not in plan.arrays}
+    if not counts or find_in_tree(once):
+        return 1
+    limits = []
+    if plan.combined is not None:
+        limits.append(plan.combined // sum(counts))
+    if plan.each is not None:
+        limits.append(plan.each // max(counts))
+    return max(1, min(limits, default=1))
+
+
+def pack(plan: BatchPlan, bodies: Sequence[JSON]) -> Packed:
+    """Merge the bodies' arrays; other keys are the first body's, empty arrays go.
+
+    Raises TooBigError over the plan's limits and ValueError for what JSON has not.
+    """
+    if len(bodies) != 1 and not plan.arrays:
+        raise ValueError("this plan sends one request for each person")
+    merged, owners = _merge(plan, bodies)
+    positions = tuple(range(len(bodies)))
+    _check_counts(plan, merged, positions)
+    body = _dump(merged)
+    if len(body) > plan.max_bytes:
+        raise TooBigError(
+            f"{len(body)} bytes are more than {plan.max_bytes}", positions
+        )
+    item_count = len(owners) if plan.arrays else 1
+    return Packed(body=body, item_count=item_count, owners=owners)
+
+
+def _merge(
+    plan: BatchPlan, bodies: Sequence[JSON]
+) -> tuple[JSON, dict[tuple[str, int], int]]:
+    first = bodies[0]
+    if not isinstance(first, dict):
+        return first, {}
+    if not plan.arrays:
+        return first, _owned_by_one(first)
+    arrays: dict[str, list[JSON]] = {array: [] for array in plan.arrays}
+    owners: dict[tuple[str, int], int] = {}
+    for position, body in enumerate(bodies):
+        for array, merged in arrays.items():
+            items = body.get(array) if isinstance(body, dict) else None
+            if isinstance(items, list):
+                for index in range(len(merged), len(merged) + len(items)):
+                    owners[array, index] = position
+                merged.extend(items)
+    out = {key: item for key, item in first.items() if key not in arrays}
+    return out | {array: items for array, items in arrays.items() if items}, owners
+
+
+def _owned_by_one(body: dict[str, JSON]) -> dict[tuple[str, int], int]:
+    """An answer may name objects of a body that is one person's: all are theirs."""
+    return {
+        (array, index): 0
+        for array, items in body.items()
+        if isinstance(items, list)
+        for index in range(len(items))
+    }
+
+
+def _check_counts(plan: BatchPlan, merged: JSON, positions: tuple[int, ...]) -> None:
+    """A list parameter can bring more objects than the template's shape showed."""
+    if not isinstance(merged, dict) or not plan.arrays:
+        return
+    counts = [
+        len(items) for a in plan.arrays if isinstance(items := merged.get(a), list)
+    ]
+    too_many = (plan.combined is not None and sum(counts) > plan.combined) or (
+        plan.each is not None and max(counts, default=0) > plan.each
+    )
+    if too_many:
+        raise TooBigError(f"{sum(counts)} objects are too many", positions)
+
+
+def _dump(merged: JSON) -> bytes:
+    try:
+        body = orjson.dumps(merged)
+    except TypeError as e:
+        raise ValueError(f"this cannot be written as JSON: {e}") from e
+    # orjson writes NaN as null, which means "delete" to Braze. Looking through the
+    # tree costs more than writing it, so look only where a null came out.
+    if b"null" in body and _has_nan(merged):
+        raise ValueError("NaN and infinity cannot be written as JSON")
+    return body
+
+
+def _has_nan(tree: JSON) -> bool:
+    if isinstance(tree, float):
+        return not isfinite(tree)
+    if isinstance(tree, dict):
+        return any(_has_nan(item) for item in tree.values())
+    return isinstance(tree, list) and any(_has_nan(item) for item in tree)

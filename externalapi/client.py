@@ -1,0 +1,223 @@
+"""The one guarded way out: the Test API page and the engine send through here.
+
+    TransportError            no answer; `duration_ms` says how long it took
+    ├── NotSentError          the other side cannot have taken the request
+    │   └── BlockedAddressError   we refuse to send it: fix the definition
+    └── AmbiguousError        all of it was written, and nobody knows the rest
+
+A connection lost in the middle of the answer's body is an Answer that is truncated:
+the status is known.
+"""
+
+import os
+import time
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import requests
+from django.conf import settings
+from requests.adapters import HTTPAdapter
+from requests.models import PreparedRequest
+from requests.structures import CaseInsensitiveDict
+from urllib3.exceptions import HTTPError
+
+from externalapi import wire
+from externalapi.guard import GuardError, check_headers, check_url
+
+MAX_BODY = 64 * 1024
+POOL_SIZE = 100
+USER_AGENT = "lemnisk-braze/1"
+UNREACHABLE = "The address cannot be reached from here. Check the base URL."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One request, complete but for the key."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What came back: names of headers in lower case, at most 64 KB of the body."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    truncated: bool = False
+    duration_ms: int = 0
+
+
+class TransportError(Exception):
+    """No answer came back."""
+
+    def __init__(self, message: str, duration_ms: int = 0) -> None:
+        super().__init__(message)
+        self.duration_ms = duration_ms
+
+
+class NotSentError(TransportError):
+    """The other side cannot have taken the request: sending it again is safe."""
+
+
+class BlockedAddressError(NotSentError):
+    """The guard refuses the request: only a change of the definition helps."""
+
+
+class AmbiguousError(TransportError):
+    """The whole request was written and no answer came: it may have been taken."""
+
+
+class _Adapter(HTTPAdapter):
+    """requests' adapter without a Session: no redirects, cookies, proxies or netrc."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = dict(wire.POOLS)
+
+
+class GuardedClient:
+    """Keep-alive connections that any number of threads may share.
+
+    `resolver` and `ca_file` are for tests with a name server and certificates of
+    their own.
+    """
+
+    def __init__(
+        self, *, resolver: wire.Resolver = wire.resolve, ca_file: str | None = None
+    ) -> None:
+        self._resolver = resolver
+        self._verify = ca_file or True
+        self._adapter = _Adapter(pool_connections=POOL_SIZE, pool_maxsize=POOL_SIZE)
+
+    def send(self, request: Request, key: str) -> Answer:
+        """Send the request with `Authorization: Bearer KEY` and return the answer.
+
+        Raises the errors above. An empty key sends no Authorization header.
+        """
+        started = time.monotonic()
+        try:
+            prepared, exchange = self._prepare(request, key, started)
+        except GuardError as e:
+            raise BlockedAddressError(str(e)) from e
+        wire.current.exchange = exchange
+        try:
+            response = self._adapter.send(
+                prepared,
+                stream=True,
+                timeout=(wire.CONNECT_SECONDS, settings.HTTP_TOTAL_SECONDS),
+                verify=self._verify,
+                proxies={},
+            )
+        except (requests.RequestException, HTTPError, OSError, ValueError) as e:
+            raise _error(exchange, _elapsed_ms(started)) from e
+        body, is_whole = _read(response)
+        return Answer(
+            status=response.status_code,
+            headers={name.lower(): value for name, value in response.headers.items()},
+            body=body,
+            truncated=not is_whole,
+            duration_ms=_elapsed_ms(started),
+        )
+
+    def close(self) -> None:
+        self._adapter.close()
+
+    def _prepare(
+        self, request: Request, key: str, started: float
+    ) -> tuple[PreparedRequest, wire.Exchange]:
+        """Fill requests' own class by hand: it must not read the URL once more."""
+        target = check_url(request.url, settings.ALLOWED_LOCAL_ADDRESSES)
+        headers = dict(request.headers)
+        if key:
+            headers["Authorization"] = f"Bearer {key}"
+        check_headers(headers)
+        prepared = PreparedRequest()
+        prepared.method = request.method
+        prepared.url = target.url
+        prepared.body = request.body
+        prepared.headers = CaseInsensitiveDict(
+            {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", **headers}
+        )
+        prepared.headers["Host"] = request_host(target.host, target.port, target.scheme)
+        if request.body is not None:
+            prepared.headers["Content-Length"] = str(len(request.body))
+        return prepared, wire.Exchange(
+            deadline=started + settings.HTTP_TOTAL_SECONDS,
+            is_allowed_local=target.is_allowed_local,
+            resolver=self._resolver,
+        )
+
+
+def send(request: Request, key: str) -> Answer:
+    """Send through this process's client; see GuardedClient.send."""
+    return _client().send(request, key)
+
+
+def request_host(host: str, port: int, scheme: str) -> str:
+    """Return the Host header: the port only where it is not the scheme's own."""
+    return host if port == {"https": 443, "http": 80}[scheme] else f"{host}:{port}"
+
+
+@cache
+def _client() -> GuardedClient:
+    return GuardedClient()
+
+
+# A forked worker must not share its parent's connections.
+os.register_at_fork(after_in_child=_client.cache_clear)
+
+
+def _error(exchange: wire.Exchange, duration_ms: int) -> TransportError:
+    if exchange.is_refused:
+        # The same words as for what cannot be reached: they tell nothing of the inside.
+        return BlockedAddressError(UNREACHABLE, duration_ms)
+    if exchange.is_written:
+        return AmbiguousError(
+            "The request was sent and the connection ended without an answer.",
+            duration_ms,
+        )
+    return NotSentError(exchange.tls_problem or UNREACHABLE, duration_ms)
+
+
+def _read(response: requests.Response) -> tuple[bytes, bool]:
+    """Return at most 64 KB of the body, decoded, and whether that is all of it."""
+    raw = response.raw
+    parts: list[bytes] = []
+    size = 0
+    is_whole = True
+    try:
+        while size <= MAX_BODY and (part := raw.read(MAX_BODY + 1 - size)):
+            parts.append(part)
+            size += len(part)
+    except (HTTPError, OSError):
+        is_whole = False
+    if not is_whole or size > MAX_BODY:
+        # What is left must not be read by the next request on this connection.
+        raw.close()
+        is_whole = False
+    raw.release_conn()
+    body, fits = _decoded(b"".join(parts), response.headers.get("Content-Encoding", ""))
+    return body[:MAX_BODY], is_whole and fits
+
+
+def _decoded(body: bytes, encoding: str) -> tuple[bytes, bool]:
+    """Undo gzip or deflate that we did not ask for, up to the same 64 KB."""
+    if encoding.strip().lower() not in ("gzip", "x-gzip", "deflate"):
+        return body, True
+    decoder = zlib.decompressobj(wbits=47)
+    try:
+        decoded = decoder.decompress(body, MAX_BODY + 1)
+    except zlib.error:
+        return body, False
+    return decoded, decoder.eof and len(decoded) <= MAX_BODY
+
+
+def _elapsed_ms(started: float) -> int:
+    return round((time.monotonic() - started) * 1000)

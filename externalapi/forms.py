@@ -1,0 +1,291 @@
+"""What engineers type: a connection, and an External API with its request."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.contrib.auth.models import AbstractUser, AnonymousUser
+from django.core.exceptions import ValidationError
+from django.utils import formats, timezone
+from unfold.widgets import (
+    UnfoldAdminPasswordWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
+)
+
+from externalapi.body import BodyError, check_braces, parse_body
+from externalapi.braze.instances import INSTANCES
+from externalapi.definition import parameters_found
+from externalapi.guard import GuardError, check_headers, check_url
+from externalapi.models import Connection, ExternalAPI, ExternalAPIVersion
+from externalapi.parameter_table import ParametersField
+from externalapi.parameters import Parameter
+from externalapi.placeholders import split_text
+from externalapi.secrets import MIN_LENGTH
+from externalapi.versions import Draft
+
+User = AbstractUser | AnonymousUser
+
+
+class ConnectionForm(forms.ModelForm):  # type: ignore[type-arg]
+    """`user` (set by the admin) decides whether the key can be typed."""
+
+    user: User
+
+    instance_choice = forms.ChoiceField(
+        label="Braze instance",
+        required=False,
+        widget=UnfoldAdminSelectWidget,
+        help_text="The instance is in the address of your Braze dashboard.",
+    )
+    key = forms.CharField(
+        label="REST API key",
+        required=False,
+        max_length=1000,
+        widget=UnfoldAdminPasswordWidget(
+            attrs={"autocomplete": "new-password", "spellcheck": "false"}
+        ),
+    )
+
+    class Meta:
+        model = Connection
+        fields = (
+            "name",
+            "base_url",
+            "requests_per_burst",
+            "burst_seconds",
+            "requests_per_hour",
+        )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # A user who may only look gets no form fields.
+        if "base_url" not in self.fields:
+            return
+        self.fields["base_url"].required = False
+        choice = self.fields["instance_choice"]
+        assert isinstance(choice, forms.ChoiceField)
+        choice.choices = [("", "Another address")] + [
+            (one.rest_url, f"{one.name} — {one.dashboard_url.removeprefix('https://')}")
+            for one in INSTANCES
+        ]
+        known = {one.rest_url for one in INSTANCES}
+        if self.instance.base_url in known:
+            self.initial["instance_choice"] = self.instance.base_url
+        self._explain_key()
+
+    def _explain_key(self) -> None:
+        field = self.fields["key"]
+        field.disabled = not self.user.has_perm("externalapi.use_secret")
+        if self.instance.key_set_at:
+            when = formats.date_format(
+                timezone.localtime(self.instance.key_set_at), "DATETIME_FORMAT"
+            )
+            end = self.instance.key_last_four
+            ends = f"Ends in {end}, set" if end else "Set"
+            field.help_text = f"{ends} on {when}; leave it empty to keep it."
+        else:
+            field.help_text = (
+                "From Braze's Settings > API Keys, with the permission users.track. "
+                "It is stored encrypted and never shown again."
+            )
+        if field.disabled:
+            field.help_text += " Your permissions do not include changing it."
+
+    def clean_key(self) -> str:
+        key: str = self.cleaned_data["key"].strip()
+        if not key:
+            return ""
+        if len(key) < MIN_LENGTH or not key.isascii() or not key.isprintable():
+            raise ValidationError(
+                f"A key has at least {MIN_LENGTH} characters, all of them visible "
+                "ASCII. Copy it again."
+            )
+        if any(char in key for char in " \"'"):
+            raise ValidationError("Copy the key without quotes and spaces.")
+        return key
+
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean() or self.cleaned_data
+        typed = cleaned.get("instance_choice") or cleaned.get("base_url") or ""
+        try:
+            cleaned["base_url"] = self._base_url(typed.strip())
+        except ValidationError as e:
+            self.add_error("base_url", e)
+        return cleaned
+
+    def _base_url(self, typed: str) -> str:
+        if not typed:
+            raise ValidationError(
+                "Choose your Braze instance or type its REST endpoint."
+            )
+        if "?" in typed or "{{" in typed:
+            raise ValidationError("Parameters belong to the External API's path.")
+        try:
+            check_url(typed, settings.ALLOWED_LOCAL_ADDRESSES)
+        except GuardError as e:
+            raise ValidationError(str(e)) from e
+        base_url = typed.rstrip("/")
+        is_moved = bool(self.instance.pk) and base_url != self.initial.get("base_url")
+        # Who moves the address decides where the key is sent.
+        if is_moved and self.instance.key_encrypted and self.fields["key"].disabled:
+            raise ValidationError(
+                "Changing the address of a connection that has a key needs the "
+                "permission to set its key."
+            )
+        return base_url
+
+
+class HeadersField(forms.CharField):
+    """One header a line, `Name: value`; its value is a dict."""
+
+    widget = UnfoldAdminTextareaWidget
+
+    def prepare_value(self, value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return "\n".join(f"{name}: {text}" for name, text in value.items())
+        return value
+
+    def to_python(self, value: Any) -> Any:
+        headers: dict[str, str] = {}
+        for line in str(value or "").splitlines():
+            if not line.strip():
+                continue
+            name, colon, text = line.partition(":")
+            if not colon:
+                raise ValidationError(f"Write “{line[:40]}” as Name: value.")
+            if name.strip().lower() in {known.lower() for known in headers}:
+                raise ValidationError(f"The header {name.strip()} is given twice.")
+            headers[name.strip()] = text.strip()
+        return headers
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return bool(self.prepare_value(initial or {}) != str(data or "").strip())
+
+
+class ExternalAPIForm(forms.ModelForm):  # type: ignore[type-arg]
+    """Basic Details are the External API's, External API Details its next version's."""
+
+    connection = forms.ModelChoiceField(
+        queryset=Connection.objects.order_by("name"),
+        widget=UnfoldAdminSelectWidget,
+        empty_label="Choose a connection",
+        help_text="Where the API lives and how to sign in.",
+    )
+    method = forms.ChoiceField(
+        choices=ExternalAPIVersion.Method.choices, widget=UnfoldAdminSelectWidget
+    )
+    path = forms.CharField(
+        max_length=1024,
+        widget=UnfoldAdminTextInputWidget(attrs={"spellcheck": "false"}),
+        help_text="It follows the connection's address, for example /users/track.",
+    )
+    headers = HeadersField(
+        required=False,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3, "spellcheck": "false"}),
+        help_text="One a line, as Name: value. The key comes from the connection.",
+    )
+    body = forms.CharField(
+        label="JSON body",
+        required=False,
+        strip=False,
+        widget=UnfoldAdminTextareaWidget(
+            attrs={"rows": 18, "spellcheck": "false", "data-lines": ""}
+        ),
+        help_text=(
+            "Write {{Name of the User}} where each engagement sets its own value, "
+            "with or without quotes. Every name becomes a parameter when you save."
+        ),
+    )
+    batching = forms.ChoiceField(
+        choices=ExternalAPIVersion.Batching.choices,
+        widget=UnfoldAdminSelectWidget,
+        help_text="How many people go into one request. Your Braze contract says it.",
+    )
+    parameters = ParametersField(required=False)
+
+    class Meta:
+        model = ExternalAPI
+        fields = ("name", "description", "channel", "channel_identifier")
+        widgets = {"description": UnfoldAdminTextareaWidget(attrs={"rows": 3})}
+
+    draft: Draft
+
+    def clean_path(self) -> str:
+        path: str = self.cleaned_data["path"]
+        if not path.startswith("/"):
+            raise ValidationError("Begin the path with a slash.")
+        _check_braces(path)
+        try:
+            check_url(f"https://rest.iad-01.braze.com{_without_names(path)}")
+        except GuardError as e:
+            raise ValidationError(str(e).replace("address", "path")) from e
+        return path
+
+    def clean_headers(self) -> dict[str, str]:
+        headers: dict[str, str] = self.cleaned_data["headers"]
+        try:
+            check_headers({n: _without_names(v) for n, v in headers.items()})
+        except GuardError as e:
+            raise ValidationError(str(e)) from e
+        for name, value in headers.items():
+            if name.lower() == "authorization":
+                raise ValidationError("Authorization comes from the connection's key.")
+            _check_braces(value)
+        return headers
+
+    def clean_body(self) -> str:
+        body: str = self.cleaned_data["body"].replace("\r\n", "\n")
+        if body.strip():
+            try:
+                parse_body(body)
+            except BodyError as e:
+                self.fields["body"].widget.attrs["data-error-line"] = e.line
+                raise ValidationError(str(e)) from e
+        return body
+
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean() or self.cleaned_data
+        needed = ("connection", "method", "path", "headers", "body", "batching")
+        if not self.errors and all(name in cleaned for name in needed):
+            self.draft = self._draft(cleaned)
+        return cleaned
+
+    def _draft(self, cleaned: Mapping[str, Any]) -> Draft:
+        found = parameters_found(
+            cleaned["path"],
+            cleaned["headers"],
+            cleaned["body"],
+            self._known(),
+            identifier=cleaned.get("channel_identifier")
+            or self.instance.channel_identifier,
+        )
+        return Draft(
+            connection=cleaned["connection"],
+            method=cleaned["method"],
+            path=cleaned["path"],
+            headers=cleaned["headers"],
+            body=cleaned["body"],
+            parameters=tuple(found),
+            batching=cleaned["batching"],
+        )
+
+    def _known(self) -> list[Parameter]:
+        """The table's rows, else what the page began with: a preset or the version."""
+        rows = self.cleaned_data.get("parameters") or ()
+        return [*self.initial.get("parameters", ()), *rows]
+
+
+def _check_braces(text: str) -> None:
+    try:
+        check_braces(text)
+    except ValueError as e:
+        message = str(e)
+        raise ValidationError(f"{message[:1].upper()}{message[1:]}.") from e
+
+
+def _without_names(text: str) -> str:
+    """A placeholder stands for one plain piece of a path or a header."""
+    return "".join("x" if is_name else piece for piece, is_name in split_text(text))

@@ -1,0 +1,20 @@
+"""Encrypt every connection's key again, with the newest of SECRETS_KEYS."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from externalapi.models import Connection
+from externalapi.secrets import rotate_key
+
+
+class Command(BaseCommand):
+    help = (
+        "Encrypts all keys with the first of SECRETS_KEYS. "
+        "Afterwards the older ones can be removed from the setting."
+    )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        connections = Connection.objects.exclude(key_encrypted="").order_by("pk")
+        count = sum(rotate_key(connection) for connection in connections.iterator())
+        self.stdout.write(f"Keys encrypted again: {count}.")

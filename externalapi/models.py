@@ -1,0 +1,177 @@
+"""Where an API lives, what a request to it looks like, and each test of it."""
+
+from django.conf import settings
+from django.core.serializers.json import DjangoJSONEncoder
+from django.core.validators import MinValueValidator
+from django.db import models
+from django.urls import reverse
+
+
+class Connection(models.Model):
+    """Where an API lives and how to sign in. Engineers own it; nobody sees its key."""
+
+    name = models.CharField(max_length=255, unique=True)
+    base_url = models.CharField(
+        "base URL",
+        max_length=2048,
+        help_text="Your Braze REST endpoint, for example https://rest.fra-01.braze.eu.",
+    )
+    key_encrypted = models.TextField(blank=True, editable=False)
+    key_last_four = models.CharField(max_length=4, blank=True, editable=False)
+    key_version = models.PositiveIntegerField(default=0, editable=False)
+    key_set_at = models.DateTimeField(null=True, editable=False)
+    requests_per_burst = models.PositiveIntegerField(
+        "requests in each burst window",
+        default=3000,
+        validators=[MinValueValidator(1)],
+        help_text="Braze's own limit is 3,000 requests in 3 seconds.",
+    )
+    burst_seconds = models.PositiveIntegerField(
+        "burst window in seconds", default=3, validators=[MinValueValidator(1)]
+    )
+    requests_per_hour = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="Leave empty where your contract has no hourly limit.",
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        permissions = [("use_secret", "Can set a connection's key")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ExternalAPI(models.Model):
+    """A request template on a connection; what shapes a request is in its versions."""
+
+    class Channel(models.TextChoices):
+        CDP = "customer_data", "Customer data"
+        MESSAGING = "messaging", "Messaging"
+        CRM = "crm", "CRM"
+        ADVERTISING = "advertising", "Advertising"
+        OTHER = "other", "Other"
+
+    class ChannelIdentifier(models.TextChoices):
+        EXTERNAL_ID = "external_id", "External ID"
+        EMAIL = "email", "Email"
+        PHONE = "phone", "Phone"
+
+    name = models.CharField(
+        max_length=255, unique=True, help_text="It cannot be changed once saved."
+    )
+    description = models.TextField(blank=True)
+    channel = models.CharField(max_length=32, choices=Channel, default=Channel.CDP)
+    channel_identifier = models.CharField(
+        max_length=32,
+        choices=ChannelIdentifier,
+        default=ChannelIdentifier.EXTERNAL_ID,
+        help_text="How the other side knows a person. People without it are skipped.",
+    )
+    current_version = models.ForeignKey(
+        "ExternalAPIVersion",
+        # Not PROTECT: it would keep an External API from going with its versions.
+        on_delete=models.RESTRICT,
+        null=True,
+        editable=False,
+        related_name="+",
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        verbose_name = "External API"
+        verbose_name_plural = "External APIs"
+        permissions = [("test_externalapi", "Can send a test request")]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def get_absolute_url(self) -> str:
+        return reverse("admin:externalapi_externalapi_change", args=[self.pk])
+
+
+class ExternalAPIVersion(models.Model):
+    """Everything that shapes a request, frozen: editing an External API adds a row."""
+
+    class Method(models.TextChoices):
+        POST = "POST", "POST"
+        GET = "GET", "GET"
+        PUT = "PUT", "PUT"
+        PATCH = "PATCH", "PATCH"
+        DELETE = "DELETE", "DELETE"
+
+    class Batching(models.TextChoices):
+        ONE = "one", "One request for each person"
+        BRAZE_75_COMBINED = "braze_75_combined", "Braze: 75 objects together"
+        BRAZE_75_EACH = "braze_75_each", "Braze legacy: 75 objects in each array"
+        BRAZE_50_COMBINED = "braze_50_combined", "Braze older plans: 50 together"
+
+    external_api = models.ForeignKey(
+        ExternalAPI, on_delete=models.CASCADE, related_name="versions"
+    )
+    number = models.PositiveIntegerField()
+    connection = models.ForeignKey(
+        Connection, on_delete=models.PROTECT, related_name="versions"
+    )
+    method = models.CharField(max_length=8, choices=Method, default=Method.POST)
+    path = models.CharField(max_length=1024)
+    headers = models.JSONField(default=dict, blank=True)
+    # As typed, so that nothing of the author's layout is lost; parsed when compiled.
+    body = models.TextField(blank=True)
+    # A list of externalapi.parameters.Parameter as dicts, in order of appearance.
+    parameters = models.JSONField(default=list)
+    batching = models.CharField(
+        max_length=32, choices=Batching, default=Batching.BRAZE_75_COMBINED
+    )
+    content_hash = models.CharField(max_length=64)
+    created_at = models.DateTimeField(auto_now_add=True)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        related_name="+",
+    )
+
+    class Meta:
+        verbose_name = "External API version"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["external_api", "number"], name="external_api_version_number"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.external_api} v{self.number}"
+
+
+class ConfigurationTest(models.Model):
+    """One press of Test Configuration: who, when, with what, and what came back."""
+
+    version = models.ForeignKey(
+        ExternalAPIVersion, on_delete=models.CASCADE, related_name="tests"
+    )
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        related_name="+",
+    )
+    at = models.DateTimeField(auto_now_add=True)
+    values = models.JSONField(default=dict, encoder=DjangoJSONEncoder)
+    # The key is masked in both.
+    request = models.JSONField(default=dict)
+    response = models.JSONField(default=dict)
+    is_success = models.BooleanField(default=False)
+
+    class Meta:
+        indexes = [
+            # "How many tests has this user sent in the last minute?"
+            models.Index(fields=["user", "at"], name="configuration_test_rate")
+        ]
+
+    def __str__(self) -> str:
+        return f"Test of {self.version} at {self.at:%Y-%m-%d %H:%M:%S}"

@@ -1,0 +1,116 @@
+"""The table of parameters on an External API's page: a form field of rows."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+
+from externalapi.body import MAX_PLACEHOLDERS
+from externalapi.parameters import Level, Parameter, ParameterType
+
+
+class ParameterTable(forms.Widget):
+    """One row a parameter; its inputs are named `parameters-0-name` and so on."""
+
+    template_name = "externalapi/parameter_table.html"
+    use_fieldset = True
+
+    def __init__(self, attrs: dict[str, Any] | None = None) -> None:
+        super().__init__(attrs)
+        # By the parameter's name: what is wrong in its row.
+        self.row_errors: dict[str, str] = {}
+        self.is_read_only = False
+
+    def value_from_datadict(
+        self, data: Mapping[str, Any], files: Any, name: str
+    ) -> list[dict[str, Any]] | None:
+        if f"{name}-count" not in data:
+            return None
+        return [
+            self._row(data, f"{name}-{index}")
+            for index in range(_count(data[f"{name}-count"]))
+        ]
+
+    def _row(self, data: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+        row: dict[str, Any] = {
+            part: data.get(f"{prefix}-{part}", "")
+            for part in ("name", "type", "level", "default", "value")
+        }
+        return row | {"required": f"{prefix}-required" in data}
+
+    def get_context(
+        self, name: str, value: Any, attrs: dict[str, Any] | None
+    ) -> dict[str, Any]:
+        context = super().get_context(name, value, attrs)
+        rows = [
+            {
+                **(row.to_dict() if isinstance(row, Parameter) else row),
+                "prefix": f"{name}-{index}",
+            }
+            for index, row in enumerate(value or ())
+        ]
+        for row in rows:
+            row["error"] = self.row_errors.get(str(row["name"]), "")
+        context["rows"] = rows
+        context["types"] = [(str(kind), kind.label) for kind in ParameterType]
+        context["levels"] = [(str(level), level.label) for level in Level]
+        context["is_read_only"] = self.is_read_only
+        return context
+
+    def value_omitted_from_data(
+        self, data: Mapping[str, Any], files: Any, name: str
+    ) -> bool:
+        return f"{name}-count" not in data
+
+
+class ParametersField(forms.Field):
+    """Its value is a tuple of parameters with their settings."""
+
+    widget = ParameterTable
+
+    def clean(self, value: Any) -> tuple[Parameter, ...]:
+        assert isinstance(self.widget, ParameterTable)
+        self.widget.row_errors = {}
+        parameters = []
+        for row in value or ():
+            try:
+                parameters.append(read_row(row))
+            except ValueError as e:
+                self.widget.row_errors[row["name"]] = str(e)
+        if self.widget.row_errors:
+            raise ValidationError("Correct the parameters that are marked below.")
+        return tuple(parameters)
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        try:
+            return [read_row(row) for row in data or ()] != list(initial or ())
+        except ValueError:
+            return True
+
+
+def read_row(row: Mapping[str, Any]) -> Parameter:
+    """Return the parameter of a row; raises ValueError with a sentence."""
+    if row["type"] not in set(ParameterType) or row["level"] not in set(Level):
+        raise ValueError("Choose a type and who gives the value.")
+    parameter = Parameter.from_dict({**row, "name": str(row["name"])})
+    if parameter.level is Level.FIXED:
+        return _checked(replace(parameter, default=""), parameter.value)
+    return _checked(replace(parameter, value=""), parameter.default)
+
+
+def _checked(parameter: Parameter, typed: str) -> Parameter:
+    if parameter.level is Level.FIXED and parameter.required and not typed:
+        raise ValueError("A fixed parameter needs a value.")
+    if typed:
+        try:
+            parameter.coerce(typed)
+        except ValueError as e:
+            text = str(e)
+            raise ValueError(f"{text[:1].upper()}{text[1:]}.") from e
+    return parameter
+
+
+def _count(text: str) -> int:
+    return min(int(text), MAX_PLACEHOLDERS) if text.isdecimal() else 0

@@ -1,0 +1,135 @@
+"""`{{Name of the User}}`: finding placeholders, and filling a tree of JSON with values.
+
+A body is parsed first and filled in as a tree, so a value can never add a name or
+break the JSON. Filling is compiled once into closures: constants are made once and
+shared by everything that is rendered, so treat what comes out as read-only.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+
+from externalapi.body import BodyError, check_braces, parse_body
+from externalapi.parameters import JSON, as_text
+
+__all__ = [
+    "BodyError",
+    "check_braces",
+    "compile_text",
+    "compile_tree",
+    "find",
+    "find_in_tree",
+    "parse_body",
+    "split_text",
+    "whole_name",
+]
+
+Values = Mapping[str, JSON]
+
+# Bounded, so that a text full of braces and spaces cannot make it slow.
+_PLACEHOLDER = re.compile(r"\{\{(\s{0,99}[^{}\s][^{}]{0,399})\}\}")
+_ABSENT = object()
+
+
+def find(text: str) -> list[str]:
+    """Return the names of the placeholders in a text, in order, each once."""
+    return list(dict.fromkeys(_names(text)))
+
+
+def find_in_tree(tree: JSON) -> list[str]:
+    """Return the names of the placeholders in a tree's values, in order, each once."""
+    return list(dict.fromkeys(_names(tree)))
+
+
+def split_text(text: str) -> list[tuple[str, bool]]:
+    """Return the pieces of a text with whether each is a placeholder's name."""
+    pieces = _PLACEHOLDER.split(text)
+    marked = [(piece, bool(index % 2)) for index, piece in enumerate(pieces)]
+    return [(piece.strip() if name else piece, name) for piece, name in marked if piece]
+
+
+def whole_name(value: JSON) -> str | None:
+    """Return the name where the value is one placeholder and nothing else."""
+    if not isinstance(value, str):
+        return None
+    match = _PLACEHOLDER.fullmatch(value)
+    return match[1].strip() if match else None
+
+
+def compile_tree(tree: JSON) -> Callable[[Values], JSON]:
+    """Return a function that fills the tree with values.
+
+    A whole-value placeholder takes the value with its type; one inside a text is
+    interpolated. A name without a value drops its key or its element, and is an
+    empty text inside a text; where it is the whole tree the result is None.
+    """
+    name = whole_name(tree)
+    if name is not None:
+        return lambda values: values.get(name)
+    if not find_in_tree(tree):
+        return lambda values: tree
+    if isinstance(tree, dict):
+        return _compile_object(tree)
+    if isinstance(tree, list):
+        return _compile_list(tree)
+    return compile_text(str(tree))
+
+
+def compile_text(
+    text: str, write: Callable[[JSON], str] = as_text
+) -> Callable[[Values], str]:
+    """Return a function that fills a text; `write` says how a value reads in it."""
+    # Odd parts are names: that is what splitting at a group gives.
+    parts = _PLACEHOLDER.split(text)
+    constants, names = parts[::2], [name.strip() for name in parts[1::2]]
+
+    def render(values: Values) -> str:
+        out = [constants[0]]
+        for name, constant in zip(names, constants[1:], strict=True):
+            out.append(write(values.get(name)))
+            out.append(constant)
+        return "".join(out)
+
+    return render if names else lambda values: text
+
+
+def _compile_object(tree: dict[str, JSON]) -> Callable[[Values], JSON]:
+    """Copy a skeleton (it keeps the order of the keys) and fill in what varies."""
+    whole = [(key, name) for key, item in tree.items() if (name := whole_name(item))]
+    parts = [
+        (key, compile_tree(item))
+        for key, item in tree.items()
+        if not whole_name(item) and find_in_tree(item)
+    ]
+
+    def render(values: Values) -> JSON:
+        out = tree.copy()
+        for key, name in whole:
+            if (value := values.get(name, _ABSENT)) is _ABSENT:
+                del out[key]
+            else:
+                out[key] = value  # type: ignore[assignment]
+        for key, part in parts:
+            out[key] = part(values)
+        return out
+
+    return render
+
+
+def _compile_list(tree: list[JSON]) -> Callable[[Values], JSON]:
+    items = [(whole_name(item), compile_tree(item)) for item in tree]
+
+    def render(values: Values) -> JSON:
+        return [item(values) for name, item in items if name is None or name in values]
+
+    return render
+
+
+def _names(tree: JSON) -> Iterator[str]:
+    if isinstance(tree, str):
+        yield from (name.strip() for name in _PLACEHOLDER.findall(tree))
+    elif isinstance(tree, dict):
+        for item in tree.values():
+            yield from _names(item)
+    elif isinstance(tree, list):
+        for item in tree:
+            yield from _names(item)

@@ -1,0 +1,102 @@
+"""A person as JSON: as /users/export/ids answers, and with every single event.
+
+The shape is that of a recorded answer of /users/export/ids.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from externalapi.sandbox.judge import JsonObject
+from externalapi.sandbox.people import Event, Purchase, User
+from externalapi.sandbox.times import as_text
+
+
+def exported(user: User) -> JsonObject:
+    """The person as Braze's export shows one: events are counted, not listed."""
+    result: JsonObject = {"created_at": as_text(user.created_at)}
+    if user.external_id is not None:
+        result["external_id"] = user.external_id
+    result["user_aliases"] = aliases(user)
+    result["braze_id"] = user.braze_id
+    result |= user.standard
+    result["custom_attributes"] = user.custom
+    result["custom_events"] = event_counts(user.events)
+    result["purchases"] = purchase_counts(user.purchases)
+    result["total_revenue"] = revenue(user.purchases)
+    result.setdefault("push_subscribe", "subscribed")
+    result.setdefault("email_subscribe", "subscribed")
+    return result
+
+
+def with_every_event(user: User) -> JsonObject:
+    """What `exported` has, and the events and purchases one by one."""
+    return {
+        **exported(user),
+        "event_list": [_event(one) for one in user.events],
+        "purchase_list": [_purchase(one) for one in user.purchases],
+    }
+
+
+def aliases(user: User) -> list[JsonObject]:
+    return [
+        {"alias_name": name, "alias_label": label}
+        for label, name in user.aliases.items()
+    ]
+
+
+def event_counts(events: Iterable[Event]) -> list[JsonObject]:
+    times: dict[str, list[datetime]] = {}
+    for event in events:
+        times.setdefault(event.name, []).append(event.time)
+    return [_counted("name", name, found) for name, found in times.items()]
+
+
+def purchase_counts(purchases: Iterable[Purchase]) -> list[JsonObject]:
+    """A quantity of three counts as three purchases (purchase_object)."""
+    times: dict[str, list[datetime]] = {}
+    for one in purchases:
+        times.setdefault(one.product_id, []).extend([one.time] * one.quantity)
+    return [_counted("name", name, found) for name, found in times.items()]
+
+
+def revenue(purchases: Iterable[Purchase]) -> float:
+    return round(sum(one.price * one.quantity for one in purchases), 2)
+
+
+def sync_answer(user: User | None, array: str, item: JsonObject) -> list[JsonObject]:
+    """`users` of /users/track/sync: what the one object touched, as it is now."""
+    if user is None:
+        return []
+    shown: JsonObject = {"external_id": user.external_id, "braze_id": user.braze_id}
+    if array == "attributes":
+        shown["custom_attributes"] = {
+            name: user.custom[name] for name in item if name in user.custom
+        }
+    elif array == "events":
+        shown["custom_events"] = [
+            one for one in event_counts(user.events) if one["name"] == item["name"]
+        ]
+    else:
+        shown["purchase_events"] = [
+            {"product_id": one.pop("name"), **one}
+            for one in purchase_counts(user.purchases)
+            if one["name"] == str(item["product_id"])
+        ]
+    return [shown]
+
+
+def _counted(key: str, name: str, times: Sequence[datetime]) -> JsonObject:
+    return {
+        key: name,
+        "first": as_text(min(times)),
+        "last": as_text(max(times)),
+        "count": len(times),
+    }
+
+
+def _event(event: Event) -> JsonObject:
+    return {**event._asdict(), "time": as_text(event.time)}
+
+
+def _purchase(purchase: Purchase) -> JsonObject:
+    return {**purchase._asdict(), "time": as_text(purchase.time)}

@@ -1,0 +1,111 @@
+"""Connections' keys: encrypted at rest, bound to their row, masked in every text."""
+
+import base64
+from collections.abc import Sequence
+from functools import lru_cache
+from urllib.parse import quote, quote_plus
+
+import orjson
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from django.conf import settings
+from django.db.models import F
+from django.utils import timezone
+
+from externalapi.models import Connection
+
+# Shorter keys would make `redact` eat ordinary words, and are no keys.
+MIN_LENGTH = 8
+_SHOWS_LAST_FOUR_FROM = 12
+
+
+class SecretError(Exception):
+    """The stored key cannot be read: it was encrypted with another SECRETS_KEY."""
+
+    def __init__(self) -> None:
+        super().__init__(self.__doc__)
+
+
+def set_key(connection: Connection, key: str) -> None:
+    """Store the key on the (saved) connection, counting its version up."""
+    key = key.strip()
+    sealed = orjson.dumps({"connection": connection.pk, "key": key})
+    Connection.objects.filter(pk=connection.pk).update(
+        key_encrypted=_fernet().encrypt(sealed).decode(),
+        key_last_four=key[-4:] if len(key) >= _SHOWS_LAST_FOUR_FROM else "",
+        key_version=F("key_version") + 1,
+        key_set_at=timezone.now(),
+    )
+    connection.refresh_from_db()
+
+
+def read_key(connection: Connection) -> str:
+    """Return the connection's key, empty where none is set; raises SecretError."""
+    if not connection.key_encrypted:
+        return ""
+    try:
+        opened = orjson.loads(_fernet().decrypt(connection.key_encrypted.encode()))
+    except InvalidToken as e:
+        raise SecretError from e
+    # A ciphertext that was copied from another row is worth nothing here.
+    if opened["connection"] != connection.pk:
+        raise SecretError
+    return str(opened["key"])
+
+
+def rotate_key(connection: Connection) -> bool:
+    """Encrypt the stored key with the newest passphrase; raises SecretError.
+
+    False when somebody has set another key meanwhile.
+    """
+    old = connection.key_encrypted
+    read_key(connection)
+    new = _fernet().rotate(old.encode()).decode()
+    rows = Connection.objects.filter(pk=connection.pk, key_encrypted=old)
+    return bool(rows.update(key_encrypted=new))
+
+
+def redact(text: str, key: str) -> str:
+    """Return the text with the key masked: as it is, URL-encoded and in base64."""
+    if not key:
+        return text
+    for form in _forms(key):
+        text = text.replace(form, mask(key))
+    return text
+
+
+def mask(key: str) -> str:
+    """Return what may be shown of a key."""
+    return f"••••{key[-4:]}" if len(key) >= _SHOWS_LAST_FOUR_FROM else "••••"
+
+
+@lru_cache(maxsize=64)
+def _forms(key: str) -> tuple[str, ...]:
+    """Longest first, so that no form is left over inside another."""
+    raw = key.encode()
+    forms = {key, quote(key, safe=""), quote(key), quote_plus(key)}
+    forms.add(orjson.dumps(key).decode()[1:-1])
+    for credentials in (raw, raw + b":", b":" + raw, b"Bearer " + raw):
+        for encode in (base64.b64encode, base64.urlsafe_b64encode):
+            encoded = encode(credentials).decode()
+            # Whatever stands around the key changes the last characters.
+            forms |= {encoded, encoded.rstrip("=")[:-1]}
+    return tuple(sorted(forms, key=len, reverse=True))
+
+
+def _fernet() -> MultiFernet:
+    return _fernet_for(tuple(settings.SECRETS_KEYS))
+
+
+@lru_cache(maxsize=8)
+def _fernet_for(passphrases: Sequence[str]) -> MultiFernet:
+    return MultiFernet([Fernet(_derived(phrase)) for phrase in passphrases])
+
+
+def _derived(passphrase: str) -> bytes:
+    """Any passphrase becomes a Fernet key; the label keeps other uses apart."""
+    kdf = HKDF(
+        algorithm=SHA256(), length=32, salt=None, info=b"lemnisk-braze connection keys"
+    )
+    return base64.urlsafe_b64encode(kdf.derive(passphrase.encode()))

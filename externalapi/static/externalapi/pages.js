@@ -1,0 +1,106 @@
+// Small comforts of the External API's pages. Everything works without them.
+(() => {
+  "use strict";
+
+  // The address field matters only where no instance is chosen.
+  function watchInstance() {
+    const choice = document.getElementById("id_instance_choice");
+    const address = document.getElementById("id_base_url");
+    if (!choice || !address) return;
+    const show = () => {
+      address.readOnly = choice.value !== "";
+      if (choice.value) address.value = choice.value;
+    };
+    choice.addEventListener("change", () => {
+      if (!choice.value) address.value = "";
+      show();
+    });
+    show();
+  }
+
+  // A fixed parameter has a value, any other a default.
+  function watchLevels() {
+    for (const row of document.querySelectorAll("[data-parameter]")) {
+      const level = row.querySelector("[data-level]");
+      const show = () => {
+        const isFixed = level.value === "fixed";
+        row.querySelector("[data-default]").hidden = isFixed;
+        row.querySelector("[data-fixed]").hidden = !isFixed;
+      };
+      level.addEventListener("change", show);
+      show();
+    }
+  }
+
+  // Line numbers beside the body, with the line of the mistake marked.
+  function numberLines(area) {
+    const frame = document.createElement("div");
+    frame.className = "xa-editor";
+    const gutter = document.createElement("div");
+    gutter.className = "xa-gutter";
+    gutter.setAttribute("aria-hidden", "true");
+    area.before(frame);
+    frame.append(gutter, area);
+    const wrong = Number(area.dataset.errorLine || 0);
+    const draw = () => {
+      const lines = area.value.split("\n").length;
+      if (gutter.childElementCount !== lines) {
+        gutter.replaceChildren(
+          ...Array.from({ length: lines }, (_, index) => {
+            const line = document.createElement("span");
+            line.textContent = index + 1;
+            if (index + 1 === wrong) line.className = "xa-gutter-error";
+            return line;
+          }),
+        );
+      }
+      gutter.scrollTop = area.scrollTop;
+    };
+    area.addEventListener("input", draw);
+    area.addEventListener("scroll", draw);
+    draw();
+    if (wrong) {
+      const before = area.value.split("\n").slice(0, wrong - 1).join("\n").length;
+      area.focus();
+      area.setSelectionRange(before + 1, before + 1);
+      frame.scrollIntoView({ block: "center" });
+    }
+  }
+
+  // A parameter that stands in several places is typed once and shown everywhere.
+  function mirrorValues() {
+    for (const mirror of document.querySelectorAll("[data-mirror]")) {
+      const input = document.getElementById(mirror.dataset.mirror);
+      if (!input) continue;
+      const show = () => {
+        mirror.textContent = input.value || mirror.dataset.name;
+        mirror.classList.toggle("xa-mirror--empty", !input.value);
+      };
+      input.addEventListener("input", show);
+      show();
+    }
+  }
+
+  // One press is one request.
+  function showBusy() {
+    for (const button of document.querySelectorAll("[data-busy]")) {
+      const words = button.textContent;
+      button.form.addEventListener("submit", () => {
+        button.disabled = true;
+        button.textContent = button.dataset.busy;
+      });
+      window.addEventListener("pageshow", () => {
+        button.disabled = false;
+        button.textContent = words;
+      });
+    }
+  }
+
+  document.addEventListener("DOMContentLoaded", () => {
+    watchInstance();
+    watchLevels();
+    mirrorValues();
+    showBusy();
+    document.querySelectorAll("textarea[data-lines]").forEach(numberLines);
+  });
+})();

@@ -1,0 +1,3 @@
+from lemnisk_braze.celery import app as celery_app
+
+__all__ = ["celery_app"]

@@ -1,0 +1,17 @@
+from django.apps import AppConfig, apps
+from django.db.models.signals import post_migrate
+
+
+class LemniskBrazeConfig(AppConfig):
+    name = "lemnisk_braze"
+
+    def ready(self) -> None:
+        from lemnisk_braze import checks, groups
+
+        checks.register()
+        # This app has no models and so no signal of its own; auth holds the groups.
+        post_migrate.connect(
+            groups.create_groups,
+            sender=apps.get_app_config("auth"),
+            dispatch_uid="lemnisk_braze.groups",
+        )

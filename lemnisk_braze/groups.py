@@ -1,0 +1,95 @@
+"""Who may do what: the groups that a new installation starts with.
+
+A group is made once. What an administrator changes in it later stays as it is.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django.apps import AppConfig, apps
+from django.contrib.auth.management import create_permissions
+from django.contrib.auth.models import Group, Permission
+from django.db.models import QuerySet, Value
+from django.db.models.functions import Concat
+
+LOOK = (
+    "externalapi.view_externalapi",
+    "externalapi.view_connection",
+    "segments.view_segment",
+    "segments.view_profile",
+    "segments.view_event",
+    "engagements.view_engagement",
+    "engagements.view_run",
+    "engagements.view_batch",
+    "engagements.view_delivery",
+    "engagements.view_attempt",
+)
+# Pausing is here and resuming with it: a pause that the same person could undo after
+# changing the values would be a way around the Approver.
+STOP = ("engagements.pause_engagement", "engagements.resend_engagement")
+ACCOUNTS = tuple(
+    f"auth.{verb}_{what}"
+    for what in ("user", "group")
+    for verb in ("view", "add", "change", "delete")
+)
+
+ROLES: Mapping[str, Iterable[str]] = {
+    # Builds and tests; what goes live is an Approver's word.
+    "Marketer": (
+        *LOOK,
+        "externalapi.add_externalapi",
+        "externalapi.change_externalapi",
+        "externalapi.test_externalapi",
+        "segments.add_segment",
+        "segments.change_segment",
+        "segments.delete_segment",
+        "engagements.add_engagement",
+        "engagements.change_engagement",
+        "engagements.delete_engagement",
+    ),
+    # Activates what others built, and so may not build.
+    "Approver": (*LOOK, "engagements.activate_engagement", *STOP),
+    # Connections and their keys, sources and their write keys, External APIs.
+    "Engineer": (
+        *LOOK,
+        "externalapi.add_connection",
+        "externalapi.change_connection",
+        "externalapi.delete_connection",
+        "externalapi.use_secret",
+        "externalapi.add_externalapi",
+        "externalapi.change_externalapi",
+        "externalapi.delete_externalapi",
+        "externalapi.test_externalapi",
+        "segments.view_source",
+        "segments.add_source",
+        "segments.change_source",
+        "segments.delete_source",
+        "segments.view_inboxmessage",
+        *STOP,
+    ),
+    "Analyst": LOOK,
+}
+# All that has a page or a button; what happened cannot be written by anybody.
+EVERYTHING = frozenset(ACCOUNTS).union(*ROLES.values())
+GROUPS: Mapping[str, Iterable[str]] = {**ROLES, "Administrator": EVERYTHING}
+
+
+def create_groups(
+    sender: AppConfig, verbosity: int = 1, using: str = "default", **kwargs: Any
+) -> None:
+    """Make the groups that do not exist yet (a post_migrate receiver)."""
+    groups = Group.objects.using(using)
+    missing = GROUPS.keys() - set(groups.values_list("name", flat=True))
+    if missing:
+        # Migrate makes the permissions app by app, some of them after this.
+        for label in sorted({name.split(".")[0] for name in EVERYTHING}):
+            create_permissions(apps.get_app_config(label), verbosity=0, using=using)
+    for name in sorted(missing):
+        wanted = permissions(GROUPS[name]).using(using)
+        groups.create(name=name).permissions.set(wanted)
+
+
+def permissions(names: Iterable[str] = EVERYTHING) -> QuerySet[Permission]:
+    """The rows of permissions that are named like `segments.view_segment`."""
+    name = Concat("content_type__app_label", Value("."), "codename")
+    return Permission.objects.annotate(full_name=name).filter(full_name__in=names)

@@ -1,0 +1,64 @@
+"""`make demo`: everything on this machine, with people, a segment and an engagement."""
+
+import os
+import signal
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management import BaseCommand, CommandError, call_command
+
+from lemnisk_braze.demo.processes import DemoError
+from lemnisk_braze.demo.site import Site
+from lemnisk_braze.demo.story import Story
+
+
+class Command(BaseCommand):
+    help = (
+        "Start the Braze sandbox, the web server, a Celery worker and beat; send people"
+        " and their events in; walk the three steps from External API to Activate; and"
+        " print what arrived. Ctrl-C ends all of it."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--once",
+            action="store_true",
+            help="end by itself: 0 only if all that should have arrived did,"
+            " and nothing else",
+        )
+        parser.add_argument("--leads", type=int, default=5_000)
+        parser.add_argument("--others", type=int, default=500)
+        parser.add_argument("--port", type=int, default=8000)
+        parser.add_argument("--sandbox-port", type=int, default=8090)
+
+    def handle(self, **options: Any) -> None:
+        signal.signal(signal.SIGTERM, _interrupt)
+        signal.signal(signal.SIGHUP, _interrupt)
+        call_command("migrate", verbosity=0)
+        try:
+            self._run(options)
+        except DemoError as e:
+            raise CommandError(str(e)) from e
+        except KeyboardInterrupt:
+            self.stdout.write("\nEnded; the data stays for the next start.")
+
+    def _run(self, options: dict[str, Any]) -> None:
+        ports = {"port": options["port"], "sandbox_port": options["sandbox_port"]}
+        with Site.start(**ports, say=self.stdout.write) as site:
+            story = Story(
+                site=site,
+                say=self.stdout.write,
+                leads=options["leads"],
+                others=options["others"],
+            )
+            story.tell()
+            story.check()
+            if not options["once"]:
+                story.invite()
+                site.processes.wait()
+
+
+def _interrupt(number: int, frame: object) -> None:
+    # Ended from outside, the demo ends its processes just as with Ctrl-C.
+    signal.signal(number, signal.SIG_IGN)
+    os.kill(os.getpid(), signal.SIGINT)

@@ -1,0 +1,146 @@
+"""The three steps of the partner page: which are done, and where the next one is."""
+
+from dataclasses import dataclass, replace
+
+from django.contrib.auth.models import AnonymousUser, User
+from django.urls import reverse
+
+from engagements.models import Engagement
+from externalapi.models import ConfigurationTest, Connection, ExternalAPI
+from segments.models import Segment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    label: str
+    is_done: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """Where a step goes on: a button, or, where this user may not, whose turn it is."""
+
+    label: str = ""
+    url: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    title: str
+    text: str
+    tasks: tuple[Task, ...]
+    way: Way
+    number: int = 0
+    is_next: bool = False
+
+    @property
+    def is_done(self) -> bool:
+        return all(task.is_done for task in self.tasks)
+
+
+def journey(user: User | AnonymousUser) -> list[Step]:
+    """The steps that this user may see; the first that is not done is the next."""
+    found = []
+    if user.has_perm("externalapi.view_externalapi"):
+        found += [_create(user), _test(user)]
+    if user.has_perm("engagements.view_engagement"):
+        found.append(_trigger(user))
+    undone = next((step for step in found if not step.is_done), None)
+    return [
+        replace(step, number=number, is_next=step is undone)
+        for number, step in enumerate(found, start=1)
+    ]
+
+
+def _create(user: User | AnonymousUser) -> Step:
+    has_connection = Connection.objects.exclude(key_encrypted="").exists()
+    has_api = ExternalAPI.objects.exists()
+    if has_connection:
+        way = _way(
+            user,
+            "externalapi.add_externalapi",
+            "Add New External API",
+            reverse("admin:externalapi_externalapi_add"),
+            "Somebody in the group Marketer or Engineer adds the External API.",
+        )
+    else:
+        way = _way(
+            user,
+            "externalapi.add_connection",
+            "Add a connection",
+            reverse("admin:externalapi_connection_add"),
+            "An Engineer adds the connection with your Braze REST API key first.",
+        )
+    return Step(
+        title="Create a Braze External API",
+        text="Say where Braze is, and describe its Track Users endpoint.",
+        tasks=(
+            Task(label="A connection with its key", is_done=has_connection),
+            Task(label="An External API", is_done=has_api),
+        ),
+        way=way,
+    )
+
+
+def _test(user: User | AnonymousUser) -> Step:
+    api = ExternalAPI.objects.order_by("-pk").first()
+    is_tested = ConfigurationTest.objects.filter(is_success=True).exists()
+    way = Way(note="It opens when there is an External API.")
+    if api:
+        way = _way(
+            user,
+            "externalapi.test_externalapi",
+            "Open the Test API page",
+            reverse("admin:externalapi_externalapi_test", args=[api.pk]),
+            "Somebody in the group Marketer or Engineer tests it.",
+        )
+    return Step(
+        title="Test the configuration",
+        text="Send test values, then find the person in Braze under Audience → "
+        "Search Users.",
+        tasks=(Task(label="A test that Braze accepted", is_done=is_tested),),
+        way=way,
+    )
+
+
+def _trigger(user: User | AnonymousUser) -> Step:
+    segment = Segment.objects.order_by("-pk").first()
+    engagement = Engagement.objects.order_by("-pk").first()
+    is_active = Engagement.objects.exclude(activated_at=None).exists()
+    return Step(
+        title="Trigger user events in Braze",
+        text="Choose the people, fill the parameters for each of them, and activate.",
+        tasks=(
+            Task(label="A segment", is_done=segment is not None),
+            Task(label="An engagement", is_done=engagement is not None),
+            Task(label="Activated", is_done=is_active),
+        ),
+        way=_way_to_trigger(user, segment, engagement),
+    )
+
+
+def _way_to_trigger(
+    user: User | AnonymousUser, segment: Segment | None, engagement: Engagement | None
+) -> Way:
+    builders = "Somebody in the group Marketer builds it."
+    if segment is None:
+        url = reverse("admin:segments_segment_add")
+        return _way(user, "segments.add_segment", "Add a segment", url, builders)
+    if engagement is None:
+        url = f"{reverse('admin:engagements_engagement_add')}?segment={segment.pk}"
+        permission = "engagements.add_engagement"
+        return _way(user, permission, "Add Engagement", url, builders)
+    return _way(
+        user,
+        "engagements.activate_engagement",
+        "Activate",
+        engagement.get_absolute_url(),
+        "Somebody in the group Approver activates it.",
+    )
+
+
+def _way(
+    user: User | AnonymousUser, permission: str, label: str, url: str, note: str
+) -> Way:
+    return Way(label=label, url=url) if user.has_perm(permission) else Way(note=note)

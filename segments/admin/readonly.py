@@ -1,0 +1,48 @@
+"""Pages that show and change nothing."""
+
+import json
+from typing import Any
+
+from django.db.models import Model
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.admin import ModelAdmin
+
+
+class ReadOnlyAdmin(ModelAdmin):
+    """Rows that the product writes and people read."""
+
+    show_full_result_count = False
+    list_filter_submit = False
+    actions = None
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(
+        self, request: HttpRequest, obj: Model | None = None
+    ) -> bool:
+        return False
+
+    def has_delete_permission(
+        self, request: HttpRequest, obj: Model | None = None
+    ) -> bool:
+        return False
+
+
+def as_json(value: Any) -> SafeString:
+    """A JSON value to be read by people."""
+    text = json.dumps(value, ensure_ascii=False, indent=2, sort_keys=True)
+    return format_html('<pre class="segments-json" tabindex="0">{}</pre>', text)
+
+
+def as_pairs(values: dict[str, Any]) -> list[tuple[str, str]]:
+    """Names and values to be read by people, in order of name."""
+    return [
+        (
+            name,
+            value if isinstance(value, str) else json.dumps(value, ensure_ascii=False),
+        )
+        for name, value in sorted(values.items())
+    ]

@@ -1,0 +1,171 @@
+"""Segments: a rule in rows, the sentence that it makes, and who is in."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import ValidationError
+from django.db import OperationalError, connection, models, transaction
+from django.http import HttpRequest
+from django.utils.text import capfirst
+from unfold.admin import ModelAdmin
+
+from segments import membership, rules, tasks
+from segments.forms import SegmentForm
+from segments.models import Segment
+
+SAMPLE = 10
+# Counting so many people takes about a second; more are counted by a worker.
+QUICK = 100_000
+KNOWN_NAMES = 500
+
+
+@admin.register(Segment)
+class SegmentAdmin(ModelAdmin):
+    form = SegmentForm
+    list_display = ["name", "sentence", "people", "is_active"]
+    list_filter = ["is_active"]
+    list_filter_submit = False
+    search_fields = ["name"]
+    fields = ["name", "description", "rule", "is_active"]
+    change_form_template = "admin/segments/segment/change_form.html"
+    warn_unsaved_form = True
+
+    class Media:
+        css = {"all": ["segments/segments.css"]}
+        js = ["segments/rule_builder.js"]
+
+    @admin.display(description="rule")
+    def sentence(self, segment: Segment) -> str:
+        return describe(segment)
+
+    @admin.display(description="people", ordering="size")
+    def people(self, segment: Segment) -> str:
+        return f"{segment.size:,}" if segment.refreshed_at else "being counted"
+
+    def save_model(
+        self,
+        request: HttpRequest,
+        obj: Any,
+        form: Any,
+        change: bool,
+    ) -> None:
+        # `size` belongs to whoever counts, perhaps right now.
+        fields = {"name", "description", "rule", "is_active"}
+        fields |= {"event_names", "refreshed_at", "updated_at"}
+        obj.save(update_fields=fields if change else None)
+        if obj.is_active and obj.refreshed_at is None:
+            _count(obj)
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        segment = self.get_object(request, object_id) if object_id else None
+        context = {
+            "known_attributes": known_attributes(),
+            "known_events": known_events(),
+        }
+        if segment is not None and request.method == "GET":
+            context |= _panels(request, segment)
+        return super().changeform_view(
+            request, object_id, form_url, {**(extra_context or {}), **context}
+        )
+
+    def get_deleted_objects(
+        self, objs: Iterable[Segment], request: HttpRequest
+    ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
+        """What goes with the segments, counted: a list of its people may be endless."""
+        segments = list(objs)
+        shown = [f"{s}, with its {s.size:,} people and their history" for s in segments]
+        return shown, {"segments": len(segments)}, set(), _users(segments)
+
+
+def describe(segment: Segment) -> str:
+    """The segment's rule as a sentence."""
+    try:
+        rules.validate(segment.rule)
+    except ValidationError as e:
+        return e.messages[0]
+    return capfirst(rules.describe(segment.rule))
+
+
+def known_events() -> list[str]:
+    """Names of events, from the index alone."""
+    with connection.cursor() as cursor:
+        cursor.execute(EVENT_NAMES, [KNOWN_NAMES])
+        return [name for (name,) in cursor.fetchall() if name]
+
+
+def known_attributes() -> list[str]:
+    """Names of attributes of the newest people."""
+    with connection.cursor() as cursor:
+        cursor.execute(ATTRIBUTE_NAMES, [KNOWN_NAMES])
+        return [*rules.COLUMNS, *(name for (name,) in cursor.fetchall())]
+
+
+def _panels(request: HttpRequest, segment: Segment) -> dict[str, Any]:
+    sample = segment.memberships.select_related("profile").order_by("-since", "-id")
+    may_see = request.user.has_perm("segments.view_profile")
+    return {
+        "sentence": describe(segment),
+        "sample": sample[:SAMPLE] if may_see else None,
+        "channel_templates": [
+            "engagements/segment_channels.html",
+            "segments/no_channels.html",
+        ],
+    }
+
+
+def _count(segment: Segment) -> None:
+    """Count the people now if that is quick; else a worker does, or the next tick."""
+    if _number_of_people() > QUICK:
+        transaction.on_commit(lambda: tasks.wake_refresh(segment.pk))
+        return
+    try:
+        with transaction.atomic():
+            membership.refresh(segment.pk)
+    except OperationalError:
+        return  # somebody holds the segment for long: the tick counts it
+    segment.refresh_from_db()
+
+
+def _number_of_people() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT reltuples FROM pg_class WHERE oid = 'segments_profile'::regclass"
+        )
+        return int(cursor.fetchone()[0])
+
+
+def _users(segments: list[Segment]) -> list[str]:
+    """What forbids to delete the segments: rows of apps above, whatever they are."""
+    found = []
+    for relation in Segment._meta.related_objects:
+        if relation.on_delete is models.PROTECT:
+            manager = relation.related_model._base_manager
+            users = manager.filter(**{f"{relation.field.name}__in": segments})
+            name = capfirst(relation.related_model._meta.verbose_name)
+            found += [f"{name}: {user}" for user in users[:SAMPLE]]
+    return found
+
+
+# A loose index scan: one step for each name, however many events there are.
+EVENT_NAMES = """
+WITH RECURSIVE names (name) AS (
+    (SELECT name FROM segments_event ORDER BY name LIMIT 1)
+    UNION ALL
+    SELECT (SELECT e.name FROM segments_event e WHERE e.name > names.name
+            ORDER BY e.name LIMIT 1)
+    FROM names WHERE names.name IS NOT NULL
+)
+SELECT name FROM names LIMIT %s
+"""
+ATTRIBUTE_NAMES = """
+SELECT DISTINCT jsonb_object_keys(attributes) AS name
+FROM (SELECT attributes FROM segments_profile ORDER BY id DESC LIMIT 1000) AS newest
+WHERE jsonb_typeof(attributes) = 'object' ORDER BY name LIMIT %s
+"""

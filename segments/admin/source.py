@@ -1,0 +1,87 @@
+"""Sources, and their write keys, which are shown once."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from django.views.decorators.cache import never_cache
+from unfold.admin import ModelAdmin
+
+from segments.models import Source
+from segments.tracking import keys
+
+
+@admin.register(Source)
+class SourceAdmin(ModelAdmin):
+    list_display = ["name", "is_active", "write_key", "created_at"]
+    fields = ["name", "is_active", "write_key", "created_at"]
+    readonly_fields = ["write_key", "created_at"]
+    search_fields = ["name"]
+    change_form_template = "admin/segments/source/change_form.html"
+
+    class Media:
+        css = {"all": ["segments/segments.css"]}
+
+    @admin.display(description="write key")
+    def write_key(self, source: Source) -> str:
+        last_four = source.write_key_last_four
+        return f"…{last_four}" if last_four else "Shown once, when you have saved."
+
+    def get_urls(self) -> list[URLPattern]:
+        rotate = self.admin_site.admin_view(never_cache(self.rotate_view))
+        name = "segments_source_rotate"
+        return [
+            path("<path:object_id>/rotate/", rotate, name=name),
+            *super().get_urls(),
+        ]
+
+    def save_model(
+        self, request: HttpRequest, obj: Any, form: Any, change: bool
+    ) -> None:
+        if change:
+            obj.save(update_fields=form.changed_data)
+        else:
+            # For this request only: the page after it shows the key for once.
+            request.write_key = keys.issue(obj)  # type: ignore[attr-defined]
+
+    def response_add(
+        self, request: HttpRequest, obj: Source, post_url_continue: str | None = None
+    ) -> HttpResponse:
+        return self._show(request, obj, request.write_key)  # type: ignore[attr-defined]
+
+    def rotate_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask, then replace the write key: the old one is refused from then on."""
+        source = self.get_object(request, object_id)
+        if source is None:
+            raise Http404
+        if not self.has_change_permission(request, source):
+            raise PermissionDenied
+        if request.method == "POST":
+            key = keys.issue(source)
+            self.log_change(request, source, "Replaced the write key.")
+            return self._show(request, source, key)
+        context = self._context(request, source, "Replace the write key")
+        return TemplateResponse(request, "admin/segments/source/rotate.html", context)
+
+    def _show(self, request: HttpRequest, source: Source, key: str) -> HttpResponse:
+        context = self._context(request, source, f"Write key of {source.name}")
+        context |= {"write_key": key, "host": request.build_absolute_uri("/")[:-1]}
+        response = TemplateResponse(
+            request, "admin/segments/source/write_key.html", context
+        )
+        response["Cache-Control"] = "no-store"
+        return response
+
+    def _context(
+        self, request: HttpRequest, source: Source, title: str
+    ) -> dict[str, Any]:
+        return {
+            **self.admin_site.each_context(request),
+            "title": title,
+            "opts": self.opts,
+            "original": source,
+            "media": self.media,
+        }

@@ -1,0 +1,297 @@
+"""One comparison of one value: an attribute of a person, or a property of an event.
+
+The value on the left is JSON as it was sent. It is *missing* where it is absent, null
+or an empty text. A comparison never fails on a type that it does not expect: it is
+then simply not true, and its opposite (`not_equals`, `is_missing`) is true.
+
+    equals, in           the same text, or the same number (5 equals 5.0 and "5")
+    contains             a text with this part, or a list with this text in it
+    starts_with, ends_with              texts only; upper and lower case differ
+    greater, less, between              numbers with numbers, dates with dates
+    in_last_days         a date between that many days ago and now
+"""
+
+import json
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import BooleanField, F, Func, JSONField, Value
+from django.db.models.expressions import Combinable
+from django.db.models.functions import NullIf
+from django.db.models.sql.compiler import SQLCompiler
+
+MAX_TEXT = 1_000
+MAX_LIST = 1_000
+MAX_DAYS = 3_660
+JSON_NUMBER = re.compile(r"-?(0|[1-9]\d{0,29})(\.\d{1,30})?")
+DATE = re.compile(
+    r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)?)?"
+)
+
+_TEXT = "($a #>> '{}')"
+_IS_TEXT = "jsonb_typeof($a) = 'string'"
+_NUMBER = "CASE WHEN jsonb_typeof($a) = 'number' THEN $a::numeric END"
+# The inner CASE keeps the cast behind its check; without the regular expression
+# "now", "tomorrow" and "infinity" would be dates.
+_TIME = (
+    rf"CASE WHEN {_IS_TEXT} AND {_TEXT} ~ '^\d{{4}}-\d\d-\d\d'"
+    f" AND pg_input_is_valid({_TEXT}, 'timestamptz')"
+    f" THEN {_TEXT}::timestamptz END"
+)
+_EQUALS = "$a = ANY($candidates::text[]::jsonb[])"
+_IS_PRESENT = """jsonb_typeof($a) <> 'null' AND $a <> '""'::jsonb"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operator:
+    """How a comparison reads, what it compares with, and what it is in SQL."""
+
+    label: str
+    takes: str  # a key of CHECKS; the form asks for the value accordingly
+    sql: str
+    is_opposite: bool = False
+
+    def check(self, value: object) -> str:
+        """What is wrong with a rule's value; empty when nothing is."""
+        return CHECKS[self.takes](value)
+
+
+class Comparison(Func):
+    """`operator` between a JSON value and the value of a rule; never null in SQL."""
+
+    output_field = BooleanField()
+
+    def __init__(self, left: Combinable, operator: str, value: object) -> None:
+        super().__init__(left)
+        self.operator, self.value = operator, value
+
+    def as_sql(  # type: ignore[override]
+        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **context: Any
+    ) -> tuple[str, list[Any]]:
+        left, left_params = compiler.compile(self.get_source_expressions()[0])
+        values = parameters(self.value)
+        sql: list[str] = []
+        params: list[Any] = []
+        for piece in re.split(r"(\$[a-z_]+)", template(self.operator, self.value)):
+            if piece == "$a":
+                sql.append(left)
+                params.extend(left_params)
+            elif piece.startswith("$"):
+                sql.append("%s")
+                params.append(values[piece[1:]])
+            else:
+                sql.append(piece.replace("%", "%%"))
+        verdict = "IS NOT TRUE" if OPERATORS[self.operator].is_opposite else "IS TRUE"
+        return f"(({''.join(sql)}) {verdict})", params
+
+
+def json_key(column: str, key: str) -> Func:
+    """The value under `key` of a JSON column (a key "0" is a key, not an index)."""
+    return Func(
+        F(column),
+        Value(key),
+        template="(%(expressions)s::text)",
+        arg_joiner=" -> ",
+        output_field=JSONField(),
+    )
+
+
+def text_column(column: str) -> Func:
+    """A text column as the JSON value that it would be as an attribute."""
+    return Func(
+        NullIf(column, Value("")), function="to_jsonb", output_field=JSONField()
+    )
+
+
+def template(operator: str, value: object) -> str:
+    """The operator's SQL: `$x` is the left side as a date or number, as `value` is."""
+    bound = value[0] if isinstance(value, list) and value else value
+    typed = _TIME if isinstance(bound, str) else _NUMBER
+    cast = "timestamptz" if isinstance(bound, str) else "numeric"
+    sql = OPERATORS[operator].sql
+    return sql.replace("$x", f"({typed})").replace("$cast", cast)
+
+
+def parameters(value: object) -> dict[str, object]:
+    """Everything that a template may name, made from the rule's value."""
+    values = value if isinstance(value, list) else [value]
+    return {
+        "candidates": [c for v in values for c in _candidates(v)],
+        "text": _as_text(values[0]),
+        "low": _as_bound(values[0]),
+        "high": _as_bound(values[-1]),
+    }
+
+
+def _candidates(value: object) -> list[str]:
+    """The JSON texts that a value equals: as text, and as the number or boolean in it."""
+    text = _as_text(value)
+    found = [json.dumps(text)]
+    is_json = not isinstance(value, str) or JSON_NUMBER.fullmatch(text)
+    if is_json or text in ("true", "false"):
+        found.append(text)
+    return found
+
+
+def _as_text(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _as_bound(value: object) -> str:
+    """A number, or a date in UTC, as PostgreSQL reads it."""
+    if not isinstance(value, str) or not _is_date(value):
+        return _as_text(value)
+    time = datetime.fromisoformat(value)
+    return (
+        (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC).isoformat()
+    )
+
+
+def _check_scalar(value: object) -> str:
+    if isinstance(value, bool) or _is_number(value):
+        return ""
+    if not isinstance(value, str):
+        return "enter a text or a number"
+    if not is_storable(value):
+        return "the value has a character that cannot be stored"
+    return "" if 0 < len(value) <= MAX_TEXT else f"enter up to {MAX_TEXT:,} characters"
+
+
+def is_storable(text: str) -> bool:
+    """PostgreSQL stores neither NUL nor half a surrogate pair."""
+    return "\0" not in text and not any("\ud800" <= c <= "\udfff" for c in text)
+
+
+def _check_text(value: object) -> str:
+    return _check_scalar(value) if isinstance(value, str) else "enter a text"
+
+
+def _check_list(value: object) -> str:
+    if not isinstance(value, list) or not 0 < len(value) <= MAX_LIST:
+        return f"list between 1 and {MAX_LIST:,} values"
+    return next(filter(None, map(_check_scalar, value)), "")
+
+
+def _check_bound(value: object) -> str:
+    if _is_number(value):
+        return ""
+    if isinstance(value, str) and _is_date(value):
+        return ""
+    return "enter a number or a date such as 2026-01-31"
+
+
+def _check_pair(value: object) -> str:
+    if not isinstance(value, list) or len(value) != 2:
+        return "enter two numbers or two dates"
+    if isinstance(value[0], str) is not isinstance(value[1], str):
+        return "enter two numbers or two dates, not one of each"
+    return _check_bound(value[0]) or _check_bound(value[1])
+
+
+def _check_nothing(value: object) -> str:
+    return "" if value is None else "takes no value; leave it empty"
+
+
+def check_days(value: object) -> str:
+    """Say what is wrong with a number of days; empty when nothing is."""
+    is_whole = isinstance(value, int) and not isinstance(value, bool)
+    if is_whole and 0 < value <= MAX_DAYS:  # type: ignore[operator]
+        return ""
+    return f"enter a whole number of days between 1 and {MAX_DAYS:,}"
+
+
+def _is_number(value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return math.isfinite(value) and abs(value) < 1e30
+
+
+def _is_date(value: str) -> bool:
+    if not DATE.fullmatch(value):
+        return False
+    try:
+        # Clear of the years in which a change of time zone would overflow.
+        return 1000 <= datetime.fromisoformat(value).year < 9999
+    except ValueError:
+        return False
+
+
+CHECKS: dict[str, Callable[[object], str]] = {
+    "value": _check_scalar,
+    "text": _check_text,
+    "values": _check_list,
+    "bound": _check_bound,
+    "pair": _check_pair,
+    "days": check_days,
+    "nothing": _check_nothing,
+}
+OPERATORS = {
+    "equals": Operator(label="equals", takes="value", sql=_EQUALS),
+    "not_equals": Operator(
+        label="does not equal", takes="value", sql=_EQUALS, is_opposite=True
+    ),
+    "contains": Operator(
+        label="contains",
+        takes="text",
+        sql="CASE jsonb_typeof($a)"
+        f" WHEN 'string' THEN strpos({_TEXT}, $text) > 0"
+        " WHEN 'array' THEN $a ? $text END",
+    ),
+    "starts_with": Operator(
+        label="starts with",
+        takes="text",
+        sql=f"{_IS_TEXT} AND starts_with({_TEXT}, $text)",
+    ),
+    "ends_with": Operator(
+        label="ends with",
+        takes="text",
+        sql=f"{_IS_TEXT} AND right({_TEXT}, length($text)) = $text",
+    ),
+    "greater": Operator(label="is greater than", takes="bound", sql="$x > $low::$cast"),
+    "less": Operator(label="is less than", takes="bound", sql="$x < $low::$cast"),
+    "between": Operator(
+        label="is between",
+        takes="pair",
+        sql="$x BETWEEN $low::$cast AND $high::$cast",
+    ),
+    "in": Operator(label="is one of", takes="values", sql=_EQUALS),
+    "is_present": Operator(label="is present", takes="nothing", sql=_IS_PRESENT),
+    "is_missing": Operator(
+        label="is missing", takes="nothing", sql=_IS_PRESENT, is_opposite=True
+    ),
+    "in_last_days": Operator(
+        label="is in the last",
+        takes="days",
+        sql=f"({_TIME}) BETWEEN now() - make_interval(days => $low::int) AND now()",
+    ),
+}
+
+
+def validate(condition: dict[str, Any], where: str) -> None:
+    """Raise a ValidationError, naming the place, unless `is` and `value` fit."""
+    operator = condition.get("is")
+    if not isinstance(operator, str) or operator not in OPERATORS:
+        choices = ", ".join(OPERATORS)
+        raise ValidationError(f"{where}: choose a comparison, one of {choices}.")
+    if problem := OPERATORS[operator].check(condition.get("value")):
+        label = OPERATORS[operator].label
+        raise ValidationError(f"{where}, “{label}”: {problem}.")
+
+
+def describe(name: str, condition: dict[str, Any]) -> str:
+    """A valid condition as part of a sentence: city equals Pune."""
+    value: Any = condition.get("value")
+    said = f"{name} {OPERATORS[condition['is']].label}"
+    if condition["is"] == "between":
+        return f"{said} {_as_text(value[0])} and {_as_text(value[1])}"
+    if condition["is"] == "in_last_days":
+        return f"{said} {value} {'day' if value == 1 else 'days'}"
+    if isinstance(value, list):
+        return f"{said} {', '.join(map(_as_text, value))}"
+    return said if value is None else f"{said} {_as_text(value)}"

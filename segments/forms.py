@@ -1,0 +1,87 @@
+"""What people type about segments, checked."""
+
+import json
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.forms.fields import InvalidJSONInput
+from unfold.widgets import UnfoldAdminTextareaWidget
+
+from segments import rules
+from segments.conditions import OPERATORS
+from segments.models import Segment
+
+MAX_RULE = 100_000
+
+
+class RuleWidget(forms.Textarea):
+    """The rule as JSON; static/segments/rule_builder.js makes rows of conditions of it."""
+
+    def __init__(self) -> None:
+        operators = [[key, op.label, op.takes] for key, op in OPERATORS.items()]
+        super().__init__(
+            attrs={
+                "class": "segments-json",
+                "rows": 8,
+                "spellcheck": "false",
+                "data-rule-builder": "",
+                "data-operators": json.dumps(operators),
+            }
+        )
+
+
+class RuleField(forms.JSONField):
+    """A rule tree; what was typed stays when it is wrong."""
+
+    widget = RuleWidget
+    default_error_messages = {"invalid": "This is not valid JSON."}
+
+    def to_python(self, value: Any) -> Any:
+        if isinstance(value, str) and len(value) > MAX_RULE:
+            raise ValidationError(f"A rule has at most {MAX_RULE:,} characters.")
+        try:
+            return super().to_python(value)
+        except (RecursionError, ValueError) as e:
+            raise ValidationError(self.error_messages["invalid"]) from e
+
+    def validate(self, value: Any) -> None:
+        rules.validate(value)
+
+    def bound_data(self, data: Any, initial: Any) -> Any:
+        # Shown again as it was typed, not as it was understood.
+        return InvalidJSONInput(data) if isinstance(data, str) else data
+
+    def prepare_value(self, value: Any) -> Any:
+        if isinstance(value, dict):
+            return json.dumps(value, ensure_ascii=False, indent=2)
+        return super().prepare_value(value)
+
+
+class SegmentForm(forms.ModelForm):  # type: ignore[type-arg]
+    rule = RuleField(
+        label="People who match",
+        initial=dict,
+        help_text="Upper and lower case differ. "
+        "“Does not equal” includes people without the attribute.",
+    )
+
+    class Meta:
+        model = Segment
+        fields = ["name", "description", "rule", "is_active"]
+        widgets = {"description": UnfoldAdminTextareaWidget(attrs={"rows": 2})}
+
+    def add_error(self, field: str | None, error: Any) -> None:
+        super().add_error(field, error)
+        if field == "rule":
+            # The row builder puts it beside the row that it names.
+            message = str(self.errors["rule"][0])
+            self.fields["rule"].widget.attrs["data-error"] = message
+
+    def save(self, commit: bool = True) -> Segment:
+        """Save; a new rule, or being active again, asks for a new count."""
+        if {"rule", "is_active"} & set(self.changed_data):
+            self.instance.event_names = rules.event_names(self.cleaned_data["rule"])
+            self.instance.refreshed_at = None
+        saved: Segment = super().save(commit)
+        return saved

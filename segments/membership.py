@@ -1,0 +1,211 @@
+"""Who is in a segment: entries and exits as a set difference, and the log of them.
+
+Every writer here takes the segment's row lock first and holds it to the end of its
+transaction: Transition says why. Several segments are locked in order of id.
+"""
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.core.exceptions import ValidationError
+from django.db import DataError, OperationalError, connection, transaction
+from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Now
+
+from segments import rules
+from segments.models import Segment
+from segments.signals import segments_changed
+
+logger = logging.getLogger(__name__)
+
+REFRESH_EVERY = timedelta(minutes=15)
+# People whose data was just being written when a segment was saved are found by its
+# first count or, where that data was committed a moment too late, by a second one.
+SETTLED_AFTER = timedelta(minutes=1)
+REFRESH_SECONDS = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """How many people entered and how many left."""
+
+    entered: int = 0
+    left: int = 0
+
+    def __add__(self, other: "Change") -> "Change":
+        return Change(entered=self.entered + other.entered, left=self.left + other.left)
+
+    def __bool__(self) -> bool:
+        return bool(self.entered or self.left)
+
+
+def refresh(segment_id: int) -> Change:
+    """Take in everybody whom the segment's rule names, and let the others go.
+
+    Raises a ValidationError where the stored rule is wrong.
+    """
+    with transaction.atomic():
+        segment = _locked().get(pk=segment_id)
+        change = _apply_difference(segment, None)
+        Segment.objects.filter(pk=segment_id).update(refreshed_at=Now())
+    return change
+
+
+def evaluate(
+    profile_ids: Sequence[int], event_names: Sequence[str] | None = None
+) -> Change:
+    """Let the given people enter and leave the active segments concerned.
+
+    `event_names`: just the segments that read one of these events; None: all.
+    """
+    if not profile_ids or (event_names is not None and not event_names):
+        return Change()
+    concerned = Q(is_active=True)
+    if event_names is not None:
+        concerned &= Q(event_names__has_any_keys=list(event_names))
+    change = Change()
+    with transaction.atomic():
+        for segment in _locked().filter(concerned):
+            change += _evaluate_one(segment, sorted(set(profile_ids)))
+    return change
+
+
+def refresh_due(now: datetime) -> Change:
+    """Refresh active segments never counted, or whose windows move on with the clock.
+
+    Stops after half a minute; what is left is still due at the next tick.
+    """
+    change, deadline = Change(), time.monotonic() + REFRESH_SECONDS
+    for segment in Segment.objects.filter(is_active=True).order_by(
+        F("refreshed_at").asc(nulls_first=True)
+    ):
+        if time.monotonic() > deadline:
+            break
+        if is_due(segment, now):
+            change += _refresh_or_log(segment)
+    return change
+
+
+def is_due(segment: Segment, now: datetime) -> bool:
+    """Whether it was not counted since it was saved, or its clock has run on since."""
+    if segment.refreshed_at is None:
+        return True
+    if segment.refreshed_at < segment.updated_at + SETTLED_AFTER < now:
+        return True
+    if segment.refreshed_at > now - REFRESH_EVERY:
+        return False
+    return rules.reads_the_clock(segment.rule)
+
+
+def _refresh_or_log(segment: Segment) -> Change:
+    try:
+        return refresh(segment.pk)
+    except ValidationError:
+        logger.exception("Segment %s has a rule that cannot be read", segment.pk)
+    except OperationalError:
+        logger.exception("Segment %s is in use; the next tick counts it", segment.pk)
+    except Segment.DoesNotExist:
+        pass  # deleted since the list was made
+    return Change()
+
+
+def _evaluate_one(segment: Segment, profile_ids: Sequence[int]) -> Change:
+    # One broken segment must not hold up everybody's data.
+    try:
+        with transaction.atomic():
+            return _apply_difference(segment, profile_ids)
+    except (ValidationError, DataError):
+        logger.exception("Segment %s has a rule that cannot be read", segment.pk)
+        return Change()
+
+
+def _locked() -> QuerySet[Segment]:
+    return Segment.objects.select_for_update(no_key=True).order_by("pk")
+
+
+@contextmanager
+def _hashing() -> Iterator[None]:
+    """Compare sets by hash, in memory.
+
+    PostgreSQL has no statistics of the CTEs below (nor of tables just filled) and
+    would compare everybody with everybody.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_nestloop = off; SET LOCAL work_mem = '128MB'")
+        yield
+        cursor.execute(
+            "SET LOCAL enable_nestloop TO DEFAULT; SET LOCAL work_mem TO DEFAULT"
+        )
+
+
+def _apply_difference(segment: Segment, ids: Sequence[int] | None) -> Change:
+    """Write the difference between the rule and the memberships, and its log."""
+    found = rules.people(segment.rule, ids).values("pk")
+    matched, matched_params = found.query.sql_with_params()
+    with _hashing(), connection.cursor() as cursor:
+        cursor.execute(
+            DIFFERENCE.format(matched=matched, few="" if ids is None else FEW),
+            [
+                *matched_params,
+                segment.pk,
+                rules.event_names(segment.rule),
+                *([] if ids is None else [list(ids)]),
+            ],
+        )
+        entered, left = cursor.fetchone()
+    change = Change(entered=entered, left=left)
+    if change:
+        Segment.objects.filter(pk=segment.pk).update(size=F("size") + entered - left)
+        transaction.on_commit(_ring)
+    return change
+
+
+def _ring() -> None:
+    segments_changed.send_robust(sender=Segment)
+
+
+# The newest event of each person among those that the rule reads goes with them.
+DIFFERENCE = """
+WITH matched (id) AS MATERIALIZED ({matched}),
+asked (segment_id, names) AS (SELECT %s::bigint, %s::text[]),
+members AS MATERIALIZED (
+    SELECT m.id, m.profile_id FROM segments_membership m, asked
+    WHERE m.segment_id = asked.segment_id {few}
+),
+moved AS (
+    SELECT x.id AS profile_id, 'entry' AS kind FROM matched x
+    WHERE NOT EXISTS (SELECT FROM members m WHERE m.profile_id = x.id)
+    UNION ALL
+    SELECT m.profile_id, 'exit' FROM members m
+    WHERE NOT EXISTS (SELECT FROM matched x WHERE x.id = m.profile_id)
+),
+caused AS MATERIALIZED (
+    SELECT moved.profile_id, moved.kind, (
+        SELECT e.id FROM segments_event e
+        WHERE e.profile_id = moved.profile_id AND e.name = ANY(asked.names)
+        ORDER BY e.time DESC, e.id DESC LIMIT 1
+    ) AS event_id
+    FROM moved, asked ORDER BY moved.profile_id
+),
+entered AS (
+    INSERT INTO segments_membership (segment_id, profile_id, event_id)
+    SELECT asked.segment_id, c.profile_id, c.event_id
+    FROM caused c, asked WHERE c.kind = 'entry'
+),
+gone AS (
+    DELETE FROM segments_membership m USING caused c, asked
+    WHERE c.kind = 'exit' AND m.profile_id = c.profile_id
+    AND m.segment_id = asked.segment_id
+),
+logged AS (
+    INSERT INTO segments_transition (segment_id, profile_id, kind, event_id)
+    SELECT asked.segment_id, c.profile_id, c.kind, c.event_id FROM caused c, asked
+)
+SELECT count(*) FILTER (WHERE kind = 'entry'), count(*) FILTER (WHERE kind = 'exit')
+FROM caused
+"""
+FEW = "AND m.profile_id = ANY(%s)"

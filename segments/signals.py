@@ -1,0 +1,7 @@
+"""What the segments app tells whoever listens."""
+
+from django.dispatch import Signal
+
+# Rings after a commit in which someone entered or left a segment. A doorbell: it
+# carries no data, and a listener that misses it finds the same rows in Transition.
+segments_changed = Signal()

@@ -1,0 +1,112 @@
+"""Engagement Creation in a real browser: parameters, picker, live preview, report."""
+
+import os
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from django.conf import settings
+from django.test import Client
+from django.urls import reverse
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from engagements.models import Delivery, Engagement
+from tests import factories
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.skipif(
+        not shutil.which("chromium"), reason="This machine has no Chromium."
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    # Playwright's loop runs in the test's own thread, which is why Django is wary.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    with sync_playwright() as playwright:
+        yield playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox"]
+        )
+    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+
+
+@pytest.fixture
+def signed_in(live_server, chromium: Browser) -> Iterator[Page]:
+    """A browser page of somebody who may do everything; an error of a script fails."""
+    client = Client()
+    client.force_login(factories.make_admin())
+    cookie = client.cookies[settings.SESSION_COOKIE_NAME]
+    context = chromium.new_context(base_url=live_server.url)
+    context.add_cookies(
+        [{"name": cookie.key, "value": cookie.value, "url": live_server.url}]
+    )
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    yield page
+    context.close()
+    assert errors == []
+
+
+def test_a_marketer_makes_an_engagement_with_the_keyboard(signed_in: Page):
+    page = signed_in
+    people = [
+        factories.make_profile(external_id=name, first_name=name.title())
+        for name in ("ann", "bea")
+    ]
+    segment = factories.make_segment(people)
+    factories.make_version({"attributes": [{"plain": "body"}]}, [])
+    version = factories.make_version()
+    page.goto(f"{reverse('admin:engagements_engagement_add')}?segment={segment.pk}")
+
+    page.get_by_label("Name", exact=False).first.fill("From the browser")
+    page.get_by_label("External API").select_option(str(version.pk))
+    page.get_by_label("Insert variable into Name of the User").press("Enter")
+    page.keyboard.type("first_n")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+
+    value = page.locator("#configure-parameters input").first
+    expect(value).to_have_value("{{ profile.first_name }}")
+    expect(value).to_be_focused()
+    expect(page.locator("#preview")).to_contain_text('"first_name": "Bea"')
+
+    page.get_by_label("External ID or e-mail").fill("ann")
+    expect(page.locator("#preview")).to_contain_text('"first_name": "Ann"')
+    expect(page.get_by_label("Name", exact=False).first).to_have_value(
+        "From the browser"
+    )
+
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("is saved as a draft")).to_be_visible()
+    assert Engagement.objects.get().values == {
+        "Name of the User": "{{ profile.first_name }}"
+    }
+
+
+def test_escape_closes_the_picker_and_changes_nothing(signed_in: Page):
+    page = signed_in
+    engagement = factories.make_engagement(factories.make_segment(people=1))
+    page.goto(engagement.get_absolute_url())
+
+    page.get_by_label("Insert variable into Plan").click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    page.keyboard.press("Escape")
+
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    expect(page.locator("#configure-parameters input").nth(1)).to_have_value("")
+
+
+def test_the_report_follows_a_run_by_itself(signed_in: Page):
+    page = signed_in
+    engagement = factories.make_engagement(state="active")
+    run = factories.make_run(engagement, state="sending")
+    factories.make_batch(run, people=2)
+    page.goto(engagement.get_absolute_url())
+    expect(page.get_by_text("0 of 2 people done")).to_be_visible()
+
+    Delivery.objects.update(state=Delivery.State.SENT)
+
+    expect(page.get_by_text("2 of 2 people done")).to_be_visible(timeout=15_000)

@@ -1,0 +1,237 @@
+"""Runs, batches, deliveries and attempts are read; a person is found in two clicks."""
+
+import pytest
+from django.template import Context, Template
+from django.test import Client
+from django.urls import reverse
+
+from engagements.models import Attempt, Delivery
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+
+LOGS = ("run", "batch", "delivery", "attempt")
+
+
+def page(model: str, obj=None) -> str:
+    if obj is None:
+        return reverse(f"admin:engagements_{model}_changelist")
+    return reverse(f"admin:engagements_{model}_change", args=[obj.pk])
+
+
+def a_delivery(**fields) -> Delivery:
+    ann = factories.make_profile(external_id="ann", first_name="Ann")
+    run = factories.make_run(factories.make_engagement(name="Welcome"))
+    return factories.make_delivery(ann, run, **fields)
+
+
+@pytest.mark.parametrize("model", LOGS)
+def test_a_log_can_be_read_and_not_changed(admin_page, model):
+    delivery = a_delivery()
+    attempt = factories.make_attempt(delivery.batch)
+    rows = {
+        "run": delivery.run,
+        "batch": delivery.batch,
+        "delivery": delivery,
+        "attempt": attempt,
+    }
+    assert admin_page.get(page(model)).status_code == 200
+    assert admin_page.get(page(model, rows[model])).status_code == 200
+    assert admin_page.get(reverse(f"admin:engagements_{model}_add")).status_code == 403
+    delete = reverse(f"admin:engagements_{model}_delete", args=[rows[model].pk])
+    assert admin_page.post(delete, {"post": "yes"}).status_code == 403
+    rows[model].refresh_from_db()
+
+
+@pytest.mark.parametrize("model", LOGS)
+def test_a_log_needs_permission(client: Client, model):
+    delivery = a_delivery()
+    rows = {
+        "run": delivery.run,
+        "batch": delivery.batch,
+        "delivery": delivery,
+        "attempt": factories.make_attempt(delivery.batch),
+    }
+    client.force_login(factories.make_user("engagements.view_engagement"))
+    assert client.get(page(model)).status_code == 403
+    assert client.get(page(model, rows[model])).status_code == 403
+
+
+@pytest.mark.parametrize("model", LOGS)
+def test_a_row_that_is_not_there_leads_back(admin_page, model):
+    answer = admin_page.get(reverse(f"admin:engagements_{model}_change", args=["77"]))
+    assert answer.status_code == 302
+
+
+def test_a_delivery_says_what_was_sent_and_what_came_back(admin_page):
+    delivery = a_delivery(state=Delivery.State.SENT)
+    factories.make_attempt(
+        delivery.batch, message="Taken.", response_head='{"message":"success"}'
+    )
+
+    text = admin_page.get(page("delivery", delivery)).content.decode()
+
+    assert "The other side took it" in text
+    assert "<strong>201</strong>" in text and "Taken." in text
+    assert "{&quot;message&quot;:&quot;success&quot;}" in text
+    assert "&quot;first_name&quot;: &quot;Ann&quot;" in text
+    assert "Payloads are not kept." in text
+
+
+def test_an_ambiguous_attempt_is_marked(admin_page):
+    delivery = a_delivery(state=Delivery.State.UNCERTAIN)
+    factories.make_attempt(
+        delivery.batch, outcome=Attempt.Outcome.AMBIGUOUS, status=None
+    )
+    text = admin_page.get(page("delivery", delivery)).content.decode()
+    assert "It may have arrived" in text
+
+
+def test_an_answer_with_markup_is_shown_as_text(admin_page):
+    delivery = a_delivery(state=Delivery.State.SENT)
+    evil = "<img src=x onerror=alert(1)>"
+    factories.make_attempt(delivery.batch, message=evil, response_head=evil)
+    text = admin_page.get(page("delivery", delivery)).content.decode()
+    assert evil not in text and "&lt;img src=x" in text
+
+
+def test_a_skipped_person_is_explained_in_words(admin_page):
+    delivery = a_delivery(
+        state=Delivery.State.SKIPPED,
+        reason="missing_parameter: “Product ID” has no value",
+    )
+    text = admin_page.get(page("delivery", delivery)).content.decode()
+    assert "“Product ID” has no value" in text
+    assert "missing_parameter" not in text
+
+
+def test_the_payload_is_for_those_who_may_see_people(client: Client):
+    delivery = a_delivery()
+    client.force_login(factories.make_user("engagements.view_delivery"))
+    text = client.get(page("delivery", delivery)).content.decode()
+    assert "You may not see people’s data." in text
+    assert "&quot;Ann&quot;" not in text
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ({"q": "ann"}, 1),
+        ({"q": "ann@example.com"}, 1),
+        ({"q": "an"}, 0),
+        ({"state__exact": "sent"}, 1),
+        ({"state__exact": "dead"}, 0),
+        ({}, 2),
+    ],
+)
+def test_deliveries_are_found_by_person_and_state(admin_page, query, found):
+    ann = factories.make_profile(external_id="ann", email="ann@example.com")
+    factories.make_delivery(ann, state="sent")
+    factories.make_delivery()
+
+    rows = admin_page.get(page("delivery"), query).context["cl"].result_list
+
+    assert len(rows) == found
+
+
+def test_a_list_of_deliveries_takes_few_queries(
+    admin_page, django_assert_max_num_queries
+):
+    batch = factories.make_batch(people=30)
+    run = batch.run_id
+    with django_assert_max_num_queries(12):
+        admin_page.get(page("delivery"), {"run__id__exact": run})
+
+
+def test_from_the_person_s_page_it_is_one_click_to_what_was_sent(admin_page):
+    delivery = a_delivery(state=Delivery.State.SENT)
+    factories.make_attempt(delivery.batch, message="Taken.")
+
+    person = admin_page.get(delivery.profile.get_absolute_url()).content.decode()
+
+    assert page("delivery", delivery) in person and "201 Taken." in person
+    answer = admin_page.get(page("delivery", delivery)).content.decode()
+    assert "Taken." in answer and "&quot;first_name&quot;: &quot;Ann&quot;" in answer
+
+
+def test_the_segment_s_own_page_leads_to_engagement_creation(admin_page):
+    segment = factories.make_segment()
+    text = admin_page.get(segment.get_absolute_url()).content.decode()
+    assert f"{reverse('admin:engagements_engagement_add')}?segment={segment.pk}" in text
+
+
+def test_the_person_page_shows_deliveries_with_their_answers(rf):
+    delivery = a_delivery(state=Delivery.State.SENT)
+    factories.make_attempt(delivery.batch, status=201, message="Taken.")
+
+    text = render("profile_deliveries", delivery.profile, rf, factories.make_admin())
+
+    assert "Welcome" in text and "201 Taken." in text
+    assert page("delivery", delivery) in text
+
+
+def test_a_person_without_deliveries_is_told_so(rf):
+    text = render(
+        "profile_deliveries", factories.make_profile(), rf, factories.make_admin()
+    )
+    assert "Nothing was sent to this person yet." in text
+
+
+def test_the_segment_page_offers_add_engagement(rf):
+    engagement = factories.make_engagement(name="Welcome", state="active")
+    factories.make_batch(
+        factories.make_run(engagement), people=2, delivery_state="sent"
+    )
+
+    text = render("segment_channels", engagement.segment, rf, factories.make_admin())
+
+    assert f"add/?segment={engagement.segment_id}" in text
+    assert "Add Engagement" in text and "Welcome" in text
+    assert ">2</td>" in text
+
+
+def test_the_segment_page_shows_no_button_to_those_who_may_not_add(rf):
+    user = factories.make_user("engagements.view_engagement")
+    text = render("segment_channels", factories.make_segment(), rf, user)
+    assert "Add Engagement" not in text
+    assert "No Engagement yet." in text
+
+
+@pytest.mark.parametrize("name", ["segment_channels", "profile_deliveries"])
+def test_a_panel_is_empty_for_those_who_may_see_nothing(rf, name):
+    delivery = a_delivery()
+    original = (
+        delivery.profile
+        if name == "profile_deliveries"
+        else delivery.run.engagement.segment
+    )
+    assert render(name, original, rf, factories.make_user()).strip() == ""
+
+
+def render(name: str, original, rf, user) -> str:
+    """A panel as the page of another app includes it."""
+    from django.contrib.auth.context_processors import auth
+
+    request = rf.get("/")
+    request.user = user
+    template = Template("{% include template %}")
+    context = {"template": f"engagements/{name}.html", "original": original}
+    return template.render(Context({**context, "request": request, **auth(request)}))
+
+
+def test_the_report_of_an_engagement_is_drawn_again_for_a_page_that_follows(admin_page):
+    run = factories.make_run(factories.make_engagement(state="active"), state="sending")
+    factories.make_batch(run, people=3, delivery_state="sent")
+    url = reverse("admin:engagements_engagement_report", args=[run.engagement_id])
+
+    text = admin_page.get(url).content.decode()
+
+    assert 'data-open="1"' in text and "3 of 3 people done" in text
+    assert "<html" not in text
+
+
+def test_the_report_needs_permission(client: Client):
+    run = factories.make_run()
+    client.force_login(factories.make_user("engagements.view_run"))
+    url = reverse("admin:engagements_engagement_report", args=[run.engagement_id])
+    assert client.get(url).status_code == 403

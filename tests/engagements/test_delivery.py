@@ -1,0 +1,403 @@
+"""The engine against the real sandbox: who got what, and what the rows say."""
+
+from collections import Counter
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from engagements import delivery, lifecycle
+from engagements.models import Attempt, Batch, Delivery, Engagement, Run
+from externalapi import secrets
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+
+Policy = Engagement.AmbiguousPolicy
+
+
+@pytest.fixture
+def active(braze):
+    """Make an active engagement, due at once, for people or a number of them."""
+
+    def make(people=3, **fields) -> Engagement:
+        segment = factories.make_segment(people)
+        fields.setdefault("trigger", Engagement.Trigger.SCHEDULE)
+        version = fields.pop("version", None) or factories.make_version(
+            connection=braze
+        )
+        engagement = factories.make_engagement(segment, version, **fields)
+        lifecycle.activate(engagement)
+        return engagement
+
+    return make
+
+
+def states(engagement: Engagement) -> dict[str, int]:
+    deliveries = Delivery.objects.filter(run__engagement=engagement)
+    return dict(Counter(deliveries.values_list("state", flat=True)))
+
+
+def make_due(engagement: Engagement) -> None:
+    """Bring the future here: what waits to be tried again is due now."""
+    Batch.objects.filter(run__engagement=engagement, state__in=Batch.DUE).update(
+        next_attempt_at=timezone.now() - timedelta(seconds=1)
+    )
+
+
+def test_each_person_gets_their_own_payload(active, sandbox):
+    engagement = active(
+        [
+            factories.make_profile(external_id="ana", first_name="Ana", plan="gold"),
+            factories.make_profile(external_id="bo", first_name="Bo"),
+        ],
+        values={
+            "Name of the User": "{{ profile.first_name | upcase }}",
+            "Plan": "{{ profile.plan }}",
+        },
+    )
+
+    assert delivery.drain() is False
+
+    ana, bo = sandbox.user("ana"), sandbox.user("bo")
+    assert (ana["first_name"], ana["custom_attributes"]["plan"]) == ("ANA", "gold")
+    # Bo has no plan: the parameter's default.
+    assert (bo["first_name"], bo["custom_attributes"]["plan"]) == ("BO", "free")
+    assert states(engagement) == {"sent": 2}
+    engagement.refresh_from_db()
+    assert engagement.state == Engagement.State.ENDED
+    assert engagement.runs.get().state == Run.State.COMPLETED
+
+
+def test_five_thousand_people_go_in_67_requests(active, sandbox):
+    engagement = active(5_000)
+
+    delivery.drain()
+
+    requests = sandbox.requests()
+    assert len(requests) == 67  # 66 of 75 and one of 50
+    assert Counter(request["objects"] for request in requests) == {75: 66, 50: 1}
+    assert sandbox.summary()["users"] == 5_000
+    got = Counter(
+        person
+        for request in requests
+        for person in request["external_ids"]["attributes"]
+    )
+    assert len(got) == 5_000
+    assert set(got.values()) == {1}
+    assert states(engagement) == {"sent": 5_000}
+    assert Attempt.objects.count() == 67
+
+
+def test_an_entry_is_sent_and_the_people_from_before_are_not(active, sandbox):
+    engagement = active(2, trigger=Engagement.Trigger.ON_ENTRY)
+    delivery.drain()
+    assert sandbox.requests() == []
+
+    newcomer = factories.make_profile(external_id="new", first_name="Nia")
+    factories.enter(engagement.segment, newcomer)
+    delivery.drain()
+    delivery.drain()
+
+    assert sandbox.user("new")["first_name"] == "Nia"
+    assert states(engagement) == {"sent": 1}
+    engagement.refresh_from_db()
+    assert engagement.state == Engagement.State.ACTIVE
+
+
+def test_the_people_from_before_can_be_included(active, sandbox):
+    engagement = active(2, trigger=Engagement.Trigger.ON_ENTRY, includes_present=True)
+    factories.enter(engagement.segment, factories.make_profile(first_name="Nia"))
+    delivery.drain()
+    assert sandbox.summary()["users"] == 3
+    assert states(engagement) == {"sent": 3}
+
+
+def test_the_event_that_brought_a_person_in_can_be_used(active, sandbox):
+    engagement = active(
+        0,
+        trigger=Engagement.Trigger.ON_ENTRY,
+        values={
+            "Name of the User": "{{ profile.first_name }}",
+            "Plan": "{{ event.properties.plan }}",
+        },
+    )
+    ana = factories.make_profile(external_id="ana", first_name="Ana")
+    event = factories.make_event(ana, plan="platinum")
+    factories.enter(engagement.segment, ana, event)
+
+    delivery.drain()
+
+    assert sandbox.user("ana")["custom_attributes"]["plan"] == "platinum"
+
+
+def test_who_has_no_payload_is_skipped_and_told_why(active, sandbox):
+    engagement = active(
+        [
+            factories.make_profile(external_id="ana", first_name="Ana"),
+            factories.make_profile(external_id="nameless"),
+            factories.make_profile(external_id=None, first_name="Anonymous"),
+        ]
+    )
+
+    delivery.drain()
+
+    assert states(engagement) == {"sent": 1, "skipped": 2}
+    skipped = Delivery.objects.filter(state="skipped").order_by("profile_id")
+    reasons = [d.reason for d in skipped]
+    assert "Name of the User" in reasons[0]
+    assert reasons[0].startswith("missing_parameter")
+    assert reasons[1].startswith("no_identifier")
+    assert engagement.runs.get().state == Run.State.COMPLETED_WITH_ERRORS
+    assert sandbox.summary()["users"] == 1
+
+
+def test_what_braze_rejects_is_mapped_back_to_the_person(active, sandbox, braze):
+    version = factories.make_version(
+        body={"attributes": [{"external_id": "{{ID}}", "email": "{{Email}}"}]},
+        parameters=[
+            factories.parameter("ID", level="identifier"),
+            factories.parameter("Email"),
+        ],
+        connection=braze,
+    )
+    people = [
+        factories.make_profile(external_id=f"p{n}", email=email)
+        for n, email in enumerate(["a@example.com", "not-an-email", "c@example.com"])
+    ]
+    engagement = active(people, version=version, values={"Email": "{{profile.email}}"})
+
+    delivery.drain()
+
+    rejected = Delivery.objects.get(state="rejected")
+    assert rejected.profile == people[1]
+    assert "email" in rejected.reason
+    assert states(engagement) == {"sent": 2, "rejected": 1}
+    assert sandbox.user("p1") is None
+
+
+@pytest.mark.parametrize("status", [500, 503])
+def test_a_server_error_is_tried_again(active, sandbox, status):
+    engagement = active(2)
+    sandbox.faults([{"kind": "status", "status": status}])
+
+    delivery.drain(timedelta(seconds=1))
+
+    batch = Batch.objects.get()
+    assert batch.state == Batch.State.RETRY
+    assert batch.next_attempt_at > timezone.now()
+    assert states(engagement) == {"pending": 2}
+
+    make_due(engagement)
+    delivery.drain()
+    assert states(engagement) == {"sent": 2}
+    outcomes = Attempt.objects.order_by("started_at").values_list("outcome", "status")
+    assert list(outcomes) == [("not_sent", status), ("sent", 201)]
+
+
+def test_a_rate_limit_closes_the_connection_and_uses_no_attempt(active, sandbox):
+    engagement = active(2)
+    sandbox.faults(
+        [{"kind": "status", "status": 429, "headers": {"Retry-After": "600"}}]
+    )
+
+    delivery.drain()
+
+    batch = Batch.objects.get()
+    assert (batch.state, batch.attempt_count) == (Batch.State.PENDING, 0)
+    make_due(engagement)
+    delivery.drain()  # due, but the connection is closed for ten minutes
+    assert len(sandbox.requests()) == 1
+
+
+def test_a_wrong_key_stops_the_engagement_until_it_is_mended(active, sandbox, braze):
+    secrets.set_key(braze, "wrong-key-0123456789")
+    engagement = active(2)
+
+    delivery.drain()
+
+    engagement.refresh_from_db()
+    assert engagement.state == Engagement.State.BLOCKED
+    assert "wrong-key-0123456789" not in engagement.blocked_reason
+    attempt = Attempt.objects.get()
+    assert "wrong-key-0123456789" not in attempt.response_head + attempt.message
+    assert Batch.objects.get().attempt_count == 0
+
+    secrets.set_key(braze, sandbox.key)
+    assert lifecycle.resume(engagement)
+    delivery.drain()
+    assert states(engagement) == {"sent": 2}
+
+
+def test_an_unreachable_host_is_tried_again_and_named(active, sandbox, settings):
+    settings.ALLOWED_LOCAL_ADDRESSES = [
+        *settings.ALLOWED_LOCAL_ADDRESSES,
+        "127.0.0.1:9",
+    ]
+    connection = factories.make_connection(base_url="http://127.0.0.1:9")
+    secrets.set_key(connection, "any-key-0123456789")
+    active(1, version=factories.make_version(connection=connection))
+
+    delivery.drain(timedelta(seconds=1))
+
+    attempt = Attempt.objects.get()
+    assert attempt.outcome == Attempt.Outcome.NOT_SENT
+    assert "cannot be reached" in attempt.message
+    assert Batch.objects.get().state == Batch.State.RETRY
+
+
+@pytest.mark.parametrize(
+    ("policy", "batch_state", "delivery_state"),
+    [
+        (Policy.PARK, Batch.State.UNCERTAIN, "uncertain"),
+        (Policy.RESEND, Batch.State.RETRY, "pending"),
+    ],
+)
+def test_a_lost_answer_is_ambiguous_and_the_policy_decides(
+    active, sandbox, policy, batch_state, delivery_state
+):
+    engagement = active(2, ambiguous_policy=policy)
+    sandbox.faults([{"kind": "reset_after"}])
+
+    delivery.drain(timedelta(seconds=1))
+
+    assert Attempt.objects.get().outcome == Attempt.Outcome.AMBIGUOUS
+    batch = Batch.objects.get()
+    assert (batch.state, batch.ambiguous_count) == (batch_state, 1)
+    assert states(engagement) == {delivery_state: 2}
+
+
+@pytest.mark.parametrize(("decision", "requests"), [("resend", 2), ("mark_sent", 1)])
+def test_a_person_settles_what_is_uncertain(active, sandbox, decision, requests):
+    engagement = active(2, ambiguous_policy=Policy.PARK)
+    sandbox.faults([{"kind": "reset_after"}])
+    delivery.drain()
+    assert engagement.runs.get().state == Run.State.COMPLETED_WITH_ERRORS
+
+    assert lifecycle.decide(Batch.objects.get(), decision)
+    delivery.drain()
+
+    assert states(engagement) == {"sent": 2}
+    assert len(sandbox.requests()) == requests
+    assert lifecycle.decide(Batch.objects.get(), decision) is False
+
+
+def test_a_batch_that_is_refused_without_a_name_is_halved(active, sandbox):
+    people = [
+        factories.make_profile(external_id=f"p{n}", first_name="Ann") for n in range(75)
+    ]
+    engagement = active(people)
+    sandbox.faults(
+        [
+            {
+                "kind": "status",
+                "status": 400,
+                "body": '{"message": "Something is wrong"}',
+                "external_id": "p40",
+                "times": None,
+            }
+        ]
+    )
+
+    delivery.drain()
+
+    assert states(engagement) == {"sent": 74, "dead": 1}
+    dead = Delivery.objects.get(state="dead")
+    assert dead.profile.external_id == "p40"
+    assert "Something is wrong" in dead.reason
+    assert len(sandbox.requests()) <= 15
+    assert sandbox.summary()["users"] == 74
+
+
+def test_an_answer_that_cannot_be_read_is_never_sent_again(active, sandbox):
+    engagement = active(2)
+    sandbox.faults([{"kind": "malformed_json"}])
+    delivery.drain()
+    delivery.drain()
+    assert states(engagement) == {"accepted_unverified": 2}
+    assert len(sandbox.requests()) == 1
+
+
+def test_a_paused_engagement_sends_nothing_and_resumes_where_it_was(active, sandbox):
+    engagement = active(2)
+    assert lifecycle.pause(engagement)
+    assert lifecycle.pause(engagement) is False
+
+    delivery.drain()
+    assert sandbox.requests() == []
+
+    assert lifecycle.resume(engagement)
+    delivery.drain()
+    assert states(engagement) == {"sent": 2}
+
+
+def test_entries_made_during_a_pause_follow_after_it(active, sandbox):
+    engagement = active(0, trigger=Engagement.Trigger.ON_ENTRY)
+    lifecycle.pause(engagement)
+    factories.enter(engagement.segment, factories.make_profile(first_name="Nia"))
+    engagement.values = {"Name of the User": "changed"}
+    engagement.save()
+
+    lifecycle.resume(engagement)
+    delivery.drain()
+
+    assert states(engagement) == {"sent": 1}
+    run = Run.objects.get(engagement=engagement, is_standing=True)
+    assert run.values == {"Name of the User": "changed"}
+
+
+def test_ending_cancels_what_was_not_sent(active, sandbox):
+    engagement = active(2)
+    sandbox.faults([{"kind": "status", "status": 500}])
+    delivery.drain(timedelta(seconds=1))
+
+    assert lifecycle.end(engagement)
+    make_due(engagement)
+    delivery.drain()
+
+    assert states(engagement) == {"cancelled": 2}
+    assert len(sandbox.requests()) == 1
+    assert engagement.runs.get().state == Run.State.CANCELLED
+
+
+def test_a_run_keeps_the_version_that_it_began_with(active, sandbox, braze):
+    engagement = active(1)
+    sandbox.faults([{"kind": "status", "status": 500}])
+    delivery.drain(timedelta(seconds=1))
+    factories.make_version(
+        body={"attributes": [{"external_id": "other"}]},
+        external_api=engagement.version.external_api,
+        connection=braze,
+    )
+
+    make_due(engagement)
+    delivery.drain()
+
+    assert sandbox.user("other") is None
+    assert states(engagement) == {"sent": 1}
+
+
+def test_a_small_run_is_not_stuck_behind_a_large_one(active, sandbox):
+    large = active(3_000)
+    small = active([factories.make_profile(external_id="small", first_name="Sol")])
+
+    delivery.drain()
+
+    requests = [r["external_ids"]["attributes"] for r in sandbox.requests()]
+    assert ["small"] in requests[: 2 * delivery.CLAIM]
+    assert (states(large), states(small)) == ({"sent": 3_000}, {"sent": 1})
+
+
+def test_the_rate_plan_is_kept(active, sandbox, braze):
+    braze.requests_per_burst, braze.burst_seconds = 2, 1
+    braze.save()
+    version = factories.make_version(connection=braze, batching="one")
+    engagement = active(5, version=version)
+
+    delivery.drain()
+
+    assert states(engagement) == {"sent": 5}
+    arrivals = [request["at"] for request in sandbox.requests()]
+    windows = Counter(int(at - arrivals[0]) for at in arrivals)
+    assert len(windows) >= 3
+    assert max(windows.values()) <= 2

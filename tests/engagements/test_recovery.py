@@ -1,0 +1,153 @@
+"""What a worker that went away left behind, step by step."""
+
+import uuid
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from engagements import audience, delivery, lifecycle, outcomes, recovery, runs
+from engagements.models import Attempt, Batch, Delivery, Engagement, Run
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+
+PAST = timedelta(seconds=1)
+
+
+@pytest.fixture(autouse=True)
+def short_lease(settings):
+    # The server of the tests is young: recovery waits one lease from its start.
+    settings.DELIVERY_LEASE = timedelta(0)
+
+
+def left_behind(state: str, **fields) -> Batch:
+    """A batch whose worker is gone and whose lease has run out."""
+    run = factories.make_run(state=Run.State.SENDING, **fields)
+    return factories.make_batch(
+        run,
+        people=2,
+        state=state,
+        lease_token=uuid.uuid4(),
+        lease_until=timezone.now() - PAST,
+    )
+
+
+def test_a_batch_without_an_intent_waits_again():
+    batch = left_behind(Batch.State.LEASED)
+
+    assert recovery.reap() == 1
+
+    batch.refresh_from_db()
+    assert (batch.state, batch.reap_count) == (Batch.State.PENDING, 1)
+    assert (batch.ambiguous_count, batch.lease_token) == (0, None)
+    assert recovery.reap() == 0
+
+
+@pytest.mark.parametrize(
+    ("policy", "state", "people"),
+    [("park", "uncertain", "uncertain"), ("resend", "retry", "pending")],
+)
+def test_a_batch_with_an_intent_is_ambiguous(policy, state, people):
+    engagement = factories.make_engagement(ambiguous_policy=policy)
+    batch = left_behind(Batch.State.SENDING, engagement=engagement)
+    attempt = factories.make_attempt(
+        batch, outcome=Attempt.Outcome.UNFINISHED, status=None, duration_ms=None
+    )
+
+    recovery.reap()
+
+    batch.refresh_from_db()
+    attempt.refresh_from_db()
+    assert (batch.state, batch.ambiguous_count) == (state, 1)
+    assert attempt.outcome == Attempt.Outcome.AMBIGUOUS
+    assert {d.state for d in batch.deliveries.all()} == {people}
+    assert batch.next_attempt_at > timezone.now()
+
+
+def test_a_living_lease_is_left_alone():
+    batch = left_behind(Batch.State.SENDING)
+    Batch.objects.update(lease_until=timezone.now() + timedelta(minutes=1))
+    assert recovery.reap() == 0
+    batch.refresh_from_db()
+    assert batch.state == Batch.State.SENDING
+
+
+def test_a_late_answer_is_still_the_answer(braze, sandbox, settings):
+    """A worker that was slow, not dead: its lease ran out while Braze answered."""
+    engagement = factories.make_engagement(
+        factories.make_segment(2),
+        factories.make_version(connection=braze),
+        trigger=Engagement.Trigger.SCHEDULE,
+    )
+    lifecycle.activate(engagement)
+    result = delivery._send(in_flight(settings))
+    Batch.objects.update(lease_until=timezone.now() - PAST)
+    recovery.reap()
+    assert Batch.objects.get().state == Batch.State.UNCERTAIN
+
+    outcomes.record([result])
+    outcomes.record([result])  # twice does nothing
+
+    assert Batch.objects.get().state == Batch.State.DONE
+    assert {d.state for d in Delivery.objects.all()} == {"sent"}
+    assert Attempt.objects.get().outcome == Attempt.Outcome.SENT
+
+
+def test_a_late_failure_changes_nothing(braze, sandbox, settings):
+    engagement = factories.make_engagement(
+        factories.make_segment(1),
+        factories.make_version(connection=braze),
+        trigger=Engagement.Trigger.SCHEDULE,
+    )
+    lifecycle.activate(engagement)
+    sandbox.faults([{"kind": "status", "status": 500}])
+    result = delivery._send(in_flight(settings))
+    Batch.objects.update(lease_until=timezone.now() - PAST)
+    recovery.reap()
+    assert lifecycle.decide(Batch.objects.get(), "mark_sent")
+
+    outcomes.record([result])
+
+    assert Batch.objects.get().state == Batch.State.DONE
+    assert Delivery.objects.get().state == "sent"
+
+
+def in_flight(settings) -> outcomes.Letter:
+    """Claim and intend the one due batch, as a drain does; its lease is a real one."""
+    settings.DELIVERY_LEASE = timedelta(minutes=1)
+    audience.expand(audience.expandable_runs())
+    (letter,) = delivery._intend(list(delivery._write(delivery.claim(1))))
+    settings.DELIVERY_LEASE = timedelta(0)
+    return letter
+
+
+def test_nothing_starts_after_a_pause(braze):
+    """The pause commits between the claim and the intent."""
+    engagement = factories.make_engagement(
+        factories.make_segment(2),
+        factories.make_version(connection=braze),
+        trigger=Engagement.Trigger.SCHEDULE,
+    )
+    lifecycle.activate(engagement)
+    audience.expand(audience.expandable_runs())
+    letters = list(delivery._write(delivery.claim(1)))
+    lifecycle.pause(engagement)
+
+    assert delivery._intend(letters) == []
+
+    assert Batch.objects.get().state == Batch.State.PENDING
+    assert not Attempt.objects.exists()
+
+
+def test_what_waits_in_a_cancelled_run_is_cancelled():
+    batch = left_behind(Batch.State.LEASED)
+    assert lifecycle.cancel(batch.run)
+    assert lifecycle.cancel(batch.run) is False
+    recovery.reap()
+
+    runs.finish()
+
+    batch.refresh_from_db()
+    assert batch.state == Batch.State.CANCELLED
+    assert {d.state for d in batch.deliveries.all()} == {"cancelled"}

@@ -1,0 +1,188 @@
+"""The numbers of a report add up, and each opens exactly its people."""
+
+import datetime as dt
+
+import pytest
+from django.utils import timezone
+
+from engagements import reports
+from engagements.models import Attempt, Batch, Delivery, Engagement
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+
+State = Delivery.State
+
+
+def an_engagement_in_every_state() -> Engagement:
+    engagement = factories.make_engagement()
+    for run in (factories.make_run(engagement), later(engagement)):
+        for number, state in enumerate(State, start=1):
+            factories.make_batch(run, people=number, delivery_state=state)
+    return engagement
+
+
+def later(engagement):
+    when = timezone.now() + dt.timedelta(hours=1)
+    return factories.make_run(engagement, scheduled_for=when)
+
+
+def test_the_rows_add_up_to_everybody_across_the_runs():
+    engagement = an_engagement_in_every_state()
+    factories.make_delivery()  # of another engagement
+
+    report = reports.engagement_report(engagement)
+
+    assert {row.key for row in report.rows} == set(State.values)
+    everybody = Delivery.objects.filter(run__engagement=engagement).count()
+    assert report.total == sum(row.count for row in report.rows) == everybody == 72
+
+
+def test_the_reasons_add_up_to_the_skipped():
+    run = factories.make_run()
+    for reason, people in (
+        ("missing_parameter: “Plan” has no value", 2),
+        ("missing_parameter: “Name of the User” has no value", 1),
+        ("no_identifier: The person has no email.", 4),
+        ("", 1),
+    ):
+        factories.make_batch(run, people, delivery_state=State.SKIPPED, reason=reason)
+
+    (row,) = reports.run_report(run).rows
+
+    assert [(part.label, part.count) for part in row.parts] == [
+        ("No identifier that the External API asks for", 4),
+        ("A required parameter had no value", 3),
+        ("No reason was noted", 1),
+    ]
+    assert sum(part.count for part in row.parts) == row.count == 8
+
+
+def test_every_number_opens_exactly_its_people(admin_page):
+    engagement = an_engagement_in_every_state()
+    factories.make_batch(
+        engagement.runs.first(),
+        people=3,
+        delivery_state=State.SKIPPED,
+        reason="no_identifier: The person has no email.",
+    )
+    factories.make_delivery()  # of another engagement
+    report = reports.engagement_report(engagement)
+
+    rows = [*report.rows, *(part for row in report.rows for part in row.parts)]
+    for row in rows:
+        if row.key == "skipped-":
+            continue  # no reason to ask for: it opens all of the skipped
+        opened = admin_page.get(row.url).context["cl"].result_list
+        assert len(opened) == row.count, row.label
+
+
+def test_the_progress_of_many_runs_takes_one_query(django_assert_num_queries):
+    engagement = factories.make_engagement()
+    runs = [factories.make_run(engagement), later(engagement)]
+    factories.make_batch(runs[0], people=3, delivery_state=State.SENT)
+    factories.make_batch(runs[0], people=1)
+    factories.make_batch(runs[0], people=2, delivery_state=State.REJECTED)
+
+    with django_assert_num_queries(1):
+        found = reports.progress(runs)
+
+    first, second = found[runs[0].pk], found[runs[1].pk]
+    assert (first.total, first.finished, first.percent, first.problems) == (6, 5, 83, 2)
+    assert (second.total, second.percent) == (0, 0)
+
+
+def test_people_sent_counts_what_the_other_side_took():
+    engagement = an_engagement_in_every_state()
+
+    found = reports.with_people_sent(Engagement.objects.filter(pk=engagement.pk))
+
+    taken = [State.SENT, State.ACCEPTED_UNVERIFIED]
+    people = Delivery.objects.filter(state__in=taken).count()
+    assert vars(found.get())["people_sent"] == people == 10
+
+
+def test_a_delivery_s_attempts_include_those_of_the_batch_it_was_split_from():
+    run = factories.make_run()
+    parent = factories.make_batch(run, people=2, state=Batch.State.SPLIT)
+    ann, bea = parent.deliveries.order_by("position")
+    refused = factories.make_attempt(parent, outcome=Attempt.Outcome.REFUSED)
+    child = factories.make_batch(run, people=0, parent=parent)
+    Delivery.objects.filter(pk=ann.pk).update(batch=child)
+    ann.refresh_from_db()
+    accepted = factories.make_attempt(child)
+
+    assert reports.attempts_of(ann) == [refused, accepted]
+    assert reports.attempts_of(bea) == [refused]
+    assert reports.last_answers([ann, bea]) == {ann.pk: accepted, bea.pk: refused}
+
+
+def test_a_person_left_out_of_a_request_is_not_told_its_answer():
+    batch = factories.make_batch(people=2)
+    ann, bea = batch.deliveries.order_by("position")
+    attempt = factories.make_attempt(batch, delivery_ids=[ann.pk])
+
+    assert reports.attempts_of(ann) == [attempt]
+    assert reports.attempts_of(bea) == []
+
+
+BERLIN_NINE = dt.datetime(2026, 7, 1, 7, 0, tzinfo=dt.UTC)
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({}, "As soon as someone enters the segment"),
+        (
+            {"includes_present": True},
+            "Everybody in the segment now, then each person who enters it",
+        ),
+        ({"trigger": "schedule"}, "Once, as soon as it is activated"),
+        (
+            {"trigger": "schedule", "repeat": "daily"},
+            "Every day, starting as soon as it is activated",
+        ),
+        (
+            {
+                "trigger": "schedule",
+                "repeat": "weekly",
+                "starts_at": BERLIN_NINE,
+                "time_zone": "Europe/Berlin",
+            },
+            "Every week, starting on 1 July 2026 at 09:00 (Europe/Berlin)",
+        ),
+        (
+            {
+                "trigger": "schedule",
+                "starts_at": BERLIN_NINE,
+                "time_zone": "Asia/Kolkata",
+            },
+            "Once, on 1 July 2026 at 12:30 (Asia/Kolkata)",
+        ),
+    ],
+)
+def test_a_trigger_reads_as_words(fields, words):
+    assert reports.trigger_in_words(factories.make_engagement(**fields)) == words
+
+
+def test_the_impact_counts_people_requests_and_who_will_be_skipped():
+    people = [factories.make_profile() for _ in range(76)]
+    people.append(factories.make_profile(external_id=None))
+    engagement = factories.make_engagement(
+        factories.make_segment(people), includes_present=True
+    )
+
+    impact = reports.activation_impact(engagement)
+
+    assert (impact.people, impact.requests, impact.without_identifier) == (77, 2, 1)
+    assert not impact.is_tested
+
+
+def test_only_a_test_of_this_version_that_went_well_counts():
+    engagement = factories.make_engagement()
+    factories.make_test(engagement.version, is_success=False)
+    factories.make_test(factories.make_version())
+    assert not reports.activation_impact(engagement).is_tested
+
+    factories.make_test(engagement.version)
+    assert reports.activation_impact(engagement).is_tested

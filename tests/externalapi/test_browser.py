@@ -1,0 +1,138 @@
+"""The partner page's steps 1 and 2 in a real browser, from an empty form to Braze."""
+
+import os
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from django.conf import settings
+from django.test import Client
+from django.urls import reverse
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from externalapi.models import ExternalAPI
+from tests import factories
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.skipif(
+        not shutil.which("chromium"), reason="This machine has no Chromium."
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    # Playwright's loop runs in the test's own thread, which is why Django is wary.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    with sync_playwright() as playwright:
+        yield playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox"]
+        )
+    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+
+
+@pytest.fixture
+def page(live_server, chromium: Browser) -> Iterator[Page]:
+    """Signed in; an error of a script or of the content policy fails the test."""
+    client = Client()
+    client.force_login(factories.make_admin())
+    cookie = client.cookies[settings.SESSION_COOKIE_NAME]
+    context = chromium.new_context(base_url=live_server.url)
+    context.add_cookies(
+        [{"name": cookie.key, "value": cookie.value, "url": live_server.url}]
+    )
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on(
+        "console",
+        lambda message: (
+            errors.append(message.text) if "Content Security" in message.text else None
+        ),
+    )
+    yield page
+    context.close()
+    assert errors == []
+
+
+def test_an_external_api_is_added_from_the_preset_and_tested(
+    page: Page, braze, sandbox
+):
+    page.goto(reverse("admin:externalapi_externalapi_changelist"))
+    page.get_by_role("link", name="Add New External API").click()
+    page.get_by_role("link", name="Braze Track Users").click()
+    page.get_by_label("Connection").select_option(str(braze.pk))
+    page.get_by_role("button", name="Save", exact=True).click()
+
+    expect(page.get_by_role("heading", name="Test API", exact=True)).to_be_visible()
+    page.get_by_label("External ID").fill("from-the-browser")
+    page.get_by_label("Name of the User").fill("Ada")
+    page.get_by_label("Product ID").fill("p-7")
+    expect(page.locator("[data-mirror]")).to_have_text("from-the-browser")
+    page.get_by_role("button", name="Test Configuration").press("Enter")
+
+    expect(page.get_by_role("status")).to_contain_text("Search Users")
+    expect(page.get_by_label("Product ID")).to_have_value("p-7")
+    assert sandbox.user("from-the-browser")["first_name"] == "Ada"
+    page.get_by_role("link", name="Open Search Users").click()
+
+
+def test_a_mistake_in_the_body_is_marked_at_its_line(page: Page, braze):
+    page.goto(
+        f"{reverse('admin:externalapi_externalapi_add')}?preset=braze_track_users"
+    )
+    body = page.get_by_label("JSON body")
+    body.fill(body.input_value().replace('"lead_submitted"', "lead_submitted"))
+    page.get_by_label("Connection").select_option(str(braze.pk))
+    page.get_by_role("button", name="Save", exact=True).click()
+
+    expect(page.locator(".xa-gutter-error")).to_have_text("12")
+    expect(page.get_by_text("Line 12, column 15")).to_be_visible()
+    expect(body).to_be_focused()
+    assert not ExternalAPI.objects.exists()
+
+
+def test_a_fixed_parameter_shows_its_value_instead_of_a_default(page: Page, braze):
+    page.goto(
+        f"{reverse('admin:externalapi_externalapi_add')}?preset=braze_track_users"
+    )
+    value = page.get_by_label("Fixed value of Product ID")
+    expect(value).to_be_hidden()
+    page.get_by_label("Who gives the value of Product ID").select_option("fixed")
+    expect(value).to_be_visible()
+    expect(page.get_by_label("Default of Product ID")).to_be_hidden()
+
+
+def test_an_instance_fills_in_the_address_of_a_connection(page: Page):
+    page.goto(reverse("admin:externalapi_connection_add"))
+    page.get_by_label("Braze instance").select_option(
+        label="EU-01 — dashboard-01.braze.eu"
+    )
+    address = page.get_by_label("Base URL")
+    expect(address).to_have_value("https://rest.fra-01.braze.eu")
+    expect(address).not_to_be_editable()
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_no_page_is_wider_than_the_screen(page: Page, braze, width):
+    version = factories.make_version(
+        {
+            "attributes": [
+                {"a_name_that_is_rather_long_" * 4: "{{" + "Long name " * 15 + "}}"}
+            ]
+        },
+        [factories.parameter(("Long name " * 15).strip())],
+        connection=braze,
+    )
+    page.set_viewport_size({"width": width, "height": 800})
+    for url in (
+        reverse("admin:externalapi_externalapi_test", args=[version.external_api_id]),
+        reverse("admin:externalapi_externalapi_change", args=[version.external_api_id]),
+        reverse("admin:externalapi_externalapi_add"),
+        reverse("admin:externalapi_externalapi_changelist"),
+        reverse("admin:externalapi_connection_change", args=[braze.pk]),
+    ):
+        page.goto(url)
+        wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+        assert wide <= 0, url

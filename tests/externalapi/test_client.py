@@ -1,0 +1,322 @@
+import gzip
+import threading
+import time
+import zlib
+
+import pytest
+
+from externalapi.client import (
+    AmbiguousError,
+    GuardedClient,
+    NotSentError,
+    Request,
+    TransportError,
+)
+from tests.externalapi.raw_server import RawServer, always, reset, response
+
+
+@pytest.fixture
+def client():
+    client = GuardedClient()
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def serve(settings):
+    """Start a server with a handler; the settings allow its address."""
+    started = []
+
+    def start(handler, **kwargs):
+        server = RawServer(handler, **kwargs).__enter__()
+        started.append(server)
+        settings.ALLOWED_LOCAL_ADDRESSES = [server.address]
+        return server
+
+    yield start
+    for server in started:
+        server.__exit__()
+
+
+def request(server, body=b"{}", path="/users/track", method="POST", **headers):
+    url = f"http://{server.address}{path}"
+    return Request(method=method, url=url, headers=headers, body=body)
+
+
+def test_a_request_is_sent_and_its_answer_returned(client, serve):
+    server = serve(
+        always(
+            response(b'{"message":"success"}', "201 Created", "X-RateLimit-Limit: 9")
+        )
+    )
+    answer = client.send(request(server, b'{"a":1}', **{"X-Mine": "yes"}), "the-key")
+    assert answer.status == 201
+    assert answer.body == b'{"message":"success"}'
+    assert answer.headers["x-ratelimit-limit"] == "9"
+    assert not answer.truncated
+    assert 0 <= answer.duration_ms < 5_000
+    head, _, body = server.requests[0].partition(b"\r\n\r\n")
+    lines = head.split(b"\r\n")
+    assert lines[0] == b"POST /users/track HTTP/1.1"
+    assert body == b'{"a":1}'
+    assert sorted(line.split(b":")[0].lower() for line in lines[1:]) == [
+        b"accept-encoding",
+        b"authorization",
+        b"content-length",
+        b"host",
+        b"user-agent",
+        b"x-mine",
+    ]
+    assert b"Authorization: Bearer the-key" in lines
+    assert f"Host: {server.address}".encode() in lines
+
+
+def test_without_a_key_nothing_is_authorized(client, serve):
+    server = serve(always(response()))
+    client.send(request(server, None, method="GET"), "")
+    assert b"authorization" not in server.requests[0].lower()
+    assert b"content-length" not in server.requests[0].lower()
+
+
+def test_a_connection_is_kept_for_the_next_request(client, serve):
+    server = serve(always(response()))
+    for _ in range(5):
+        assert client.send(request(server), "k").status == 201
+    assert server.connections == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        response(b""),
+        response(b"x" * 64 * 1024),
+        b"HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+        b"HTTP/1.1 204 No Content\r\n\r\n",
+    ],
+    ids=["empty", "64 KB", "chunked", "204"],
+)
+def test_every_whole_answer_keeps_its_connection(client, serve, answer):
+    server = serve(always(answer))
+    for _ in range(3):
+        assert not client.send(request(server), "k").truncated
+    assert server.connections == 1
+
+
+def test_a_giant_answer_is_cut_at_64_kb(client, serve):
+    def endless(connection, server):
+        server.read_request(connection)
+        connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        while True:
+            connection.sendall(b"x" * 65_536)
+
+    answer = client.send(request(serve(endless)), "k")
+    assert len(answer.body) == 64 * 1024
+    assert answer.truncated
+
+
+@pytest.mark.parametrize(
+    ("encoding", "compress"), [("gzip", gzip.compress), ("deflate", zlib.compress)]
+)
+def test_a_compressed_answer_is_read_up_to_64_kb(client, serve, encoding, compress):
+    small = serve(
+        always(response(compress(b"hello"), "200 OK", f"Content-Encoding: {encoding}"))
+    )
+    answer = client.send(request(small), "k")
+    assert (answer.body, answer.truncated) == (b"hello", False)
+    bomb = compress(b"\0" * 50_000_000)
+    large = serve(always(response(bomb, "200 OK", f"Content-Encoding: {encoding}")))
+    answer = client.send(request(large), "k")
+    assert (len(answer.body), answer.truncated) == (64 * 1024, True)
+
+
+def test_a_redirect_is_an_answer_and_is_not_followed(client, serve):
+    target = serve(always(response()))
+    location = f"Location: http://{target.address}/elsewhere"
+    server = serve(always(response(b"moved", "302 Found", location)))
+    answer = client.send(request(server), "k")
+    assert answer.status == 302
+    assert target.connections == 0
+
+
+def test_cookies_are_not_sent_back(client, serve):
+    server = serve(always(response(b"", "201 Created", "Set-Cookie: a=b; Path=/")))
+    client.send(request(server), "k")
+    client.send(request(server), "k")
+    assert b"cookie" not in server.requests[1].lower()
+
+
+def test_the_environments_proxies_and_passwords_are_ignored(
+    client, serve, monkeypatch, tmp_path
+):
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login evil password evil\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    server = serve(always(response()))
+    assert client.send(request(server), "").status == 201
+    assert b"authorization" not in server.requests[0].lower()
+
+
+# What is certain about a request that got no answer
+
+
+def test_a_refused_connection_was_not_sent(client, serve):
+    server = serve(always(response()))
+    server.__exit__()
+    with pytest.raises(NotSentError, match="cannot be reached"):
+        client.send(request(server), "k")
+
+
+def test_an_unknown_host_was_not_sent():
+    def resolver(host, port):
+        raise OSError("Name or service not known")
+
+    client = GuardedClient(resolver=resolver)
+    sent = Request(method="POST", url="https://rest.iad-01.braze.com/x", headers={})
+    with pytest.raises(NotSentError, match="cannot be reached"):
+        client.send(sent, "k")
+
+
+def test_a_connection_lost_while_writing_was_not_sent(client, serve):
+    def hang_up(connection, server):
+        connection.recv(1000)
+        reset(connection)
+
+    with pytest.raises(NotSentError):
+        client.send(request(serve(hang_up), body=b"x" * 20_000_000), "k")
+
+
+def test_an_early_answer_is_taken_even_when_the_body_was_not_read(client, serve):
+    def refuse(connection, server):
+        connection.recv(1000)
+        connection.sendall(response(b"too large", "413 Too Large", "Connection: close"))
+        # Closing with unread bytes would reset the connection and the answer with it.
+        while connection.recv(65_536):
+            pass
+
+    assert client.send(request(serve(refuse), body=b"x" * 1_000_000), "k").status == 413
+
+
+@pytest.mark.parametrize("said", [b"", b"HTTP/1.1 2", b"nonsense\r\n\r\n"])
+@pytest.mark.parametrize("end", ["reset", "close"])
+def test_a_connection_lost_after_the_last_byte_is_ambiguous(client, serve, said, end):
+    def hang_up(connection, server):
+        server.read_request(connection)
+        connection.sendall(said)
+        if end == "reset":
+            reset(connection)
+
+    with pytest.raises(AmbiguousError):
+        client.send(request(serve(hang_up)), "k")
+
+
+def test_a_body_lost_after_the_status_is_an_answer_that_was_cut_off(client, serve):
+    def hang_up(connection, server):
+        server.read_request(connection)
+        connection.sendall(b"HTTP/1.1 201 Created\r\nContent-Length: 100\r\n\r\n{")
+
+    answer = client.send(request(serve(hang_up)), "k")
+    assert answer.status == 201
+    assert answer.truncated
+
+
+def test_no_answer_until_the_deadline_is_ambiguous(client, serve, settings):
+    settings.HTTP_TOTAL_SECONDS = 0.3
+
+    def silent(connection, server):
+        server.read_request(connection)
+        server.released.wait(10)
+
+    with pytest.raises(AmbiguousError) as error:
+        client.send(request(serve(silent)), "k")
+    assert 250 <= error.value.duration_ms < 2_000
+
+
+@pytest.mark.parametrize(
+    "first", [b"", b"HTTP/1.1 200 OK\r\n"], ids=["status", "headers"]
+)
+def test_headers_that_drip_are_cut_at_the_deadline(client, serve, settings, first):
+    settings.HTTP_TOTAL_SECONDS = 0.4
+
+    def drip(connection, server):
+        server.read_request(connection)
+        connection.sendall(first)
+        while not server.released.wait(0.02):
+            connection.sendall(b"X")
+
+    with pytest.raises(AmbiguousError) as error:
+        client.send(request(serve(drip)), "k")
+    assert 350 <= error.value.duration_ms < 2_000
+
+
+def test_a_body_that_drips_is_cut_at_the_deadline(client, serve, settings):
+    settings.HTTP_TOTAL_SECONDS = 0.4
+
+    def drip(connection, server):
+        server.read_request(connection)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n")
+        while not server.released.wait(0.02):
+            connection.sendall(b"x")
+
+    answer = client.send(request(serve(drip)), "k")
+    assert answer.truncated
+    assert 350 <= answer.duration_ms < 2_000
+
+
+def test_a_reader_that_stalls_cannot_stretch_the_deadline(client, serve, settings):
+    settings.HTTP_TOTAL_SECONDS = 0.4
+
+    def stall(connection, server):
+        server.released.wait(10)
+
+    with pytest.raises(NotSentError) as error:
+        client.send(request(serve(stall), body=b"x" * 30_000_000), "k")
+    assert 350 <= error.value.duration_ms < 2_000
+
+
+def test_a_kept_connection_that_was_closed_meanwhile_is_replaced(client, serve):
+    closed = threading.Event()
+
+    def once(connection, server):
+        server.read_request(connection)
+        connection.sendall(response())
+        connection.close()
+        closed.set()
+
+    server = serve(once)
+    for _ in range(3):
+        closed.clear()
+        assert client.send(request(server), "k").status == 201
+        assert closed.wait(5)
+        time.sleep(0.01)  # the FIN travels over loopback
+    assert server.connections == 3
+
+
+def test_a_connection_that_was_idle_for_long_is_not_trusted(client, serve, monkeypatch):
+    monkeypatch.setattr("externalapi.wire.IDLE_SECONDS", 0.0)
+    server = serve(always(response()))
+    for _ in range(2):
+        assert client.send(request(server), "k").status == 201
+    assert server.connections == 2
+
+
+def test_threads_share_a_client(client, serve):
+    server = serve(always(response()))
+    failures = []
+
+    def work():
+        try:
+            for _ in range(20):
+                assert client.send(request(server, b'{"a":1}'), "k").status == 201
+        except (AssertionError, TransportError) as e:
+            failures.append(e)
+
+    threads = [threading.Thread(target=work) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+    assert len(server.requests) == 320
+    assert server.connections <= 16

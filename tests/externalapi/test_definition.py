@@ -1,0 +1,223 @@
+import json
+
+import orjson
+import pytest
+
+from externalapi.batching import TooBigError
+from externalapi.body import BodyError
+from externalapi.definition import (
+    InvalidParameterError,
+    MissingParameterError,
+    compile_version,
+    parameters_found,
+)
+from externalapi.models import Connection, ExternalAPI, ExternalAPIVersion
+from externalapi.parameters import Level, Parameter, ParameterType
+
+ID = Parameter(name="User ID", level=Level.IDENTIFIER)
+NAME = Parameter(name="Name of the User")
+TIME = Parameter(name="Event Time", type=ParameterType.DATETIME)
+TRACK = {
+    "attributes": [
+        {"external_id": "{{User ID}}", "first_name": "{{Name of the User}}"}
+    ],
+    "events": [{"external_id": "{{User ID}}", "name": "x", "time": "{{Event Time}}"}],
+}
+VALUES = {"User ID": "u1", "Name of the User": "Ada", "Event Time": "2025-01-01"}
+
+
+def version(body=None, parameters=(), **fields):
+    """An unsaved version: compiling needs no database."""
+    fields = {"path": "/users/track", "method": "POST"} | fields
+    return ExternalAPIVersion(
+        external_api=ExternalAPI(name="Track"),
+        connection=Connection(base_url="https://rest.fra-01.braze.eu/"),
+        body=""
+        if body is None
+        else body
+        if isinstance(body, str)
+        else json.dumps(body),
+        parameters=[parameter.to_dict() for parameter in parameters],
+        **fields,
+    )
+
+
+def compiled(body=None, parameters=(), **fields):
+    return compile_version(version(body, parameters, **fields))
+
+
+def test_a_track_users_definition_says_what_the_engine_needs():
+    definition = compiled(TRACK, [ID, NAME, TIME], headers={"X-A": "b"})
+    assert definition.parameters == (ID, NAME, TIME)
+    assert definition.engagement_parameters == (NAME, TIME)
+    assert definition.identifier_parameters == (ID,)
+    assert definition.people_per_request == 37
+    assert definition.arrays_used == ("attributes", "events")
+    assert definition.has_side_effects
+
+
+def test_people_become_one_request():
+    definition = compiled(TRACK, [ID, NAME, TIME], headers={"X-A": "b"})
+    people = [definition.render(VALUES), definition.render({**VALUES, "User ID": "u2"})]
+    request, packed = definition.request(people)
+    assert request.method == "POST"
+    assert request.url == "https://rest.fra-01.braze.eu/users/track"
+    assert request.headers == {
+        "Accept": "application/json",
+        "Content-Type": "application/json",
+        "X-A": "b",
+    }
+    assert request.body == packed.body
+    assert orjson.loads(packed.body)["events"] == [
+        {"external_id": "u1", "name": "x", "time": "2025-01-01T00:00:00Z"},
+        {"external_id": "u2", "name": "x", "time": "2025-01-01T00:00:00Z"},
+    ]
+    assert packed.owners[("events", 1)] == 1
+
+
+def test_values_become_their_parameters_types():
+    age = Parameter(name="Age", type=ParameterType.INTEGER)
+    definition = compiled({"attributes": [{"age": "{{Age}}"}]}, [age])
+    assert definition.render({"Age": "36"}).body == {"attributes": [{"age": 36}]}
+    with pytest.raises(InvalidParameterError) as error:
+        definition.render({"Age": "old"})
+    assert error.value.name == "Age"
+    assert error.value.message == "“old” is not a whole number"
+
+
+@pytest.mark.parametrize(
+    "values", [{}, {"Name of the User": None}, {"Name of the User": ""}]
+)
+def test_a_required_value_that_is_missing_is_an_error_by_name(values):
+    definition = compiled({"attributes": [{"n": "{{Name of the User}}"}]}, [NAME])
+    with pytest.raises(MissingParameterError) as error:
+        definition.render(values)
+    assert error.value.name == "Name of the User"
+
+
+@pytest.mark.parametrize(
+    ("parameter", "values", "expected"),
+    [
+        (Parameter(name="P", required=False), {}, {}),
+        (Parameter(name="P", required=False), {"P": ""}, {}),
+        (Parameter(name="P", default="there"), {}, {"p": "there"}),
+        (Parameter(name="P", default="there"), {"P": "Ada"}, {"p": "Ada"}),
+        (
+            Parameter(name="P", type=ParameterType.INTEGER, default="3"),
+            {"P": ""},
+            {"p": 3},
+        ),
+        (Parameter(name="P", type=ParameterType.BOOLEAN), {"P": False}, {"p": False}),
+        (Parameter(name="P", type=ParameterType.INTEGER), {"P": 0}, {"p": 0}),
+        (
+            Parameter(name="P", level=Level.FIXED, value="web"),
+            {"P": "hacked"},
+            {"p": "web"},
+        ),
+        (Parameter(name="P", level=Level.FIXED, required=False), {}, {}),
+    ],
+    ids=repr,
+)
+def test_defaults_and_fixed_values_are_applied(parameter, values, expected):
+    definition = compiled({"attributes": [{"p": "{{P}}"}]}, [parameter])
+    assert definition.render(values).body == {"attributes": [expected]}
+
+
+def test_a_default_of_another_type_is_an_error_before_anything_is_sent():
+    bad = Parameter(name="P", type=ParameterType.INTEGER, default="x")
+    with pytest.raises(InvalidParameterError):
+        compiled({"a": "{{P}}"}, [bad])
+
+
+def test_a_body_that_is_not_json_is_an_error():
+    with pytest.raises(BodyError):
+        compiled('{"a": }')
+
+
+def test_a_value_is_one_piece_of_the_path():
+    definition = compiled(
+        None, [ID], path="/u/{{User ID}}?of={{User ID}}", method="GET", batching="one"
+    )
+    rendered = definition.render({"User ID": "a/b?c=d&e#f ü"})
+    assert (
+        rendered.path
+        == "/u/a%2Fb%3Fc%3Dd%26e%23f%20%C3%BC?of=a%2Fb%3Fc%3Dd%26e%23f%20%C3%BC"
+    )
+    request, packed = definition.request([rendered])
+    assert request.body is None
+    assert "Content-Type" not in request.headers
+    assert packed.item_count == 1
+
+
+@pytest.mark.parametrize("value", [".", ".."])
+def test_a_value_cannot_climb_the_path(value):
+    definition = compiled(None, [ID], path="/u/{{User ID}}/x")
+    with pytest.raises(InvalidParameterError):
+        definition.render({"User ID": value})
+
+
+@pytest.mark.parametrize("value", ["a\r\nX-Evil: 1", "a\nb", "ü", "a\x7f"])
+def test_a_value_cannot_break_out_of_a_header(value):
+    definition = compiled({}, [ID], headers={"X-User": "id {{User ID}}"})
+    assert definition.render({"User ID": "u1"}).headers == {"X-User": "id u1"}
+    with pytest.raises(InvalidParameterError):
+        definition.render({"User ID": value})
+
+
+@pytest.mark.parametrize(
+    "fields", [{"path": "/u/{{User ID}}"}, {"headers": {"X-User": "{{User ID}}"}}]
+)
+def test_what_differs_between_people_outside_the_arrays_is_sent_one_by_one(fields):
+    assert compiled(TRACK, [ID, NAME, TIME], **fields).people_per_request == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({"attributes": [{"a": 1}]}, False),
+        ({"attributes": [{"a": {"b": "{{Name of the User}}"}}]}, False),
+        ({"attributes": [{"a": {"inc": 1}}]}, True),
+        ({"attributes": [{"a": {"add": ["x"]}}]}, True),
+        ({"attributes": [{"a": {"$remove": ["x"]}}]}, True),
+        ({"attributes": [{"a": "{{Change}}"}]}, True),
+        ({"events": [{"name": "x"}]}, True),
+        ({"attributes": [{"a": 1}], "purchases": [{}]}, True),
+        ({"recipients": [{}]}, True),
+        ([1], True),
+        (None, True),
+    ],
+    ids=repr,
+)
+def test_only_plain_attributes_may_be_sent_twice(body, expected):
+    change = Parameter(name="Change", type=ParameterType.OBJECT)
+    assert compiled(body, [NAME, change]).has_side_effects is expected
+
+
+def test_too_many_objects_are_an_error_the_engine_can_split():
+    definition = compiled({"attributes": [{"a": 1}]})
+    rendered = [definition.render({})] * 76
+    with pytest.raises(TooBigError):
+        definition.request(rendered)
+
+
+def test_parameters_are_found_in_order_and_known_ones_keep_their_settings():
+    known = Parameter(name="Price", type=ParameterType.NUMBER, required=False)
+    found = parameters_found(
+        "/users/{{Region}}",
+        {"X-Trace": "{{Trace}}"},
+        '{"external_id": {{User ID}}, "p": {{Price}}, "again": "{{Region}} {{Price}}"}',
+        [known, Parameter(name="Gone")],
+        identifier="external_id",
+    )
+    assert found == [
+        Parameter(name="Region"),
+        Parameter(name="Trace"),
+        Parameter(name="User ID", level=Level.IDENTIFIER),
+        known,
+    ]
+
+
+def test_the_identifier_is_found_wherever_it_is_nested():
+    body = '{"a": [{"user": {"email": "{{Mail}}"}}], "email": "x {{Other}}"}'
+    found = {p.name: p.level for p in parameters_found("", {}, body, [], "email")}
+    assert found == {"Mail": Level.IDENTIFIER, "Other": Level.ENGAGEMENT}

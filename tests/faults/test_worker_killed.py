@@ -1,0 +1,74 @@
+"""kill -9 in the middle of a run of 5,000: nothing lost, nothing silently repeated."""
+
+from collections import Counter
+
+import pytest
+from django.utils import timezone
+
+from engagements import lifecycle
+from engagements.models import Attempt, Batch, Delivery, Engagement
+from tests import factories
+from tests.faults import invariants
+from tests.faults.workers import beat, wait_until, worker
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+PEOPLE = 5_000
+# Each answer takes this long after Braze has stored the people: time to be killed in.
+SLOW = {"kind": "delay_after", "seconds": 0.1, "times": None}
+
+
+@pytest.fixture
+def engagement(braze) -> Engagement:
+    return factories.make_engagement(
+        factories.make_segment(PEOPLE),
+        factories.make_version(connection=braze),
+        trigger=Engagement.Trigger.SCHEDULE,
+        ambiguous_policy=Engagement.AmbiguousPolicy.PARK,
+    )
+
+
+def test_a_worker_sends_5000_people_in_67_requests(engagement, sandbox):
+    with worker():
+        lifecycle.activate(engagement)
+        wait_until(lambda: _is_over(engagement), "the end of the run")
+
+    invariants.check(engagement, sandbox, sandbox.key)
+    assert len(sandbox.requests()) == 67
+    assert Counter(invariants.received(sandbox).values()) == {1: PEOPLE}
+
+
+@pytest.mark.parametrize("policy", Engagement.AmbiguousPolicy.values)
+def test_a_worker_killed_in_the_middle_loses_nothing(engagement, sandbox, policy):
+    engagement.ambiguous_policy = policy
+    engagement.save()
+    sandbox.faults([SLOW])
+    with worker() as first:
+        lifecycle.activate(engagement)
+        wait_until(lambda: sandbox.traffic()["requests"] >= 20, "the middle of the run")
+        first.kill()
+    in_hand = Batch.objects.filter(state=Batch.State.SENDING).count()
+    assert in_hand, "it was killed with requests on the wire"
+    sandbox.clear_faults()
+
+    with worker(), beat():
+        wait_until(lambda: _is_over(engagement), "the end of the run")
+
+    invariants.check(engagement, sandbox, sandbox.key)
+    got = invariants.received(sandbox)
+    assert len(got) == PEOPLE
+    assert Attempt.objects.filter(outcome="ambiguous").count() == in_hand
+    uncertain = Delivery.objects.filter(state="uncertain").count()
+    if policy == Engagement.AmbiguousPolicy.PARK:
+        # Nobody twice; who is in doubt waits for a person's decision.
+        assert set(got.values()) == {1}
+        assert 0 < uncertain <= in_hand * 75
+    else:
+        assert uncertain == 0
+
+
+def _is_over(engagement: Engagement) -> bool:
+    run = engagement.runs.first()
+    return (
+        run is not None and run.ended_at is not None and run.ended_at < timezone.now()
+    )

@@ -1,0 +1,97 @@
+"""Real Celery processes on the test's own database, each in its own process group."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from urllib.parse import quote
+
+from django.conf import settings
+from django.db import connection
+
+ROOT = Path(__file__).parents[2]
+
+
+class CeleryProcess:
+    """`celery worker` or `celery beat`; it ends, whatever happens, with the block."""
+
+    def __init__(self, *arguments: str, **environment: str) -> None:
+        self.arguments = arguments
+        self.environment = environment
+        self.process: subprocess.Popen[bytes] | None = None
+        self._files = ExitStack()
+
+    def __enter__(self) -> Self:
+        log_dir = Path(settings.VAR_DIR) / "log"
+        log_dir.mkdir(exist_ok=True)
+        log = self._files.enter_context((log_dir / "celery.log").open("ab"))
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "celery", "-A", "lemnisk_braze", *self.arguments],
+            cwd=ROOT,
+            env={**os.environ, **_environment(), **self.environment},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.kill()
+
+    def kill(self) -> None:
+        """-9 for the whole group: parent, pool processes and all."""
+        if self.process is None:
+            return
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self.process.wait()
+        self._files.close()
+
+
+def worker(**environment: str) -> CeleryProcess:
+    return CeleryProcess("worker", "--concurrency=2", "--without-gossip", **environment)
+
+
+def beat(**environment: str) -> CeleryProcess:
+    return CeleryProcess("beat", **environment)
+
+
+def _environment() -> dict[str, str]:
+    database = connection.settings_dict
+    host = database["HOST"] or database["OPTIONS"].get("host", "")
+    credentials = ":".join(
+        quote(str(part), safe="")
+        for part in (database["USER"], database["PASSWORD"])
+        if part
+    )
+    return {
+        "DATABASE_URL": f"postgres://{credentials}@/{database['NAME']}?host={host}"
+        + (f"&port={database['PORT']}" if database["PORT"] else ""),
+        "ALLOWED_LOCAL_ADDRESSES": ",".join(settings.ALLOWED_LOCAL_ADDRESSES),
+        "DELIVERY_LEASE_SECONDS": "3",
+        "DELIVERY_GRACE_SECONDS": "1",
+        "HTTP_TOTAL_SECONDS": "2",
+        "TICK_SECONDS": "1",
+    }
+
+
+def wait_until(is_true: Callable[[], bool], what: str, seconds: float = 60) -> None:
+    """Poll with a deadline."""
+    deadline = time.monotonic() + seconds
+    while not is_true():
+        assert time.monotonic() < deadline, f"waited {seconds:.0f} s for {what}"
+        time.sleep(0.05)

@@ -1,0 +1,322 @@
+"""Every page and every button of the admin, walked by every group.
+
+The tables say who may; everybody else signed in gets 403, and who is not signed in is
+led to the sign-in page. A page that is in no table fails the test.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.contrib.auth.models import Group, User
+from django.db.models import Model
+from django.test import Client
+from django.urls import URLPattern, reverse
+
+from engagements.forms import EngagementForm
+from engagements.models import Attempt, Batch, Delivery, Engagement, Run
+from externalapi.models import Connection, ExternalAPI
+from segments.models import Event, InboxMessage, Profile, Segment, Source
+from tests import factories
+from tests.site.world import World, prefix
+
+pytestmark = pytest.mark.django_db
+
+# Marketer, approVer, Engineer, Analyst, aDministrator, and "-": staff without a group.
+LETTERS = {
+    "M": "Marketer",
+    "V": "Approver",
+    "E": "Engineer",
+    "A": "Analyst",
+    "D": "Administrator",
+    "-": None,
+}
+
+# Who may look at the list, a row and its history; who may add, change and delete.
+MODELS: dict[type[Model], tuple[str, str, str, str]] = {
+    #               look     add    change delete
+    Connection: ("MVEAD", "ED", "ED", "ED"),
+    ExternalAPI: ("MVEAD", "MED", "MED", "ED"),
+    Segment: ("MVEAD", "MD", "MD", "MD"),
+    Source: ("ED", "ED", "ED", "ED"),
+    Engagement: ("MVEAD", "MD", "MD", "MD"),
+    User: ("D", "D", "D", "D"),
+    Group: ("D", "D", "D", "D"),
+    # What happened is only ever read.
+    Profile: ("MVEAD", "", "", ""),
+    Event: ("MVEAD", "", "", ""),
+    InboxMessage: ("ED", "", "", ""),
+    Run: ("MVEAD", "", "", ""),
+    Batch: ("MVEAD", "", "", ""),
+    Delivery: ("MVEAD", "", "", ""),
+    Attempt: ("MVEAD", "", "", ""),
+}
+# Further pages of a row, which show or ask and change nothing.
+PAGES = {
+    "externalapi_externalapi_test": "MED",
+    "segments_source_rotate": "ED",
+    "engagements_engagement_report": "MVEAD",
+    "engagements_engagement_activate": "VD",
+    "engagements_engagement_pause": "VED",
+    "engagements_engagement_resume": "VED",
+    "engagements_engagement_end": "VED",
+    "engagements_run_cancel": "VED",
+    "engagements_batch_resend": "VED",
+    "engagements_batch_mark_sent": "VED",
+    "auth_user_password_change": "D",
+}
+# Buttons: who may press, and the row's state before and after.
+ACTS = {
+    "engagements_engagement_activate": ("VD", "draft", "active"),
+    "engagements_engagement_pause": ("VED", "active", "paused"),
+    "engagements_engagement_resume": ("VED", "paused", "active"),
+    "engagements_engagement_end": ("VED", "active", "ended"),
+    "engagements_run_cancel": ("VED", "sending", "cancelled"),
+    "engagements_batch_resend": ("VED", "uncertain", "pending"),
+    "engagements_batch_mark_sent": ("VED", "uncertain", "done"),
+}
+# The row is a draft, which has nothing to pause: who may is led back to its page.
+NOT_FOR_A_DRAFT = {
+    "engagements_engagement_pause",
+    "engagements_engagement_resume",
+    "engagements_engagement_end",
+}
+# Pages that belong to no row. The preview answers to POST alone.
+SITE = {
+    "index": "MVEAD-",
+    "search": "MVEAD-",
+    "jsi18n": "MVEAD-",
+    "password_change": "MVEAD-",
+    "password_change_done": "MVEAD-",
+}
+# Reached by other tests: signing in and out, the preview, and Django's own machinery.
+ELSEWHERE = {
+    "login",
+    "logout",
+    "autocomplete",
+    "view_on_site",
+    "app_list",
+    "engagements_engagement_preview",
+}
+
+
+def member(letter: str) -> User:
+    user = factories.make_user()
+    if name := LETTERS[letter]:
+        user.groups.add(Group.objects.get(name=name))
+    return user
+
+
+def pages(world: World) -> dict[str, tuple[str, str]]:
+    """{page: (address, who may open it)}"""
+    found = {}
+    for model, (look, add, _, delete) in MODELS.items():
+        name = prefix(model)
+        found[f"{name}changelist"] = (reverse(f"admin:{name}changelist"), look)
+        found[f"{name}add"] = (reverse(f"admin:{name}add"), add)
+        for page, who in (("change", look), ("history", look), ("delete", delete)):
+            found[f"{name}{page}"] = (world.url(f"{name}{page}"), who)
+    for page, who in PAGES.items():
+        found[page] = (world.url(page), who)
+    for page, who in SITE.items():
+        found[page] = (reverse(f"admin:{page}"), who)
+    return found
+
+
+def test_every_address_of_the_admin_is_in_a_table():
+    names = {p.name for p in admin.site.get_urls() if isinstance(p, URLPattern)}
+    for model_admin in admin.site._registry.values():
+        names |= {pattern.name for pattern in model_admin.get_urls()}
+    known = {*PAGES, *ACTS, *SITE, *ELSEWHERE}
+    known |= {
+        f"{prefix(model)}{page}"
+        for model in MODELS
+        for page in ("changelist", "add", "change", "history", "delete")
+    }
+    assert names - {None} == known
+
+
+@pytest.mark.parametrize("letter", LETTERS)
+def test_a_group_opens_its_pages_and_no_other(client, letter):
+    world = World()
+    client.force_login(member(letter))
+    expected, found = {}, {}
+    for page, (url, who) in pages(world).items():
+        allowed = 302 if page in NOT_FOR_A_DRAFT else 200
+        expected[page] = allowed if letter in who else 403
+        found[page] = client.get(url).status_code
+    assert found == expected
+
+
+def test_who_is_not_signed_in_is_led_to_the_sign_in_page(client):
+    world = World()
+    for page, (url, _) in pages(world).items():
+        for answer in (client.get(url), client.post(url)):
+            assert answer.status_code == 302, page
+            assert answer.url.startswith(reverse("admin:login")), page
+
+
+def test_who_is_not_staff_is_led_to_the_sign_in_page(client):
+    user = User.objects.create_user("customer")
+    user.groups.add(Group.objects.get(name="Administrator"))
+    client.force_login(user)
+    for page, (url, _) in pages(World()).items():
+        assert client.get(url).status_code == 302, page
+
+
+# --- Buttons ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("letter", LETTERS)
+@pytest.mark.parametrize("name", ACTS)
+def test_a_button_works_for_those_who_may_press_it(client, name, letter):
+    who, before, after = ACTS[name]
+    row, url = _prepared(name, before)
+    client.force_login(member(letter))
+    assert client.get(url).status_code == (200 if letter in who else 403)
+    row.refresh_from_db()
+    assert row.state == before, "looking changes nothing"
+    assert client.post(url).status_code == (302 if letter in who else 403)
+    row.refresh_from_db()
+    assert row.state == (after if letter in who else before)
+
+
+@pytest.mark.parametrize("name", ACTS)
+def test_a_button_needs_the_form_that_it_is_on(name):
+    _, before, _ = ACTS[name]
+    row, url = _prepared(name, before)
+    strict = Client(enforce_csrf_checks=True)
+    strict.force_login(factories.make_admin())
+    assert strict.post(url).status_code == 403
+    row.refresh_from_db()
+    assert row.state == before
+
+
+def _prepared(name: str, state: str) -> tuple[Any, str]:
+    """The row that the button is about, in the state that the button is for."""
+    world = World()
+    model = next(m for m in MODELS if name.startswith(prefix(m)))
+    row = world.rows[model]
+    model._default_manager.filter(pk=row.pk).update(state=state)
+    if model is Batch:
+        Run.objects.filter(pk=world.rows[Run].pk).update(state="sending")
+    return row, world.url(name)
+
+
+# --- Forms --------------------------------------------------------------------------
+
+
+def _connection_data(world: World) -> dict[str, Any]:
+    return {
+        "name": "Renamed",
+        "base_url": "https://rest.iad-01.braze.com",
+        "requests_per_burst": 3000,
+        "burst_seconds": 3,
+    }
+
+
+def _source_data(world: World) -> dict[str, Any]:
+    return {"name": "Renamed", "is_active": "on"}
+
+
+def _segment_data(world: World) -> dict[str, Any]:
+    return {"name": "Renamed", "rule": '{"event": "Lead", "at_least": 1}'}
+
+
+def _engagement_data(world: World) -> dict[str, Any]:
+    engagement = world.rows[Engagement]
+    assert isinstance(engagement, Engagement)
+    return {
+        "name": "Renamed",
+        "segment": engagement.segment_id,
+        "version": engagement.version_id,
+        "trigger": "on_entry",
+        "repeat": "once",
+        "time_zone": "UTC",
+        "ambiguous_policy": "park",
+        **_parameter_values(engagement),
+    }
+
+
+def _parameter_values(engagement: Engagement) -> dict[str, str]:
+    form = EngagementForm(instance=engagement)
+    return {item.field.html_name: "Ann" for item in form.parameter_inputs}
+
+
+FORMS: dict[type[Model], Callable[[World], dict[str, Any]]] = {
+    Connection: _connection_data,
+    Source: _source_data,
+    Segment: _segment_data,
+    Engagement: _engagement_data,
+    Group: lambda world: {"name": "Renamed"},
+}
+
+
+@pytest.mark.parametrize("letter", LETTERS)
+@pytest.mark.parametrize("model", FORMS, ids=lambda model: model.__name__)
+def test_a_form_saves_for_those_who_may_change(client, model, letter):
+    world = World()
+    client.force_login(member(letter))
+    url = world.url(f"{prefix(model)}change")
+    answer = client.post(url, FORMS[model](world))
+    may_change = letter in MODELS[model][2]
+    assert answer.status_code == (302 if may_change else 403)
+    assert model._default_manager.filter(name="Renamed").exists() is may_change
+
+
+@pytest.mark.parametrize("letter", LETTERS)
+@pytest.mark.parametrize(
+    "model", [Segment, Source, Engagement, Group], ids=lambda model: model.__name__
+)
+def test_a_row_is_deleted_by_those_who_may(client, model, letter):
+    world = World()
+    row = world.rows[model]
+    Engagement.objects.exclude(pk=world.rows[Engagement].pk).delete()
+    if model is Segment:
+        Engagement.objects.all().delete()
+    if model is Source:
+        InboxMessage.objects.all().delete()
+        Event.objects.all().delete()
+    client.force_login(member(letter))
+    answer = client.post(world.url(f"{prefix(model)}delete"), {"post": "yes"})
+    may_delete = letter in MODELS[model][3]
+    assert answer.status_code == (302 if may_delete else 403)
+    assert model._default_manager.filter(pk=row.pk).exists() is not may_delete
+
+
+def test_a_key_is_set_by_those_who_may_use_secrets(client):
+    """Changing a connection is not enough: its key has a permission of its own."""
+    world = World()
+    connection = world.rows[Connection]
+    assert isinstance(connection, Connection)
+    look_and_change = ("externalapi.view_connection", "externalapi.change_connection")
+    data = _connection_data(world) | {"base_url": connection.base_url}
+    for permissions, version in (
+        (look_and_change, 1),
+        ((*look_and_change, "externalapi.use_secret"), 2),
+    ):
+        client.force_login(factories.make_user(*permissions))
+        client.post(
+            world.url("externalapi_connection_change"), {**data, "key": "another-key-1"}
+        )
+        connection.refresh_from_db()
+        assert connection.key_version == version
+
+
+@pytest.mark.parametrize("letter", LETTERS)
+def test_a_preview_is_for_those_who_may_see_people_and_engagements(client, letter):
+    world = World()
+    client.force_login(member(letter))
+    answer = client.post(
+        reverse("admin:engagements_engagement_preview"), _engagement_data(world)
+    )
+    assert answer.status_code == (200 if letter in "MVEAD" else 403)
+
+
+def test_nobody_reads_a_key(client):
+    """The whole key is on no page, whoever asks."""
+    world = World()
+    client.force_login(factories.make_admin())
+    for page, (url, _) in pages(world).items():
+        assert "0f9e8d7c-braze" not in client.get(url).content.decode(), page

@@ -1,0 +1,237 @@
+"""Refresh and evaluate: who enters, who leaves, and what is written about it."""
+
+import threading
+from datetime import timedelta
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.db import connection, transaction
+from django.utils import timezone
+
+from segments import membership
+from segments.membership import Change
+from segments.models import Membership, Profile, Segment, Transition
+from segments.signals import segments_changed
+from tests.factories import make_event, make_profile, make_segment
+
+pytestmark = pytest.mark.django_db
+
+PUNE = {"attribute": "city", "is": "equals", "value": "Pune"}
+LEAD = {"event": "Lead"}
+
+
+def members(segment):
+    return set(segment.memberships.values_list("profile_id", flat=True))
+
+
+def log(segment):
+    rows = segment.transitions.order_by("id")
+    return list(rows.values_list("kind", "profile_id", "event_id"))
+
+
+@pytest.fixture
+def bells():
+    rung = []
+
+    def ring(**kwargs):
+        rung.append(kwargs)
+
+    segments_changed.connect(ring)
+    yield rung
+    segments_changed.disconnect(ring)
+
+
+def test_a_refresh_lets_people_in_and_out():
+    stays, comes = make_profile(city="Pune"), make_profile(city="Pune")
+    goes = make_profile(city="Delhi")
+    segment = make_segment([stays, goes], rule=PUNE)
+    segment.transitions.all().delete()
+
+    assert membership.refresh(segment.pk) == Change(entered=1, left=1)
+    assert members(segment) == {stays.pk, comes.pk}
+    assert sorted(log(segment)) == [
+        ("entry", comes.pk, None),
+        ("exit", goes.pk, None),
+    ]
+    segment.refresh_from_db()
+    assert segment.size == 2
+    assert segment.refreshed_at
+    assert timezone.now() - segment.refreshed_at < timedelta(minutes=1)
+
+
+def test_a_second_refresh_changes_nothing():
+    make_profile(city="Pune")
+    segment = make_segment(rule=PUNE)
+    membership.refresh(segment.pk)
+    assert membership.refresh(segment.pk) == Change()
+    assert len(log(segment)) == 1
+
+
+def test_the_newest_event_that_the_rule_reads_goes_with_a_person():
+    profile = make_profile()
+    make_event(profile, "Lead")
+    newest = make_event(profile, "Lead")
+    make_event(profile, "Something else")
+    make_event(make_profile(city="Elsewhere"), "Other")
+    segment = make_segment(rule=LEAD, event_names=["Lead"])
+
+    membership.refresh(segment.pk)
+    assert Membership.objects.get().event_id == newest.pk
+    assert log(segment) == [("entry", profile.pk, newest.pk)]
+
+
+def test_a_rule_that_reads_no_event_names_none():
+    make_event(make_profile(city="Pune"), "Lead")
+    segment = make_segment(rule=PUNE)
+    membership.refresh(segment.pk)
+    assert Membership.objects.get().event_id is None
+
+
+def test_evaluate_touches_only_the_given_people():
+    here, other = make_profile(city="Pune"), make_profile(city="Pune")
+    stale = make_profile(city="Delhi")
+    segment = make_segment([stale], rule=PUNE)
+    assert membership.evaluate([here.pk]) == Change(entered=1)
+    assert members(segment) == {here.pk, stale.pk}
+    assert membership.evaluate([stale.pk, other.pk]) == Change(entered=1, left=1)
+    segment.refresh_from_db()
+    assert (members(segment), segment.size) == ({here.pk, other.pk}, 2)
+
+
+def test_evaluate_of_an_event_asks_only_the_segments_that_read_it():
+    profile = make_profile(city="Pune")
+    event = make_event(profile, "Lead")
+    leads = make_segment(rule=LEAD, event_names=["Lead"])
+    pune = make_segment(rule=PUNE)
+    assert membership.evaluate([profile.pk], ["Lead"]) == Change(entered=1)
+    assert (members(leads), members(pune)) == ({profile.pk}, set())
+    assert log(leads) == [("entry", profile.pk, event.pk)]
+    assert membership.evaluate([profile.pk], ["Other"]) == Change()
+    assert membership.evaluate([profile.pk], []) == Change()
+    assert membership.evaluate([profile.pk]) == Change(entered=1)
+
+
+def test_an_inactive_segment_takes_nobody_in():
+    profile = make_profile(city="Pune")
+    segment = make_segment(rule=PUNE, is_active=False)
+    assert membership.evaluate([profile.pk]) == Change()
+    assert members(segment) == set()
+
+
+def test_a_count_of_events_is_asked_of_each_person_alone():
+    once, twice = make_profile(), make_profile()
+    for profile in (once, twice, twice):
+        make_event(profile, "Lead")
+    segment = make_segment(rule={"event": "Lead", "at_least": 2}, event_names=["Lead"])
+    membership.evaluate([once.pk, twice.pk], ["Lead"])
+    assert members(segment) == {twice.pk}
+
+
+def test_somebody_merged_into_another_is_in_no_segment():
+    known = make_profile(city="Pune")
+    merged = make_profile(city="Pune", merged=True)
+    Profile.objects.filter(pk=merged.pk).update(merged_into=known)
+    segment = make_segment(rule=PUNE)
+    membership.refresh(segment.pk)
+    assert members(segment) == {known.pk}
+
+
+def test_a_broken_rule_does_not_stop_the_others(caplog):
+    profile = make_profile(city="Pune")
+    make_segment(rule={"broken": True})
+    segment = make_segment(rule=PUNE)
+    assert membership.evaluate([profile.pk]) == Change(entered=1)
+    assert members(segment) == {profile.pk}
+    assert "cannot be read" in caplog.text
+
+
+def test_refreshing_a_broken_rule_says_so():
+    with pytest.raises(ValidationError, match="exactly one of"):
+        membership.refresh(make_segment(rule={"broken": True}).pk)
+
+
+def test_the_doorbell_rings_after_the_commit_and_only_for_a_change(
+    bells, django_capture_on_commit_callbacks
+):
+    profile = make_profile(city="Pune")
+    make_segment(rule=PUNE)
+    with django_capture_on_commit_callbacks(execute=True):
+        membership.evaluate([profile.pk])
+        assert bells == []
+    assert len(bells) == 1
+    with django_capture_on_commit_callbacks(execute=True):
+        membership.evaluate([profile.pk])
+    assert len(bells) == 1
+
+
+WINDOW = {"event": "Lead", "within_days": 30}
+
+
+@pytest.mark.parametrize(
+    ("rule", "saved", "counted", "expected"),
+    [
+        # Saved and counted so many minutes ago.
+        (PUNE, 0, None, True),
+        (PUNE, 600, 500, False),
+        (WINDOW, 600, 16, True),
+        (WINDOW, 600, 14, False),
+        ({"attribute": "x", "is": "in_last_days", "value": 2}, 600, 60, True),
+        # Counted once more a minute after it was saved.
+        (PUNE, 0.9, 0.8, False),
+        (PUNE, 1.1, 1.0, True),
+        (PUNE, 1.1, 0.05, False),
+    ],
+)
+def test_a_segment_is_due_when_uncounted_or_when_its_clock_ran_on(
+    rule, saved, counted, expected
+):
+    now = timezone.now()
+    segment = Segment(rule=rule, updated_at=now - timedelta(minutes=saved))
+    if counted is not None:
+        segment.refreshed_at = now - timedelta(minutes=counted)
+    assert membership.is_due(segment, now) is expected
+
+
+def test_the_due_segments_are_refreshed():
+    profile = make_profile(city="Pune")
+    make_event(profile, "Lead")
+    now = timezone.now()
+    before = now - timedelta(minutes=20)
+
+    def make(rule, refreshed_at, **fields):
+        name = str(Segment.objects.count())
+        return Segment.objects.create(
+            name=name, rule=rule, refreshed_at=refreshed_at, **fields
+        )
+
+    uncounted, moving, still = (
+        make(PUNE, None),
+        make(WINDOW, before),
+        make(PUNE, before),
+    )
+    inactive, broken = make(PUNE, None, is_active=False), make({"broken": 1}, None)
+    assert membership.refresh_due(now) == Change(entered=2)
+    assert [len(members(s)) for s in (uncounted, moving, still, inactive, broken)] == [
+        1, 1, 0, 0, 0,
+    ]  # fmt: skip
+
+
+@pytest.mark.django_db(transaction=True)
+def test_entries_of_one_segment_commit_in_the_order_of_their_ids():
+    """A writer that has not committed holds back everyone else's entries."""
+    first, second = make_profile(city="Pune"), make_profile(city="Pune")
+    segment = make_segment(rule=PUNE)
+
+    def evaluate_second():
+        membership.evaluate([second.pk])
+        connection.close()
+
+    other = threading.Thread(target=evaluate_second)
+    with transaction.atomic():
+        membership.evaluate([first.pk])
+        other.start()
+        other.join(timeout=0.5)
+        assert other.is_alive()
+    other.join(timeout=10)
+    entries = Transition.objects.filter(segment=segment).order_by("id")
+    assert list(entries.values_list("profile_id", flat=True)) == [first.pk, second.pk]

@@ -1,0 +1,143 @@
+"""Finding a person, and what their page tells; sources and their keys."""
+
+import pytest
+from django.urls import reverse
+
+from segments.models import Identifier, InboxMessage, Profile, Source
+from segments.tracking import keys
+from tests.factories import make_event, make_profile, make_segment, make_source
+
+pytestmark = pytest.mark.django_db
+
+PEOPLE = "/admin/segments/profile/"
+
+
+@pytest.mark.parametrize(
+    ("term", "found"),
+    [
+        ("user-1", {"user-1", "user-12"}),
+        ("user-12", {"user-12"}),
+        ("ANN@", {"user-1"}),
+        ("bo@example.com", {"user-12"}),
+        ("+49", {"user-1"}),
+        (" user-12 ", {"user-12"}),
+        ("nobody", set()),
+        ("%", set()),
+        ("' OR 1=1", set()),
+        ("", {"user-1", "user-12"}),
+    ],
+)
+def test_people_are_found_by_how_their_names_begin(admin_client, term, found):
+    make_profile(external_id="user-1", email="ann@example.com", phone="+49123")
+    other = make_profile(external_id="user-12", email="bo@example.com")
+    merged = make_profile(external_id=None, email="bo@example.com")
+    Profile.objects.filter(pk=merged.pk).update(merged_into=other)
+    response = admin_client.get(PEOPLE, {"q": term})
+    assert {p.external_id for p in response.context["cl"].result_list} == found
+
+
+def test_the_page_of_a_person_tells_who_they_are_and_what_they_did(admin_client):
+    profile = make_profile(city="Pune", tags=["a", 1], missing=None)
+    Identifier.objects.create(kind="anonymous_id", value="device-7", profile=profile)
+    make_event(profile, "Lead form submitted", form="demo")
+    make_segment([profile], rule={"event": "E"}, name="Leads")
+    page = admin_client.get(profile.get_absolute_url()).text
+    for text in (
+        "Pune",
+        "[&quot;a&quot;, 1]",
+        "device-7",
+        "Lead form submitted",
+        "form: demo",
+        "Leads",
+    ):
+        assert text in page
+
+
+def test_the_page_of_a_merged_person_leads_to_the_known_one(admin_client):
+    known, merged = make_profile(external_id="known"), make_profile(external_id=None)
+    Profile.objects.filter(pk=merged.pk).update(merged_into=known)
+    page = admin_client.get(merged.get_absolute_url()).text
+    assert f'turned out to be <a href="{known.get_absolute_url()}">known</a>' in page
+
+
+def test_a_page_of_nobody_leads_back(admin_client):
+    url = reverse("admin:segments_profile_change", args=[12345])
+    assert admin_client.get(url).status_code == 302
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [
+        ("pending", {"waits"}),
+        ("applied", {"done"}),
+        ("error", {"bad"}),
+        ("", {"waits", "done", "bad"}),
+    ],
+)
+def test_the_inbox_is_filtered_by_what_became_of_a_message(
+    admin_client, state, expected
+):
+    source = make_source()
+    for message_id, applied, error in (
+        ("waits", None, ""),
+        ("done", "2026-01-01T00:00Z", ""),
+        ("bad", "2026-01-01T00:00Z", "too long"),
+    ):
+        InboxMessage.objects.create(
+            source=source,
+            message_id=message_id,
+            kind="track",
+            payload={},
+            applied_at=applied,
+            error=error,
+        )
+    url = reverse("admin:segments_inboxmessage_changelist")
+    response = admin_client.get(url, {"state": state} if state else {})
+    assert {m.message_id for m in response.context["cl"].result_list} == expected
+
+
+def test_a_new_source_shows_its_write_key_once(admin_client):
+    response = admin_client.post(
+        "/admin/segments/source/add/", {"name": "Shop", "is_active": "on"}
+    )
+    source = Source.objects.get()
+    key = response.context["write_key"]
+    assert keys.source_of(key) == source
+    assert f'value="{key}"' in response.text
+    assert "no-store" in response["Cache-Control"]
+    page = admin_client.get(
+        reverse("admin:segments_source_change", args=[source.pk])
+    ).text
+    assert key not in page
+    assert f"…{key[-4:]}" in page
+
+
+def test_replacing_a_key_shows_the_new_one_and_refuses_the_old(admin_client):
+    source = Source(name="Shop")
+    old = keys.issue(source)
+    response = admin_client.post(
+        reverse("admin:segments_source_rotate", args=[source.pk])
+    )
+    new = response.context["write_key"]
+    assert keys.source_of(old) is None
+    assert keys.source_of(new) == source
+
+
+def test_renaming_a_source_keeps_its_key(admin_client):
+    source = Source(name="Shop")
+    key = keys.issue(source)
+    url = reverse("admin:segments_source_change", args=[source.pk])
+    admin_client.post(url, {"name": "Website"})
+    source.refresh_from_db()
+    assert (source.name, source.is_active) == ("Website", False)
+    Source.objects.update(is_active=True)
+    assert keys.source_of(key) == source
+
+
+def test_events_are_found_by_name_and_by_message(admin_client):
+    profile = make_profile()
+    lead, view = make_event(profile, "Lead"), make_event(profile, "View")
+    url = reverse("admin:segments_event_changelist")
+    for term, found in (("Lead", {lead}), (view.message_id, {view}), ("Le", set())):
+        response = admin_client.get(url, {"q": term})
+        assert set(response.context["cl"].result_list) == found

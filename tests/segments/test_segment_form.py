@@ -1,0 +1,134 @@
+"""The page of a segment: what is saved, what is refused, what stays typed."""
+
+import json
+
+import pytest
+from django.urls import reverse
+
+from segments.models import Segment
+from tests.factories import make_engagement, make_event, make_profile, make_segment
+
+pytestmark = pytest.mark.django_db
+
+PUNE = {"attribute": "city", "is": "equals", "value": "Pune"}
+ADD = "/admin/segments/segment/add/"
+
+
+def form(rule, **fields):
+    rule = rule if isinstance(rule, str) else json.dumps(rule)
+    return {"name": "Leads", "rule": rule, "is_active": "on", **fields}
+
+
+def test_a_new_segment_is_counted_at_once(admin_client):
+    make_profile(city="Pune")
+    make_profile(city="Delhi")
+    rule = {"all": [PUNE, {"not": {"event": "Lead"}}]}
+    assert admin_client.post(ADD, form(rule)).status_code == 302
+    segment = Segment.objects.get()
+    assert (segment.rule, segment.event_names, segment.size) == (rule, ["Lead"], 1)
+    page = admin_client.get(segment.get_absolute_url()).text
+    assert "City equals Pune and not (did “Lead” at least 1 time)." in page
+
+
+def test_a_changed_rule_is_counted_anew_and_a_changed_name_is_not(admin_client):
+    make_profile(city="Pune")
+    segment = make_segment(rule={"event": "E"}, event_names=["E"])
+    url = segment.get_absolute_url()
+    admin_client.post(url, form(PUNE))
+    segment.refresh_from_db()
+    assert (segment.size, segment.event_names) == (1, [])
+    counted_at = segment.refreshed_at
+    admin_client.post(url, form(PUNE, name="Renamed"))
+    segment.refresh_from_db()
+    assert (segment.name, segment.refreshed_at) == ("Renamed", counted_at)
+
+
+def test_a_segment_switched_off_is_not_counted(admin_client):
+    make_profile(city="Pune")
+    data = form(PUNE)
+    del data["is_active"]
+    admin_client.post(ADD, data)
+    assert Segment.objects.get().refreshed_at is None
+
+
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [
+        ("", "Rule: add at least one condition."),
+        ("{}", "Rule: add at least one condition."),
+        ("{", "This is not valid JSON."),
+        ("[" * 50_000, "This is not valid JSON."),
+        ('{"attribute": "a", "is": "greater", "value": ' + "9" * 5_000 + "}", "This is not valid JSON."),
+        ('{"attribute": "a", "is": "greater", "value": NaN}', "enter a number or a date"),
+        ('{"\\ud800": 1, "event": "E"}', "does not belong here."),
+        ('"' + "x" * 100_001 + '"', "A rule has at most 100,000 characters."),
+        ('{"all": [{"event": "E"}, {"attribute": "<b>", "is": "x"}]}', "Condition 2, attribute &lt;b&gt;: choose a comparison"),
+    ],
+    ids=["nothing", "empty", "cut off", "depth bomb", "5,000 digits", "NaN", "surrogate", "endless", "markup"],
+)  # fmt: skip
+def test_a_wrong_rule_is_refused_and_stays_typed(admin_client, rule, message):
+    response = admin_client.post(ADD, form(rule))
+    assert response.status_code == 200
+    assert message in response.text
+    assert response.context["adminform"].form["rule"].value() == rule
+    assert not Segment.objects.exists()
+
+
+def test_the_message_is_given_to_the_row_builder(admin_client):
+    rule = {"all": [PUNE, {**PUNE, "value": ""}]}
+    page = admin_client.post(ADD, form(rule)).text
+    assert (
+        'data-error="Condition 2, attribute city, “equals”: enter up to 1,000' in page
+    )
+
+
+def test_the_page_offers_the_names_that_are_known(admin_client):
+    make_event(make_profile(city="Pune"), "Lead form submitted")
+    make_event(make_profile(plan="pro"), "Lead form submitted")
+    make_event(make_profile(), "Checkout")
+    page = admin_client.get(ADD).text
+    for name in ("city", "plan", "external_id", "Lead form submitted", "Checkout"):
+        assert page.count(f'<option value="{name}">') == 1
+
+
+def test_markup_in_names_is_text(admin_client):
+    profile = make_profile(external_id="<script>1</script>", **{"<b>": "<i>"})
+    make_event(profile, "<u>", **{"<s>": "<em>"})
+    segment = make_segment([profile], rule={"event": "<u>"}, name="<h1>")
+    for page in (
+        admin_client.get(segment.get_absolute_url()).text,
+        admin_client.get(profile.get_absolute_url()).text,
+        admin_client.get(reverse("admin:segments_segment_changelist")).text,
+    ):
+        for markup in ("<script>1", "<b>", "<i>", "<u>", "<s>", "<em>", "<h1></"):
+            assert markup not in page
+
+
+def test_a_segment_in_use_says_by_whom_and_is_not_deleted(admin_client):
+    segment = make_segment(rule=PUNE, name="Used")
+    make_engagement(segment, name="Welcome")
+    url = reverse("admin:segments_segment_delete", args=[segment.pk])
+    for response in (admin_client.get(url), admin_client.post(url, {"post": "yes"})):
+        assert "“Used” is in use and cannot be deleted" in response.text
+        assert "Engagement: Welcome" in response.text
+    assert Segment.objects.exists()
+
+
+def test_a_segment_without_users_is_deleted_with_its_history(
+    admin_client, django_assert_max_num_queries
+):
+    segment = make_segment(3, rule=PUNE)
+    url = reverse("admin:segments_segment_delete", args=[segment.pk])
+    assert "with its 3 people" in admin_client.get(url).text
+    admin_client.post(url, {"post": "yes"})
+    assert not Segment.objects.exists()
+
+
+def test_the_list_says_what_each_segment_means(admin_client):
+    make_segment(rule=PUNE)
+    Segment.objects.create(name="New", rule={"event": "E"})
+    Segment.objects.create(name="Broken", rule={"broken": 1})
+    page = admin_client.get(reverse("admin:segments_segment_changelist")).text
+    assert "City equals Pune" in page
+    assert "being counted" in page
+    assert "use exactly one of" in page

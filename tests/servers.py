@@ -1,0 +1,10 @@
+"""A PostgreSQL and a Valkey for the tests, started before Django reads its settings."""
+
+import os
+
+from lemnisk_braze import embedded
+
+embedded.ensure(embedded.VAR_DIR / "tests")
+os.environ["VAR_DIR"] = str(embedded.VAR_DIR / "tests")
+# The live server's threads must not hold the test database after the last test.
+os.environ["CONN_MAX_AGE"] = "0"

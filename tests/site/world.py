@@ -1,0 +1,58 @@
+"""A row of everything that the admin has a page for."""
+
+from django.contrib.auth.models import Group, User
+from django.db.models import Model
+from django.urls import reverse
+
+from engagements.models import Attempt, Batch, Delivery, Engagement, Run
+from externalapi import secrets
+from externalapi.models import Connection, ExternalAPI
+from segments.models import Event, InboxMessage, Profile, Segment, Source
+from tests import factories
+
+
+class World:
+    """One row of each model; `at_work` is an engagement with a history."""
+
+    def __init__(self) -> None:
+        connection = factories.make_connection()
+        secrets.set_key(connection, "0f9e8d7c-braze")
+        version = factories.make_version(connection=connection)
+        factories.make_test(version)
+        person = factories.make_profile(first_name="Ann")
+        event = factories.make_event(person)
+        segment = factories.make_segment([person])
+        # Two engagements: one with a history, one that nobody has touched yet.
+        self.at_work = factories.make_engagement(segment, version, state="active")
+        draft = factories.make_engagement(segment, version)
+        run = factories.make_run(self.at_work, state="sending")
+        batch = factories.make_batch(
+            run, [person], delivery_state="uncertain", state="uncertain"
+        )
+        message = InboxMessage.objects.create(
+            source=event.source, message_id="m", kind="track", payload={}
+        )
+        self.rows: dict[type[Model], Model] = {
+            Connection: connection,
+            ExternalAPI: version.external_api,
+            Segment: segment,
+            Source: event.source,
+            Engagement: draft,
+            Run: run,
+            Batch: batch,
+            Delivery: batch.deliveries.get(),
+            Attempt: factories.make_attempt(batch),
+            Profile: person,
+            Event: event,
+            InboxMessage: message,
+            User: factories.make_user(),
+            Group: Group.objects.create(name="Interns"),
+        }
+
+    def url(self, name: str) -> str:
+        row = next(r for m, r in self.rows.items() if name.startswith(prefix(m)))
+        return reverse(f"admin:{name}", args=[row.pk])
+
+
+def prefix(model: type[Model]) -> str:
+    return f"{model._meta.app_label}_{model._meta.model_name}_"

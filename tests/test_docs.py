@@ -1,0 +1,40 @@
+"""The documents say what the code does."""
+
+import re
+from pathlib import Path
+
+from engagements.models import Attempt
+from engagements.retries import SCHEDULE
+
+ROOT = Path(__file__).parents[1]
+DOCS = {path.name: path.read_text() for path in (ROOT / "docs").glob("*.md")}
+
+
+def test_every_setting_is_in_the_operators_guide():
+    source = (ROOT / "lemnisk_braze/settings.py").read_text()
+    variables = set(re.findall(r'env(?:\.\w+)?\(\s*"([A-Z_]+)"', source))
+    variables |= set(re.findall(r'kept_secret\("([A-Z_]+)"', source))
+    assert len(variables) > 15
+    documented = set(re.findall(r"^\| `([A-Z_]+)`", DOCS["operators.md"], re.MULTILINE))
+    assert variables == documented
+
+
+def test_every_outcome_is_in_the_table_of_answers():
+    text = DOCS["delivery.md"]
+    for outcome in Attempt.Outcome.values:
+        if outcome != Attempt.Outcome.UNFINISHED:
+            words = outcome.replace("_", " ").replace("accepted un", "accepted, un")
+            assert f"| {words} |" in text, outcome
+
+
+def test_the_retry_schedule_is_the_documented_one():
+    units = {"s": 1, "m": 60, "h": 3_600}
+    (line,) = re.findall(r"Tried again after (.*), each", DOCS["delivery.md"])
+    seconds = [int(n) * units[unit] for n, unit in re.findall(r"(\d+) ([smh])", line)]
+    assert seconds == [step.total_seconds() for step in SCHEDULE]
+
+
+def test_links_and_pictures_lead_somewhere():
+    for path in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]:
+        for target in re.findall(r"\]\(([^)#:]+)\)", path.read_text()):
+            assert (path.parent / target).exists(), f"{path.name}: {target}"
