@@ -29,7 +29,7 @@ $(READY): uv.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "Python 3.11 or newer is needed; name it with: make PYTHON=/path/to/python3.11 demo"; exit 1; }
 	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/pip install --quiet --disable-pip-version-check 'uv>=0.9'
+	@$(BIN)/pip install --quiet --disable-pip-version-check 'uv>=0.13'
 	@$(BIN)/uv sync --frozen --quiet
 	@mkdir -p $(dir $(READY)) && touch $(READY)
 

@@ -1,6 +1,5 @@
 """`make demo`: everything on this machine, with people, a segment and an engagement."""
 
-import os
 import signal
 from argparse import ArgumentParser
 from typing import Any
@@ -32,22 +31,28 @@ class Command(BaseCommand):
         parser.add_argument("--sandbox-port", type=int, default=8090)
 
     def handle(self, **options: Any) -> None:
-        signal.signal(signal.SIGTERM, _interrupt)
-        signal.signal(signal.SIGHUP, _interrupt)
+        # Ended from outside, the demo ends its processes just as with Ctrl-C.
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, _interrupt)
         call_command("migrate", verbosity=0)
         try:
             self._run(options)
         except DemoError as e:
             raise CommandError(str(e)) from e
         except KeyboardInterrupt:
-            self.stdout.write("\nEnded; the data stays for the next start.")
+            self._say("\nEnded; the data stays for the next start.")
+
+    def _say(self, line: str) -> None:
+        self.stdout.write(line)
+        # Also where nobody watches a terminal, each line comes when it is true.
+        self.stdout.flush()
 
     def _run(self, options: dict[str, Any]) -> None:
         ports = {"port": options["port"], "sandbox_port": options["sandbox_port"]}
-        with Site.start(**ports, say=self.stdout.write) as site:
+        with Site.start(**ports, say=self._say) as site:
             story = Story(
                 site=site,
-                say=self.stdout.write,
+                say=self._say,
                 leads=options["leads"],
                 others=options["others"],
             )
@@ -59,6 +64,7 @@ class Command(BaseCommand):
 
 
 def _interrupt(number: int, frame: object) -> None:
-    # Ended from outside, the demo ends its processes just as with Ctrl-C.
-    signal.signal(number, signal.SIG_IGN)
-    os.kill(os.getpid(), signal.SIGINT)
+    # Once is enough: a second Ctrl-C must not stop the stopping.
+    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(each, signal.SIG_IGN)
+    raise KeyboardInterrupt
