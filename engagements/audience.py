@@ -75,14 +75,8 @@ def expandable_runs() -> list[int]:
 
 @transaction.atomic
 def _expand_chunk(run_id: int) -> int:
-    # The lock is waited for, not skipped: whoever holds it may have read the log just
-    # before the entry that this wake-up is about.
-    run = (
-        Run.objects.select_for_update(of=("self",), no_key=True)
-        .select_related("engagement", "version__external_api")
-        .get(pk=run_id)
-    )
-    if run.state not in Run.OPEN:
+    run = _locked(run_id)
+    if run is None or run.state not in Run.OPEN:
         return 0
     size = compile_version(run.version).people_per_request
     with connection.cursor() as cursor:
@@ -97,6 +91,21 @@ def _expand_chunk(run_id: int) -> int:
     elif not run.is_standing:
         Run.objects.filter(pk=run_id).update(state=Run.State.SENDING)
     return int(count)
+
+
+def _locked(run_id: int) -> Run | None:
+    """The run under its lock; None where another worker is taking in its people.
+
+    For a standing run the lock is waited for: whoever holds it may have read the log
+    just before the entry that this wake-up is about.
+    """
+    runs_too = Run.objects.select_related("engagement", "version__external_api")
+    standing = runs_too.select_for_update(of=("self",), no_key=True)
+    others = runs_too.select_for_update(of=("self",), no_key=True, skip_locked=True)
+    return (
+        standing.filter(pk=run_id, is_standing=True).first()
+        or others.filter(pk=run_id, is_standing=False).first()
+    )
 
 
 def _parameters(run: Run, size: int) -> dict[str, int | datetime]:

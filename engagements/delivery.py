@@ -10,7 +10,7 @@ import socket
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,11 +18,9 @@ from datetime import timedelta
 import orjson
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import F
-from django.db.models.functions import Now
 
 from engagements import audience, outcomes, pacing, runs
-from engagements.models import Attempt, Batch, Engagement, Run
+from engagements.models import Attempt, Engagement, Run
 from engagements.outcomes import Letter, Result
 from engagements.rendering import Recipe, Skip, compile_recipe
 from engagements.survival import insist
@@ -30,8 +28,8 @@ from externalapi import client, secrets
 from externalapi.definition import Rendered
 
 # Batches that one worker has in its hands: what a crash of it can put in doubt.
-CLAIM = 8
-SENDERS = 8
+CLAIM = 32
+SENDERS = 32
 BUDGET = timedelta(seconds=45)
 # A drain waits this long for a batch that is nearly due; the tick finds the others.
 LINGER = timedelta(seconds=3)
@@ -59,6 +57,15 @@ CLAIM_DUE = """
         lease_until = clock_timestamp() + make_interval(secs => %(lease)s)
     FROM chosen WHERE b.id = chosen.id
     RETURNING b.id, b.run_id, b.lease_token
+"""
+TAKE_OFF = """
+    UPDATE engagements_batch b
+    SET state = CASE WHEN x.goes THEN 'sending' ELSE 'done' END,
+        attempt_count = attempt_count + x.goes::int
+    FROM unnest(%s::bigint[], %s::uuid[], %s::bool[]) AS x (id, token, goes)
+    WHERE b.id = x.id AND b.state = 'leased' AND b.lease_token = x.token
+      AND b.lease_until > clock_timestamp()
+    RETURNING b.id
 """
 NEXT_DUE = """
     SELECT min(greatest(b.next_attempt_at, d.blocked_until)) - clock_timestamp()
@@ -98,13 +105,22 @@ class Person:
     event: dict[str, object]
 
 
-def drain(budget: timedelta = BUDGET) -> bool:
-    """Send what is due until nothing is, or `budget` is used; True if work remains."""
+def drain(
+    budget: timedelta = BUDGET, call_for_help: Callable[[], None] | None = None
+) -> bool:
+    """Send what is due until nothing is, or `budget` is used; True if work remains.
+
+    `call_for_help` is called once when there is more than one worker's handful: each
+    worker that comes calls the next, until all are at it.
+    """
     deadline = time.monotonic() + budget.total_seconds()
     with ThreadPoolExecutor(SENDERS) as senders:
         while time.monotonic() < deadline:
             taken_in = audience.expand(audience.expandable_runs())
             claims = claim(CLAIM)
+            if len(claims) == CLAIM and call_for_help:
+                call_for_help()
+                call_for_help = None
             if claims:
                 _process(claims, senders)
             elif not taken_in and not _linger(deadline):
@@ -249,7 +265,9 @@ def _intend(letters: Sequence[Letter]) -> list[Letter]:
     """
     with transaction.atomic():
         active = _share_lock_active({letter.run.engagement_id for letter in letters})
-        held = [letter for letter in letters if _takes_off(letter, active)]
+        held = [letter for letter in letters if _may_go(letter, active)]
+        taken = _take_off(held)
+        held = [letter for letter in held if letter.batch_id in taken]
         outcomes.skip(held)
         go = [letter for letter in held if letter.request is not None]
         Attempt.objects.bulk_create([_attempt(letter) for letter in go])
@@ -266,24 +284,31 @@ def _share_lock_active(engagement_ids: set[int]) -> set[int]:
         return {engagement_id for (engagement_id,) in cursor}
 
 
-def _takes_off(letter: Letter, active: set[int]) -> bool:
+def _may_go(letter: Letter, active: set[int]) -> bool:
     if letter.run.engagement_id not in active:
         outcomes.put_back(letter.batch_id, letter.token, timedelta(0))
         return False
     if letter.refusal:
         outcomes.split(letter, letter.refusal)
         return False
-    moved = Batch.objects.filter(
-        pk=letter.batch_id,
-        state=Batch.State.LEASED,
-        lease_token=letter.token,
-        lease_until__gt=Now(),
-    ).update(
-        state=Batch.State.SENDING if letter.request else Batch.State.DONE,
-        attempt_count=F("attempt_count") + (1 if letter.request else 0),
-    )
-    # None moved: the lease ran out and the batch is somebody else's now.
-    return bool(moved)
+    return True
+
+
+def _take_off(letters: Sequence[Letter]) -> set[int]:
+    """Move the batches on; one whose lease has run out is somebody else's, and stays.
+
+    A batch in which nobody has a payload is done without a request.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            TAKE_OFF,
+            [
+                [letter.batch_id for letter in letters],
+                [letter.token for letter in letters],
+                [letter.request is not None for letter in letters],
+            ],
+        )
+        return {batch_id for (batch_id,) in cursor}
 
 
 def _attempt(letter: Letter) -> Attempt:

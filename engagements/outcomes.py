@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -22,6 +23,17 @@ from externalapi.batching import Packed
 
 RESPONSE_HEAD = 2_048
 
+FINISH_ATTEMPTS = """
+    UPDATE engagements_attempt a
+    SET outcome = x.outcome, status = x.status, message = x.message,
+        response_head = x.response_head, duration_ms = x.duration_ms
+    FROM unnest(%s::uuid[], %s::text[], %s::int[], %s::text[], %s::text[], %s::int[])
+        AS x (id, outcome, status, message, response_head, duration_ms)
+    WHERE a.id = x.id AND a.duration_ms IS NULL
+      AND a.outcome IN ('unfinished', 'ambiguous')
+    RETURNING a.id
+"""
+
 OUTCOMES: Mapping[Outcome, str] = {
     Outcome.SENT: Attempt.Outcome.SENT,
     Outcome.ACCEPTED_UNVERIFIED: Attempt.Outcome.ACCEPTED_UNVERIFIED,
@@ -32,6 +44,13 @@ OUTCOMES: Mapping[Outcome, str] = {
     Outcome.BLOCKED: Attempt.Outcome.BLOCKED,
     Outcome.AMBIGUOUS: Attempt.Outcome.AMBIGUOUS,
 }
+
+
+# The ORM would write thousands of placeholders for the ids.
+MOVE_DELIVERIES = """
+    UPDATE engagements_delivery SET state = %s, reason = %s, updated_at = now()
+    WHERE id = ANY(%s) AND state IN ('pending', 'uncertain')
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +89,11 @@ class Result:
     duration_ms: int
     response_head: str
 
+    @property
+    def is_accepted_whole(self) -> bool:
+        """Braze took everybody in the letter."""
+        return self.verdict.outcome is Outcome.SENT and not self.verdict.errors
+
     @classmethod
     def of_answer(cls, letter: Letter, answer: client.Answer) -> "Result":
         head = answer.body[:RESPONSE_HEAD].decode(errors="replace").replace("\0", "�")
@@ -101,30 +125,43 @@ class Result:
 
 
 def record(results: Sequence[Result]) -> None:
-    """Write down what came of each letter: all of them or, on a fault, none."""
+    """Write down what came of each letter: all of them or, on a fault, none.
+
+    The usual answer, everybody accepted, takes three statements for any number of
+    letters; each of the others its own.
+    """
+    ordered = sorted(results, key=lambda result: result.letter.batch_id)
     with transaction.atomic():
-        for result in sorted(results, key=lambda result: result.letter.batch_id):
-            if _finish_attempt(result):
+        news = _finish_attempts(ordered)
+        accepted = [result.letter for result in news if result.is_accepted_whole]
+        _move_deliveries(
+            [id for letter in accepted for id in letter.delivery_ids],
+            Delivery.State.SENT,
+        )
+        _close_answered(accepted)
+        for result in news:
+            if not result.is_accepted_whole:
                 _apply(result)
 
 
-def _finish_attempt(result: Result) -> bool:
-    """False when this attempt is finished already: recording twice does nothing.
+def _finish_attempts(results: Sequence[Result]) -> list[Result]:
+    """Write the attempts' ends; return those that were not known yet.
 
-    An attempt that the reaper called ambiguous may still be told what happened.
+    Recording twice does nothing. An attempt that the reaper called ambiguous may still
+    be told what happened.
     """
-    open_outcomes = (Attempt.Outcome.UNFINISHED, Attempt.Outcome.AMBIGUOUS)
-    letter = result.letter
-    finished = Attempt.objects.filter(
-        pk=letter.attempt_id, outcome__in=open_outcomes, duration_ms=None
-    ).update(
-        outcome=OUTCOMES[result.verdict.outcome],
-        status=result.status,
-        message=secrets.redact(result.verdict.message, letter.key),
-        response_head=result.response_head,
-        duration_ms=result.duration_ms,
-    )
-    return bool(finished)
+    columns: list[list[Any]] = [
+        [result.letter.attempt_id for result in results],
+        [OUTCOMES[result.verdict.outcome] for result in results],
+        [result.status for result in results],
+        [secrets.redact(r.verdict.message, r.letter.key) for r in results],
+        [result.response_head for result in results],
+        [result.duration_ms for result in results],
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(FINISH_ATTEMPTS, columns)
+        finished = {attempt_id for (attempt_id,) in cursor}
+    return [result for result in results if result.letter.attempt_id in finished]
 
 
 def _apply(result: Result) -> None:
@@ -154,7 +191,7 @@ def _sent(result: Result) -> None:
         _accepted_unverified(result)
         return
     _settle(letter, rejected)
-    _close_answered(letter)
+    _close_answered([letter])
 
 
 def _rejections(result: Result) -> tuple[dict[int, str], bool]:
@@ -191,16 +228,16 @@ def _by_reason(reasons: Mapping[int, str]) -> dict[str, list[int]]:
 
 def _move_deliveries(ids: Iterable[int], state: str, reason: str = "") -> None:
     """Move deliveries that are still open; a terminal state never changes."""
-    Delivery.objects.filter(
-        pk__in=list(ids),
-        state__in=(Delivery.State.PENDING, Delivery.State.UNCERTAIN),
-    ).update(state=state, reason=reason, updated_at=Now())
+    if ids := list(ids):
+        with connection.cursor() as cursor:
+            cursor.execute(MOVE_DELIVERIES, [state, reason, ids])
 
 
-def _close_answered(letter: Letter) -> None:
+def _close_answered(letters: Sequence[Letter]) -> None:
     # Also when the lease is gone: an answer that came late is still the answer.
     Batch.objects.filter(
-        pk=letter.batch_id, state__in=(*Batch.OPEN, Batch.State.UNCERTAIN)
+        pk__in=[letter.batch_id for letter in letters],
+        state__in=(*Batch.OPEN, Batch.State.UNCERTAIN),
     ).update(state=Batch.State.DONE, lease_token=None, lease_until=None)
 
 
@@ -209,7 +246,7 @@ def _accepted_unverified(result: Result) -> None:
     _move_deliveries(
         result.letter.delivery_ids, Delivery.State.ACCEPTED_UNVERIFIED, message
     )
-    _close_answered(result.letter)
+    _close_answered([result.letter])
 
 
 def _again_or_dead(result: Result) -> None:
@@ -253,7 +290,7 @@ def _refused(result: Result) -> None:
     if len(rejected) < len(letter.delivery_ids):
         _release(letter, Batch.State.PENDING, timedelta(0))
     else:
-        _close_answered(letter)
+        _close_answered([letter])
 
 
 def _blocked(result: Result) -> None:

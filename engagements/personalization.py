@@ -17,7 +17,13 @@ import orjson
 from liquid import Environment, RenderContext, Undefined
 from liquid.ast import Node
 from liquid.builtin.content import ContentNode
-from liquid.builtin.expressions import FilteredExpression, Path
+from liquid.builtin.expressions import (
+    Filter,
+    FilteredExpression,
+    Path,
+    PositionalArgument,
+    StringLiteral,
+)
 from liquid.builtin.output import OutputNode
 from liquid.exceptions import LiquidError
 from liquid.template import BoundTemplate
@@ -170,12 +176,22 @@ def _part(template: BoundTemplate, node: Node) -> Evaluate:
     assert isinstance(node, OutputNode)
     expression = node.expression
     path = _plain_path(expression)
-    return _walk(path) if path else _liquid(template, node)
+    if not path:
+        return _liquid(template, node)
+    walk = _walk(path)
+    filters = getattr(expression, "filters", None)
+    return _or_else(walk, filters[0].args[0].value.value) if filters else walk
 
 
 def _plain_path(expression: object) -> tuple[str, ...]:
-    """The path of an expression that is nothing else, empty for all others."""
-    if not isinstance(expression, FilteredExpression) or expression.filters:
+    """The path of an expression that needs no Liquid, empty for all others.
+
+    It is a path and nothing else, or one with a constant default: what nearly all are.
+    """
+    if not isinstance(expression, FilteredExpression):
+        return ()
+    filters = expression.filters or []
+    if len(filters) > 1 or not all(map(_is_constant_default, filters)):
         return ()
     if not isinstance(expression.left, Path):
         return ()
@@ -184,6 +200,26 @@ def _plain_path(expression: object) -> tuple[str, ...]:
     if all(isinstance(s, str) and s not in ("size", "first", "last") for s in segments):
         return tuple(str(s) for s in segments)
     return ()
+
+
+def _is_constant_default(filter_: Filter) -> bool:
+    arguments = filter_.args
+    return (
+        filter_.name == "default"
+        and len(arguments) == 1
+        and isinstance(arguments[0], PositionalArgument)
+        and isinstance(arguments[0].value, StringLiteral)
+    )
+
+
+def _or_else(walk: Evaluate, default: str) -> Evaluate:
+    def evaluate(context: Context) -> Result:
+        value = walk(context)
+        # Liquid's default takes the place of nothing, false and what is empty.
+        is_empty = value is MISSING or value is False or value in ("", [], {})
+        return default if is_empty else value
+
+    return evaluate
 
 
 def _walk(path: tuple[str, ...]) -> Evaluate:

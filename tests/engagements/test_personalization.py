@@ -120,6 +120,18 @@ def test_text_that_grows_without_end_is_stopped():
         value.evaluate({"profile": {"text": "x" * 60_000}})
 
 
+@pytest.mark.parametrize(
+    "value", [None, False, True, "", " ", "x", 0, 0.0, 5, [], [0], {}, {"a": 1}]
+)
+def test_the_short_way_to_a_default_is_liquids_own(value):
+    """The second expression ends in a filter that the short way does not know."""
+    context = {"profile": {"x": value}}
+    short = compile_value('{{ profile.x | default: "there" }}')
+    liquid = compile_value('{{ profile.x | default: "there" | default: "never" }}')
+    assert short.evaluate(context) == liquid.evaluate(context)
+    assert type(short.evaluate(context)) is type(liquid.evaluate(context))
+
+
 def test_the_variables_that_a_value_reads_are_known():
     value = compile_value("{{ profile.first_name }} {{ event.properties.product }}")
     assert value.variables == {
