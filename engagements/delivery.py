@@ -13,15 +13,16 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 import orjson
 from django.conf import settings
 from django.db import connection, transaction
 
 from engagements import audience, outcomes, pacing, runs
+from engagements.letters import Letter, Result
 from engagements.models import Attempt, Engagement, Run
-from engagements.outcomes import Letter, Result
 from engagements.rendering import Recipe, Skip, compile_recipe
 from engagements.survival import insist
 from externalapi import client, secrets
@@ -98,11 +99,15 @@ class Claim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
-    """One delivery of a batch with what personalization reads."""
+    """One delivery of a batch with what personalization reads.
+
+    `problem`: why the stored data cannot be read.
+    """
 
     delivery_id: int
     profile: dict[str, object]
     event: dict[str, object]
+    problem: Skip | None = None
 
 
 def drain(
@@ -173,28 +178,47 @@ def _people(batch_ids: Sequence[int]) -> dict[int, list[Person]]:
     people: dict[int, list[Person]] = defaultdict(list)
     with connection.cursor() as cursor:
         cursor.execute(PEOPLE, [list(batch_ids)])
-        for batch_id, delivery_id, *profile, name, at, properties, message_id in cursor:
-            external_id, email, phone, attributes = profile
-            people[batch_id].append(
-                Person(
-                    delivery_id=delivery_id,
-                    profile={
-                        **orjson.loads(attributes),
-                        "external_id": external_id,
-                        "email": email or None,
-                        "phone": phone or None,
-                    },
-                    event={}
-                    if name is None
-                    else {
-                        "name": name,
-                        "time": at,
-                        "properties": orjson.loads(properties),
-                        "message_id": message_id,
-                    },
-                )
-            )
+        for batch_id, *row in cursor:
+            people[batch_id].append(_person(*row))
     return people
+
+
+def _person(
+    delivery_id: int,
+    external_id: str | None,
+    email: str,
+    phone: str,
+    attributes: str,
+    *event: Any,
+) -> Person:
+    try:
+        return Person(
+            delivery_id=delivery_id,
+            profile={
+                **orjson.loads(attributes),
+                "external_id": external_id,
+                "email": email or None,
+                "phone": phone or None,
+            },
+            event=_event(*event),
+        )
+    except orjson.JSONDecodeError as e:
+        # The database holds numbers and depths that nothing can send.
+        problem = Skip(code="template_error", message=f"The data is unreadable: {e}")
+        return Person(delivery_id=delivery_id, profile={}, event={}, problem=problem)
+
+
+def _event(
+    name: str | None, at: datetime, properties: str, message_id: str
+) -> dict[str, object]:
+    if name is None:
+        return {}
+    return {
+        "name": name,
+        "time": at,
+        "properties": orjson.loads(properties),
+        "message_id": message_id,
+    }
 
 
 def _letter(
@@ -205,7 +229,7 @@ def _letter(
     skipped: dict[int, Skip] = {}
     shared = _shared_context(run)
     for person in people:
-        parts = recipe.render(
+        parts = person.problem or recipe.render(
             {**shared, "profile": person.profile, "event": person.event}
         )
         if isinstance(parts, Skip):
@@ -260,12 +284,12 @@ def _pace(letters: Iterable[Letter]) -> Iterator[Letter]:
 def _intend(letters: Sequence[Letter]) -> list[Letter]:
     """Write down what is about to be sent, if it still may be.
 
-    The engagements are share-locked: a pause waits for this transaction, and after the
-    pause none begins. Returns the letters that go on the wire.
+    The engagements are share-locked: a pause or a cancel waits for this transaction,
+    and after it none begins. Returns the letters that go on the wire.
     """
     with transaction.atomic():
-        active = _share_lock_active({letter.run.engagement_id for letter in letters})
-        held = [letter for letter in letters if _may_go(letter, active)]
+        open_runs = _share_lock({letter.run.pk for letter in letters})
+        held = [letter for letter in letters if _may_go(letter, open_runs)]
         taken = _take_off(held)
         held = [letter for letter in held if letter.batch_id in taken]
         outcomes.skip(held)
@@ -274,21 +298,28 @@ def _intend(letters: Sequence[Letter]) -> list[Letter]:
     return go
 
 
-def _share_lock_active(engagement_ids: set[int]) -> set[int]:
+def _share_lock(run_ids: set[int]) -> set[int]:
+    """Lock the runs' engagements; return the runs that may send."""
+    runs = Run.objects.filter(pk__in=run_ids)
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT id FROM engagements_engagement"
             " WHERE id = ANY(%s) AND state = 'active' ORDER BY id FOR SHARE",
-            [list(engagement_ids)],
+            [list(runs.values_list("engagement_id", flat=True))],
         )
-        return {engagement_id for (engagement_id,) in cursor}
+        active = [engagement_id for (engagement_id,) in cursor]
+    # Read under the lock: a cancel that was waited for has committed.
+    going = runs.filter(engagement_id__in=active, state__in=Run.OPEN)
+    return set(going.values_list("pk", flat=True))
 
 
-def _may_go(letter: Letter, active: set[int]) -> bool:
-    if letter.run.engagement_id not in active:
+def _may_go(letter: Letter, open_runs: set[int]) -> bool:
+    if letter.run.pk not in open_runs:
         outcomes.put_back(letter.batch_id, letter.token, timedelta(0))
         return False
     if letter.refusal:
+        # The halves take only those along who have a payload.
+        outcomes.skip([letter])
         outcomes.split(letter, letter.refusal)
         return False
     return True

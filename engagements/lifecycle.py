@@ -130,6 +130,8 @@ def end(engagement: Engagement) -> bool:
 @transaction.atomic
 def cancel(run: Run) -> bool:
     """Cancel what a run has not sent; False when it is over already."""
+    # Waits for those who are just writing down what they are about to send.
+    Engagement.objects.select_for_update(no_key=True).get(pk=run.engagement_id)
     moved = Run.objects.filter(pk=run.pk, state__in=Run.OPEN).update(
         state=Run.State.CANCELLED, is_standing=False, ended_at=Now()
     )

@@ -4,7 +4,6 @@ import random
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -15,13 +14,11 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from engagements import pacing, retries
-from engagements.models import Attempt, Batch, Delivery, Engagement, Run
-from engagements.rendering import Skip
-from externalapi import answers, client, secrets
-from externalapi.answers import Outcome, Verdict
-from externalapi.batching import Packed
-
-RESPONSE_HEAD = 2_048
+from engagements.letters import Letter, Result
+from engagements.models import Attempt, Batch, Delivery, Engagement
+from externalapi import secrets
+from externalapi.answers import Outcome
+from externalapi.models import Connection
 
 FINISH_ATTEMPTS = """
     UPDATE engagements_attempt a
@@ -51,77 +48,6 @@ MOVE_DELIVERIES = """
     UPDATE engagements_delivery SET state = %s, reason = %s, updated_at = now()
     WHERE id = ANY(%s) AND state IN ('pending', 'uncertain')
 """
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Letter:
-    """A batch as one request: who is in it, in order, and who was left out and why."""
-
-    attempt_id: uuid.UUID
-    batch_id: int
-    token: uuid.UUID
-    run: Run
-    key: str
-    skipped: Mapping[int, Skip]
-    delivery_ids: Sequence[int]
-    request: client.Request | None = None
-    owners: Mapping[tuple[str, int], int] | None = None
-    item_count: int = 0
-    # Why these people cannot go into one request; then it is split, not sent.
-    refusal: str = ""
-
-    def filled(self, request: client.Request, packed: Packed) -> "Letter":
-        return replace(
-            self, request=request, owners=packed.owners, item_count=packed.item_count
-        )
-
-    def refused(self, reason: str) -> "Letter":
-        return replace(self, refusal=reason)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
-    """What came of a letter."""
-
-    letter: Letter
-    verdict: Verdict
-    status: int | None
-    duration_ms: int
-    response_head: str
-
-    @property
-    def is_accepted_whole(self) -> bool:
-        """Braze took everybody in the letter."""
-        return self.verdict.outcome is Outcome.SENT and not self.verdict.errors
-
-    @classmethod
-    def of_answer(cls, letter: Letter, answer: client.Answer) -> "Result":
-        head = answer.body[:RESPONSE_HEAD].decode(errors="replace").replace("\0", "�")
-        return cls(
-            letter=letter,
-            verdict=answers.read(answer),
-            status=answer.status,
-            duration_ms=answer.duration_ms,
-            response_head=secrets.redact(head, letter.key),
-        )
-
-    @classmethod
-    def of_error(cls, letter: Letter, error: client.TransportError) -> "Result":
-        if isinstance(error, client.AmbiguousError):
-            outcome = Outcome.AMBIGUOUS
-        elif isinstance(error, client.BlockedAddressError):
-            outcome = Outcome.BLOCKED
-        else:
-            outcome = Outcome.NOT_SENT
-        return cls(
-            letter=letter,
-            verdict=Verdict(
-                outcome=outcome, errors=(), message=str(error), wait_seconds=None
-            ),
-            status=None,
-            duration_ms=error.duration_ms,
-            response_head="",
-        )
 
 
 def record(results: Sequence[Result]) -> None:
@@ -254,8 +180,7 @@ def _again_or_dead(result: Result) -> None:
     batch = _held(letter)
     if batch is None:
         return
-    age = timezone.now() - batch.created_at
-    if retries.is_used_up(batch.attempt_count, age):
+    if _is_used_up(batch):
         _bury(letter, result.verdict.message)
         return
     _release(
@@ -263,6 +188,11 @@ def _again_or_dead(result: Result) -> None:
         Batch.State.RETRY,
         retries.wait(batch.attempt_count, random.random(), _hint(result)),
     )
+
+
+def _is_used_up(batch: Batch) -> bool:
+    age = timezone.now() - batch.created_at
+    return retries.is_used_up(batch.attempt_count, age)
 
 
 def _hint(result: Result) -> timedelta | None:
@@ -294,17 +224,31 @@ def _refused(result: Result) -> None:
 
 
 def _blocked(result: Result) -> None:
-    """A wrong key or address is everybody's: stop the engagement, use nothing up."""
+    """A wrong key or address is everybody's: stop the engagement, use nothing up.
+
+    Not where the key was replaced while this request was on its way: with the new one
+    it is simply sent again.
+    """
     letter = result.letter
-    reason = secrets.redact(result.verdict.message, letter.key)
-    letter.run.engagement.move(
-        [Engagement.State.ACTIVE], Engagement.State.BLOCKED, reason
-    )
+    if not _has_new_key(letter):
+        reason = secrets.redact(result.verdict.message, letter.key)
+        letter.run.engagement.move(
+            [Engagement.State.ACTIVE], Engagement.State.BLOCKED, reason
+        )
     _release(letter, Batch.State.PENDING, timedelta(0), attempts=-1)
 
 
+def _has_new_key(letter: Letter) -> bool:
+    used = letter.run.version.connection
+    newer = Connection.objects.filter(pk=used.pk, key_version__gt=used.key_version)
+    return newer.exists()
+
+
 def doubt(batch_id: int, token: uuid.UUID | None) -> None:
-    """Nobody can know whether Braze took this batch: do what the engagement says."""
+    """Nobody can know whether Braze took this batch: do what the engagement says.
+
+    One whose attempts are used up waits for a person's decision under either policy.
+    """
     batch = (
         Batch.objects.select_for_update(of=("self",))
         .select_related("run__engagement")
@@ -313,7 +257,7 @@ def doubt(batch_id: int, token: uuid.UUID | None) -> None:
     if batch.state != Batch.State.SENDING or batch.lease_token != token:
         return
     policy = batch.run.engagement.ambiguous_policy
-    resends = policy == Engagement.AmbiguousPolicy.RESEND
+    resends = policy == Engagement.AmbiguousPolicy.RESEND and not _is_used_up(batch)
     Batch.objects.filter(pk=batch_id).update(
         state=Batch.State.RETRY if resends else Batch.State.UNCERTAIN,
         ambiguous_count=F("ambiguous_count") + 1,
@@ -373,10 +317,11 @@ def _release(
 
 
 def _bury(letter: Letter, reason: str) -> None:
-    _move_deliveries(letter.delivery_ids, Delivery.State.DEAD, reason)
-    Batch.objects.filter(pk=letter.batch_id, lease_token=letter.token).update(
+    moved = Batch.objects.filter(pk=letter.batch_id, lease_token=letter.token).update(
         state=Batch.State.DEAD, lease_token=None, lease_until=None
     )
+    if moved:
+        _move_deliveries(letter.delivery_ids, Delivery.State.DEAD, reason)
 
 
 def split(letter: Letter, reason: str) -> None:

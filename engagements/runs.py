@@ -22,7 +22,7 @@ def finish() -> int:
         state=Run.State.COMPLETED_WITH_ERRORS, ended_at=Now()
     )
     count += runs.update(state=Run.State.COMPLETED, ended_at=Now())
-    _end_engagements(ids)
+    _end_engagements()
     return count
 
 
@@ -31,7 +31,10 @@ def fail(run_id: int, reason: str) -> None:
     Run.objects.filter(pk=run_id, state__in=Run.OPEN).update(
         state=Run.State.FAILED, failure=reason, ended_at=Now()
     )
-    Engagement.objects.filter(runs=run_id, state=Engagement.State.ACTIVE).update(
+    # By a subquery and not by a join: so the state is looked at once more when someone
+    # has just moved the engagement.
+    engagement = Run.objects.filter(pk=run_id).values("engagement_id")
+    Engagement.objects.filter(pk__in=engagement, state=Engagement.State.ACTIVE).update(
         state=Engagement.State.BLOCKED, blocked_reason=reason
     )
 
@@ -60,10 +63,18 @@ def _over() -> QuerySet[Run]:
     )
 
 
-def _end_engagements(run_ids: list[int]) -> None:
-    """An engagement that runs once has ended when its run has."""
+def _end_engagements() -> None:
+    """An engagement that runs once has ended when its run has.
+
+    Also where it was paused at that moment, and is active again.
+    """
+    its_runs = Run.objects.filter(
+        engagement=OuterRef("pk"), scheduled_for__gte=OuterRef("activated_at")
+    )
+    completed = (Run.State.COMPLETED, Run.State.COMPLETED_WITH_ERRORS)
     Engagement.objects.filter(
-        runs__in=run_ids,
+        Exists(its_runs.filter(state__in=completed)),
+        ~Exists(its_runs.filter(state__in=Run.OPEN)),
         state=Engagement.State.ACTIVE,
         trigger=Engagement.Trigger.SCHEDULE,
         repeat=Engagement.Repeat.ONCE,

@@ -7,6 +7,7 @@ import pytest
 from django.utils import timezone
 
 from engagements import audience, delivery, lifecycle, outcomes, recovery, runs
+from engagements.letters import Letter
 from engagements.models import Attempt, Batch, Delivery, Engagement, Run
 from tests import factories
 
@@ -113,7 +114,7 @@ def test_a_late_failure_changes_nothing(braze, sandbox, settings):
     assert Delivery.objects.get().state == "sent"
 
 
-def in_flight(settings) -> outcomes.Letter:
+def in_flight(settings) -> Letter:
     """Claim and intend the one due batch, as a drain does; its lease is a real one."""
     settings.DELIVERY_LEASE = timedelta(minutes=1)
     audience.expand(audience.expandable_runs())

@@ -50,6 +50,12 @@ class CeleryProcess:
     ) -> None:
         self.kill()
 
+    def terminate(self, seconds: float = 60) -> int:
+        """Ask it to end, as a deployment does; return its exit code."""
+        assert self.process is not None
+        self.process.terminate()
+        return self.process.wait(seconds)
+
     def kill(self) -> None:
         """-9 for the whole group: parent, pool processes and all."""
         if self.process is None:
@@ -63,7 +69,13 @@ class CeleryProcess:
 
 
 def worker(**environment: str) -> CeleryProcess:
-    return CeleryProcess("worker", "--concurrency=2", "--without-gossip", **environment)
+    return CeleryProcess(
+        "worker",
+        "--concurrency=2",
+        "--without-gossip",
+        "--without-mingle",
+        **environment,
+    )
 
 
 def beat(**environment: str) -> CeleryProcess:

@@ -1,0 +1,138 @@
+"""Many workers and impatient people at once."""
+
+import random
+import threading
+import time
+from contextlib import ExitStack
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+
+from engagements import audience, delivery, lifecycle, outcomes, runs
+from engagements.models import Attempt, Batch, Engagement, Run
+from tests import factories
+from tests.faults import drains, invariants
+from tests.faults.workers import wait_until
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+THREADS = 24
+
+
+@pytest.mark.parametrize("round_", range(3))
+def test_each_batch_is_claimed_once(active, braze, round_):
+    engagement = active(
+        THREADS * 2, version=factories.make_version(connection=braze, batching="one")
+    )
+    audience.expand(audience.expandable_runs())
+    barrier = threading.Barrier(THREADS)
+    claimed = []
+
+    def claim() -> None:
+        connection.ensure_connection()
+        barrier.wait(20)
+        # A claim may come back with less than there is while others hold the rows.
+        while drains.due_batches(engagement):
+            claimed.extend(held.batch_id for held in delivery.claim(3))
+
+    with ExitStack() as threads:
+        for _ in range(THREADS):
+            threads.enter_context(drains.in_thread(claim))
+
+    assert sorted(claimed) == sorted(Batch.objects.values_list("pk", flat=True))
+
+
+def test_many_drains_at_once_send_everybody_once(active, sandbox):
+    engagement = active(1_500)
+    with ExitStack() as threads:
+        for _ in range(6):
+            threads.enter_context(drains.in_thread(drains.once))
+    drains.to_the_end(engagement)
+
+    assert set(invariants.received(sandbox).values()) == {1}
+    assert len(sandbox.requests()) == 20
+    invariants.check(engagement, sandbox, sandbox.key)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_nothing_starts_after_a_pause(active, sandbox, braze, seed):
+    chance = random.Random(seed)
+    version = factories.make_version(connection=braze, batching="one")
+    engagement = active(120, version=version)
+    sandbox.faults([{"kind": "delay_after", "seconds": 0.02, "times": None}])
+
+    for _ in range(3):
+        with drains.in_thread(lambda: delivery.drain(timedelta(seconds=10))):
+            time.sleep(chance.uniform(0, 0.25))
+            paused = lifecycle.pause(engagement)
+            begun = Attempt.objects.count()
+        if not paused:
+            break
+        assert Attempt.objects.count() == begun, f"begun after the pause, seed {seed}"
+        assert len(sandbox.requests()) == begun, f"seed {seed}"
+        assert lifecycle.resume(engagement)
+    drains.to_the_end(engagement)
+
+    assert drains.states(engagement) == {"sent": 120}
+    assert set(invariants.received(sandbox).values()) == {1}
+    invariants.check(engagement, sandbox, sandbox.key, f"seed {seed}")
+
+
+def test_an_engagement_that_was_paused_at_its_very_end_ends_after_it(active, sandbox):
+    engagement = active(3)
+    audience.expand(audience.expandable_runs())
+    audience.expand(audience.expandable_runs())
+    letters = delivery._intend(list(delivery._write(delivery.claim(1))))
+    assert lifecycle.pause(engagement)
+    outcomes.record([delivery._send(letter) for letter in letters])
+    runs.finish()
+    engagement.refresh_from_db()
+    assert engagement.state == Engagement.State.PAUSED
+
+    assert lifecycle.resume(engagement)
+    drains.once()
+
+    engagement.refresh_from_db()
+    assert engagement.state == Engagement.State.ENDED
+    invariants.check(engagement, sandbox, sandbox.key)
+
+
+@pytest.mark.parametrize("act", ["end", "cancel"])
+@pytest.mark.parametrize("seed", range(3))
+def test_nothing_starts_after_the_end(active, sandbox, braze, act, seed):
+    chance = random.Random(seed)
+    version = factories.make_version(connection=braze, batching="one")
+    engagement = active(120, version=version, repeat=Engagement.Repeat.DAILY)
+    sandbox.faults([{"kind": "delay_after", "seconds": 0.02, "times": None}])
+    with drains.in_thread(lambda: delivery.drain(timedelta(seconds=10))):
+        wait_until(lambda: Batch.objects.count() == 120, "the run's people")
+        time.sleep(chance.uniform(0, 0.15))
+        if act == "end":
+            stopped = lifecycle.end(engagement)
+        else:
+            stopped = lifecycle.cancel(engagement.runs.get())
+        begun = Attempt.objects.count()
+    assert stopped
+    assert Attempt.objects.count() == begun, f"begun after the end, seed {seed}"
+
+    runs.finish()
+
+    found = drains.states(engagement)
+    assert found.keys() <= {"sent", "cancelled"}
+    assert found.get("sent", 0) == begun == len(sandbox.requests())
+    invariants.check(engagement, sandbox, sandbox.key, f"seed {seed}")
+
+
+def test_a_cancelled_run_does_not_start_what_was_claimed(active):
+    """Its engagement goes on: only this run is over."""
+    engagement = active(3, repeat=Engagement.Repeat.DAILY)
+    audience.expand(audience.expandable_runs())
+    letters = list(delivery._write(delivery.claim(1)))
+    assert lifecycle.cancel(engagement.runs.get())
+
+    assert delivery._intend(letters) == []
+
+    runs.finish()
+    assert drains.states(engagement) == {"cancelled": 3}
+    assert engagement.runs.get().state == Run.State.CANCELLED

@@ -1,0 +1,78 @@
+"""A worker ends exactly between two steps; and one that is asked to end."""
+
+from collections import Counter
+
+import pytest
+
+from engagements import lifecycle
+from engagements.models import Attempt, Batch
+from tests import factories
+from tests.faults import drains, invariants
+from tests.faults.sessions import locked, waits_to
+from tests.faults.workers import beat, wait_until, worker
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_between_the_claim_and_the_intent_nothing_is_in_doubt(draft, sandbox):
+    engagement = draft(150)
+    with worker() as first, locked("engagements_attempt"):
+        lifecycle.activate(engagement)
+        wait_until(lambda: waits_to('INSERT INTO "engagements_attempt"'), "the intent")
+        first.kill()
+    assert set(Batch.objects.values_list("state", flat=True)) == {"leased"}
+    assert not Attempt.objects.exists()
+
+    with worker(), beat():
+        wait_until(lambda: drains.is_over(engagement), "the end of the run")
+
+    invariants.check(engagement, sandbox, sandbox.key)
+    assert drains.outcomes(engagement) == {"sent": 2}
+    assert Counter(invariants.received(sandbox).values()) == {1: 150}
+    assert set(Batch.objects.values_list("reap_count", flat=True)) == {1}
+
+
+@pytest.mark.parametrize(
+    ("policy", "outcomes", "times"),
+    [("park", {"ambiguous": 2}, 1), ("resend", {"ambiguous": 2, "sent": 2}, 2)],
+)
+def test_after_the_answer_and_before_the_record_it_is(
+    draft, sandbox, policy, outcomes, times
+):
+    engagement = draft(150, ambiguous_policy=policy)
+    sandbox.faults([{"kind": "delay_after", "seconds": 1, "times": 2}])
+    with worker() as first:
+        lifecycle.activate(engagement)
+        wait_until(lambda: sandbox.traffic()["requests"] == 2, "the requests")
+        with locked("engagements_delivery"):
+            wait_until(lambda: waits_to("UPDATE engagements_delivery"), "the record")
+            first.kill()
+    assert set(Batch.objects.values_list("state", flat=True)) == {"sending"}
+
+    with worker(), beat():
+        wait_until(lambda: drains.is_over(engagement), "the end of the run")
+
+    invariants.check(engagement, sandbox, sandbox.key)
+    assert drains.outcomes(engagement) == outcomes
+    assert Counter(invariants.received(sandbox).values()) == {times: 150}
+    state = {"park": "uncertain", "resend": "sent"}[policy]
+    assert drains.states(engagement) == {state: 150}
+
+
+def test_a_worker_that_is_asked_to_end_finishes_what_it_began(draft, sandbox, braze):
+    version = factories.make_version(connection=braze, batching="one")
+    engagement = draft(600, version=version)
+    sandbox.faults([{"kind": "delay_after", "seconds": 0.2, "times": None}])
+    with worker() as first:
+        lifecycle.activate(engagement)
+        wait_until(lambda: sandbox.traffic()["requests"] >= 50, "the middle of the run")
+        assert first.terminate(seconds=60) == 0
+
+    assert not Batch.objects.filter(state__in=["leased", "sending"]).exists()
+    assert drains.outcomes(engagement).keys() == {"sent"}
+    sandbox.clear_faults()
+
+    with worker(), beat():
+        wait_until(lambda: drains.is_over(engagement), "the end of the run")
+    invariants.check(engagement, sandbox, sandbox.key)
+    assert Counter(invariants.received(sandbox).values()) == {1: 600}
