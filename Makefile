@@ -6,7 +6,7 @@ READY := .make/ready
 # The type checker reads the settings, but asks neither server anything.
 NO_SERVERS := DATABASE_URL=postgres:///none REDIS_URL=redis://none
 
-.PHONY: demo test lint check clean
+.PHONY: demo test lint check bench clean
 
 demo: $(READY)
 	@$(BIN)/python manage.py demo $(if $(ONCE),--once) \
@@ -24,6 +24,12 @@ lint: $(READY)
 check: lint
 	$(BIN)/python manage.py check --fail-level WARNING
 	$(BIN)/python manage.py makemigrations --check --dry-run
+
+# Servers of its own, a few minutes; WRITE=1 writes docs/performance.md.
+bench: $(READY)
+	@$(BIN)/python -m benchmarks.run $(if $(SIZES),--sizes "$(SIZES)") \
+	  $(if $(WORKERS),--workers "$(WORKERS)") $(if $(ROUNDS),--rounds $(ROUNDS)) \
+	  $(if $(SECONDS),--seconds $(SECONDS)) $(if $(WRITE),--write)
 
 $(READY): uv.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

@@ -1,0 +1,126 @@
+"""The people of the benchmark, and the one payload that each of them gets.
+
+The payload is written down three times, as an External API, as the Liquid template of
+the tasks written by hand, and as Python; the benchmark compares what arrived with the
+last.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import connection
+
+from externalapi.parameters import Level, Parameter, ParameterType
+
+FIRST_NAMES = ("Maya", "Noor", "Ada", "Ravi", "Lena")
+CITIES = ("Pune", "Berlin", "Oslo", "Lima")
+PLANS = ("free", "silver", "gold")
+
+# Ten placeholders.
+BODY = """\
+{
+  "attributes": [
+    {
+      "external_id": {{External ID}},
+      "first_name": {{First name}},
+      "last_name": {{Last name}},
+      "email": {{Email}},
+      "home_city": {{City}},
+      "country": {{Country}},
+      "plan": {{Plan}},
+      "score": {{Score}},
+      "newsletter": {{Newsletter}},
+      "member_since": {{Member since}}
+    }
+  ]
+}
+"""
+PARAMETERS = (
+    Parameter(name="External ID", level=Level.IDENTIFIER),
+    Parameter(name="First name"),
+    Parameter(name="Last name"),
+    Parameter(name="Email"),
+    Parameter(name="City"),
+    Parameter(name="Country"),
+    Parameter(name="Plan"),
+    Parameter(name="Score", type=ParameterType.INTEGER),
+    Parameter(name="Newsletter", type=ParameterType.BOOLEAN),
+    Parameter(name="Member since", type=ParameterType.DATETIME),
+)
+VALUES: Mapping[str, str] = {
+    "First name": '{{ profile.first_name | default: "there" }}',
+    "Last name": "{{ profile.last_name }}",
+    "Email": "{{ profile.email }}",
+    "City": "{{ profile.city }}",
+    "Country": "{{ profile.country }}",
+    "Plan": '{{ profile.plan | default: "free" }}',
+    "Score": "{{ profile.score }}",
+    "Newsletter": "{{ profile.newsletter }}",
+    "Member since": "{{ profile.member_since }}",
+}
+LIQUID = """\
+{
+  "external_id": "{{ profile.external_id }}",
+  "first_name": "{{ profile.first_name | default: 'there' }}",
+  "last_name": "{{ profile.last_name }}",
+  "email": "{{ profile.email }}",
+  "home_city": "{{ profile.city }}",
+  "country": "{{ profile.country }}",
+  "plan": "{{ profile.plan | default: 'free' }}",
+  "score": {{ profile.score }},
+  "newsletter": {{ profile.newsletter }},
+  "member_since": "{{ profile.member_since }}"
+}
+"""
+
+INSERT = """
+INSERT INTO segments_profile (external_id, email, attributes)
+SELECT 'person-' || n, 'person-' || n || '@example.com', jsonb_build_object(
+    'number', n,
+    'first_name', (%(first_names)s::text[])[1 + n %% 5],
+    'last_name', 'Example ' || n,
+    'city', (%(cities)s::text[])[1 + n %% 4],
+    'country', 'IN',
+    'plan', (%(plans)s::text[])[1 + n %% 3],
+    'score', n %% 1000,
+    'newsletter', n %% 2 = 0,
+    'member_since', to_char(1 + n %% 28, '"2025-01-"FM00"T09:30:00Z"')
+) FROM generate_series(1, %(count)s) n
+"""
+
+
+def load(count: int) -> None:
+    """Make the people 1 to `count` in one statement."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            INSERT,
+            {
+                "count": count,
+                "first_names": list(FIRST_NAMES),
+                "cities": list(CITIES),
+                "plans": list(PLANS),
+            },
+        )
+        cursor.execute("VACUUM ANALYZE segments_profile")
+
+
+def expected(number: int) -> dict[str, Any]:
+    """What has to arrive for one person."""
+    return {
+        "external_id": f"person-{number}",
+        "first_name": FIRST_NAMES[number % 5],
+        "last_name": f"Example {number}",
+        "email": f"person-{number}@example.com",
+        "home_city": CITIES[number % 4],
+        "country": "IN",
+        "plan": PLANS[number % 3],
+        "score": number % 1000,
+        "newsletter": number % 2 == 0,
+        "member_since": f"2025-01-{1 + number % 28:02}T09:30:00Z",
+    }
+
+
+def is_expected(payload: Mapping[str, Any]) -> bool:
+    """Whether a payload that arrived is just what its person should get."""
+    number = int(payload["external_id"].removeprefix("person-"))
+    return dict(payload) == expected(number)

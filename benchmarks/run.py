@@ -1,0 +1,155 @@
+"""`make bench`: servers of its own, a database made anew, the suite, the report."""
+
+import argparse
+import fcntl
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import psycopg
+
+from lemnisk_braze import embedded
+
+if TYPE_CHECKING:
+    from benchmarks.suite import Options
+
+DIRECTORY = embedded.VAR_DIR / "bench"
+DOCUMENT = Path(__file__).parents[1] / "docs" / "performance.md"
+# A database that a benchmark fills is never one that somebody named.
+OWN = ("DATABASE_URL", "REDIS_URL")
+
+
+def main() -> int:
+    arguments = _arguments()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    with _alone():
+        _start_servers()
+        from lemnisk_braze.demo.processes import DemoError
+
+        try:
+            _measure(arguments)
+        except DemoError as e:
+            sys.stderr.write(f"{e}\n")
+            return 1
+        except KeyboardInterrupt:
+            sys.stderr.write("\nEnded; nothing was written.\n")
+            return 130
+    return 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("--sizes", type=_numbers, default=(10_000, 100_000))
+    parser.add_argument("--workers", type=_numbers, default=(1, 2))
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=20)
+    parser.add_argument("--write", action="store_true")
+    return parser.parse_args()
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in text.replace(",", " ").split())
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Two benchmarks at once would measure each other."""
+    DIRECTORY.mkdir(parents=True, exist_ok=True)
+    with (DIRECTORY / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise SystemExit(
+                f"A benchmark is at work in {DIRECTORY} already."
+            ) from None
+        yield
+
+
+def _start_servers() -> None:
+    """Start PostgreSQL and Valkey, empty both, and make Django ready."""
+    for name in OWN:
+        os.environ.pop(name, None)
+    os.environ["VAR_DIR"] = str(DIRECTORY)
+    os.environ["DJANGO_SETTINGS_MODULE"] = "lemnisk_braze.settings"
+    embedded.ensure(DIRECTORY)
+    url = os.environ["DATABASE_URL"]
+    with psycopg.connect(url, dbname="postgres", autocommit=True) as admin:
+        admin.execute(f"DROP DATABASE IF EXISTS {embedded.DATABASE} WITH (FORCE)")
+        admin.execute(f"CREATE DATABASE {embedded.DATABASE}")
+    import django
+    from django.core.management import call_command
+
+    django.setup()
+    from benchmarks.machine import valkey
+
+    with valkey() as client:
+        client.flushall()
+    call_command("migrate", verbosity=0)
+
+
+def _measure(arguments: argparse.Namespace) -> None:
+    from benchmarks import bench, machine, report
+    from benchmarks.suite import Suite, say
+    from lemnisk_braze.demo.processes import free_port
+
+    found = machine.describe()
+    say("\n".join([*found.lines(), found.warning()]))
+    with bench.start(free_port(18_700)) as ground:
+        suite = Suite.prepare(ground, _options(arguments), _Keeper(found.to_dict()))
+        suite.run()
+    made = report.tables(suite.measurements, suite.ratios(), suite.latencies)
+    say("\n".join(table.text() for table in made))
+    if arguments.write:
+        DOCUMENT.write_text(report.document(_command(arguments), found, made))
+        say(f"\nWritten: {DOCUMENT}")
+
+
+def _options(arguments: argparse.Namespace) -> "Options":
+    from benchmarks.suite import Options
+
+    return Options(
+        sizes=arguments.sizes,
+        workers=arguments.workers,
+        rounds=arguments.rounds,
+        seconds=arguments.seconds,
+    )
+
+
+class _Keeper:
+    """Adds each result to results.jsonl as it comes."""
+
+    def __init__(self, machine: dict[str, object]) -> None:
+        self.start = {"at": datetime.now(UTC).isoformat(), "machine": machine}
+
+    def __call__(self, result: dict[str, Any]) -> None:
+        with (DIRECTORY / "results.jsonl").open("ab") as file:
+            file.write(orjson.dumps({**self.start, **result}) + b"\n")
+
+
+def _command(arguments: argparse.Namespace) -> str:
+    """The make command that measures this again."""
+    told = {
+        "SIZES": " ".join(map(str, arguments.sizes)),
+        "WORKERS": " ".join(map(str, arguments.workers)),
+        "ROUNDS": str(arguments.rounds),
+        "SECONDS": f"{arguments.seconds:g}",
+    }
+    return " ".join(["make bench", *(f'{name}="{told[name]}"' for name in told)])
+
+
+def _interrupt(number: int, frame: object) -> None:
+    # Once is enough: a second Ctrl-C must not stop the stopping.
+    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(each, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,218 @@
+"""The order of things: rounds in which the contestants take turns, then real time."""
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import orjson
+from django.db.models import Max
+
+from benchmarks import careful, engine, naive, peers, people, raw, realtime
+from benchmarks.bench import Bench, database_now, start_worker
+from benchmarks.report import Latencies, Measurement, Ratio
+from externalapi.models import ExternalAPIVersion
+from lemnisk_braze.demo.processes import Child, Processes, free_port
+from segments.models import Profile, Segment
+
+RATES = (100, 200)
+NAIVE_PEOPLE = 2_000
+CAREFUL_PEOPLE = 20_000
+# Braze's round trip in the measurement that keeps to Braze's limit.
+LATENCY_MS = 50
+LIMITED = f"engine, Braze's limit, {LATENCY_MS} ms"
+
+
+def say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    sizes: Sequence[int]
+    workers: Sequence[int]
+    rounds: int
+    # Seconds of each pace of events; 0 leaves real time out.
+    seconds: float
+
+
+@dataclass(slots=True, kw_only=True)
+class Suite:
+    """Everything that is measured; results go to `keep` as they come."""
+
+    bench: Bench
+    options: Options
+    version: ExternalAPIVersion
+    segments: dict[int, Segment]
+    keep: Callable[[dict[str, Any]], None]
+    measurements: list[Measurement] = field(default_factory=list)
+    latencies: list[Latencies] = field(default_factory=list)
+
+    @classmethod
+    def prepare(
+        cls, bench: Bench, options: Options, keep: Callable[[dict[str, Any]], None]
+    ) -> "Suite":
+        """Make the people, the External API and a segment for each size."""
+        most = max(*options.sizes, NAIVE_PEOPLE, CAREFUL_PEOPLE)
+        say(f"Making {most:,} people …")
+        people.load(most)
+        peers.make_table()
+        connection = engine.make_connection(bench.sink.url)
+        sizes = {engine.WARM_UP, *options.sizes}
+        segments = {size: engine.make_segment(size) for size in sorted(sizes)}
+        engine.settle()
+        return cls(
+            bench=bench,
+            options=options,
+            version=engine.make_version(
+                "Track Users", connection, people.BODY, people.PARAMETERS
+            ),
+            segments=segments,
+            keep=keep,
+        )
+
+    def run(self) -> None:
+        for number in range(1, self.options.rounds + 1):
+            say(f"Round {number} of {self.options.rounds}")
+            for workers in self.options.workers:
+                self._engine(workers)
+            self._peer(naive.app.main, naive.publish, NAIVE_PEOPLE)
+            self._peer(careful.app.main, careful.publish, CAREFUL_PEOPLE)
+            self._raw()
+        self._limited()
+        if self.options.seconds:
+            self._real_time()
+
+    def ratios(self) -> list[Ratio]:
+        """The engine at the largest size, against each peer, round by round."""
+        ours = self._rates("engine", max(self.options.sizes))
+        return [
+            Ratio(
+                peer=title,
+                values=[a / b for a, b in zip(ours, self._rates(name), strict=True)],
+            )
+            for name, title in (
+                ("naive", "one task a person"),
+                ("careful", "one task for 75 people"),
+            )
+        ]
+
+    @property
+    def _most_workers(self) -> int:
+        return max(self.options.workers)
+
+    def _rates(self, name: str, size: int | None = None) -> list[float]:
+        return [
+            m.rate
+            for m in self.measurements
+            if m.name == name
+            and m.workers == self._most_workers
+            and size in (None, m.people)
+        ]
+
+    def _note(self, measurement: Measurement) -> None:
+        self.measurements.append(measurement)
+        self.keep(orjson.loads(orjson.dumps(measurement)))
+        say(f"  {measurement.line()}")
+
+    def _engine(self, workers: int) -> None:
+        with engine.started(self.bench, self.version, workers) as running:
+            running.warm_up(self.segments[engine.WARM_UP])
+            for size in self.options.sizes:
+                self._note(running.measure(self.segments[size]))
+
+    def _limited(self) -> None:
+        """With Braze's rate plan and a real round trip; the sink counts and judges."""
+        size = max(self.options.sizes)
+        with engine.started(self.bench, self.version, self._most_workers) as running:
+            running.warm_up(self.segments[engine.WARM_UP])
+            engine.set_plan(self.version, engine.BRAZE_BURST)
+            try:
+                segment = self.segments[size]
+                measured = running.measure(segment, name=LIMITED, latency_ms=LATENCY_MS)
+                self._note(measured)
+            finally:
+                engine.set_plan(self.version, engine.NO_LIMIT)
+        say(f"    refused for their number: {measured.refused}")
+
+    def _peer(self, name: str, publish: Callable[[list[int]], None], size: int) -> None:
+        ids = list(Profile.objects.order_by("pk").values_list("pk", flat=True)[:size])
+        peers.Sent.objects.all().delete()
+        with self._peer_worker(name) as (processes, child):
+            publish(ids[:100])
+            _wait_for_sent(processes, 100)
+            peers.Sent.objects.all().delete()
+            self.bench.sink.reset()
+            with self.bench.meter(child) as meter:
+                started = database_now()
+                publish(ids)
+                ended = _wait_for_sent(processes, size)
+        counts = self.bench.sink.counts()
+        engine.check_payload(counts["sample"])
+        self._note(
+            Measurement.of(
+                name=name,
+                people=size,
+                workers=self._most_workers,
+                seconds=(ended - started).total_seconds(),
+                cost=meter.cost,
+                counts=counts,
+            )
+        )
+
+    @contextmanager
+    def _peer_worker(self, name: str) -> Iterator[tuple[Processes, Child]]:
+        with self.bench.processes() as processes:
+            app = f"benchmarks.{name}"
+            yield processes, start_worker(processes, app, self._most_workers)
+
+    def _raw(self) -> None:
+        self.bench.sink.reset()
+        size, seconds = raw.measure(self.bench.sink.url)
+        counts = self.bench.sink.counts()
+        self._note(
+            Measurement.of(
+                name="requests.Session, ready-made bodies",
+                people=size,
+                workers=1,
+                seconds=seconds,
+                counts=counts,
+            )
+        )
+
+    def _real_time(self) -> None:
+        story = realtime.Story.begin(self.version.connection)
+        bulk = self.segments[max(self.options.sizes)]
+        with engine.started(self.bench, self.version, self._most_workers) as running:
+            address = realtime.start_web(running, free_port(18_800))
+            running.warm_up(self.segments[engine.WARM_UP])
+            story.activate()
+            realtime.measure(running, story.pace(address, "warm-up", 50, 3), None)
+            for meanwhile in (None, bulk):
+                for rate in RATES:
+                    name = f"{'bulk' if meanwhile else 'alone'}-{rate}"
+                    pace = story.pace(address, name, rate, self.options.seconds)
+                    self._pace(running, pace, meanwhile)
+
+    def _pace(
+        self, running: engine.Engine, pace: realtime.Pace, bulk: Segment | None
+    ) -> None:
+        found = realtime.measure(running, pace, bulk)
+        self.latencies.append(found)
+        self.keep(found.to_dict())
+        say(f"  {found.line()}")
+
+
+def _wait_for_sent(processes: Processes, size: int) -> datetime:
+    """Wait until so many rows are there; return when the last was written."""
+    processes.wait_until(
+        lambda: peers.Sent.objects.count() >= size,
+        f"{size:,} people",
+        120 + size / 20,
+    )
+    last = peers.Sent.objects.aggregate(last=Max("at"))["last"]
+    assert isinstance(last, datetime)
+    return last
