@@ -21,7 +21,7 @@ State = Delivery.State
 DAY = timedelta(days=1)
 LAST_DAY = "last 24 hours"
 # A number on the home page reads this many rows at most, whatever a table holds.
-MOST_READ = 20_000
+MOST_READ = 100_000
 MOST_SHOWN = 8
 LATEST_SHOWN = 5
 # What a number is called → the states in it, and its colour where it is not 0.
@@ -92,8 +92,8 @@ def _numbers(request: HttpRequest, since: datetime) -> Iterable[Number]:
         yield _events(since)
     if _may_see(request, Engagement):
         yield Number(
-            label="Active engagements",
-            period="now",
+            label="Engagements",
+            period="active now",
             value=Engagement.objects.filter(state=Engagement.State.ACTIVE).count(),
             url=_list_url(Engagement, "?state__exact=active"),
         )

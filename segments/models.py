@@ -41,6 +41,8 @@ class Profile(models.Model):
     updated_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
+        verbose_name = "person"
+        verbose_name_plural = "people"
         indexes = [
             # The people page's search by how an e-mail address or a phone begins.
             models.Index(

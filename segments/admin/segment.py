@@ -6,7 +6,7 @@ from typing import Any
 from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.db import OperationalError, connection, models, transaction
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.text import capfirst
 from unfold.admin import ModelAdmin
 
@@ -56,6 +56,16 @@ class SegmentAdmin(ModelAdmin):
         obj.save(update_fields=fields if change else None)
         if obj.is_active and obj.refreshed_at is None:
             _count(obj)
+
+    def response_add(
+        self, request: HttpRequest, obj: Segment, post_url_continue: str | None = None
+    ) -> HttpResponse:
+        """Saved, the next step is on the segment's own page: its people, a channel."""
+        answer: HttpResponse = super().response_add(request, obj, post_url_continue)
+        is_saved_only = "_save" in request.POST and "_popup" not in request.POST
+        if is_saved_only and self.has_view_or_change_permission(request, obj):
+            return HttpResponseRedirect(obj.get_absolute_url())
+        return answer
 
     def changeform_view(
         self,

@@ -158,7 +158,7 @@ def test_numbers_count_the_last_day(client):
     assert numbers(client, factories.make_admin()) == {
         "People": 2,
         "Events": 1,
-        "Active engagements": 1,
+        "Engagements": 1,
         "Sent": 3,
         "Rejected": 1,
         "Uncertain": 1,
@@ -177,7 +177,7 @@ def test_every_number_opens_its_rows(client):
     [
         ("segments.view_profile", {"People"}),
         ("segments.view_event", {"Events"}),
-        ("engagements.view_engagement", {"Active engagements"}),
+        ("engagements.view_engagement", {"Engagements"}),
         (
             "engagements.view_delivery",
             {"Sent", "Rejected", "Uncertain"},

@@ -1,57 +1,16 @@
 """Engagement Creation in a real browser: parameters, picker, live preview, report."""
 
-import os
-import shutil
-from collections.abc import Iterator
-
 import pytest
-from django.conf import settings
-from django.test import Client
 from django.urls import reverse
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from engagements.models import Delivery, Engagement
 from tests import factories
 
-pytestmark = [
-    pytest.mark.django_db(transaction=True),
-    pytest.mark.skipif(
-        not shutil.which("chromium"), reason="This machine has no Chromium."
-    ),
-]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    # Playwright's loop runs in the test's own thread, which is why Django is wary.
-    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
-    with sync_playwright() as playwright:
-        yield playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), args=["--no-sandbox"]
-        )
-    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
-
-
-@pytest.fixture
-def signed_in(live_server, chromium: Browser) -> Iterator[Page]:
-    """A browser page of somebody who may do everything; an error of a script fails."""
-    client = Client()
-    client.force_login(factories.make_admin())
-    cookie = client.cookies[settings.SESSION_COOKIE_NAME]
-    context = chromium.new_context(base_url=live_server.url)
-    context.add_cookies(
-        [{"name": cookie.key, "value": cookie.value, "url": live_server.url}]
-    )
-    page = context.new_page()
-    errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    yield page
-    context.close()
-    assert errors == []
-
-
-def test_a_marketer_makes_an_engagement_with_the_keyboard(signed_in: Page):
-    page = signed_in
+def test_a_marketer_makes_an_engagement_with_the_keyboard(page: Page, admin):
     people = [
         factories.make_profile(external_id=name, first_name=name.title())
         for name in ("ann", "bea")
@@ -86,8 +45,7 @@ def test_a_marketer_makes_an_engagement_with_the_keyboard(signed_in: Page):
     }
 
 
-def test_escape_closes_the_picker_and_changes_nothing(signed_in: Page):
-    page = signed_in
+def test_escape_closes_the_picker_and_changes_nothing(page: Page, admin):
     engagement = factories.make_engagement(factories.make_segment(people=1))
     page.goto(engagement.get_absolute_url())
 
@@ -99,8 +57,7 @@ def test_escape_closes_the_picker_and_changes_nothing(signed_in: Page):
     expect(page.locator("#configure-parameters input").nth(1)).to_have_value("")
 
 
-def test_the_report_follows_a_run_by_itself(signed_in: Page):
-    page = signed_in
+def test_the_report_follows_a_run_by_itself(page: Page, admin):
     engagement = factories.make_engagement(state="active")
     run = factories.make_run(engagement, state="sending")
     factories.make_batch(run, people=2)

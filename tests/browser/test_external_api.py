@@ -1,63 +1,17 @@
 """The partner page's steps 1 and 2 in a real browser, from an empty form to Braze."""
 
-import os
-import shutil
-from collections.abc import Iterator
-
 import pytest
-from django.conf import settings
-from django.test import Client
 from django.urls import reverse
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from externalapi.models import ExternalAPI
 from tests import factories
 
-pytestmark = [
-    pytest.mark.django_db(transaction=True),
-    pytest.mark.skipif(
-        not shutil.which("chromium"), reason="This machine has no Chromium."
-    ),
-]
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    # Playwright's loop runs in the test's own thread, which is why Django is wary.
-    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
-    with sync_playwright() as playwright:
-        yield playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), args=["--no-sandbox"]
-        )
-    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
-
-
-@pytest.fixture
-def page(live_server, chromium: Browser) -> Iterator[Page]:
-    """Signed in; an error of a script or of the content policy fails the test."""
-    client = Client()
-    client.force_login(factories.make_admin())
-    cookie = client.cookies[settings.SESSION_COOKIE_NAME]
-    context = chromium.new_context(base_url=live_server.url)
-    context.add_cookies(
-        [{"name": cookie.key, "value": cookie.value, "url": live_server.url}]
-    )
-    page = context.new_page()
-    errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on(
-        "console",
-        lambda message: (
-            errors.append(message.text) if "Content Security" in message.text else None
-        ),
-    )
-    yield page
-    context.close()
-    assert errors == []
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def test_an_external_api_is_added_from_the_preset_and_tested(
-    page: Page, braze, sandbox
+    page: Page, admin, braze, sandbox
 ):
     page.goto(reverse("admin:externalapi_externalapi_changelist"))
     page.get_by_role("link", name="Add New External API").click()
@@ -78,7 +32,7 @@ def test_an_external_api_is_added_from_the_preset_and_tested(
     page.get_by_role("link", name="Open Search Users").click()
 
 
-def test_a_mistake_in_the_body_is_marked_at_its_line(page: Page, braze):
+def test_a_mistake_in_the_body_is_marked_at_its_line(page: Page, admin, braze):
     page.goto(
         f"{reverse('admin:externalapi_externalapi_add')}?preset=braze_track_users"
     )
@@ -93,7 +47,9 @@ def test_a_mistake_in_the_body_is_marked_at_its_line(page: Page, braze):
     assert not ExternalAPI.objects.exists()
 
 
-def test_a_fixed_parameter_shows_its_value_instead_of_a_default(page: Page, braze):
+def test_a_fixed_parameter_shows_its_value_instead_of_a_default(
+    page: Page, admin, braze
+):
     page.goto(
         f"{reverse('admin:externalapi_externalapi_add')}?preset=braze_track_users"
     )
@@ -104,7 +60,7 @@ def test_a_fixed_parameter_shows_its_value_instead_of_a_default(page: Page, braz
     expect(page.get_by_label("Default of Product ID")).to_be_hidden()
 
 
-def test_an_instance_fills_in_the_address_of_a_connection(page: Page):
+def test_an_instance_fills_in_the_address_of_a_connection(page: Page, admin):
     page.goto(reverse("admin:externalapi_connection_add"))
     page.get_by_label("Braze instance").select_option(
         label="EU-01 — dashboard-01.braze.eu"
@@ -115,7 +71,7 @@ def test_an_instance_fills_in_the_address_of_a_connection(page: Page):
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-def test_no_page_is_wider_than_the_screen(page: Page, braze, width):
+def test_no_page_is_wider_than_the_screen(page: Page, admin, braze, width):
     version = factories.make_version(
         {
             "attributes": [

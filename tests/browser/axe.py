@@ -1,0 +1,68 @@
+"""axe-core, the accessibility checker: fetched from npm once, never part of this project.
+
+Where there is no npm and no network, name a copy: AXE_CORE=/path/to/axe.min.js.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page
+
+from lemnisk_braze import embedded
+
+VERSION = "4.14.1"
+SHA256 = "29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c"
+STANDARD = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
+MISSING = f"No axe-core {VERSION}: it needs npm and a network, or AXE_CORE=axe.min.js."
+
+
+def source() -> str:
+    """Return the script's text; skip the test where it cannot be had."""
+    kept = Path(os.environ.get("AXE_CORE", embedded.VAR_DIR / f"axe-{VERSION}.min.js"))
+    if not kept.exists():
+        _fetch(kept)
+    content = kept.read_bytes()
+    assert hashlib.sha256(content).hexdigest() == SHA256, f"{kept} is not {VERSION}"
+    return content.decode()
+
+
+def _fetch(kept: Path) -> None:
+    npm = shutil.which("npm")
+    if npm is None:
+        pytest.skip(MISSING)
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    done = subprocess.run(
+        [npm, "pack", "--silent", f"axe-core@{VERSION}"],
+        cwd=kept.parent,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    if done.returncode:
+        pytest.skip(MISSING)
+    package = kept.parent / done.stdout.split()[-1]
+    with tarfile.open(package) as archive:
+        script = archive.extractfile("package/axe.min.js")
+        assert script is not None
+        kept.write_bytes(script.read())
+    package.unlink()
+
+
+def violations(page: Page, script: str) -> list[str]:
+    """Return one line for each rule that the page breaks, with the first places."""
+    page.evaluate(script)
+    found: dict[str, Any] = page.evaluate(
+        "(tags) => axe.run(document, {runOnly: tags, resultTypes: ['violations']})",
+        STANDARD,
+    )
+    return [
+        f"{rule['id']}: {rule['help']} ({len(rule['nodes'])}×), "
+        + "; ".join(node["html"][:160] for node in rule["nodes"][:3])
+        for rule in found["violations"]
+    ]

@@ -1,0 +1,154 @@
+"""A real Chromium on a real server: the pages as people meet them.
+
+Every page of every test must be silent: no error in the console, no violation of the
+content security policy, no broken script, style or picture.
+"""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings as django_settings
+from django.test import Client
+from playwright.sync_api import (
+    Browser,
+    ConsoleMessage,
+    Page,
+    Response,
+    ViewportSize,
+    expect,
+    sync_playwright,
+)
+from pytest_django.live_server_helper import LiveServer
+
+from lemnisk_braze import embedded
+from tests import factories
+
+# Playwright's synchronous API runs an event loop in this thread, to the end of this
+# folder's tests; Django would refuse its ORM beside one.
+os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))),
+    None,
+)
+MISSING = "No Chromium on this machine: install chromium, or google-chrome."
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+SCREENSHOTS = Path(os.environ.get("SCREENSHOTS_DIR", embedded.VAR_DIR / "screenshots"))
+
+DESKTOP: ViewportSize = {"width": 1280, "height": 900}
+
+expect.set_options(timeout=15_000)
+
+Shot = Callable[..., None]
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Nobody shall take a green run without a browser for a complete one."""
+    if not CHROMIUM:
+        terminalreporter.section("BROWSER TESTS DID NOT RUN", red=True, bold=True)
+        terminalreporter.line(MISSING)
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    if not CHROMIUM:
+        if os.environ.get("CI"):
+            pytest.fail(MISSING)
+        pytest.skip(MISSING)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def complaints() -> list[str]:
+    """What the browser complained about; a test that expects it may clear it."""
+    return []
+
+
+@pytest.fixture
+def page(
+    browser: Browser, live_server: LiveServer, complaints: list[str]
+) -> Iterator[Page]:
+    """A page at the server's address that may not complain."""
+    context = browser.new_context(base_url=live_server.url, viewport=DESKTOP)
+    context.set_default_timeout(15_000)
+    page = context.new_page()
+    _listen(page, complaints)
+    yield page
+    context.close()
+    assert not complaints, "\n".join(complaints)
+
+
+def _listen(page: Page, complaints: list[str]) -> None:
+    def on_console(message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            complaints.append(f"{message.type} on {page.url}: {message.text}")
+
+    def on_response(response: Response) -> None:
+        if response.status >= 400:
+            complaints.append(f"{response.status} for {response.url}")
+
+    page.on("console", on_console)
+    page.on("pageerror", lambda error: complaints.append(f"{page.url}: {error}"))
+    page.on("response", on_response)
+
+
+@pytest.fixture
+def sign_in(
+    page: Page, client: Client, live_server: LiveServer
+) -> Callable[[Any], None]:
+    """Give the browser a user's session, without the sign-in page."""
+
+    def sign_in(user: Any) -> None:
+        client.force_login(user)
+        name = django_settings.SESSION_COOKIE_NAME
+        page.context.add_cookies(
+            [
+                {
+                    "name": name,
+                    "value": client.cookies[name].value,
+                    "url": live_server.url,
+                }
+            ]
+        )
+
+    return sign_in
+
+
+@pytest.fixture
+def admin(page: Page, sign_in: Callable[[Any], None]) -> Any:
+    """An administrator who is signed in."""
+    user = factories.make_admin(username="ada")
+    sign_in(user)
+    return user
+
+
+@pytest.fixture
+def shot(page: Page) -> Shot:
+    """Keep a picture of the page under $SCREENSHOTS_DIR, by default var/screenshots."""
+
+    def shot(name: str) -> None:
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        page.wait_for_load_state()
+        size = page.viewport_size or DESKTOP
+        height = page.evaluate("document.documentElement.scrollHeight")
+        # The whole page, in a window as high as it is: bars that stick stay at its end.
+        page.set_viewport_size({"width": size["width"], "height": min(height, 2400)})
+        page.screenshot(path=SCREENSHOTS / f"{name}.png")
+        page.set_viewport_size(size)
+
+    return shot

@@ -1,0 +1,126 @@
+"""Every page: silent, readable at two widths and in two schemes, and accessible."""
+
+from collections.abc import Iterator
+
+import pytest
+from django.urls import reverse
+from playwright.sync_api import Browser, Page
+from pytest_django.live_server_helper import LiveServer
+
+from engagements.models import Engagement
+from externalapi.models import ExternalAPI
+from tests.browser import axe
+from tests.browser.conftest import DESKTOP, Shot
+from tests.site.world import World
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+PHONE = {"width": 390, "height": 844}
+
+
+@pytest.fixture
+def addresses(admin) -> Iterator[dict[str, str]]:
+    """{what it is: address} of every page that an administrator can open."""
+    world = World()
+    found = {"home": "/admin/"}
+    for model in world.rows:
+        name = f"{model._meta.app_label}_{model._meta.model_name}"
+        found[f"{name} list"] = reverse(f"admin:{name}_changelist")
+        found[f"{name} row"] = world.url(f"{name}_change")
+        found[f"{name} history"] = world.url(f"{name}_history")
+    for name in (
+        *("externalapi_connection", "externalapi_externalapi", "segments_segment"),
+        *("segments_source", "engagements_engagement", "auth_user", "auth_group"),
+    ):
+        found[f"{name} add"] = reverse(f"admin:{name}_add")
+        found[f"{name} delete"] = world.url(f"{name}_delete")
+    add = reverse("admin:externalapi_externalapi_add")
+    found["preset"] = f"{add}?preset=braze_track_users"
+    found["test"] = world.url("externalapi_externalapi_test")
+    tests = world.rows[ExternalAPI].current_version.tests  # type: ignore[attr-defined]
+    found["answer"] = f"{found['test']}?test={tests.get().pk}"
+    found["rotate"] = world.url("segments_source_rotate")
+    found["activate"] = world.url("engagements_engagement_activate")
+    found["at work"] = reverse(
+        "admin:engagements_engagement_change", args=[world.at_work.pk]
+    )
+    for act in ("cancel",):
+        found[act] = world.url(f"engagements_run_{act}")
+    for act in ("resend", "mark_sent"):
+        found[act] = world.url(f"engagements_batch_{act}")
+    found["blocked"] = found["at work"]
+    Engagement.objects.filter(pk=world.at_work.pk).update(
+        state="blocked", blocked_reason="Braze says: Invalid API key."
+    )
+    found["password"] = reverse("admin:password_change")
+    yield found
+
+
+def scrolls_sideways(page: Page) -> bool:
+    width, visible = page.evaluate(
+        "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
+    )
+    return bool(width > visible)
+
+
+def test_every_page_is_silent_and_names_itself(page: Page, addresses):
+    """The page fixture fails on any console error or policy violation."""
+    titles = {}
+    for name, address in addresses.items():
+        answer = page.goto(address)
+        assert answer is not None and answer.status == 200, name
+        titles[name] = (page.title(), page.locator("h1").count())
+    assert all(title.strip() for title, _ in titles.values())
+    assert {name for name, (_, headings) in titles.items() if headings != 1} == set()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_scrolls_sideways_on_a_phone(page: Page, addresses, shot: Shot, scheme):
+    page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    page.emulate_media(color_scheme=scheme)
+    wide = []
+    for name, address in addresses.items():
+        page.goto(address)
+        if scrolls_sideways(page):
+            wide.append(name)
+        if name in ("home", "test", "at work", "segments_segment row"):
+            shot(f"phone-{scheme}-{name.replace(' ', '-')}")
+    assert wide == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_page_is_accessible(page: Page, addresses, shot: Shot, scheme):
+    script = axe.source()
+    page.emulate_media(color_scheme=scheme)
+    found = {}
+    for name, address in addresses.items():
+        page.goto(address)
+        is_dark = page.evaluate("document.documentElement.classList.contains('dark')")
+        assert is_dark is (scheme == "dark"), name
+        if broken := axe.violations(page, script):
+            found[name] = broken
+        if scheme == "dark" and name in ("home", "test", "at work"):
+            shot(f"dark-{name.replace(' ', '-')}")
+    lines = [f"{name}\n    " + "\n    ".join(rules) for name, rules in found.items()]
+    assert not lines, "\n".join(lines)
+
+
+def test_the_sign_in_page_is_accessible(page: Page):
+    page.goto("/admin/login/")
+    assert axe.violations(page, axe.source()) == []
+
+
+def test_without_scripts_the_forms_are_still_there(
+    browser: Browser, live_server: LiveServer, addresses, client, page: Page
+):
+    context = browser.new_context(
+        base_url=live_server.url,
+        viewport=DESKTOP,
+        java_script_enabled=False,
+        storage_state=page.context.storage_state(),
+    )
+    plain = context.new_page()
+    for name in ("segments_segment add", "preset", "test", "at work"):
+        plain.goto(addresses[name])
+        assert plain.locator("form [name=csrfmiddlewaretoken]").count(), name
+    context.close()
