@@ -2,7 +2,8 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import orjson
 from django.contrib.auth.models import AbstractBaseUser
@@ -14,7 +15,7 @@ from externalapi.parameters import Parameter
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """What shapes a request, before it is a version."""
+    """What shapes a request, before it is a version: its fields are a version's."""
 
     connection: Connection
     method: str
@@ -24,18 +25,37 @@ class Draft:
     parameters: tuple[Parameter, ...]
     batching: str
 
+    @classmethod
+    def of(cls, version: ExternalAPIVersion) -> "Draft":
+        """A version's content, to make another version of."""
+        content = {name: getattr(version, name) for name in CONTENT}
+        parameters = tuple(Parameter.from_dict(item) for item in version.parameters)
+        return cls(**{**content, "parameters": parameters})
+
+    def stored(self) -> dict[str, Any]:
+        """Field of a version → value, as its row keeps it."""
+        return {name: _plain(getattr(self, name)) for name in CONTENT}
+
     def content_hash(self) -> str:
         """Return the hash of all that shapes a request; the key is not part of it."""
-        content = [
-            self.connection.pk,
-            self.method,
-            self.path,
-            dict(self.headers),
-            self.body,
-            [asdict(parameter) for parameter in self.parameters],
-            self.batching,
-        ]
-        return hashlib.sha256(orjson.dumps(content)).hexdigest()
+        content = {**self.stored(), "connection": self.connection.pk}
+        # The database keeps an object's keys in an order of its own.
+        dumped = orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
+        return hashlib.sha256(dumped).hexdigest()
+
+
+# The names of the fields that make a version what it is.
+CONTENT = tuple(field.name for field in fields(Draft))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Parameter):
+        return value.to_dict()
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    return value
 
 
 @transaction.atomic
@@ -56,15 +76,9 @@ def save_version(
     version = ExternalAPIVersion.objects.create(
         external_api=locked,
         number=(newest.first() or 0) + 1,
-        connection=draft.connection,
-        method=draft.method,
-        path=draft.path,
-        headers=dict(draft.headers),
-        body=draft.body,
-        parameters=[parameter.to_dict() for parameter in draft.parameters],
-        batching=draft.batching,
         content_hash=content_hash,
         created_by_id=user.pk if user else None,
+        **draft.stored(),
     )
     ExternalAPI.objects.filter(pk=locked.pk).update(current_version=version)
     external_api.current_version = version

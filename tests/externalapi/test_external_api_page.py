@@ -284,3 +284,20 @@ def test_two_people_who_save_at_once_make_two_versions(saved):
     assert save_version(saved, first, None).number == 2
     assert save_version(stale, second, None).number == 3
     assert save_version(stale, second, None).number == 3
+
+
+def test_a_save_that_changes_nothing_makes_no_version_whatever_the_headers_order(
+    admin_client, saved
+):
+    """The database keeps an object's keys in an order of its own."""
+    headers = "X-A-Long-Name: 1\nX-B: 2"
+    connection = saved.current_version.connection
+    admin_client.post(change_url(saved), typed(connection, headers=headers))
+    saved.refresh_from_db()
+    number = saved.current_version.number
+    form = admin_client.get(change_url(saved)).context["adminform"].form
+    shown = form.fields["headers"].prepare_value(form["headers"].value())
+    admin_client.post(change_url(saved), typed(connection, headers=shown))
+    saved.refresh_from_db()
+    assert shown == "X-B: 2\nX-A-Long-Name: 1"
+    assert saved.current_version.number == number
