@@ -30,7 +30,12 @@ from externalapi.guard import GuardError, check_headers, check_url
 MAX_BODY = 64 * 1024
 POOL_SIZE = 100
 USER_AGENT = "lemnisk-braze/1"
-UNREACHABLE = "The address cannot be reached from here. Check the base URL."
+NO_TIMING = wire.Timing()
+# One text for a name that does not exist and for one that leads inside.
+UNREACHABLE = (
+    "The address cannot be reached from here: its name is unknown, or not on the "
+    "public internet. Check the base URL."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,14 +57,18 @@ class Answer:
     body: bytes
     truncated: bool = False
     duration_ms: int = 0
+    timing: wire.Timing = NO_TIMING
 
 
 class TransportError(Exception):
-    """No answer came back."""
+    """No answer came back; `timing` says how far the request got."""
 
-    def __init__(self, message: str, duration_ms: int = 0) -> None:
+    def __init__(
+        self, message: str, duration_ms: int = 0, timing: wire.Timing = NO_TIMING
+    ) -> None:
         super().__init__(message)
         self.duration_ms = duration_ms
+        self.timing = timing
 
 
 class NotSentError(TransportError):
@@ -116,14 +125,16 @@ class GuardedClient:
                 proxies={},
             )
         except (requests.RequestException, HTTPError, OSError, ValueError) as e:
-            raise _error(exchange, _elapsed_ms(started)) from e
+            raise _error(exchange) from e
         body, is_whole = _read(response)
+        timing = exchange.timing()
         return Answer(
             status=response.status_code,
             headers={name.lower(): value for name, value in response.headers.items()},
             body=body,
             truncated=not is_whole,
-            duration_ms=_elapsed_ms(started),
+            duration_ms=round(timing.total),
+            timing=timing,
         )
 
     def close(self) -> None:
@@ -149,6 +160,7 @@ class GuardedClient:
         if request.body is not None:
             prepared.headers["Content-Length"] = str(len(request.body))
         return prepared, wire.Exchange(
+            started=started,
             deadline=started + settings.HTTP_TOTAL_SECONDS,
             is_allowed_local=target.is_allowed_local,
             resolver=self._resolver,
@@ -174,16 +186,21 @@ def _client() -> GuardedClient:
 os.register_at_fork(after_in_child=_client.cache_clear)
 
 
-def _error(exchange: wire.Exchange, duration_ms: int) -> TransportError:
+def _error(exchange: wire.Exchange) -> TransportError:
+    timing = exchange.timing()
+    duration_ms = round(timing.total)
     if exchange.is_refused:
-        # The same words as for what cannot be reached: they tell nothing of the inside.
+        # No word and no phase may tell more of the inside than of an unknown name.
         return BlockedAddressError(UNREACHABLE, duration_ms)
     if exchange.is_written:
         return AmbiguousError(
             "The request was sent and the connection ended without an answer.",
             duration_ms,
+            timing,
         )
-    return NotSentError(exchange.tls_problem or UNREACHABLE, duration_ms)
+    lost = "The connection was lost before all of the request was sent."
+    problem = exchange.problem or (lost if exchange.ready_at else UNREACHABLE)
+    return NotSentError(problem, duration_ms, timing)
 
 
 def _read(response: requests.Response) -> tuple[bytes, bool]:
@@ -217,7 +234,3 @@ def _decoded(body: bytes, encoding: str) -> tuple[bytes, bool]:
     except zlib.error:
         return body, False
     return decoded, decoder.eof and len(decoded) <= MAX_BODY
-
-
-def _elapsed_ms(started: float) -> int:
-    return round((time.monotonic() - started) * 1000)

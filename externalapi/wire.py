@@ -27,17 +27,44 @@ CHUNK = 65_536
 Resolver = Callable[[str, int], list[str]]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """Where the time of one request went: phases one after the other, in milliseconds.
+
+    A phase that did not happen, or did not end, is None: on a connection that was kept
+    from an earlier request dns, connect and tls, on plain http tls. `first_byte` is
+    the time from a ready connection to the answer's first byte.
+    """
+
+    is_reused: bool = False
+    dns: float | None = None
+    connect: float | None = None
+    tls: float | None = None
+    first_byte: float | None = None
+    total: float = 0.0
+
+
 @dataclass(slots=True, kw_only=True)
 class Exchange:
-    """One request on the wire: its deadline (monotonic) and how far it got."""
+    """One request on the wire: its deadline (monotonic) and how far it got, and when.
 
+    The moments are monotonic seconds; 0 is not yet.
+    """
+
+    started: float
     deadline: float
     is_allowed_local: bool
     resolver: Resolver
     is_written: bool = False
     is_refused: bool = False
-    # What went wrong with TLS, in words for the user.
-    tls_problem: str = ""
+    # What went wrong before the request was written, in words for the user.
+    problem: str = ""
+    dialled_at: float = 0.0
+    resolved_at: float = 0.0
+    connected_at: float = 0.0
+    secured_at: float = 0.0
+    ready_at: float = 0.0
+    answered_at: float = 0.0
 
     def remaining(self) -> float:
         """Return the seconds left; raises TimeoutError when there are none."""
@@ -45,6 +72,21 @@ class Exchange:
         if left <= 0:
             raise TimeoutError("the deadline has passed")
         return left
+
+    def timing(self) -> Timing:
+        """Return how long each phase took until now."""
+        return Timing(
+            is_reused=bool(self.ready_at) and not self.dialled_at,
+            dns=_ms(self.dialled_at, self.resolved_at),
+            connect=_ms(self.resolved_at, self.connected_at),
+            tls=_ms(self.connected_at, self.secured_at),
+            first_byte=_ms(self.ready_at, self.answered_at),
+            total=_ms(self.started, time.monotonic()) or 0.0,
+        )
+
+
+def _ms(start: float, end: float) -> float | None:
+    return round((end - start) * 1000, 1) if start and end else None
 
 
 class _Current(threading.local):
@@ -85,9 +127,11 @@ def dial(host: str, port: int, exchange: Exchange) -> socket.socket:
 
     Raises GuardError when one of its addresses is denied, OSError when none answers.
     """
+    exchange.dialled_at = time.monotonic()
     addresses = exchange.resolver(host, port)
     if not addresses:
         raise OSError(f"{host} has no address")
+    exchange.resolved_at = time.monotonic()
     if not exchange.is_allowed_local and any(is_denied(ip) for ip in addresses):
         raise GuardError("This address is not on the public internet.")
     until = time.monotonic() + min(CONNECT_SECONDS, exchange.remaining())
@@ -102,8 +146,19 @@ def dial(host: str, port: int, exchange: Exchange) -> socket.socket:
             problem = e
             continue
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        exchange.connected_at = time.monotonic()
         return sock
     raise problem or TimeoutError(f"{host} did not answer in time")
+
+
+def _unanswered(host: str, port: int, error: Exception) -> str:
+    if isinstance(error, ConnectionRefusedError):
+        reason = f"it refuses connections on port {port}"
+    elif isinstance(error, TimeoutError):
+        reason = f"it did not answer on port {port} in {CONNECT_SECONDS:g} seconds"
+    else:
+        reason = f"no connection to port {port} could be made"
+    return f"{host} cannot be reached: {reason}. Check the base URL."
 
 
 class _DeadlineReader(io.RawIOBase):
@@ -119,7 +174,10 @@ class _DeadlineReader(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int | None:
         self._sock.settimeout(self._exchange.remaining())
-        return self._raw.readinto(buffer)
+        count = self._raw.readinto(buffer)
+        if count and not self._exchange.answered_at:
+            self._exchange.answered_at = time.monotonic()
+        return count
 
     def close(self) -> None:
         self._raw.close()
@@ -148,6 +206,8 @@ class _Guarded:
             return dial(self._dns_host.strip("[]"), self.port, exchange)
         except (OSError, GuardError) as e:
             exchange.is_refused = isinstance(e, GuardError)
+            if exchange.resolved_at and not exchange.is_refused:
+                exchange.problem = _unanswered(self._dns_host, self.port, e)
             raise NewConnectionError(self, str(e)) from e  # type: ignore[arg-type]
 
     def request(self, *args: Any, **kwargs: Any) -> None:
@@ -166,6 +226,7 @@ class _Guarded:
         if self.sock is None:
             self.connect()  # type: ignore[attr-defined]
         exchange = current.exchange
+        exchange.ready_at = exchange.ready_at or time.monotonic()
         view = memoryview(data)
         while view:
             self.sock.settimeout(exchange.remaining())
@@ -186,13 +247,14 @@ class GuardedHTTPSConnection(_Guarded, HTTPSConnection):
     def connect(self) -> None:
         try:
             super().connect()
+            current.exchange.secured_at = time.monotonic()
         except ssl.SSLCertVerificationError as e:
-            current.exchange.tls_problem = (
+            current.exchange.problem = (
                 f"The server's certificate is not valid: {e.verify_message}"
             )
             raise
         except ssl.SSLError as e:
-            current.exchange.tls_problem = (
+            current.exchange.problem = (
                 f"A secure connection could not be made: {e.reason or e}"
             )
             raise

@@ -158,14 +158,58 @@ def test_the_environments_proxies_and_passwords_are_ignored(
     assert b"authorization" not in server.requests[0].lower()
 
 
+# Where the time went
+
+
+def test_the_first_byte_is_told_from_the_whole_answer(client, serve):
+    def slow(connection, server):
+        while server.read_request(connection):
+            server.released.wait(0.1)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n")
+            server.released.wait(0.2)
+            connection.sendall(b"{}")
+
+    timing = client.send(request(serve(slow)), "k").timing
+    assert timing.dns is not None
+    assert timing.connect is not None
+    assert timing.tls is None, "plain http has none"
+    assert timing.first_byte is not None
+    assert 100 <= timing.first_byte < timing.total - 150
+    assert not timing.is_reused
+
+
+def test_a_kept_connection_says_so(client, serve):
+    server = serve(always(response()))
+    first, second = (client.send(request(server), "k").timing for _ in range(2))
+    assert not first.is_reused
+    assert second.is_reused
+    assert (second.dns, second.connect) == (None, None)
+    assert second.first_byte is not None
+    assert second.first_byte > 0
+
+
+def test_a_request_without_an_answer_says_how_far_it_got(client, serve):
+    def hang_up(connection, server):
+        server.read_request(connection)
+
+    with pytest.raises(AmbiguousError) as error:
+        client.send(request(serve(hang_up)), "k")
+    assert error.value.timing.connect is not None
+    assert error.value.timing.first_byte is None
+    assert error.value.timing.total > 0
+
+
 # What is certain about a request that got no answer
 
 
 def test_a_refused_connection_was_not_sent(client, serve):
     server = serve(always(response()))
     server.__exit__()
-    with pytest.raises(NotSentError, match="cannot be reached"):
+    refused = f"it refuses connections on port {server.port}"
+    with pytest.raises(NotSentError, match=refused) as error:
         client.send(request(server), "k")
+    assert error.value.timing.dns is not None
+    assert error.value.timing.connect is None
 
 
 def test_an_unknown_host_was_not_sent():
@@ -183,7 +227,7 @@ def test_a_connection_lost_while_writing_was_not_sent(client, serve):
         connection.recv(1000)
         reset(connection)
 
-    with pytest.raises(NotSentError):
+    with pytest.raises(NotSentError, match="lost before all of the request was sent"):
         client.send(request(serve(hang_up), body=b"x" * 20_000_000), "k")
 
 

@@ -130,7 +130,8 @@ def test_an_address_that_cannot_be_reached_is_explained(admin_client, settings, 
     connection = make_connection(base_url="http://127.0.0.1:1")
     version = make_version({"a": 1}, [], connection=connection)
     page = admin_client.post(page_of(version), {}, follow=True).content.decode()
-    assert "cannot be reached from here. Check the base URL. Nothing was sent." in page
+    assert "it refuses connections on port 1. Check the base URL." in page
+    assert "Nothing was sent." in page
     assert "No answer" in page
 
 

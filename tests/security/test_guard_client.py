@@ -57,11 +57,13 @@ def test_one_address_inside_refuses_the_host(addresses, dialled):
     with pytest.raises(BlockedAddressError) as error:
         client.send(request(), "k")
     assert dialled == []
-    # The words must not tell what is inside.
-    assert (
-        str(error.value)
-        == "The address cannot be reached from here. Check the base URL."
-    )
+    # Neither words nor phases tell more of the inside than of a name that is unknown.
+    with pytest.raises(NotSentError) as unknown:
+        GuardedClient(resolver=lambda host, port: []).send(request(), "k")
+    assert str(error.value) == str(unknown.value)
+    assert "cannot be reached from here" in str(error.value)
+    phases = (error.value.timing.dns, error.value.timing.connect)
+    assert phases == (unknown.value.timing.dns, unknown.value.timing.connect)
 
 
 def test_what_was_checked_is_dialled_and_looked_up_once(dialled):
@@ -202,6 +204,11 @@ def test_name_and_certificate_are_the_original_hosts(over_tls, tmp_path):
     answer, server = over_tls(context, ca_file)
     assert answer.status == 201
     assert set(names) == {NAME}
+    timing = answer.timing
+    assert timing.dns is not None
+    assert timing.connect is not None
+    assert timing.tls is not None
+    assert timing.tls > 0
     assert f"Host: {NAME}:{server.port}".encode() in server.requests[0]
 
 
