@@ -20,7 +20,10 @@ MAY_IMPORT_REQUESTS = {"externalapi/client.py"}
 PURE = (
     "externalapi/answers.py",
     "externalapi/batching.py",
+    "externalapi/layout.py",
     "externalapi/parameters.py",
+    "externalapi/pasted/curl.py",
+    "externalapi/pasted/suggestions.py",
     "externalapi/placeholders.py",
     "engagements/personalization.py",
     "engagements/retries.py",
