@@ -6,6 +6,8 @@ class EngagementsConfig(AppConfig):
     verbose_name = "Engagements"
 
     def ready(self) -> None:
-        from engagements import doorbell
+        from engagements import doorbell, usage
+        from externalapi.usage import UsedBy, register
 
         doorbell.connect()
+        register(UsedBy(uses=usage.uses, live_versions=usage.live_versions))

@@ -294,7 +294,9 @@ def is_locked(engagement: Engagement) -> bool:
 
 def _versions(engagement: Engagement) -> QuerySet[ExternalAPIVersion]:
     """Each External API's current version, and the one that is pinned already."""
-    current = Q(pk=F("external_api__current_version"))
+    current = Q(
+        pk=F("external_api__current_version"), external_api__archived_at__isnull=True
+    )
     pinned = Q(pk=engagement.version_id) if engagement.version_id else Q()
     return (
         ExternalAPIVersion.objects.filter(current | pinned)

@@ -8,6 +8,7 @@ from django.utils import timezone
 from engagements import doorbell, runs, schedule
 from engagements.models import Batch, Delivery, Engagement, Run
 from engagements.rendering import compile_recipe
+from externalapi.models import ExternalAPI
 from segments.models import Segment, Transition
 
 State = Engagement.State
@@ -44,6 +45,13 @@ def activate(engagement: Engagement) -> None:
 
 
 def _check(engagement: Engagement) -> None:
+    # Locked, so that nobody archives it meanwhile (externalapi.archive).
+    apis = ExternalAPI.objects.select_for_update(of=("self",), no_key=True)
+    if apis.get(pk=engagement.version.external_api_id).archived_at:
+        raise ActivationError(
+            f"The External API “{engagement.version.external_api}” is archived."
+            " Unarchive it first."
+        )
     if not engagement.segment.is_active:
         raise ActivationError(
             f"The segment “{engagement.segment}” is switched off. Switch it on first."

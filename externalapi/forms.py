@@ -205,6 +205,13 @@ class ExternalAPIForm(forms.ModelForm):  # type: ignore[type-arg]
         help_text="How many people go into one request. Your Braze contract says it.",
     )
     parameters = ParametersField(required=False)
+    note = forms.CharField(
+        label="What did you change, and why?",
+        required=False,
+        max_length=255,
+        widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"}),
+        help_text="Optional. It stands beside the new version.",
+    )
 
     class Meta:
         model = ExternalAPI

@@ -4,7 +4,10 @@ from django.conf import settings
 from django.core.serializers.json import DjangoJSONEncoder
 from django.core.validators import MinValueValidator
 from django.db import models
+from django.db.models import Case, Exists, OuterRef, Q, Value, When
 from django.urls import reverse
+
+from externalapi import usage
 
 
 class Connection(models.Model):
@@ -45,8 +48,44 @@ class Connection(models.Model):
         return self.name
 
 
+class ExternalAPIQuerySet(models.QuerySet["ExternalAPI"]):
+    def offered(self) -> "ExternalAPIQuerySet":
+        """Those that an engagement may choose."""
+        return self.filter(archived_at__isnull=True, current_version__isnull=False)
+
+    def with_status(self) -> "ExternalAPIQuerySet":
+        """Annotate `status`, a value of ExternalAPI.Status."""
+        versions = ExternalAPIVersion.objects.filter(external_api=OuterRef("pk"))
+        live = Q()
+        for version_ids in usage.live_versions():
+            live |= Q(Exists(versions.filter(pk__in=version_ids)))
+        tested = ConfigurationTest.objects.filter(
+            version=OuterRef("current_version"), is_success=True
+        )
+        status = ExternalAPI.Status
+        return self.annotate(
+            status=Case(
+                When(archived_at__isnull=False, then=Value(status.ARCHIVED)),
+                *([When(live, then=Value(status.LIVE))] if live else []),
+                When(Exists(tested), then=Value(status.TESTED)),
+                default=Value(status.DRAFT),
+                output_field=models.CharField(),
+            )
+        )
+
+
 class ExternalAPI(models.Model):
     """A request template on a connection; what shapes a request is in its versions."""
+
+    class Status(models.TextChoices):
+        """Worked out, but for the last: see ExternalAPIQuerySet.with_status."""
+
+        # Until a test of the current version succeeds.
+        DRAFT = "draft", "Draft"
+        TESTED = "tested", "Tested"
+        # An active engagement uses one of its versions.
+        LIVE = "live", "Live"
+        ARCHIVED = "archived", "Archived"
 
     class Channel(models.TextChoices):
         CDP = "customer_data", "Customer data"
@@ -79,8 +118,11 @@ class ExternalAPI(models.Model):
         editable=False,
         related_name="+",
     )
+    archived_at = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
+
+    objects = ExternalAPIQuerySet.as_manager()
 
     class Meta:
         verbose_name = "External API"
@@ -92,6 +134,14 @@ class ExternalAPI(models.Model):
 
     def get_absolute_url(self) -> str:
         return reverse("admin:externalapi_externalapi_change", args=[self.pk])
+
+    def find_status(self) -> "ExternalAPI.Status":
+        found = ExternalAPI.objects.with_status().get(pk=self.pk)
+        return ExternalAPI.Status(found.status)  # type: ignore[attr-defined]
+
+    def uses(self) -> list[usage.Use]:
+        """The engagements that were made with any of its versions."""
+        return usage.uses_of(self.versions.values_list("pk", flat=True))
 
 
 class ExternalAPIVersion(models.Model):
@@ -128,6 +178,7 @@ class ExternalAPIVersion(models.Model):
         max_length=32, choices=Batching, default=Batching.BRAZE_75_COMBINED
     )
     content_hash = models.CharField(max_length=64)
+    note = models.CharField("what changed, and why", max_length=255, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,

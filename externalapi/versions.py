@@ -1,6 +1,7 @@
 """Saving what shapes a request: a change is a new version, the old ones stay."""
 
 import hashlib
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
@@ -60,10 +61,14 @@ def _plain(value: Any) -> Any:
 
 @transaction.atomic
 def save_version(
-    external_api: ExternalAPI, draft: Draft, user: AbstractBaseUser | None
+    external_api: ExternalAPI,
+    draft: Draft,
+    user: AbstractBaseUser | None,
+    note: str = "",
 ) -> ExternalAPIVersion:
     """Return the version that says what the draft says; a new one where it differs.
 
+    `note` is what the author says about it, and no part of the content.
     The row of the External API is locked, so that two people who save at once make
     two versions.
     """
@@ -78,8 +83,42 @@ def save_version(
         number=(newest.first() or 0) + 1,
         content_hash=content_hash,
         created_by_id=user.pk if user else None,
+        note=note,
         **draft.stored(),
     )
     ExternalAPI.objects.filter(pk=locked.pk).update(current_version=version)
     external_api.current_version = version
     return version
+
+
+@transaction.atomic
+def clone(external_api: ExternalAPI, user: AbstractBaseUser | None) -> ExternalAPI:
+    """Make another External API with the same current version, by a free name."""
+    # Locked, so that two clicks at once make two names.
+    original = ExternalAPI.objects.select_for_update(of=("self",)).get(
+        pk=external_api.pk
+    )
+    assert original.current_version is not None
+    copy = ExternalAPI.objects.create(
+        name=_free_name(original.name), **basic_details(original)
+    )
+    save_version(copy, Draft.of(original.current_version), user)
+    return copy
+
+
+def basic_details(external_api: ExternalAPI) -> dict[str, Any]:
+    """Return what a person types of an External API itself, but for its name."""
+    return {
+        field.name: getattr(external_api, field.name)
+        for field in ExternalAPI._meta.concrete_fields
+        if field.editable and not field.auto_created and field.name != "name"
+    }
+
+
+def _free_name(name: str) -> str:
+    """Return "Track copy", else "Track copy 2" and so on."""
+    length = ExternalAPI._meta.get_field("name").max_length or 0
+    taken = set(ExternalAPI.objects.values_list("name", flat=True))
+    endings = itertools.chain([" copy"], (f" copy {n}" for n in itertools.count(2)))
+    names = (name[: length - len(ending)] + ending for ending in endings)
+    return next(free for free in names if free not in taken)

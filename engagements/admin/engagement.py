@@ -247,7 +247,7 @@ def _given(request: HttpRequest) -> dict[str, object]:
     given: dict[str, object] = {}
     if (segment := request.GET.get("segment", "")).isdecimal():
         given["segment"] = segment
-    apis = ExternalAPI.objects.filter(current_version__isnull=False)
+    apis = ExternalAPI.objects.offered()
     if (api := request.GET.get("external_api", "")).isdecimal():
         apis = apis.filter(pk=api)
     versions = list(apis.values_list("current_version", flat=True)[:2])

@@ -12,26 +12,43 @@ from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
+from externalapi.admin.life import LifePages
+from externalapi.admin.status import STATUS_TONES, StatusFilter
 from externalapi.admin.test_api import TestAPIPage
 from externalapi.braze.presets import PRESETS, Preset
+from externalapi.changes import in_words
 from externalapi.forms import ExternalAPIForm
-from externalapi.models import ConfigurationTest, ExternalAPI, ExternalAPIVersion
+from externalapi.models import (
+    ConfigurationTest,
+    ExternalAPI,
+    ExternalAPIQuerySet,
+    ExternalAPIVersion,
+)
 from externalapi.parameters import Level, Parameter
-from externalapi.versions import save_version
+from externalapi.versions import Draft, save_version
 
+BASIC = ("description", "channel", "channel_identifier")
 DETAILS = ("connection", "method", "path", "headers", "body", "batching")
 
 
 @admin.register(ExternalAPI)
-class ExternalAPIAdmin(TestAPIPage, ModelAdmin):
+class ExternalAPIAdmin(TestAPIPage, LifePages, ModelAdmin):
     form = ExternalAPIForm
-    list_display = ("name", "method", "connection", "asks_for", "last_test")
-    list_filter = ("channel",)
+    list_display = (
+        "name",
+        "status_badge",
+        "method",
+        "connection",
+        "asks_for",
+        "last_test",
+    )
+    list_filter = (StatusFilter, "channel")
     list_select_related = ("current_version__connection",)
     search_fields = ("name", "description")
     ordering = ("name",)
     change_form_template = "externalapi/change_form.html"
     change_list_template = "externalapi/change_list.html"
+    object_history_template = "externalapi/history.html"
 
     class Media:
         css = {"all": ["externalapi/pages.css"]}
@@ -43,11 +60,16 @@ class ExternalAPIAdmin(TestAPIPage, ModelAdmin):
         tests = ConfigurationTest.objects.filter(
             version__external_api=OuterRef("pk")
         ).order_by("-at")
-        queryset: QuerySet[ExternalAPI] = super().get_queryset(request)
-        return queryset.annotate(
+        queryset: ExternalAPIQuerySet = super().get_queryset(request)
+        return queryset.with_status().annotate(
             tested_at=Subquery(tests.values("at")[:1]),
             test_succeeded=Subquery(tests.values("is_success")[:1]),
         )
+
+    @display(description="status", ordering="status", label=STATUS_TONES)
+    def status_badge(self, external_api: ExternalAPI) -> tuple[str, str]:
+        status = ExternalAPI.Status(external_api.status)  # type: ignore[attr-defined]
+        return status.value, str(status.label)
 
     @admin.display(ordering="current_version__method")
     def method(self, external_api: ExternalAPI) -> SafeString | str:
@@ -98,6 +120,8 @@ class ExternalAPIAdmin(TestAPIPage, ModelAdmin):
         ]
         if obj is not None or self._preset(request):
             fieldsets.append(("Parameters", {"fields": ("parameters",)}))
+        if obj is not None:
+            fieldsets.append(("For the history", {"fields": ("note",)}))
         return fieldsets
 
     def get_readonly_fields(
@@ -143,6 +167,7 @@ class ExternalAPIAdmin(TestAPIPage, ModelAdmin):
         extra_context: dict[str, Any] | None = None,
     ) -> Any:
         context = {
+            **self._life(object_id),
             "presets": list(PRESETS.values()) if object_id is None else [],
             "preset": self._preset(request),
             # Saving leads to Test API, not to one more form.
@@ -151,11 +176,33 @@ class ExternalAPIAdmin(TestAPIPage, ModelAdmin):
         }
         return super().changeform_view(request, object_id, form_url, context)
 
+    def _life(self, object_id: str | None) -> dict[str, Any]:
+        """The status and the number of engagements, for the page of a saved one."""
+        if object_id is None or not object_id.isdecimal():
+            return {}
+        external_api = ExternalAPI.objects.with_status().filter(pk=object_id).first()
+        if external_api is None:
+            return {}
+        status = ExternalAPI.Status(external_api.status)  # type: ignore[attr-defined]
+        return {
+            "status": status,
+            "status_tone": STATUS_TONES[status],
+            "use_count": len(external_api.uses()),
+        }
+
     def save_model(
         self, request: HttpRequest, obj: ExternalAPI, form: Any, change: bool
     ) -> None:
+        before = obj.current_version
         super().save_model(request, obj, form, change)
-        save_version(obj, form.draft, request.user)  # type: ignore[arg-type]
+        note = form.cleaned_data["note"]
+        save_version(obj, form.draft, request.user, note)  # type: ignore[arg-type]
+        form.history = _in_words(form, before, obj.current_version, note)
+
+    def construct_change_message(
+        self, request: HttpRequest, form: Any, formsets: Any, add: bool = False
+    ) -> Any:
+        return form.history
 
     # Save leads to Test API
 
@@ -183,7 +230,7 @@ class ExternalAPIAdmin(TestAPIPage, ModelAdmin):
             self.admin_site.admin_view(self.test_api_view),
             name="externalapi_externalapi_test",
         )
-        return [page, *super().get_urls()]
+        return [page, *self.life_urls(), *super().get_urls()]
 
     def _can_save(self, request: HttpRequest, obj: ExternalAPI | None) -> bool:
         if obj is None:
@@ -207,3 +254,24 @@ def _preset_initial(preset: Preset) -> dict[str, Any]:
         "batching": preset.batching,
         "parameters": list(preset.parameters),
     }
+
+
+def _in_words(
+    form: ExternalAPIForm,
+    before: ExternalAPIVersion | None,
+    after: ExternalAPIVersion | None,
+    note: str,
+) -> str:
+    """What a save did, for the history."""
+    assert after is not None
+    if before is None:
+        return f"Added, as version {after.number}."
+    said = []
+    if basic := [str(form[n].label) for n in form.changed_data if n in BASIC]:
+        said.append(f"Changed: {', '.join(basic)}.")
+    if after != before:
+        changed = in_words(Draft.of(before), Draft.of(after))
+        said.append(f"Version {after.number}: {changed}.")
+    if note:
+        said.append(f"Why: {note}")
+    return " ".join(said) or "Saved without a change."

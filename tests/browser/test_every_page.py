@@ -9,6 +9,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from engagements.models import Engagement
 from externalapi.models import ExternalAPI
+from tests import factories
 from tests.browser import axe
 from tests.browser.conftest import DESKTOP, Shot
 from tests.site.world import World
@@ -39,6 +40,14 @@ def addresses(admin) -> Iterator[dict[str, str]]:
     found["test"] = world.url("externalapi_externalapi_test")
     tests = world.rows[ExternalAPI].current_version.tests  # type: ignore[attr-defined]
     found["answer"] = f"{found['test']}?test={tests.get().pk}"
+    for page in ("versions", "used", "clone", "archive", "unarchive"):
+        found[page] = world.url(f"externalapi_externalapi_{page}")
+    second = factories.make_version(
+        external_api=world.rows[ExternalAPI],  # type: ignore[arg-type]
+        body={"attributes": [{"external_id": "{{User ID}}"}]},
+    )
+    restore = world.url("externalapi_externalapi_restore")
+    found["restore"] = f"{restore}?version={second.number - 1}"
     found["rotate"] = world.url("segments_source_rotate")
     found["activate"] = world.url("engagements_engagement_activate")
     found["at work"] = reverse(

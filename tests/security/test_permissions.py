@@ -16,7 +16,8 @@ from django.urls import URLPattern, reverse
 
 from engagements.forms import EngagementForm
 from engagements.models import Attempt, Batch, Delivery, Engagement, Run
-from externalapi.models import Connection, ExternalAPI
+from externalapi.archive import archive
+from externalapi.models import Connection, ExternalAPI, ExternalAPIVersion
 from segments.models import Event, InboxMessage, Profile, Segment, Source
 from tests import factories
 from tests.site.world import World, prefix
@@ -55,6 +56,12 @@ MODELS: dict[type[Model], tuple[str, str, str, str]] = {
 # Further pages of a row, which show or ask and change nothing.
 PAGES = {
     "externalapi_externalapi_test": "MED",
+    "externalapi_externalapi_versions": "MVEAD",
+    "externalapi_externalapi_used": "MVEAD",
+    "externalapi_externalapi_restore": "MED",
+    "externalapi_externalapi_clone": "MED",
+    "externalapi_externalapi_archive": "MED",
+    "externalapi_externalapi_unarchive": "MED",
     "segments_source_rotate": "ED",
     "engagements_engagement_report": "MVEAD",
     "engagements_engagement_activate": "VD",
@@ -76,8 +83,10 @@ ACTS = {
     "engagements_batch_resend": ("VED", "uncertain", "pending"),
     "engagements_batch_mark_sent": ("VED", "uncertain", "done"),
 }
-# The row is a draft, which has nothing to pause: who may is led back to its page.
-NOT_FOR_A_DRAFT = {
+# Who may is led back to the row's page: a draft has nothing to pause, and nobody said
+# which version to restore.
+LED_BACK = {
+    "externalapi_externalapi_restore",
     "engagements_engagement_pause",
     "engagements_engagement_resume",
     "engagements_engagement_end",
@@ -143,7 +152,7 @@ def test_a_group_opens_its_pages_and_no_other(client, letter):
     client.force_login(member(letter))
     expected, found = {}, {}
     for page, (url, who) in pages(world).items():
-        allowed = 302 if page in NOT_FOR_A_DRAFT else 200
+        allowed = 302 if page in LED_BACK else 200
         expected[page] = allowed if letter in who else 403
         found[page] = client.get(url).status_code
     assert found == expected
@@ -283,6 +292,34 @@ def test_a_row_is_deleted_by_those_who_may(client, model, letter):
     may_delete = letter in MODELS[model][3]
     assert answer.status_code == (302 if may_delete else 403)
     assert model._default_manager.filter(pk=row.pk).exists() is not may_delete
+
+
+@pytest.mark.parametrize("letter", LETTERS)
+@pytest.mark.parametrize("page", ["restore", "clone", "archive", "unarchive"])
+def test_an_external_api_lives_on_by_those_who_may_change_it(client, page, letter):
+    world = World()
+    Engagement.objects.all().update(state="draft")
+    external_api = world.rows[ExternalAPI]
+    assert isinstance(external_api, ExternalAPI)
+    old = external_api.current_version
+    assert old is not None
+    factories.make_version(external_api=external_api, path="/another")
+
+    def look() -> object:
+        return (
+            list(ExternalAPI.objects.order_by("pk").values("pk", "archived_at")),
+            ExternalAPIVersion.objects.count(),
+        )
+
+    if page == "unarchive":
+        archive(external_api)
+    before = look()
+    client.force_login(member(letter))
+    url = world.url(f"externalapi_externalapi_{page}")
+    answer = client.post(url, {"version": old.number})
+    may_change = letter in "MED"
+    assert answer.status_code == (302 if may_change else 403)
+    assert (look() != before) is may_change
 
 
 def test_a_key_is_set_by_those_who_may_use_secrets(client):

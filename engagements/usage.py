@@ -1,0 +1,35 @@
+"""What the External API's pages ask about engagements (externalapi.usage)."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.db.models import QuerySet
+
+from engagements import reports
+from engagements.models import Engagement
+from externalapi.usage import Use
+
+AT_REST = (Engagement.State.DRAFT, Engagement.State.ENDED)
+
+
+def uses(version_ids: Iterable[int]) -> list[Use]:
+    """The engagements of these versions, by name."""
+    engagements = Engagement.objects.filter(version__in=list(version_ids))
+    return [_use(engagement) for engagement in engagements.order_by("name")]
+
+
+def live_versions() -> QuerySet[Engagement, Any]:
+    active = Engagement.objects.filter(state=Engagement.State.ACTIVE)
+    return active.order_by().values("version")
+
+
+def _use(engagement: Engagement) -> Use:
+    return Use(
+        name=engagement.name,
+        url=engagement.get_absolute_url(),
+        state=engagement.get_state_display(),
+        tone=reports.ENGAGEMENT_TONES[engagement.state],
+        version_id=engagement.version_id,
+        is_live=engagement.state == Engagement.State.ACTIVE,
+        is_at_work=engagement.state not in AT_REST,
+    )

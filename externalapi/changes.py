@@ -1,0 +1,103 @@
+"""What differs between two versions of an External API, field by field, in words."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Field, Model
+from django.utils.text import capfirst
+
+from externalapi.diff import Row, diff_lines
+from externalapi.models import ExternalAPIVersion
+from externalapi.parameters import Level, Parameter
+from externalapi.versions import CONTENT, Draft
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One field that differs, by the name that the screen has for it."""
+
+    label: str
+    rows: tuple[Row, ...]
+
+
+def changes(old: Draft, new: Draft) -> list[Change]:
+    """Return the fields that differ, in the order of the form."""
+    return [
+        Change(label=label_of(name), rows=_rows(name, before, after))
+        for name in CONTENT
+        if (before := readable(name, getattr(old, name)))
+        != (after := readable(name, getattr(new, name)))
+    ]
+
+
+def in_words(old: Draft, new: Draft) -> str:
+    """Name the fields that differ: "Path, JSON body"; empty where none does."""
+    return ", ".join(change.label for change in changes(old, new))
+
+
+def label_of(name: str) -> str:
+    return capfirst(str(_field(name).verbose_name))
+
+
+def readable(name: str, value: Any) -> str:
+    """Return a field's value as text, a line for each thing in it."""
+    if name == "parameters":
+        # By name: a parameter that stands elsewhere in the body is the same one.
+        by_name = sorted(value, key=lambda parameter: parameter.name)
+        return "\n".join(parameter_in_words(parameter) for parameter in by_name)
+    choices = dict(_field(name).flatchoices)
+    if isinstance(value, str) and value in choices:
+        return str(choices[value])
+    return _text(value)
+
+
+def _field(name: str) -> "Field[Any, Any]":
+    field = ExternalAPIVersion._meta.get_field(name)
+    assert isinstance(field, Field)
+    return field
+
+
+def parameter_in_words(parameter: Parameter) -> str:
+    return f"{parameter.name}: {', '.join(_settings(parameter))}"
+
+
+def _rows(name: str, before: str, after: str) -> tuple[Row, ...]:
+    if name != "parameters":
+        return tuple(diff_lines(before, after))
+    old, new = _by_name(before), _by_name(after)
+    names = sorted(old.keys() | new.keys())
+    return tuple(
+        row for n in names for row in diff_lines(old.get(n, ""), new.get(n, ""))
+    )
+
+
+def _by_name(parameters: str) -> dict[str, str]:
+    """What `readable` says of each parameter, so that one is compared with itself."""
+    return {line.partition(": ")[0]: line for line in parameters.splitlines()}
+
+
+def _text(value: Any) -> str:
+    match value:
+        case None | "":
+            return ""
+        case bool():
+            return "Yes" if value else "No"
+        case Mapping() if all(isinstance(item, str) for item in value.values()):
+            return "\n".join(f"{key}: {item}" for key, item in sorted(value.items()))
+        case Mapping() | list() | tuple():
+            return json.dumps(value, indent=2, ensure_ascii=False, default=str)
+        case Model():
+            return str(value)
+    return str(value)
+
+
+def _settings(parameter: Parameter) -> Iterator[str]:
+    yield parameter.type.label
+    yield parameter.level.label
+    yield "required" if parameter.required else "optional"
+    if parameter.level is Level.FIXED:
+        yield f"value “{parameter.value}”"
+    elif parameter.default:
+        yield f"default “{parameter.default}”"
