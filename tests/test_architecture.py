@@ -20,6 +20,7 @@ MAY_IMPORT_REQUESTS = {"externalapi/client.py"}
 PURE = (
     "externalapi/answers.py",
     "externalapi/batching.py",
+    "externalapi/braze/lint.py",
     "externalapi/layout.py",
     "externalapi/parameters.py",
     "externalapi/pasted/curl.py",

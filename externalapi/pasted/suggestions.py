@@ -12,6 +12,7 @@ from datetime import datetime
 from urllib.parse import quote, unquote
 
 from externalapi.body import BodyError
+from externalapi.gaps import gaps
 from externalapi.layout import Path, spans
 from externalapi.parameters import JSON, Level, Parameter, ParameterType
 from externalapi.pasted.imported import BodyKind, Imported, Place, Suggestion
@@ -19,13 +20,6 @@ from externalapi.placeholders import find
 
 MAX_SUGGESTIONS = 100
 
-_GAP = re.compile(
-    r"<(?P<angle>[A-Za-z][\w .-]{0,60})>"
-    r"|(?<![{$])\{(?P<curly>[A-Za-z_][\w .-]{0,60})\}(?!\})"
-    r"|\$\{(?P<braced>\w{1,60})\}|\$(?P<dollar>[A-Z_][A-Z0-9_]{1,60})"
-    r"|(?P<yours>\b(?:YOUR|MY|INSERT)[_-][A-Z0-9_-]{1,60}|\byour[_-][a-z0-9_-]{1,60}"
-    r"|\b[a-z0-9]+(?:_[a-z0-9]+)*_(?:here|identifier(?:_\d+)?))"
-)
 _COLON = re.compile(r":(?P<colon>[A-Za-z_]\w{0,60})")
 # Ids in a path: a number, a hexadecimal text, a UUID.
 _ID = re.compile(
@@ -173,10 +167,10 @@ def _in_path(path: str) -> Iterator[_Value]:
     before = ""
     for index, segment in enumerate(path.split("/")):
         text = unquote(segment)
-        gaps = list(_gaps(Place.PATH, (before, index), text))
+        found = list(_gaps(Place.PATH, (before, index), text))
         colon = _COLON.fullmatch(text)
-        if gaps:
-            yield from gaps
+        if found:
+            yield from found
         elif colon or _ID.fullmatch(text):
             yield _Value(
                 place=Place.PATH,
@@ -189,17 +183,14 @@ def _in_path(path: str) -> Iterator[_Value]:
 
 
 def _in_text(place: Place, path: Path, text: str, *, always: bool) -> Iterator[_Value]:
-    gaps = list(_gaps(place, path, text))
-    yield from gaps
-    if always and not gaps and text and "{{" not in text:
+    found = list(_gaps(place, path, text))
+    yield from found
+    if always and not found and text and "{{" not in text:
         yield _Value(place=place, path=path, text=text, whole=text)
 
 
 def _gaps(place: Place, path: Path, text: str) -> Iterator[_Value]:
-    # Markup has angle brackets of its own.
-    if "</" in text or "/>" in text:
-        return
-    for found in _GAP.finditer(text):
+    for found in gaps(text):
         yield _Value(
             place=place,
             path=path,
