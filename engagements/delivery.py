@@ -20,7 +20,7 @@ import orjson
 from django.conf import settings
 from django.db import connection, transaction
 
-from engagements import audience, outcomes, pacing, runs
+from engagements import audience, breaker, outcomes, runs
 from engagements.letters import Letter, Result
 from engagements.models import Attempt, Engagement, Run
 from engagements.rendering import Recipe, Skip, compile_recipe
@@ -123,12 +123,12 @@ def drain(
         while time.monotonic() < deadline:
             taken_in = audience.expand(audience.expandable_runs())
             claims = claim(CLAIM)
-            if len(claims) == CLAIM and call_for_help:
+            # Not before a whole handful went out: while a connection is probed, who
+            # came to help would find nothing and leave.
+            if claims and _process(claims, senders) == CLAIM and call_for_help:
                 call_for_help()
                 call_for_help = None
-            if claims:
-                _process(claims, senders)
-            elif not taken_in and not _linger(deadline):
+            elif not claims and not taken_in and not _linger(deadline):
                 break
     runs.finish()
     return _has_due_work()
@@ -145,7 +145,8 @@ def claim(limit: int) -> list[Claim]:
         ]
 
 
-def _process(claims: Sequence[Claim], senders: ThreadPoolExecutor) -> None:
+def _process(claims: Sequence[Claim], senders: ThreadPoolExecutor) -> int:
+    """Send what is claimed; return how many requests that were."""
     letters = list(_write(claims))
     paced = list(_pace(letters))
     intended = _intend(paced)
@@ -153,6 +154,8 @@ def _process(claims: Sequence[Claim], senders: ThreadPoolExecutor) -> None:
     # Braze has answered: what is not written down now would be in doubt for ever.
     lease = settings.DELIVERY_LEASE.total_seconds()
     insist(lambda: outcomes.record(results), lease)
+    breaker.note(paced, results)
+    return len(results)
 
 
 def _write(claims: Sequence[Claim]) -> Iterator[Letter]:
@@ -275,7 +278,7 @@ def _pace(letters: Iterable[Letter]) -> Iterator[Letter]:
         else:
             by_connection[letter.run.version.connection_id].append(letter)
     for connection_id, waiting in by_connection.items():
-        permits = pacing.take(connection_id, len(waiting))
+        permits = breaker.take(connection_id, len(waiting))
         yield from waiting[: permits.granted]
         for letter in waiting[permits.granted :]:
             outcomes.put_back(letter.batch_id, letter.token, permits.wait)

@@ -48,6 +48,8 @@ class Result:
     status: int | None
     duration_ms: int
     response_head: str
+    # What to do about an answer that stops the engagement.
+    advice: str = ""
 
     @property
     def is_accepted_whole(self) -> bool:
@@ -58,9 +60,12 @@ class Result:
     def of_answer(cls, letter: Letter, answer: client.Answer) -> "Result":
         # Masked before it is cut: half a key is not found any more.
         text = secrets.redact(answer.body.decode(errors="replace"), letter.key)
+        verdict = _verdict(answer)
+        is_blocked = verdict.outcome is Outcome.BLOCKED
         return cls(
             letter=letter,
-            verdict=_verdict(answer),
+            verdict=verdict,
+            advice=answers.explain(answer, verdict) if is_blocked else "",
             status=answer.status,
             duration_ms=answer.duration_ms,
             response_head=_storable(text)[:RESPONSE_HEAD],

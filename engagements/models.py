@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Iterable
+from datetime import datetime
 
 from django.conf import settings
 from django.db import models
@@ -72,7 +73,12 @@ class Engagement(models.Model):
     state = models.CharField(
         max_length=16, choices=State, default=State.DRAFT, editable=False
     )
+    # Why the engine stopped it: it is blocked, or paused by itself.
     blocked_reason = models.TextField(blank=True, editable=False)
+    # The version of the key that was refused: with a newer one it goes on by itself.
+    blocked_key_version = models.PositiveIntegerField(null=True, editable=False)
+    # Its owner is still to be told that it was stopped.
+    is_notice_due = models.BooleanField(default=False, db_default=False, editable=False)
     activated_at = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
@@ -108,9 +114,15 @@ class Engagement(models.Model):
     def move(
         self, old: Iterable[str], new: "Engagement.State", reason: str = ""
     ) -> bool:
-        """Move from one of the states `old` to `new`; False when someone was first."""
+        """Move from one of the states `old` to `new`; False when someone was first.
+
+        With a reason it is the engine that stops it, and its owner is told.
+        """
         moved = Engagement.objects.filter(pk=self.pk, state__in=list(old)).update(
-            state=new, blocked_reason=reason
+            state=new,
+            blocked_reason=reason,
+            blocked_key_version=None,
+            is_notice_due=bool(reason),
         )
         self.refresh_from_db(fields=["state", "blocked_reason"])
         return bool(moved)
@@ -356,8 +368,30 @@ class Destination(models.Model):
     burst_used = models.PositiveIntegerField(default=0, db_default=0)
     hour_started_at = models.DateTimeField(db_default=Now())
     hour_used = models.PositiveIntegerField(default=0, db_default=0)
+    # The claim passes it by until then: a rate limit, an open breaker, or a probe.
     blocked_until = models.DateTimeField(null=True)
+    # The breaker (engagements.breaker).
     failures_in_a_row = models.PositiveIntegerField(default=0, db_default=0)
+    window_started_at = models.DateTimeField(null=True)
+    window_attempts = models.PositiveIntegerField(default=0, db_default=0)
+    window_failures = models.PositiveIntegerField(default=0, db_default=0)
+    times_opened = models.PositiveIntegerField(default=0, db_default=0)
+    # Its last answer was no success: one request goes first.
+    is_wary = models.BooleanField(default=False, db_default=False)
+    probing_until = models.DateTimeField(null=True)
+    # To within some seconds.
+    succeeded_at = models.DateTimeField(null=True)
+    last_problem = models.TextField(blank=True, db_default="")
+    last_problem_at = models.DateTimeField(null=True)
 
     def __str__(self) -> str:
         return f"Budget of {self.connection}"
+
+    def is_open_at(self, now: datetime) -> bool:
+        """Whether the breaker keeps everybody away."""
+        blocked = self.blocked_until
+        return bool(self.times_opened) and blocked is not None and blocked > now
+
+    def is_probed_at(self, now: datetime) -> bool:
+        """Whether a few requests are on their way to find out how it does."""
+        return self.probing_until is not None and self.probing_until > now

@@ -13,12 +13,11 @@ from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from engagements import pacing, retries
+from engagements import blocking, pacing, retries
 from engagements.letters import Letter, Result
 from engagements.models import Attempt, Batch, Delivery, Engagement
 from externalapi import secrets
 from externalapi.answers import Outcome
-from externalapi.models import Connection
 
 FINISH_ATTEMPTS = """
     UPDATE engagements_attempt a
@@ -224,24 +223,9 @@ def _refused(result: Result) -> None:
 
 
 def _blocked(result: Result) -> None:
-    """A wrong key or address is everybody's: stop the engagement, use nothing up.
-
-    Not where the key was replaced while this request was on its way: with the new one
-    it is simply sent again.
-    """
-    letter = result.letter
-    if not _has_new_key(letter):
-        reason = secrets.redact(result.verdict.message, letter.key)
-        letter.run.engagement.move(
-            [Engagement.State.ACTIVE], Engagement.State.BLOCKED, reason
-        )
-    _release(letter, Batch.State.PENDING, timedelta(0), attempts=-1)
-
-
-def _has_new_key(letter: Letter) -> bool:
-    used = letter.run.version.connection
-    newer = Connection.objects.filter(pk=used.pk, key_version__gt=used.key_version)
-    return newer.exists()
+    """A wrong key or address is everybody's: nothing is used up."""
+    blocking.block(result)
+    _release(result.letter, Batch.State.PENDING, timedelta(0), attempts=-1)
 
 
 def doubt(batch_id: int, token: uuid.UUID | None) -> None:

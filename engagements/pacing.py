@@ -79,8 +79,10 @@ def close(connection_id: int, wait: timedelta) -> None:
     """Nobody sends on this connection for `wait`: the other side asked for it."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "UPDATE engagements_destination SET blocked_until ="
-            " greatest(blocked_until, clock_timestamp() + make_interval(secs => %s))"
+            # Not to the end of a probe: this is the probe's answer.
+            "UPDATE engagements_destination SET blocked_until = greatest("
+            " nullif(blocked_until, probing_until),"
+            " clock_timestamp() + make_interval(secs => %s))"
             " WHERE connection_id = %s",
             [wait.total_seconds(), connection_id],
         )

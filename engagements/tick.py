@@ -5,7 +5,7 @@ import logging
 from django.db import connection
 from django.utils import timezone
 
-from engagements import doorbell, recovery, runs, schedule
+from engagements import blocking, doorbell, recovery, runs, schedule
 from segments import inbox, membership
 from segments.tasks import wake_inbox
 
@@ -23,6 +23,7 @@ def tick() -> bool:
         if reaped := recovery.reap():
             logger.warning("Took back %d batches whose worker went away", reaped)
         now = timezone.now()
+        blocking.resume_with_new_keys()
         membership.refresh_due(now)
         schedule.make_due_runs(now)
         runs.finish()

@@ -1,9 +1,14 @@
 """The key, or the External API, changes while people are being sent."""
 
+from contextlib import ExitStack
+from datetime import timedelta
+
 import pytest
+from django.utils import timezone
 
 from engagements import delivery, lifecycle
-from engagements.models import Attempt, Batch, Engagement
+from engagements.models import Attempt, Batch, Destination, Engagement
+from engagements.tick import tick
 from externalapi import secrets
 from externalapi.versions import Draft, save_version
 from tests import factories
@@ -15,28 +20,124 @@ pytestmark = pytest.mark.django_db(transaction=True)
 WRONG = "wrong-key-0123456789"
 
 
-def test_a_key_that_stops_working_costs_one_handful_of_requests(active, sandbox, braze):
+REFUSED = {"kind": "status", "status": 401, "times": None}
+
+
+def one_by_one(braze):
+    return factories.make_version(connection=braze, batching="one")
+
+
+def test_a_wrong_key_costs_three_requests_and_a_new_one_resumes(active, sandbox, braze):
+    """However many workers there are, and whatever else uses the key."""
+    engagements = [active(100, version=one_by_one(braze)) for _ in range(3)]
+    secrets.set_key(braze, WRONG)
+
+    with ExitStack() as threads:
+        for _ in range(4):
+            threads.enter_context(drains.in_thread(drains.once))
+    tick()
+    drains.once()
+
+    assert len(sandbox.requests()) <= 3
+    for engagement in engagements:
+        engagement.refresh_from_db()
+        assert engagement.state == Engagement.State.BLOCKED
+        assert "Check that it was copied whole" in engagement.blocked_reason
+        assert "With a new key it goes on by itself" in engagement.blocked_reason
+
+    secrets.set_key(braze, sandbox.key)
+    tick()
+    for engagement in engagements:
+        engagement.refresh_from_db()
+        assert engagement.state == Engagement.State.ACTIVE
+        drains.to_the_end(engagement)
+    for engagement in engagements:
+        assert drains.states(engagement) == {"sent": 100}
+        assert set(batches(engagement).values_list("attempt_count", flat=True)) == {1}
+
+
+def test_a_key_that_stops_working_costs_what_was_on_the_wire(active, sandbox, braze):
     people = 120
-    version = factories.make_version(connection=braze, batching="one")
-    engagement = active(people, version=version)
-    refused = {"kind": "status", "status": 401, "times": None}
-    sandbox.faults([{"kind": "pass", "times": 40}, refused])
+    engagement = active(people, version=one_by_one(braze))
+    sandbox.faults([{"kind": "pass", "times": 40}, REFUSED])
 
     drains.once()
     drains.once()
 
     engagement.refresh_from_db()
     assert engagement.state == Engagement.State.BLOCKED
-    assert len(sandbox.requests()) <= 40 + delivery.CLAIM
-    assert drains.states(engagement) == {"sent": 40, "pending": people - 40}
+    assert len(sandbox.requests()) <= 40 + delivery.SENDERS
 
     sandbox.clear_faults()
     assert lifecycle.resume(engagement)
     drains.to_the_end(engagement)
 
     assert drains.states(engagement) == {"sent": people}
-    assert set(Batch.objects.values_list("attempt_count", flat=True)) == {1}
+    assert set(batches(engagement).values_list("attempt_count", flat=True)) == {1}
     invariants.check(engagement, sandbox, sandbox.key)
+
+
+def batches(engagement: Engagement):
+    return Batch.objects.filter(run__engagement=engagement)
+
+
+def test_a_key_that_stopped_working_between_two_sendings_costs_three(
+    active, sandbox, braze
+):
+    engagement = active(0, trigger="on_entry", version=one_by_one(braze))
+    enter(engagement, 40)
+    drains.once()
+    sandbox.faults([REFUSED])
+    a_while_later = timezone.now() - timedelta(minutes=2)
+    Destination.objects.update(succeeded_at=a_while_later)
+    enter(engagement, 200)
+
+    drains.once()
+
+    assert len(sandbox.requests()) <= 40 + 3
+    engagement.refresh_from_db()
+    assert engagement.state == Engagement.State.BLOCKED
+    sandbox.clear_faults()
+    lifecycle.resume(engagement)
+    drains.to_the_end(engagement)
+    assert drains.states(engagement) == {"sent": 240}
+
+
+def enter(engagement: Engagement, count: int) -> None:
+    for person in factories.make_people(count):
+        factories.enter(engagement.segment, person)
+
+
+@pytest.mark.parametrize("code", [403, 404, 302])
+def test_a_wrong_address_stops_one_external_api_alone(active, sandbox, braze, code):
+    wrong, right = (active(100, version=one_by_one(braze)) for _ in range(2))
+    sandbox.faults(
+        [
+            {"kind": "status", "status": code, "times": None, "external_id": one}
+            for one in people(wrong)
+        ]
+    )
+
+    for _ in range(8):
+        drains.once()
+        drains.make_due(right)
+
+    wrong.refresh_from_db()
+    assert wrong.state == Engagement.State.BLOCKED
+    assert str(code) in wrong.blocked_reason
+    assert "by itself" not in wrong.blocked_reason
+    assert len([r for r in sandbox.requests() if r["status"] == code]) <= 3
+    assert drains.states(right) == {"sent": 100}
+    # A new key is no reason to send there again.
+    secrets.set_key(braze, sandbox.key)
+    tick()
+    wrong.refresh_from_db()
+    assert wrong.state == Engagement.State.BLOCKED
+
+
+def people(engagement: Engagement) -> list[str]:
+    members = engagement.segment.memberships
+    return list(members.values_list("profile__external_id", flat=True))
 
 
 def test_a_key_that_was_replaced_while_it_was_on_the_wire_stops_nothing(

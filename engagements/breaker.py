@@ -1,0 +1,296 @@
+"""The breaker: a connection that fails is left alone for a while, then tried once.
+
+Its state is a Destination's row, shared by all workers. `blocked_until` alone keeps the
+claim away, whoever set it: an open breaker, a probe on its way, or a rate limit.
+
+Where nobody can be sure of a connection (its last answer was no success, or nothing was
+sent for a minute) few requests go first and the others wait for their answer: a wrong
+key or a dead host costs those few, and not a handful for each worker.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
+from enum import Enum, StrEnum
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from engagements import pacing
+from engagements.letters import Letter, Result
+from engagements.models import Destination
+from engagements.pacing import Permits
+from externalapi import secrets
+from externalapi.answers import Outcome
+
+IN_A_ROW = 5
+WINDOW = timedelta(seconds=60)
+WINDOW_ATTEMPTS = 20
+FIRST_OPEN = timedelta(seconds=30)
+LONGEST_OPEN = timedelta(minutes=10)
+# After this long without a success a connection is met with care.
+IDLE = timedelta(seconds=60)
+# How many requests go first then; after a failure just one.
+FEW = 3
+# A success is written down this often at most.
+FRESH = timedelta(seconds=10)
+# Beside the request itself: the time around it, before a probe is taken for lost.
+PROBE_MARGIN = timedelta(seconds=5)
+
+
+class Sign(Enum):
+    """What an outcome tells about the connection itself."""
+
+    SUCCESS = "success"
+    FAILURE = "failure"
+    NEITHER = "neither"
+
+
+# A refusal is an answer too: whoever reads and refuses is there. What is ambiguous
+# counts as a failure, so that a storm of lost answers does not put everybody in doubt.
+SIGNS = {
+    Outcome.SENT: Sign.SUCCESS,
+    Outcome.ACCEPTED_UNVERIFIED: Sign.SUCCESS,
+    Outcome.REFUSED: Sign.SUCCESS,
+    Outcome.TOO_BIG: Sign.SUCCESS,
+    Outcome.NOT_SENT: Sign.FAILURE,
+    Outcome.AMBIGUOUS: Sign.FAILURE,
+    Outcome.RATE_LIMITED: Sign.NEITHER,
+    Outcome.BLOCKED: Sign.NEITHER,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """What is remembered of a connection's last answers.
+
+    The window begins with a failure. `times_opened` is 0 while the breaker is closed.
+    """
+
+    failures_in_a_row: int = 0
+    window_started_at: datetime | None = None
+    window_attempts: int = 0
+    window_failures: int = 0
+    times_opened: int = 0
+
+
+def judge(
+    health: Health, signs: Iterable[Sign], now: datetime
+) -> tuple[Health, timedelta | None]:
+    """The health after these answers, in order; and how long to open, if at all."""
+    telling = [sign for sign in signs if sign is not Sign.NEITHER]
+    if not telling:
+        return health, None
+    if health.times_opened:
+        if telling[-1] is Sign.SUCCESS:
+            return Health(), None
+        return _opened(health)
+    health = _counted(health, telling, now)
+    return _opened(health) if _trips(health) else (health, None)
+
+
+def _opened(health: Health) -> tuple[Health, timedelta]:
+    wait = min(FIRST_OPEN * 2 ** min(health.times_opened, 10), LONGEST_OPEN)
+    return replace(
+        Health(failures_in_a_row=health.failures_in_a_row),
+        times_opened=health.times_opened + 1,
+    ), wait
+
+
+def _counted(health: Health, signs: Sequence[Sign], now: datetime) -> Health:
+    start = health.window_started_at
+    if start is not None and start + WINDOW <= now:
+        health = Health(failures_in_a_row=health.failures_in_a_row)
+    for sign in signs:
+        is_failure = sign is Sign.FAILURE
+        in_window = health.window_started_at is not None or is_failure
+        health = replace(
+            health,
+            failures_in_a_row=health.failures_in_a_row + 1 if is_failure else 0,
+            window_started_at=health.window_started_at or (now if is_failure else None),
+            window_attempts=health.window_attempts + in_window,
+            window_failures=health.window_failures + is_failure,
+        )
+    return health
+
+
+def _trips(health: Health) -> bool:
+    is_half = health.window_failures * 2 >= health.window_attempts
+    return health.failures_in_a_row >= IN_A_ROW or (
+        health.window_attempts >= WINDOW_ATTEMPTS and is_half
+    )
+
+
+# --- Before a request -----------------------------------------------------------------
+
+
+def take(connection_id: int, wanted: int) -> Permits:
+    """Permits out of a connection's budget (see pacing.take), few where it is unsure.
+
+    While those few are on their way the connection is closed to everybody else.
+    """
+    few = _few(connection_id)
+    if few is None:
+        return pacing.take(connection_id, wanted)
+    permits = pacing.take(connection_id, min(wanted, few))
+    if not permits.granted:
+        return permits
+    begun = _begin_probe(connection_id)
+    # The others wait for the answer, not for the clock.
+    return Permits(granted=permits.granted if begun else 0, wait=timedelta(0))
+
+
+def _few(connection_id: int) -> int | None:
+    """How many may go to a connection that nobody can be sure of; None: one can."""
+    row = (
+        Destination.objects.filter(pk=connection_id)
+        .annotate(idle_since=Now() - IDLE)
+        .values_list("is_wary", "times_opened", "succeeded_at", "idle_since")
+        .first()
+    )
+    if row is None:
+        return FEW
+    is_wary, times_opened, succeeded_at, idle_since = row
+    if is_wary or times_opened:
+        return 1
+    return FEW if succeeded_at is None or succeeded_at < idle_since else None
+
+
+def _begin_probe(connection_id: int) -> bool:
+    """Close the connection until the answer is noted; False: someone was first."""
+    seconds = timedelta(seconds=settings.HTTP_TOTAL_SECONDS) + PROBE_MARGIN
+    return bool(
+        Destination.objects.filter(pk=connection_id)
+        .filter(Q(blocked_until=None) | Q(blocked_until__lte=Now()))
+        .update(blocked_until=Now() + seconds, probing_until=Now() + seconds)
+    )
+
+
+# --- After the answers ----------------------------------------------------------------
+
+
+def note(letters: Iterable[Letter], results: Sequence[Result]) -> None:
+    """Remember what the answers tell about the connections of these letters.
+
+    A probe that never left (its engagement was paused) is forgotten.
+    """
+    told: dict[int, list[Result]] = {
+        letter.run.version.connection_id: [] for letter in letters
+    }
+    for result in results:
+        told[result.letter.run.version.connection_id].append(result)
+    for connection_id, its_results in sorted(told.items()):
+        signs = [SIGNS[result.verdict.outcome] for result in its_results]
+        if set(signs) != {Sign.SUCCESS} or _is_news(connection_id):
+            _note(connection_id, signs, _problem(its_results))
+
+
+def _is_news(connection_id: int) -> bool:
+    """Whether another success changes anything in the row."""
+    return (
+        Destination.objects.filter(pk=connection_id)
+        .filter(
+            Q(is_wary=True)
+            | Q(failures_in_a_row__gt=0)
+            | Q(times_opened__gt=0)
+            | Q(window_started_at__isnull=False)
+            | Q(probing_until__isnull=False)
+            | Q(succeeded_at=None)
+            | Q(succeeded_at__lt=Now() - FRESH)
+        )
+        .exists()
+    )
+
+
+def _problem(results: Sequence[Result]) -> str:
+    """The newest words of a connection that did not answer with a success."""
+    for result in reversed(results):
+        if SIGNS[result.verdict.outcome] is not Sign.SUCCESS:
+            words = secrets.redact(result.verdict.message, result.letter.key)
+            return f"{result.status or ''} {words}".strip()
+    return ""
+
+
+@transaction.atomic
+def _note(connection_id: int, signs: Sequence[Sign], problem: str) -> None:
+    row = (
+        Destination.objects.select_for_update()
+        .annotate(now=Now())
+        .filter(pk=connection_id)
+        .first()
+    )
+    if row is None:
+        return
+    if row.is_open_at(row.now) and not row.is_probed_at(row.now):
+        # Answers to what was on the wire when it opened say nothing new.
+        return
+    health, open_for = judge(_health(row), signs, row.now)
+    # Whatever else closes it, the probe does not any more.
+    kept = None if row.blocked_until == row.probing_until else row.blocked_until
+    changes: dict[str, object] = {**asdict(health), "probing_until": None}
+    changes["blocked_until"] = (
+        max(kept or row.now, row.now + open_for) if open_for else kept
+    )
+    if signs:
+        changes["is_wary"] = signs[-1] is not Sign.SUCCESS
+    if Sign.SUCCESS in signs:
+        changes["succeeded_at"] = row.now
+    if problem:
+        changes |= {"last_problem": problem, "last_problem_at": row.now}
+    Destination.objects.filter(pk=connection_id).update(**changes)
+
+
+def _health(row: Destination) -> Health:
+    return Health(
+        failures_in_a_row=row.failures_in_a_row,
+        window_started_at=row.window_started_at,
+        window_attempts=row.window_attempts,
+        window_failures=row.window_failures,
+        times_opened=row.times_opened,
+    )
+
+
+# --- For people -----------------------------------------------------------------------
+
+
+class State(StrEnum):
+    CLOSED = "closed"
+    RATE_LIMITED = "rate_limited"
+    OPEN = "open"
+    HALF_OPEN = "half_open"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """A connection's state for the operator; `until` is None where nothing is waited for.
+
+    `problem` is what it said last that was no success, and when.
+    """
+
+    state: State
+    until: datetime | None
+    failures_in_a_row: int
+    problem: str
+    problem_at: datetime | None
+
+
+def read(row: Destination, now: datetime) -> Reading:
+    """How a connection does at `now`."""
+    is_blocked = row.blocked_until is not None and row.blocked_until > now
+    if row.is_open_at(now) and not row.is_probed_at(now):
+        state = State.OPEN
+    elif row.times_opened:
+        state = State.HALF_OPEN
+    elif is_blocked and not row.is_probed_at(now):
+        state = State.RATE_LIMITED
+    else:
+        state = State.CLOSED
+    return Reading(
+        state=state,
+        until=row.blocked_until if state in (State.OPEN, State.RATE_LIMITED) else None,
+        failures_in_a_row=row.failures_in_a_row,
+        problem=row.last_problem,
+        problem_at=row.last_problem_at,
+    )
