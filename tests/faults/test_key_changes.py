@@ -136,8 +136,8 @@ def test_a_wrong_address_stops_one_external_api_alone(active, sandbox, braze, co
 
 
 def people(engagement: Engagement) -> list[str]:
-    members = engagement.segment.memberships
-    return list(members.values_list("profile__external_id", flat=True))
+    members = engagement.segment.memberships.select_related("profile")
+    return [str(member.profile.external_id) for member in members]
 
 
 def test_a_key_that_was_replaced_while_it_was_on_the_wire_stops_nothing(
