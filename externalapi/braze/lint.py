@@ -256,7 +256,9 @@ def _one_identifier(key: str, value: Value, path: Path) -> Findings:
         yield from _alias(value, path)
     elif key == "external_id" and type(value) not in (str, int):
         yield error(path, f"“{key}” is a text.", "Write it in quotes.", TRACK_PAGE)
-    elif len(str(value).encode()) > contract.MAX_EXTERNAL_ID_BYTES:
+    elif key == "external_id" and (
+        len(str(value).encode()) > contract.MAX_EXTERNAL_ID_BYTES
+    ):
         yield error(
             path,
             f"“{key}” has at most {contract.MAX_EXTERNAL_ID_BYTES} bytes.",

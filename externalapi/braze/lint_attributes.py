@@ -34,6 +34,17 @@ from externalapi.parameters import ParameterType
 _EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)+")
 _E164 = re.compile(r"\+[1-9]\d{6,14}")
 _TIME_ZONES = frozenset(available_timezones())
+# Elsewhere null deletes; these Braze refuses.
+_NEVER_NULL = frozenset(
+    {
+        *contract.CONTROL_FLAGS,
+        "email_subscribe",
+        "email_subscription_info",
+        "push_subscribe",
+        "push_tokens",
+        "subscription_groups",
+    }
+)
 _GENDER_WORDS = {"male": "M", "female": "F", "other": "O", "unknown": "N"}
 
 
@@ -45,7 +56,7 @@ def lint_attributes(item: Mapping[str, Value], at: Path) -> Findings:
         if key in contract.PRIMARY_IDENTIFIERS:
             continue
         yield from _name(key, path)
-        if value is None and key not in contract.CONTROL_FLAGS:
+        if value is None and key not in _NEVER_NULL:
             yield _deletes(key, path)
         elif check := _CHECKS.get(key):
             yield from check(key, value, path)

@@ -358,7 +358,7 @@ EVENTS = objects("name", "time", "properties", "app_id")
 PURCHASES = objects("product_id", "currency", "price", "quantity", "time", "properties")
 
 
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=600)
 @given(
     st.one_of(
         st.builds(lambda one: {"attributes": [one]}, ATTRIBUTES),
