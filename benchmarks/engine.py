@@ -21,6 +21,7 @@ from benchmarks.sink import KEY
 from engagements import lifecycle
 from engagements.models import Delivery, Engagement, Run
 from externalapi import secrets
+from externalapi.batching import PLANS
 from externalapi.braze.contract import TRACK
 from externalapi.models import Connection, ExternalAPI, ExternalAPIVersion
 from externalapi.parameters import Parameter
@@ -56,7 +57,7 @@ def make_version(
         headers={"Content-Type": "application/json"},
         body=body,
         parameters=parameters,
-        batching=ExternalAPIVersion.Batching.BRAZE_75_COMBINED,
+        **PLANS["braze_75_combined"].fields(),
     )
     return save_version(ExternalAPI.objects.create(name=name), draft, None)
 

@@ -1,7 +1,7 @@
 """What an answer means: taken, refused, try again, or stop. One table for all callers.
 
-The statuses and bodies are Braze's (api/errors; post_user_track, "Errors") and hold
-for any API that uses HTTP's own meanings.
+The statuses are Braze's (api/errors) and hold for any API that uses HTTP's own
+meanings; what else an API says, its rules tell (`answer_rules`).
 """
 
 import re
@@ -13,14 +13,13 @@ from enum import StrEnum
 
 import orjson
 
-from externalapi.client import Answer
-from externalapi.parameters import JSON
+from externalapi.answer_rules import AnswerRules
+from externalapi.messages import Answer
+from externalapi.parameters import JSON, as_text
 
 MAX_WAIT = 900.0
 _EPOCH_FROM = 1e9
 _SECONDS = re.compile(r"[0-9]{1,13}(?:\.[0-9]{1,9})?")
-_WAIT_HEADERS = ("retry-after", "x-ratelimit-retry-after", "x-ratelimit-reset")
-_SUCCESS_MESSAGES = frozenset({"success", "queued"})
 _TOO_LONG = "max input length exceeded"
 
 
@@ -63,12 +62,12 @@ _BLOCKED = frozenset({401, 402, 403, 404, 405, 406, 407, 410, 411, 415, 501, 505
 
 
 def read(answer: Answer, now: float | None = None) -> Verdict:
-    """Return what the answer means for everybody in the request.
+    """Return what the answer means for everybody in the request, by its rules.
 
     `now` (epoch seconds) counts only for an answer without a Date header.
     """
     body = _parsed(answer.body)
-    message, errors, has_unusable = _said(body)
+    message, errors, has_unusable = _said(body, answer.rules)
     outcome = _outcome(answer, body, message)
     if outcome is Outcome.SENT and has_unusable:
         outcome = Outcome.ACCEPTED_UNVERIFIED
@@ -103,18 +102,25 @@ def explain(answer: Answer, verdict: Verdict) -> str:
             )
         case Outcome.NOT_SENT:
             return f"The other side has a problem of its own. {_try_again(verdict)}"
-    return _BLOCKED_WORDS.get(answer.status) or _other_blocked(answer)
+    words = _BLOCKED_WORDS.get(answer.status) or _other_blocked(answer)
+    return words.replace("PERMISSION", _permission(answer.rules))
 
 
+def _permission(rules: AnswerRules) -> str:
+    if rules.permission:
+        return f"the permission “{rules.permission}”"
+    return "the permission that the endpoint needs"
+
+
+# Each may say PERMISSION, which becomes what the key needs.
 _BLOCKED_WORDS = {
     401: (
         "The key was not accepted. Check that it was copied whole, that it belongs to "
-        "this instance (base URL), and that it has the permission that the endpoint "
-        "needs, for Track Users “users.track”."
+        "this instance (base URL), and that it has PERMISSION."
     ),
     403: (
-        "The key may not do this. Give it the permission that the endpoint needs, for "
-        "Track Users “users.track”, and check that the path has no slash at its end."
+        "The key may not do this. Give it PERMISSION, and check that the path has no "
+        "slash at its end."
     ),
     404: (
         "There is nothing at this address. Check the path, and that the base URL is "
@@ -135,15 +141,22 @@ def _other_blocked(answer: Answer) -> str:
 
 
 def _outcome(answer: Answer, body: JSON, message: str) -> Outcome:
-    status = answer.status
-    if 200 <= status < 300:
+    status, rules = answer.status, answer.rules
+    if status in rules.success:
         return _success(answer, body)
+    if status in rules.refused:
+        return Outcome.REFUSED
+    if status in rules.retry:
+        return Outcome.NOT_SENT
     if status == 429:
         return Outcome.RATE_LIMITED
     if status == 413 or (status == 400 and _TOO_LONG in message.lower()):
         return Outcome.TOO_BIG
     if status in _BLOCKED or 300 <= status < 400:
         return Outcome.BLOCKED
+    if 200 <= status < 300:
+        # A success, but not one of those that this API has.
+        return Outcome.ACCEPTED_UNVERIFIED
     if status in _AMBIGUOUS or status < 200:
         return Outcome.AMBIGUOUS
     if status in _NOT_SENT or status >= 500:
@@ -152,12 +165,27 @@ def _outcome(answer: Answer, body: JSON, message: str) -> Outcome:
 
 
 def _success(answer: Answer, body: JSON) -> Outcome:
-    if answer.truncated or not isinstance(body, dict):
-        return Outcome.ACCEPTED_UNVERIFIED
-    message = body.get("message")
-    if isinstance(message, str) and message.lower() in _SUCCESS_MESSAGES:
+    """Without a condition the status alone is the word of the other side."""
+    rules = answer.rules
+    if not rules.success_path:
         return Outcome.SENT
-    return Outcome.ACCEPTED_UNVERIFIED
+    word = _at(body, rules.success_path)
+    if answer.truncated or isinstance(word, dict | list) or word is None:
+        return Outcome.ACCEPTED_UNVERIFIED
+    is_said = not rules.success_values or as_text(word).lower() in rules.success_values
+    return Outcome.SENT if is_said else Outcome.ACCEPTED_UNVERIFIED
+
+
+def _at(body: JSON, path: tuple[str, ...]) -> JSON:
+    """Return what stands at the path, None where it leads nowhere."""
+    for part in path:
+        if isinstance(body, dict):
+            body = body.get(part)
+        elif isinstance(body, list) and part.isdecimal() and int(part) < len(body):
+            body = body[int(part)]
+        else:
+            return None
+    return body
 
 
 def _parsed(body: bytes) -> JSON:
@@ -168,26 +196,30 @@ def _parsed(body: bytes) -> JSON:
     return parsed
 
 
-def _said(body: JSON) -> tuple[str, tuple[ItemError, ...], bool]:
+def _said(body: JSON, rules: AnswerRules) -> tuple[str, tuple[ItemError, ...], bool]:
     """Return the message, the errors that name objects, and whether others do not."""
     if not isinstance(body, dict):
         return "", (), False
     message = body.get("message") or body.get("error") or ""
-    listed = body.get("errors")
-    entries = listed if isinstance(listed, list) else [listed] if listed else []
-    errors = tuple(error for entry in entries if (error := _item_error(entry)))
-    rest = [_words(entry) for entry in entries if _item_error(entry) is None]
-    text = "; ".join([_words(message), *rest]) if rest else _words(message)
+    listed = _at(body, rules.errors_path) if rules.errors_path else None
+    if not listed:
+        return _words(message)[:2000], (), False
+    entries = listed if isinstance(listed, list) else [listed]
+    errors = tuple(error for entry in entries if (error := _item_error(entry, rules)))
+    rest = [_words(entry) for entry in entries if _item_error(entry, rules) is None]
+    text = "; ".join([_words(message), *rest])
     return text[:2000], errors, bool(rest)
 
 
-def _item_error(entry: JSON) -> ItemError | None:
+def _item_error(entry: JSON, rules: AnswerRules) -> ItemError | None:
     if not isinstance(entry, dict):
         return None
-    array, index = entry.get("input_array"), entry.get("index")
-    if not isinstance(array, str) or type(index) is not int or index < 0:
+    array = entry.get(rules.errors_array, rules.only_array)
+    index = entry.get(rules.errors_index)
+    if not (isinstance(array, str) and array) or type(index) is not int or index < 0:
         return None
-    return ItemError(array=array, index=index, message=_words(entry))
+    message = entry.get(rules.errors_message) or entry
+    return ItemError(array=array, index=index, message=_words(message))
 
 
 def _words(entry: JSON) -> str:
@@ -217,10 +249,11 @@ def _wait(answer: Answer, now: float | None) -> float | None:
     """Return the seconds that the answer asks us to wait, at most 15 minutes.
 
     A header may hold seconds, the epoch second of a moment or an HTTP date; Braze's
-    are empty on some answers. `X-RateLimit-Reset` says nothing on a server error.
+    are empty on some answers. Only `Retry-After` says something on a server error.
     """
-    hints = _WAIT_HEADERS if answer.status == 429 else _WAIT_HEADERS[:1]
-    for name in hints:
+    for name in answer.rules.wait_headers:
+        if answer.status != 429 and name != "retry-after":
+            continue
         seconds = _seconds(answer.headers.get(name, "").strip(), answer, now)
         if seconds is not None:
             return min(max(seconds, 0.0), MAX_WAIT)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from types import MappingProxyType
+from typing import Any
 
 import orjson
 
@@ -26,10 +27,31 @@ class BatchPlan:
     combined: int | None = None
     max_bytes: int = MAX_BYTES
 
+    def fields(self) -> dict[str, Any]:
+        """Return the plan as the fields of a version that hold it."""
+        return {
+            "batch_arrays": list(self.arrays),
+            "batch_each": self.each,
+            "batch_combined": self.combined,
+            "batch_bytes": self.max_bytes,
+        }
+
+    @property
+    def label(self) -> str:
+        """The plan in words."""
+        if not self.arrays:
+            return "One request for each person"
+        limits = []
+        if self.combined is not None:
+            limits.append(f"{self.combined} together")
+        if self.each is not None:
+            limits.append(f"{self.each} in each array")
+        return f"{', '.join(limits)} ({', '.join(self.arrays)})"
+
 
 _TRACK = ("attributes", "events", "purchases")
 
-# By the codes of ExternalAPIVersion.Batching.
+# What a form offers to fill a plan's fields with, by code.
 PLANS: Mapping[str, BatchPlan] = MappingProxyType(
     {
         "one": BatchPlan(),
@@ -38,6 +60,19 @@ PLANS: Mapping[str, BatchPlan] = MappingProxyType(
         "braze_50_combined": BatchPlan(arrays=_TRACK, combined=50),
     }
 )
+PLAN_LABELS: Mapping[str, str] = MappingProxyType(
+    {
+        "one": "One request for each person",
+        "braze_75_combined": "Braze: 75 objects together",
+        "braze_75_each": "Braze legacy: 75 objects in each array",
+        "braze_50_combined": "Braze older plans: 50 together",
+    }
+)
+
+
+def plan_code(plan: BatchPlan) -> str | None:
+    """Return the code of the plan among PLANS, None for one that is not there."""
+    return next((code for code, one in PLANS.items() if one == plan), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

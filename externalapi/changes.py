@@ -8,6 +8,7 @@ from typing import Any
 from django.db.models import Field, Model
 from django.utils.text import capfirst
 
+from externalapi.answer_rules import AnswerRules
 from externalapi.diff import Row, diff_lines
 from externalapi.models import ExternalAPIVersion
 from externalapi.parameters import Level, Parameter
@@ -47,6 +48,11 @@ def readable(name: str, value: Any) -> str:
         # By name: a parameter that stands elsewhere in the body is the same one.
         by_name = sorted(value, key=lambda parameter: parameter.name)
         return "\n".join(parameter_in_words(parameter) for parameter in by_name)
+    if name == "answer_rules":
+        rules = AnswerRules.from_dict(value).to_dict()
+        return "\n".join(
+            f"{rule.replace('_', ' ')}: {_text(said)}" for rule, said in rules.items()
+        )
     choices = dict(_field(name).flatchoices)
     if isinstance(value, str) and value in choices:
         return str(choices[value])

@@ -1,19 +1,8 @@
-"""The one guarded way out: the Test API page and the engine send through here.
-
-    TransportError            no answer; `duration_ms` says how long it took
-    ├── NotSentError          the other side cannot have taken the request
-    │   └── BlockedAddressError   we refuse to send it: fix the definition
-    └── AmbiguousError        all of it was written, and nobody knows the rest
-
-A connection lost in the middle of the answer's body is an Answer that is truncated:
-the status is known.
-"""
+"""The one guarded way out: the Test API page and the engine send through here."""
 
 import os
 import time
 import zlib
-from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -26,61 +15,36 @@ from urllib3.exceptions import HTTPError
 
 from externalapi import wire
 from externalapi.guard import GuardError, check_headers, check_url
+from externalapi.messages import (
+    NO_TIMING,
+    AmbiguousError,
+    Answer,
+    BlockedAddressError,
+    NotSentError,
+    Request,
+    TransportError,
+)
+
+__all__ = [
+    "NO_TIMING",
+    "AmbiguousError",
+    "Answer",
+    "BlockedAddressError",
+    "GuardedClient",
+    "NotSentError",
+    "Request",
+    "TransportError",
+    "send",
+]
 
 MAX_BODY = 64 * 1024
 POOL_SIZE = 100
 USER_AGENT = "lemnisk-braze/1"
-NO_TIMING = wire.Timing()
 # One text for a name that does not exist and for one that leads inside.
 UNREACHABLE = (
     "The address cannot be reached from here: its name is unknown, or not on the "
     "public internet. Check the base URL."
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """One request, complete but for the key."""
-
-    method: str
-    url: str
-    headers: Mapping[str, str]
-    body: bytes | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """What came back: names of headers in lower case, at most 64 KB of the body."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-    truncated: bool = False
-    duration_ms: int = 0
-    timing: wire.Timing = NO_TIMING
-
-
-class TransportError(Exception):
-    """No answer came back; `timing` says how far the request got."""
-
-    def __init__(
-        self, message: str, duration_ms: int = 0, timing: wire.Timing = NO_TIMING
-    ) -> None:
-        super().__init__(message)
-        self.duration_ms = duration_ms
-        self.timing = timing
-
-
-class NotSentError(TransportError):
-    """The other side cannot have taken the request: sending it again is safe."""
-
-
-class BlockedAddressError(NotSentError):
-    """The guard refuses the request: only a change of the definition helps."""
-
-
-class AmbiguousError(TransportError):
-    """The whole request was written and no answer came: it may have been taken."""
 
 
 class _Adapter(HTTPAdapter):
@@ -106,9 +70,9 @@ class GuardedClient:
         self._adapter = _Adapter(pool_connections=POOL_SIZE, pool_maxsize=POOL_SIZE)
 
     def send(self, request: Request, key: str) -> Answer:
-        """Send the request with `Authorization: Bearer KEY` and return the answer.
+        """Send the request with the key where its `sign_in` says; return the answer.
 
-        Raises the errors above. An empty key sends no Authorization header.
+        Raises TransportError. An empty key signs in nowhere.
         """
         started = time.monotonic()
         try:
@@ -120,7 +84,7 @@ class GuardedClient:
             response = self._adapter.send(
                 prepared,
                 stream=True,
-                timeout=(wire.CONNECT_SECONDS, settings.HTTP_TOTAL_SECONDS),
+                timeout=(wire.CONNECT_SECONDS, _seconds(request)),
                 verify=self._verify,
                 proxies={},
             )
@@ -135,6 +99,7 @@ class GuardedClient:
             truncated=not is_whole,
             duration_ms=round(timing.total),
             timing=timing,
+            rules=request.rules,
         )
 
     def close(self) -> None:
@@ -144,10 +109,9 @@ class GuardedClient:
         self, request: Request, key: str, started: float
     ) -> tuple[PreparedRequest, wire.Exchange]:
         """Fill requests' own class by hand: it must not read the URL once more."""
-        target = check_url(request.url, settings.ALLOWED_LOCAL_ADDRESSES)
-        headers = dict(request.headers)
-        if key:
-            headers["Authorization"] = f"Bearer {key}"
+        url = request.sign_in.url(request.url, key)
+        target = check_url(url, settings.ALLOWED_LOCAL_ADDRESSES)
+        headers = request.sign_in.headers(request.headers, key)
         check_headers(headers)
         prepared = PreparedRequest()
         prepared.method = request.method
@@ -161,7 +125,7 @@ class GuardedClient:
             prepared.headers["Content-Length"] = str(len(request.body))
         return prepared, wire.Exchange(
             started=started,
-            deadline=started + settings.HTTP_TOTAL_SECONDS,
+            deadline=started + _seconds(request),
             is_allowed_local=target.is_allowed_local,
             resolver=self._resolver,
         )
@@ -184,6 +148,12 @@ def _client() -> GuardedClient:
 
 # A forked worker must not share its parent's connections.
 os.register_at_fork(after_in_child=_client.cache_clear)
+
+
+def _seconds(request: Request) -> float:
+    """A connection may be less patient than the settings, never more."""
+    longest: float = settings.HTTP_TOTAL_SECONDS
+    return min(request.timeout_seconds or longest, longest)
 
 
 def _error(exchange: wire.Exchange) -> TransportError:

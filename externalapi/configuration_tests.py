@@ -98,12 +98,11 @@ def _begin(
 
 
 def _as_sent(request: Request, key: str) -> dict[str, Any]:
-    headers = dict(request.headers)
-    if key:
-        headers["Authorization"] = f"Bearer {mask(key)}"
+    shown = mask(key) if key else ""
+    headers = request.sign_in.headers(request.headers, shown)
     return {
         "method": request.method,
-        "url": redact(request.url, key),
+        "url": redact(request.sign_in.url(request.url, shown), key),
         "headers": {name: redact(value, key) for name, value in headers.items()},
         "body": _readable(request.body or b"", key),
     }

@@ -1,42 +1,35 @@
 """An External API version, compiled: values in, a request out."""
 
-import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from urllib.parse import quote
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from externalapi.batching import PLANS, BatchPlan, Packed, pack, people_per_request
-from externalapi.body import parse_body
-from externalapi.client import Request
+from externalapi import bodies
+from externalapi.answer_rules import AnswerRules
+from externalapi.batching import BatchPlan, Packed, pack, people_per_request
+from externalapi.messages import Request
 from externalapi.models import ExternalAPIVersion
-from externalapi.parameters import JSON, Level, Parameter, ParameterType, as_text
-from externalapi.placeholders import (
-    compile_text,
-    compile_tree,
-    find,
-    find_in_tree,
-    whole_name,
+from externalapi.parameters import (
+    JSON,
+    InvalidParameterError,
+    Level,
+    MissingParameterError,
+    Parameter,
+    ParameterType,
 )
+from externalapi.placeholders import find_in_tree, whole_name
+from externalapi.sign_in import SignIn
+from externalapi.target import Query, compile_headers, compile_target
 
-_HEADER_VALUE = re.compile(r"[\x20-\x7e\t]*")
+__all__ = [
+    "CompiledDefinition",
+    "InvalidParameterError",
+    "MissingParameterError",
+    "Rendered",
+    "compile_version",
+    "parameters_found",
+]
+
 _OPERATORS = frozenset({"inc", "add", "remove", "$add", "$remove", "$update"})
-
-
-class MissingParameterError(ValueError):
-    """A required parameter has no value for this person."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(f"“{name}” has no value")
-        self.name = name
-
-
-class InvalidParameterError(ValueError):
-    """A parameter's value is not of its type, or cannot go where it is used."""
-
-    def __init__(self, name: str, message: str) -> None:
-        super().__init__(f"“{name}”: {message}")
-        self.name = name
-        self.message = message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +53,12 @@ class CompiledDefinition:
     has_side_effects: bool
     method: str
     base_url: str
-    has_body: bool
+    # Of a request with a body; empty for one without.
+    content_type: str
+    is_json: bool
+    sign_in: SignIn
+    timeout_seconds: int | None
+    rules: AnswerRules
     _readers: tuple["_Reader", ...]
     _path: Callable[[Mapping[str, JSON]], str]
     _headers: Callable[[Mapping[str, JSON]], Mapping[str, str]]
@@ -100,18 +98,25 @@ class CompiledDefinition:
         """
         first = rendered[0]
         headers = {"Accept": "application/json", **first.headers}
-        if self.has_body:
-            headers.setdefault("Content-Type", "application/json")
-            packed = pack(self.plan, [one.body for one in rendered])
-        else:
-            packed = Packed(body=b"", item_count=1, owners={})
+        if self.content_type:
+            headers.setdefault("Content-Type", self.content_type)
+        packed = self._pack(rendered)
         request = Request(
             method=self.method,
             url=self.base_url + first.path,
             headers=headers,
-            body=packed.body if self.has_body else None,
+            body=packed.body if self.content_type else None,
+            sign_in=self.sign_in,
+            timeout_seconds=self.timeout_seconds,
+            rules=self.rules,
         )
         return request, packed
+
+    def _pack(self, rendered: Sequence[Rendered]) -> Packed:
+        if self.is_json:
+            return pack(self.plan, [one.body for one in rendered])
+        text = str(rendered[0].body or "")
+        return Packed(body=text.encode(), item_count=1, owners={})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,10 +146,14 @@ def compile_version(version: ExternalAPIVersion) -> CompiledDefinition:
 
     Raises BodyError and InvalidParameterError for what the forms refuse.
     """
-    body = parse_body(version.body) if version.body.strip() else None
-    parameters = tuple(Parameter.from_dict(item) for item in version.parameters)
-    plan = PLANS[version.batching]
-    varies = find(version.path) or any(find(text) for text in version.headers.values())
+    kind = version.body_kind
+    body = bodies.parse(kind, version.body)
+    content_type = "" if body is None else bodies.content_type(kind, version.headers)
+    query = [(name, template) for name, template in version.query]
+    parameters = version.read_parameters()
+    is_json = kind == "json" and body is not None
+    plan = version.plan if is_json else BatchPlan(max_bytes=version.batch_bytes)
+    varies = find_in_tree([version.target, *version.headers.values()])
     return CompiledDefinition(
         parameters=parameters,
         plan=plan,
@@ -153,34 +162,45 @@ def compile_version(version: ExternalAPIVersion) -> CompiledDefinition:
         has_side_effects=_has_side_effects(body, parameters),
         method=version.method,
         base_url=version.connection.base_url.rstrip("/"),
-        has_body=body is not None,
+        content_type=content_type,
+        is_json=is_json,
+        sign_in=version.connection.sign_in,
+        timeout_seconds=version.connection.timeout_seconds,
+        rules=_rules(version.rules, plan),
         _readers=tuple(_reader(parameter) for parameter in parameters),
-        # The slash ends the host: without it a path could go on as another host.
-        _path=compile_text(f"/{version.path.lstrip('/')}", _in_path),
-        _headers=_compile_headers(version.headers),
-        _body=compile_tree(body),
+        _path=compile_target(version.path, query),
+        _headers=compile_headers(version.headers),
+        _body=bodies.compile_body(kind, body, content_type),
     )
+
+
+def _rules(rules: AnswerRules, plan: BatchPlan) -> AnswerRules:
+    """Errors that name no array can only mean the one that there is."""
+    return replace(rules, only_array=plan.arrays[0] if len(plan.arrays) == 1 else "")
 
 
 def parameters_found(
     path: str,
     headers: Mapping[str, str],
     body: str,
-    known: Sequence[Parameter],
+    known: Iterable[Parameter],
     identifier: str = "",
+    *,
+    query: Query = (),
+    body_kind: str = "json",
 ) -> list[Parameter]:
     """Return the parameters in order of appearance, known ones with their settings.
 
     A new one that is the whole value of the key named `identifier` (external_id) is
     filled with the person's identifier. Raises BodyError.
     """
-    tree = parse_body(body) if body.strip() else None
-    names = dict.fromkeys(find(path))
-    for value in headers.values():
-        names.update(dict.fromkeys(find(value)))
-    names.update(dict.fromkeys(find_in_tree(tree)))
+    tree = bodies.parse(body_kind, body)
+    asked: list[JSON] = [{name: template} for name, template in query]
+    if body_kind == "form" and isinstance(tree, list):
+        tree = [{str(pair[0]): pair[1]} for pair in tree if isinstance(pair, list)]
+    names = find_in_tree([path, asked, *headers.values(), tree])
     by_name = {parameter.name: parameter for parameter in known}
-    bound = _names_at(tree, identifier) if identifier else set()
+    bound = _names_at([asked, tree], identifier) if identifier else set()
     return [
         by_name.get(name)
         or Parameter(
@@ -194,42 +214,17 @@ def _reader(parameter: Parameter) -> _Reader:
     is_fixed = parameter.level == Level.FIXED
     typed = parameter.value if is_fixed else parameter.default
     try:
-        fallback = parameter.coerce(typed) if typed else None
+        coerce = parameter.coercer()
+        fallback = coerce(typed) if typed else None
     except ValueError as e:
         raise InvalidParameterError(parameter.name, str(e)) from e
     return _Reader(
         name=parameter.name,
-        coerce=parameter.coerce,
+        coerce=coerce,
         fallback=fallback,
         is_fixed=is_fixed,
         is_required=parameter.required,
     )
-
-
-def _in_path(value: JSON) -> str:
-    """A value is one piece of the path: it can neither add a segment nor a query."""
-    text = as_text(value)
-    if text in (".", ".."):
-        raise InvalidParameterError(text, "it cannot be a part of the path")
-    return quote(text, safe="")
-
-
-def _in_header(value: JSON) -> str:
-    text = as_text(value)
-    if not _HEADER_VALUE.fullmatch(text):
-        raise InvalidParameterError(
-            text[:40], "it has characters that cannot go into a header"
-        )
-    return text
-
-
-def _compile_headers(
-    headers: Mapping[str, str],
-) -> Callable[[Mapping[str, JSON]], Mapping[str, str]]:
-    if not any(find(value) for value in headers.values()):
-        return lambda values: headers
-    parts = {name: compile_text(value, _in_header) for name, value in headers.items()}
-    return lambda values: {name: part(values) for name, part in parts.items()}
 
 
 def _arrays_used(body: JSON) -> tuple[str, ...]:

@@ -15,7 +15,10 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
-from externalapi.body import BodyError, check_braces, parse_body
+from externalapi import bodies
+from externalapi.answer_rules import BRAZE
+from externalapi.batching import PLAN_LABELS, PLANS, BatchPlan
+from externalapi.body import BodyError, check_braces
 from externalapi.braze.instances import INSTANCES
 from externalapi.definition import parameters_found
 from externalapi.guard import GuardError, check_headers, check_url
@@ -24,7 +27,10 @@ from externalapi.parameter_table import ParametersField
 from externalapi.parameters import Parameter
 from externalapi.placeholders import split_text
 from externalapi.secrets import MIN_LENGTH
+from externalapi.target import split_target
 from externalapi.versions import Draft
+
+KEEP_PLAN = "kept"
 
 User = AbstractUser | AnonymousUser
 
@@ -187,8 +193,13 @@ class ExternalAPIForm(forms.ModelForm):  # type: ignore[type-arg]
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 3, "spellcheck": "false"}),
         help_text="One a line, as Name: value. The key comes from the connection.",
     )
+    body_kind = forms.ChoiceField(
+        label="Body is",
+        choices=ExternalAPIVersion.BodyKind.choices,
+        widget=UnfoldAdminSelectWidget,
+    )
     body = forms.CharField(
-        label="JSON body",
+        label="Body",
         required=False,
         strip=False,
         widget=UnfoldAdminTextareaWidget(
@@ -196,11 +207,12 @@ class ExternalAPIForm(forms.ModelForm):  # type: ignore[type-arg]
         ),
         help_text=(
             "Write {{Name of the User}} where each engagement sets its own value, "
-            "with or without quotes. Every name becomes a parameter when you save."
+            "with or without quotes. Every name becomes a parameter when you save. "
+            "A form has one field a line, as name = value."
         ),
     )
     batching = forms.ChoiceField(
-        choices=ExternalAPIVersion.Batching.choices,
+        choices=[*PLAN_LABELS.items(), (KEEP_PLAN, "As it is now")],
         widget=UnfoldAdminSelectWidget,
         help_text="How many people go into one request. Your Braze contract says it.",
     )
@@ -245,38 +257,54 @@ class ExternalAPIForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def clean_body(self) -> str:
         body: str = self.cleaned_data["body"].replace("\r\n", "\n")
-        if body.strip():
-            try:
-                parse_body(body)
-            except BodyError as e:
-                self.fields["body"].widget.attrs["data-error-line"] = e.line
-                raise ValidationError(str(e)) from e
+        kind: str = self.cleaned_data.get("body_kind", "json")
+        content_type = bodies.content_type(kind, self.cleaned_data.get("headers", {}))
+        try:
+            bodies.compile_body(kind, bodies.parse(kind, body), content_type)
+        except BodyError as e:
+            self.fields["body"].widget.attrs["data-error-line"] = e.line
+            raise ValidationError(str(e)) from e
         return body
 
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean() or self.cleaned_data
-        needed = ("connection", "method", "path", "headers", "body", "batching")
+        needed = (
+            "connection",
+            "method",
+            "path",
+            "headers",
+            "body_kind",
+            "body",
+            "batching",
+        )
         if not self.errors and all(name in cleaned for name in needed):
             self.draft = self._draft(cleaned)
         return cleaned
 
     def _draft(self, cleaned: Mapping[str, Any]) -> Draft:
+        path, query = split_target(cleaned["path"])
         found = parameters_found(
-            cleaned["path"],
+            path,
             cleaned["headers"],
             cleaned["body"],
             self._known(),
+            query=query,
+            body_kind=cleaned["body_kind"],
             identifier=cleaned.get("channel_identifier")
             or self.instance.channel_identifier,
         )
+        plan = PLANS.get(cleaned["batching"]) or self.initial.get("plan", BatchPlan())
         return Draft(
             connection=cleaned["connection"],
             method=cleaned["method"],
-            path=cleaned["path"],
+            path=path,
+            query=tuple(query),
             headers=cleaned["headers"],
+            body_kind=cleaned["body_kind"],
             body=cleaned["body"],
             parameters=tuple(found),
-            batching=cleaned["batching"],
+            **plan.fields(),
+            answer_rules=self.initial.get("rules", BRAZE).to_dict(),
         )
 
     def _known(self) -> list[Parameter]:

@@ -8,10 +8,23 @@ from django.db.models import Case, Exists, OuterRef, Q, Value, When
 from django.urls import reverse
 
 from externalapi import usage
+from externalapi.answer_rules import AnswerRules
+from externalapi.batching import MAX_BYTES, BatchPlan
+from externalapi.parameters import Parameter
+from externalapi.sign_in import Auth, SignIn, TokenPlan
+from externalapi.target import join_target
 
 
 class Connection(models.Model):
     """Where an API lives and how to sign in. Engineers own it; nobody sees its key."""
+
+    class SignInKind(models.TextChoices):
+        BEARER = Auth.BEARER, "Bearer key (Braze)"
+        BASIC = Auth.BASIC, "User name and password"
+        HEADER = Auth.HEADER, "Key in a header"
+        QUERY = Auth.QUERY, "Key in the address"
+        OAUTH2 = Auth.OAUTH2, "OAuth 2 client credentials"
+        NONE = Auth.NONE, "No sign-in"
 
     name = models.CharField(max_length=255, unique=True)
     base_url = models.CharField(
@@ -19,10 +32,29 @@ class Connection(models.Model):
         max_length=2048,
         help_text="Your Braze REST endpoint, for example https://rest.fra-01.braze.eu.",
     )
+    auth = models.CharField(
+        "sign-in", max_length=16, choices=SignInKind, default=SignInKind.BEARER
+    )
+    # The header's or the query parameter's.
+    key_name = models.CharField("name of the key", max_length=255, blank=True)
+    username = models.CharField("user name", max_length=255, blank=True)
+    token_url = models.CharField("token URL", max_length=2048, blank=True)
+    client_id = models.CharField("client ID", max_length=255, blank=True)
+    scope = models.CharField(max_length=1024, blank=True)
     key_encrypted = models.TextField(blank=True, editable=False)
     key_last_four = models.CharField(max_length=4, blank=True, editable=False)
     key_version = models.PositiveIntegerField(default=0, editable=False)
     key_set_at = models.DateTimeField(null=True, editable=False)
+    # OAuth 2: the last token, until shortly before it expires.
+    token_encrypted = models.TextField(blank=True, editable=False)
+    token_expires_at = models.DateTimeField(null=True, editable=False)
+    timeout_seconds = models.PositiveIntegerField(
+        "timeout in seconds",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="How long one request may take.",
+    )
     requests_per_burst = models.PositiveIntegerField(
         "requests in each burst window",
         default=3000,
@@ -46,6 +78,23 @@ class Connection(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def sign_in(self) -> SignIn:
+        """Where the key goes in each request."""
+        auth = Auth(self.auth)
+        token = None
+        if auth is Auth.OAUTH2:
+            token = TokenPlan(
+                connection_id=self.pk,
+                key_version=self.key_version,
+                url=self.token_url,
+                client_id=self.client_id,
+                scope=self.scope,
+            )
+        return SignIn(
+            auth=auth, name=self.key_name, username=self.username, token=token
+        )
 
 
 class ExternalAPIQuerySet(models.QuerySet["ExternalAPI"]):
@@ -154,11 +203,11 @@ class ExternalAPIVersion(models.Model):
         PATCH = "PATCH", "PATCH"
         DELETE = "DELETE", "DELETE"
 
-    class Batching(models.TextChoices):
-        ONE = "one", "One request for each person"
-        BRAZE_75_COMBINED = "braze_75_combined", "Braze: 75 objects together"
-        BRAZE_75_EACH = "braze_75_each", "Braze legacy: 75 objects in each array"
-        BRAZE_50_COMBINED = "braze_50_combined", "Braze older plans: 50 together"
+    class BodyKind(models.TextChoices):
+        JSON = "json", "JSON"
+        FORM = "form", "Form fields"
+        TEXT = "text", "Text"
+        NONE = "none", "No body"
 
     external_api = models.ForeignKey(
         ExternalAPI, on_delete=models.CASCADE, related_name="versions"
@@ -169,14 +218,25 @@ class ExternalAPIVersion(models.Model):
     )
     method = models.CharField(max_length=8, choices=Method, default=Method.POST)
     path = models.CharField(max_length=1024)
+    # A list of [name, template].
+    query = models.JSONField(default=list, blank=True)
     headers = models.JSONField(default=dict, blank=True)
+    body_kind = models.CharField(max_length=8, choices=BodyKind, default=BodyKind.JSON)
     # As typed, so that nothing of the author's layout is lost; parsed when compiled.
     body = models.TextField(blank=True)
     # A list of externalapi.parameters.Parameter as dicts, in order of appearance.
     parameters = models.JSONField(default=list)
-    batching = models.CharField(
-        max_length=32, choices=Batching, default=Batching.BRAZE_75_COMBINED
+    # What a request may hold of how many people: see externalapi.batching.BatchPlan.
+    batch_arrays = models.JSONField("merged arrays", default=list, blank=True)
+    batch_each = models.PositiveIntegerField(
+        "objects in each array", null=True, blank=True
     )
+    batch_combined = models.PositiveIntegerField(
+        "objects together", null=True, blank=True
+    )
+    batch_bytes = models.PositiveIntegerField("bytes of a request", default=MAX_BYTES)
+    # externalapi.answer_rules.AnswerRules as a dict; empty for Braze's own.
+    answer_rules = models.JSONField(default=dict, blank=True)
     content_hash = models.CharField(max_length=64)
     note = models.CharField("what changed, and why", max_length=255, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -197,6 +257,28 @@ class ExternalAPIVersion(models.Model):
 
     def __str__(self) -> str:
         return f"{self.external_api} v{self.number}"
+
+    @property
+    def plan(self) -> BatchPlan:
+        return BatchPlan(
+            arrays=tuple(self.batch_arrays),
+            each=self.batch_each,
+            combined=self.batch_combined,
+            max_bytes=self.batch_bytes,
+        )
+
+    @property
+    def rules(self) -> AnswerRules:
+        """How its answers are read."""
+        return AnswerRules.from_dict(self.answer_rules)
+
+    @property
+    def target(self) -> str:
+        """The path with its query, as people read it."""
+        return join_target(self.path, [(name, text) for name, text in self.query])
+
+    def read_parameters(self) -> tuple[Parameter, ...]:
+        return tuple(Parameter.from_dict(item) for item in self.parameters)
 
 
 class ConfigurationTest(models.Model):

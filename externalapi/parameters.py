@@ -11,6 +11,8 @@ from typing import TypeAlias
 
 import orjson
 
+from externalapi.transforms import TRANSFORMS, Transform
+
 JSON: TypeAlias = (
     dict[str, "JSON"] | list["JSON"] | str | int | float | bool | None  # noqa: UP037
 )
@@ -24,6 +26,23 @@ _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,
 _WHOLE = range(-(2**63), 2**63)
 _TRUE = frozenset({"true", "yes", "1", "on"})
 _FALSE = frozenset({"false", "no", "0", "off"})
+
+
+class MissingParameterError(ValueError):
+    """A required parameter has no value for this person."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"“{name}” has no value")
+        self.name = name
+
+
+class InvalidParameterError(ValueError):
+    """A parameter's value is not of its type, or cannot go where it is used."""
+
+    def __init__(self, name: str, message: str) -> None:
+        super().__init__(f"“{name}”: {message}")
+        self.name = name
+        self.message = message
 
 
 class ParameterType(StrEnum):
@@ -70,39 +89,104 @@ _LEVEL_LABELS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameter:
-    """One `{{Name of the User}}`; `default` and `value` (level fixed) are as typed."""
+    """One `{{Name of the User}}`; `default` and `value` (level fixed) are as typed.
+
+    `label`, `description` and `example` are for the people who fill it in. A value is
+    read as `type`, goes through `transform` and is one of `allowed` where there are any.
+    `renamed_from` is its name in the version before.
+    """
 
     name: str
+    label: str = ""
+    description: str = ""
     type: ParameterType = ParameterType.TEXT
+    transform: Transform = Transform.NONE
     level: Level = Level.ENGAGEMENT
     required: bool = True
     default: str = ""
     value: str = ""
+    example: str = ""
+    allowed: tuple[str, ...] = ()
+    renamed_from: str = ""
+
+    @property
+    def title(self) -> str:
+        """What people read: the label, else the name."""
+        return self.label or self.name
 
     def coerce(self, value: JSON | datetime) -> JSON:
-        """Return the value as this parameter's type.
+        """Return the value as this parameter's type, as it is sent.
 
         Dates become ISO 8601 in UTC with Z. Raises ValueError with a sentence for the
         person who typed the value.
         """
-        return COERCE[self.type](value)
+        return self.coercer()(value)
+
+    def coercer(self) -> Callable[[JSON | datetime], JSON]:
+        """Return `coerce`, prepared for many values; raises ValueError as it does."""
+        read = COERCE[self.type]
+        if self.transform is not Transform.NONE:
+            read = _transformed(read, TRANSFORMS[self.transform])
+        if self.allowed:
+            read = _limited(read, self.allowed, COERCE[self.type])
+        return read
 
     def to_dict(self) -> dict[str, JSON]:
+        """Return the parameter as it is stored: what says nothing is left out."""
+        kept = {"name", "type", "level", "required", "default", "value"}
         return {
-            key: str(item) if isinstance(item, StrEnum) else item
+            key: _stored(item)
             for key, item in asdict(self).items()
+            if key in kept or (item and item != Transform.NONE)
         }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, JSON]) -> "Parameter":
+        allowed = data.get("allowed") or ()
+        assert isinstance(allowed, list | tuple)
         return cls(
             name=str(data["name"]),
+            label=str(data.get("label", "")),
+            description=str(data.get("description", "")),
             type=ParameterType(str(data.get("type", ParameterType.TEXT))),
+            transform=Transform(str(data.get("transform", Transform.NONE))),
             level=Level(str(data.get("level", Level.ENGAGEMENT))),
             required=bool(data.get("required", True)),
             default=str(data.get("default", "")),
             value=str(data.get("value", "")),
+            example=str(data.get("example", "")),
+            allowed=tuple(str(item) for item in allowed),
+            renamed_from=str(data.get("renamed_from", "")),
         )
+
+
+def _stored(item: object) -> JSON:
+    if isinstance(item, tuple):
+        return [str(one) for one in item]
+    return item if isinstance(item, bool) else str(item)
+
+
+def _transformed(
+    read: Callable[[JSON | datetime], JSON], transform: Callable[[str], str]
+) -> Callable[[JSON | datetime], JSON]:
+    return lambda value: transform(as_text(read(value)))
+
+
+def _limited(
+    read: Callable[[JSON | datetime], JSON],
+    allowed: tuple[str, ...],
+    as_typed: Callable[[JSON | datetime], JSON],
+) -> Callable[[JSON | datetime], JSON]:
+    values = [as_typed(one) for one in allowed]
+
+    def limited(value: JSON | datetime) -> JSON:
+        found = read(value)
+        # True is 1 to Python, and is no whole number to anybody else.
+        if not any(found == one and type(found) is type(one) for one in values):
+            raise ValueError(f"{_quoted(value)} is not one of {', '.join(allowed)}")
+        return found
+
+    return limited
 
 
 def as_text(value: JSON | datetime) -> str:

@@ -7,6 +7,7 @@ shared by everything that is rendered, so treat what comes out as read-only.
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 from externalapi.body import BodyError, check_braces, parse_body
 from externalapi.parameters import JSON, as_text
@@ -27,7 +28,7 @@ Values = Mapping[str, JSON]
 
 # Bounded, so that a text full of braces and spaces cannot make it slow.
 _PLACEHOLDER = re.compile(r"\{\{(\s{0,99}[^{}\s][^{}]{0,399})\}\}")
-_ABSENT = object()
+_ABSENT: Any = object()
 
 
 def find(text: str) -> list[str]:
@@ -60,18 +61,15 @@ def compile_tree(tree: JSON) -> Callable[[Values], JSON]:
 
     A whole-value placeholder takes the value with its type; one inside a text is
     interpolated. A name without a value drops its key or its element, and is an
-    empty text inside a text; where it is the whole tree the result is None.
+    empty text inside a text. An object or list that has lost everything in this way
+    is dropped too: sent empty it would overwrite what the other side has. The whole
+    tree is then an empty object or list, or None.
     """
-    name = whole_name(tree)
-    if name is not None:
-        return lambda values: values.get(name)
-    if not find_in_tree(tree):
-        return lambda values: tree
     if isinstance(tree, dict):
-        return _compile_object(tree)
+        return _compile_object(tree, {})
     if isinstance(tree, list):
-        return _compile_list(tree)
-    return compile_text(str(tree))
+        return _compile_list(tree, [])
+    return _compile_leaf(tree, None)
 
 
 def compile_text(
@@ -92,34 +90,60 @@ def compile_text(
     return render if names else lambda values: text
 
 
-def _compile_object(tree: dict[str, JSON]) -> Callable[[Values], JSON]:
+def _compile(tree: JSON) -> Callable[[Values], JSON]:
+    """As compile_tree, for a part: what is to be dropped comes out as _ABSENT."""
+    if isinstance(tree, dict):
+        return _compile_object(tree, _ABSENT)
+    if isinstance(tree, list):
+        return _compile_list(tree, _ABSENT)
+    return _compile_leaf(tree, _ABSENT)
+
+
+def _compile_leaf(tree: JSON, nothing: Any) -> Callable[[Values], JSON]:
+    if not isinstance(tree, str):
+        return lambda values: tree
+    name = whole_name(tree)
+    if name is not None:
+        return lambda values: values.get(name, nothing)
+    return compile_text(tree)
+
+
+def _compile_object(tree: dict[str, JSON], nothing: Any) -> Callable[[Values], JSON]:
     """Copy a skeleton (it keeps the order of the keys) and fill in what varies."""
+    if not find_in_tree(tree):
+        return lambda values: tree
     whole = [(key, name) for key, item in tree.items() if (name := whole_name(item))]
     parts = [
-        (key, compile_tree(item))
+        (key, _compile(item))
         for key, item in tree.items()
         if not whole_name(item) and find_in_tree(item)
     ]
 
     def render(values: Values) -> JSON:
-        out = tree.copy()
+        out: dict[str, Any] = tree.copy()
         for key, name in whole:
             if (value := values.get(name, _ABSENT)) is _ABSENT:
                 del out[key]
             else:
-                out[key] = value  # type: ignore[assignment]
+                out[key] = value
         for key, part in parts:
-            out[key] = part(values)
-        return out
+            if (value := part(values)) is _ABSENT:
+                del out[key]
+            else:
+                out[key] = value
+        return out or nothing
 
     return render
 
 
-def _compile_list(tree: list[JSON]) -> Callable[[Values], JSON]:
-    items = [(whole_name(item), compile_tree(item)) for item in tree]
+def _compile_list(tree: list[JSON], nothing: Any) -> Callable[[Values], JSON]:
+    if not find_in_tree(tree):
+        return lambda values: tree
+    items = [_compile(item) for item in tree]
 
     def render(values: Values) -> JSON:
-        return [item(values) for name, item in items if name is None or name in values]
+        out = [value for item in items if (value := item(values)) is not _ABSENT]
+        return out or nothing
 
     return render
 

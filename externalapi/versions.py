@@ -2,16 +2,17 @@
 
 import hashlib
 import itertools
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import orjson
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 
+from externalapi.batching import MAX_BYTES
 from externalapi.models import Connection, ExternalAPI, ExternalAPIVersion
-from externalapi.parameters import Parameter
+from externalapi.parameters import JSON, Parameter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,10 +22,16 @@ class Draft:
     connection: Connection
     method: str
     path: str
-    headers: Mapping[str, str]
-    body: str
-    parameters: tuple[Parameter, ...]
-    batching: str
+    query: Sequence[Sequence[str]] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body_kind: str = ExternalAPIVersion.BodyKind.JSON
+    body: str = ""
+    parameters: tuple[Parameter, ...] = ()
+    batch_arrays: Sequence[str] = ()
+    batch_each: int | None = None
+    batch_combined: int | None = None
+    batch_bytes: int = MAX_BYTES
+    answer_rules: Mapping[str, JSON] = field(default_factory=dict)
 
     @classmethod
     def of(cls, version: ExternalAPIVersion) -> "Draft":
@@ -46,7 +53,7 @@ class Draft:
 
 
 # The names of the fields that make a version what it is.
-CONTENT = tuple(field.name for field in fields(Draft))
+CONTENT = tuple(one.name for one in fields(Draft))
 
 
 def _plain(value: Any) -> Any:

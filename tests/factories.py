@@ -13,6 +13,7 @@ from django.contrib.auth.models import Permission, User
 from django.utils import timezone
 
 from engagements.models import Attempt, Batch, Delivery, Engagement, Run
+from externalapi.batching import PLANS
 from externalapi.models import (
     ConfigurationTest,
     Connection,
@@ -81,11 +82,12 @@ def make_version(
     external_api: ExternalAPI | None = None,
     connection: Connection | None = None,
     headers: Mapping[str, str] | None = None,
+    batching: str = "braze_75_combined",
     **fields: Any,
 ) -> ExternalAPIVersion:
     """A version that is its External API's current one.
 
-    `body` is JSON as a dict, or the text itself.
+    `body` is JSON as a dict, or the text itself; `batching` a code of PLANS.
     """
     external_api = external_api or make_external_api()
     text = body if isinstance(body, str) else json.dumps(body, indent=2)
@@ -98,7 +100,7 @@ def make_version(
         body=text,
         parameters=list(parameters),
         content_hash=hashlib.sha256(text.encode()).hexdigest(),
-        **fields,
+        **{**PLANS[batching].fields(), **fields},
     )
     external_api.current_version = version
     external_api.save(update_fields=["current_version"])

@@ -15,20 +15,29 @@ from unfold.decorators import display
 from externalapi.admin.life import LifePages
 from externalapi.admin.status import STATUS_TONES, StatusFilter
 from externalapi.admin.test_api import TestAPIPage
+from externalapi.batching import plan_code
 from externalapi.braze.presets import PRESETS, Preset
 from externalapi.changes import in_words
-from externalapi.forms import ExternalAPIForm
+from externalapi.forms import KEEP_PLAN, ExternalAPIForm
 from externalapi.models import (
     ConfigurationTest,
     ExternalAPI,
     ExternalAPIQuerySet,
     ExternalAPIVersion,
 )
-from externalapi.parameters import Level, Parameter
+from externalapi.parameters import Level
 from externalapi.versions import Draft, save_version
 
 BASIC = ("description", "channel", "channel_identifier")
-DETAILS = ("connection", "method", "path", "headers", "body", "batching")
+DETAILS = (
+    "connection",
+    "method",
+    "path",
+    "headers",
+    "body_kind",
+    "body",
+    "batching",
+)
 
 
 @admin.register(ExternalAPI)
@@ -90,9 +99,8 @@ class ExternalAPIAdmin(TestAPIPage, LifePages, ModelAdmin):
     @admin.display(description="parameters asked in engagements")
     def asks_for(self, external_api: ExternalAPI) -> str:
         version = external_api.current_version
-        stored = version.parameters if version else []
-        parameters = [Parameter.from_dict(item) for item in stored]
-        names = [p.name for p in parameters if p.level is Level.ENGAGEMENT]
+        parameters = version.read_parameters() if version else ()
+        names = [p.title for p in parameters if p.level is Level.ENGAGEMENT]
         return ", ".join(names) or "None"
 
     @display(
@@ -132,7 +140,7 @@ class ExternalAPIAdmin(TestAPIPage, LifePages, ModelAdmin):
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         initial: dict[str, Any] = super().get_changeform_initial_data(request)
         initial.setdefault("headers", {"Content-Type": "application/json"})
-        initial.setdefault("batching", ExternalAPIVersion.Batching.BRAZE_75_COMBINED)
+        initial.setdefault("batching", "braze_75_combined")
         if preset := self._preset(request):
             initial |= _preset_initial(preset)
         return initial
@@ -149,8 +157,7 @@ class ExternalAPIAdmin(TestAPIPage, LifePages, ModelAdmin):
         version = obj.current_version if obj else None
         begin: dict[str, Any] = {}
         if version:
-            begin = {name: getattr(version, name) for name in DETAILS}
-            begin["parameters"] = [Parameter.from_dict(p) for p in version.parameters]
+            begin = _version_initial(version)
 
         class BegunForm(form):  # type: ignore[misc, valid-type]
             def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -241,6 +248,21 @@ class ExternalAPIAdmin(TestAPIPage, LifePages, ModelAdmin):
         return PRESETS.get(request.GET.get("preset", ""))
 
 
+def _version_initial(version: ExternalAPIVersion) -> dict[str, Any]:
+    return {
+        "connection": version.connection,
+        "method": version.method,
+        "path": version.target,
+        "headers": version.headers,
+        "body_kind": version.body_kind,
+        "body": version.body,
+        "plan": version.plan,
+        "rules": version.rules,
+        "batching": plan_code(version.plan) or KEEP_PLAN,
+        "parameters": list(version.read_parameters()),
+    }
+
+
 def _preset_initial(preset: Preset) -> dict[str, Any]:
     return {
         "name": preset.name,
@@ -251,7 +273,9 @@ def _preset_initial(preset: Preset) -> dict[str, Any]:
         "path": preset.path,
         "headers": dict(preset.headers),
         "body": preset.body,
-        "batching": preset.batching,
+        "plan": preset.plan,
+        "rules": preset.rules,
+        "batching": plan_code(preset.plan) or KEEP_PLAN,
         "parameters": list(preset.parameters),
     }
 

@@ -10,8 +10,9 @@ from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
+from externalapi import bodies
 from externalapi.batching import TooBigError
-from externalapi.body import BodyError, parse_body
+from externalapi.body import BodyError
 from externalapi.configuration_tests import (
     TooManyTestsError,
     run_test,
@@ -91,8 +92,8 @@ class TestAPIPage:
         form: TestConfigurationForm,
         shown: ConfigurationTest | None,
     ) -> HttpResponse:
-        body = parse_body(version.body) if version.body.strip() else None
-        in_path, in_headers, in_body = nodes(version.path, version.headers, body)
+        body = bodies.parse(version.body_kind, version.body)
+        in_path, in_headers, in_body = nodes(version.target, version.headers, body)
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,

@@ -5,10 +5,12 @@ an event, with the parameters that its pictures show.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from externalapi.braze.contract import TRACK
+from externalapi.answer_rules import BRAZE, AnswerRules
+from externalapi.batching import PLANS, BatchPlan
+from externalapi.braze.contract import PERMISSION_OF, TRACK
 from externalapi.parameters import Level, Parameter, ParameterType
 
 
@@ -25,7 +27,8 @@ class Preset:
     path: str
     headers: Mapping[str, str] = field(default_factory=dict)
     body: str = ""
-    batching: str
+    plan: BatchPlan
+    rules: AnswerRules = BRAZE
     parameters: tuple[Parameter, ...]
 
 
@@ -59,7 +62,8 @@ TRACK_USERS = Preset(
   ]
 }
 """,
-    batching="braze_75_combined",
+    plan=PLANS["braze_75_combined"],
+    rules=replace(BRAZE, permission=PERMISSION_OF[TRACK]),
     parameters=(
         Parameter(name="External ID", level=Level.IDENTIFIER),
         Parameter(name="Name of the User"),

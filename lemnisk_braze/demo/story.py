@@ -140,7 +140,8 @@ class Story:
             headers=TRACK_USERS.headers,
             body=TRACK_USERS.body,
             parameters=TRACK_USERS.parameters,
-            batching=TRACK_USERS.batching,
+            **TRACK_USERS.plan.fields(),
+            answer_rules=TRACK_USERS.rules.to_dict(),
         )
         self.say("Step 1: External API “Braze Track Users” described")
         return save_version(external_api, draft, None)

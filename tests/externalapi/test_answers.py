@@ -1,9 +1,11 @@
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
 import pytest
 import yaml
 
+from externalapi.answer_rules import BRAZE, GENERIC, AnswerRules
 from externalapi.answers import ItemError, Outcome, Verdict, explain, read
 from externalapi.client import Answer
 
@@ -15,6 +17,11 @@ def answer(status, body=b"", truncated=False, **headers):
         body = orjson.dumps(body)
     names = {name.replace("_", "-"): value for name, value in headers.items()}
     return Answer(status=status, headers=names, body=body, truncated=truncated)
+
+
+def by(rules, given):
+    """The answer, to a request of an External API with these rules."""
+    return replace(given, rules=rules)
 
 
 ERROR = {"type": "'name' is required", "input_array": "events", "index": 1}
@@ -156,7 +163,7 @@ def test_a_server_error_waits_only_for_its_own_header():
         (400, {"message": "No valid data"}, "No valid data. Correct this"),
         (400, {"message": "x", "errors": [ERROR] * 7}, "and 2 more"),
         (400, b"", "No reason was given"),
-        (401, {}, "users.track"),
+        (401, {}, "has the permission “users.track”."),
         (403, {}, "no slash at its end"),
         (404, {}, "REST endpoint of your instance"),
         (302, b"", "redirects are not followed"),
@@ -169,7 +176,7 @@ def test_a_server_error_waits_only_for_its_own_header():
     ids=lambda value: str(value)[:130],
 )
 def test_an_answer_is_explained_with_what_to_do_next(status, body, words):
-    given = answer(status, body)
+    given = by(replace(BRAZE, permission="users.track"), answer(status, body))
     assert words in explain(given, read(given))
 
 
@@ -182,6 +189,150 @@ def test_a_verdict_is_a_value():
     assert read(answer(201, {"message": "success"})) == Verdict(
         outcome=Outcome.SENT, message="success"
     )
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "outcome"),
+    [
+        (200, b"", "sent"),
+        (204, b"", "sent"),
+        (201, b"<html>OK</html>", "sent"),
+        (200, {"message": "whatever", "errors": [ERROR]}, "sent"),
+        (202, [1, 2], "sent"),
+        (400, {}, "refused"),
+        (429, b"", "rate_limited"),
+        (500, b"", "not_sent"),
+        (404, b"", "blocked"),
+    ],
+    ids=lambda value: str(value)[:80],
+)
+def test_plain_http_takes_the_status_at_its_word(status, body, outcome):
+    verdict = read(by(GENERIC, answer(status, body)))
+    assert verdict.outcome == outcome
+    assert verdict.errors == ()
+
+
+@pytest.mark.parametrize(
+    ("rules", "status", "body", "outcome"),
+    [
+        ({"success_statuses": "202"}, 202, {"message": "success"}, "sent"),
+        # A 2xx that this API does not use for success.
+        (
+            {"success_statuses": "202"},
+            200,
+            {"message": "success"},
+            "accepted_unverified",
+        ),
+        (
+            {"success_path": "data.0.state", "success_values": ["OK"]},
+            200,
+            {"data": [{"state": "ok"}]},
+            "sent",
+        ),
+        (
+            {"success_path": "data.0.state", "success_values": ["ok"]},
+            200,
+            {"data": []},
+            "accepted_unverified",
+        ),
+        (
+            {"success_path": "ok", "success_values": ["true"]},
+            200,
+            {"ok": True},
+            "sent",
+        ),
+        (
+            {"success_path": "ok", "success_values": ["true"]},
+            200,
+            {"ok": False},
+            "accepted_unverified",
+        ),
+        # Any word will do where none is named.
+        ({"success_path": "id", "success_values": []}, 200, {"id": 7}, "sent"),
+        (
+            {"success_path": "id", "success_values": []},
+            200,
+            {},
+            "accepted_unverified",
+        ),
+        ({"refused_statuses": "404, 409-410"}, 404, b"", "refused"),
+        ({"refused_statuses": "404, 409-410"}, 410, b"", "refused"),
+        ({"retry_statuses": "404"}, 404, b"", "not_sent"),
+        ({"retry_statuses": "409"}, 409, b"", "not_sent"),
+        ({"success_statuses": "200-299 404"}, 404, {"message": "success"}, "sent"),
+    ],
+    ids=lambda value: str(value)[:80],
+)
+def test_an_api_brings_rules_of_its_own(rules, status, body, outcome):
+    given = by(AnswerRules.from_dict(rules), answer(status, body))
+    assert read(given).outcome == outcome
+
+
+def test_partial_errors_are_found_where_the_rules_say():
+    rules = AnswerRules.from_dict(
+        {
+            "errors_path": "result.failures",
+            "errors_array": "list",
+            "errors_index": "position",
+            "errors_message": "reason",
+        }
+    )
+    failure = {"list": "leads", "position": 3, "reason": "no phone"}
+    body = {"message": "success", "result": {"failures": [failure]}}
+    assert read(by(rules, answer(200, body))).errors == (
+        ItemError(array="leads", index=3, message="no phone"),
+    )
+
+
+def test_errors_without_an_array_mean_the_only_one_there_is():
+    rules = replace(AnswerRules.from_dict({"errors_array": ""}), only_array="items")
+    body = {"message": "success", "errors": [{"index": 2, "type": "bad"}]}
+    assert read(by(rules, answer(200, body))).errors == (
+        ItemError(array="items", index=2, message="bad"),
+    )
+    assert read(by(replace(rules, only_array=""), answer(200, body))).errors == ()
+
+
+def test_the_wish_to_wait_is_read_from_the_headers_that_the_rules_name():
+    rules = AnswerRules.from_dict({"wait_headers": ["X-Backoff"]})
+    given = answer(429, x_backoff="3", retry_after="9")
+    assert read(by(rules, given)).wait_seconds == 3
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        BRAZE,
+        GENERIC,
+        AnswerRules(retry=frozenset({404, 500, 501, 502}), permission="p"),
+    ],
+)
+def test_rules_survive_being_stored(rules):
+    assert AnswerRules.from_dict(orjson.loads(orjson.dumps(rules.to_dict()))) == rules
+
+
+def test_without_rules_an_answer_is_braze_s():
+    assert AnswerRules.from_dict({}) == BRAZE
+
+
+@pytest.mark.parametrize(
+    ("rules", "words"),
+    [
+        ({"success_statuses": "2xx"}, "“2xx” is not a status"),
+        ({"success_statuses": "200-"}, "is not a status"),
+        ({"success_statuses": "700"}, "is not a status"),
+        ({"retry_statuses": "299-200"}, "begins with its larger number"),
+        ({"success_path": "a..b"}, "is not a path"),
+        ({"errors_path": "a b"}, "is not a path"),
+        ({"permission": "x" * 300}, "cannot be a name"),
+        ({"wait_headers": ["Retry After"]}, "cannot be the name of a header"),
+        ({"success_values": ["x"] * 51}, "more than 50"),
+    ],
+    ids=repr,
+)
+def test_rules_that_cannot_be_are_refused_in_a_sentence(rules, words):
+    with pytest.raises(ValueError, match=words):
+        AnswerRules.from_dict(rules)
 
 
 # Real answers of Braze, recorded by the project braze_ruby (its licence is beside them).

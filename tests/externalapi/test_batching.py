@@ -1,8 +1,15 @@
 import orjson
 import pytest
 
-from externalapi.batching import PLANS, BatchPlan, TooBigError, pack, people_per_request
-from externalapi.models import ExternalAPIVersion
+from externalapi.batching import (
+    PLAN_LABELS,
+    PLANS,
+    BatchPlan,
+    TooBigError,
+    pack,
+    people_per_request,
+    plan_code,
+)
 
 COMBINED = PLANS["braze_75_combined"]
 EACH = PLANS["braze_75_each"]
@@ -10,7 +17,18 @@ ONE = PLANS["one"]
 
 
 def test_every_choice_on_the_screen_has_a_plan():
-    assert set(PLANS) == set(ExternalAPIVersion.Batching.values)
+    assert set(PLANS) == set(PLAN_LABELS)
+
+
+def test_a_plan_says_itself_in_words():
+    assert ONE.label == "One request for each person"
+    assert COMBINED.label == "75 together (attributes, events, purchases)"
+    assert EACH.label == "75 in each array (attributes, events, purchases)"
+
+
+def test_a_plan_is_found_by_its_fields():
+    assert plan_code(BatchPlan()) == "one"
+    assert plan_code(BatchPlan(arrays=("items",), each=50)) is None
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 import pytest
 
+from externalapi.answer_rules import BRAZE
 from externalapi.changes import changes, in_words
 from externalapi.models import ExternalAPIVersion
 from externalapi.versions import CONTENT, Draft, save_version
@@ -54,10 +55,21 @@ def test_choices_and_connections_are_compared_by_the_words_of_the_screen():
     found = {change.label: signs(change) for change in changes(old, new)}
     assert found["Connection"] == ["-EU", "+US"]
     assert found["Method"] == ["-POST", "+PUT"]
-    assert found["Batching"] == [
-        "-Braze: 75 objects together",
-        "+One request for each person",
-    ]
+    assert found["Objects together"] == ["-75"]
+
+
+def test_answer_rules_are_compared_line_by_line():
+    connection = make_connection()
+    braze, own, said = (
+        Draft.of(make_version(connection=connection, answer_rules=rules))
+        for rules in ({}, {"success_statuses": "202"}, BRAZE.to_dict())
+    )
+    (change,) = changes(braze, own)
+    assert change.label == "Answer rules"
+    assert "-success statuses: 200-299" in signs(change)
+    assert "+success statuses: 202" in signs(change)
+    # Braze's rules are the same, said or not.
+    assert changes(braze, said) == []
 
 
 def test_a_body_is_compared_line_by_line_with_some_lines_around():

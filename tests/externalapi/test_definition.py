@@ -3,7 +3,7 @@ import json
 import orjson
 import pytest
 
-from externalapi.batching import TooBigError
+from externalapi.batching import PLANS, TooBigError
 from externalapi.body import BodyError
 from externalapi.definition import (
     InvalidParameterError,
@@ -13,6 +13,7 @@ from externalapi.definition import (
 )
 from externalapi.models import Connection, ExternalAPI, ExternalAPIVersion
 from externalapi.parameters import Level, Parameter, ParameterType
+from externalapi.sign_in import Auth, SignIn
 
 ID = Parameter(name="User ID", level=Level.IDENTIFIER)
 NAME = Parameter(name="Name of the User")
@@ -26,9 +27,10 @@ TRACK = {
 VALUES = {"User ID": "u1", "Name of the User": "Ada", "Event Time": "2025-01-01"}
 
 
-def version(body=None, parameters=(), **fields):
+def version(body=None, parameters=(), batching="braze_75_combined", **fields):
     """An unsaved version: compiling needs no database."""
     fields = {"path": "/users/track", "method": "POST"} | fields
+    fields = PLANS[batching].fields() | fields
     return ExternalAPIVersion(
         external_api=ExternalAPI(name="Track"),
         connection=Connection(base_url="https://rest.fra-01.braze.eu/"),
@@ -119,8 +121,8 @@ def test_a_required_value_that_is_missing_is_an_error_by_name(values):
     ids=repr,
 )
 def test_defaults_and_fixed_values_are_applied(parameter, values, expected):
-    definition = compiled({"attributes": [{"p": "{{P}}"}]}, [parameter])
-    assert definition.render(values).body == {"attributes": [expected]}
+    definition = compiled({"attributes": [{"p": "{{P}}", "q": 1}]}, [parameter])
+    assert definition.render(values).body == {"attributes": [{**expected, "q": 1}]}
 
 
 def test_a_default_of_another_type_is_an_error_before_anything_is_sent():
@@ -147,6 +149,79 @@ def test_a_value_is_one_piece_of_the_path():
     assert request.body is None
     assert "Content-Type" not in request.headers
     assert packed.item_count == 1
+
+
+def test_a_query_is_part_of_the_address():
+    definition = compiled(
+        None,
+        [ID, Parameter(name="Trace", required=False)],
+        path="/u",
+        query=[["of", "{{User ID}}"], ["trace", "{{Trace}}"]],
+        method="GET",
+    )
+    assert definition.render({"User ID": "a&b"}).path == "/u?of=a%26b"
+    assert definition.people_per_request == 1
+
+
+def test_a_form_is_sent_for_one_person_at_a_time():
+    definition = compiled(
+        "to = {{User ID}}\nname = {{Name of the User}}",
+        [ID, NAME],
+        body_kind="form",
+    )
+    assert definition.people_per_request == 1
+    rendered = definition.render({"User ID": "+49 1", "Name of the User": "Ada"})
+    request, packed = definition.request([rendered])
+    assert request.body == b"to=%2B49+1&name=Ada"
+    assert request.headers["Content-Type"] == "application/x-www-form-urlencoded"
+    assert packed.owners == {}
+
+
+def test_a_text_is_sent_with_its_content_type():
+    definition = compiled(
+        "<user>{{User ID}}</user>",
+        [ID],
+        body_kind="text",
+        headers={"Content-Type": "application/xml"},
+    )
+    request, _ = definition.request([definition.render({"User ID": "<ü>"})])
+    assert request.body == "<user>&lt;ü&gt;</user>".encode()
+    assert request.headers["Content-Type"] == "application/xml"
+
+
+def test_a_request_brings_what_its_connection_and_rules_say():
+    one = version({"items": [{"id": "{{User ID}}"}]}, [ID], "one")
+    one.batch_arrays, one.batch_each = ["items"], 50
+    one.answer_rules = {"errors_array": "", "permission": "catalogs.update_items"}
+    one.connection.auth, one.connection.key_name = "header", "X-Key"
+    one.connection.timeout_seconds = 7
+    definition = compile_version(one)
+    request, _ = definition.request([definition.render({"User ID": "u1"})])
+    assert request.sign_in == SignIn(auth=Auth.HEADER, name="X-Key")
+    assert request.timeout_seconds == 7
+    assert request.rules.permission == "catalogs.update_items"
+    assert request.rules.only_array == "items"
+    assert definition.people_per_request == 50
+
+
+def test_what_loses_all_it_had_is_not_sent_empty():
+    definition = compiled(
+        {
+            "attributes": [
+                {
+                    "external_id": "{{User ID}}",
+                    "address": {"city": "{{City}}"},
+                    "tags": ["{{City}}"],
+                    "kept": {},
+                }
+            ],
+            "events": [{"city": "{{City}}"}],
+        },
+        [ID, Parameter(name="City", required=False)],
+    )
+    assert definition.render({"User ID": "u1"}).body == {
+        "attributes": [{"external_id": "u1", "kept": {}}]
+    }
 
 
 @pytest.mark.parametrize("value", [".", ".."])
@@ -215,6 +290,20 @@ def test_parameters_are_found_in_order_and_known_ones_keep_their_settings():
         Parameter(name="User ID", level=Level.IDENTIFIER),
         known,
     ]
+
+
+def test_parameters_are_found_in_the_query_and_in_a_form():
+    found = parameters_found(
+        "/p",
+        {},
+        "email = {{Mail}}\nx = {{X}}",
+        [],
+        "email",
+        query=[("q", "{{Q}}"), ("q", "{{Q2}}")],
+        body_kind="form",
+    )
+    assert [p.name for p in found] == ["Q", "Q2", "Mail", "X"]
+    assert found[2].level is Level.IDENTIFIER
 
 
 def test_the_identifier_is_found_wherever_it_is_nested():

@@ -1,6 +1,7 @@
 import pytest
 from django.urls import reverse
 
+from externalapi.batching import plan_code
 from externalapi.braze.presets import PRESETS, TRACK_USERS
 from externalapi.definition import compile_version
 from externalapi.models import ExternalAPI, ExternalAPIVersion
@@ -21,6 +22,7 @@ def typed(connection, /, **fields):
         "method": "POST",
         "path": "/users/track",
         "headers": "Content-Type: application/json",
+        "body_kind": "json",
         "body": '{"attributes": [{"external_id": {{User ID}}, "name": "{{Name}}"}]}',
         "batching": "braze_75_combined",
         **fields,
@@ -92,7 +94,7 @@ def test_every_preset_compiles_and_has_known_choices(db):
             preset.body,
             [p.to_dict() for p in preset.parameters],
             path=preset.path,
-            batching=preset.batching,
+            batching=plan_code(preset.plan),
         )
         definition = compile_version(version)
         assert definition.people_per_request == 37
@@ -273,10 +275,6 @@ def test_two_people_who_save_at_once_make_two_versions(saved):
             connection=saved.current_version.connection,
             method="POST",
             path=path,
-            headers={},
-            body="",
-            parameters=(),
-            batching="one",
         )
         for path in ("/a", "/b")
     )

@@ -10,6 +10,7 @@ from engagements import delivery, lifecycle
 from engagements.models import Attempt, Batch, Destination, Engagement
 from engagements.tick import tick
 from externalapi import secrets
+from externalapi.batching import PLANS
 from externalapi.versions import Draft, save_version
 from tests import factories
 from tests.faults import drains, invariants
@@ -189,5 +190,5 @@ def _draft(connection) -> Draft:
         headers={},
         body='{"attributes": [{"external_id": "{{User ID}}", "edited": true}]}',
         parameters=(),
-        batching="braze_75_combined",
+        **PLANS["braze_75_combined"].fields(),
     )
