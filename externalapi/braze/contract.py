@@ -31,15 +31,6 @@ TRACK_SYNC = "/users/track/sync"  # limited beta: one object, answered when appl
 TRACK_BULK = "/users/track/bulk"  # limited beta: many objects, lower priority
 EXPORT_IDS = "/users/export/ids"
 
-PERMISSION_OF: Mapping[str, str] = MappingProxyType(
-    {
-        TRACK: "users.track",
-        TRACK_SYNC: "users.track.sync",
-        TRACK_BULK: "users.track.bulk",
-        EXPORT_IDS: "users.export.ids",
-    }
-)
-
 PERMISSIONS = _words(
     """
     users.track users.track.sync users.track.bulk users.delete users.alias.new

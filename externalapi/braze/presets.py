@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from externalapi.answer_rules import BRAZE, AnswerRules
 from externalapi.batching import PLANS, BatchPlan
-from externalapi.braze.contract import PERMISSION_OF, TRACK
+from externalapi.braze.endpoints import TRACK
 from externalapi.parameters import Level, Parameter, ParameterType
 
 
@@ -39,7 +39,7 @@ TRACK_USERS = Preset(
     channel="customer_data",
     channel_identifier="external_id",
     method="POST",
-    path=TRACK,
+    path=TRACK.path,
     headers=MappingProxyType({"Content-Type": "application/json"}),
     body="""\
 {
@@ -63,7 +63,7 @@ TRACK_USERS = Preset(
 }
 """,
     plan=PLANS["braze_75_combined"],
-    rules=replace(BRAZE, permission=PERMISSION_OF[TRACK]),
+    rules=replace(BRAZE, permission=TRACK.permission),
     parameters=(
         Parameter(name="External ID", level=Level.IDENTIFIER),
         Parameter(name="Name of the User"),

@@ -3,38 +3,42 @@
 No socket in here: bytes come in, a reply goes out, and the time is an argument.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import orjson
 
 from externalapi.braze import contract
-from externalapi.braze.contract import FatalAnswer, ObjectLimit
-from externalapi.sandbox import exports
+from externalapi.braze.contract import FatalAnswer
 from externalapi.sandbox.backlog import Accepted, Backlog
+from externalapi.sandbox.endpoints import routes
+from externalapi.sandbox.endpoints.route import Asked, Route
 from externalapi.sandbox.faults import UNANSWERED, Rule, changed_answer, changes_answer
 from externalapi.sandbox.journal import Journal
-from externalapi.sandbox.judge import (
-    JsonObject,
-    Verdict,
-    arrays_of,
-    fatal,
-    judge,
-    refused_as_well,
-)
-from externalapi.sandbox.limits import EMPTY_HEADERS, Limiter
+from externalapi.sandbox.limits import EMPTY_HEADERS, Admission, Limits
 from externalapi.sandbox.options import Options
-from externalapi.sandbox.people import User
 from externalapi.sandbox.store import Store
 from externalapi.sandbox.traffic import Received, Traffic
+from externalapi.sandbox.verdicts import (
+    Arrays,
+    JsonObject,
+    Verdict,
+    fatal,
+    refused_as_well,
+)
+from externalapi.sandbox.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    path: str
+    """`params` stand in the path for the names in braces, `query` after it."""
+
+    route: Route
     headers: Mapping[str, str]
     body: bytes
     at: float
+    params: Mapping[str, str] = field(default_factory=dict)
+    query: Sequence[tuple[str, str]] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,28 +48,10 @@ class Reply:
     headers: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Sizes:
-    objects: ObjectLimit
-    max_bytes: int = contract.MAX_BODY_BYTES
-    too_large: FatalAnswer = contract.BODY_TOO_LARGE
-
-
 class Api:
     def __init__(self, options: Options) -> None:
         self._options = options
         self._journal = Journal(options.journal) if options.journal else None
-        self._sizes = {
-            contract.TRACK: _Sizes(
-                objects=contract.OBJECT_LIMITS[options.object_limit]
-            ),
-            contract.TRACK_SYNC: _Sizes(objects=contract.SYNC_OBJECT_LIMIT),
-            contract.TRACK_BULK: _Sizes(
-                objects=contract.BULK_OBJECT_LIMIT,
-                max_bytes=contract.MAX_BULK_BODY_BYTES,
-                too_large=contract.BULK_BODY_TOO_LARGE,
-            ),
-        }
         self._forget()
         if self._journal is not None:
             for request in self._journal.requests():
@@ -78,104 +64,103 @@ class Api:
             self._journal.clear()
 
     def _forget(self) -> None:
-        self._store = Store()
-        self.backlog = Backlog(self._store)
+        self.workspace = Workspace(self._options, routes.apply)
         self.traffic = Traffic(self._options.keep_requests)
-        self.limiter = Limiter(self._options.plan)
+        self.limits = Limits(self._options.plan, self._options.limits)
 
     @property
     def store(self) -> Store:
         """The people, with everything applied that was accepted so far."""
-        self.backlog.apply_all()
-        return self._store
+        return self.workspace.store
+
+    @property
+    def backlog(self) -> Backlog:
+        return self.workspace.backlog
 
     def close(self) -> None:
         if self._journal is not None:
             self._journal.close()
 
-    # --- /users/track ---------------------------------------------------------------
+    # --- One request ----------------------------------------------------------------
 
-    def track(self, request: Request, rule: Rule | None = None) -> Reply:
+    def answer(self, request: Request, rule: Rule | None = None) -> Reply:
+        """Braze's reply; a rule may refuse objects of it or change the answer."""
+        route = request.route
         refusal, headers = self._at_the_door(request)
         if refusal is not None:
-            return self._refused(request, fatal(refusal), headers, rule)
+            return self._refused(request, refusal, headers, rule)
         try:
-            body = orjson.loads(request.body)
+            body = orjson.loads(request.body) if route.endpoint.has_body else None
         except orjson.JSONDecodeError:
-            return self._refused(request, fatal(contract.BAD_JSON), headers, rule)
-        verdict = judge(body, self._sizes[request.path].objects)
+            return self._refused(request, contract.BAD_JSON, headers, rule)
+        asked = _asked(request, body)
+        verdict = route.judge(asked, self.workspace)
         if rule is not None and rule.kind == "partial_errors":
-            verdict = refused_as_well(
-                verdict, body, rule.input_array, rule.indexes, rule.type
-            )
-        if verdict.accepted:
+            verdict = _with_partial_errors(verdict, asked.arrays, rule)
+        if route.apply is not None and any(verdict.accepted.values()):
             self._keep(request, verdict)
-        return self._answered(request, body, verdict, headers, rule)
+        status, answer = self._final(request, asked, verdict, rule)
+        self._record(request, asked.arrays, status, verdict, rule)
+        if verdict.headers:
+            headers = {**headers, **verdict.headers}
+        return Reply(status=status, body=orjson.dumps(answer), headers=headers)
 
     def _at_the_door(
         self, request: Request
     ) -> tuple[FatalAnswer | None, Mapping[str, str]]:
         """Key, permission, rate, type and size, in an order that is inferred."""
-        key = self._key(request.headers)
+        key = key_of(request.headers)
         permissions = self._options.keys.get(key)
         if permissions is None:
             # Live answers repeat the key that was sent (recorded).
             unknown = contract.INVALID_API_KEY.text + key
             return FatalAnswer(status=401, text=unknown), EMPTY_HEADERS
-        if contract.PERMISSION_OF[request.path] not in permissions:
+        if request.route.endpoint.permission not in permissions:
             return contract.ACCESS_DENIED, EMPTY_HEADERS
-        admission = self.limiter.admit(request.at)
+        admission = self._admission(request)
         if not admission.is_allowed:
             return contract.RATE_LIMITED, admission.headers
-        return self._unreadable(request), admission.headers
+        return _unreadable(request), admission.headers
 
-    @staticmethod
-    def _key(headers: Mapping[str, str]) -> str:
-        scheme, _, key = headers.get("Authorization", "").partition(" ")
-        return key.strip() if scheme.lower() == "bearer" else ""
-
-    def _unreadable(self, request: Request) -> FatalAnswer | None:
-        content_type = request.headers.get("Content-Type", "").lower()
-        if content_type.partition(";")[0].strip() != "application/json":
-            return contract.WRONG_CONTENT_TYPE
-        # No page says that compressed requests are understood.
-        if request.headers.get("Content-Encoding", "identity") != "identity":
-            return contract.WRONG_CONTENT_TYPE
-        sizes = self._sizes.get(request.path)
-        if sizes is not None and len(request.body) > sizes.max_bytes:
-            return sizes.too_large
-        return None
+    def _admission(self, request: Request) -> Admission:
+        route = request.route
+        if route.audience_of is not None:
+            audience = route.audience_of(_parsed(request.body))
+            if audience is not None:
+                return self.limits.admit_broadcast(audience, request.at)
+        return self.limits.admit(route.endpoint.limit, request.at)
 
     def _keep(self, request: Request, verdict: Verdict) -> None:
-        accepted = Accepted(request.at, request.body, verdict.refused)
+        accepted = Accepted(
+            request.at,
+            request.body,
+            verdict.refused,
+            request.route.endpoint.key,
+            request.params,
+        )
         if self._journal is not None:
             self._journal.append(accepted)
         self.backlog.add(accepted)
 
-    def _answered(
-        self,
-        request: Request,
-        body: object,
-        verdict: Verdict,
-        headers: Mapping[str, str],
-        rule: Rule | None,
-    ) -> Reply:
+    def _final(
+        self, request: Request, asked: Asked, verdict: Verdict, rule: Rule | None
+    ) -> tuple[int, JsonObject]:
         status, answer = verdict.status, verdict.answer
-        if request.path == contract.TRACK_SYNC and verdict.accepted:
-            answer = self._sync_answer(verdict)
-        if rule is not None and changes_answer(rule) and verdict.accepted:
-            status, answer = changed_answer(rule, status, answer)
-        self._record(request, body, status, verdict, rule)
-        return Reply(status=status, body=orjson.dumps(answer), headers=headers)
+        if request.route.answer_after is not None and any(verdict.accepted.values()):
+            answer = request.route.answer_after(asked, verdict, self.store)
+        if rule is not None and changes_answer(rule) and status < 300:
+            return changed_answer(rule, status, answer)
+        return status, answer
 
     def _refused(
         self,
         request: Request,
-        verdict: Verdict,
+        refusal: FatalAnswer,
         headers: Mapping[str, str],
         rule: Rule | None,
     ) -> Reply:
-        self._record(request, _parsed(request.body), verdict.status, verdict, rule)
+        verdict = fatal(refusal)
+        self._record(request, _arrays_in(request), verdict.status, verdict, rule)
         body = orjson.dumps(verdict.answer)
         return Reply(status=verdict.status, body=body, headers=headers)
 
@@ -184,22 +169,24 @@ class Api:
     ) -> None:
         """A request that something ended before Braze could look at it."""
         verdict = Verdict(status=0, answer={})
-        self._record(request, _parsed(request.body), status, verdict, rule)
+        self._record(request, _arrays_in(request), status, verdict, rule)
 
     def _record(
         self,
         request: Request,
-        body: object,
+        arrays: Arrays,
         status: int | None,
         verdict: Verdict,
         rule: Rule | None,
     ) -> None:
+        endpoint = request.route.endpoint
         received = Received(
             at=request.at,
-            path=request.path,
+            method=endpoint.method,
+            path=endpoint.path.format_map(request.params),
             status=None if rule is not None and rule.kind in UNANSWERED else status,
             body=request.body,
-            arrays=arrays_of(body),
+            arrays=arrays,
             accepted=sum(map(len, verdict.accepted.values())),
             refused=verdict.refused,
             reasons=_reasons(verdict),
@@ -207,67 +194,45 @@ class Api:
         )
         self.traffic.add(received)
 
-    def _sync_answer(self, verdict: Verdict) -> JsonObject:
-        array, items = next(
-            (name, items) for name, items in verdict.accepted.items() if items
-        )
-        users = exports.sync_answer(self.store.people.find(items[0]), array, items[0])
-        return {"users": users, "message": contract.SUCCESS_MESSAGE}
 
-    # --- /users/export/ids ------------------------------------------------------------
-
-    def export_ids(self, request: Request) -> Reply:
-        refusal, headers = self._at_the_door(request)
-        if refusal is not None:
-            return _reply(fatal(refusal), headers)
-        body = _parsed(request.body)
-        if not isinstance(body, dict):
-            return _reply(fatal(contract.BAD_JSON), headers)
-        wanted = identifiers_in(body)
-        if len(wanted) > contract.MAX_EXPORT_IDS:
-            return _reply(fatal(contract.TOO_MANY_IDS), headers)
-        answer = self._exported(wanted, body.get("fields_to_export"))
-        return Reply(status=201, body=orjson.dumps(answer), headers=headers)
-
-    def _exported(self, wanted: list[JsonObject], fields: object) -> JsonObject:
-        found: dict[str, User] = {}
-        unknown: list[object] = []
-        for item in wanted:
-            user = self.store.people.find(item)
-            if user is None:
-                unknown += item.values()
-            else:
-                found[user.braze_id] = user
-        users = [_chosen(exports.exported(user), fields) for user in found.values()]
-        answer: JsonObject = {"users": users, "message": contract.SUCCESS_MESSAGE}
-        if unknown:
-            answer["invalid_user_ids"] = unknown
-        return answer
+def key_of(headers: Mapping[str, str]) -> str:
+    scheme, _, key = headers.get("Authorization", "").partition(" ")
+    return key.strip() if scheme.lower() == "bearer" else ""
 
 
-def identifiers_in(body: JsonObject) -> list[JsonObject]:
-    """The people an export asks for, each as an object with one identifier."""
-    wanted: list[JsonObject] = []
-    for field, name in (
-        ("external_ids", "external_id"),
-        ("user_aliases", "user_alias"),
-    ):
-        values = body.get(field)
-        wanted += [{name: one} for one in values] if isinstance(values, list) else []
-    for field, name in (
-        ("braze_id", "braze_id"),
-        ("email_address", "email"),
-        ("phone", "phone"),
-    ):
-        if body.get(field):
-            wanted.append({name: body[field]})
-    return wanted
+def _unreadable(request: Request) -> FatalAnswer | None:
+    route = request.route
+    if not route.endpoint.has_body:
+        return None
+    content_type = request.headers.get("Content-Type", "").lower()
+    if content_type.partition(";")[0].strip() != "application/json":
+        return contract.WRONG_CONTENT_TYPE
+    # No page says that compressed requests are understood.
+    if request.headers.get("Content-Encoding", "identity") != "identity":
+        return contract.WRONG_CONTENT_TYPE
+    return route.too_large if len(request.body) > route.max_bytes else None
 
 
-def _chosen(user: JsonObject, fields: object) -> JsonObject:
-    if not isinstance(fields, list):
-        return user
-    return {name: value for name, value in user.items() if name in fields}
+def _asked(request: Request, body: object) -> Asked:
+    return Asked(
+        at=request.at,
+        raw=request.body,
+        body=body,
+        params=request.params,
+        query=request.query,
+        arrays=request.route.read(body, request.params),
+    )
+
+
+def _arrays_in(request: Request) -> Arrays:
+    return request.route.read(_parsed(request.body), request.params)
+
+
+def _with_partial_errors(verdict: Verdict, arrays: Arrays, rule: Rule) -> Verdict:
+    if verdict.status >= 400:
+        return verdict
+    array = rule.input_array or next(iter(arrays), "")
+    return refused_as_well(verdict, arrays, array, rule.indexes, rule.type)
 
 
 def _reasons(verdict: Verdict) -> list[str]:
@@ -285,9 +250,3 @@ def _parsed(body: bytes) -> object:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
         return None
-
-
-def _reply(verdict: Verdict, headers: Mapping[str, str]) -> Reply:
-    return Reply(
-        status=verdict.status, body=orjson.dumps(verdict.answer), headers=headers
-    )

@@ -6,39 +6,34 @@ looks, or when too much is waiting. Whoever looks sees everything.
 """
 
 from collections import deque
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
-import orjson
-
-from externalapi.sandbox.judge import Arrays, arrays_of
-from externalapi.sandbox.store import Store
+from externalapi.braze.endpoints import TRACK
 
 # As bytes, a waiting request takes a tenth of the memory its parsed objects take.
 _MAX_BYTES = 256 * 1024 * 1024
+NO_PARAMS: Mapping[str, str] = MappingProxyType({})
 
 
 class Accepted(NamedTuple):
-    """One request: when it came, its body, and which of its objects were refused."""
+    """One request: when it came, its body, and which of its objects were refused.
+
+    `endpoint` is method and path as Braze's pages write them, `params` what stands in
+    the path for a name in braces.
+    """
 
     at: float
     body: bytes
     refused: dict[str, list[int]]
-
-    def arrays(self) -> Arrays:
-        """The accepted objects."""
-        arrays = arrays_of(orjson.loads(self.body))
-        for name, indexes in self.refused.items():
-            gone = set(indexes)
-            arrays[name] = [
-                item for index, item in enumerate(arrays[name]) if index not in gone
-            ]
-        return arrays
+    endpoint: str = TRACK.key
+    params: Mapping[str, str] = NO_PARAMS
 
 
 class Backlog:
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, apply: Callable[[Accepted], None]) -> None:
+        self._apply = apply
         self._waiting: deque[Accepted] = deque()
         self._bytes = 0
 
@@ -54,8 +49,7 @@ class Backlog:
     def apply_one(self) -> None:
         request = self._waiting.popleft()
         self._bytes -= len(request.body)
-        at = datetime.fromtimestamp(request.at, UTC)
-        self._store.apply(request.arrays(), at)
+        self._apply(request)
 
     def apply_all(self) -> None:
         while self._waiting:

@@ -6,9 +6,9 @@ The shape is that of a recorded answer of /users/export/ids.
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from externalapi.sandbox.judge import JsonObject
 from externalapi.sandbox.people import Event, Purchase, User
 from externalapi.sandbox.times import as_text
+from externalapi.sandbox.verdicts import JsonObject
 
 
 def exported(user: User) -> JsonObject:

@@ -1,4 +1,4 @@
-"""A script of things that go wrong: rules that track requests use up in order.
+"""A script of things that go wrong: rules that requests use up in order.
 
 Pure: a rule says what shall happen, `wire` does it. For each request the first rule
 counts that matches it and has any of its `times` left; `pass` lets requests through,
@@ -61,6 +61,7 @@ class Rule:
 
     kind: str
     times: int | None = 1
+    path: str = ""  # the only path it is for, as it was sent
     match: str = ""  # a text that must occur in the request's body
     external_id: str = ""  # a person that must occur in it
     seconds: float = 1.0  # delay_before, delay_after; slow_*: between two bytes
@@ -68,7 +69,7 @@ class Rule:
     body: str | None = None
     headers: dict[str, str] = field(default_factory=dict)
     indexes: list[int] | None = field(default_factory=lambda: [0])  # None: all
-    input_array: str = "attributes"
+    input_array: str = ""  # partial_errors; empty: the first array of the request
     type: str = contract.IDENTIFIER_REQUIRED.sentence
     location: str = "http://169.254.169.254/latest/meta-data/"
     size: int = 256 * 1024 * 1024
@@ -79,8 +80,11 @@ class Rule:
     def stage(self) -> Stage:
         return STAGES[self.kind]
 
-    def matches(self, body: bytes) -> bool:
-        if self.times == 0 or self.match.encode() not in body:
+    def is_for(self, path: str) -> bool:
+        return self.times != 0 and self.path in ("", path)
+
+    def matches(self, path: str, body: bytes) -> bool:
+        if not self.is_for(path) or self.match.encode() not in body:
             return False
         return not self.external_id or orjson.dumps(self.external_id) in body
 
@@ -106,18 +110,18 @@ class FaultScript:
     def as_json(self) -> list[dict[str, object]]:
         return [asdict(rule) for rule in self._rules]
 
-    def take_on_headers(self) -> Rule | None:
+    def take_on_headers(self, path: str) -> Rule | None:
         """The next rule if it strikes before the body: it cannot look into it."""
-        rule = next((rule for rule in self._rules if rule.times != 0), None)
+        rule = next((rule for rule in self._rules if rule.is_for(path)), None)
         if rule is None or rule.stage is not Stage.HEADERS:
             return None
         rule.take()
         return rule
 
-    def take(self, body: bytes) -> Rule | None:
-        """The rule for a request with this body; one of its times is then used up."""
+    def take(self, path: str, body: bytes) -> Rule | None:
+        """The rule for this request; one of its times is then used up."""
         for rule in self._rules:
-            if rule.stage is not Stage.HEADERS and rule.matches(body):
+            if rule.stage is not Stage.HEADERS and rule.matches(path, body):
                 rule.take()
                 return None if rule.stage is Stage.NONE else rule
         return None

@@ -14,9 +14,9 @@ from externalapi.braze import contract
 from externalapi.sandbox import exports, pages
 from externalapi.sandbox.api import Api
 from externalapi.sandbox.faults import BadRuleError, FaultScript, rules_from_json
-from externalapi.sandbox.judge import JsonObject
 from externalapi.sandbox.people import User
 from externalapi.sandbox.search import latest, search
+from externalapi.sandbox.verdicts import JsonObject
 
 _STYLE = Path(__file__).with_name("pages.css").read_bytes()
 _ICON = b"""<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16">
@@ -103,7 +103,7 @@ class Inspection:
             "objects": traffic.objects,
             "accepted": traffic.accepted,
             "repeated_requests": traffic.repeated,
-            "peak_in_three_seconds": self._api.limiter.peak,
+            "peak_in_three_seconds": self._api.limits.track.peak,
         }
 
     async def duplicates(self, request: web.Request) -> web.Response:

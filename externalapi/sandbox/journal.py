@@ -1,7 +1,7 @@
 """The append-only file that lets a restarted sandbox know everybody again.
 
-One JSON line for each accepted request: when it arrived, which of its objects were
-refused, and its body as it came. Applying the lines in order gives the same people.
+One JSON line for each accepted request: when it arrived, for which endpoint, which of
+its objects were refused, and its body as it came. Applying the lines in order gives the same people.
 """
 
 from collections.abc import Iterator
@@ -20,11 +20,18 @@ class Journal:
         self._file = path.open("ab", buffering=0)
 
     def append(self, request: Accepted) -> None:
-        at, body, refused = request
+        body = request.body or b"null"
         if b"\n" in body or b"\r" in body:
             body = orjson.dumps(orjson.loads(body))
         self._file.write(
-            b'{"at":%r,"refused":%s,"body":%s}\n' % (at, orjson.dumps(refused), body)
+            b'{"at":%r,"endpoint":%s,"params":%s,"refused":%s,"body":%s}\n'
+            % (
+                request.at,
+                orjson.dumps(request.endpoint),
+                orjson.dumps(dict(request.params)),
+                orjson.dumps(request.refused),
+                body,
+            )
         )
 
     def requests(self) -> Iterator[Accepted]:
@@ -53,5 +60,10 @@ def _request_in(line: bytes) -> Accepted | None:
         record = orjson.loads(line)
     except orjson.JSONDecodeError:
         return None
-    body = orjson.dumps(record["body"])
-    return Accepted(at=record["at"], body=body, refused=record["refused"])
+    return Accepted(
+        at=record["at"],
+        body=orjson.dumps(record["body"]),
+        refused=record["refused"],
+        endpoint=record["endpoint"],
+        params=record["params"],
+    )

@@ -9,17 +9,23 @@ nothing; the others of the request go through.
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from uuid import UUID
 
 import orjson
 
 from externalapi.braze import contract
-from externalapi.braze.contract import FatalAnswer, ObjectError, ObjectLimit
+from externalapi.braze.contract import ObjectError, ObjectLimit
 from externalapi.sandbox.times import parse_time
-
-JsonObject = dict[str, object]
-Arrays = dict[str, list[JsonObject]]
+from externalapi.sandbox.verdicts import (
+    Arrays,
+    Counting,
+    JsonObject,
+    Verdict,
+    arrays_in,
+    counted,
+    fatal,
+    sorted_out,
+)
 
 # Braze does not publish its rule for addresses: one @, and a dot in the domain.
 _EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)+")
@@ -27,15 +33,10 @@ _EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)+")
 _SURELY_SHORT_ENOUGH = contract.MAX_EXTERNAL_ID_BYTES // 4
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
-    """The answer to one request, and what of it is to be stored."""
-
-    status: int
-    answer: JsonObject
-    accepted: Arrays = field(default_factory=dict)
-    errors: list[JsonObject] = field(default_factory=list)
-    refused: dict[str, list[int]] = field(default_factory=dict)
+_COUNTING = Counting(
+    counters={name: f"{name}_processed" for name in contract.TRACK_ARRAYS},
+    when_none=contract.NO_VALID_DATA,
+)
 
 
 def judge(body: object, limit: ObjectLimit) -> Verdict:
@@ -48,48 +49,13 @@ def judge(body: object, limit: ObjectLimit) -> Verdict:
     accepted: Arrays = {}
     errors: list[JsonObject] = []
     for name, items in arrays.items():
-        accepted[name] = _accepted(name, items, errors)
-    return _verdict(accepted, errors)
-
-
-def refused_as_well(
-    verdict: Verdict, body: object, array: str, indexes: list[int] | None, sentence: str
-) -> Verdict:
-    """The verdict if Braze had also refused these objects (None: all of the array)."""
-    items = arrays_of(body).get(array, [])
-    known = verdict.refused.get(array, [])
-    wanted = range(len(items)) if indexes is None else indexes
-    named = [index for index in wanted if index < len(items) and index not in known]
-    gone = {id(items[index]) for index in named}
-    kept = [one for one in verdict.accepted.get(array, []) if id(one) not in gone]
-    errors = list(verdict.errors)
-    errors += [
-        {"type": sentence, "input_array": array, "index": index} for index in named
-    ]
-    return _verdict({**verdict.accepted, array: kept}, errors)
-
-
-def fatal(answer: FatalAnswer, errors: list[JsonObject] | None = None) -> Verdict:
-    """Nothing is processed; `errors` names the objects at fault, where there are any."""
-    body: JsonObject = {answer.key: answer.text}
-    if errors:
-        body["errors"] = errors
-    return Verdict(
-        status=answer.status,
-        answer=body,
-        errors=errors or [],
-        refused=_by_array(errors or []),
-    )
+        accepted[name] = sorted_out(items, _ERROR_IN[name], name, errors)
+    return counted(accepted, errors, _COUNTING)
 
 
 def arrays_of(body: object) -> Arrays:
     """The arrays that were sent, also empty ones; {} when the body is no such thing."""
-    if not isinstance(body, dict):
-        return {}
-    arrays = {
-        name: body[name] for name in contract.TRACK_ARRAYS if body.get(name) is not None
-    }
-    return arrays if all(isinstance(one, list) for one in arrays.values()) else {}
+    return arrays_in(body, contract.TRACK_ARRAYS)
 
 
 def exceeds(arrays: Mapping[str, list[JsonObject]], limit: ObjectLimit) -> bool:
@@ -110,48 +76,6 @@ def _largest_share(arrays: Mapping[str, list[JsonObject]]) -> int:
         if isinstance(item, dict)
     )
     return max(people.values(), default=0)
-
-
-def _accepted(
-    name: str, items: list[JsonObject], errors: list[JsonObject]
-) -> list[JsonObject]:
-    """The objects without an error; the others are added to the errors."""
-    found = [*map(_ERROR_IN[name], items)]
-    if not any(found):
-        return items
-    errors += [
-        {"type": error.sentence, "input_array": name, "index": index}
-        for index, error in enumerate(found)
-        if error is not None
-    ]
-    return [item for item, error in zip(items, found, strict=True) if error is None]
-
-
-def _verdict(accepted: Arrays, errors: list[JsonObject]) -> Verdict:
-    if not any(accepted.values()):
-        return fatal(contract.NO_VALID_DATA, errors)
-    answer: JsonObject = {
-        f"{name}_processed": len(items) for name, items in accepted.items()
-    }
-    if errors:
-        answer["errors"] = errors
-    answer["message"] = contract.SUCCESS_MESSAGE
-    return Verdict(
-        status=contract.SUCCESS_STATUS,
-        answer=answer,
-        accepted=accepted,
-        errors=errors,
-        refused=_by_array(errors),
-    )
-
-
-def _by_array(errors: list[JsonObject]) -> dict[str, list[int]]:
-    refused: dict[str, list[int]] = {}
-    for error in errors:
-        name, index = error["input_array"], error["index"]
-        if isinstance(name, str) and isinstance(index, int):
-            refused.setdefault(name, []).append(index)
-    return refused
 
 
 # --- Identifiers ----------------------------------------------------------------
@@ -191,6 +115,13 @@ def _error_without_external_id(item: JsonObject) -> ObjectError | None:
     if braze_id or item.get("email") or item.get("phone"):
         return None
     return contract.IDENTIFIER_REQUIRED
+
+
+def is_external_id(value: object) -> bool:
+    """A text that is not empty or too long, or an integer, as recorded requests have."""
+    if isinstance(value, str):
+        return bool(value) and _too_long(value) is None
+    return type(value) is int
 
 
 def is_alias(alias: object) -> bool:

@@ -1,17 +1,23 @@
-"""Braze's rate limits: a burst window of three seconds and a window of a clock hour.
+"""Braze's rate limits: those of a contract for /users/track, fixed ones for the rest.
 
 api_limits and post_user_track, "Rate limit". Pure: the time comes in. That the burst
 window slides (so that no three seconds ever hold more) and that refused requests do
 not count are inferred, and so is the burst limit in the headers of a plan without an
-hourly limit.
+hourly limit. The windows of the other endpoints start again on the clock.
 """
 
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 
 from externalapi.braze import contract
+from externalapi.braze.endpoints import (
+    AUDIENCE_LIMIT,
+    BROADCAST_LIMIT,
+    TRACK_LIMIT,
+    Limit,
+)
 
 # A recorded 401 has the three headers, empty.
 EMPTY_HEADERS: Mapping[str, str] = dict.fromkeys(contract.RATE_HEADERS, "")
@@ -91,3 +97,83 @@ class Limiter:
 
     def _next_hour(self) -> int:
         return (self._hour + 1) * contract.HOUR_SECONDS
+
+
+class Window:
+    """So many requests a minute (or hour, or second) of the clock."""
+
+    def __init__(self, limit: Limit) -> None:
+        self._limit = limit
+        self._number = 0
+        self._used = 0
+
+    def has_room(self, now: float) -> bool:
+        self._turn(now)
+        return self._used < self._limit.requests
+
+    def count(self, now: float) -> None:
+        self._turn(now)
+        self._used += 1
+
+    def headers(self, now: float) -> dict[str, str]:
+        self._turn(now)
+        return {
+            contract.LIMIT_HEADER: str(self._limit.requests),
+            contract.REMAINING_HEADER: str(self._limit.requests - self._used),
+            contract.RESET_HEADER: str(self._end()),
+        }
+
+    def refusal(self, now: float) -> dict[str, str]:
+        """With the header of a 429 that only the page of /users/track describes."""
+        wait = str(max(1, ceil(self._end() - now)))
+        return self.headers(now) | {contract.RETRY_AFTER_HEADER: wait}
+
+    def _turn(self, now: float) -> None:
+        number = int(now) // self._limit.seconds
+        if number != self._number:
+            self._number, self._used = number, 0
+
+    def _end(self) -> int:
+        return (self._number + 1) * self._limit.seconds
+
+
+class Limits:
+    """All limits of a workspace; `changed` has other numbers for some, by name."""
+
+    def __init__(self, plan: Plan, changed: Mapping[str, int]) -> None:
+        self.track = Limiter(plan)
+        self._changed = changed
+        # A window for each limit, and for each audience of a broadcast.
+        self._windows: dict[str, Window] = {}
+
+    def admit(self, limit: Limit, now: float) -> Admission:
+        """Count one request that arrives now, or refuse it."""
+        if limit is TRACK_LIMIT:
+            return self.track.admit(now)
+        return _admitted([self._window(limit, limit.name)], now)
+
+    def admit_broadcast(self, audience: str, now: float) -> Admission:
+        """A send to a whole audience: one limit for all, a narrower one for each."""
+        windows = [
+            self._window(AUDIENCE_LIMIT, f"{AUDIENCE_LIMIT.name} {audience}"),
+            self._window(BROADCAST_LIMIT, BROADCAST_LIMIT.name),
+        ]
+        return _admitted(windows, now)
+
+    def _window(self, limit: Limit, name: str) -> Window:
+        window = self._windows.get(name)
+        if window is None:
+            requests = self._changed.get(limit.name, limit.requests)
+            window = Window(replace(limit, requests=requests))
+            self._windows[name] = window
+        return window
+
+
+def _admitted(windows: list[Window], now: float) -> Admission:
+    """Let in if all have room; the headers are those of the first without, or last."""
+    for window in windows:
+        if not window.has_room(now):
+            return Admission(is_allowed=False, headers=window.refusal(now))
+    for window in windows:
+        window.count(now)
+    return Admission(is_allowed=True, headers=windows[-1].headers(now))

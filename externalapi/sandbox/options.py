@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from externalapi.braze import contract
+from externalapi.braze.endpoints import LIMITS, TRACK_LIMIT
 from externalapi.sandbox.limits import Plan
 
 DEFAULT_KEY = "sandbox-key"
 DEFAULT_PORT = 8090
+_LIMIT_NAMES = tuple(one.name for one in LIMITS if one is not TRACK_LIMIT)
 
 
 class BadOptionError(ValueError):
@@ -26,6 +28,7 @@ class Options:
     journal: Path | None = None
     object_limit: str = contract.DEFAULT_OBJECT_LIMIT
     plan: Plan = Plan()
+    limits: Mapping[str, int] = field(default_factory=dict)  # other than Braze's
     delay: float = 0.0  # seconds before every answer of the API
     keep_requests: int = 20_000
     ready_file: Path | None = None
@@ -69,9 +72,18 @@ def _add_rate_arguments(parser: ArgumentParser) -> None:
         "--burst",
         type=int,
         default=contract.BURST_REQUESTS,
-        help="requests in any three seconds",
+        help="requests to /users/track in any three seconds",
     )
-    parser.add_argument("--hourly", type=int, help="requests in a clock hour")
+    parser.add_argument(
+        "--hourly", type=int, help="requests to /users/track in a clock hour"
+    )
+    parser.add_argument(
+        "--limit",
+        action="append",
+        metavar="NAME=REQUESTS",
+        help="another rate limit than Braze's, repeatable; names: "
+        + ", ".join(_LIMIT_NAMES),
+    )
     parser.add_argument(
         "--reset-as",
         choices=["epoch", "seconds"],
@@ -97,6 +109,7 @@ def options_from(values: Mapping[str, object]) -> Options:
             hourly=None if hourly is None else _number(hourly),
             reset_in_seconds=values["reset_as"] == "seconds",
         ),
+        limits=parse_limits(values["limit"]),
         delay=_number(values["delay_ms"]) / 1000,
         keep_requests=_number(values["keep_requests"]),
         ready_file=_path(values["ready_file"]),
@@ -119,6 +132,22 @@ def _parse_key(text: str) -> tuple[str, frozenset[str]]:
     if unknown:
         raise BadOptionError(f"Unknown permission: {', '.join(sorted(unknown))}")
     return key, permissions
+
+
+def parse_limits(given: object) -> Mapping[str, int]:
+    return dict(_parse_limit(str(one)) for one in _listed(given))
+
+
+def _parse_limit(text: str) -> tuple[str, int]:
+    name, _, requests = text.partition("=")
+    if name not in _LIMIT_NAMES or not requests.isdecimal():
+        known = ", ".join(_LIMIT_NAMES)
+        raise BadOptionError(f"Unknown limit {text!r}: NAME=REQUESTS with {known}")
+    return name, int(requests)
+
+
+def _listed(given: object) -> list[object]:
+    return given if isinstance(given, list) else []
 
 
 def _number(value: object) -> int:

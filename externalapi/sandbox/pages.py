@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 import orjson
 
 from externalapi.sandbox import exports
-from externalapi.sandbox.judge import JsonObject
 from externalapi.sandbox.markup import Html, el, together
 from externalapi.sandbox.people import Event, Purchase, User
 from externalapi.sandbox.traffic import Traffic
+from externalapi.sandbox.verdicts import JsonObject
 
 RECENT_EVENTS = 20
 RECENT_REQUESTS = 100

@@ -5,13 +5,14 @@ sent: containers come into being with their first entry.
 """
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from types import MappingProxyType
 from typing import NamedTuple
 
 from externalapi.braze import contract
-from externalapi.sandbox.judge import JsonObject
+from externalapi.sandbox.verdicts import JsonObject
 
 STANDARD = frozenset(contract.STANDARD_ATTRIBUTES)
 _NO_ALIASES: Mapping[str, str] = MappingProxyType({})
@@ -42,6 +43,7 @@ class User:
     __slots__ = (
         "aliases",
         "created_at",
+        "deprecated_ids",
         "events",
         "external_id",
         "number",
@@ -57,6 +59,7 @@ class User:
         self.created_at = created_at
         self.external_id = external_id
         self.values: JsonObject = {}
+        self.deprecated_ids: tuple[str, ...] = ()  # they still find the person
         self.aliases = _NO_ALIASES  # a label has one name for each person
         self.events: list[Event] | tuple[()] = ()
         self.purchases: list[Purchase] | tuple[()] = ()
@@ -131,14 +134,16 @@ class SharedIndex:
 
 class People:
     def __init__(self) -> None:
-        self.all: list[User] = []
+        self.all: list[User] = []  # in the order of their numbers
         self.by_external_id: dict[str, User] = {}
         self.by_alias: dict[tuple[str, str], User] = {}  # label and name
         self.by_email = SharedIndex()
         self.by_phone = SharedIndex()
+        self._made = 0
 
     def created(self, at: datetime, external_id: str | None = None) -> User:
-        user = User(len(self.all) + 1, at, external_id)
+        self._made += 1
+        user = User(self._made, at, external_id)
         self.all.append(user)
         if external_id is not None:
             self.by_external_id[external_id] = user
@@ -146,9 +151,39 @@ class People:
 
     def with_alias(self, label: str, name: str, at: datetime) -> User:
         user = self.created(at)
-        user.aliases = {label: name}
-        self.by_alias[label, name] = user
+        self.set_alias(user, label, name)
         return user
+
+    def set_alias(self, user: User, label: str, name: str) -> None:
+        """Give a name for the label; the one the person had for it is gone."""
+        old = user.aliases.get(label)
+        if old is not None:
+            del self.by_alias[label, old]
+        user.aliases = {**user.aliases, label: name}
+        self.by_alias[label, name] = user
+
+    def identify(self, user: User, external_id: str) -> None:
+        """Give an external ID to a person who has none, or a new one to one who has."""
+        if user.external_id is not None:
+            user.deprecated_ids += (user.external_id,)
+        user.external_id = external_id
+        self.by_external_id[external_id] = user
+
+    def without_deprecated_id(self, external_id: str) -> None:
+        user = self.by_external_id.pop(external_id)
+        user.deprecated_ids = tuple(
+            one for one in user.deprecated_ids if one != external_id
+        )
+
+    def remove(self, user: User) -> None:
+        del self.all[self._position(user.number)]
+        for external_id in (user.external_id, *user.deprecated_ids):
+            if external_id is not None:
+                del self.by_external_id[external_id]
+        for alias in user.aliases.items():
+            del self.by_alias[alias]
+        self.by_email.move(email_key(user.email), None, user)
+        self.by_phone.move(phone_key(user.phone), None, user)
 
     def find(self, item: JsonObject) -> User | None:
         """Whom the object names (post_user_track, "Identifier resolution")."""
@@ -168,11 +203,14 @@ class People:
     def with_braze_id(self, text: str) -> User | None:
         if not _BRAZE_ID.fullmatch(text):
             return None
-        position = int(text[8:], 16) - 1
-        if not 0 <= position < len(self.all):
+        position = self._position(int(text[8:], 16))
+        if position == len(self.all):
             return None
         user = self.all[position]
         return user if user.braze_id == text else None
+
+    def _position(self, number: int) -> int:
+        return bisect_left(self.all, number, key=lambda user: user.number)
 
 
 def email_key(email: object) -> str | None:

@@ -5,7 +5,8 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from time import time
 from uuid import uuid4
@@ -15,11 +16,12 @@ from aiohttp import web
 from externalapi.braze import contract
 from externalapi.sandbox import wire
 from externalapi.sandbox.api import Api, Reply, Request
+from externalapi.sandbox.backlog import NO_PARAMS
+from externalapi.sandbox.endpoints.route import Route
+from externalapi.sandbox.endpoints.routes import ROUTES
 from externalapi.sandbox.faults import FaultScript, Rule, Stage
 from externalapi.sandbox.inspection import Inspection
 from externalapi.sandbox.options import Options
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 # Larger bodies are refused by the API with Braze's words, much larger ones unread.
 _READ_AT_MOST = contract.MAX_BODY_BYTES + 64 * 1024
@@ -37,23 +39,24 @@ class Server:
 
     def app(self) -> web.Application:
         app = web.Application(client_max_size=_READ_AT_MOST)
-        app.router.add_post(contract.TRACK, self.track)
-        app.router.add_post(contract.TRACK_SYNC, self.track)
-        app.router.add_post(contract.TRACK_BULK, self.track)
-        app.router.add_post(contract.EXPORT_IDS, self.export_ids)
+        for route in ROUTES:
+            endpoint = route.endpoint
+            app.router.add_route(
+                endpoint.method, endpoint.path, partial(self.answer, route)
+            )
         Inspection(self.api, self.faults).add_routes(app)
         app.router.add_route("*", "/{path:.*}", invalid_url)
         return app
 
-    async def track(self, request: web.Request) -> web.StreamResponse:
+    async def answer(self, route: Route, request: web.Request) -> web.StreamResponse:
         at = self._last = self._clock()
-        early = self.faults.take_on_headers()
+        early = self.faults.take_on_headers(request.path) if self.faults else None
         if early is not None:
-            return await self._cut_early(request, at, early)
-        received = await self._received(request, at)
-        rule = self.faults.take(received.body) if self.faults else None
+            return await self._cut_early(route, request, at, early)
+        received = await self._received(route, request, at)
+        rule = self.faults.take(request.path, received.body) if self.faults else None
         if rule is None:
-            return await self._sent(self.api.track(received))
+            return await self._sent(self.api.answer(received))
         return await self._faulty(request, received, rule)
 
     async def apply_when_quiet(self) -> None:
@@ -66,17 +69,13 @@ class Server:
             else:
                 await asyncio.sleep(_QUIET_SECONDS)
 
-    async def export_ids(self, request: web.Request) -> web.StreamResponse:
-        received = await self._received(request, self._clock())
-        return await self._sent(self.api.export_ids(received))
-
-    async def _received(self, request: web.Request, at: float) -> Request:
+    async def _received(self, route: Route, request: web.Request, at: float) -> Request:
         try:
             body = await request.read()
         except web.HTTPRequestEntityTooLarge:
             # The API needs the length only, to refuse it in Braze's words.
             body = bytes(_READ_AT_MOST)
-        return Request(path=request.path, headers=request.headers, body=body, at=at)
+        return _request(route, request, at, body)
 
     async def _sent(self, reply: Reply) -> web.Response:
         if self._options.delay:
@@ -89,9 +88,9 @@ class Server:
         return web.Response(status=reply.status, body=reply.body, headers=headers)
 
     async def _cut_early(
-        self, request: web.Request, at: float, rule: Rule
+        self, route: Route, request: web.Request, at: float, rule: Rule
     ) -> web.StreamResponse:
-        received = Request(path=request.path, headers=request.headers, body=b"", at=at)
+        received = _request(route, request, at, b"")
         self.api.record_unprocessed(received, None, rule)
         if rule.kind == "reset_mid_body":
             return await wire.reset_mid_body(request)
@@ -102,13 +101,24 @@ class Server:
     ) -> web.StreamResponse:
         if rule.kind == "delay_before":
             await asyncio.sleep(rule.seconds)
-            return await self._sent(self.api.track(received, rule))
+            return await self._sent(self.api.answer(received, rule))
         if rule.stage is Stage.BEFORE:
             self.api.record_unprocessed(received, wire.status_of(rule), rule)
             return await wire.instead(request, rule)
-        reply = self.api.track(received, rule)
+        reply = self.api.answer(received, rule)
         answer = await wire.afterwards(request, rule, reply)
         return await self._sent(reply) if answer is None else answer
+
+
+def _request(route: Route, request: web.Request, at: float, body: bytes) -> Request:
+    return Request(
+        route=route,
+        headers=request.headers,
+        body=body,
+        at=at,
+        params=dict(request.match_info) if request.match_info else NO_PARAMS,
+        query=[*request.query.items()] if request.query_string else (),
+    )
 
 
 async def invalid_url(request: web.Request) -> web.Response:

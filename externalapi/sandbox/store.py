@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 from externalapi.braze import contract
 from externalapi.sandbox import custom
-from externalapi.sandbox.judge import Arrays, JsonObject
 from externalapi.sandbox.people import (
     STANDARD,
     Event,
@@ -21,6 +20,7 @@ from externalapi.sandbox.people import (
 )
 from externalapi.sandbox.standard import IGNORED, standard_value
 from externalapi.sandbox.times import parse_time
+from externalapi.sandbox.verdicts import Arrays, JsonObject
 
 _NOT_ATTRIBUTES = frozenset({*contract.PRIMARY_IDENTIFIERS, *contract.CONTROL_FLAGS})
 
@@ -62,9 +62,13 @@ class Store:
         """The person the object names, created if need be; None: nobody is changed."""
         user = self.people.find(item) or self._new_user_for(item, at)
         if user is not None:
-            self._changes += 1
-            user.touched = self._changes
+            self.touch(user)
         return user
+
+    def touch(self, user: User) -> None:
+        """The person is now the one who changed last."""
+        self._changes += 1
+        user.touched = self._changes
 
     def _new_user_for(self, item: JsonObject, at: datetime) -> User | None:
         update_only = item.get("_update_existing_only")
@@ -93,7 +97,7 @@ class Store:
         else:
             return None
         user = self.people.created(at)
-        self._set_standard(user, name, item[name])
+        self.set_standard(user, name, item[name])
         return user
 
     # --- Attributes -----------------------------------------------------------------
@@ -106,7 +110,7 @@ class Store:
             if raw_name in _NOT_ATTRIBUTES:
                 continue
             if raw_name in STANDARD:
-                self._set_standard(user, raw_name, value)
+                self.set_standard(user, raw_name, value)
                 continue
             name = raw_name.strip()
             if not 0 < len(name) <= contract.MAX_NAME_CHARS:
@@ -125,7 +129,7 @@ class Store:
                 old = values.get(name, custom.MISSING)
                 _keep(user, name, custom.plain_value(old, value))
 
-    def _set_standard(self, user: User, name: str, sent: object) -> None:
+    def set_standard(self, user: User, name: str, sent: object) -> None:
         value = standard_value(name, sent)
         if value is IGNORED:
             return

@@ -1,4 +1,4 @@
-"""What the sandbox was sent: one compact record for each track request, and counts."""
+"""What the sandbox was sent: one compact record for each request, and counts."""
 
 from collections import Counter, deque
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from itertools import islice
 
-from externalapi.sandbox.judge import Arrays, JsonObject
+from externalapi.sandbox.verdicts import Arrays, JsonObject
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,6 +14,7 @@ class Received:
     """One request. `status` is None when the sandbox hung up instead of answering."""
 
     at: float
+    method: str
     path: str
     status: int | None
     body: bytes
@@ -49,6 +50,7 @@ class Traffic:
             {
                 "n": self.received,
                 "at": request.at,
+                "method": request.method,
                 "path": request.path,
                 "status": request.status,
                 "objects": objects,
@@ -73,10 +75,10 @@ class Traffic:
 
 def external_ids(arrays: Arrays) -> dict[str, list[object]]:
     """Position by position; null where an object names its person otherwise."""
-    return {
-        name: [
-            item.get("external_id") if isinstance(item, dict) else None
-            for item in items
-        ]
-        for name, items in arrays.items()
-    }
+    return {name: [*map(_external_id, items)] for name, items in arrays.items()}
+
+
+def _external_id(item: object) -> object:
+    if isinstance(item, dict):
+        return item.get("external_id", item.get("external_user_id"))
+    return None

@@ -9,6 +9,7 @@ import gzip
 import socket
 import struct
 from collections.abc import Awaitable, Callable, Mapping
+from http import HTTPStatus
 
 from aiohttp import web
 
@@ -167,7 +168,8 @@ def _raw(reply: Reply) -> bytes:
         **reply.headers,
     }
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    return f"HTTP/1.1 {reply.status} Created\r\n{lines}\r\n".encode() + reply.body
+    phrase = HTTPStatus(reply.status).phrase
+    return f"HTTP/1.1 {reply.status} {phrase}\r\n{lines}\r\n".encode() + reply.body
 
 
 async def _giant(request: web.Request, rule: Rule, reply: Reply) -> web.StreamResponse:

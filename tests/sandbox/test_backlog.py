@@ -1,12 +1,14 @@
 """Accepted requests are applied when it is quiet, when somebody looks, or if too many."""
 
 import asyncio
+from functools import partial
 
 import orjson
 
 from externalapi.sandbox import backlog
 from externalapi.sandbox.api import Request
 from externalapi.sandbox.backlog import Accepted, Backlog
+from externalapi.sandbox.endpoints.routes import ROUTES, apply
 from externalapi.sandbox.options import DEFAULT_KEY, Options
 from externalapi.sandbox.server import Server
 from externalapi.sandbox.store import Store
@@ -24,7 +26,7 @@ def body_of(name):
 
 def test_it_waits_until_it_is_applied():
     store = Store()
-    waiting = Backlog(store)
+    waiting = Backlog(partial(apply, store))
     waiting.add(Accepted(1.0, body_of("ada"), {"attributes": [1]}))
     waiting.add(Accepted(2.0, body_of("bob"), {"attributes": [1]}))
     assert (len(waiting), store.people.all) == (2, [])
@@ -37,7 +39,7 @@ def test_it_waits_until_it_is_applied():
 def test_too_much_is_not_kept_waiting(monkeypatch):
     monkeypatch.setattr(backlog, "_MAX_BYTES", 3 * len(body_of("p0")))
     store = Store()
-    waiting = Backlog(store)
+    waiting = Backlog(partial(apply, store))
     for n in range(5):
         waiting.add(Accepted(1.0, body_of(f"p{n}"), {"attributes": [1]}))
     assert (len(waiting), len(store.people.all)) == (3, 2)
@@ -45,10 +47,9 @@ def test_too_much_is_not_kept_waiting(monkeypatch):
 
 def test_a_quiet_server_works_it_off():
     server = Server(Options())
-    request = Request(
-        path="/users/track", headers=HEADERS, body=body_of("ada"), at=1000.0
-    )
-    assert server.api.track(request).status == 201
+    track, *_ = ROUTES
+    request = Request(route=track, headers=HEADERS, body=body_of("ada"), at=1000.0)
+    assert server.api.answer(request).status == 201
     assert len(server.api.backlog) == 1
     asyncio.run(until_applied(server))
 

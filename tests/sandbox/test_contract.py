@@ -1,11 +1,21 @@
 """The tables of Braze's facts agree with themselves."""
 
 from externalapi.braze import contract
+from externalapi.braze.endpoints import LIMITS
 from externalapi.braze.instances import INSTANCES, instance_by_name
+from externalapi.sandbox.endpoints.routes import ROUTES
 
 
 def test_every_endpoint_has_a_known_permission():
-    assert set(contract.PERMISSION_OF.values()) <= contract.PERMISSIONS
+    permissions = {route.endpoint.permission for route in ROUTES}
+    assert permissions <= contract.PERMISSIONS
+
+
+def test_every_endpoint_has_one_route_and_a_known_limit():
+    keys = [route.endpoint.key for route in ROUTES]
+    assert len(set(keys)) == len(keys)
+    assert {route.endpoint.limit for route in ROUTES} <= set(LIMITS)
+    assert len({one.name for one in LIMITS}) == len(LIMITS)
 
 
 def test_instances_are_distinct_and_secure():

@@ -3,8 +3,8 @@
 from datetime import timedelta
 
 from externalapi.sandbox import exports
-from externalapi.sandbox.judge import Arrays
 from externalapi.sandbox.store import Store
+from externalapi.sandbox.verdicts import Arrays
 from tests.sandbox.people import NOW, attributes, event, purchase
 
 

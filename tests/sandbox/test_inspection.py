@@ -23,6 +23,7 @@ def test_requests_are_listed_in_order_with_who_was_in_them(sandbox):
     assert started <= first.pop("at") <= second["at"] <= time.time()
     assert first == {
         "n": 1,
+        "method": "POST",
         "path": "/users/track",
         "status": 201,
         "objects": 4,

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from externalapi.braze import contract
-from externalapi.sandbox.judge import judge, refused_as_well
+from externalapi.sandbox.judge import arrays_of, judge
+from externalapi.sandbox.verdicts import refused_as_well
 from tests.sandbox.people import attributes, event, purchase
 
 LIMIT = contract.OBJECT_LIMITS["combined_75"]
@@ -295,11 +296,12 @@ def test_only_arrays_that_were_sent_are_counted():
 
 def test_further_objects_can_be_refused_on_request():
     body = {"attributes": [attributes(), {}, attributes("bob")]}
-    verdict = refused_as_well(judge(body, LIMIT), body, "attributes", [1, 2, 9], "no")
+    arrays = arrays_of(body)
+    verdict = refused_as_well(judge(body, LIMIT), arrays, "attributes", [1, 2, 9], "no")
     assert verdict.accepted == {"attributes": [attributes()]}
     assert verdict.answer["attributes_processed"] == 1
     assert verdict.refused == {"attributes": [1, 2]}
-    everything = refused_as_well(judge(body, LIMIT), body, "attributes", None, "no")
+    everything = refused_as_well(judge(body, LIMIT), arrays, "attributes", None, "no")
     assert everything.status == 400
     assert everything.refused == {"attributes": [1, 0, 2]}
 

@@ -1,0 +1,56 @@
+"""/users/export/ids (post_users_identifier): profiles by any identifier."""
+
+from externalapi.braze import contract
+from externalapi.sandbox import exports
+from externalapi.sandbox.endpoints.route import Asked, Params
+from externalapi.sandbox.people import User
+from externalapi.sandbox.store import Store
+from externalapi.sandbox.verdicts import Arrays, JsonObject, Verdict, fatal
+from externalapi.sandbox.workspace import Workspace
+
+_LISTS = (("external_ids", "external_id"), ("user_aliases", "user_alias"))
+_SINGLES = (("braze_id", "braze_id"), ("email_address", "email"), ("phone", "phone"))
+
+
+def read(body: object, params: Params) -> Arrays:
+    """The people an export asks for, each as an object with one identifier."""
+    if not isinstance(body, dict):
+        return {}
+    wanted: list[JsonObject] = []
+    for field, name in _LISTS:
+        values = body.get(field)
+        wanted += [{name: one} for one in values] if isinstance(values, list) else []
+    wanted += [{name: body[field]} for field, name in _SINGLES if body.get(field)]
+    return {"users": wanted}
+
+
+def judge(asked: Asked, workspace: Workspace) -> Verdict:
+    if not isinstance(asked.body, dict):
+        return fatal(contract.BAD_JSON)
+    wanted = asked.arrays["users"]
+    if len(wanted) > contract.MAX_EXPORT_IDS:
+        return fatal(contract.TOO_MANY_IDS)
+    answer = _exported(workspace.store, wanted, asked.body.get("fields_to_export"))
+    return Verdict(status=201, answer=answer)
+
+
+def _exported(store: Store, wanted: list[JsonObject], fields: object) -> JsonObject:
+    found: dict[str, User] = {}
+    unknown: list[object] = []
+    for item in wanted:
+        user = store.people.find(item)
+        if user is None:
+            unknown += item.values()
+        else:
+            found[user.braze_id] = user
+    users = [_chosen(exports.exported(user), fields) for user in found.values()]
+    answer: JsonObject = {"users": users, "message": contract.SUCCESS_MESSAGE}
+    if unknown:
+        answer["invalid_user_ids"] = unknown
+    return answer
+
+
+def _chosen(user: JsonObject, fields: object) -> JsonObject:
+    if not isinstance(fields, list):
+        return user
+    return {name: value for name, value in user.items() if name in fields}

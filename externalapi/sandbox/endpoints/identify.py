@@ -1,0 +1,99 @@
+"""/users/identify (post_user_identify): an external ID for who has only an alias.
+
+Or only an email address or a phone number. Success means that the syntax was right;
+whoever is not found, or not alone, is left as before.
+"""
+
+from externalapi.braze import refusals
+from externalapi.braze.contract import ObjectError
+from externalapi.sandbox.endpoints.route import Arrived, Asked, Params
+from externalapi.sandbox.judge import is_alias, is_external_id
+from externalapi.sandbox.matching import is_prioritization, meant
+from externalapi.sandbox.merging import IDENTIFIED_FIELDS, merge
+from externalapi.sandbox.people import User
+from externalapi.sandbox.store import Store
+from externalapi.sandbox.verdicts import (
+    Arrays,
+    Counting,
+    JsonObject,
+    Verdict,
+    arrays_in,
+    counted,
+    fatal,
+    sorted_out,
+)
+from externalapi.sandbox.workspace import Workspace
+
+_ARRAY = refusals.IDENTIFIED_ARRAY
+_KIND = "identified_by"
+_KINDS = {
+    "aliases_to_identify": "user_alias",
+    "emails_to_identify": "email",
+    "phone_numbers_to_identify": "phone",
+}
+# With no object left too: a partner's test data have a success with 0 processed.
+_COUNTING = Counting(counters={_ARRAY: "aliases_processed"})
+_REQUIRED = {
+    "user_alias": refusals.USER_ALIAS_REQUIRED,
+    "email": refusals.EMAIL_REQUIRED,
+    "phone": refusals.PHONE_REQUIRED,
+}
+
+
+def read(body: object, params: Params) -> Arrays:
+    """All in one array, as errors count them; that they count so is inferred."""
+    arrays = arrays_in(body, _KINDS)
+    return {
+        _ARRAY: [
+            {**(item if isinstance(item, dict) else {}), _KIND: _KINDS[name]}
+            for name, items in arrays.items()
+            for item in items
+        ]
+    }
+
+
+def judge(asked: Asked, workspace: Workspace) -> Verdict:
+    items = asked.arrays[_ARRAY]
+    if not items:
+        return fatal(refusals.NOBODY_TO_IDENTIFY)
+    if len(items) > refusals.MAX_OBJECTS:
+        return fatal(refusals.TOO_MANY_IDS_AND_ALIASES)
+    errors: list[JsonObject] = []
+    accepted = sorted_out(items, _error_in, _ARRAY, errors)
+    return counted({_ARRAY: accepted}, errors, _COUNTING)
+
+
+def _error_in(item: JsonObject) -> ObjectError | None:
+    if not is_external_id(item.get("external_id")):
+        return refusals.EXTERNAL_ID_REQUIRED
+    kind = str(item[_KIND])
+    if kind == "user_alias":
+        return None if is_alias(item.get(kind)) else _REQUIRED[kind]
+    if not isinstance(item.get(kind), str) or not item[kind]:
+        return _REQUIRED[kind]
+    if is_prioritization(item.get("prioritization"), refusals.PRIORITIZATIONS):
+        return None
+    return refusals.PRIORITIZATION_NOT_VALID
+
+
+def apply(store: Store, arrived: Arrived) -> None:
+    for item in arrived.arrays[_ARRAY]:
+        kind = str(item[_KIND])
+        wanted = {kind: item[kind], "prioritization": item.get("prioritization")}
+        user = meant(store.people, wanted)
+        if user is not None and user.external_id is None:
+            _identify(store, user, str(item["external_id"]))
+
+
+def _identify(store: Store, user: User, external_id: str) -> None:
+    """Nothing happens if both have an alias with the same label."""
+    people = store.people
+    known = people.by_external_id.get(external_id)
+    if known is None:
+        people.identify(user, external_id)
+        store.touch(user)
+    elif known.aliases.keys().isdisjoint(user.aliases):
+        aliases = user.aliases
+        merge(store, user, known, IDENTIFIED_FIELDS)
+        for label, name in aliases.items():
+            people.set_alias(known, label, name)

@@ -1,0 +1,123 @@
+"""The table: every endpoint of Braze's that the sandbox has.
+
+Method, path, permission and rate limit of each stand in `externalapi.braze.endpoints`;
+here stands who judges it and what applies it.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+import orjson
+
+from externalapi.braze import contract
+from externalapi.braze import endpoints as braze
+from externalapi.sandbox.backlog import Accepted
+from externalapi.sandbox.endpoints import (
+    aliases,
+    deletions,
+    export,
+    external_ids,
+    identify,
+    merges,
+    track,
+)
+from externalapi.sandbox.endpoints.route import Arrived, Route
+from externalapi.sandbox.store import Store
+from externalapi.sandbox.verdicts import Arrays
+
+ROUTES = (
+    Route(
+        endpoint=braze.TRACK,
+        read=track.read,
+        judge=track.judge_track,
+        apply=track.apply,
+    ),
+    Route(
+        endpoint=braze.TRACK_SYNC,
+        read=track.read,
+        judge=track.judge_sync,
+        apply=track.apply,
+        answer_after=track.answer_sync,
+    ),
+    Route(
+        endpoint=braze.TRACK_BULK,
+        read=track.read,
+        judge=track.judge_bulk,
+        apply=track.apply,
+        max_bytes=contract.MAX_BULK_BODY_BYTES,
+        too_large=contract.BULK_BODY_TOO_LARGE,
+    ),
+    Route(endpoint=braze.EXPORT_IDS, read=export.read, judge=export.judge),
+    Route(
+        endpoint=braze.IDENTIFY,
+        read=identify.read,
+        judge=identify.judge,
+        apply=identify.apply,
+    ),
+    Route(
+        endpoint=braze.NEW_ALIAS,
+        read=aliases.read_new,
+        judge=aliases.judge_new,
+        apply=aliases.apply_new,
+    ),
+    Route(
+        endpoint=braze.UPDATE_ALIAS,
+        read=aliases.read_updates,
+        judge=aliases.judge_updates,
+        apply=aliases.apply_updates,
+    ),
+    Route(
+        endpoint=braze.MERGE_USERS,
+        read=merges.read,
+        judge=merges.judge,
+        apply=merges.apply,
+    ),
+    Route(
+        endpoint=braze.DELETE_USERS,
+        read=deletions.read,
+        judge=deletions.judge,
+        apply=deletions.apply,
+    ),
+    Route(
+        endpoint=braze.RENAME_EXTERNAL_IDS,
+        read=external_ids.read_renames,
+        judge=external_ids.judge_renames,
+        apply=external_ids.apply_renames,
+    ),
+    Route(
+        endpoint=braze.REMOVE_EXTERNAL_IDS,
+        read=external_ids.read_removals,
+        judge=external_ids.judge_removals,
+        apply=external_ids.apply_removals,
+    ),
+)
+_BY_KEY: Mapping[str, Route] = {route.endpoint.key: route for route in ROUTES}
+
+
+def apply(store: Store, accepted: Accepted) -> None:
+    """What the accepted request changes."""
+    route = _BY_KEY[accepted.endpoint]
+    if route.apply is not None:
+        route.apply(store, arrived(accepted))
+
+
+def arrived(accepted: Accepted) -> Arrived:
+    """The accepted request read again, without the objects that were refused."""
+    body = orjson.loads(accepted.body) if accepted.body else {}
+    route = _BY_KEY[accepted.endpoint]
+    return Arrived(
+        at=datetime.fromtimestamp(accepted.at, UTC),
+        raw=accepted.body,
+        body=body,
+        params=accepted.params,
+        arrays=_without(route.read(body, accepted.params), accepted.refused),
+    )
+
+
+def _without(arrays: Arrays, refused: Mapping[str, list[int]]) -> Arrays:
+    for name, indexes in refused.items():
+        gone = set(indexes)
+        arrays[name] = [
+            item for index, item in enumerate(arrays[name]) if index not in gone
+        ]
+    return arrays

@@ -1,0 +1,121 @@
+"""What every endpoint has in common: key, permission, type, limit, record, faults."""
+
+import pytest
+
+from externalapi.braze.endpoints import LIMITS, TRACK_LIMIT, TRACK_SYNC
+from externalapi.sandbox.endpoints.routes import ROUTES
+from externalapi.sandbox.limits import Limits, Plan
+from externalapi.sandbox.options import BadOptionError, parse_limits
+from externalapi.sandbox.process import SandboxProcess
+
+ENDPOINTS = [route.endpoint for route in ROUTES]
+PARAMS = {"catalog_name": "restaurants", "item_id": "r1"}
+
+
+@pytest.fixture(params=ENDPOINTS, ids=lambda one: one.key)
+def endpoint(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def without_permissions():
+    with SandboxProcess("--key", "nothing:") as sandbox:
+        yield sandbox
+
+
+def called(sandbox, endpoint, key, body=b"{}", **headers):
+    return sandbox.call(
+        endpoint.method,
+        endpoint.path.format_map(PARAMS),
+        body,
+        {"Authorization": f"Bearer {key}", **headers},
+    )
+
+
+def test_an_unknown_key(sandbox, endpoint):
+    answer = called(sandbox, endpoint, "non-existent")
+    assert (answer.status, answer.json()) == (
+        401,
+        {"message": "Invalid API key: non-existent"},
+    )
+    assert answer.headers["X-RateLimit-Limit"] == ""
+    (record,) = sandbox.requests()
+    assert (record["method"], record["status"]) == (endpoint.method, 401)
+    assert record["path"] == endpoint.path.format_map(PARAMS)
+    assert record["reasons"] == ["Invalid API key"]
+
+
+def test_a_key_without_the_permission(without_permissions, endpoint):
+    answer = called(without_permissions, endpoint, "nothing")
+    assert (answer.status, answer.json()) == (403, {"message": "Access Denied"})
+
+
+def test_a_body_that_cannot_be_read(sandbox, endpoint):
+    broken = called(sandbox, endpoint, sandbox.key, b"{")
+    text = called(sandbox, endpoint, sandbox.key, **{"Content-Type": "text/plain"})
+    if endpoint.has_body:
+        assert (broken.status, text.status) == (400, 415)
+    else:
+        assert {broken.status, text.status}.isdisjoint({400, 415})
+
+
+def test_the_limit_is_in_the_headers(sandbox, endpoint):
+    answer = called(sandbox, endpoint, sandbox.key)
+    assert answer.headers["X-RateLimit-Limit"] == str(endpoint.limit.requests)
+
+
+@pytest.mark.parametrize("body", [b"[]", b"null", b'"text"', b"1", b'[{"id": 1}]'])
+def test_a_body_that_is_no_object_is_refused(sandbox, endpoint, body):
+    answer = called(sandbox, endpoint, sandbox.key, body)
+    if endpoint.has_body:
+        assert answer.status in (400, 404)
+        assert sandbox.requests()[0]["accepted"] == 0
+
+
+def test_a_fault_strikes_every_endpoint(sandbox, endpoint):
+    sandbox.faults([{"kind": "status", "status": 503}, {"kind": "html_200"}])
+    assert called(sandbox, endpoint, sandbox.key).status == 503
+    assert called(sandbox, endpoint, sandbox.key).body.startswith(b"<html>")
+    assert [one["fault"] for one in sandbox.requests()] == ["status", "html_200"]
+
+
+def test_a_fault_may_be_for_one_path(sandbox):
+    path = "/users/alias/new"
+    sandbox.faults([{"kind": "status", "status": 503, "path": path}])
+    body = {"user_aliases": [{"alias_name": "a", "alias_label": "b"}]}
+    assert sandbox.track(body, "/users/alias/update").status == 400
+    assert sandbox.track(body, path).status == 503
+    assert sandbox.track(body, path).status == 201
+
+
+@pytest.mark.parametrize("limit", [one for one in LIMITS if one is not TRACK_LIMIT])
+def test_a_window_starts_again_on_the_clock(limit):
+    limits = Limits(Plan(), {limit.name: 2})
+    start = 1_800_000_000 // limit.seconds * limit.seconds
+    now = start + limit.seconds / 2
+    assert limits.admit(limit, now).headers == {
+        "X-RateLimit-Limit": "2",
+        "X-RateLimit-Remaining": "1",
+        "X-RateLimit-Reset": str(start + limit.seconds),
+    }
+    assert limits.admit(limit, now).is_allowed
+    refused = limits.admit(limit, now)
+    assert not refused.is_allowed
+    assert refused.headers["X-Ratelimit-Retry-After"] == str(max(1, limit.seconds // 2))
+    assert limits.admit(limit, start + limit.seconds).is_allowed
+
+
+def test_endpoints_share_a_limit():
+    with SandboxProcess("--limit", "users=2", "--limit", "track_sync=1") as sandbox:
+        alias = {"user_aliases": [{"alias_name": "a", "alias_label": "b"}]}
+        paths = ("/users/alias/new", "/users/delete", "/users/merge", "/users/track")
+        statuses = [sandbox.track(alias, path).status for path in paths]
+        # The minute may turn in between; then there is room again for the third.
+        assert statuses in ([201, 201, 429, 400], [201, 201, 400, 400])
+        assert sandbox.track({}, TRACK_SYNC.path).headers["X-RateLimit-Limit"] == "1"
+
+
+@pytest.mark.parametrize("given", ["users", "users=", "users=x", "track=5", "x=1"])
+def test_a_limit_that_cannot_be_read(given):
+    with pytest.raises(BadOptionError, match="Unknown limit"):
+        parse_limits([given])
