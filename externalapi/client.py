@@ -3,6 +3,7 @@
 import os
 import time
 import zlib
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -13,7 +14,7 @@ from requests.models import PreparedRequest
 from requests.structures import CaseInsensitiveDict
 from urllib3.exceptions import HTTPError
 
-from externalapi import wire
+from externalapi import tokens, wire
 from externalapi.guard import GuardError, check_headers, check_url
 from externalapi.messages import (
     NO_TIMING,
@@ -24,6 +25,7 @@ from externalapi.messages import (
     Request,
     TransportError,
 )
+from externalapi.secrets import redact, redact_bytes
 
 __all__ = [
     "NO_TIMING",
@@ -72,11 +74,29 @@ class GuardedClient:
     def send(self, request: Request, key: str) -> Answer:
         """Send the request with the key where its `sign_in` says; return the answer.
 
-        Raises TransportError. An empty key signs in nowhere.
+        Raises TransportError. An empty key signs in nowhere. With OAuth 2 the key
+        fetches a token, and a token that the API does not take is fetched once more.
         """
+        deadline = time.monotonic() + _seconds(request)
+        plan = request.sign_in.token
+        if plan is None or not key:
+            return self._send(request, key, deadline)
+
+        def post(unsigned: Request) -> Answer:
+            return self._send(unsigned, "", deadline)
+
+        token = tokens.token_for(plan, key, post)
+        answer = self._send(request, token, deadline)
+        if answer.status == 401:
+            # It may have been taken back before its time. Nothing was done with it.
+            token = tokens.token_for(plan, key, post, stale=token)
+            answer = self._send(request, token, deadline)
+        return _without(answer, token)
+
+    def _send(self, request: Request, key: str, deadline: float) -> Answer:
         started = time.monotonic()
         try:
-            prepared, exchange = self._prepare(request, key, started)
+            prepared, exchange = self._prepare(request, key, started, deadline)
         except GuardError as e:
             raise BlockedAddressError(str(e)) from e
         wire.current.exchange = exchange
@@ -84,7 +104,7 @@ class GuardedClient:
             response = self._adapter.send(
                 prepared,
                 stream=True,
-                timeout=(wire.CONNECT_SECONDS, _seconds(request)),
+                timeout=(wire.CONNECT_SECONDS, settings.HTTP_TOTAL_SECONDS),
                 verify=self._verify,
                 proxies={},
             )
@@ -106,7 +126,7 @@ class GuardedClient:
         self._adapter.close()
 
     def _prepare(
-        self, request: Request, key: str, started: float
+        self, request: Request, key: str, started: float, deadline: float
     ) -> tuple[PreparedRequest, wire.Exchange]:
         """Fill requests' own class by hand: it must not read the URL once more."""
         url = request.sign_in.url(request.url, key)
@@ -125,7 +145,7 @@ class GuardedClient:
             prepared.headers["Content-Length"] = str(len(request.body))
         return prepared, wire.Exchange(
             started=started,
-            deadline=started + _seconds(request),
+            deadline=deadline,
             is_allowed_local=target.is_allowed_local,
             resolver=self._resolver,
         )
@@ -146,14 +166,24 @@ def _client() -> GuardedClient:
     return GuardedClient()
 
 
-# A forked worker must not share its parent's connections.
+# A forked worker must not share its parent's connections, nor a lock in use.
 os.register_at_fork(after_in_child=_client.cache_clear)
+os.register_at_fork(after_in_child=tokens.forget)
 
 
 def _seconds(request: Request) -> float:
     """A connection may be less patient than the settings, never more."""
     longest: float = settings.HTTP_TOTAL_SECONDS
     return min(request.timeout_seconds or longest, longest)
+
+
+def _without(answer: Answer, token: str) -> Answer:
+    """A token is nobody's business beyond here; some APIs repeat what they refuse."""
+    return replace(
+        answer,
+        headers={name: redact(text, token) for name, text in answer.headers.items()},
+        body=redact_bytes(answer.body, token),
+    )
 
 
 def _error(exchange: wire.Exchange) -> TransportError:

@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Sequence
+from dataclasses import astuple
 from functools import lru_cache
 from urllib.parse import quote, quote_plus
 
@@ -14,6 +15,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from externalapi.models import Connection
+from externalapi.sign_in import TokenPlan
 
 # Shorter keys would make `redact` eat ordinary words, and are no keys.
 MIN_LENGTH = 8
@@ -36,6 +38,8 @@ def set_key(connection: Connection, key: str) -> None:
         key_last_four=key[-4:] if len(key) >= _SHOWS_LAST_FOUR_FROM else "",
         key_version=F("key_version") + 1,
         key_set_at=timezone.now(),
+        token_encrypted="",
+        token_expires_at=None,
     )
     connection.refresh_from_db()
 
@@ -66,6 +70,20 @@ def rotate_key(connection: Connection) -> bool:
     return bool(rows.update(key_encrypted=new))
 
 
+def seal_token(plan: TokenPlan, token: str) -> str:
+    """Encrypt a token, bound to the connection and to what it was fetched with."""
+    return _fernet().encrypt(orjson.dumps([astuple(plan), token])).decode()
+
+
+def open_token(plan: TokenPlan, sealed: str) -> str:
+    """Return the sealed token, empty where it is not this plan's or unreadable."""
+    try:
+        fetched_with, token = orjson.loads(_fernet().decrypt(sealed.encode()))
+    except InvalidToken:
+        return ""
+    return str(token) if tuple(fetched_with) == astuple(plan) else ""
+
+
 def redact(text: str, key: str) -> str:
     """Return the text with the key masked: as it is, URL-encoded and in base64."""
     if not key:
@@ -73,6 +91,13 @@ def redact(text: str, key: str) -> str:
     for form in _forms(key):
         text = text.replace(form, mask(key))
     return text
+
+
+def redact_bytes(data: bytes, key: str) -> bytes:
+    """As `redact`, for what may be no text; a key is ASCII in all its forms."""
+    for form in _forms(key):
+        data = data.replace(form.encode(), mask(key).encode())
+    return data
 
 
 def mask(key: str) -> str:
@@ -91,7 +116,25 @@ def _forms(key: str) -> tuple[str, ...]:
             encoded = encode(credentials).decode()
             # Whatever stands around the key changes the last characters.
             forms |= {encoded, encoded.rstrip("=")[:-1]}
+    for form in (raw, quote_plus(key).encode()):
+        forms |= _inside_base64(form)
     return tuple(sorted(forms, key=len, reverse=True))
+
+
+def _inside_base64(raw: bytes) -> set[str]:
+    """How these bytes look in the base64 of anything that they stand in.
+
+    As `user:key` does: three bytes are four characters, so there are three ways, less
+    the characters at both ends that the neighbours have a part in.
+    """
+    found = set()
+    for before in range(3):
+        for encode in (base64.b64encode, base64.urlsafe_b64encode):
+            encoded = encode(bytes(before) + raw).decode().rstrip("=")
+            first = -(-before * 8 // 6)
+            whole = (before + len(raw)) * 8 // 6
+            found.add(encoded[first:whole])
+    return found
 
 
 def _fernet() -> MultiFernet:

@@ -66,6 +66,9 @@ class SignIn:
                 return key
             case Auth.BASIC if _is_mask(key):
                 return f"Basic {key}"
+            case Auth.OAUTH2 if _is_mask(key):
+                # The key has fetched a token, which ends in something else.
+                return f"Bearer {key[:4]}"
             case Auth.BASIC:
                 pair = base64.b64encode(f"{self.username}:{key}".encode())
                 return f"Basic {pair.decode()}"
@@ -73,6 +76,7 @@ class SignIn:
 
 
 BEARER = SignIn()
+NO_SIGN_IN = SignIn(auth=Auth.NONE)
 
 
 def _without(headers: Mapping[str, str], name: str) -> dict[str, str]:

@@ -5,7 +5,14 @@ import pytest
 from django.core.management import call_command
 
 from externalapi.models import Connection
-from externalapi.secrets import SecretError, mask, read_key, redact, set_key
+from externalapi.secrets import (
+    SecretError,
+    mask,
+    read_key,
+    redact,
+    redact_bytes,
+    set_key,
+)
 
 KEY = "3f?a/9c>1-secret-key-b7e4"
 
@@ -98,6 +105,22 @@ def test_every_form_of_a_key_is_masked(form):
     assert text.startswith("before ")
     assert text.endswith(" after")
     assert "••••b7e4" in text
+
+
+@pytest.mark.parametrize("user", ["", "a", "ab", "abc", "someone@example.com"])
+@pytest.mark.parametrize("after", ["", ":x", ":xy"])
+@pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode])
+def test_a_key_is_masked_inside_the_base64_of_a_pair(user, after, encode):
+    pair = encode(f"{user}:{KEY}{after}".encode()).decode()
+    text = redact(f"Authorization: Basic {pair}", KEY)
+    assert "••••b7e4" in text
+    left = text.replace("Authorization: Basic ", "").replace("••••b7e4", "")
+    assert len(left) <= len(pair) - len(KEY)
+
+
+def test_a_key_is_masked_in_bytes_that_are_no_text():
+    data = b"\xff" + KEY.encode() + b"\xfe"
+    assert redact_bytes(data, KEY) == b"\xff" + "••••b7e4".encode() + b"\xfe"
 
 
 def test_without_a_key_a_text_stays():

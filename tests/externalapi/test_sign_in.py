@@ -64,7 +64,7 @@ def test_without_a_key_nothing_is_signed(auth):
 def test_what_is_shown_instead_of_a_key_stays_readable(auth):
     sign_in = SignIn(auth=auth, name="k", username="u")
     shown = f"{sign_in.headers({}, '••••6789')}{sign_in.url('/', '••••6789')}"
-    assert ("••••6789" in shown) == (auth is not Auth.NONE)
+    assert ("••••" in shown) == (auth is not Auth.NONE)
 
 
 def test_a_connection_says_how_to_sign_in():
