@@ -14,9 +14,7 @@ from django.forms.boundfield import BoundField
 from django.utils import timezone
 
 from engagements.models import Engagement
-from engagements.personalization import PersonalizationError, Value, compile_value
-from engagements.preview import sentence
-from engagements.variables import unknown_variable
+from engagements.values import problem
 from externalapi.definition import CompiledDefinition, compile_version
 from externalapi.models import ExternalAPIVersion
 from externalapi.parameters import Parameter
@@ -114,7 +112,7 @@ class EngagementForm(forms.ModelForm):  # type: ignore[type-arg]
         self.chosen_version = self._find_version()
         self.definition = self._compiled()
         self._parameters = {
-            PREFIX + _digest(parameter.name): parameter
+            PREFIX + digest(parameter.name): parameter
             for parameter in (
                 self.definition.engagement_parameters if self.definition else ()
             )
@@ -208,7 +206,7 @@ class EngagementForm(forms.ModelForm):  # type: ignore[type-arg]
         segment = cleaned.get("segment")
         for name, parameter in self._parameters.items():
             text = str(cleaned.get(name) or "").strip()
-            if message := _problem(parameter, text, segment):
+            if message := problem(parameter, text, segment):
                 self.add_error(name, message)
         return cleaned
 
@@ -305,29 +303,7 @@ def _versions(engagement: Engagement) -> QuerySet[ExternalAPIVersion]:
     )
 
 
-def _problem(parameter: Parameter, text: str, segment: Segment | None) -> str:
-    """What is wrong with a parameter's value, or ""."""
-    if not text:
-        if parameter.required and not parameter.default:
-            return "Enter a value, or insert a personalization variable."
-        return ""
-    try:
-        value = compile_value(text)
-        if not value.variables:
-            _check_constant(parameter, value)
-    except ValueError as e:
-        return sentence(str(e))
-    return unknown_variable(value, segment) if segment else ""
-
-
-def _check_constant(parameter: Parameter, value: Value) -> None:
-    result = value.evaluate({})
-    if not isinstance(result, bool | int | float | str | list | dict):
-        raise PersonalizationError("This expression has no value.")
-    parameter.coerce(result)
-
-
-def _digest(name: str) -> str:
+def digest(name: str) -> str:
     # A parameter's name may have spaces and quotes, an HTML id may not.
     return hashlib.sha256(name.encode()).hexdigest()[:12]
 

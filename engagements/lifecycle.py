@@ -104,12 +104,12 @@ def resume(engagement: Engagement) -> bool:
     """Go on, with the values as they are now; entries made meanwhile follow."""
     if not engagement.move([State.PAUSED, State.BLOCKED], State.ACTIVE):
         return False
-    _renew_standing_run(engagement)
+    renew_standing_run(engagement)
     transaction.on_commit(doorbell.ring)
     return True
 
 
-def _renew_standing_run(engagement: Engagement) -> None:
+def renew_standing_run(engagement: Engagement) -> None:
     """A run keeps its version and values: changed ones get a run of their own."""
     run = (
         Run.objects.select_for_update()

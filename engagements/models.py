@@ -111,6 +111,11 @@ class Engagement(models.Model):
     def get_absolute_url(self) -> str:
         return reverse("admin:engagements_engagement_change", args=[self.pk])
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether its External API has a newer version."""
+        return self.version_id != self.version.external_api.current_version_id
+
     def move(
         self, old: Iterable[str], new: "Engagement.State", reason: str = ""
     ) -> bool:

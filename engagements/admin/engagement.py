@@ -16,6 +16,7 @@ from unfold.decorators import display
 
 from engagements import reports
 from engagements.admin.acts import ENGAGEMENT_ACTS, Act, act_view, buttons, missing
+from engagements.admin.moving import MovePage
 from engagements.admin.panels import PreviewPanel, preview_panel
 from engagements.forms import EngagementForm
 from engagements.models import Engagement, Run
@@ -26,7 +27,7 @@ RUNS_SHOWN = 10
 
 
 @admin.register(Engagement)
-class EngagementAdmin(ModelAdmin):
+class EngagementAdmin(MovePage, ModelAdmin):
     actions = None
     list_display = (
         "name",
@@ -83,6 +84,11 @@ class EngagementAdmin(ModelAdmin):
                 "preview/",
                 view(self.preview_view),
                 name="engagements_engagement_preview",
+            ),
+            path(
+                "move/<int:external_api_id>/",
+                view(self.move_view),
+                name="engagements_engagement_move",
             ),
             path(
                 "<int:pk>/report/",

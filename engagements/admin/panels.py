@@ -36,7 +36,7 @@ def preview_panel(form: EngagementForm, wanted: str) -> PreviewPanel:
         return PreviewPanel(message="Choose a segment to see a preview.")
     if form.chosen_version is None:
         return PreviewPanel(message="Choose an External API to see a preview.")
-    person = _person(segment, wanted)
+    person = example_person(segment, wanted)
     if person is None:
         return PreviewPanel(message=_nobody(segment, wanted), wanted=wanted)
     shown = preview(
@@ -50,7 +50,8 @@ def preview_panel(form: EngagementForm, wanted: str) -> PreviewPanel:
     return PreviewPanel(person=person, preview=shown, wanted=wanted)
 
 
-def _person(segment: Segment, wanted: str) -> Profile | None:
+def example_person(segment: Segment, wanted: str = "") -> Profile | None:
+    """The newest member, or the one who is wanted by external ID or e-mail."""
     people = segment.memberships.select_related("profile").order_by("-pk")
     if wanted:
         email = Q(profile__email__in={wanted, wanted.lower()})

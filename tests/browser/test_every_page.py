@@ -48,6 +48,9 @@ def addresses(admin) -> Iterator[dict[str, str]]:
     )
     restore = world.url("externalapi_externalapi_restore")
     found["restore"] = f"{restore}?version={second.number - 1}"
+    found["move"] = reverse(
+        "admin:engagements_engagement_move", args=[second.external_api_id]
+    )
     found["rotate"] = world.url("segments_source_rotate")
     found["activate"] = world.url("engagements_engagement_activate")
     found["at work"] = reverse(

@@ -107,6 +107,8 @@ ELSEWHERE = {
     "view_on_site",
     "app_list",
     "engagements_engagement_preview",
+    # tests/engagements/test_moving.py
+    "engagements_engagement_move",
 }
 
 

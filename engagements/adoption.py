@@ -1,0 +1,171 @@
+"""An engagement moves to another version of its External API, with its values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from django.db import transaction
+from django.utils import timezone
+
+from engagements import doorbell, lifecycle
+from engagements.models import Engagement
+from engagements.preview import GENERAL, sentence
+from engagements.rendering import compile_recipe
+from engagements.values import problem
+from externalapi.definition import compile_version
+from externalapi.models import ExternalAPIVersion
+from externalapi.parameters import Parameter
+from externalapi.renames import renames
+
+
+class AdoptionError(Exception):
+    """The engagement cannot move; `move.problems` says why."""
+
+    def __init__(self, move: "Move") -> None:
+        super().__init__(" ".join(move.problems.values()))
+        self.move = move
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """What a move does to an engagement's values, worked out and not done.
+
+    `renamed` is new name → old name. `values` are those that it would have.
+    `problems` is parameter (or GENERAL) → what to do; where there are any, it stays.
+    """
+
+    version: ExternalAPIVersion
+    parameters: tuple[Parameter, ...]
+    values: Mapping[str, str]
+    kept: tuple[str, ...]
+    added: tuple[Parameter, ...]
+    removed: tuple[str, ...]
+    renamed: Mapping[str, str]
+    problems: Mapping[str, str]
+
+    def asked(self, given: Mapping[str, str]) -> tuple[Parameter, ...]:
+        """The parameters to ask for: new ones, and those whose value will not do.
+
+        One that has been given a value is asked for as long as it is not saved.
+        """
+        new = {parameter.name for parameter in self.added}
+        wanted = new | self.problems.keys() | given.keys()
+        return tuple(p for p in self.parameters if p.name in wanted)
+
+
+def plan(
+    engagement: Engagement, version: ExternalAPIVersion, given: Mapping[str, str]
+) -> Move:
+    """Work out a move; `given` are values for parameters that have none that does."""
+    try:
+        wanted = compile_version(version).engagement_parameters
+        before = compile_version(engagement.version).engagement_parameters
+    except ValueError as e:
+        return _impossible(engagement, version, sentence(str(e)))
+    old_names = {parameter.name for parameter in before}
+    renamed = {
+        new: old
+        for new, old in renames(engagement.version, version).items()
+        if old in old_names
+    }
+    values = _values(engagement, wanted, renamed, given)
+    names = {parameter.name for parameter in wanted}
+    return Move(
+        version=version,
+        parameters=wanted,
+        values=values,
+        kept=tuple(p.name for p in wanted if p.name in old_names),
+        added=tuple(p for p in wanted if p.name not in old_names | renamed.keys()),
+        removed=tuple(
+            p.name
+            for p in before
+            if p.name not in names and p.name not in renamed.values()
+        ),
+        renamed={new: old for new, old in renamed.items() if new in names},
+        problems=_problems(engagement, version, wanted, values),
+    )
+
+
+@transaction.atomic
+def adopt(
+    engagement: Engagement, version: ExternalAPIVersion, given: Mapping[str, str]
+) -> Move:
+    """Move an engagement to a version; raises AdoptionError and changes nothing then.
+
+    What was taken in already is sent as it was configured. An active engagement's next
+    run has the new version, and so has a person who enters the segment from now on.
+    """
+    # Waits for those who are just writing down what they are about to send.
+    locked = (
+        Engagement.objects.select_related("version__external_api", "segment")
+        .select_for_update(of=("self",), no_key=True)
+        .get(pk=engagement.pk)
+    )
+    move = plan(locked, version, given)
+    if move.problems:
+        raise AdoptionError(move)
+    Engagement.objects.filter(pk=locked.pk).update(
+        version=version, values=dict(move.values), updated_at=timezone.now()
+    )
+    engagement.refresh_from_db()
+    if locked.state == Engagement.State.ACTIVE:
+        lifecycle.renew_standing_run(engagement)
+        transaction.on_commit(doorbell.ring)
+    return move
+
+
+def _impossible(engagement: Engagement, version: ExternalAPIVersion, why: str) -> Move:
+    return Move(
+        version=version,
+        parameters=(),
+        values=engagement.values,
+        kept=(),
+        added=(),
+        removed=(),
+        renamed={},
+        problems={GENERAL: why},
+    )
+
+
+def _values(
+    engagement: Engagement,
+    wanted: tuple[Parameter, ...],
+    renamed: Mapping[str, str],
+    given: Mapping[str, str],
+) -> dict[str, str]:
+    values = {}
+    for parameter in wanted:
+        name = parameter.name
+        old = engagement.values.get(renamed.get(name, name), "")
+        if text := given.get(name, "").strip() or old:
+            values[name] = text
+    return values
+
+
+def _problems(
+    engagement: Engagement,
+    version: ExternalAPIVersion,
+    wanted: tuple[Parameter, ...],
+    values: Mapping[str, str],
+) -> dict[str, str]:
+    if version.external_api_id != engagement.version.external_api_id:
+        return {GENERAL: "This version belongs to another External API."}
+    found = {
+        parameter.name: words
+        for parameter in wanted
+        if (
+            words := problem(
+                parameter, values.get(parameter.name, ""), engagement.segment
+            )
+        )
+    }
+    is_active = engagement.state == Engagement.State.ACTIVE
+    if is_active and not version.connection.key_encrypted:
+        found[GENERAL] = (
+            f"The connection “{version.connection}” has no key yet."
+            " Ask an engineer to set it."
+        )
+    try:
+        compile_recipe(version, values)
+    except ValueError as e:
+        found.setdefault(GENERAL, sentence(str(e)))
+    return found

@@ -1,0 +1,203 @@
+"""An engagement moves to another version of its External API."""
+
+import pytest
+
+from engagements import audience, delivery, lifecycle
+from engagements.adoption import AdoptionError, adopt, plan
+from engagements.models import Run
+from engagements.preview import GENERAL
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+
+
+def body(**attributes):
+    return {"attributes": [{"external_id": "{{User ID}}", **attributes}]}
+
+
+USER = factories.parameter("User ID", level="identifier")
+NAME = factories.parameter("Name")
+OLD = body(first_name="{{Name}}")
+
+
+@pytest.fixture
+def old(braze):
+    return factories.make_version(OLD, [USER, NAME], connection=braze)
+
+
+def newer(old, attributes, *parameters):
+    return factories.make_version(
+        body(**attributes),
+        [USER, *parameters],
+        external_api=old.external_api,
+        connection=old.connection,
+    )
+
+
+def engaged(old, **fields):
+    fields.setdefault("values", {"Name": "{{ profile.first_name }}"})
+    return factories.make_engagement(version=old, **fields)
+
+
+# --- What a move would do -----------------------------------------------------------
+
+
+def test_values_are_kept_by_name(old):
+    new = newer(old, {"first_name": "{{Name}}", "plan": "gold"}, NAME)
+    move = plan(engaged(old), new, {})
+    assert move.kept == ("Name",)
+    assert move.values == {"Name": "{{ profile.first_name }}"}
+    assert (move.added, move.removed, move.renamed, move.problems) == ((), (), {}, {})
+
+
+def test_a_parameter_in_the_place_of_another_is_the_other_renamed(old):
+    new = newer(
+        old, {"first_name": "{{First name}}"}, factories.parameter("First name")
+    )
+    move = plan(engaged(old), new, {})
+    assert move.renamed == {"First name": "Name"}
+    assert move.values == {"First name": "{{ profile.first_name }}"}
+    assert (move.kept, move.added, move.removed, move.problems) == ((), (), (), {})
+
+
+def test_a_new_parameter_needs_a_value_before_it_can_move(old):
+    new = newer(
+        old,
+        {"first_name": "{{Name}}", "plan": "{{Plan}}"},
+        NAME,
+        factories.parameter("Plan", type="integer"),
+    )
+    engagement = engaged(old)
+    move = plan(engagement, new, {})
+    assert [parameter.name for parameter in move.added] == ["Plan"]
+    assert move.problems == {
+        "Plan": "Enter a value, or insert a personalization variable."
+    }
+    assert "whole number" in plan(engagement, new, {"Plan": "x"}).problems["Plan"]
+    move = plan(engagement, new, {"Plan": "7"})
+    assert move.problems == {}
+    assert move.values == {"Name": "{{ profile.first_name }}", "Plan": "7"}
+
+
+@pytest.mark.parametrize("given", [{"required": False}, {"default": "7"}])
+def test_a_new_parameter_that_may_stay_empty_asks_for_nothing(old, given):
+    new = newer(
+        old,
+        {"first_name": "{{Name}}", "plan": "{{Plan}}"},
+        NAME,
+        factories.parameter("Plan", **given),
+    )
+    assert plan(engaged(old), new, {}).problems == {}
+
+
+def test_the_value_of_a_parameter_that_is_gone_goes_with_it(old):
+    new = newer(old, {"language": "en"})
+    move = plan(engaged(old), new, {})
+    assert (move.removed, move.values, move.problems) == (("Name",), {}, {})
+
+
+def test_a_parameter_that_is_fixed_now_is_asked_no_more(old):
+    new = newer(
+        old,
+        {"first_name": "{{Name}}"},
+        factories.parameter("Name", level="fixed", value="Ann"),
+    )
+    move = plan(engaged(old), new, {})
+    assert (move.removed, move.values, move.problems) == (("Name",), {}, {})
+
+
+def test_a_kept_value_that_is_not_of_the_new_type_is_asked_for(old):
+    new = newer(
+        old, {"first_name": "{{Name}}"}, factories.parameter("Name", type="integer")
+    )
+    engagement = engaged(old, values={"Name": "Ann"})
+    move = plan(engagement, new, {})
+    assert list(move.problems) == ["Name"]
+    assert [parameter.name for parameter in move.asked({})] == ["Name"]
+    assert plan(engagement, new, {"Name": "3"}).values == {"Name": "3"}
+
+
+def test_a_version_of_another_external_api_is_no_way_to_go(old):
+    other = factories.make_version(OLD, [USER, NAME])
+    assert GENERAL in plan(engaged(old), other, {}).problems
+
+
+def test_a_version_that_cannot_be_read_is_no_way_to_go(old):
+    broken = factories.make_version("{", [], external_api=old.external_api)
+    assert GENERAL in plan(engaged(old), broken, {}).problems
+
+
+def test_an_active_engagement_does_not_move_to_a_connection_without_a_key(old):
+    new = factories.make_version(OLD, [USER, NAME], external_api=old.external_api)
+    assert (
+        "has no key yet"
+        in plan(engaged(old, state="active"), new, {}).problems[GENERAL]
+    )
+    assert plan(engaged(old), new, {}).problems == {}
+
+
+# --- Moving -------------------------------------------------------------------------
+
+
+def test_a_draft_has_the_new_version_and_its_values(old):
+    new = newer(
+        old, {"first_name": "{{First name}}"}, factories.parameter("First name")
+    )
+    engagement = engaged(old)
+    adopt(engagement, new, {})
+    assert engagement.version == new
+    assert engagement.values == {"First name": "{{ profile.first_name }}"}
+
+
+def test_what_cannot_move_stays_as_it_is(old):
+    new = newer(old, {"plan": "{{Plan}}"}, factories.parameter("Plan"))
+    engagement = engaged(old)
+    with pytest.raises(AdoptionError) as caught:
+        adopt(engagement, new, {})
+    assert list(caught.value.move.problems) == ["Plan"]
+    engagement.refresh_from_db()
+    assert engagement.version == old
+
+
+def test_a_standing_run_goes_on_with_the_new_version(old, sandbox):
+    """Who was taken in before is sent as it was; who enters later gets the new one."""
+    new = newer(old, {"first_name": "{{Name}}", "plan": "gold"}, NAME)
+    early = factories.make_profile(external_id="early", first_name="Ann")
+    late = factories.make_profile(external_id="late", first_name="Bo")
+    segment = factories.make_segment()
+    engagement = engaged(old, segment=segment)
+    lifecycle.activate(engagement)
+    factories.enter(segment, early)
+    audience.expand(audience.expandable_runs())
+
+    adopt(engagement, new, {})
+    factories.enter(segment, late)
+    delivery.drain()
+
+    was, now = Run.objects.filter(engagement=engagement).order_by("pk")
+    assert (was.version, was.is_standing) == (old, False)
+    assert (now.version, now.is_standing, now.values) == (new, True, engagement.values)
+    assert sandbox.user("early")["custom_attributes"] == {}
+    assert sandbox.user("late")["custom_attributes"] == {"plan": "gold"}
+    assert len(sandbox.requests()) == 2
+
+
+def test_a_paused_engagement_takes_it_when_it_is_resumed(old):
+    new = newer(old, {"first_name": "{{Name}}", "plan": "gold"}, NAME)
+    engagement = engaged(old)
+    lifecycle.activate(engagement)
+    lifecycle.pause(engagement)
+    adopt(engagement, new, {})
+    standing = Run.objects.filter(engagement=engagement, is_standing=True)
+    assert standing.get().version == old
+    lifecycle.resume(engagement)
+    assert standing.get().version == new
+
+
+def test_a_schedules_run_at_work_keeps_its_version(old):
+    new = newer(old, {"first_name": "{{Name}}", "plan": "gold"}, NAME)
+    engagement = engaged(old, trigger="schedule", repeat="daily")
+    lifecycle.activate(engagement)
+    adopt(engagement, new, {})
+    assert engagement.state == "active"
+    assert [run.version for run in engagement.runs.all()] == [old]
