@@ -194,6 +194,7 @@ def _is_news(connection_id: int) -> bool:
         .filter(
             Q(is_wary=True)
             | Q(failures_in_a_row__gt=0)
+            | Q(failing_since__isnull=False)
             | Q(times_opened__gt=0)
             | Q(window_started_at__isnull=False)
             | Q(probing_until__isnull=False)
@@ -235,8 +236,10 @@ def _note(connection_id: int, signs: Sequence[Sign], problem: str) -> None:
     )
     if signs:
         changes["is_wary"] = signs[-1] is not Sign.SUCCESS
+    if Sign.FAILURE in signs and row.failing_since is None:
+        changes["failing_since"] = row.now
     if Sign.SUCCESS in signs:
-        changes["succeeded_at"] = row.now
+        changes |= {"succeeded_at": row.now, "failing_since": None}
     if problem:
         changes |= {"last_problem": problem, "last_problem_at": row.now}
     Destination.objects.filter(pk=connection_id).update(**changes)

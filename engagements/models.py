@@ -80,6 +80,8 @@ class Engagement(models.Model):
     # Its owner is still to be told that it was stopped.
     is_notice_due = models.BooleanField(default=False, db_default=False, editable=False)
     activated_at = models.DateTimeField(null=True, editable=False)
+    # Since it was activated, or resumed after it had stopped.
+    active_since = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
     created_by = models.ForeignKey(
@@ -123,7 +125,9 @@ class Engagement(models.Model):
 
         With a reason it is the engine that stops it, and its owner is told.
         """
+        begins = {"active_since": Now()} if new == self.State.ACTIVE else {}
         moved = Engagement.objects.filter(pk=self.pk, state__in=list(old)).update(
+            **begins,
             state=new,
             blocked_reason=reason,
             blocked_key_version=None,
@@ -163,6 +167,12 @@ class Run(models.Model):
     # the segment's last transition that became a delivery. And the next batch's number.
     expansion_cursor = models.BigIntegerField(default=0)
     next_sequence = models.IntegerField(default=0)
+    # What was counted when it was judged last (engagements.auto_pause).
+    judged_people = models.PositiveIntegerField(default=0, db_default=0)
+    judged_failures = models.PositiveIntegerField(default=0, db_default=0)
+    half_hour_began = models.DateTimeField(null=True)
+    half_hour_people = models.PositiveIntegerField(default=0, db_default=0)
+    half_hour_failures = models.PositiveIntegerField(default=0, db_default=0)
     started_at = models.DateTimeField(db_default=Now())
     ended_at = models.DateTimeField(null=True)
 
@@ -384,7 +394,8 @@ class Destination(models.Model):
     # Its last answer was no success: one request goes first.
     is_wary = models.BooleanField(default=False, db_default=False)
     probing_until = models.DateTimeField(null=True)
-    # To within some seconds.
+    # Since when there was no success; to within some seconds, when the last one was.
+    failing_since = models.DateTimeField(null=True)
     succeeded_at = models.DateTimeField(null=True)
     last_problem = models.TextField(blank=True, db_default="")
     last_problem_at = models.DateTimeField(null=True)

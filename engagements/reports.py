@@ -53,7 +53,7 @@ EXPLANATIONS: Mapping[str, str] = {
 TONES: dict[str, str] = {
     Delivery.State.PENDING: "info",
     Delivery.State.SENT: "success",
-    Delivery.State.ACCEPTED_UNVERIFIED: "success",
+    Delivery.State.ACCEPTED_UNVERIFIED: "warning",
     Delivery.State.REJECTED: "danger",
     Delivery.State.SKIPPED: "warning",
     Delivery.State.UNCERTAIN: "warning",
@@ -71,7 +71,7 @@ ENGAGEMENT_TONES: dict[str, str] = {
 OUTCOME_TONES: dict[str, str] = {
     Attempt.Outcome.UNFINISHED: "info",
     Attempt.Outcome.SENT: "success",
-    Attempt.Outcome.ACCEPTED_UNVERIFIED: "success",
+    Attempt.Outcome.ACCEPTED_UNVERIFIED: "warning",
     Attempt.Outcome.NOT_SENT: "warning",
     Attempt.Outcome.RATE_LIMITED: "info",
     Attempt.Outcome.REFUSED: "danger",
@@ -116,6 +116,12 @@ class Report:
     @property
     def is_empty(self) -> bool:
         return self.total == 0
+
+    @property
+    def unverified(self) -> Row | None:
+        """The row that raises an alert: taken, and nobody can tell what."""
+        state = Delivery.State.ACCEPTED_UNVERIFIED
+        return next((row for row in self.rows if row.key == state), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,15 @@ import logging
 from django.db import connection
 from django.utils import timezone
 
-from engagements import blocking, doorbell, recovery, runs, schedule
+from engagements import (
+    auto_pause,
+    blocking,
+    doorbell,
+    notices,
+    recovery,
+    runs,
+    schedule,
+)
 from segments import inbox, membership
 from segments.tasks import wake_inbox
 
@@ -27,8 +35,10 @@ def tick() -> bool:
         membership.refresh_due(now)
         schedule.make_due_runs(now)
         runs.finish()
+        auto_pause.pause_failing(timezone.now())
     finally:
         _unlock()
+    notices.tell_owners()
     if inbox.is_waiting():
         wake_inbox()
     doorbell.ring()

@@ -171,11 +171,11 @@ def _troubles(request: HttpRequest) -> list[Trouble]:
     if not _may_see(request, Engagement):
         return []
     uncertain = _uncertain_by_engagement() if _may_see(request, Delivery) else {}
-    engagements = _with_names(
-        Engagement.objects.filter(
-            Q(state=Engagement.State.BLOCKED) | Q(pk__in=uncertain)
-        )
+    # Who pauses it gives no reason; the engine does.
+    stopped = Q(state=Engagement.State.BLOCKED) | (
+        Q(state=Engagement.State.PAUSED) & ~Q(blocked_reason="")
     )
+    engagements = _with_names(Engagement.objects.filter(stopped | Q(pk__in=uncertain)))
     return [
         Trouble(
             engagement=engagement,

@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
+from django.utils.text import Truncator
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
@@ -24,6 +25,7 @@ from engagements.variables import known_variables
 from externalapi.models import ExternalAPI
 
 RUNS_SHOWN = 10
+WHY_SHOWN = 90
 
 
 @admin.register(Engagement)
@@ -35,6 +37,7 @@ class EngagementAdmin(MovePage, ModelAdmin):
         "configuration",
         "when",
         "state_badge",
+        "why_stopped",
         "people_sent",
     )
     list_filter = ("state", "trigger", "segment")
@@ -56,6 +59,10 @@ class EngagementAdmin(MovePage, ModelAdmin):
     @display(description="state", ordering="state", label=reports.ENGAGEMENT_TONES)
     def state_badge(self, engagement: Engagement) -> tuple[str, str]:
         return engagement.state, engagement.get_state_display()
+
+    @admin.display(description="why it stopped")
+    def why_stopped(self, engagement: Engagement) -> str:
+        return Truncator(engagement.blocked_reason).chars(WHY_SHOWN)
 
     @admin.display(description="people sent", ordering="people_sent")
     def people_sent(self, engagement: Engagement) -> int:

@@ -1,0 +1,53 @@
+"""Telling an engagement's owner that it was stopped."""
+
+import logging
+from smtplib import SMTPException
+
+from django.conf import settings
+from django.core.mail import send_mail
+
+from engagements.models import Engagement
+
+logger = logging.getLogger(__name__)
+
+# Mails of one tick: a mail server that is slow must not hold it up.
+AT_ONCE = 5
+
+
+def tell_owners() -> int:
+    """Mail the owners of engagements that the engine stopped; return how many mails.
+
+    Each is told once, or not at all: a mail that fails costs a line in the log.
+    """
+    due = Engagement.objects.filter(is_notice_due=True).select_related("created_by")
+    return sum(_tell(engagement) for engagement in due.order_by("pk")[:AT_ONCE])
+
+
+def _tell(engagement: Engagement) -> bool:
+    mine = Engagement.objects.filter(pk=engagement.pk, is_notice_due=True)
+    if not mine.update(is_notice_due=False):
+        return False
+    logger.warning("Stopped “%s”: %s", engagement, engagement.blocked_reason)
+    address = engagement.created_by.email if engagement.created_by else ""
+    if not address:
+        return False
+    try:
+        send_mail(_subject(engagement), _text(engagement), None, [address])
+    except (OSError, SMTPException) as e:
+        logger.warning("The owner of “%s” could not be told: %s", engagement, e)
+        return False
+    return True
+
+
+def _subject(engagement: Engagement) -> str:
+    # A name with a line break in it would not be a subject.
+    name = " ".join(engagement.name.split())
+    return f"“{name}” was stopped"
+
+
+def _text(engagement: Engagement) -> str:
+    link = settings.SITE_URL.rstrip("/") + engagement.get_absolute_url()
+    return (
+        f"The engagement “{engagement}” was stopped.\n\n{engagement.blocked_reason}\n\n"
+        f"Nobody was lost: who was not sent waits in line.\n\n{link}\n"
+    )
