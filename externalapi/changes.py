@@ -34,7 +34,7 @@ def changes(old: Draft, new: Draft) -> list[Change]:
 
 
 def in_words(old: Draft, new: Draft) -> str:
-    """Name the fields that differ: "Path, JSON body"; empty where none does."""
+    """Name the fields that differ: "Path, Body"; empty where none does."""
     return ", ".join(change.label for change in changes(old, new))
 
 

@@ -1,15 +1,11 @@
-"""What engineers type: a connection, and an External API with its request."""
+"""What engineers type: an External API with its request."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from django import forms
-from django.conf import settings
-from django.contrib.auth.models import AbstractUser, AnonymousUser
 from django.core.exceptions import ValidationError
-from django.utils import formats, timezone
 from unfold.widgets import (
-    UnfoldAdminPasswordWidget,
     UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
@@ -19,129 +15,16 @@ from externalapi import bodies
 from externalapi.answer_rules import BRAZE
 from externalapi.batching import PLAN_LABELS, PLANS, BatchPlan
 from externalapi.body import BodyError, check_braces
-from externalapi.braze.instances import INSTANCES
 from externalapi.definition import parameters_found
 from externalapi.guard import GuardError, check_headers, check_url
 from externalapi.models import Connection, ExternalAPI, ExternalAPIVersion
 from externalapi.parameter_table import ParametersField
 from externalapi.parameters import Parameter
 from externalapi.placeholders import split_text
-from externalapi.secrets import MIN_LENGTH
 from externalapi.target import split_target
 from externalapi.versions import Draft
 
 KEEP_PLAN = "kept"
-
-User = AbstractUser | AnonymousUser
-
-
-class ConnectionForm(forms.ModelForm):  # type: ignore[type-arg]
-    """`user` (set by the admin) decides whether the key can be typed."""
-
-    user: User
-
-    instance_choice = forms.ChoiceField(
-        label="Braze instance",
-        required=False,
-        widget=UnfoldAdminSelectWidget,
-        help_text="The instance is in the address of your Braze dashboard.",
-    )
-    key = forms.CharField(
-        label="REST API key",
-        required=False,
-        max_length=1000,
-        widget=UnfoldAdminPasswordWidget(
-            attrs={"autocomplete": "new-password", "spellcheck": "false"}
-        ),
-    )
-
-    class Meta:
-        model = Connection
-        fields = (
-            "name",
-            "base_url",
-            "requests_per_burst",
-            "burst_seconds",
-            "requests_per_hour",
-        )
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        # A user who may only look gets no form fields.
-        if "base_url" not in self.fields:
-            return
-        self.fields["base_url"].required = False
-        choice = self.fields["instance_choice"]
-        assert isinstance(choice, forms.ChoiceField)
-        choice.choices = [("", "Another address")] + [
-            (one.rest_url, f"{one.name} — {one.dashboard_url.removeprefix('https://')}")
-            for one in INSTANCES
-        ]
-        known = {one.rest_url for one in INSTANCES}
-        if self.instance.base_url in known:
-            self.initial["instance_choice"] = self.instance.base_url
-        self._explain_key()
-
-    def _explain_key(self) -> None:
-        field = self.fields["key"]
-        field.disabled = not self.user.has_perm("externalapi.use_secret")
-        if self.instance.key_set_at:
-            when = formats.date_format(
-                timezone.localtime(self.instance.key_set_at), "DATETIME_FORMAT"
-            )
-            end = self.instance.key_last_four
-            ends = f"Ends in {end}, set" if end else "Set"
-            field.help_text = f"{ends} on {when}; leave it empty to keep it."
-        else:
-            field.help_text = (
-                "From Braze's Settings > API Keys, with the permission users.track. "
-                "It is stored encrypted and never shown again."
-            )
-        if field.disabled:
-            field.help_text += " Your permissions do not include changing it."
-
-    def clean_key(self) -> str:
-        key: str = self.cleaned_data["key"].strip()
-        if not key:
-            return ""
-        if len(key) < MIN_LENGTH or not key.isascii() or not key.isprintable():
-            raise ValidationError(
-                f"A key has at least {MIN_LENGTH} characters, all of them visible "
-                "ASCII. Copy it again."
-            )
-        if any(char in key for char in " \"'"):
-            raise ValidationError("Copy the key without quotes and spaces.")
-        return key
-
-    def clean(self) -> dict[str, Any] | None:
-        cleaned = super().clean() or self.cleaned_data
-        typed = cleaned.get("instance_choice") or cleaned.get("base_url") or ""
-        try:
-            cleaned["base_url"] = self._base_url(typed.strip())
-        except ValidationError as e:
-            self.add_error("base_url", e)
-        return cleaned
-
-    def _base_url(self, typed: str) -> str:
-        if not typed:
-            raise ValidationError(
-                "Choose your Braze instance or type its REST endpoint."
-            )
-        if "?" in typed or "{{" in typed:
-            raise ValidationError("Parameters belong to the External API's path.")
-        try:
-            check_url(typed, settings.ALLOWED_LOCAL_ADDRESSES)
-        except GuardError as e:
-            raise ValidationError(str(e)) from e
-        base_url = typed.rstrip("/")
-        is_moved = bool(self.instance.pk) and base_url != self.initial.get("base_url")
-        # Who moves the address decides where the key is sent.
-        if is_moved and self.instance.key_encrypted and self.fields["key"].disabled:
-            raise ValidationError(
-                "Changing the address of a connection that has a key needs the "
-                "permission to set its key."
-            )
-        return base_url
 
 
 class HeadersField(forms.CharField):

@@ -36,11 +36,23 @@ class Connection(models.Model):
         "sign-in", max_length=16, choices=SignInKind, default=SignInKind.BEARER
     )
     # The header's or the query parameter's.
-    key_name = models.CharField("name of the key", max_length=255, blank=True)
+    key_name = models.CharField(
+        "name of the key",
+        max_length=255,
+        blank=True,
+        help_text="The header or the parameter that holds it, for example X-API-Key.",
+    )
     username = models.CharField("user name", max_length=255, blank=True)
-    token_url = models.CharField("token URL", max_length=2048, blank=True)
+    token_url = models.CharField(
+        "token URL",
+        max_length=2048,
+        blank=True,
+        help_text="Where an access token is fetched with the client ID and its secret.",
+    )
     client_id = models.CharField("client ID", max_length=255, blank=True)
-    scope = models.CharField(max_length=1024, blank=True)
+    scope = models.CharField(
+        max_length=1024, blank=True, help_text="Optional. Several with spaces between."
+    )
     key_encrypted = models.TextField(blank=True, editable=False)
     key_last_four = models.CharField(max_length=4, blank=True, editable=False)
     key_version = models.PositiveIntegerField(default=0, editable=False)

@@ -8,9 +8,11 @@ from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
-from externalapi.forms import ConnectionForm
+from externalapi.connection_form import ConnectionForm
 from externalapi.models import Connection
 from externalapi.secrets import set_key
+
+SIGN_IN = ("auth", "key_name", "username", "token_url", "client_id", "scope", "key")
 
 
 @admin.register(Connection)
@@ -57,16 +59,17 @@ class ConnectionAdmin(ModelAdmin):
             if obj
             else self.has_add_permission(request)
         )
-        address = (
-            ("name", "instance_choice", "base_url", "key")
-            if can_save
-            else ("name", "base_url")
-        )
+        address = ("name", "instance_choice", "base_url")
         plan = {
             "fields": ("requests_per_burst", "burst_seconds", "requests_per_hour"),
             "description": "All workers together stay below these limits.",
         }
-        return [(None, {"fields": address}), ("Rate plan", plan)]
+        return [
+            (None, {"fields": address if can_save else ("name", "base_url")}),
+            ("Sign-in", {"fields": SIGN_IN if can_save else ("auth",)}),
+            ("Rate plan", plan),
+            ("Timeout", {"fields": ("timeout_seconds",)}),
+        ]
 
     def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         form = super().get_form(request, *args, **kwargs)

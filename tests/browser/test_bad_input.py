@@ -38,7 +38,7 @@ def message_of(page: Page, field: Locator) -> str:
 
 def test_json_with_a_mistake(page: Page, api: ExternalAPI, shot):
     page.goto(api.get_absolute_url())
-    body = page.get_by_label("JSON body")
+    body = page.get_by_label("Body", exact=True)
     body.fill(BAD_JSON)
     page.get_by_role("button", name="Save", exact=True).click()
     expect(page.get_by_text("Line 3").first).to_be_visible()

@@ -36,7 +36,7 @@ def test_a_mistake_in_the_body_is_marked_at_its_line(page: Page, admin, braze):
     page.goto(
         f"{reverse('admin:externalapi_externalapi_add')}?preset=braze_track_users"
     )
-    body = page.get_by_label("JSON body")
+    body = page.get_by_label("Body", exact=True)
     body.fill(body.input_value().replace('"lead_submitted"', "lead_submitted"))
     page.get_by_label("Connection").select_option(str(braze.pk))
     page.get_by_role("button", name="Save", exact=True).click()

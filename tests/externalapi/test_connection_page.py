@@ -1,8 +1,10 @@
 import pytest
 from django.urls import reverse
 
+from externalapi.braze.instances import INSTANCES
 from externalapi.models import Connection
 from externalapi.secrets import read_key, set_key
+from externalapi.sign_in import Auth, SignIn
 from tests.factories import make_connection
 
 ADD = "admin:externalapi_connection_add"
@@ -14,7 +16,14 @@ def typed(**fields):
         "name": "Braze",
         "instance_choice": "",
         "base_url": "https://rest.iad-03.braze.com",
+        "auth": "bearer",
+        "key_name": "",
+        "username": "",
+        "token_url": "",
+        "client_id": "",
+        "scope": "",
         "key": KEY,
+        "timeout_seconds": "",
         "requests_per_burst": "3000",
         "burst_seconds": "3",
         "requests_per_hour": "",
@@ -116,6 +125,130 @@ def test_without_the_permission_the_key_cannot_be_sent_elsewhere(client, user_wi
     assert "needs the permission" in errors(response)["base_url"][0]
     connection.refresh_from_db()
     assert connection.base_url == "https://rest.iad-03.braze.com"
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        (
+            {"auth": "basic", "username": "ada", "key": 'pass "word" 1'},
+            SignIn(auth=Auth.BASIC, username="ada"),
+        ),
+        (
+            {"auth": "header", "key_name": "X-API-Key"},
+            SignIn(auth=Auth.HEADER, name="X-API-Key"),
+        ),
+        (
+            {"auth": "query", "key_name": "api_key"},
+            SignIn(auth=Auth.QUERY, name="api_key"),
+        ),
+        # What another way asks for is not kept, nor is a mistake in it one.
+        (
+            {"auth": "none", "username": "a:b", "key_name": "X Y", "token_url": "x"},
+            SignIn(auth=Auth.NONE),
+        ),
+    ],
+    ids=lambda value: getattr(value, "auth", ""),
+)
+def test_a_connection_signs_in_as_it_is_told(admin_client, fields, expected):
+    assert admin_client.post(reverse(ADD), typed(**fields)).status_code == 302
+    assert Connection.objects.get().sign_in == expected
+
+
+def test_oauth_asks_for_where_a_token_is_fetched(admin_client):
+    fields = {
+        "auth": "oauth2",
+        "token_url": "https://id.example.org/token",
+        "client_id": "me",
+        "scope": " leads:write   more ",
+    }
+    admin_client.post(reverse(ADD), typed(**fields))
+    connection = Connection.objects.get()
+    assert connection.token_url == "https://id.example.org/token"
+    assert connection.scope == "leads:write more"
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "words"),
+    [
+        ({"auth": "basic"}, "username", "needs it"),
+        ({"auth": "basic", "username": "a:b"}, "username", "cannot have a colon"),
+        ({"auth": "header"}, "key_name", "needs it"),
+        ({"auth": "header", "key_name": "X Y"}, "key_name", "cannot be the name"),
+        ({"auth": "header", "key_name": "Host"}, "key_name", "by the client itself"),
+        ({"auth": "query"}, "key_name", "needs it"),
+        ({"auth": "query", "key_name": "ü"}, "key_name", "visible ASCII"),
+        ({"auth": "oauth2", "client_id": "a"}, "token_url", "needs it"),
+        (
+            {"auth": "oauth2", "client_id": "a", "token_url": "https://10.0.0.1/t"},
+            "token_url",
+            "not on the public internet",
+        ),
+        (
+            {"auth": "oauth2", "client_id": "a", "token_url": "http://id.example.org"},
+            "token_url",
+            "https://",
+        ),
+        (
+            {"auth": "oauth2", "token_url": "https://id.example.org/t"},
+            "client_id",
+            "needs it",
+        ),
+        ({"auth": "telepathy"}, "auth", "valid choice"),
+        ({"timeout_seconds": "31"}, "timeout_seconds", "30 seconds at most"),
+        ({"timeout_seconds": "0"}, "timeout_seconds", "greater than or equal to 1"),
+    ],
+    ids=repr,
+)
+def test_a_mistake_in_signing_in_is_shown_at_its_field(
+    admin_client, fields, field, words
+):
+    response = admin_client.post(reverse(ADD), typed(**fields))
+    assert words in errors(response)[field][0]
+    assert not Connection.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"auth": "query", "key_name": "k"}, "auth"),
+        ({"auth": "none"}, "auth"),
+        (
+            {
+                "auth": "oauth2",
+                "token_url": "https://evil.example.org/t",
+                "client_id": "me",
+            },
+            "token_url",
+        ),
+    ],
+    ids=repr,
+)
+def test_without_the_permission_the_key_cannot_be_sent_otherwise(
+    client, user_with, fields, field
+):
+    connection = make_connection(
+        base_url="https://rest.iad-03.braze.com",
+        auth="oauth2" if field == "token_url" else "bearer",
+        token_url="https://id.example.org/t" if field == "token_url" else "",
+        client_id="me" if field == "token_url" else "",
+    )
+    set_key(connection, KEY)
+    client.force_login(user_with("view_connection", "change_connection"))
+    response = client.post(change_url(connection), typed(**fields, key=""))
+    assert "needs the permission" in errors(response)[field][0]
+    before = connection.sign_in
+    connection.refresh_from_db()
+    assert connection.sign_in == before
+
+
+def test_every_instance_is_offered_with_its_dashboard(admin_client):
+    page = admin_client.get(reverse(ADD)).content.decode()
+    for one in INSTANCES:
+        dashboard = one.dashboard_url.removeprefix("https://")
+        assert f"{one.name} — {dashboard}" in page
+    for name in ("AU-01", "ID-01", "JP-01", "KR-01"):
+        assert f">{name} — " in page
 
 
 def test_who_may_only_look_sees_no_form(client, user_with):

@@ -18,6 +18,21 @@
     show();
   }
 
+  // Each way to sign in has fields of its own; what another asks for is put away.
+  function watchSignIn() {
+    const choice = document.getElementById("id_auth");
+    if (!choice) return;
+    const fields = [...document.querySelectorAll("[data-sign-in]")];
+    const show = () => {
+      for (const field of fields) {
+        const row = field.closest(".form-row, .field-line") || field.parentElement;
+        row.hidden = !field.dataset.signIn.split(" ").includes(choice.value);
+      }
+    };
+    choice.addEventListener("change", show);
+    show();
+  }
+
   // A fixed parameter has a value, any other a default.
   function watchLevels() {
     for (const row of document.querySelectorAll("[data-parameter]")) {
@@ -98,6 +113,7 @@
 
   document.addEventListener("DOMContentLoaded", () => {
     watchInstance();
+    watchSignIn();
     watchLevels();
     mirrorValues();
     showBusy();
