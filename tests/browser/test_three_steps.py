@@ -93,7 +93,7 @@ def sign_in(page: Page, shot: Shot) -> None:
 
 def add_connection(page: Page, sandbox: SandboxProcess, shot: Shot) -> None:
     page.get_by_role("link", name="Add a connection").click()
-    page.get_by_label("Name").fill("Braze sandbox")
+    page.get_by_role("textbox", name="Name").fill("Braze sandbox")
     page.get_by_label("Base URL").fill(sandbox.url)
     page.get_by_label("REST API key").fill(sandbox.key)
     shot("02-connection")
