@@ -5,8 +5,6 @@ is in none, and every row of an attempt is written before its first byte leaves.
 """
 
 import hashlib
-import os
-import socket
 import time
 import uuid
 from collections import defaultdict
@@ -20,7 +18,7 @@ import orjson
 from django.conf import settings
 from django.db import connection, transaction
 
-from engagements import audience, breaker, outcomes, runs
+from engagements import audience, breaker, outcomes, runs, workers
 from engagements.letters import Letter, Result
 from engagements.models import Attempt, Engagement, Run
 from engagements.rendering import Recipe, Skip, compile_recipe
@@ -121,6 +119,8 @@ def drain(
     deadline = time.monotonic() + budget.total_seconds()
     with ThreadPoolExecutor(SENDERS) as senders:
         while time.monotonic() < deadline:
+            if workers.is_draining():
+                break
             taken_in = audience.expand(audience.expandable_runs())
             claims = claim(CLAIM)
             # Not before a whole handful went out: while a connection is probed, who
@@ -352,16 +352,11 @@ def _attempt(letter: Letter) -> Attempt:
         batch_id=letter.batch_id,
         version_id=letter.run.version_id,
         key_version=letter.run.version.connection.key_version,
-        worker=worker_name(),
+        worker=workers.process_name(),
         delivery_ids=letter.delivery_ids,
         item_count=letter.item_count,
         request_sha256=hashlib.sha256(letter.request.body or b"").hexdigest(),
     )
-
-
-def worker_name() -> str:
-    """This process on this host, as the attempts name it."""
-    return f"{socket.gethostname()}:{os.getpid()}"
 
 
 def _send(letter: Letter) -> Result:

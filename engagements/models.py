@@ -10,6 +10,8 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.urls import reverse
 
+from engagements.operations.models import Sample as Sample
+from engagements.operations.models import Worker as Worker
 from externalapi.models import Connection, ExternalAPIVersion
 from segments.models import Event, Profile, Segment
 
@@ -79,6 +81,8 @@ class Engagement(models.Model):
     blocked_key_version = models.PositiveIntegerField(null=True, editable=False)
     # Its owner is still to be told that it was stopped.
     is_notice_due = models.BooleanField(default=False, db_default=False, editable=False)
+    # Paused by “Pause all”, which “Resume all” takes back; any other move forgets it.
+    is_held = models.BooleanField(default=False, editable=False)
     activated_at = models.DateTimeField(null=True, editable=False)
     # Since it was activated, or resumed after it had stopped.
     active_since = models.DateTimeField(null=True, editable=False)
@@ -97,6 +101,7 @@ class Engagement(models.Model):
             ("activate_engagement", "Can activate an engagement"),
             ("pause_engagement", "Can pause and resume an engagement"),
             ("resend_engagement", "Can decide about uncertain deliveries"),
+            ("operate_delivery", "Can see and operate delivery as a whole"),
         ]
         indexes = [
             # The tick's and the drain's "which engagements are at work".
@@ -132,8 +137,9 @@ class Engagement(models.Model):
             blocked_reason=reason,
             blocked_key_version=None,
             is_notice_due=bool(reason),
+            is_held=False,
         )
-        self.refresh_from_db(fields=["state", "blocked_reason"])
+        self.refresh_from_db(fields=["state", "blocked_reason", "is_held"])
         return bool(moved)
 
 
@@ -252,6 +258,12 @@ class Batch(models.Model):
                 name="batch_leased",
                 condition=Q(state__in=["leased", "sending"]),
             ),
+            # "What waits for somebody's decision?"
+            models.Index(
+                fields=["run"],
+                name="batch_uncertain",
+                condition=Q(state="uncertain"),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -366,7 +378,9 @@ class Attempt(models.Model):
     class Meta:
         indexes = [
             # "What was tried for this batch, in order?"
-            models.Index(fields=["batch", "started_at"], name="attempt_of_batch")
+            models.Index(fields=["batch", "started_at"], name="attempt_of_batch"),
+            # The rates of the operations page, and the list, newest first.
+            models.Index(fields=["started_at"], name="attempt_by_time"),
         ]
 
     def __str__(self) -> str:

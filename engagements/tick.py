@@ -1,7 +1,9 @@
 """The periodic tick: it finds by itself whatever a lost wake-up was about."""
 
 import logging
+from datetime import timedelta
 
+from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
@@ -13,7 +15,9 @@ from engagements import (
     recovery,
     runs,
     schedule,
+    workers,
 )
+from engagements.operations import samples
 from segments import inbox, membership
 from segments.tasks import wake_inbox
 
@@ -36,6 +40,9 @@ def tick() -> bool:
         schedule.make_due_runs(now)
         runs.finish()
         auto_pause.pause_failing(timezone.now())
+        workers.forget()
+        # Last: a tick that fails on its way is one that did not come.
+        samples.take()
     finally:
         _unlock()
     notices.tell_owners()
@@ -43,6 +50,15 @@ def tick() -> bool:
         wake_inbox()
     doorbell.ring()
     return True
+
+
+def tick_if_late() -> bool:
+    """Do the periodic work where nobody has come to it for too long."""
+    last = samples.last_tick()
+    late = timedelta(seconds=settings.TICK_SECONDS)
+    if last is not None and timezone.now() < last + late:
+        return False
+    return tick()
 
 
 def _lock() -> bool:

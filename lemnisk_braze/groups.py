@@ -65,6 +65,8 @@ ROLES: Mapping[str, Iterable[str]] = {
         "segments.change_source",
         "segments.delete_source",
         "segments.view_inboxmessage",
+        # The engine as a whole: its state, and its brakes.
+        "engagements.operate_delivery",
         *STOP,
     ),
     "Analyst": LOOK,

@@ -14,6 +14,8 @@ from django.utils import timezone
 
 from engagements import reports
 from engagements.models import Delivery, Engagement, Run
+from engagements.operations import alarms, samples
+from engagements.operations.values import Alarm
 from lemnisk_braze import steps
 from segments.models import Event, Profile
 
@@ -64,6 +66,8 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "is_journey_done": all(step.is_done for step in journey),
         "numbers": numbers,
         "is_empty": not any(number.value for number in numbers),
+        "alarm": _alarm(request),
+        "may_operate": request.user.has_perm("engagements.operate_delivery"),
         "troubles": _troubles(request),
         "engagements": _latest(request),
     }
@@ -164,6 +168,15 @@ def _deliveries(since: datetime) -> Iterable[Number]:
 
 
 # --- What needs attention -----------------------------------------------------
+
+
+def _alarm(request: HttpRequest) -> Alarm | None:
+    """The tick's alarm, where something depends on it."""
+    active = Engagement.objects.filter(state=Engagement.State.ACTIVE)
+    if not _may_see(request, Engagement) or not active.exists():
+        return None
+    last = samples.last_tick()
+    return alarms.tick(timezone.now() - last if last else None)
 
 
 def _troubles(request: HttpRequest) -> list[Trouble]:

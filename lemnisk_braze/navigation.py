@@ -12,11 +12,16 @@ from django.urls import reverse
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One list; `icon` is a name of the Material Symbols that the theme bundles."""
+    """One list; `icon` is a name of the Material Symbols that the theme bundles.
+
+    A page that is no list has `url`, the name of its address, and its permission.
+    """
 
     title: str
     icon: str
-    model: str
+    model: str = ""
+    url: str = ""
+    permission: str = ""
 
 
 GROUPS: Mapping[str, tuple[Entry, ...]] = {
@@ -35,6 +40,12 @@ GROUPS: Mapping[str, tuple[Entry, ...]] = {
         Entry(title="Engagements", icon="campaign", model="engagements.Engagement"),
         Entry(title="Runs", icon="play_circle", model="engagements.Run"),
         Entry(title="Deliveries", icon="send", model="engagements.Delivery"),
+        Entry(
+            title="Operations",
+            icon="monitor_heart",
+            url="admin:engagements_operations",
+            permission="engagements.operate_delivery",
+        ),
     ),
     "Administration": (
         Entry(title="Users", icon="manage_accounts", model="auth.User"),
@@ -46,10 +57,18 @@ GROUPS: Mapping[str, tuple[Entry, ...]] = {
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     """The groups in the theme's own shape, with only what this user may see."""
     home = {"title": "Home", "icon": "home", "link": reverse("admin:index")}
-    return [
-        {"items": [home]},
-        *({"title": title, "items": _items(request, title)} for title in GROUPS),
+    groups: list[dict[str, Any]] = [
+        {"title": title, "items": _items(request, title)} for title in GROUPS
     ]
+    _mark_open(request, [item for group in groups for item in group["items"]])
+    return [{"items": [home]}, *groups]
+
+
+def _mark_open(request: HttpRequest, items: list[dict[str, Any]]) -> None:
+    """Mark the one page that is open: of two that lead here the nearer one."""
+    leading = [i["link"] for i in items if request.path.startswith(i["link"])]
+    for item in items:
+        item["active"] = item["link"] == max(leading, key=len, default="")
 
 
 def _items(request: HttpRequest, title: str) -> list[dict[str, Any]]:
@@ -61,6 +80,8 @@ def _items(request: HttpRequest, title: str) -> list[dict[str, Any]]:
 
 
 def _may_see(request: HttpRequest, entry: Entry) -> bool:
+    if entry.url:
+        return bool(request.user.has_perm(entry.permission))
     model = apps.get_model(entry.model)
     if not admin.site.is_registered(model):
         return False
@@ -69,5 +90,7 @@ def _may_see(request: HttpRequest, entry: Entry) -> bool:
 
 
 def _url(entry: Entry) -> str:
+    if entry.url:
+        return reverse(entry.url)
     options = apps.get_model(entry.model)._meta
     return reverse(f"admin:{options.app_label}_{options.model_name}_changelist")

@@ -38,3 +38,13 @@ def test_links_and_pictures_lead_somewhere():
     for path in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]:
         for target in re.findall(r"\]\(([^)#:]+)\)", path.read_text()):
             assert (path.parent / target).exists(), f"{path.name}: {target}"
+
+
+def test_every_alarm_is_in_the_operators_guide():
+    source = (ROOT / "engagements/operations/alarms.py").read_text()
+    names = set(re.findall(r'name="(\w+)"', source))
+    assert len(names) > 3
+    documented = set(
+        re.findall(r"^\| `([a-z]+)` \|", DOCS["operators.md"], re.MULTILINE)
+    )
+    assert names == documented

@@ -16,6 +16,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from engagements import reports
+from engagements.admin import operations
 from engagements.admin.acts import ENGAGEMENT_ACTS, Act, act_view, buttons, missing
 from engagements.admin.moving import MovePage
 from engagements.admin.panels import PreviewPanel, preview_panel
@@ -103,7 +104,8 @@ class EngagementAdmin(MovePage, ModelAdmin):
                 name="engagements_engagement_report",
             ),
         ]
-        return [*acts, *pages, *super().get_urls()]
+        its_own = [*acts, *pages, *operations.urls(self.admin_site)]
+        return [*its_own, *super().get_urls()]
 
     # Engagement Creation
 

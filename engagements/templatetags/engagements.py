@@ -1,6 +1,6 @@
 """What the pages of segments, people and engagements ask for while they are drawn."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django import template
 from django.db.models import QuerySet
@@ -10,6 +10,7 @@ from django.utils.safestring import SafeString
 
 from engagements import reports
 from engagements.models import Attempt, Delivery, Engagement
+from engagements.operations import alarms, limits
 from segments.models import Profile, Segment
 
 register = template.Library()
@@ -82,3 +83,40 @@ def reason_words(delivery: Delivery) -> str:
 @register.filter
 def trigger_words(engagement: Engagement) -> str:
     return reports.trigger_in_words(engagement)
+
+
+@register.filter
+def clock(value: datetime | None) -> str:
+    """A time of day with its zone; the day as well where it is another one."""
+    return limits.clock(value)
+
+
+@register.filter
+def zone(value: datetime) -> str:
+    return timezone.localtime(value).tzname() or ""
+
+
+@register.filter
+def since(now: datetime, before: datetime) -> str:
+    """How long it is from `before` to `now`, in words."""
+    return alarms.in_words(now - before)
+
+
+@register.filter
+def ago(age: timedelta) -> str:
+    return f"{alarms.in_words(age)} ago"
+
+
+@register.filter
+def span(seconds: int) -> str:
+    """A window of a rate in words."""
+    if seconds < 60:
+        return f"{seconds} seconds"
+    minutes = seconds // 60
+    return "minute" if minutes == 1 else f"{minutes} minutes"
+
+
+@register.filter
+def unlocal(value: float) -> str:
+    """A number of a drawing: with a point, whatever the language."""
+    return f"{value:g}"

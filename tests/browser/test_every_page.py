@@ -64,6 +64,7 @@ def addresses(admin) -> Iterator[dict[str, str]]:
     Engagement.objects.filter(pk=world.at_work.pk).update(
         state="blocked", blocked_reason="Braze says: Invalid API key."
     )
+    found["operations"] = reverse("admin:engagements_operations")
     found["password"] = reverse("admin:password_change")
     yield found
 

@@ -98,6 +98,8 @@ SITE = {
     "jsi18n": "MVEAD-",
     "password_change": "MVEAD-",
     "password_change_done": "MVEAD-",
+    "engagements_operations": "ED",
+    "engagements_operations_now": "ED",
 }
 # Reached by other tests: signing in and out, the preview, and Django's own machinery.
 ELSEWHERE = {

@@ -42,6 +42,8 @@ def test_every_group_exists_after_migrate():
         ("engagements.activate_engagement", "Approver"),
         ("engagements.pause_engagement", "Approver Engineer"),
         ("engagements.resend_engagement", "Approver Engineer"),
+        # The engine as a whole
+        ("engagements.operate_delivery", "Engineer"),
         # Connections, keys and sources
         ("externalapi.change_connection", "Engineer"),
         ("externalapi.use_secret", "Engineer"),

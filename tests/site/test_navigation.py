@@ -1,5 +1,7 @@
 """The sidebar: every list by the field's own words, for those who may see it."""
 
+import re
+
 import pytest
 from django.contrib.auth.models import Group
 from django.test import RequestFactory
@@ -31,12 +33,12 @@ def titles(user):
         (
             "Engineer",
             "Home, External APIs, Connections, Segments, People, Events, Sources, "
-            "Inbox, Engagements, Runs, Deliveries",
+            "Inbox, Engagements, Runs, Deliveries, Operations",
         ),
         (
             "Administrator",
             "Home, External APIs, Connections, Segments, People, Events, Sources, "
-            "Inbox, Engagements, Runs, Deliveries, Users, Groups",
+            "Inbox, Engagements, Runs, Deliveries, Operations, Users, Groups",
         ),
     ],
 )
@@ -60,3 +62,10 @@ def test_the_page_that_is_open_is_marked(client):
     client.force_login(factories.make_admin())
     url = reverse("admin:segments_segment_changelist")
     assert 'aria-current="page"' in client.get(url).content.decode()
+
+
+def test_of_two_pages_that_lead_here_the_nearer_one_is_marked(client):
+    client.force_login(factories.make_admin())
+    text = client.get(reverse("admin:engagements_operations")).content.decode()
+    marked = re.findall(r'<a href="([^"]+)" aria-current="page"', text)
+    assert marked == [reverse("admin:engagements_operations")]

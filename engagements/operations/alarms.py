@@ -1,0 +1,91 @@
+"""What an operator has to look at now: each alarm says what is wrong, and what to do.
+
+docs/operators.md has a row for each name.
+"""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from engagements.models import Engagement
+from engagements.operations import limits
+from engagements.operations.values import Alarm, Cause, Snapshot
+
+TICK = timedelta(seconds=60)
+
+
+def of(now: Snapshot) -> Iterator[Alarm]:
+    """The alarms that are on; those about delivery as a whole come first."""
+    yield from _tick(now)
+    yield from _worker(now)
+    yield from _database(now)
+    yield from _breakers(now)
+    yield from _stopped(now)
+
+
+def tick(age: timedelta | None) -> Alarm | None:
+    """The alarm of a tick so old, or that there has never been one (None)."""
+    if age is not None and age <= TICK:
+        return None
+    since = "never" if age is None else f"for {in_words(age)} not"
+    return Alarm(
+        name="tick",
+        text=f"The periodic tick has {since} come to its end. No schedule starts, and "
+        "what a lost worker left behind is not taken back.",
+        advice="Start beat: celery -A lemnisk_braze beat. If it runs, look for a "
+        "worker that takes the tick, and for its error in the worker’s log.",
+    )
+
+
+def _tick(now: Snapshot) -> Iterator[Alarm]:
+    if alarm := tick(now.tick_age):
+        yield alarm
+
+
+def _worker(now: Snapshot) -> Iterator[Alarm]:
+    for backlog in now.backlogs:
+        if backlog.limit and backlog.limit.cause is Cause.NO_WORKER:
+            yield Alarm(
+                name="worker",
+                text=f"No worker takes what is due. {backlog.limit.evidence}",
+                advice=backlog.limit.advice,
+            )
+            return
+
+
+def _database(now: Snapshot) -> Iterator[Alarm]:
+    base = now.database
+    if base.longest_wait > limits.NOBODY or base.sessions >= 0.9 * base.most_sessions:
+        limit = limits.database_limit(now)
+        yield Alarm(name="database", text=limit.evidence, advice=limit.advice)
+
+
+def _breakers(now: Snapshot) -> Iterator[Alarm]:
+    for plan in now.plans:
+        limit = limits.closed(plan)
+        if limit and limit.cause is Cause.BREAKER_OPEN:
+            yield Alarm(
+                name="breaker",
+                text=f"{limit.text} {limit.evidence}",
+                advice=limit.advice,
+                is_everybodys=False,
+            )
+
+
+def _stopped(now: Snapshot) -> Iterator[Alarm]:
+    for backlog in now.backlogs:
+        if backlog.state == Engagement.State.BLOCKED and backlog.limit:
+            yield Alarm(
+                name="stopped",
+                text=f"{backlog.limit.text} {backlog.people:,} people wait.",
+                advice=backlog.limit.advice,
+                is_everybodys=False,
+            )
+
+
+def in_words(age: timedelta) -> str:
+    seconds = int(age.total_seconds())
+    if seconds < 120:
+        return f"{seconds} seconds"
+    if seconds < 7_200:
+        return f"{seconds // 60} minutes"
+    return f"{seconds // 3_600} hours"

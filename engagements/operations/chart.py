@@ -1,0 +1,107 @@
+"""The last hour as shapes: a picture drawn on the server, 600 wide and 100 high.
+
+It is stretched to the page's width, so that its words stand outside of it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from engagements.operations.samples import Minute
+
+WIDTH, HEIGHT = 600, 100
+GAP = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bar:
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """People sent in each minute as bars, people waiting as areas, each to its scale."""
+
+    minutes: Sequence[Minute]
+    sent_top: int
+    waiting_top: int
+    bars: Sequence[Bar]
+    areas: Sequence[str]
+    times: Sequence[datetime]
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.bars and not any(minute.waiting for minute in self.minutes)
+
+    @property
+    def sent(self) -> int:
+        return round(sum(minute.people for minute in self.minutes))
+
+    @property
+    def most_waiting(self) -> int:
+        return max((minute.waiting or 0 for minute in self.minutes), default=0)
+
+    @property
+    def waiting_now(self) -> int:
+        known = [m.waiting for m in self.minutes if m.waiting is not None]
+        return known[-1] if known else 0
+
+
+def draw(minutes: Sequence[Minute]) -> Picture:
+    sent_top = nice(max((minute.people for minute in minutes), default=0))
+    waiting_top = nice(max((minute.waiting or 0 for minute in minutes), default=0))
+    return Picture(
+        minutes=minutes,
+        sent_top=sent_top,
+        waiting_top=waiting_top,
+        bars=_bars(minutes, sent_top),
+        areas=_areas(minutes, waiting_top),
+        times=[minute.at for minute in minutes[::15]],
+    )
+
+
+def nice(most: float) -> int:
+    """The top of a scale: 1, 2 or 5 times a power of ten that holds `most`."""
+    power = 1
+    while True:
+        for factor in (1, 2, 5):
+            if factor * power >= most:
+                return factor * power
+        power *= 10
+
+
+def _bars(minutes: Sequence[Minute], top: int) -> list[Bar]:
+    step = WIDTH / len(minutes) if minutes else WIDTH
+    bars = []
+    for number, minute in enumerate(minutes):
+        # Less than half a person is the edge of a neighbouring minute.
+        if minute.people >= 0.5:
+            height = round(minute.people * HEIGHT / top, 2)
+            bars.append(
+                Bar(
+                    x=round(number * step + GAP / 2, 2),
+                    y=round(HEIGHT - height, 2),
+                    width=round(step - GAP, 2),
+                    height=height,
+                )
+            )
+    return bars
+
+
+def _areas(minutes: Sequence[Minute], top: int) -> list[str]:
+    """A polygon's points for each stretch of minutes in which a tick looked."""
+    step = WIDTH / len(minutes) if minutes else WIDTH
+    areas: list[str] = []
+    stretch: list[tuple[float, float]] = []
+    for number, minute in enumerate([*minutes, None]):
+        if minute is not None and minute.waiting is not None:
+            y = round(HEIGHT - minute.waiting * HEIGHT / top, 2)
+            stretch += [(number * step, y), ((number + 1) * step, y)]
+        elif stretch:
+            corners = [(stretch[0][0], HEIGHT), *stretch, (stretch[-1][0], HEIGHT)]
+            areas.append(" ".join(f"{x:g},{y:g}" for x, y in corners))
+            stretch = []
+    return areas
