@@ -167,3 +167,67 @@ REMOVE_EXTERNAL_IDS = Endpoint(
     status=201,
     page="user_data/external_id_migration/post_external_ids_remove",
 )
+
+# --- Subscription groups ------------------------------------------------------------
+
+SET_SUBSCRIPTION = Endpoint(
+    method="POST",
+    path="/subscription/status/set",
+    permission="subscription.status.set",
+    limit=SUBSCRIPTION_LIMIT,
+    status=201,
+    page="subscription_groups/post_update_user_subscription_group_status",
+)
+SET_SUBSCRIPTIONS = Endpoint(
+    method="POST",
+    path="/v2/subscription/status/set",
+    permission="subscription.status.set",
+    limit=SUBSCRIPTION_LIMIT,
+    status=201,
+    page="subscription_groups/post_update_user_subscription_group_status_v2",
+)
+GET_SUBSCRIPTION = Endpoint(
+    method="GET",
+    path="/subscription/status/get",
+    permission="subscription.status.get",
+    limit=SHARED_LIMIT,
+    status=200,
+    page="subscription_groups/get_list_user_subscription_group_status",
+    has_body=False,
+)
+GET_SUBSCRIPTIONS = Endpoint(
+    method="GET",
+    path="/subscription/user/status",
+    permission="subscription.groups.get",
+    limit=SHARED_LIMIT,
+    status=200,
+    page="subscription_groups/get_list_user_subscription_groups",
+    has_body=False,
+)
+
+# --- Messages -----------------------------------------------------------------------
+
+SEND_MESSAGES = Endpoint(
+    method="POST",
+    path="/messages/send",
+    permission="messages.send",
+    limit=SHARED_LIMIT,
+    status=201,
+    page="messaging/send_messages/post_send_messages",
+)
+TRIGGER_CAMPAIGN = Endpoint(
+    method="POST",
+    path="/campaigns/trigger/send",
+    permission="campaigns.trigger.send",
+    limit=SHARED_LIMIT,
+    status=201,
+    page="messaging/send_messages/post_send_triggered_campaigns",
+)
+TRIGGER_CANVAS = Endpoint(
+    method="POST",
+    path="/canvas/trigger/send",
+    permission="canvas.trigger.send",
+    limit=SHARED_LIMIT,
+    status=201,
+    page="messaging/send_messages/post_send_triggered_canvases",
+)

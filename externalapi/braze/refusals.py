@@ -98,3 +98,106 @@ RENAME_OF_NOBODY = "'current_external_id' is not the primary ID of a user"
 RENAME_TO_TAKEN = "'new_external_id' is already in use"
 REMOVAL_OF_PRIMARY = "a primary external ID cannot be removed"
 REMOVAL_OF_NOBODY = "the external ID is not a deprecated ID of a user"
+
+# --- Subscription groups (post_update_user_subscription_group_status and its v2) ------
+
+UNKNOWN_GROUP = FatalAnswer(
+    status=400, text="Invalid subscription group ID", evidence=Evidence.MEASURED
+)
+EMAIL_AND_PHONE = _documented(
+    "Either an email address or a phone number should be provided, but not both."
+)
+NO_GROUPS = _inferred("'subscription_groups' must be an array of objects")
+GROUP_STATE_NOT_VALID = _inferred(
+    "'subscription_state' must be 'subscribed' or 'unsubscribed'"
+)
+NOBODY_TO_SUBSCRIBE = _inferred(
+    "One of 'external_ids', 'emails' or 'phones' is required"
+)
+SUBSCRIBER_NOT_VALID = _inferred(
+    "'external_ids', 'emails' and 'phones' must be arrays of strings"
+)
+# "Phone numbers that are not in E.164 format are rejected", without a text.
+PHONE_NOT_VALID = _inferred("'phones' must be in E.164 format")
+WRONG_CHANNEL = _inferred(
+    "email subscription groups take 'external_ids' or 'emails', SMS ones "
+    "'external_ids' or 'phones'"
+)
+
+# --- Messages and triggers (post_send_messages, post_send_triggered_campaigns,
+# post_send_triggered_canvases, recipient_object). Names of api/errors are the texts.
+
+MESSAGE_TYPES = (
+    "android_push",
+    "apple_push",
+    "content_card",
+    "email",
+    "kindle_push",
+    "web_push",
+    "webhook",
+    "whats_app",
+    "sms",
+)
+RECIPIENT_STATES = frozenset({"opted_in", "subscribed", "all"})
+MAX_APPLE_PUSH_BYTES = 1912
+MAX_ANDROID_PUSH_BYTES = 4000
+MAX_CONTEXT_BYTES = 50 * 1024
+
+NO_RECIPIENTS = _documented("No Recipients")
+NO_MESSAGE = _documented("No message to send")
+UNKNOWN_CAMPAIGN = _documented("Invalid Campaign ID")
+VARIANT_UNSPECIFIED = _documented("Message Variant Unspecified")
+EXTRA_NOT_VALID = _documented("Invalid Extra Push Payload")
+APPLE_PUSH_TOO_LONG = _documented("Apple Push Length Exceeded")
+ANDROID_PUSH_TOO_LONG = _documented("Android Push Length Exceeded")
+EMAIL_NOT_VALID = _inferred(
+    "'email' needs 'app_id', 'from', and 'body' or 'email_template_id'"
+)
+SEND_ID_ALONE = FatalAnswer(
+    status=400, text="send_id requires campaign_id", evidence=Evidence.THIRD_PARTY
+)
+# The first is documented for transactional campaigns, the second was recorded when
+# somebody asked for the details of "non-existing".
+CAMPAIGN_ID_NOT_VALID = _documented(
+    "campaign_id must be a string of the campaign api identifier"
+)
+CANVAS_ID_NOT_VALID = FatalAnswer(
+    status=400,
+    text="canvas_id must be a string of the Canvas api identifier",
+    evidence=Evidence.MEASURED,
+)
+UNKNOWN_CANVAS = _inferred("Invalid Canvas ID")
+RECIPIENT_STATE_NOT_VALID = _inferred(
+    "'recipient_subscription_state' must be 'opted_in', 'subscribed' or 'all'"
+)
+BROADCAST_REQUIRED = _inferred("'broadcast' must be true without a list of recipients")
+RECIPIENTS_IN_BROADCAST = _inferred(
+    "a list of recipients cannot be included when 'broadcast' is true"
+)
+RECIPIENTS_NOT_VALID = _inferred("recipients must be an array")
+PROPERTIES_NOT_OBJECT = _inferred("trigger properties and context must be objects")
+CONTEXT_TOO_LARGE = _inferred("'context' must not be larger than 50 KB")
+RECIPIENT_REQUIRED = _object_inferred(
+    "'external_user_id', 'user_alias', 'braze_id' or 'email' is required"
+)
+ONE_RECIPIENT = _object_inferred(
+    "You must specify only one of 'external_user_id', 'user_alias', 'braze_id' or "
+    "'email'"
+)
+RECIPIENT_NOT_VALID = _object_inferred("the recipient's identifier is not valid")
+RECIPIENT_PROPERTIES_NOT_VALID = _object_inferred(
+    "the recipient's properties must be an object"
+)
+EXISTING_ONLY_WITH_ALIAS = _object_inferred(
+    "'send_to_existing_only' cannot be false with a 'user_alias'"
+)
+ATTRIBUTES_REQUIRED = _object_inferred(
+    "'attributes' is required when 'send_to_existing_only' is false"
+)
+# With 201: the Canvas is not sent (post_send_triggered_canvases).
+CANVAS_NOTICES = {
+    "paused": "The Canvas is paused. Resume the Canvas to ensure trigger requests will "
+    "take effect.",
+    "archived": "The Canvas is archived. Unarchive the Canvas to ensure trigger "
+    "requests will take effect.",
+}

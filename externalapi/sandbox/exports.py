@@ -6,7 +6,7 @@ The shape is that of a recorded answer of /users/export/ids.
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from externalapi.sandbox.people import Event, Purchase, User
+from externalapi.sandbox.people import Event, Purchase, Send, User
 from externalapi.sandbox.times import as_text
 from externalapi.sandbox.verdicts import JsonObject
 
@@ -25,15 +25,35 @@ def exported(user: User) -> JsonObject:
     result["total_revenue"] = revenue(user.purchases)
     result.setdefault("push_subscribe", "subscribed")
     result.setdefault("email_subscribe", "subscribed")
-    return result
+    return result | _received(user.sends)
+
+
+def _received(sends: Iterable[Send]) -> JsonObject:
+    """The newest send of each campaign and the newest entry of each Canvas, if any."""
+    campaigns: dict[str, JsonObject] = {}
+    canvases: dict[str, JsonObject] = {}
+    for one in sends:
+        moment = as_text(one.time)
+        if one.kind == "Canvas":
+            entry = {"api_canvas_id": one.id, "last_entered": moment}
+            canvases[one.id] = {"name": one.name, **entry}
+        elif one.id:
+            entry = {"api_campaign_id": one.id, "last_received": moment}
+            campaigns[one.id] = {"name": one.name, **entry}
+    received = {
+        "campaigns_received": [*campaigns.values()],
+        "canvases_received": [*canvases.values()],
+    }
+    return {name: found for name, found in received.items() if found}
 
 
 def with_every_event(user: User) -> JsonObject:
-    """What `exported` has, and the events and purchases one by one."""
+    """What `exported` has, and events, purchases and sends one by one."""
     return {
         **exported(user),
         "event_list": [_event(one) for one in user.events],
         "purchase_list": [_purchase(one) for one in user.purchases],
+        "send_list": [_send(one) for one in user.sends],
     }
 
 
@@ -100,3 +120,7 @@ def _event(event: Event) -> JsonObject:
 
 def _purchase(purchase: Purchase) -> JsonObject:
     return {**purchase._asdict(), "time": as_text(purchase.time)}
+
+
+def _send(send: Send) -> JsonObject:
+    return {**send._asdict(), "time": as_text(send.time)}

@@ -11,14 +11,17 @@ import orjson
 from aiohttp import web
 
 from externalapi.braze import contract
-from externalapi.sandbox import exports, pages
+from externalapi.sandbox import exports
 from externalapi.sandbox.api import Api
 from externalapi.sandbox.faults import BadRuleError, FaultScript, rules_from_json
+from externalapi.sandbox.pages.profile import not_found_page, profile_page
+from externalapi.sandbox.pages.requests import requests_page
+from externalapi.sandbox.pages.search_users import search_page
 from externalapi.sandbox.people import User
 from externalapi.sandbox.search import latest, search
 from externalapi.sandbox.verdicts import JsonObject
 
-_STYLE = Path(__file__).with_name("pages.css").read_bytes()
+_STYLE = Path(__file__).with_name("pages").joinpath("pages.css").read_bytes()
 _ICON = b"""<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16">
 <rect width="16" height="16" rx="4" fill="#0b6e6e"/>
 <path d="M4 11h8M5 8h6M6 5h4" stroke="#fff" stroke-width="1.6" stroke-linecap="round"/>
@@ -62,16 +65,16 @@ class Inspection:
         query = request.query.get("q", "").strip()
         people = self._api.store.people
         found = search(people, query) if query else latest(people)
-        return _page(pages.search_page(query, found, len(store.people.all)))
+        return _page(search_page(query, found, len(store.people.all)))
 
     async def profile(self, request: web.Request) -> web.Response:
         user = self._api.store.people.with_braze_id(request.match_info["braze_id"])
         if user is None:
-            return _page(pages.not_found_page(), status=404)
-        return _page(pages.profile_page(user))
+            return _page(not_found_page(), status=404)
+        return _page(profile_page(user, self._api.workspace.known))
 
     async def request_list(self, request: web.Request) -> web.Response:
-        return _page(pages.requests_page(self._api.traffic))
+        return _page(requests_page(self._api.traffic))
 
     # --- JSON -------------------------------------------------------------------------
 

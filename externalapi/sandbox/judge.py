@@ -9,12 +9,12 @@ nothing; the others of the request go through.
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping
-from uuid import UUID
 
 import orjson
 
 from externalapi.braze import contract
 from externalapi.braze.contract import ObjectError, ObjectLimit
+from externalapi.sandbox.known import is_uuid
 from externalapi.sandbox.times import parse_time
 from externalapi.sandbox.verdicts import (
     Arrays,
@@ -222,18 +222,11 @@ def _subscription_group_error(group: object) -> ObjectError | None:
     wanted = ("subscription_group_id", "subscription_state")
     if not isinstance(group, dict) or any(key not in group for key in wanted):
         return contract.BAD_SUBSCRIPTION_GROUP_HASH
-    if not _is_uuid(group["subscription_group_id"]):
+    if not is_uuid(group["subscription_group_id"]):
         return contract.BAD_SUBSCRIPTION_GROUP_ID
     state = group["subscription_state"]
     known = isinstance(state, str) and state in contract.GROUP_STATES
     return None if known else contract.BAD_SUBSCRIPTION_GROUP_STATE
-
-
-def _is_uuid(text: object) -> bool:
-    try:
-        return str(UUID(str(text))) == str(text).lower()
-    except ValueError:
-        return False
 
 
 def _always_refused(_value: object) -> ObjectError:

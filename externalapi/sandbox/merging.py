@@ -42,6 +42,8 @@ def merge(store: Store, gone: User, kept: User, fields: Iterable[str]) -> None:
         kept.add_event(event)
     for purchase in gone.purchases:
         kept.add_purchase(purchase)
+    for send in gone.sends:
+        kept.add_send(send)
     store.touch(kept)
 
 

@@ -1,12 +1,14 @@
 """How a sandbox is started: its options, for the module and for manage.py."""
 
 from argparse import ArgumentParser
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from externalapi.braze import contract
 from externalapi.braze.endpoints import LIMITS, TRACK_LIMIT
+from externalapi.braze.refusals import CANVAS_NOTICES
+from externalapi.sandbox.known import ACTIVE, Campaign, Canvas, Group, Known
 from externalapi.sandbox.limits import Plan
 
 DEFAULT_KEY = "sandbox-key"
@@ -29,6 +31,7 @@ class Options:
     object_limit: str = contract.DEFAULT_OBJECT_LIMIT
     plan: Plan = Plan()
     limits: Mapping[str, int] = field(default_factory=dict)  # other than Braze's
+    known: Known = field(default_factory=Known)
     delay: float = 0.0  # seconds before every answer of the API
     keep_requests: int = 20_000
     ready_file: Path | None = None
@@ -56,6 +59,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         default=contract.DEFAULT_OBJECT_LIMIT,
     )
     _add_rate_arguments(parser)
+    _add_known_arguments(parser)
     parser.add_argument(
         "--keep-requests", type=int, default=20_000, help="records kept for inspection"
     )
@@ -95,6 +99,20 @@ def _add_rate_arguments(parser: ArgumentParser) -> None:
     )
 
 
+def _add_known_arguments(parser: ArgumentParser) -> None:
+    for name, form in (
+        ("--subscription-group", "ID[:NAME[:email|sms]]"),
+        ("--campaign", "ID[:NAME]"),
+        ("--canvas", "ID[:NAME[:active|paused|archived]]"),
+    ):
+        parser.add_argument(
+            name,
+            action="append",
+            metavar=form,
+            help="one that exists, repeatable; default: every UUID is known",
+        )
+
+
 def options_from(values: Mapping[str, object]) -> Options:
     """The options of parsed arguments; BadOptionError says what is wrong."""
     hourly = values["hourly"]
@@ -110,6 +128,11 @@ def options_from(values: Mapping[str, object]) -> Options:
             reset_in_seconds=values["reset_as"] == "seconds",
         ),
         limits=parse_limits(values["limit"]),
+        known=Known(
+            groups=parse_groups(values["subscription_group"]),
+            campaigns=parse_campaigns(values["campaign"]),
+            canvases=parse_canvases(values["canvas"]),
+        ),
         delay=_number(values["delay_ms"]) / 1000,
         keep_requests=_number(values["keep_requests"]),
         ready_file=_path(values["ready_file"]),
@@ -144,6 +167,39 @@ def _parse_limit(text: str) -> tuple[str, int]:
         known = ", ".join(_LIMIT_NAMES)
         raise BadOptionError(f"Unknown limit {text!r}: NAME=REQUESTS with {known}")
     return name, int(requests)
+
+
+def parse_groups(given: object) -> Mapping[str, Group]:
+    found = {}
+    for identifier, name, channel in _parts(given, 3):
+        _check("channel", channel, ("", "email", "sms"))
+        found[identifier] = Group(id=identifier, name=name, channel=channel)
+    return found
+
+
+def parse_campaigns(given: object) -> Mapping[str, Campaign]:
+    return {one: Campaign(id=one, name=name) for one, name in _parts(given, 2)}
+
+
+def parse_canvases(given: object) -> Mapping[str, Canvas]:
+    found = {}
+    for identifier, name, state in _parts(given, 3):
+        _check("state", state, ("", ACTIVE, *CANVAS_NOTICES))
+        found[identifier] = Canvas(id=identifier, name=name, state=state or ACTIVE)
+    return found
+
+
+def _parts(given: object, count: int) -> Iterator[list[str]]:
+    """The texts between the colons, the missing ones empty."""
+    for one in _listed(given):
+        parts = str(one).split(":", count - 1)
+        yield parts + [""] * (count - len(parts))
+
+
+def _check(what: str, value: str, known: Sequence[str]) -> None:
+    if value not in known:
+        names = ", ".join(filter(None, known))
+        raise BadOptionError(f"Unknown {what} {value!r}; known: {names}")
 
 
 def _listed(given: object) -> list[object]:

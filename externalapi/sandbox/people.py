@@ -37,6 +37,21 @@ class Purchase(NamedTuple):
     properties: JsonObject | None
 
 
+class Send(NamedTuple):
+    """A message, or the trigger of a campaign or Canvas, that reached a person.
+
+    `channels` says of each channel of a message why nothing went out, or nothing.
+    """
+
+    kind: str
+    id: str
+    name: str
+    time: datetime
+    properties: JsonObject
+    channels: dict[str, str]
+    dispatch_id: str
+
+
 class User:
     """One person. `values` holds standard and custom attributes, as names differ."""
 
@@ -48,6 +63,7 @@ class User:
         "external_id",
         "number",
         "purchases",
+        "sends",
         "touched",
         "values",
     )
@@ -63,6 +79,7 @@ class User:
         self.aliases = _NO_ALIASES  # a label has one name for each person
         self.events: list[Event] | tuple[()] = ()
         self.purchases: list[Purchase] | tuple[()] = ()
+        self.sends: list[Send] | tuple[()] = ()
         self.touched = 0  # grows with every change of anybody
 
     @property
@@ -99,6 +116,12 @@ class User:
             self.purchases.append(purchase)
         else:
             self.purchases = [purchase]
+
+    def add_send(self, send: Send) -> None:
+        if isinstance(self.sends, list):
+            self.sends.append(send)
+        else:
+            self.sends = [send]
 
 
 class SharedIndex:
@@ -199,6 +222,15 @@ class People:
         if email is not None:
             return _best(self.by_email.get(email))
         return _best(self.by_phone.get(phone_key(item.get("phone"))))
+
+    def sharing(self, kind: str, value: str) -> list[User]:
+        """Everybody with this `email` or `phone`, or the one with this external ID."""
+        if kind == "email":
+            return self.by_email.get(email_key(value))
+        if kind == "phone":
+            return self.by_phone.get(phone_key(value))
+        user = self.by_external_id.get(value)
+        return [] if user is None else [user]
 
     def with_braze_id(self, text: str) -> User | None:
         if not _BRAZE_ID.fullmatch(text):

@@ -4,11 +4,13 @@ Pure: the time comes in. In one request Braze works off attributes, then events,
 purchases (api_limits), and every event is one more event, also a repeated one.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from externalapi.braze import contract
 from externalapi.sandbox import custom
+from externalapi.sandbox.known import Known
+from externalapi.sandbox.orphans import Orphans
 from externalapi.sandbox.people import (
     STANDARD,
     Event,
@@ -33,14 +35,19 @@ class _NestedUpdate(NamedTuple):
 
 
 class Store:
-    def __init__(self) -> None:
+    def __init__(self, known: Known | None = None) -> None:
+        self.known = known or Known()
         self.people = People()
+        self.orphans = Orphans()
         self.events = 0
         self.purchases = 0
         self._changes = 0
+        # When the request arrived that is being applied.
+        self.now = datetime.min.replace(tzinfo=UTC)
 
     def apply(self, accepted: Arrays, at: datetime) -> None:
         """Apply the accepted objects of one request that arrived at that time."""
+        self.now = at
         nested: list[_NestedUpdate] = []
         for item in accepted.get("attributes", ()):
             user = self._user_for(item, at)
@@ -145,6 +152,18 @@ class Store:
             user.values.pop(name, None)
         else:
             user.values[name] = value
+        if self.orphans and name in ("email", "phone"):
+            self._inherit(user, name)
+
+    def _inherit(self, user: User, name: str) -> None:
+        """The states that were set for the address before somebody had it."""
+        key = email_key(user.email) if name == "email" else phone_key(user.phone)
+        for group_id, state in self.orphans.taken(name, key, self.now).items():
+            self.set_group_state(user, group_id, state)
+
+    def set_group_state(self, user: User, group_id: str, state: str) -> None:
+        new = [{"subscription_group_id": group_id, "subscription_state": state}]
+        self.set_standard(user, "subscription_groups", new)
 
     # --- Events and purchases -------------------------------------------------------
 

@@ -12,7 +12,8 @@ Apply = Callable[[Store, Accepted], None]
 class Workspace:
     def __init__(self, options: Options, apply: Apply) -> None:
         self.options = options
-        self._store = Store()
+        self.known = options.known
+        self._store = Store(options.known)
         self.backlog = Backlog(lambda request: apply(self._store, request))
 
     @property

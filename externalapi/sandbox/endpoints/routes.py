@@ -19,9 +19,14 @@ from externalapi.sandbox.endpoints import (
     external_ids,
     identify,
     merges,
+    messages,
+    subscription_states,
+    subscriptions,
     track,
+    triggers,
 )
 from externalapi.sandbox.endpoints.route import Arrived, Route
+from externalapi.sandbox.sends import audience_of
 from externalapi.sandbox.store import Store
 from externalapi.sandbox.verdicts import Arrays
 
@@ -90,6 +95,49 @@ ROUTES = (
         judge=external_ids.judge_removals,
         apply=external_ids.apply_removals,
     ),
+    Route(
+        endpoint=braze.SET_SUBSCRIPTION,
+        read=subscriptions.read_one,
+        judge=subscriptions.judge,
+        apply=subscriptions.apply,
+    ),
+    Route(
+        endpoint=braze.SET_SUBSCRIPTIONS,
+        read=subscriptions.read_many,
+        judge=subscriptions.judge,
+        apply=subscriptions.apply,
+    ),
+    Route(
+        endpoint=braze.GET_SUBSCRIPTION,
+        read=subscription_states.read,
+        judge=subscription_states.judge_group,
+    ),
+    Route(
+        endpoint=braze.GET_SUBSCRIPTIONS,
+        read=subscription_states.read,
+        judge=subscription_states.judge_people,
+    ),
+    Route(
+        endpoint=braze.SEND_MESSAGES,
+        read=messages.read,
+        judge=messages.judge,
+        apply=messages.apply,
+        audience_of=audience_of,
+    ),
+    Route(
+        endpoint=braze.TRIGGER_CAMPAIGN,
+        read=triggers.read,
+        judge=triggers.judge_campaign,
+        apply=triggers.apply_campaign,
+        audience_of=audience_of,
+    ),
+    Route(
+        endpoint=braze.TRIGGER_CANVAS,
+        read=triggers.read,
+        judge=triggers.judge_canvas,
+        apply=triggers.apply_canvas,
+        audience_of=audience_of,
+    ),
 )
 _BY_KEY: Mapping[str, Route] = {route.endpoint.key: route for route in ROUTES}
 
@@ -98,7 +146,9 @@ def apply(store: Store, accepted: Accepted) -> None:
     """What the accepted request changes."""
     route = _BY_KEY[accepted.endpoint]
     if route.apply is not None:
-        route.apply(store, arrived(accepted))
+        request = arrived(accepted)
+        store.now = request.at
+        route.apply(store, request)
 
 
 def arrived(accepted: Accepted) -> Arrived:

@@ -1,0 +1,1 @@
+"""The sandbox's pages: people, what arrived, catalogs. `layout` is their frame."""
