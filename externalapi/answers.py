@@ -254,13 +254,13 @@ def _wait(answer: Answer, now: float | None) -> float | None:
     for name in answer.rules.wait_headers:
         if answer.status != 429 and name != "retry-after":
             continue
-        seconds = _seconds(answer.headers.get(name, "").strip(), answer, now)
+        seconds = seconds_until(answer.headers.get(name, "").strip(), answer, now)
         if seconds is not None:
             return min(max(seconds, 0.0), MAX_WAIT)
     return None
 
 
-def _seconds(text: str, answer: Answer, now: float | None) -> float | None:
+def seconds_until(text: str, answer: Answer, now: float | None) -> float | None:
     if _SECONDS.fullmatch(text):
         value = float(text)
         return value if value < _EPOCH_FROM else value - _sent_at(answer, now)

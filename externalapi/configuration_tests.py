@@ -1,34 +1,27 @@
 """Test Configuration: one real request through the one client, on record."""
 
-import json
 from collections.abc import Mapping
 from datetime import timedelta
-from http import HTTPStatus
 from typing import Any
+from uuid import UUID
 
-from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
-from externalapi import answers
-from externalapi.braze.instances import INSTANCES
-from externalapi.client import (
-    AmbiguousError,
-    Answer,
-    BlockedAddressError,
-    Request,
-    TransportError,
-    send,
-)
+from externalapi import answers, records
+from externalapi.batching import Packed
+from externalapi.client import Answer, Request, TransportError, send
 from externalapi.definition import compile_version
-from externalapi.guard import GuardError, check_url
-from externalapi.models import ConfigurationTest, Connection, ExternalAPIVersion
-from externalapi.secrets import mask, read_key, redact
+from externalapi.expectations import problem_of
+from externalapi.models import ConfigurationTest, ExternalAPIVersion, TestCase
+from externalapi.secrets import read_key
 
 TESTS_PER_MINUTE = 10
-MAX_TEXT = 16 * 1024
+# So many test cases an External API has at most: a round of all counts as one test.
+MAX_CASES = 20
 
 
 class TooManyTestsError(Exception):
@@ -46,116 +39,105 @@ def run_test(
     It is on record before the first byte leaves. Raises TooManyTestsError,
     SecretError and the errors of rendering.
     """
-    definition = compile_version(version)
-    request, _ = definition.request([definition.render(dict(values))])
+    request, _ = build(version, values)
     key = read_key(version.connection)
-    test = _begin(version, values, user, _as_sent(request, key))
-    try:
-        answer = send(request, key)
-    except TransportError as e:
-        test.response = _no_answer(e)
-    else:
-        verdict = answers.read(answer)
-        test.response = _answered(answer, verdict, key)
-        test.is_success = verdict.outcome is answers.Outcome.SENT and not verdict.errors
+    test = ConfigurationTest(
+        version=version,
+        user_id=user.pk,
+        values=dict(values),
+        request=records.sent(request, key),
+    )
+    _begin(test)
+    _send(test, request, key)
     test.save(update_fields=["response", "is_success"])
     return test
 
 
-def search_users_url(connection: Connection) -> str:
-    """Return where a person can be looked up, empty for an API we do not know.
+def run_case(
+    case: TestCase,
+    version: ExternalAPIVersion,
+    user: AbstractBaseUser,
+    round_id: UUID | None = None,
+) -> ConfigurationTest:
+    """Run a test case on a version and return its test with what was not as expected.
 
-    At Braze that is the instance's dashboard, and its page of the same name in the
-    sandbox.
+    The tests of one round count as one. Values that make no request are a result too. Raises TooManyTestsError and
+    SecretError.
     """
-    base_url = connection.base_url.rstrip("/")
-    for instance in INSTANCES:
-        if instance.rest_url == base_url:
-            return instance.dashboard_url
+    test = ConfigurationTest(
+        version=version,
+        user_id=user.pk,
+        values=case.values,
+        case=case,
+        round=round_id,
+    )
+    key = read_key(version.connection)
+    answer = None
     try:
-        target = check_url(base_url, settings.ALLOWED_LOCAL_ADDRESSES)
-    except GuardError:
-        return ""
-    return f"{base_url}/search-users" if target.is_allowed_local else ""
+        request, _ = build(version, case.values)
+    except ValueError as e:
+        _begin(test)
+        test.response = records.not_built(e)
+    else:
+        test.request = records.sent(request, key)
+        _begin(test)
+        answer = _send(test, request, key)
+    test.case_problem = problem_of(case, test.response, answer.body if answer else None)
+    test.save(update_fields=["response", "is_success", "case_problem"])
+    return test
+
+
+def build(
+    version: ExternalAPIVersion, values: Mapping[str, str]
+) -> tuple[Request, Packed]:
+    """Return one person's request; raises ValueErrors where the values make none."""
+    definition = compile_version(version)
+    return definition.request([definition.render(dict(values))])
+
+
+def _send(test: ConfigurationTest, request: Request, key: str) -> Answer | None:
+    try:
+        answer = send(request, key)
+    except TransportError as e:
+        test.response = records.unanswered(e)
+        return None
+    verdict = answers.read(answer)
+    test.response = records.answered(test.version, request, answer, verdict, key)
+    test.is_success = verdict.outcome is answers.Outcome.SENT and not verdict.errors
+    return answer
 
 
 @transaction.atomic
-def _begin(
-    version: ExternalAPIVersion,
-    values: Mapping[str, str],
-    user: AbstractBaseUser,
-    request: dict[str, Any],
-) -> ConfigurationTest:
+def _begin(test: ConfigurationTest) -> None:
     """Count and record under the user's lock: eleven clicks at once make ten tests."""
-    get_user_model().objects.select_for_update().get(pk=user.pk)
-    since = timezone.now() - timedelta(minutes=1)
-    sent = ConfigurationTest.objects.filter(user_id=user.pk, at__gt=since).count()
-    if sent >= TESTS_PER_MINUTE:
+    get_user_model().objects.select_for_update().get(pk=test.user_id or 0)
+    if _is_first(test) and _recent_tests(test.user_id) >= TESTS_PER_MINUTE:
         raise TooManyTestsError
-    return ConfigurationTest.objects.create(
-        version=version, user_id=user.pk, values=dict(values), request=request
-    )
+    test.save()
 
 
-def _as_sent(request: Request, key: str) -> dict[str, Any]:
-    shown = mask(key) if key else ""
-    headers = request.sign_in.headers(request.headers, shown)
-    return {
-        "method": request.method,
-        "url": redact(request.sign_in.url(request.url, shown), key),
-        "headers": {name: redact(value, key) for name, value in headers.items()},
-        "body": _readable(request.body or b"", key),
-    }
+def _is_first(test: ConfigurationTest) -> bool:
+    """Whether the test counts: a further one of a round does not, each case once.
+
+    What does not fit into its round is a test by itself.
+    """
+    if test.round is None:
+        return True
+    same = ConfigurationTest.objects.filter(round=test.round)
+    ran = list(same.values_list("user", "case"))
+    if not ran:
+        return True
+    is_mine = {user for user, _ in ran} == {test.user_id}
+    is_new = test.case_id not in {case for _, case in ran}
+    if is_mine and is_new and len(ran) < MAX_CASES:
+        return False
+    test.round = None
+    return True
 
 
-def _answered(answer: Answer, verdict: answers.Verdict, key: str) -> dict[str, Any]:
-    return {
-        "status": answer.status,
-        "phrase": _phrase(answer.status),
-        "headers": {
-            name: _storable(value, key) for name, value in answer.headers.items()
-        },
-        "body": _readable(answer.body, key),
-        "truncated": answer.truncated,
-        "duration_ms": answer.duration_ms,
-        "outcome": str(verdict.outcome),
-        "explanation": _storable(answers.explain(answer, verdict), key),
-    }
-
-
-def _no_answer(error: TransportError) -> dict[str, Any]:
-    outcome = answers.Outcome.NOT_SENT
-    advice = "Nothing was sent."
-    if isinstance(error, BlockedAddressError):
-        outcome = answers.Outcome.BLOCKED
-    elif isinstance(error, AmbiguousError):
-        outcome = answers.Outcome.AMBIGUOUS
-        advice = "It may have been taken: look for the person before you test again."
-    return {
-        "duration_ms": error.duration_ms,
-        "outcome": str(outcome),
-        "explanation": f"{error} {advice}",
-    }
-
-
-def _readable(body: bytes, key: str) -> str:
-    """Return a body as text: JSON indented, anything else as it came."""
-    text = body.decode(errors="replace")
-    try:
-        text = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
-    except (ValueError, RecursionError):
-        pass
-    return _storable(text, key)
-
-
-def _storable(text: str, key: str) -> str:
-    """Mask the key and leave out what PostgreSQL cannot hold."""
-    text = redact(text, key).replace("\0", "�")
-    return text.encode(errors="replace").decode()[:MAX_TEXT]
-
-
-def _phrase(status: int) -> str:
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return ""
+def _recent_tests(user_id: Any) -> int:
+    """How often the user has pressed a button that sends, in the last minute."""
+    since = timezone.now() - timedelta(minutes=1)
+    tests = ConfigurationTest.objects.filter(user_id=user_id, at__gt=since)
+    rounds = tests.filter(~Q(round=None)).values("round").distinct().count()
+    return tests.filter(round=None).count() + rounds

@@ -180,6 +180,8 @@ class ExternalAPI(models.Model):
         related_name="+",
     )
     archived_at = models.DateTimeField(null=True, editable=False)
+    # Set on the test cases' page, by who may edit the External API.
+    must_pass_cases = models.BooleanField(default=False, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -293,6 +295,57 @@ class ExternalAPIVersion(models.Model):
         return tuple(Parameter.from_dict(item) for item in self.parameters)
 
 
+class TestCase(models.Model):
+    """Inputs that were saved by name, and what a test with them should come to."""
+
+    # pytest collects classes by this name.
+    __test__ = False
+
+    class Outcome(models.TextChoices):
+        ACCEPTED = "accepted", "Accepted"
+        REFUSED = "refused", "Refused"
+
+    external_api = models.ForeignKey(
+        ExternalAPI, on_delete=models.CASCADE, related_name="test_cases"
+    )
+    name = models.CharField(max_length=255)
+    # As typed, by parameter name.
+    values = models.JSONField(default=dict)
+    outcome = models.CharField(
+        "expected outcome", max_length=16, choices=Outcome, default=Outcome.ACCEPTED
+    )
+    status = models.PositiveSmallIntegerField(
+        "expected status", null=True, blank=True, help_text="Empty: any."
+    )
+    answer_path = models.CharField(
+        "place in the answer",
+        max_length=255,
+        blank=True,
+        help_text="For example message, or errors.0.type. Empty: anywhere.",
+    )
+    answer_value = models.CharField("expected value there", max_length=1000, blank=True)
+    # When inputs or expectations changed: an older result says nothing of them.
+    changed_at = models.DateTimeField(auto_now_add=True)
+    changed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        related_name="+",
+    )
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["external_api", "name"],
+                name="test_case_name",
+                violation_error_message="There is a test case of this name already.",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class ConfigurationTest(models.Model):
     """One press of Test Configuration: who, when, with what, and what came back."""
 
@@ -311,6 +364,13 @@ class ConfigurationTest(models.Model):
     request = models.JSONField(default=dict)
     response = models.JSONField(default=dict)
     is_success = models.BooleanField(default=False)
+    case = models.ForeignKey(
+        TestCase, on_delete=models.SET_NULL, null=True, related_name="tests"
+    )
+    # What did not come as the case expects; empty where it passed, or there is no case.
+    case_problem = models.TextField(blank=True)
+    # The cases that were run together, which count as one test.
+    round = models.UUIDField(null=True)
 
     class Meta:
         indexes = [
@@ -320,3 +380,8 @@ class ConfigurationTest(models.Model):
 
     def __str__(self) -> str:
         return f"Test of {self.version} at {self.at:%Y-%m-%d %H:%M:%S}"
+
+    @property
+    def has_passed(self) -> bool:
+        """Whether all came as its test case expects."""
+        return bool(self.response) and not self.case_problem

@@ -6,7 +6,7 @@ from django.contrib import admin, messages
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
@@ -14,7 +14,7 @@ from unfold.decorators import display
 
 from externalapi.admin.life import LifePages
 from externalapi.admin.status import STATUS_TONES, StatusFilter
-from externalapi.admin.test_api import TestAPIPage
+from externalapi.admin.test_cases import TestCasePages
 from externalapi.batching import plan_code
 from externalapi.braze.presets import PRESETS, Preset
 from externalapi.changes import in_words
@@ -41,7 +41,7 @@ DETAILS = (
 
 
 @admin.register(ExternalAPI)
-class ExternalAPIAdmin(TestAPIPage, LifePages, ModelAdmin):
+class ExternalAPIAdmin(TestCasePages, LifePages, ModelAdmin):
     form = ExternalAPIForm
     list_display = (
         "name",
@@ -232,12 +232,8 @@ class ExternalAPIAdmin(TestAPIPage, LifePages, ModelAdmin):
         return redirect(reverse("admin:externalapi_externalapi_test", args=[obj.pk]))
 
     def get_urls(self) -> list[URLPattern]:
-        page = path(
-            "<int:pk>/test/",
-            self.admin_site.admin_view(self.test_api_view),
-            name="externalapi_externalapi_test",
-        )
-        return [page, *self.life_urls(), *super().get_urls()]
+        pages = [*self.test_api_urls(), *self.life_urls()]
+        return [*pages, *super().get_urls()]
 
     def _can_save(self, request: HttpRequest, obj: ExternalAPI | None) -> bool:
         if obj is None:

@@ -4,35 +4,25 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
-from django.urls import reverse
+from django.urls import URLPattern, path, reverse
 
-from externalapi import bodies
-from externalapi.batching import TooBigError
+from externalapi import advice, bodies, cases
+from externalapi.admin.shown_test import ShownTest
 from externalapi.body import BodyError
-from externalapi.configuration_tests import (
-    TooManyTestsError,
-    run_test,
-    search_users_url,
-)
+from externalapi.configuration_tests import TooManyTestsError, run_test
 from externalapi.definition import InvalidParameterError, MissingParameterError
+from externalapi.dry_run import DryRun, dry_run
 from externalapi.models import ConfigurationTest, ExternalAPI, ExternalAPIVersion
-from externalapi.parameters import Level, Parameter
+from externalapi.parameters import Level
+from externalapi.records import pretty
 from externalapi.secrets import SecretError
 from externalapi.testing_form import TestConfigurationForm, initial_values
 from externalapi.tree import nodes
 
-TESTS_SHOWN = 10
-# What a stored outcome looks like on the page.
-TONES = {
-    "sent": "success",
-    "accepted_unverified": "warning",
-    "rate_limited": "warning",
-    "ambiguous": "warning",
-}
+TESTS_SHOWN = 5
 
 
 class TestAPIPage:
@@ -45,10 +35,19 @@ class TestAPIPage:
     opts: Any
     has_view_permission: Any
 
+    def test_api_urls(self) -> list[URLPattern]:
+        page = path(
+            "<int:pk>/test/",
+            self.admin_site.admin_view(self.test_api_view),
+            name="externalapi_externalapi_test",
+        )
+        return [page]
+
     def has_test_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("externalapi.test_externalapi")
 
-    def test_api_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+    def tested_version(self, request: HttpRequest, pk: int) -> ExternalAPIVersion:
+        """Return the current version, for a user who may test it."""
         external_api = get_object_or_404(
             ExternalAPI.objects.select_related("current_version__connection"), pk=pk
         )
@@ -57,99 +56,115 @@ class TestAPIPage:
         version = external_api.current_version
         if version is None:
             raise Http404
-        # The page needs the External API's name; it is the one at hand.
+        # The pages need the External API's name; it is the one at hand.
         version.external_api = external_api
+        return version
+
+    def test_context(
+        self, request: HttpRequest, version: ExternalAPIVersion, title: str
+    ) -> dict[str, Any]:
+        """Return what the head of the page, its history and its cases share."""
+        return {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": f"{title}: {version.external_api}",
+            "original": version.external_api,
+            "external_api": version.external_api,
+            "version": version,
+            "connection": version.connection,
+        }
+
+    def test_api_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        version = self.tested_version(request, pk)
         if request.method == "POST":
             return self._test(request, version)
-        shown = self._shown_test(request, external_api)
-        typed = shown.values if shown else self._last_typed(request, external_api)
+        shown = find_test(version.external_api, request.GET.get("test", ""))
+        typed = shown.values if shown else _last_typed(request, version.external_api)
         form = TestConfigurationForm(
-            _parameters(version), initial=initial_values(_parameters(version), typed)
+            version.read_parameters(),
+            initial=initial_values(version.read_parameters(), typed),
         )
-        return self._test_page(request, version, form, shown)
+        return self._test_page(request, version, form, shown=shown)
 
     def _test(self, request: HttpRequest, version: ExternalAPIVersion) -> HttpResponse:
-        form = TestConfigurationForm(_parameters(version), request.POST)
+        form = TestConfigurationForm(version.read_parameters(), request.POST)
         if not form.is_valid():
-            return self._test_page(request, version, form, None)
+            return self._test_page(request, version, form)
         try:
+            if "_dry_run" in request.POST:
+                would_send = dry_run(version, form.values)
+                return self._test_page(request, version, form, would_send=would_send)
             test = run_test(version, form.values, request.user)  # type: ignore[arg-type]
         except (MissingParameterError, InvalidParameterError) as e:
             form.add_error(form.names.get(e.name), str(e))
-        except (TooManyTestsError, SecretError, BodyError, TooBigError) as e:
+        except (TooManyTestsError, SecretError, ValueError) as e:
             messages.error(request, str(e))
         else:
-            page = reverse(
-                "admin:externalapi_externalapi_test", args=[version.external_api_id]
-            )
-            return redirect(f"{page}?test={test.pk}#answer")
-        return self._test_page(request, version, form, None)
+            return redirect(test_url(test))
+        return self._test_page(request, version, form)
 
     def _test_page(
         self,
         request: HttpRequest,
         version: ExternalAPIVersion,
         form: TestConfigurationForm,
-        shown: ConfigurationTest | None,
+        shown: ConfigurationTest | None = None,
+        would_send: DryRun | None = None,
     ) -> HttpResponse:
-        body = bodies.parse(version.body_kind, version.body)
-        in_path, in_headers, in_body = nodes(version.target, version.headers, body)
+        parameters = version.read_parameters()
         context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "title": f"Test API: {version.external_api}",
-            "original": version.external_api,
-            "external_api": version.external_api,
-            "version": version,
-            "connection": version.connection,
+            **self.test_context(request, version, "Test API"),
             "form": form,
             "fields": form.fields_by_parameter(),
-            "fixed": {
-                p.name: p.value for p in _parameters(version) if p.level is Level.FIXED
-            },
-            "trees": [tree for tree in (in_path, in_headers, in_body) if tree],
-            "shown": shown,
-            "tone": _tone(shown),
-            "search_users_url": search_users_url(version.connection),
-            "tests": [(test, _tone(test)) for test in _tests(version.external_api)],
+            "fixed": {p.name: p.value for p in parameters if p.level is Level.FIXED},
+            "trees": _trees(version),
+            "shown": ShownTest(shown) if shown else None,
+            "would_send": would_send,
+            "would_send_body": pretty(would_send.request["body"]) if would_send else "",
+            "search_users_url": advice.search_users_url(version.connection),
+            "tests": [ShownTest(test) for test in _tests(version.external_api)],
+            "cases": cases.results(version.external_api, version),
         }
         return TemplateResponse(request, "externalapi/test_api.html", context)
 
-    def _shown_test(
-        self, request: HttpRequest, external_api: ExternalAPI
-    ) -> ConfigurationTest | None:
-        wanted = request.GET.get("test", "")
-        if not (wanted.isdecimal() and len(wanted) < 19):
-            return None
-        tests = ConfigurationTest.objects.select_related("version", "user")
-        return tests.filter(pk=int(wanted), version__external_api=external_api).first()
 
-    def _last_typed(
-        self, request: HttpRequest, external_api: ExternalAPI
-    ) -> dict[str, str]:
-        last = (
-            ConfigurationTest.objects.filter(
-                version__external_api=external_api, user_id=request.user.pk or 0
-            )
-            .order_by("-at")
-            .first()
+def test_url(test: ConfigurationTest) -> str:
+    """Return the page with one test's answer."""
+    external_api_id = test.version.external_api_id
+    page = reverse("admin:externalapi_externalapi_test", args=[external_api_id])
+    return f"{page}?test={test.pk}#answer"
+
+
+def find_test(external_api: ExternalAPI, wanted: str) -> ConfigurationTest | None:
+    """Return the External API's test of this id as typed, None where it has none."""
+    if not (wanted.isdecimal() and len(wanted) < 19):
+        return None
+    tests = ConfigurationTest.objects.select_related(
+        "version__external_api", "version__connection", "user", "case"
+    )
+    return tests.filter(pk=int(wanted), version__external_api=external_api).first()
+
+
+def _trees(version: ExternalAPIVersion) -> list[Any]:
+    try:
+        body = bodies.parse(version.body_kind, version.body)
+    except BodyError:
+        body = None
+    return [tree for tree in nodes(version.target, version.headers, body) if tree]
+
+
+def _last_typed(request: HttpRequest, external_api: ExternalAPI) -> dict[str, str]:
+    last = (
+        ConfigurationTest.objects.filter(
+            version__external_api=external_api, user_id=request.user.pk or 0
         )
-        return last.values if last else {}
+        .order_by("-at")
+        .first()
+    )
+    return last.values if last else {}
 
 
-def _tests(external_api: ExternalAPI) -> QuerySet[ConfigurationTest]:
+def _tests(external_api: ExternalAPI) -> list[ConfigurationTest]:
     tests = ConfigurationTest.objects.filter(version__external_api=external_api)
-    return tests.select_related("version", "user").order_by("-at")[:TESTS_SHOWN]
-
-
-def _tone(test: ConfigurationTest | None) -> str:
-    if test is None or not test.response:
-        return "neutral"
-    if test.is_success:
-        return "success"
-    outcome = test.response.get("outcome", "")
-    return "warning" if outcome == "sent" else TONES.get(outcome, "danger")
-
-
-def _parameters(version: ExternalAPIVersion) -> tuple[Parameter, ...]:
-    return tuple(Parameter.from_dict(item) for item in version.parameters)
+    with_names = tests.select_related("version__connection", "user", "case")
+    return list(with_names.order_by("-at")[:TESTS_SHOWN])

@@ -47,7 +47,8 @@ def test_a_real_request_goes_out_and_its_answer_is_shown(
         "Age": "36",
         "At": "2025-01-31T09:30:00Z",
     }
-    assert '"age": 36' in test.request["body"]
+    assert '"age":36' in test.request["body"]
+    assert "&quot;age&quot;: 36" in page, "indented for people"
 
 
 def test_every_parameter_has_one_labelled_input(admin_client, version):

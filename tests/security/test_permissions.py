@@ -62,6 +62,8 @@ PAGES = {
     "externalapi_externalapi_clone": "MED",
     "externalapi_externalapi_archive": "MED",
     "externalapi_externalapi_unarchive": "MED",
+    "externalapi_externalapi_test_history": "MED",
+    "externalapi_externalapi_test_cases": "MED",
     "segments_source_rotate": "ED",
     "engagements_engagement_report": "MVEAD",
     "engagements_engagement_activate": "VD",
@@ -101,7 +103,8 @@ SITE = {
     "engagements_operations": "ED",
     "engagements_operations_now": "ED",
 }
-# Reached by other tests: signing in and out, the preview, and Django's own machinery.
+# Reached by other tests: signing in and out, the preview, what the Test API page
+# compares and sends, and Django's own machinery.
 ELSEWHERE = {
     "login",
     "logout",
@@ -111,6 +114,9 @@ ELSEWHERE = {
     "engagements_engagement_preview",
     # tests/engagements/test_moving.py
     "engagements_engagement_move",
+    "externalapi_externalapi_test_compare",
+    "externalapi_externalapi_test_rerun",
+    "externalapi_externalapi_test_cases_run",
 }
 
 
