@@ -8,6 +8,7 @@ from django.utils import timezone
 from engagements import doorbell, runs, schedule
 from engagements.models import Batch, Delivery, Engagement, Run
 from engagements.rendering import compile_recipe
+from externalapi import cases
 from externalapi.models import ExternalAPI
 from segments.models import Segment, Transition
 
@@ -15,7 +16,11 @@ State = Engagement.State
 
 
 class ActivationError(Exception):
-    """The engagement cannot be activated; the text says what to do."""
+    """The engagement cannot be activated; the text says what to do, `url` where."""
+
+    def __init__(self, message: str, url: str = "") -> None:
+        super().__init__(message)
+        self.url = url
 
 
 def people_affected(engagement: Engagement) -> int:
@@ -61,6 +66,8 @@ def _check(engagement: Engagement) -> None:
             f"The connection “{engagement.version.connection}” has no key yet."
             " Ask an engineer to set it."
         )
+    if reason := cases.why_not(engagement.version):
+        raise ActivationError(reason, cases.url(engagement.version))
     try:
         compile_recipe(engagement.version, engagement.values)
     except ValueError as e:

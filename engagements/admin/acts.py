@@ -11,9 +11,11 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.html import format_html
 
 from engagements import lifecycle, reports
 from engagements.models import Batch, Delivery, Engagement, Run
+from externalapi import cases
 
 State = Engagement.State
 
@@ -85,7 +87,7 @@ def _do(request: HttpRequest, obj: Any, act: Act) -> None:
     try:
         is_done = act.do(obj)
     except lifecycle.ActivationError as e:
-        messages.error(request, str(e))
+        messages.error(request, _with_link(e))
         return
     if not is_done:
         obj.refresh_from_db()
@@ -116,6 +118,12 @@ def log(request: HttpRequest, obj: Model, message: str) -> None:
     admin.site.get_model_admin(type(obj)).log_change(request, obj, message)
 
 
+def _with_link(error: lifecycle.ActivationError) -> str:
+    if not error.url:
+        return str(error)
+    return format_html('{} <a href="{}">Show what is missing</a>', error, error.url)
+
+
 def _too_late(obj: Any) -> str:
     state = obj.get_state_display()
     return f"Nothing was changed: “{obj}” is in the state “{state}” by now."
@@ -142,7 +150,11 @@ def _activate(engagement: Engagement) -> bool:
 
 
 def _activation(engagement: Engagement) -> dict[str, object]:
-    return {"impact": reports.activation_impact(engagement)}
+    return {
+        "impact": reports.activation_impact(engagement),
+        "cases_why_not": cases.why_not(engagement.version),
+        "cases_url": cases.url(engagement.version),
+    }
 
 
 def _waiting(obj: Engagement | Run) -> dict[str, object]:

@@ -5,6 +5,9 @@ from django.test import Client
 from django.urls import reverse
 
 from engagements.models import Batch, Delivery, Engagement, Run
+from externalapi import secrets
+from externalapi.configuration_tests import run_case
+from externalapi.models import TestCase
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -214,3 +217,33 @@ def test_somebody_who_is_not_signed_in_is_sent_to_the_door(client: Client):
     answer = client.post(url(engagement, "activate"))
     assert answer.status_code == 302 and "/login/" in answer["Location"]
     assert state_of(engagement) == State.DRAFT
+
+
+def test_test_cases_that_must_pass_keep_an_engagement_back(client, sandbox):
+    connection = factories.make_connection(base_url=sandbox.url)
+    secrets.set_key(connection, sandbox.key)
+    version = factories.make_version(connection=connection)
+    api = version.external_api
+    api.must_pass_cases = True
+    api.save()
+    values = {"User ID": "u-1", "Name of the User": "Ann"}
+    case = TestCase.objects.create(external_api=api, name="Ann", values=values)
+    engagement = factories.make_engagement(
+        factories.make_segment([]), version, values={"Name of the User": "Ann"}
+    )
+    admin = factories.make_admin()
+    client.force_login(admin)
+    url = reverse("admin:engagements_engagement_activate", args=[engagement.pk])
+    results = f"/admin/externalapi/externalapi/{api.pk}/test/cases/?version=1"
+
+    assert f'href="{results}"' in client.get(url).content.decode()
+    refused = client.post(url, follow=True).content.decode()
+    assert "Not run on it yet: “Ann”. Run them under Test API" in refused
+    assert f'href="{results}"' in refused
+    engagement.refresh_from_db()
+    assert engagement.state == "draft"
+
+    run_case(case, version, admin)
+    client.post(url)
+    engagement.refresh_from_db()
+    assert engagement.state == "active"
