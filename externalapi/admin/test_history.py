@@ -60,11 +60,13 @@ class TestHistoryPages(TestAPIPage):
             messages.warning(request, "Choose two tests to compare.")
             return redirect(_history_url(pk))
         before, after = (ShownTest(test) for test in tests)
+        parts = _differences(before, after)
         context = {
             **self.test_context(request, version, "Compare tests"),
             "both": (before, after),
             "titles": [_title(shown) for shown in (before, after)],
-            "parts": _differences(before, after),
+            "different": [(name, rows) for name, rows in parts if rows],
+            "equal": [name for name, rows in parts if not rows],
         }
         return TemplateResponse(request, "externalapi/test_compare.html", context)
 

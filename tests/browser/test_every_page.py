@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, Page
 from pytest_django.live_server_helper import LiveServer
 
 from engagements.models import Engagement
-from externalapi.models import ExternalAPI
+from externalapi.models import ExternalAPI, ExternalAPIVersion, TestCase
 from tests import factories
 from tests.browser import axe
 from tests.browser.conftest import DESKTOP, Shot
@@ -40,6 +40,7 @@ def addresses(admin) -> Iterator[dict[str, str]]:
     found["test"] = world.url("externalapi_externalapi_test")
     tests = world.rows[ExternalAPI].current_version.tests  # type: ignore[attr-defined]
     found["answer"] = f"{found['test']}?test={tests.get().pk}"
+    found |= test_pages(found["test"], world.rows[ExternalAPI].current_version)  # type: ignore[attr-defined]
     for page in ("versions", "used", "clone", "archive", "unarchive"):
         found[page] = world.url(f"externalapi_externalapi_{page}")
     second = factories.make_version(
@@ -67,6 +68,47 @@ def addresses(admin) -> Iterator[dict[str, str]]:
     found["operations"] = reverse("admin:engagements_operations")
     found["password"] = reverse("admin:password_change")
     yield found
+
+
+def test_pages(test: str, version: ExternalAPIVersion) -> dict[str, str]:
+    """The pages around Test API, with something on each."""
+    case = TestCase.objects.create(external_api=version.external_api, name="Ann")
+    timing = {"dns": 1.2, "connect": 3.4, "tls": 9.1, "first_byte": 80.0, "total": 99.0}
+    answer = {
+        "status": 400,
+        "phrase": "Bad Request",
+        "outcome": "refused",
+        "explanation": "Refused.",
+        "duration_ms": 99,
+        "timing": timing,
+        "budget": {"limit": 3000, "remaining": 7, "reset_at": None},
+        "headers": {"date": "today"},
+        "body": '{"message": "no"}',
+        "faults": [
+            {"where": "events[0].time", "value": '"soon"', "message": "no time"}
+        ],
+    }
+    request = {"method": "POST", "url": "https://x.y/z", "headers": {}, "body": "{}"}
+    refused = factories.make_test(
+        version,
+        values={"Plan": "gold"},
+        case=case,
+        case_problem="It was not accepted.",
+        is_success=False,
+        request=request,
+        response=answer,
+    )
+    first = version.tests.earliest("pk")
+    return {
+        "refused test": f"{test}?test={refused.pk}",
+        "tests": f"{test}history/",
+        "compare tests": f"{test}compare/?test={first.pk}&test={refused.pk}",
+        "test cases": f"{test}cases/",
+        "test case": f"{test}cases/?edit={case.pk}",
+    }
+
+
+test_pages.__test__ = False  # type: ignore[attr-defined]
 
 
 def scrolls_sideways(page: Page) -> bool:

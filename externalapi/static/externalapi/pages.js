@@ -100,13 +100,27 @@
   function showBusy() {
     for (const button of document.querySelectorAll("[data-busy]")) {
       const words = button.textContent;
-      button.form.addEventListener("submit", () => {
-        button.disabled = true;
-        button.textContent = button.dataset.busy;
+      button.form.addEventListener("submit", (event) => {
+        if (event.submitter !== button) return;
+        // Only when the form is on its way: a disabled button would not be a part of it.
+        setTimeout(() => {
+          button.disabled = true;
+          button.textContent = button.dataset.busy;
+        });
       });
       window.addEventListener("pageshow", () => {
         button.disabled = false;
         button.textContent = words;
+      });
+    }
+    for (const form of document.querySelectorAll("form:has([data-busy])")) {
+      let isSent = false;
+      form.addEventListener("submit", (event) => {
+        if (isSent) event.preventDefault();
+        isSent = true;
+      });
+      window.addEventListener("pageshow", () => {
+        isSent = false;
       });
     }
   }

@@ -1,0 +1,92 @@
+"""The Test API page and its pages around, as a marketer meets them."""
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from externalapi.models import ConfigurationTest, TestCase
+from tests import factories
+from tests.browser.conftest import Shot
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+BODY = """{
+  "attributes": [
+    {"external_id": {{User ID}}, "first_name": {{Name}}, "age": {{Age}}}
+  ],
+  "events": [
+    {"external_id": {{User ID}}, "name": "lead", "time": {{At}}, "properties": {"tags": {{Tags}}}}
+  ]
+}"""
+PARAMETERS = [
+    factories.parameter("User ID", level="identifier"),
+    factories.parameter("Name"),
+    factories.parameter("Age", type="integer", required=False),
+    factories.parameter("At", type="datetime"),
+    factories.parameter("Tags", type="list", required=False),
+]
+
+
+@pytest.fixture
+def test_page(admin, braze) -> str:
+    version = factories.make_version(BODY, PARAMETERS, connection=braze)
+    return f"/admin/externalapi/externalapi/{version.external_api_id}/test/"
+
+
+def test_a_test_becomes_a_case_that_is_run_and_compared(
+    page: Page, test_page: str, shot: Shot
+):
+    page.goto(test_page)
+    page.get_by_label("User ID").fill("u-1")
+    page.get_by_label("Name").fill("Ada")
+    page.get_by_role("button", name="Dry run").click()
+    expect(page.get_by_text("Nothing was sent.")).to_be_visible()
+    shot("test-dry-run")
+    page.get_by_role("button", name="Test Configuration").click()
+    expect(page.get_by_text("201 Created").first).to_be_visible()
+    shot("test-answer")
+    page.get_by_text("As a curl command").click()
+    expect(page.get_by_role("region", name="curl")).to_contain_text('"$BRAZE_KEY"')
+    page.get_by_role("button", name="Copy").click()
+    expect(page.get_by_text("Copied.")).to_be_visible()
+
+    page.get_by_role("link", name="Save as a test case").click()
+    page.get_by_label("Name", exact=False).first.fill("A plain person")
+    shot("test-case-form")
+    page.get_by_role("button", name="Save test case").click()
+    external_api = ConfigurationTest.objects.get().version.external_api
+    TestCase.objects.create(
+        external_api=external_api,
+        name="Should be refused",
+        values=ConfigurationTest.objects.get().values,
+        outcome="refused",
+    )
+    page.reload()
+    page.get_by_role("button", name="Run all 2").click()
+    expect(page.get_by_text("1 of 2 passed.")).to_be_visible()
+    expect(
+        page.get_by_text("It was accepted, and should have been refused.")
+    ).to_be_visible()
+    shot("test-cases")
+    page.get_by_role("button", name="Test cases must pass").click()
+    expect(
+        page.get_by_text("must pass its test cases on version 1 first")
+    ).to_be_visible()
+
+    page.get_by_role("navigation", name="Test API").get_by_role(
+        "link", name="All tests"
+    ).click()
+    boxes = page.get_by_role("checkbox")
+    boxes.nth(0).check()
+    boxes.nth(2).check()
+    shot("test-history")
+    page.get_by_role("button", name="Compare").click()
+    expect(page.get_by_role("heading", name="Compare two tests")).to_be_visible()
+    shot("test-compare")
+    page.set_viewport_size({"width": 390, "height": 844})
+    shot("test-compare-phone")
+    page.goto(f"{test_page}cases/")
+    shot("test-cases-phone")
+    page.goto(f"{test_page}history/")
+    shot("test-history-phone")
+    page.goto(f"{test_page}?test={ConfigurationTest.objects.latest('pk').pk}")
+    shot("test-answer-phone")
