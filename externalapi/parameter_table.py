@@ -1,7 +1,7 @@
 """The table of parameters on an External API's page: a form field of rows."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from django import forms
@@ -9,6 +9,24 @@ from django.core.exceptions import ValidationError
 
 from externalapi.body import MAX_PLACEHOLDERS
 from externalapi.parameters import Level, Parameter, ParameterType
+from externalapi.transforms import Transform
+
+MAX_WORDS = 255
+MAX_ALLOWED = 100
+# The parts of a row that are typed or chosen, beside the tick.
+TYPED = (
+    "name",
+    "label",
+    "description",
+    "type",
+    "transform",
+    "level",
+    "default",
+    "value",
+    "example",
+    "allowed",
+    "renamed_from",
+)
 
 
 class ParameterTable(forms.Widget):
@@ -21,7 +39,8 @@ class ParameterTable(forms.Widget):
         super().__init__(attrs)
         # By the parameter's name: what is wrong in its row.
         self.row_errors: dict[str, str] = {}
-        self.is_read_only = False
+        # The last version's parameters: a new one may be one of them, renamed.
+        self.old_names: tuple[str, ...] = ()
 
     def value_from_datadict(
         self, data: Mapping[str, Any], files: Any, name: str
@@ -35,9 +54,10 @@ class ParameterTable(forms.Widget):
 
     def _row(self, data: Mapping[str, Any], prefix: str) -> dict[str, Any]:
         row: dict[str, Any] = {
-            part: data.get(f"{prefix}-{part}", "")
-            for part in ("name", "type", "level", "default", "value")
+            part: data.get(f"{prefix}-{part}", "").replace("\r\n", "\n")
+            for part in TYPED
         }
+        row["transform"] = row["transform"] or Transform.NONE
         return row | {"required": f"{prefix}-required" in data}
 
     def get_context(
@@ -45,18 +65,19 @@ class ParameterTable(forms.Widget):
     ) -> dict[str, Any]:
         context = super().get_context(name, value, attrs)
         rows = [
-            {
-                **(row.to_dict() if isinstance(row, Parameter) else row),
-                "prefix": f"{name}-{index}",
-            }
+            {**_as_row(row), "prefix": f"{name}-{index}"}
             for index, row in enumerate(value or ())
         ]
+        names = {row["name"] for row in rows}
+        gone = [old for old in self.old_names if old not in names]
         for row in rows:
             row["error"] = self.row_errors.get(str(row["name"]), "")
+            row["facts"] = _facts(row)
+            row["may_be"] = gone if row["name"] not in self.old_names else ()
         context["rows"] = rows
         context["types"] = [(str(kind), kind.label) for kind in ParameterType]
         context["levels"] = [(str(level), level.label) for level in Level]
-        context["is_read_only"] = self.is_read_only
+        context["transforms"] = [(str(one), one.label) for one in Transform]
         return context
 
     def value_omitted_from_data(
@@ -94,7 +115,13 @@ def read_row(row: Mapping[str, Any]) -> Parameter:
     """Return the parameter of a row; raises ValueError with a sentence."""
     if row["type"] not in set(ParameterType) or row["level"] not in set(Level):
         raise ValueError("Choose a type and who gives the value.")
-    parameter = Parameter.from_dict({**row, "name": str(row["name"])})
+    if row["transform"] not in set(Transform):
+        raise ValueError("Choose a treatment.")
+    allowed = _lines(row["allowed"])
+    words = {name: row[name].strip() for name in ("label", "description", "example")}
+    parameter = Parameter.from_dict(
+        {**row, **words, "name": str(row["name"]), "allowed": allowed}
+    )
     if parameter.level is Level.FIXED:
         return _checked(replace(parameter, default=""), parameter.value)
     return _checked(replace(parameter, value=""), parameter.default)
@@ -103,13 +130,60 @@ def read_row(row: Mapping[str, Any]) -> Parameter:
 def _checked(parameter: Parameter, typed: str) -> Parameter:
     if parameter.level is Level.FIXED and parameter.required and not typed:
         raise ValueError("A fixed parameter needs a value.")
-    if typed:
-        try:
-            parameter.coerce(typed)
-        except ValueError as e:
-            text = str(e)
-            raise ValueError(f"{text[:1].upper()}{text[1:]}.") from e
+    if max(len(parameter.label), len(parameter.example)) > MAX_WORDS:
+        raise ValueError(f"A label or example has at most {MAX_WORDS} characters.")
+    _check_treatment(parameter)
+    for text, what in ((typed, ""), (parameter.example, "The example: ")):
+        if text:
+            _check_value(parameter, text, what)
     return parameter
+
+
+def _check_treatment(parameter: Parameter) -> None:
+    if parameter.transform is not Transform.NONE:
+        if parameter.type is not ParameterType.TEXT:
+            raise ValueError("Only a text can be treated. Choose the type Text.")
+        if parameter.allowed and parameter.transform.is_hash:
+            raise ValueError("What is hashed cannot be one of the allowed values.")
+    if len(parameter.allowed) > MAX_ALLOWED:
+        raise ValueError(f"There are more than {MAX_ALLOWED} allowed values.")
+    plain = replace(parameter, allowed=(), transform=Transform.NONE)
+    for one in parameter.allowed:
+        _check_value(plain, one, "The allowed values: ")
+
+
+def _check_value(parameter: Parameter, typed: str, what: str) -> None:
+    try:
+        parameter.coerce(typed)
+    except ValueError as e:
+        text = str(e)
+        words = f"{what}{text}" if what else f"{text[:1].upper()}{text[1:]}"
+        raise ValueError(f"{words.removesuffix('.')}.") from e
+
+
+def _as_row(row: Parameter | Mapping[str, Any]) -> dict[str, Any]:
+    """A row as the template shows it: what was typed, or what is stored."""
+    if not isinstance(row, Parameter):
+        return dict(row)
+    return {**asdict(row), "allowed": "\n".join(row.allowed)}
+
+
+def _facts(row: Mapping[str, Any]) -> list[str]:
+    """What the closed part of a row holds, in a few words each."""
+    found = []
+    if row["label"]:
+        found.append(f"“{row['label']}”")
+    if row["transform"] in set(Transform) - {Transform.NONE}:
+        found.append(Transform(row["transform"]).label)
+    if count := len(_lines(row["allowed"])):
+        found.append(f"{count} allowed value{'' if count == 1 else 's'}")
+    if row["renamed_from"]:
+        found.append(f"was “{row['renamed_from']}”")
+    return found
+
+
+def _lines(text: str) -> list[str]:
+    return [line.strip() for line in text.split("\n") if line.strip()]
 
 
 def _count(text: str) -> int:

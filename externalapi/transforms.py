@@ -31,6 +31,10 @@ class Transform(StrEnum):
     def label(self) -> str:
         return _LABELS[self]
 
+    @property
+    def is_hash(self) -> bool:
+        return self.value.startswith("sha256")
+
 
 _LABELS = {
     Transform.NONE: "As it is",

@@ -44,6 +44,15 @@
       };
       level.addEventListener("change", show);
       show();
+      const type = row.querySelector("[data-type]");
+      const treatment = row.querySelector("[data-text-only]");
+      if (!treatment) continue;
+      const showTreatment = () => {
+        treatment.hidden = type.value !== "text";
+        if (treatment.hidden) treatment.querySelector("select").value = "none";
+      };
+      type.addEventListener("change", showTreatment);
+      showTreatment();
     }
   }
 
