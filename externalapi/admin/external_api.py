@@ -16,7 +16,7 @@ from externalapi.admin.life import LifePages
 from externalapi.admin.status import STATUS_TONES, StatusFilter
 from externalapi.admin.test_cases import TestCasePages
 from externalapi.batching import plan_code
-from externalapi.braze.presets import PRESETS, Preset
+from externalapi.braze.presets import PRESETS
 from externalapi.changes import in_words
 from externalapi.forms import KEEP_PLAN, ExternalAPIForm
 from externalapi.models import (
@@ -26,6 +26,7 @@ from externalapi.models import (
     ExternalAPIVersion,
 )
 from externalapi.parameters import Level
+from externalapi.preset import Preset
 from externalapi.versions import Draft, save_version
 
 BASIC = ("description", "channel", "channel_identifier")

@@ -1,0 +1,124 @@
+"""Every preset: whole in itself, and taken by the Braze sandbox over real HTTP."""
+
+import orjson
+import pytest
+
+from externalapi import answers, client
+from externalapi.braze import contract
+from externalapi.braze.presets import PRESETS
+from externalapi.definition import compile_version
+from externalapi.models import ExternalAPI, ExternalAPIVersion
+from externalapi.parameters import Level
+from externalapi.versions import Draft, save_version
+from tests.factories import make_connection, make_external_api
+
+EVERY = pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS)
+
+
+def saved(preset, connection):
+    draft = Draft(
+        connection=connection,
+        method=preset.method,
+        path=preset.path,
+        query=preset.query,
+        headers=preset.headers,
+        body_kind=preset.body_kind,
+        body=preset.body,
+        parameters=filled_in(preset),
+        **preset.plan.fields(),
+        answer_rules=preset.rules.to_dict(),
+    )
+    return save_version(make_external_api(), draft, None)
+
+
+def filled_in(preset):
+    """A preset's parameters, the fixed ones with what their owner would type."""
+    from dataclasses import replace
+
+    return tuple(
+        replace(p, value=p.value or p.example) if p.level is Level.FIXED else p
+        for p in preset.parameters
+    )
+
+
+def examples(preset, number=0):
+    """The parameters' examples; each person has an identifier of its own."""
+    return {
+        p.name: f"{p.example}-{number}" if p.level is Level.IDENTIFIER else p.example
+        for p in preset.parameters
+    }
+
+
+@EVERY
+def test_a_preset_is_whole_in_itself(preset, db):
+    connection = make_connection()
+    definition = compile_version(saved(preset, connection))
+    assert preset.code == preset.code.lower().replace(" ", "_")
+    assert preset.description
+    assert preset.group
+    assert preset.method in ExternalAPIVersion.Method.values
+    assert preset.body_kind in ExternalAPIVersion.BodyKind.values
+    assert preset.channel in ExternalAPI.Channel.values
+    assert preset.channel_identifier in ExternalAPI.ChannelIdentifier.values
+    # Each parameter has an example that it takes itself.
+    for parameter in preset.parameters:
+        parameter.coerce(parameter.example)
+    people = definition.people_per_request
+    rendered = [definition.render(examples(preset, n)) for n in range(people)]
+    request, packed = definition.request(rendered)
+    assert b"{{" not in (request.body or b"")
+    # What a request may hold is filled, and each object leads to its person.
+    if preset.plan.arrays:
+        assert packed.item_count == len(packed.owners)
+        assert set(packed.owners.values()) == set(range(people))
+
+
+@EVERY
+def test_a_preset_s_parameters_are_those_of_its_request(preset, db):
+    version = saved(preset, make_connection())
+    from externalapi.definition import parameters_found
+
+    found = parameters_found(
+        version.path,
+        version.headers,
+        version.body,
+        (),
+        preset.channel_identifier,
+        query=preset.query,
+        body_kind=preset.body_kind,
+    )
+    assert [p.name for p in found] == [p.name for p in preset.parameters]
+    bound = [p.name for p in preset.parameters if p.level is Level.IDENTIFIER]
+    assert bound, "nobody could be told from anybody else"
+
+
+@EVERY
+def test_a_braze_preset_names_what_its_key_needs_and_its_page(preset):
+    assert preset.rules.permission in contract.PERMISSIONS
+    assert preset.source.startswith("https://www.braze.com/docs/api/endpoints/")
+    assert preset.limit
+
+
+@EVERY
+def test_braze_takes_what_a_preset_sends(preset, braze, sandbox):
+    definition = compile_version(saved(preset, braze))
+    rendered = [definition.render(examples(preset, n)) for n in range(2)]
+    request, _ = definition.request(rendered[: definition.people_per_request])
+    answer = client.send(request, sandbox.key)
+    verdict = answers.read(answer)
+    assert verdict.outcome is answers.Outcome.SENT, answer.body
+    assert not verdict.errors, verdict.errors
+
+
+@EVERY
+def test_a_key_without_its_permission_is_told_which_one_it_needs(
+    preset, braze, sandbox
+):
+    definition = compile_version(saved(preset, braze))
+    request, _ = definition.request([definition.render(examples(preset))])
+    answer = client.send(request, "a-key-that-nobody-has-given")
+    verdict = answers.read(answer)
+    assert answer.status == 401
+    assert verdict.outcome is answers.Outcome.BLOCKED
+    assert f"“{preset.rules.permission}”" in answers.explain(answer, verdict)
+    assert orjson.loads(answer.body)["message"]
