@@ -1,6 +1,6 @@
 """Packing many people's bodies into one request, and finding them again by index."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from types import MappingProxyType
@@ -92,10 +92,13 @@ class TooBigError(ValueError):
         self.positions = positions
 
 
-def people_per_request(plan: BatchPlan, body: JSON) -> int:
+def people_per_request(
+    plan: BatchPlan, body: JSON, constant: Collection[str] = ()
+) -> int:
     """Return how many people's bodies of this shape fit into one request; at least 1.
 
-    What is outside the arrays is sent once, so it must not differ between people.
+    What is outside the arrays is sent once, so it must not differ between people: of
+    the parameters only those that are `constant` may stand there.
     """
     if not isinstance(body, dict):
         return 1
@@ -105,7 +108,7 @@ def people_per_request(plan: BatchPlan, body: JSON) -> int:
         if isinstance(items := body.get(array), list) and items
     ]
     once = {key: item for key, item in body.items() if key not in plan.arrays}
-    if not counts or find_in_tree(once):
+    if not counts or not set(find_in_tree(once)) <= set(constant):
         return 1
     limits = []
     if plan.combined is not None:

@@ -1,6 +1,6 @@
 """An External API version, compiled: values in, a request out."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from externalapi import bodies
@@ -141,9 +141,13 @@ class _Reader:
             raise InvalidParameterError(self.name, str(e)) from e
 
 
-def compile_version(version: ExternalAPIVersion) -> CompiledDefinition:
+def compile_version(
+    version: ExternalAPIVersion, constant: Collection[str] = ()
+) -> CompiledDefinition:
     """Compile a version; its connection is read too, so select it with the version.
 
+    `constant` names parameters whose value is the same for everybody: they may stand
+    where a request has room for one value only, and people still go together.
     Raises BodyError and InvalidParameterError for what the forms refuse.
     """
     kind = version.body_kind
@@ -153,11 +157,14 @@ def compile_version(version: ExternalAPIVersion) -> CompiledDefinition:
     parameters = version.read_parameters()
     is_json = kind == "json" and body is not None
     plan = version.plan if is_json else BatchPlan(max_bytes=version.batch_bytes)
-    varies = find_in_tree([version.target, *version.headers.values()])
+    same = {p.name for p in parameters if p.level is Level.FIXED}.union(constant)
+    outside = find_in_tree([version.target, *version.headers.values()])
     return CompiledDefinition(
         parameters=parameters,
         plan=plan,
-        people_per_request=1 if varies else people_per_request(plan, body),
+        people_per_request=(
+            people_per_request(plan, body, same) if same.issuperset(outside) else 1
+        ),
         arrays_used=_arrays_used(body),
         has_side_effects=_has_side_effects(body, parameters),
         method=version.method,

@@ -246,6 +246,22 @@ def test_what_differs_between_people_outside_the_arrays_is_sent_one_by_one(field
     assert compiled(TRACK, [ID, NAME, TIME], **fields).people_per_request == 1
 
 
+def test_people_go_together_where_what_is_sent_once_is_the_same_for_all():
+    fixed = Parameter(name="Campaign ID", level=Level.FIXED, value="c-1")
+    asked = Parameter(name="Text")
+    one = version(
+        {"campaign_id": "{{Campaign ID}}", "attributes": [{"id": "{{User ID}}"}]},
+        [ID, fixed],
+        path="/c/{{Campaign ID}}/items",
+        headers={"X-C": "{{Campaign ID}}"},
+    )
+    assert compile_version(one).people_per_request == 75
+    one.body = one.body.replace("Campaign ID", "Text")
+    one.parameters.append(asked.to_dict())
+    assert compile_version(one).people_per_request == 1
+    assert compile_version(one, constant=["Text"]).people_per_request == 75
+
+
 @pytest.mark.parametrize(
     ("body", "expected"),
     [
