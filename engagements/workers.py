@@ -10,7 +10,9 @@ from datetime import timedelta
 from django.db import connection
 from django.db.models.functions import Now
 
-from engagements.models import Worker
+from engagements.choosing import people_in
+from engagements.models import Attempt, Batch
+from engagements.operations.models import Worker
 
 # How often a process that is at work says so, and looks whether it shall end.
 EVERY = 2.0
@@ -94,3 +96,15 @@ def forget() -> int:
     """Drop the rows of processes that have long gone."""
     gone = Worker.objects.filter(seen_at__lt=Now() - FORGOTTEN)
     return gone.delete()[0]
+
+
+def people_in_hand(nodes: Iterable[str]) -> int:
+    """How many people these workers' processes are about to send."""
+    names = Worker.objects.filter(node__in=list(nodes)).values("name")
+    return people_in(
+        Batch.objects.filter(
+            attempts__worker__in=names,
+            attempts__outcome=Attempt.Outcome.UNFINISHED,
+            state=Batch.State.SENDING,
+        )
+    )

@@ -48,3 +48,10 @@ def test_every_alarm_is_in_the_operators_guide():
         re.findall(r"^\| `([a-z]+)` \|", DOCS["operators.md"], re.MULTILINE)
     )
     assert names == documented
+
+
+def test_every_command_of_delivery_is_in_the_operators_guide():
+    folder = ROOT / "engagements/management/commands"
+    names = {path.stem for path in folder.glob("[!_]*.py")}
+    documented = set(re.findall(r"^\| `([a-z_]+)[` ]", DOCS["operators.md"], re.M))
+    assert names <= documented

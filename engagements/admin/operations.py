@@ -1,47 +1,265 @@
-"""The operations page: how delivery is doing, and what holds it back."""
+"""The operations page: how delivery is doing, what holds it back, and its brakes."""
 
-from django.contrib import admin
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
 from django.views.decorators.cache import never_cache
 
+from engagements import holding, requeueing, workers
+from engagements.admin.acts import log
+from engagements.choosing import Choice, people_in
+from engagements.models import Engagement
 from engagements.operations import chart, reading, samples
 
-PERMISSION = "engagements.operate_delivery"
+OPERATE = "engagements.operate_delivery"
+RESEND = "engagements.resend_engagement"
+# A page answers within this time; who has more to settle presses again.
+SECONDS = 15
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What a page asks before it does something, with the number of people."""
+
+    title: str
+    text: str
+    label: str
+    warning: str = ""
+    tone: str = "primary"
+    # Nothing to do: why, and no button.
+    nothing: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """Asks on GET, does it on POST; both get what the address names."""
+
+    name: str
+    path: str
+    ask: Callable[..., Question]
+    # Returns what was done, in words.
+    do: Callable[..., str]
+    permission: str = OPERATE
 
 
 def urls(site: admin.AdminSite) -> list[URLPattern]:
     """The page's addresses, under those of the engagements."""
-
-    def page(request: HttpRequest) -> HttpResponse:
-        context = {**site.each_context(request), "title": "Operations", **_now(request)}
-        return TemplateResponse(request, "engagements/operations.html", context)
-
+    view = site.admin_view
     return [
-        path("operations/", site.admin_view(page), name="engagements_operations"),
+        path("operations/", view(partial(page, site)), name="engagements_operations"),
         path(
             "operations/now/",
-            site.admin_view(never_cache(now_view)),
+            view(never_cache(now_view)),
             name="engagements_operations_now",
+        ),
+        *(
+            path(
+                f"operations/{operation.path}",
+                view(partial(operation_view, site, operation)),
+                name=f"engagements_{operation.name}",
+            )
+            for operation in OPERATIONS
         ),
     ]
 
 
+def page(site: admin.AdminSite, request: HttpRequest) -> HttpResponse:
+    context = {**site.each_context(request), "title": "Operations", **_now(request)}
+    return TemplateResponse(request, "engagements/operations.html", context)
+
+
 def now_view(request: HttpRequest) -> HttpResponse:
     """The part of the page that it asks for again and again."""
-    context = _now(request)
-    return TemplateResponse(request, "engagements/operations_now.html", context)
-
-
-def check(request: HttpRequest) -> None:
-    if not request.user.has_perm(PERMISSION):
-        raise PermissionDenied
+    return TemplateResponse(request, "engagements/operations_now.html", _now(request))
 
 
 def _now(request: HttpRequest) -> dict[str, object]:
-    check(request)
+    check(request, OPERATE)
     snapshot = reading.read()
-    picture = chart.draw(samples.last_hour(snapshot.read_at))
-    return {"now": snapshot, "picture": picture}
+    return {
+        "now": snapshot,
+        "picture": chart.draw(samples.last_hour(snapshot.read_at)),
+        "may_resend": request.user.has_perm(RESEND),
+    }
+
+
+def check(request: HttpRequest, *permissions: str) -> None:
+    if not request.user.has_perms(permissions):
+        raise PermissionDenied
+
+
+def operation_view(
+    site: admin.AdminSite, operation: Operation, request: HttpRequest, **named: object
+) -> HttpResponse:
+    check(request, OPERATE, operation.permission)
+    if request.method == "POST":
+        messages.success(request, operation.do(request, **named))
+        return redirect("admin:engagements_operations")
+    question = operation.ask(request, **named)
+    context = {
+        **site.each_context(request),
+        "title": question.title,
+        "question": question,
+        "back": reverse("admin:engagements_operations"),
+    }
+    return TemplateResponse(request, "engagements/operations_confirm.html", context)
+
+
+# --- Pause all, resume all --------------------------------------------------------
+
+
+def _ask_pause(request: HttpRequest) -> Question:
+    engagements = holding.active()
+    return Question(
+        title="Pause every active Engagement?",
+        text=f"{_count(len(engagements), 'Engagement')} with "
+        f"{_people(holding.people_waiting(engagements))} in line: no new request starts "
+        "until somebody resumes them. Requests on the wire end within 30 seconds.",
+        label="Pause all",
+        tone="danger",
+        nothing="" if engagements else "No Engagement is active: nothing to pause.",
+    )
+
+
+def _pause(request: HttpRequest) -> str:
+    engagements = holding.pause_all()
+    for engagement in engagements:
+        log(request, engagement, "Paused by “Pause all”.")
+    return f"Paused: {_count(len(engagements), 'Engagement')}. No new request starts."
+
+
+def _ask_resume(request: HttpRequest) -> Question:
+    engagements = holding.held()
+    return Question(
+        title="Resume what “Pause all” paused?",
+        text=f"{_count(len(engagements), 'Engagement')} with "
+        f"{_people(holding.people_waiting(engagements))} in line, and everybody who "
+        "entered their segments meanwhile. What somebody paused or ended by itself "
+        "stays as it is.",
+        label="Resume all",
+        nothing="" if engagements else "“Pause all” holds no Engagement.",
+    )
+
+
+def _resume(request: HttpRequest) -> str:
+    engagements = holding.resume_all()
+    for engagement in engagements:
+        log(request, engagement, "Resumed by “Resume all”.")
+    return f"Resumed: {_count(len(engagements), 'Engagement')}."
+
+
+# --- Retry now, drain -------------------------------------------------------------
+
+
+def _ask_retry(request: HttpRequest) -> Question:
+    batches = requeueing.waiting(Choice())
+    return Question(
+        title="Try again now?",
+        text=f"{_people(people_in(batches))} in {batches.count():,} batches are tried "
+        "at once, and not when their time comes. Each try counts as before. A "
+        "connection that asked us to wait, or whose breaker is open, keeps its time.",
+        label="Retry now",
+        nothing="" if batches.exists() else "No batch waits for its next attempt.",
+    )
+
+
+def _retry(request: HttpRequest) -> str:
+    return f"Due now: {requeueing.retry_now(Choice()):,} batches."
+
+
+def _ask_drain(request: HttpRequest, node: str) -> Question:
+    return Question(
+        title=f"Drain the worker {node}?",
+        text=f"{_people(workers.people_in_hand([node]))} in its hands are finished, "
+        "then it ends, as with SIGTERM on its own machine. Whatever started it may "
+        "start it again.",
+        label="Drain",
+        tone="danger",
+        nothing="" if node in workers.named(node) else "It is not there any more.",
+    )
+
+
+def _drain(request: HttpRequest, node: str) -> str:
+    return f"Asked to end: {_count(workers.drain([node]), 'process', 'es')} of {node}."
+
+
+# --- Uncertain people -------------------------------------------------------------
+
+
+def _ask_resend(request: HttpRequest, pk: int) -> Question:
+    engagement, people = _uncertain(pk)
+    return Question(
+        title="Send these people’s data again?",
+        text=f"{engagement}: the data of {_people(people)} is sent once more.",
+        warning="Duplicates are possible. If a lost request did arrive, events and "
+        "purchases are counted twice. Plain attributes do no harm.",
+        label="Resend",
+        nothing="" if people else "Nobody is uncertain there any more.",
+    )
+
+
+def _ask_mark_sent(request: HttpRequest, pk: int) -> Question:
+    engagement, people = _uncertain(pk)
+    return Question(
+        title="Mark these people as sent?",
+        text=f"{engagement}: {_people(people)} count as sent from now on, and nothing "
+        "more is sent to them by these runs.",
+        warning="If a lost request did not arrive, the data is missing on the other "
+        "side. Look some of them up there before you decide.",
+        label="Mark as sent",
+        nothing="" if people else "Nobody is uncertain there any more.",
+    )
+
+
+def _uncertain(pk: int) -> tuple[Engagement, int]:
+    engagement = get_object_or_404(Engagement, pk=pk)
+    return engagement, people_in(requeueing.uncertain(Choice(engagement=engagement)))
+
+
+def _settle(decision: str, request: HttpRequest, pk: int) -> str:
+    engagement = get_object_or_404(Engagement, pk=pk)
+    done = requeueing.settle(Choice(engagement=engagement), decision, SECONDS)
+    words = f"{engagement}: settled {_people(done.people)}."
+    log(request, engagement, f"{decision}: {_people(done.people)} in bulk.")
+    if done.refused:
+        words += f" {_people(done.refused)} stay uncertain: their run was ended."
+    if done.remaining:
+        words += f" {_people(done.remaining)} remain: press the button once more."
+    return words
+
+
+def _count(number: int, what: str, plural: str = "s") -> str:
+    return f"{number:,} {what}{'' if number == 1 else plural}"
+
+
+def _people(number: int) -> str:
+    return f"{number:,} {'person' if number == 1 else 'people'}"
+
+
+OPERATIONS = (
+    Operation(name="pause_all", path="pause-all/", ask=_ask_pause, do=_pause),
+    Operation(name="resume_all", path="resume-all/", ask=_ask_resume, do=_resume),
+    Operation(name="retry_now", path="retry-now/", ask=_ask_retry, do=_retry),
+    Operation(name="drain", path="drain/<str:node>/", ask=_ask_drain, do=_drain),
+    Operation(
+        name="engagement_resend_all",
+        path="uncertain/<int:pk>/resend/",
+        ask=_ask_resend,
+        do=partial(_settle, "resend"),
+        permission=RESEND,
+    ),
+    Operation(
+        name="engagement_mark_all_sent",
+        path="uncertain/<int:pk>/mark-sent/",
+        ask=_ask_mark_sent,
+        do=partial(_settle, "mark_sent"),
+        permission=RESEND,
+    ),
+)

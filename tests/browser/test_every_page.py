@@ -65,7 +65,10 @@ def addresses(admin) -> Iterator[dict[str, str]]:
     Engagement.objects.filter(pk=world.at_work.pk).update(
         state="blocked", blocked_reason="Braze says: Invalid API key."
     )
-    found["operations"] = reverse("admin:engagements_operations")
+    for page in ("operations", "pause_all", "resume_all", "retry_now"):
+        found[page] = reverse(f"admin:engagements_{page}")
+    resend = "admin:engagements_engagement_resend_all"
+    found["resend all"] = reverse(resend, args=[world.at_work.pk])
     found["password"] = reverse("admin:password_change")
     yield found
 

@@ -66,6 +66,8 @@ PAGES = {
     "externalapi_externalapi_test_cases": "MED",
     "segments_source_rotate": "ED",
     "engagements_engagement_report": "MVEAD",
+    "engagements_engagement_resend_all": "ED",
+    "engagements_engagement_mark_all_sent": "ED",
     "engagements_engagement_activate": "VD",
     "engagements_engagement_pause": "VED",
     "engagements_engagement_resume": "VED",
@@ -102,6 +104,9 @@ SITE = {
     "password_change_done": "MVEAD-",
     "engagements_operations": "ED",
     "engagements_operations_now": "ED",
+    "engagements_pause_all": "ED",
+    "engagements_resume_all": "ED",
+    "engagements_retry_now": "ED",
 }
 # Reached by other tests: signing in and out, the preview, what the Test API page
 # compares and sends, and Django's own machinery.
@@ -112,6 +117,8 @@ ELSEWHERE = {
     "view_on_site",
     "app_list",
     "engagements_engagement_preview",
+    # tests/engagements/test_brakes.py
+    "engagements_drain",
     # tests/engagements/test_moving.py
     "engagements_engagement_move",
     "externalapi_externalapi_test_compare",

@@ -1,0 +1,48 @@
+"""The brake for everything: pause all that is active, and resume just that."""
+
+from django.db import transaction
+
+from engagements import lifecycle
+from engagements.choosing import people_in
+from engagements.models import Batch, Engagement, Run
+
+State = Engagement.State
+
+
+@transaction.atomic
+def pause_all() -> list[Engagement]:
+    """Pause every active engagement, with a mark; return them.
+
+    After this commits no new request starts; what is on the wire ends.
+    """
+    active = Engagement.objects.filter(state=State.ACTIVE).order_by("pk")
+    # Locked in order, as everybody does who locks more than one.
+    ids = list(active.select_for_update(no_key=True).values_list("pk", flat=True))
+    Engagement.objects.filter(pk__in=ids).update(state=State.PAUSED, is_held=True)
+    return list(Engagement.objects.filter(pk__in=ids).order_by("pk"))
+
+
+def resume_all() -> list[Engagement]:
+    """Resume the engagements that “Pause all” paused, and no other; return them."""
+    return [engagement for engagement in held() if lifecycle.resume(engagement)]
+
+
+def held() -> list[Engagement]:
+    """The engagements that “Resume all” would resume."""
+    return list(Engagement.objects.filter(is_held=True).order_by("pk"))
+
+
+def active() -> list[Engagement]:
+    """The engagements that “Pause all” would pause."""
+    return list(Engagement.objects.filter(state=State.ACTIVE).order_by("pk"))
+
+
+def people_waiting(engagements: list[Engagement]) -> int:
+    """How many people of these engagements are not sent yet."""
+    return people_in(
+        Batch.objects.filter(
+            run__engagement__in=engagements,
+            run__state__in=Run.OPEN,
+            state__in=Batch.OPEN,
+        )
+    )

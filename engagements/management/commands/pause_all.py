@@ -1,0 +1,31 @@
+"""Pause every active engagement."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from engagements import holding
+from engagements.management.asking import add_yes, confirm
+
+
+class Command(BaseCommand):
+    help = (
+        "Pauses every active engagement: no new request starts, those on the wire end"
+        " within 30 seconds. `resume_all` resumes just these."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        add_yes(parser)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        engagements = holding.active()
+        if not engagements:
+            self.stdout.write("No engagement is active: nothing to pause.")
+            return
+        people = holding.people_waiting(engagements)
+        question = (
+            f"Pauses {len(engagements)} engagements; {people:,} people in them wait."
+        )
+        if confirm(self, question, options):
+            self.stdout.write(f"Paused: {len(holding.pause_all())} engagements.")

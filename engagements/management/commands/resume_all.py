@@ -1,0 +1,32 @@
+"""Resume the engagements that “Pause all” paused."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from engagements import holding
+from engagements.management.asking import add_yes, confirm
+
+
+class Command(BaseCommand):
+    help = (
+        "Resumes the engagements that `pause_all`, or the button Pause all, paused."
+        " Those that somebody paused or ended by itself stay as they are."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        add_yes(parser)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        engagements = holding.held()
+        if not engagements:
+            self.stdout.write("“Pause all” holds no engagement: nothing to resume.")
+            return
+        people = holding.people_waiting(engagements)
+        question = (
+            f"Resumes {len(engagements)} engagements; {people:,} people who wait in "
+            "them are sent."
+        )
+        if confirm(self, question, options):
+            self.stdout.write(f"Resumed: {len(holding.resume_all())} engagements.")
