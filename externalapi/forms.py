@@ -11,10 +11,18 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
-from externalapi import bodies
+from externalapi import bodies, body_check
 from externalapi.answer_rules import BRAZE
 from externalapi.batching import PLAN_LABELS, PLANS, BatchPlan
 from externalapi.body import BodyError, check_braces
+from externalapi.body_editor import BodyEditor
+from externalapi.braze.contract import (
+    DEFAULT_OBJECT_LIMIT,
+    OBJECT_LIMITS,
+    ObjectLimit,
+)
+from externalapi.braze.findings import Severity
+from externalapi.braze.instances import is_braze
 from externalapi.definition import parameters_found
 from externalapi.guard import GuardError, check_headers, check_url
 from externalapi.models import Connection, ExternalAPI, ExternalAPIVersion
@@ -85,9 +93,7 @@ class ExternalAPIForm(forms.ModelForm):  # type: ignore[type-arg]
         label="Body",
         required=False,
         strip=False,
-        widget=UnfoldAdminTextareaWidget(
-            attrs={"rows": 18, "spellcheck": "false", "data-lines": ""}
-        ),
+        widget=BodyEditor(attrs={"rows": 18, "spellcheck": "false"}),
         help_text=(
             "Write {{Name of the User}} where each engagement sets its own value, "
             "with or without quotes. Every name becomes a parameter when you save. "
@@ -114,6 +120,16 @@ class ExternalAPIForm(forms.ModelForm):  # type: ignore[type-arg]
         widgets = {"description": UnfoldAdminTextareaWidget(attrs={"rows": 3})}
 
     draft: Draft
+    # What a save says and does not stop for.
+    warnings: tuple[str, ...] = ()
+
+    def check(self) -> body_check.Check:
+        """Return what is to be said about the body as it is typed, valid or not."""
+        self.full_clean()
+        cleaned = self.cleaned_data
+        return body_check.check(
+            self._typed({**cleaned, "body": str(self["body"].value() or "")})
+        )
 
     def clean_path(self) -> str:
         path: str = self.cleaned_data["path"]
@@ -162,7 +178,36 @@ class ExternalAPIForm(forms.ModelForm):  # type: ignore[type-arg]
         )
         if not self.errors and all(name in cleaned for name in needed):
             self.draft = self._draft(cleaned)
+            self._check(cleaned)
         return cleaned
+
+    def _check(self, cleaned: Mapping[str, Any]) -> None:
+        check = body_check.check(self._typed(cleaned))
+        for one in check.of(Severity.ERROR):
+            if one.finding.field == "body":
+                attrs = self.fields["body"].widget.attrs
+                attrs.setdefault("data-error-line", one.line)
+            self.add_error(one.finding.field, str(one))
+        self.warnings = tuple(str(one) for one in check.of(Severity.WARNING))
+
+    def _typed(self, cleaned: Mapping[str, Any]) -> body_check.Typed:
+        connection = cleaned.get("connection")
+        return body_check.Typed(
+            kind=cleaned.get("body_kind", "json"),
+            text=cleaned["body"].replace("\r\n", "\n"),
+            method=cleaned.get("method", "POST"),
+            path=cleaned.get("path", ""),
+            headers=cleaned.get("headers", {}),
+            parameters=self._known(),
+            identifier=cleaned.get("channel_identifier")
+            or self.instance.channel_identifier,
+            is_braze=connection is None or is_braze(connection.base_url),
+            limit=_limit(self._plan(cleaned)),
+        )
+
+    def _plan(self, cleaned: Mapping[str, Any]) -> BatchPlan:
+        known = PLANS.get(cleaned.get("batching", ""))
+        return known or self.initial.get("plan") or BatchPlan()
 
     def _draft(self, cleaned: Mapping[str, Any]) -> Draft:
         path, query = split_target(cleaned["path"])
@@ -176,7 +221,6 @@ class ExternalAPIForm(forms.ModelForm):  # type: ignore[type-arg]
             identifier=cleaned.get("channel_identifier")
             or self.instance.channel_identifier,
         )
-        plan = PLANS.get(cleaned["batching"]) or self.initial.get("plan", BatchPlan())
         return Draft(
             connection=cleaned["connection"],
             method=cleaned["method"],
@@ -186,7 +230,7 @@ class ExternalAPIForm(forms.ModelForm):  # type: ignore[type-arg]
             body_kind=cleaned["body_kind"],
             body=cleaned["body"],
             parameters=tuple(found),
-            **plan.fields(),
+            **self._plan(cleaned).fields(),
             answer_rules=self.initial.get("rules", BRAZE).to_dict(),
         )
 
@@ -194,6 +238,13 @@ class ExternalAPIForm(forms.ModelForm):  # type: ignore[type-arg]
         """The table's rows, else what the page began with: a preset or the version."""
         rows = self.cleaned_data.get("parameters") or ()
         return [*self.initial.get("parameters", ()), *rows]
+
+
+def _limit(plan: BatchPlan) -> ObjectLimit:
+    """One person's body may hold what a request may; where nobody says, Braze's."""
+    if plan.combined is None and plan.each is None:
+        return OBJECT_LIMITS[DEFAULT_OBJECT_LIMIT]
+    return ObjectLimit(combined=plan.combined, per_array=plan.each)
 
 
 def _check_braces(text: str) -> None:

@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
+from externalapi.admin.body_check import BodyCheck
 from externalapi.admin.life import LifePages
 from externalapi.admin.status import STATUS_TONES, StatusFilter
 from externalapi.admin.test_cases import TestCasePages
@@ -42,7 +43,7 @@ DETAILS = (
 
 
 @admin.register(ExternalAPI)
-class ExternalAPIAdmin(TestCasePages, LifePages, ModelAdmin):
+class ExternalAPIAdmin(TestCasePages, LifePages, BodyCheck, ModelAdmin):
     form = ExternalAPIForm
     list_display = (
         "name",
@@ -205,6 +206,8 @@ class ExternalAPIAdmin(TestCasePages, LifePages, ModelAdmin):
         super().save_model(request, obj, form, change)
         note = form.cleaned_data["note"]
         save_version(obj, form.draft, request.user, note)  # type: ignore[arg-type]
+        for warning in form.warnings:
+            messages.warning(request, warning)
         form.history = _in_words(form, before, obj.current_version, note)
 
     def construct_change_message(
@@ -233,7 +236,7 @@ class ExternalAPIAdmin(TestCasePages, LifePages, ModelAdmin):
         return redirect(reverse("admin:externalapi_externalapi_test", args=[obj.pk]))
 
     def get_urls(self) -> list[URLPattern]:
-        pages = [*self.test_api_urls(), *self.life_urls()]
+        pages = [*self.test_api_urls(), *self.life_urls(), *self.body_check_urls()]
         return [*pages, *super().get_urls()]
 
     def _can_save(self, request: HttpRequest, obj: ExternalAPI | None) -> bool:

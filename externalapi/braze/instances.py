@@ -5,6 +5,7 @@ rule (US-10 is not `rest.iad-10`), so they are a table and never built from the 
 """
 
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +23,8 @@ def _instance(name: str, dashboard: str, rest: str) -> Instance:
         name=name, dashboard_url=f"https://{dashboard}", rest_url=f"https://{rest}"
     )
 
+
+_SANDBOX_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
 INSTANCES: tuple[Instance, ...] = (
     _instance("US-01", "dashboard-01.braze.com", "rest.iad-01.braze.com"),
@@ -52,3 +55,9 @@ INSTANCES: tuple[Instance, ...] = (
 def instance_by_name(name: str) -> Instance | None:
     """The instance of that name, or None: the base URL field takes any address."""
     return next((one for one in INSTANCES if one.name == name), None)
+
+
+def is_braze(base_url: str) -> bool:
+    """Whether Braze answers there, or its sandbox on this machine."""
+    host = urlsplit(base_url).hostname or ""
+    return host.endswith((".braze.com", ".braze.eu")) or host in _SANDBOX_HOSTS

@@ -36,13 +36,14 @@ def test_a_mistake_in_the_body_is_marked_at_its_line(page: Page, admin, braze):
     page.goto(
         f"{reverse('admin:externalapi_externalapi_add')}?preset=braze_track_users"
     )
-    body = page.get_by_label("Body", exact=True)
-    body.fill(body.input_value().replace('"lead_submitted"', "lead_submitted"))
+    body = page.get_by_role("textbox", name="Body", exact=True)
+    typed = page.locator("textarea[name=body]").input_value()
+    body.fill(typed.replace('"lead_submitted"', "lead_submitted"))
     page.get_by_label("Connection").select_option(str(braze.pk))
     page.get_by_role("button", name="Save", exact=True).click()
 
-    expect(page.locator(".xa-gutter-error")).to_have_text("12")
-    expect(page.get_by_text("Line 12, column 15")).to_be_visible()
+    expect(page.locator(".errorlist")).to_contain_text("Line 12, column 15")
+    expect(page.locator(".cm-activeLine")).to_contain_text("lead_submitted")
     expect(body).to_be_focused()
     assert not ExternalAPI.objects.exists()
 

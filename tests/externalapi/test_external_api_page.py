@@ -130,7 +130,7 @@ def test_a_new_name_in_the_body_is_found_and_a_known_one_keeps_its_settings(
     admin_client, saved
 ):
     edited = Parameter(name="Name", required=False, default="there")
-    body = '{"attributes": [{"n": "{{Name}}", "p": {{Price}}}]}'
+    body = '{"attributes": [{"email": "{{Name}}", "p": {{Price}}}]}'
     posted = typed(saved.current_version.connection, body=body, **rows(edited))
     admin_client.post(change_url(saved), posted)
     assert parameters_of(saved) == [edited, Parameter(name="Price")]

@@ -124,6 +124,7 @@ ELSEWHERE = {
     "externalapi_externalapi_test_compare",
     "externalapi_externalapi_test_rerun",
     "externalapi_externalapi_test_cases_run",
+    "externalapi_externalapi_check_body",
 }
 
 
@@ -366,6 +367,13 @@ def test_a_preview_is_for_those_who_may_see_people_and_engagements(client, lette
         reverse("admin:engagements_engagement_preview"), _engagement_data(world)
     )
     assert answer.status_code == (200 if letter in "MVEAD" else 403)
+
+
+@pytest.mark.parametrize("letter", LETTERS)
+def test_a_body_is_checked_for_those_who_may_write_one(client, letter):
+    client.force_login(member(letter))
+    answer = client.post(reverse("admin:externalapi_externalapi_check_body"), {})
+    assert answer.status_code == (200 if letter in "MED" else 403)
 
 
 def test_nobody_reads_a_key(client):

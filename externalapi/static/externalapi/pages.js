@@ -56,41 +56,6 @@
     }
   }
 
-  // Line numbers beside the body, with the line of the mistake marked.
-  function numberLines(area) {
-    const frame = document.createElement("div");
-    frame.className = "xa-editor";
-    const gutter = document.createElement("div");
-    gutter.className = "xa-gutter";
-    gutter.setAttribute("aria-hidden", "true");
-    area.before(frame);
-    frame.append(gutter, area);
-    const wrong = Number(area.dataset.errorLine || 0);
-    const draw = () => {
-      const lines = area.value.split("\n").length;
-      if (gutter.childElementCount !== lines) {
-        gutter.replaceChildren(
-          ...Array.from({ length: lines }, (_, index) => {
-            const line = document.createElement("span");
-            line.textContent = index + 1;
-            if (index + 1 === wrong) line.className = "xa-gutter-error";
-            return line;
-          }),
-        );
-      }
-      gutter.scrollTop = area.scrollTop;
-    };
-    area.addEventListener("input", draw);
-    area.addEventListener("scroll", draw);
-    draw();
-    if (wrong) {
-      const before = area.value.split("\n").slice(0, wrong - 1).join("\n").length;
-      area.focus();
-      area.setSelectionRange(before + 1, before + 1);
-      frame.scrollIntoView({ block: "center" });
-    }
-  }
-
   // A parameter that stands in several places is typed once and shown everywhere.
   function mirrorValues() {
     for (const mirror of document.querySelectorAll("[data-mirror]")) {
@@ -140,6 +105,5 @@
     watchLevels();
     mirrorValues();
     showBusy();
-    document.querySelectorAll("textarea[data-lines]").forEach(numberLines);
   });
 })();
