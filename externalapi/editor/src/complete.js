@@ -15,7 +15,7 @@ export function offerParameters(common) {
 function offer(context, common) {
   const typed = context.matchBefore(/\{\{[^{}\n]*/);
   if (!typed) return null;
-  const known = new Set([...fromTable(), ...fromBody(context.state)]);
+  const known = new Set([...fromTable(), ...fromBody(context.state, typed.from)]);
   const options = [
     ...[...known].map((name) => option(name, " in use", 1)),
     ...common.filter((name) => !known.has(name)).map((name) => option(name, " new", 0)),
@@ -39,6 +39,9 @@ function fromTable() {
   return [...document.querySelectorAll('input[name^="parameters-"][name$="-name"]')].map((input) => input.value);
 }
 
-function fromBody(state) {
-  return [...state.doc.toString().matchAll(NAMES_IN_BODY)].map((found) => found[1]);
+// The one that is being typed is no name yet.
+function fromBody(state, typedFrom) {
+  return [...state.doc.toString().matchAll(NAMES_IN_BODY)]
+    .filter((found) => found.index !== typedFrom)
+    .map((found) => found[1]);
 }
