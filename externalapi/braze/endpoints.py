@@ -231,3 +231,117 @@ TRIGGER_CANVAS = Endpoint(
     status=201,
     page="messaging/send_messages/post_send_triggered_canvases",
 )
+
+# --- Catalogs -----------------------------------------------------------------------
+
+LIST_CATALOGS = Endpoint(
+    method="GET",
+    path="/catalogs",
+    permission="catalogs.get",
+    limit=CATALOGS_LIMIT,
+    status=200,
+    page="catalogs/catalog_management/synchronous/get_list_catalogs",
+    has_body=False,
+)
+CREATE_CATALOG = Endpoint(
+    method="POST",
+    path="/catalogs",
+    permission="catalogs.create",
+    limit=CATALOGS_LIMIT,
+    status=201,
+    page="catalogs/catalog_management/synchronous/post_create_catalog",
+)
+DELETE_CATALOG = Endpoint(
+    method="DELETE",
+    path="/catalogs/{catalog_name}",
+    permission="catalogs.delete",
+    limit=CATALOGS_LIMIT,
+    status=200,
+    page="catalogs/catalog_management/synchronous/delete_catalog",
+    has_body=False,
+)
+LIST_ITEMS = Endpoint(
+    method="GET",
+    path="/catalogs/{catalog_name}/items",
+    permission="catalogs.get_items",
+    limit=CATALOG_ITEM_LIMIT,
+    status=200,
+    page="catalogs/catalog_items/synchronous/get_catalog_items_details_bulk",
+    has_body=False,
+)
+# Asynchronous, fifty items: 202.
+ADD_ITEMS = Endpoint(
+    method="POST",
+    path="/catalogs/{catalog_name}/items",
+    permission="catalogs.add_items",
+    limit=CATALOG_ITEMS_LIMIT,
+    status=202,
+    page="catalogs/catalog_items/asynchronous/post_create_catalog_items_bulk",
+)
+UPDATE_ITEMS = Endpoint(
+    method="PATCH",
+    path="/catalogs/{catalog_name}/items",
+    permission="catalogs.update_items",
+    limit=CATALOG_ITEMS_LIMIT,
+    status=202,
+    page="catalogs/catalog_items/asynchronous/patch_catalog_items_bulk",
+)
+REPLACE_ITEMS = Endpoint(
+    method="PUT",
+    path="/catalogs/{catalog_name}/items",
+    permission="catalogs.replace_items",
+    limit=CATALOG_ITEMS_LIMIT,
+    status=202,
+    page="catalogs/catalog_items/asynchronous/put_update_catalog_items",
+)
+DELETE_ITEMS = Endpoint(
+    method="DELETE",
+    path="/catalogs/{catalog_name}/items",
+    permission="catalogs.delete_items",
+    limit=CATALOG_ITEMS_LIMIT,
+    status=202,
+    page="catalogs/catalog_items/asynchronous/delete_catalog_items_bulk",
+)
+# Synchronous, one item.
+GET_ITEM = Endpoint(
+    method="GET",
+    path="/catalogs/{catalog_name}/items/{item_id}",
+    permission="catalogs.get_item",
+    limit=CATALOG_ITEM_LIMIT,
+    status=200,
+    page="catalogs/catalog_items/synchronous/get_catalog_item_details",
+    has_body=False,
+)
+CREATE_ITEM = Endpoint(
+    method="POST",
+    path="/catalogs/{catalog_name}/items/{item_id}",
+    permission="catalogs.create_item",
+    limit=CATALOG_ITEM_LIMIT,
+    status=201,
+    page="catalogs/catalog_items/synchronous/post_create_catalog_item",
+)
+UPDATE_ITEM = Endpoint(
+    method="PATCH",
+    path="/catalogs/{catalog_name}/items/{item_id}",
+    permission="catalogs.update_item",
+    limit=CATALOG_ITEM_LIMIT,
+    status=200,
+    page="catalogs/catalog_items/synchronous/patch_catalog_item",
+)
+REPLACE_ITEM = Endpoint(
+    method="PUT",
+    path="/catalogs/{catalog_name}/items/{item_id}",
+    permission="catalogs.replace_item",
+    limit=CATALOG_ITEM_LIMIT,
+    status=200,
+    page="catalogs/catalog_items/synchronous/put_update_catalog_item",
+)
+DELETE_ITEM = Endpoint(
+    method="DELETE",
+    path="/catalogs/{catalog_name}/items/{item_id}",
+    permission="catalogs.delete_item",
+    limit=CATALOG_ITEM_LIMIT,
+    status=202,
+    page="catalogs/catalog_items/synchronous/delete_catalog_item",
+    has_body=False,
+)

@@ -28,6 +28,9 @@ from externalapi.sandbox.verdicts import (
 )
 from externalapi.sandbox.workspace import Workspace
 
+# So many levels can always be written.
+_SURELY_FLAT_ENOUGH = 200
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
@@ -90,7 +93,7 @@ class Api:
         if refusal is not None:
             return self._refused(request, refusal, headers, rule)
         try:
-            body = orjson.loads(request.body) if route.endpoint.has_body else None
+            body = _read(request.body) if route.endpoint.has_body else None
         except orjson.JSONDecodeError:
             return self._refused(request, contract.BAD_JSON, headers, rule)
         asked = _asked(request, body)
@@ -213,6 +216,20 @@ def _unreadable(request: Request) -> FatalAnswer | None:
     return route.too_large if len(request.body) > route.max_bytes else None
 
 
+def _read(raw: bytes) -> object:
+    """The parsed body; one too deep to be written again is no JSON to the sandbox.
+
+    No page says how deep Braze reads. Here it is about 250 levels.
+    """
+    body: object = orjson.loads(raw)
+    if raw.count(b"{") + raw.count(b"[") > _SURELY_FLAT_ENOUGH:
+        try:
+            orjson.dumps([[[[body]]]])  # exports put a value a little deeper
+        except orjson.JSONEncodeError as error:
+            raise orjson.JSONDecodeError(str(error), "", 0) from error
+    return body
+
+
 def _asked(request: Request, body: object) -> Asked:
     return Asked(
         at=request.at,
@@ -237,12 +254,17 @@ def _with_partial_errors(verdict: Verdict, arrays: Arrays, rule: Rule) -> Verdic
 
 def _reasons(verdict: Verdict) -> list[str]:
     """Each sentence once; the message of a 401 stays out, for it repeats the key."""
+    if verdict.status == contract.INVALID_API_KEY.status:
+        return ["Invalid API key"]
     if verdict.status < 400 and not verdict.errors:
         return []
-    reasons = dict.fromkeys(str(error["type"]) for error in verdict.errors)
-    if not reasons and verdict.status != contract.INVALID_API_KEY.status:
-        reasons = dict.fromkeys(map(str, verdict.answer.values()))
-    return [*reasons] or ["Invalid API key"]
+    listed = verdict.answer.get("errors")
+    reasons = [
+        str(one.get("type") or one.get("message"))
+        for one in (listed if isinstance(listed, list) else [])
+        if isinstance(one, dict)
+    ]
+    return [*dict.fromkeys(reasons or map(str, verdict.answer.values()))]
 
 
 def _parsed(body: bytes) -> object:

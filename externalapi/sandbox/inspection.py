@@ -14,6 +14,11 @@ from externalapi.braze import contract
 from externalapi.sandbox import exports
 from externalapi.sandbox.api import Api
 from externalapi.sandbox.faults import BadRuleError, FaultScript, rules_from_json
+from externalapi.sandbox.pages.catalogs import (
+    catalog_page,
+    catalogs_page,
+    no_such_catalog_page,
+)
 from externalapi.sandbox.pages.profile import not_found_page, profile_page
 from externalapi.sandbox.pages.requests import requests_page
 from externalapi.sandbox.pages.search_users import search_page
@@ -45,6 +50,8 @@ class Inspection:
         app.router.add_get("/search-users", self.search_users)
         app.router.add_get("/users/{braze_id:[0-9a-f]{24}}", self.profile)
         app.router.add_get("/requests", self.request_list)
+        app.router.add_get("/sandbox/catalogs", self.catalogs)
+        app.router.add_get("/sandbox/catalogs/{name}", self.catalog)
         app.router.add_get("/sandbox/pages.css", _style)
         app.router.add_get("/sandbox/icon.svg", _icon)
         app.router.add_get("/sandbox/requests", self.requests)
@@ -72,6 +79,15 @@ class Inspection:
         if user is None:
             return _page(not_found_page(), status=404)
         return _page(profile_page(user, self._api.workspace.known))
+
+    async def catalogs(self, request: web.Request) -> web.Response:
+        return _page(catalogs_page(self._api.store.catalogs.values()))
+
+    async def catalog(self, request: web.Request) -> web.Response:
+        catalog = self._api.store.catalogs.get(request.match_info["name"])
+        if catalog is None:
+            return _page(no_such_catalog_page(), status=404)
+        return _page(catalog_page(catalog))
 
     async def request_list(self, request: web.Request) -> web.Response:
         return _page(requests_page(self._api.traffic))

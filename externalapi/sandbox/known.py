@@ -1,13 +1,15 @@
-"""What exists in the workspace beside people: groups, campaigns and Canvases.
+"""What exists in the workspace beside people: groups, campaigns, Canvases, catalogs.
 
 At Braze they are made in the dashboard. Here they are options of the start, and as
-long as none of a kind is named, every ID in the right form counts as known, so that
-nothing has to be set up to try a request.
+long as no group, campaign or Canvas is named, every ID in the right form counts as
+known, so that nothing has to be set up to try a request. A catalog has to exist.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
+
+from externalapi.sandbox.catalogs import Catalog
 
 ACTIVE = "active"
 
@@ -41,6 +43,8 @@ class Known:
     groups: Mapping[str, Group] = field(default_factory=dict)
     campaigns: Mapping[str, Campaign] = field(default_factory=dict)
     canvases: Mapping[str, Canvas] = field(default_factory=dict)
+    # Without items: what every workspace starts with. Requests can create more.
+    catalogs: Mapping[str, Catalog] = field(default_factory=dict)
 
     def group(self, identifier: object) -> Group | None:
         if self.groups or not is_uuid(identifier):

@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from externalapi.braze import contract
+from externalapi.braze.catalogs import FIELD_TYPES, NAME
 from externalapi.braze.endpoints import LIMITS, TRACK_LIMIT
 from externalapi.braze.refusals import CANVAS_NOTICES
+from externalapi.sandbox.catalogs import Catalog
 from externalapi.sandbox.known import ACTIVE, Campaign, Canvas, Group, Known
 from externalapi.sandbox.limits import Plan
 
@@ -112,6 +114,14 @@ def _add_known_arguments(parser: ArgumentParser) -> None:
             help="one that exists, repeatable; default: every UUID is known",
         )
 
+    parser.add_argument(
+        "--catalog",
+        action="append",
+        metavar="NAME:FIELD[=TYPE],…",
+        help="a catalog that exists, repeatable; it has an id, and fields are strings "
+        "unless they say " + ", ".join(FIELD_TYPES[1:]) + "; default: none",
+    )
+
 
 def options_from(values: Mapping[str, object]) -> Options:
     """The options of parsed arguments; BadOptionError says what is wrong."""
@@ -132,6 +142,7 @@ def options_from(values: Mapping[str, object]) -> Options:
             groups=parse_groups(values["subscription_group"]),
             campaigns=parse_campaigns(values["campaign"]),
             canvases=parse_canvases(values["canvas"]),
+            catalogs=parse_catalogs(values["catalog"]),
         ),
         delay=_number(values["delay_ms"]) / 1000,
         keep_requests=_number(values["keep_requests"]),
@@ -187,6 +198,21 @@ def parse_canvases(given: object) -> Mapping[str, Canvas]:
         _check("state", state, ("", ACTIVE, *CANVAS_NOTICES))
         found[identifier] = Canvas(id=identifier, name=name, state=state or ACTIVE)
     return found
+
+
+def parse_catalogs(given: object) -> Mapping[str, Catalog]:
+    return {name: _catalog(name, fields) for name, fields in _parts(given, 2)}
+
+
+def _catalog(name: str, text: str) -> Catalog:
+    fields = {"id": "string"}
+    for one in filter(None, text.split(",")):
+        field_name, _, kind = one.partition("=")
+        _check("type", kind or "string", FIELD_TYPES)
+        fields[field_name] = kind or "string"
+    if not all(map(NAME.fullmatch, (name, *fields))):
+        raise BadOptionError(f"Letters, numbers, - and _ only: {name}:{text}")
+    return Catalog(name=name, fields=fields)
 
 
 def _parts(given: object, count: int) -> Iterator[list[str]]:

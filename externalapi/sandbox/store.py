@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from externalapi.braze import contract
 from externalapi.sandbox import custom
+from externalapi.sandbox.catalogs import empty_copy
 from externalapi.sandbox.known import Known
 from externalapi.sandbox.orphans import Orphans
 from externalapi.sandbox.people import (
@@ -39,6 +40,9 @@ class Store:
         self.known = known or Known()
         self.people = People()
         self.orphans = Orphans()
+        self.catalogs = {
+            name: empty_copy(one) for name, one in self.known.catalogs.items()
+        }
         self.events = 0
         self.purchases = 0
         self._changes = 0

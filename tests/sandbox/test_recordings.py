@@ -21,7 +21,6 @@ RATE_HEADERS = ("X-Ratelimit-Limit", "X-Ratelimit-Remaining", "X-Ratelimit-Reset
 # Folders with requests to endpoints that the sandbox does not have.
 NOT_OFFERED = (
     "canvas/details/",
-    "catalogs/",
     "email_status/",
     "email_sync/",
     "export_users/by_segment/",
@@ -91,7 +90,21 @@ def prepare_subscribers(sandbox):
     sandbox.track({"attributes": people})
 
 
+def prepare_catalog(sandbox):
+    """Some recordings create it, the others need it."""
+    folder = "catalogs/create_catalogs/with_success"
+    name = f"{folder}/responds_with_created_and_success_message.yml"
+    ((request, _),) = exchanges(name)
+    replayed(sandbox, request)
+
+
 PREPARED = {
+    "catalogs/create_catalogs/with_success/responds_with_success_m": prepare_catalog,
+    "catalogs/create_catalog_items/": prepare_catalog,
+    "catalogs/delete_catalog": prepare_catalog,
+    "catalogs/edit_catalog_items/": prepare_catalog,
+    "catalogs/list_catalogs/": prepare_catalog,
+    "catalogs/update_catalog_items/": prepare_catalog,
     "subscription/": prepare_subscribers,
     "rename_external_ids/": prepare_rename,
     "remove_external_ids/": prepare_removal,

@@ -2,6 +2,7 @@
 
 import pytest
 
+from externalapi.braze.contract import BAD_JSON
 from externalapi.braze.endpoints import LIMITS, TRACK_LIMIT, TRACK_SYNC
 from externalapi.sandbox.endpoints.routes import ROUTES
 from externalapi.sandbox.limits import Limits, Plan
@@ -71,6 +72,29 @@ def test_a_body_that_is_no_object_is_refused(sandbox, endpoint, body):
     if endpoint.has_body:
         assert answer.status in (400, 404)
         assert sandbox.requests()[0]["accepted"] == 0
+
+
+def deep(levels):
+    """A body for any endpoint, with a value that has so many levels."""
+    value = b'{"a":' * levels + b"1" + b"}" * levels
+    return (
+        b'{"attributes":[{"external_id":"a","x":%b}],'
+        b'"events":[{"external_id":"a","name":"n","time":"2026-01-01","properties":%b}],'
+        b'"items":[{"id":"r1","x":%b}],"x":%b,'
+        b'"recipients":[{"external_user_id":"a","trigger_properties":%b,"context":%b,'
+        b'"attributes":{"x":%b}}],"messages":{"sms":%b},"external_user_ids":["a",%b],'
+        b'"user_aliases":[%b],"merge_updates":[%b],"external_ids":["a",%b]}'
+    ) % ((value,) * 12)
+
+
+@pytest.mark.parametrize("levels", [240, 500, 2000])
+def test_a_body_may_be_deep(sandbox, endpoint, levels):
+    answer = called(sandbox, endpoint, sandbox.key, deep(levels))
+    assert answer.status < 500
+    if levels > 240 and endpoint.has_body:
+        assert answer.json() == {"error": BAD_JSON.text}
+    wanted = {"external_ids": ["a"]}
+    assert sandbox.track(wanted, "/users/export/ids").status == 201
 
 
 def test_a_fault_strikes_every_endpoint(sandbox, endpoint):

@@ -14,6 +14,9 @@ from externalapi.braze import endpoints as braze
 from externalapi.sandbox.backlog import Accepted
 from externalapi.sandbox.endpoints import (
     aliases,
+    catalog_item,
+    catalog_items,
+    catalogs,
     deletions,
     export,
     external_ids,
@@ -138,6 +141,81 @@ ROUTES = (
         apply=triggers.apply_canvas,
         audience_of=audience_of,
     ),
+    Route(
+        endpoint=braze.LIST_CATALOGS,
+        read=catalogs.read_nothing,
+        judge=catalogs.judge_list,
+    ),
+    Route(
+        endpoint=braze.CREATE_CATALOG,
+        read=catalogs.read,
+        judge=catalogs.judge_new,
+        apply=catalogs.apply_new,
+    ),
+    Route(
+        endpoint=braze.DELETE_CATALOG,
+        read=catalogs.read_name,
+        judge=catalogs.judge_deletion,
+        apply=catalogs.apply_deletion,
+    ),
+    Route(
+        endpoint=braze.LIST_ITEMS,
+        read=catalogs.read_nothing,
+        judge=catalog_items.judge_list,
+    ),
+    Route(
+        endpoint=braze.ADD_ITEMS,
+        read=catalog_items.read_many,
+        judge=catalog_items.judge_added,
+        apply=catalog_items.apply_added,
+    ),
+    Route(
+        endpoint=braze.UPDATE_ITEMS,
+        read=catalog_items.read_many,
+        judge=catalog_items.judge_updated,
+        apply=catalog_items.apply_updated,
+    ),
+    Route(
+        endpoint=braze.REPLACE_ITEMS,
+        read=catalog_items.read_many,
+        judge=catalog_items.judge_replaced,
+        apply=catalog_items.apply_replaced,
+    ),
+    Route(
+        endpoint=braze.DELETE_ITEMS,
+        read=catalog_items.read_many,
+        judge=catalog_items.judge_deleted,
+        apply=catalog_items.apply_deleted,
+    ),
+    Route(
+        endpoint=braze.GET_ITEM,
+        read=catalogs.read_nothing,
+        judge=catalog_item.judge_details,
+    ),
+    Route(
+        endpoint=braze.CREATE_ITEM,
+        read=catalog_item.read,
+        judge=catalog_item.judge_created,
+        apply=catalog_items.apply_added,
+    ),
+    Route(
+        endpoint=braze.UPDATE_ITEM,
+        read=catalog_item.read,
+        judge=catalog_item.judge_updated,
+        apply=catalog_items.apply_updated,
+    ),
+    Route(
+        endpoint=braze.REPLACE_ITEM,
+        read=catalog_item.read,
+        judge=catalog_item.judge_replaced,
+        apply=catalog_items.apply_replaced,
+    ),
+    Route(
+        endpoint=braze.DELETE_ITEM,
+        read=catalog_item.read_id,
+        judge=catalog_item.judge_deleted,
+        apply=catalog_items.apply_deleted,
+    ),
 )
 _BY_KEY: Mapping[str, Route] = {route.endpoint.key: route for route in ROUTES}
 
@@ -153,7 +231,8 @@ def apply(store: Store, accepted: Accepted) -> None:
 
 def arrived(accepted: Accepted) -> Arrived:
     """The accepted request read again, without the objects that were refused."""
-    body = orjson.loads(accepted.body) if accepted.body else {}
+    # The journal writes null where a request has no body.
+    body = (orjson.loads(accepted.body) if accepted.body else None) or {}
     route = _BY_KEY[accepted.endpoint]
     return Arrived(
         at=datetime.fromtimestamp(accepted.at, UTC),

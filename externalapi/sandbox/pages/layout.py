@@ -44,6 +44,7 @@ def _header(section: str) -> Html:
         el(
             "nav",
             _nav_link("Search Users", "/search-users", section),
+            _nav_link("Catalogs", "/sandbox/catalogs", section),
             _nav_link("Requests", "/requests", section),
             aria_label="Sandbox",
         ),
