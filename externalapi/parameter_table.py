@@ -120,7 +120,7 @@ def read_row(row: Mapping[str, Any]) -> Parameter:
     allowed = _lines(row["allowed"])
     words = {name: row[name].strip() for name in ("label", "description", "example")}
     parameter = Parameter.from_dict(
-        {**row, **words, "name": str(row["name"]), "allowed": allowed}
+        {**row, **words, "name": str(row["name"]), "allowed": [*allowed]}
     )
     if parameter.level is Level.FIXED:
         return _checked(replace(parameter, default=""), parameter.value)
