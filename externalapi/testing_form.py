@@ -6,15 +6,8 @@ from django import forms
 from django.utils import timezone
 
 from externalapi.parameters import Level, Parameter, ParameterType
-
-_BOOLEANS = [("", "—"), ("true", "true"), ("false", "false")]
-_EXAMPLES = {
-    ParameterType.INTEGER: "42",
-    ParameterType.NUMBER: "19.90",
-    ParameterType.DATETIME: "2025-01-31T09:30:00Z",
-    ParameterType.LIST: '["a", "b"]',
-    ParameterType.OBJECT: '{"a": 1}',
-}
+from externalapi.transforms import Transform
+from externalapi.typed_inputs import widget_of
 
 
 class ParameterField(forms.CharField):
@@ -24,10 +17,11 @@ class ParameterField(forms.CharField):
         self.parameter = parameter
         is_needed = parameter.required and not parameter.default
         super().__init__(
-            label=parameter.name,
+            label=parameter.title,
+            help_text=_description(parameter),
             required=is_needed,
             strip=False,
-            widget=_widget(parameter),
+            widget=widget_of(parameter),
             error_messages={"required": "Type a value for the test."},
         )
 
@@ -45,12 +39,25 @@ class ParameterField(forms.CharField):
 
     @property
     def hint(self) -> str:
-        words = [self.parameter.type.label]
-        if self.parameter.level is Level.IDENTIFIER:
+        """What the value is, in one line."""
+        parameter = self.parameter
+        words = [parameter.type.label]
+        if parameter.type is ParameterType.DATETIME:
+            words = [f"Date and time in {timezone.get_current_timezone_name()}"]
+        if parameter.level is Level.IDENTIFIER:
             words.append("the channel identifier")
-        if not self.required:
-            words.append("optional")
+        words.append("required" if self.required else "optional")
+        if parameter.default:
+            words.append(f"default {parameter.default}")
+        if parameter.transform is not Transform.NONE:
+            words.append(f"sent as: {parameter.transform.label}")
         return ", ".join(words)
+
+
+def _description(parameter: Parameter) -> str:
+    """What the author says of it, with its name where people read a label."""
+    named = f"{{{{{parameter.name}}}}}" if parameter.label else ""
+    return " ".join(filter(None, (parameter.description, named)))
 
 
 class TestConfigurationForm(forms.Form):
@@ -90,16 +97,3 @@ def _suggested(parameter: Parameter) -> str:
     if parameter.default or parameter.type is not ParameterType.DATETIME:
         return parameter.default
     return str(parameter.coerce(timezone.now().replace(microsecond=0)))
-
-
-def _widget(parameter: Parameter) -> forms.Widget:
-    if parameter.type is ParameterType.BOOLEAN:
-        return forms.Select(choices=_BOOLEANS)
-    attrs = {"autocomplete": "off", "spellcheck": "false"}
-    if example := _EXAMPLES.get(parameter.type):
-        attrs["placeholder"] = example
-    if parameter.type in (ParameterType.LIST, ParameterType.OBJECT):
-        return forms.Textarea(attrs={**attrs, "rows": "3"})
-    if parameter.type in (ParameterType.INTEGER, ParameterType.NUMBER):
-        attrs["inputmode"] = "decimal"
-    return forms.TextInput(attrs=attrs)

@@ -1,7 +1,7 @@
 """A body as nodes that a page can show: each parameter's input once, in its place."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from externalapi.parameters import JSON
@@ -32,22 +32,35 @@ class Node:
 
 
 def nodes(
-    path: str, headers: Mapping[str, str], body: JSON
-) -> tuple[Node | None, Node | None, Node | None]:
-    """Return path, headers and body as nodes; None where there is nothing to fill in.
+    path: str,
+    query: Sequence[Sequence[str]],
+    headers: Mapping[str, str],
+    body: JSON,
+    body_kind: str = "json",
+) -> list[Node]:
+    """Return path, query, headers and body as nodes, where there is something to see.
 
-    The body is shown in any case when there is one.
+    Of the headers only those that are filled in; query and body are shown whole.
     """
     seen: set[str] = set()
-    in_path = _node("Path", path, seen)
-    filled = {name: text for name, text in headers.items() if find(text)}
-    in_headers = _node("Headers", dict(filled), seen)
-    in_body = _node("Body", body, seen)
-    return (
-        in_path if any(part.name for part in in_path.parts) else None,
-        in_headers if filled else None,
-        None if body is None else in_body,
-    )
+    found = []
+    if find(path):
+        found.append(_node("Path", path, seen))
+    if query:
+        found.append(_pairs("Query", query, seen))
+    if filled := {name: text for name, text in headers.items() if find(text)}:
+        found.append(_node("Headers", dict(filled), seen))
+    if body_kind == "form" and isinstance(body, list):
+        found.append(_pairs("Body", [p for p in body if isinstance(p, list)], seen))
+    elif body is not None:
+        found.append(_node("Body", body, seen))
+    return found
+
+
+def _pairs(key: str, pairs: Sequence[Sequence[JSON]], seen: set[str]) -> Node:
+    """Names that may come twice, as in a query or a form."""
+    children = tuple(_node(str(name), value, seen) for name, value in pairs)
+    return Node(key=key, kind="object", children=children)
 
 
 def _node(key: str, value: JSON, seen: set[str]) -> Node:

@@ -150,7 +150,8 @@ def _trees(version: ExternalAPIVersion) -> list[Any]:
         body = bodies.parse(version.body_kind, version.body)
     except BodyError:
         body = None
-    return [tree for tree in nodes(version.target, version.headers, body) if tree]
+    kind = version.body_kind
+    return nodes(version.path, version.query, version.headers, body, kind)
 
 
 def _last_typed(request: HttpRequest, external_api: ExternalAPI) -> dict[str, str]:

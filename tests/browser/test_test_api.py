@@ -6,6 +6,7 @@ from playwright.sync_api import Page, expect
 from externalapi.models import ConfigurationTest, TestCase
 from tests import factories
 from tests.browser.conftest import Shot
+from tests.browser.test_keyboard import walk
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -90,3 +91,58 @@ def test_a_test_becomes_a_case_that_is_run_and_compared(
     shot("test-history-phone")
     page.goto(f"{test_page}?test={ConfigurationTest.objects.latest('pk').pk}")
     shot("test-answer-phone")
+
+
+def test_everything_is_reached_without_a_mouse(page: Page, test_page: str):
+    page.goto(test_page)
+    walk(page, "User ID")
+    page.keyboard.type("u-1")
+    walk(page, "Name")
+    page.keyboard.type("Ada")
+    walk(page, "Age")
+    page.keyboard.type("36")
+    walk(page, "Dry run")
+    page.keyboard.press("Enter")
+    expect(page.locator("#answer")).to_be_focused()
+    expect(page.locator("#answer")).to_contain_text('"age": 36')
+    assert not ConfigurationTest.objects.exists()
+    page.get_by_role("spinbutton", name="Age").focus()
+    walk(page, "Test Configuration")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("201 Created").first).to_be_visible()
+    expect(page.locator("#answer")).to_be_focused()
+    walk(page, "As a curl command")
+    page.keyboard.press("Enter")
+    walk(page, "Copy")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Copied.")).to_be_visible()
+    walk(page, "Save as a test case")
+    page.keyboard.press("Enter")
+    page.locator("#id_name").focus()
+    page.keyboard.type("By keyboard")
+    walk(page, "Save test case")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Saved the test case")).to_be_visible()
+    walk(page, "Run all 1")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("1 of 1 passed.")).to_be_visible()
+
+
+def test_values_of_every_type_stay_as_they_were_picked(
+    page: Page, test_page: str, sandbox
+):
+    page.goto(test_page)
+    page.get_by_label("User ID").fill("u-1")
+    page.get_by_label("Name").fill("Ada")
+    page.get_by_role("spinbutton", name="Age").fill("36")
+    page.get_by_label("At Date and time").fill("2026-01-31T09:30:05")
+    page.get_by_label("Tags").fill('["a"')
+    page.get_by_role("button", name="Test Configuration").click()
+    expect(page.get_by_text("is not a list")).to_be_visible()
+    expect(page.get_by_label("At Date and time")).to_have_value("2026-01-31T09:30:05")
+    expect(page.get_by_label("Tags")).to_have_value('["a"')
+    page.get_by_label("Tags").fill('["a"]')
+    page.get_by_role("button", name="Test Configuration").click()
+    expect(page.get_by_text("201 Created").first).to_be_visible()
+    expect(page.get_by_label("At Date and time")).to_have_value("2026-01-31T09:30:05")
+    assert len(sandbox.requests()) == 1

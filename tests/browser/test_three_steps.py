@@ -24,7 +24,7 @@ TEST_VALUES = {
     "External ID": "test-person-1",
     "Name of the User": "Tessa Test",
     "Email": "tessa@example.com",
-    "Event Time": "2026-01-31T09:30:00Z",
+    "Event Time": "2026-01-31T09:30",
     "Product ID": "gold-card",
 }
 LEAD = "Lead form submitted"

@@ -2,6 +2,7 @@ import re
 
 import pytest
 from django.urls import reverse
+from django.utils.html import escape
 
 from externalapi.models import ConfigurationTest
 from tests.externalapi.raw_server import RawServer, always, response
@@ -61,7 +62,7 @@ def test_every_parameter_has_one_labelled_input(admin_client, version):
 
 def test_what_was_typed_stays_after_the_test(admin_client, version):
     page = admin_client.post(page_of(version), VALUES, follow=True).content.decode()
-    for value in VALUES.values():
+    for value in ("u-1", "Ada", "36", "2025-01-31T09:30:00"):
         assert f'value="{value}"' in page
     again = admin_client.get(page_of(version)).content.decode()
     assert 'value="Ada"' in again
@@ -217,32 +218,112 @@ def test_an_external_api_without_a_version_has_no_test_page(admin_client):
     assert admin_client.get(url).status_code == 404
 
 
+def field_of(page, name="p0"):
+    """The tag of an input."""
+    return re.search(rf'<(?:input|select|textarea)[^>]*name="{name}"[^>]*>', page)[0]
+
+
 @pytest.mark.parametrize(
     ("type", "expected"),
     [
-        ("boolean", '<select name="p0"'),
-        ("list", '<textarea name="p0"'),
-        ("object", '<textarea name="p0"'),
-        ("number", 'inputmode="decimal"'),
-        ("datetime", 'placeholder="2025-01-31T09:30:00Z"'),
+        ("text", 'type="text"'),
+        ("boolean", "<select"),
+        ("list", "<textarea"),
+        ("object", "<textarea"),
+        ("integer", 'step="1"'),
+        ("number", 'type="number"'),
+        ("datetime", 'type="datetime-local"'),
     ],
 )
 def test_each_type_has_its_input(admin_client, db, type, expected):
     version = make_version('{"a": {{V}}}', [parameter("V", type=type)])
-    assert expected in admin_client.get(page_of(version)).content.decode()
+    assert expected in field_of(admin_client.get(page_of(version)).content.decode())
 
 
-def test_parameters_in_path_and_headers_are_asked_for_too(admin_client, db):
+def test_a_parameter_is_introduced_to_the_person_who_fills_it_in(admin_client, db):
+    named = parameter("V", required=False, default="gold") | {
+        "label": "Tier of the customer",
+        "description": "As the contract says.",
+        "example": "silver",
+    }
+    version = make_version('{"a": {{V}}}', [named])
+    page = admin_client.get(page_of(version)).content.decode()
+    assert "Tier of the customer" in page
+    assert "Text, optional, default gold" in page
+    assert "As the contract says. {{V}}" in page
+    assert 'placeholder="silver"' in field_of(page)
+    assert 'aria-describedby="id_p0_helptext"' in field_of(page)
+
+
+def test_allowed_values_are_chosen_and_another_one_is_not_lost(admin_client, db):
+    allowed = parameter("V") | {"allowed": ["gold", "silver"]}
+    version = make_version('{"a": {{V}}}', [allowed])
+    page = admin_client.get(page_of(version)).content.decode()
+    assert '<option value="silver">silver</option>' in page
+    page = admin_client.post(page_of(version), {"p0": "tin"}).content.decode()
+    assert "“tin” is not one of gold, silver." in page
+    assert '<option value="tin" selected>tin (not allowed)</option>' in page
+
+
+@pytest.mark.parametrize(
+    ("type", "typed", "words"),
+    [
+        ("integer", "1.5", "is not a whole number"),
+        ("number", "a lot", "is not a number"),
+        ("datetime", "soon", "is not a date and time"),
+        ("boolean", "perhaps", "is not true or false"),
+        ("list", '["a"', "is not a list"),
+        ("object", "[1]", "is not an object"),
+    ],
+)
+def test_a_value_of_the_wrong_type_stays_beside_its_error(
+    admin_client, db, type, typed, words
+):
+    version = make_version('{"a": {{V}}}', [parameter("V", type=type)])
+    page = admin_client.post(page_of(version), {"p0": typed}).content.decode()
+    assert words in page
+    assert 'aria-describedby="id_p0_error"' in field_of(page)
+    assert 'aria-invalid="true"' in field_of(page)
+    assert escape(typed) in page[page.index('name="p0"') :]
+    # A browser would show nothing of a value that its own input does not take.
+    if type in ("number", "datetime"):
+        assert 'type="text"' in field_of(page)
+
+
+def test_a_picked_time_is_one_of_the_named_zone(admin_client, braze, settings):
+    settings.TIME_ZONE = "Asia/Kolkata"
+    version = make_version(BODY, PARAMETERS, connection=braze)
+    page = admin_client.get(page_of(version)).content.decode()
+    assert "Date and time in Asia/Kolkata, required" in page
+    typed = VALUES | {"p3": "2025-01-31T15:00"}
+    page = admin_client.post(page_of(version), typed, follow=True).content.decode()
+    assert ConfigurationTest.objects.get().values["At"] == "2025-01-31T09:30:00Z"
+    assert 'value="2025-01-31T15:00:00"' in field_of(page, "p3")
+
+
+def test_parameters_are_asked_for_wherever_they_stand(admin_client, db):
     version = make_version(
-        "",
-        [parameter("Region"), parameter("Trace")],
+        "email = {{Email}}\ntag = a\ntag = b",
+        [parameter(name) for name in ("Region", "Page", "Trace", "Email")],
         path="/{{Region}}/x",
+        query=[["page", "{{Page}}"], ["sort", "asc"]],
         headers={"X-Trace": "t-{{Trace}}", "X-Plain": "y"},
-        method="GET",
+        body_kind="form",
     )
     page = admin_client.get(page_of(version)).content.decode()
-    assert 'name="p0"' in page
-    assert 'name="p1"' in page
+    for name in ("p0", "p1", "p2", "p3"):
+        assert field_of(page, name)
+    for part in ("Path", "Query", "Headers", "Body"):
+        assert f'<span class="xa-key">{part}</span>' in page
+    assert page.count('<span class="xa-key">tag</span>') == 2
+    assert "X-Plain" not in page
+
+
+def test_a_text_body_is_shown_with_its_inputs(admin_client, db):
+    version = make_version("<who>{{Name}}</who>", [parameter("Name")], body_kind="text")
+    page = admin_client.get(page_of(version)).content.decode()
+    assert "&lt;who&gt;" in page
+    assert field_of(page)
 
 
 def test_more_objects_than_a_request_takes_are_refused_before_sending(
