@@ -238,6 +238,7 @@ def _connection_data(world: World) -> dict[str, Any]:
     return {
         "name": "Renamed",
         "base_url": "https://rest.iad-01.braze.com",
+        "auth": "bearer",
         "requests_per_burst": 3000,
         "burst_seconds": 3,
     }
