@@ -8,7 +8,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from externalapi.body import MAX_PLACEHOLDERS
-from externalapi.parameters import Level, Parameter, ParameterType
+from externalapi.parameters import JSON, Level, Parameter, ParameterType
 from externalapi.transforms import Transform
 
 MAX_WORDS = 255
@@ -117,11 +117,9 @@ def read_row(row: Mapping[str, Any]) -> Parameter:
         raise ValueError("Choose a type and who gives the value.")
     if row["transform"] not in set(Transform):
         raise ValueError("Choose a treatment.")
-    allowed = _lines(row["allowed"])
     words = {name: row[name].strip() for name in ("label", "description", "example")}
-    parameter = Parameter.from_dict(
-        {**row, **words, "name": str(row["name"]), "allowed": [*allowed]}
-    )
+    allowed: list[JSON] = [*_lines(row["allowed"])]
+    parameter = Parameter.from_dict({**row, **words, "allowed": allowed})
     if parameter.level is Level.FIXED:
         return _checked(replace(parameter, default=""), parameter.value)
     return _checked(replace(parameter, value=""), parameter.default)

@@ -179,7 +179,7 @@ TRACK_USERS_SYNC = braze_preset(
     TRACK_SYNC,
     code="braze_track_sync",
     group=GROUP,
-    name="Braze Track Users, synchronous",
+    name="Braze Synchronous track",
     description="Answers when the data can be seen, with one object a request. A"
     " limited beta: ask Braze before you use it.",
     body="""\
