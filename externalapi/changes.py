@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from django.db.models import Field, Model
@@ -11,8 +11,11 @@ from django.utils.text import capfirst
 from externalapi.answer_rules import AnswerRules
 from externalapi.diff import Row, diff_lines
 from externalapi.models import ExternalAPIVersion
-from externalapi.parameters import Level, Parameter
+from externalapi.parameters import Parameter
 from externalapi.versions import CONTENT, Draft
+
+# What the words of a parameter begin with.
+SAID = ("name", "type", "level", "required")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +95,10 @@ def _text(value: Any) -> str:
             return "Yes" if value else "No"
         case Mapping() if all(isinstance(item, str) for item in value.values()):
             return "\n".join(f"{key}: {item}" for key, item in sorted(value.items()))
+        case list() | tuple() if all(isinstance(item, str) for item in value):
+            return ", ".join(value)
+        case list() | tuple() if all(_is_pair(item) for item in value):
+            return "\n".join(f"{name} = {text}" for name, text in value)
         case Mapping() | list() | tuple():
             return json.dumps(value, indent=2, ensure_ascii=False, default=str)
         case Model():
@@ -99,11 +106,15 @@ def _text(value: Any) -> str:
     return str(value)
 
 
+def _is_pair(item: object) -> bool:
+    return isinstance(item, list | tuple) and len(item) == 2
+
+
 def _settings(parameter: Parameter) -> Iterator[str]:
     yield parameter.type.label
     yield parameter.level.label
     yield "required" if parameter.required else "optional"
-    if parameter.level is Level.FIXED:
-        yield f"value “{parameter.value}”"
-    elif parameter.default:
-        yield f"default “{parameter.default}”"
+    for field in fields(parameter):
+        value = getattr(parameter, field.name)
+        if field.name not in SAID and value != field.default:
+            yield f"{field.name.replace('_', ' ')} “{_text(value)}”"

@@ -125,6 +125,12 @@ def read_row(row: Mapping[str, Any]) -> Parameter:
     return _checked(replace(parameter, value=""), parameter.default)
 
 
+def check_parameter(parameter: Parameter) -> None:
+    """Raise ValueError with a sentence for a parameter that no row could save."""
+    is_fixed = parameter.level is Level.FIXED
+    _checked(parameter, parameter.value if is_fixed else parameter.default)
+
+
 def _checked(parameter: Parameter, typed: str) -> Parameter:
     if parameter.level is Level.FIXED and parameter.required and not typed:
         raise ValueError("A fixed parameter needs a value.")

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias
 
-from externalapi.body import parse_body
+from externalapi import bodies
 from externalapi.models import ExternalAPIVersion
 from externalapi.placeholders import find
 
@@ -12,11 +12,14 @@ Place: TypeAlias = tuple[str | int, ...]
 
 
 def renames(old: ExternalAPIVersion, new: ExternalAPIVersion) -> dict[str, str]:
-    """Return new name → old name, where one stands in the very place of the other."""
+    """Return new name → old name: as the versions say it, else by the place.
+
+    A new parameter that stands in the very place of one that is gone is that one.
+    """
+    found = _declared(old, new)
     before, after = _places(old), _places(new)
     gone = set(before.values()) - set(after.values())
     come = set(after.values()) - set(before.values())
-    found: dict[str, str] = {}
     for place, name in after.items():
         old_name = before.get(place, "")
         # One old parameter becomes one new one.
@@ -25,12 +28,32 @@ def renames(old: ExternalAPIVersion, new: ExternalAPIVersion) -> dict[str, str]:
     return found
 
 
+def _declared(old: ExternalAPIVersion, new: ExternalAPIVersion) -> dict[str, str]:
+    """Follow `renamed_from` from version to version."""
+    steps = ExternalAPIVersion.objects.filter(
+        external_api=old.external_api_id,
+        number__gt=old.number,
+        number__lte=new.number,
+    ).order_by("number")
+    origin = {parameter.name: parameter.name for parameter in old.read_parameters()}
+    for step in steps:
+        for parameter in step.read_parameters():
+            if parameter.renamed_from in origin and parameter.name not in origin:
+                origin[parameter.name] = origin.pop(parameter.renamed_from)
+    return {name: first for name, first in origin.items() if name != first}
+
+
 def _places(version: ExternalAPIVersion) -> dict[Place, str]:
     try:
-        body = parse_body(version.body) if version.body.strip() else None
+        body = bodies.parse(version.body_kind, version.body)
     except ValueError:
         body = None
-    parts = {"path": version.path, "headers": version.headers, "body": body}
+    parts = {
+        "path": version.path,
+        "query": {str(name): template for name, template in version.query},
+        "headers": version.headers,
+        "body": body,
+    }
     return dict(_walk(parts, ()))
 
 

@@ -11,7 +11,12 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 
 from externalapi.batching import MAX_BYTES
-from externalapi.models import Connection, ExternalAPI, ExternalAPIVersion
+from externalapi.models import (
+    Connection,
+    ExternalAPI,
+    ExternalAPIVersion,
+    TestCase,
+)
 from externalapi.parameters import JSON, Parameter
 
 
@@ -82,7 +87,7 @@ def save_version(
     locked = ExternalAPI.objects.select_for_update(of=("self",)).get(pk=external_api.pk)
     current = locked.current_version
     content_hash = draft.content_hash()
-    if current is not None and current.content_hash == content_hash:
+    if current is not None and Draft.of(current).content_hash() == content_hash:
         return current
     newest = locked.versions.order_by("-number").values_list("number", flat=True)
     version = ExternalAPIVersion.objects.create(
@@ -100,7 +105,7 @@ def save_version(
 
 @transaction.atomic
 def clone(external_api: ExternalAPI, user: AbstractBaseUser | None) -> ExternalAPI:
-    """Make another External API with the same current version, by a free name."""
+    """Make another External API like it as it is now, by a free name."""
     # Locked, so that two clicks at once make two names.
     original = ExternalAPI.objects.select_for_update(of=("self",)).get(
         pk=external_api.pk
@@ -110,15 +115,34 @@ def clone(external_api: ExternalAPI, user: AbstractBaseUser | None) -> ExternalA
         name=_free_name(original.name), **basic_details(original)
     )
     save_version(copy, Draft.of(original.current_version), user)
+    TestCase.objects.bulk_create(
+        TestCase(
+            external_api=copy,
+            changed_by_id=user.pk if user else None,
+            **case_content(case),
+        )
+        for case in original.test_cases.order_by("pk")
+    )
     return copy
 
 
 def basic_details(external_api: ExternalAPI) -> dict[str, Any]:
-    """Return what a person types of an External API itself, but for its name."""
+    """Return what a person says of an External API itself, but for its name."""
     return {
         field.name: getattr(external_api, field.name)
         for field in ExternalAPI._meta.concrete_fields
-        if field.editable and not field.auto_created and field.name != "name"
+        if (field.editable or field.name == "must_pass_cases")
+        and not field.auto_created
+        and field.name != "name"
+    }
+
+
+def case_content(case: TestCase) -> dict[str, Any]:
+    """Return what a person says of a test case."""
+    return {
+        field.name: getattr(case, field.name)
+        for field in TestCase._meta.concrete_fields
+        if field.editable and not field.auto_created and not field.is_relation
     }
 
 

@@ -13,6 +13,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from externalapi.admin.body_check import BodyCheck
+from externalapi.admin.files import FilePages, download
 from externalapi.admin.life import LifePages
 from externalapi.admin.status import STATUS_TONES, StatusFilter
 from externalapi.admin.test_cases import TestCasePages
@@ -43,7 +44,7 @@ DETAILS = (
 
 
 @admin.register(ExternalAPI)
-class ExternalAPIAdmin(TestCasePages, LifePages, BodyCheck, ModelAdmin):
+class ExternalAPIAdmin(TestCasePages, LifePages, FilePages, BodyCheck, ModelAdmin):
     form = ExternalAPIForm
     list_display = (
         "name",
@@ -54,6 +55,7 @@ class ExternalAPIAdmin(TestCasePages, LifePages, BodyCheck, ModelAdmin):
         "last_test",
     )
     list_filter = (StatusFilter, "channel")
+    actions = ("export_selected",)
     list_select_related = ("current_version__connection",)
     search_fields = ("name", "description")
     ordering = ("name",)
@@ -115,6 +117,12 @@ class ExternalAPIAdmin(TestCasePages, LifePages, BodyCheck, ModelAdmin):
         if external_api.test_succeeded:  # type: ignore[attr-defined]
             return "ok", "Successful"
         return "failed", "Failed"
+
+    @admin.action(description="Export as a file", permissions=["view"])
+    def export_selected(
+        self, request: HttpRequest, queryset: QuerySet[ExternalAPI]
+    ) -> HttpResponse:
+        return download(queryset, "External APIs")
 
     # The form
 
@@ -237,7 +245,7 @@ class ExternalAPIAdmin(TestCasePages, LifePages, BodyCheck, ModelAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         pages = [*self.test_api_urls(), *self.life_urls(), *self.body_check_urls()]
-        return [*pages, *super().get_urls()]
+        return [*pages, *self.file_urls(), *super().get_urls()]
 
     def _can_save(self, request: HttpRequest, obj: ExternalAPI | None) -> bool:
         if obj is None:

@@ -60,6 +60,25 @@ def test_a_parameter_in_the_place_of_another_is_the_other_renamed(old):
     assert (move.kept, move.added, move.removed, move.problems) == ((), (), (), {})
 
 
+def test_renames_are_followed_from_version_to_version(old):
+    """By their word, wherever the parameter stands."""
+    newer(
+        old,
+        {"called": "{{First}}"},
+        {**factories.parameter("First"), "renamed_from": "Name"},
+    )
+    new = newer(
+        old,
+        {"nick": "{{Nick}}", "first_name": "{{Other}}"},
+        {**factories.parameter("Nick"), "renamed_from": "First"},
+        factories.parameter("Other", required=False),
+    )
+    move = plan(engaged(old), new, {})
+    assert move.renamed == {"Nick": "Name"}
+    assert move.values == {"Nick": "{{ profile.first_name }}"}
+    assert [parameter.name for parameter in move.added] == ["Other"]
+
+
 def test_a_new_parameter_needs_a_value_before_it_can_move(old):
     new = newer(
         old,

@@ -72,6 +72,30 @@ def test_answer_rules_are_compared_line_by_line():
     assert changes(braze, said) == []
 
 
+def test_a_query_and_a_plan_are_compared_as_people_write_them():
+    old = Draft.of(make_version(query=[["a", "1"], ["b", "{{B}}"]]))
+    new = Draft.of(
+        make_version(
+            query=[["a", "1"], ["b", "2"]],
+            batch_arrays=["events", "purchases"],
+            batch_each=10,
+            answer_rules={"success_values": ["ok"]},
+        )
+    )
+    found = {change.label: signs(change) for change in changes(old, new)}
+    assert found["Query"] == [" a = 1", "-b = {{B}}", "+b = 2"]
+    assert found["Merged arrays"] == [
+        "-attributes, events, purchases",
+        "+events, purchases",
+    ]
+    assert found["Objects in each array"] == ["+10"]
+    (rules,) = (
+        found[label] for label in found if "rules" in label or "answer" in label
+    )
+    assert "-success values: success, queued" in rules
+    assert "+success values: ok" in rules
+
+
 def test_a_body_is_compared_line_by_line_with_some_lines_around():
     lines = [f'"k{number}": {number},' for number in range(20)]
     changed = [*lines[:10], '"k10": "ten",', *lines[11:]]

@@ -174,6 +174,7 @@ def test_a_clone_has_all_of_the_current_version_and_a_name_of_its_own(client, ap
     )
     assert client.get(url("clone", api)).status_code == 200
     assert ExternalAPI.objects.count() == 1
+    api.test_cases.create(name="Ann", values={"Name": "Ann"}, outcome="refused")
     client.post(url("clone", api), {"why": "For the US"})
     copy = ExternalAPI.objects.get(name=f"{api.name} copy")
     assert (copy.description, copy.channel, copy.channel_identifier) == (
@@ -184,6 +185,8 @@ def test_a_clone_has_all_of_the_current_version_and_a_name_of_its_own(client, ap
     assert copy.current_version.number == 1
     assert Draft.of(copy.current_version) == Draft.of(api.current_version)
     assert copy.find_status() == "draft"
+    case = copy.test_cases.get()
+    assert (case.name, case.values, case.outcome) == ("Ann", {"Name": "Ann"}, "refused")
     assert history(copy) == [f"Cloned from “{api.name}”. Why: For the US"]
 
 

@@ -59,6 +59,7 @@ PAGES = {
     "externalapi_externalapi_versions": "MVEAD",
     "externalapi_externalapi_used": "MVEAD",
     "externalapi_externalapi_restore": "MED",
+    "externalapi_externalapi_export": "MVEAD",
     "externalapi_externalapi_clone": "MED",
     "externalapi_externalapi_archive": "MED",
     "externalapi_externalapi_unarchive": "MED",
@@ -107,6 +108,7 @@ SITE = {
     "engagements_pause_all": "ED",
     "engagements_resume_all": "ED",
     "engagements_retry_now": "ED",
+    "externalapi_externalapi_import": "MED",
 }
 # Reached by other tests: signing in and out, the preview, what the Test API page
 # compares and sends, and Django's own machinery.
