@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 from django.utils import timezone
 
-from externalapi.parameters import Level, Parameter, ParameterType
+from externalapi.parameters import COERCE, Level, Parameter, ParameterType, as_text
 from externalapi.transforms import Transform
 from externalapi.typed_inputs import widget_of
 
@@ -78,6 +78,16 @@ class TestConfigurationForm(forms.Form):
     def values(self) -> dict[str, str]:
         """The valid values by parameter name, as typed."""
         return {name: self.cleaned_data[field] for name, field in self.names.items()}
+
+    def shown(self, name: str, value: str) -> str:
+        """Return what a parameter's input holds to mean a value."""
+        field = self.fields[self.names[name]]
+        assert isinstance(field, ParameterField)
+        if field.parameter.type is ParameterType.BOOLEAN:
+            return as_text(COERCE[ParameterType.BOOLEAN](value))
+        if isinstance(field.widget, forms.Select):
+            return value
+        return str(field.widget.format_value(value) or "")
 
     def fields_by_parameter(self) -> dict[str, forms.BoundField]:
         return {name: self[field] for name, field in self.names.items()}

@@ -1,5 +1,6 @@
 """Engagements: the list, Engagement Creation, and the page of one engagement."""
 
+import itertools
 from typing import Any
 
 from django.contrib import admin, messages
@@ -16,7 +17,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from engagements import reports
-from engagements.admin import operations
+from engagements.admin import operations, suggesting
 from engagements.admin.acts import ENGAGEMENT_ACTS, Act, act_view, buttons, missing
 from engagements.admin.moving import MovePage
 from engagements.admin.panels import PreviewPanel, preview_panel
@@ -104,7 +105,8 @@ class EngagementAdmin(MovePage, ModelAdmin):
                 name="engagements_engagement_report",
             ),
         ]
-        its_own = [*acts, *pages, *operations.urls(self.admin_site)]
+        others = [operations.urls(self.admin_site), suggesting.urls(self.admin_site)]
+        its_own = [*acts, *pages, *itertools.chain(*others)]
         return [*its_own, *super().get_urls()]
 
     # Engagement Creation

@@ -72,6 +72,11 @@ class TestAPIPage:
             "external_api": version.external_api,
             "version": version,
             "connection": version.connection,
+            # Whoever knows people offers to fill the inputs with their data.
+            "people_templates": [
+                "engagements/fill_from_person.html",
+                "externalapi/no_people.html",
+            ],
         }
 
     def test_api_view(self, request: HttpRequest, pk: int) -> HttpResponse:

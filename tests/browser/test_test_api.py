@@ -146,3 +146,36 @@ def test_values_of_every_type_stay_as_they_were_picked(
     expect(page.get_by_text("201 Created").first).to_be_visible()
     expect(page.get_by_label("At Date and time")).to_have_value("2026-01-31T09:30:05")
     assert len(sandbox.requests()) == 1
+
+
+def test_the_inputs_are_filled_from_a_person(
+    page: Page, test_page: str, sandbox, shot: Shot
+):
+    ann = factories.make_profile(
+        external_id="ann-1", email="ann@example.com", first_name="Ann", age=36
+    )
+    factories.make_event(ann, "Lead", tags=["a", "b"])
+    factories.make_people(2)
+    page.goto(test_page)
+    page.get_by_text("Fill from a person").click()
+    search = page.get_by_role("searchbox", name="The beginning of")
+    search.fill("nobody")
+    search.press("Enter")
+    expect(page.get_by_text("Nobody is found.")).to_be_visible()
+    search.fill("ann@")
+    search.press("Enter")
+    page.get_by_role("button", name="with Lead").click()
+    expect(page.get_by_text("5 suggestions, below the inputs.")).to_be_visible()
+    expect(page.get_by_label("User ID")).to_have_value("")
+    shot("test-fill")
+    page.get_by_role("button", name="Use “Ann” from first_name").click()
+    expect(page.locator("#id_p1")).to_have_value("Ann")
+    expect(page.locator("#id_p1")).to_be_focused()
+    page.get_by_role("button", name="Use all").click()
+    expect(page.get_by_text("4 values filled in.")).to_be_visible()
+    expect(page.locator("[data-mirror]")).to_have_text("ann-1")
+    page.get_by_role("button", name="Test Configuration").click()
+    expect(page.get_by_text("201 Created").first).to_be_visible()
+    person = sandbox.user("ann-1")
+    assert person["first_name"] == "Ann"
+    assert person["custom_attributes"]["age"] == 36

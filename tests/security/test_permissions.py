@@ -126,6 +126,8 @@ ELSEWHERE = {
     "externalapi_externalapi_test_compare",
     "externalapi_externalapi_test_rerun",
     "externalapi_externalapi_test_cases_run",
+    # tests/engagements/test_suggestions.py
+    "engagements_engagement_test_people",
     "externalapi_externalapi_check_body",
 }
 
