@@ -6,6 +6,7 @@ The shape is that of a recorded answer of /users/export/ids.
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+from externalapi.braze import contract
 from externalapi.sandbox.people import Event, Purchase, Send, User
 from externalapi.sandbox.times import as_text
 from externalapi.sandbox.verdicts import JsonObject
@@ -84,13 +85,18 @@ def revenue(purchases: Iterable[Purchase]) -> float:
 
 
 def sync_answer(user: User | None, array: str, item: JsonObject) -> list[JsonObject]:
-    """`users` of /users/track/sync: what the one object touched, as it is now."""
+    """`users` of /users/track/sync: what the one object touched, as it is now.
+
+    The person is named as in the request, and only what the request names is shown.
+    """
     if user is None:
         return []
-    shown: JsonObject = {"external_id": user.external_id, "braze_id": user.braze_id}
+    named = next(name for name in contract.IDENTIFIERS if item.get(name))
+    shown: JsonObject = {named: item[named]}
     if array == "attributes":
+        names = [name.strip() for name in item]
         shown["custom_attributes"] = {
-            name: user.custom[name] for name in item if name in user.custom
+            name: user.custom[name] for name in names if name in user.custom
         }
     elif array == "events":
         shown["custom_events"] = [

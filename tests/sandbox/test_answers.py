@@ -142,59 +142,6 @@ def test_bulk_takes_a_thousand(sandbox):
     assert sandbox.summary()["users"] == 1000
 
 
-@pytest.mark.parametrize(
-    ("body", "shown"),
-    [
-        ({"attributes": [attributes(a=1)]}, {"custom_attributes": {"a": 1}}),
-        (
-            {"events": [event()]},
-            {
-                "custom_events": [
-                    {
-                        "name": "visited",
-                        "first": "2026-01-02T03:04:05.000Z",
-                        "last": "2026-01-02T03:04:05.000Z",
-                        "count": 1,
-                    }
-                ]
-            },
-        ),
-        (
-            {"purchases": [purchase()]},
-            {
-                "purchase_events": [
-                    {
-                        "product_id": "tea",
-                        "first": "2026-01-02T03:04:05.000Z",
-                        "last": "2026-01-02T03:04:05.000Z",
-                        "count": 1,
-                    }
-                ]
-            },
-        ),
-    ],
-)
-def test_sync_answers_with_what_is_now_stored(sandbox, body, shown):
-    answer = sandbox.track(body, "/users/track/sync").json()
-    (user,) = answer["users"]
-    assert answer["message"] == "success"
-    assert user["external_id"] == "ada"
-    assert shown.items() <= user.items()
-
-
-def test_sync_takes_one_object(sandbox):
-    two = {"attributes": [attributes()], "events": [event()]}
-    assert sandbox.track(two, "/users/track/sync").status == 400
-
-
-def test_sync_of_nobody(sandbox):
-    body = {"attributes": [attributes(_update_existing_only=True)]}
-    assert sandbox.track(body, "/users/track/sync").json() == {
-        "users": [],
-        "message": "success",
-    }
-
-
 def test_export_by_every_identifier(sandbox):
     alias = {"alias_name": "a", "alias_label": "b"}
     sandbox.track(
