@@ -205,6 +205,15 @@ GET_SUBSCRIPTIONS = Endpoint(
     has_body=False,
 )
 
+SET_EMAIL_STATUS = Endpoint(
+    method="POST",
+    path="/email/status",
+    permission="email.status",
+    limit=SHARED_LIMIT,
+    status=201,
+    page="email/post_email_subscription_status",
+)
+
 # --- Messages -----------------------------------------------------------------------
 
 SEND_MESSAGES = Endpoint(

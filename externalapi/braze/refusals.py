@@ -124,6 +124,13 @@ WRONG_CHANNEL = _inferred(
     "'external_ids' or 'phones'"
 )
 
+EMAIL_ADDRESS_REQUIRED = _inferred(
+    "'email' must be an email address or an array of them"
+)
+EMAIL_STATE_NOT_VALID = _inferred(
+    "'subscription_state' must be 'subscribed', 'unsubscribed', or 'opted_in'"
+)
+
 # --- Messages and triggers (post_send_messages, post_send_triggered_campaigns,
 # post_send_triggered_canvases, recipient_object). Names of api/errors are the texts.
 

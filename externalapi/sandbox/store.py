@@ -25,6 +25,8 @@ from externalapi.sandbox.standard import IGNORED, standard_value
 from externalapi.sandbox.times import parse_time
 from externalapi.sandbox.verdicts import Arrays, JsonObject
 
+# The global state of an address waits for its person like those of groups.
+EMAIL_STATE = "email_subscribe"
 _NOT_ATTRIBUTES = frozenset({*contract.PRIMARY_IDENTIFIERS, *contract.CONTROL_FLAGS})
 
 
@@ -163,7 +165,10 @@ class Store:
         """The states that were set for the address before somebody had it."""
         key = email_key(user.email) if name == "email" else phone_key(user.phone)
         for group_id, state in self.orphans.taken(name, key, self.now).items():
-            self.set_group_state(user, group_id, state)
+            if group_id == EMAIL_STATE:
+                self.set_standard(user, EMAIL_STATE, state)
+            else:
+                self.set_group_state(user, group_id, state)
 
     def set_group_state(self, user: User, group_id: str, state: str) -> None:
         new = [{"subscription_group_id": group_id, "subscription_state": state}]

@@ -21,7 +21,6 @@ RATE_HEADERS = ("X-Ratelimit-Limit", "X-Ratelimit-Remaining", "X-Ratelimit-Reset
 # Folders with requests to endpoints that the sandbox does not have.
 NOT_OFFERED = (
     "canvas/details/",
-    "email_status/",
     "email_sync/",
     "export_users/by_segment/",
     "list_segments/",

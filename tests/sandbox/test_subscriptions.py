@@ -176,6 +176,43 @@ def test_an_sms_group_asks_first_by_external_id_too():
     assert "subscription_groups" not in store.people.by_external_id["ada"].values
 
 
+# --- The global state of an address ---------------------------------------------------
+
+
+@pytest.mark.parametrize("email", ["a@b.example", ["A@b.example", "c@b.example"]])
+def test_the_state_of_an_address(sandbox, email):
+    people = [attributes(name, email="a@b.example") for name in ("ada", "bob")]
+    sandbox.track({"attributes": people})
+    body = {"email": email, "subscription_state": "unsubscribed"}
+    answer = sandbox.track(body, "/email/status")
+    assert (answer.status, answer.json()) == (201, {"message": "success"})
+    for name in ("ada", "bob"):
+        assert sandbox.user(name)["email_subscribe"] == "unsubscribed"
+
+
+def test_the_state_of_an_address_waits_for_its_person(sandbox):
+    body = {"email": "a@b.example", "subscription_state": "opted_in"}
+    assert sandbox.track(body, "/email/status").status == 201
+    sandbox.track({"attributes": [attributes(email="a@b.example")]})
+    assert sandbox.user("ada")["email_subscribe"] == "opted_in"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"email": "", "subscription_state": "subscribed"},
+        {"email": [], "subscription_state": "subscribed"},
+        {"email": [5], "subscription_state": "subscribed"},
+        {"email": ["a@b.example"] * 51, "subscription_state": "subscribed"},
+        {"email": "a@b.example", "subscription_state": "maybe"},
+        {"email": "a@b.example"},
+    ],
+)
+def test_a_wrong_state_of_an_address_is_refused(sandbox, body):
+    assert sandbox.track(body, "/email/status").status == 400
+
+
 # --- Reading --------------------------------------------------------------------------
 
 

@@ -18,6 +18,7 @@ from externalapi.sandbox.endpoints import (
     catalog_items,
     catalogs,
     deletions,
+    email_status,
     export,
     external_ids,
     identify,
@@ -119,6 +120,12 @@ ROUTES = (
         endpoint=braze.GET_SUBSCRIPTIONS,
         read=subscription_states.read,
         judge=subscription_states.judge_people,
+    ),
+    Route(
+        endpoint=braze.SET_EMAIL_STATUS,
+        read=email_status.read,
+        judge=email_status.judge,
+        apply=email_status.apply,
     ),
     Route(
         endpoint=braze.SEND_MESSAGES,
