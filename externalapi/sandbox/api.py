@@ -103,10 +103,11 @@ class Api:
         if route.apply is not None and any(verdict.accepted.values()):
             self._keep(request, verdict)
         status, answer = self._final(request, asked, verdict, rule)
-        self._record(request, asked.arrays, status, verdict, rule)
         if verdict.headers:
             headers = {**headers, **verdict.headers}
-        return Reply(status=status, body=orjson.dumps(answer), headers=headers)
+        reply = Reply(status=status, body=orjson.dumps(answer), headers=headers)
+        self._record(request, asked.arrays, reply, verdict, rule)
+        return reply
 
     def _at_the_door(
         self, request: Request
@@ -163,37 +164,42 @@ class Api:
         rule: Rule | None,
     ) -> Reply:
         verdict = fatal(refusal)
-        self._record(request, _arrays_in(request), verdict.status, verdict, rule)
         body = orjson.dumps(verdict.answer)
-        return Reply(status=verdict.status, body=body, headers=headers)
+        reply = Reply(status=verdict.status, body=body, headers=headers)
+        self._record(request, _arrays_in(request), reply, verdict, rule)
+        return reply
 
     def record_unprocessed(
-        self, request: Request, status: int | None, rule: Rule | None
+        self, request: Request, status: int | None, rule: Rule
     ) -> None:
-        """A request that something ended before Braze could look at it."""
+        """A request that a fault ended before Braze could look at it."""
         verdict = Verdict(status=0, answer={})
-        self._record(request, _arrays_in(request), status, verdict, rule)
+        reply = Reply(status=status or 0, body=b"", headers={})
+        self._record(request, _arrays_in(request), reply, verdict, rule)
 
     def _record(
         self,
         request: Request,
         arrays: Arrays,
-        status: int | None,
+        reply: Reply,
         verdict: Verdict,
         rule: Rule | None,
     ) -> None:
+        is_unanswered = rule is not None and rule.kind in UNANSWERED
         endpoint = request.route.endpoint
         received = Received(
             at=request.at,
             method=endpoint.method,
             path=endpoint.path.format_map(request.params),
-            status=None if rule is not None and rule.kind in UNANSWERED else status,
+            status=None if is_unanswered else reply.status,
             body=request.body,
             arrays=arrays,
             accepted=sum(map(len, verdict.accepted.values())),
             refused=verdict.refused,
             reasons=_reasons(verdict),
             fault=None if rule is None else rule.kind,
+            key=key_of(request.headers),
+            answer=b"" if is_unanswered else reply.body,
         )
         self.traffic.add(received)
 

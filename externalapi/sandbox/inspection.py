@@ -20,7 +20,11 @@ from externalapi.sandbox.pages.catalogs import (
     no_such_catalog_page,
 )
 from externalapi.sandbox.pages.profile import not_found_page, profile_page
-from externalapi.sandbox.pages.requests import requests_page
+from externalapi.sandbox.pages.requests import (
+    no_such_request_page,
+    request_page,
+    requests_page,
+)
 from externalapi.sandbox.pages.search_users import search_page
 from externalapi.sandbox.people import User
 from externalapi.sandbox.search import latest, search
@@ -50,6 +54,7 @@ class Inspection:
         app.router.add_get("/search-users", self.search_users)
         app.router.add_get("/users/{braze_id:[0-9a-f]{24}}", self.profile)
         app.router.add_get("/requests", self.request_list)
+        app.router.add_get("/requests/{n:[0-9]{1,12}}", self.request_page)
         app.router.add_get("/sandbox/catalogs", self.catalogs)
         app.router.add_get("/sandbox/catalogs/{name}", self.catalog)
         app.router.add_get("/sandbox/pages.css", _style)
@@ -91,6 +96,12 @@ class Inspection:
 
     async def request_list(self, request: web.Request) -> web.Response:
         return _page(requests_page(self._api.traffic))
+
+    async def request_page(self, request: web.Request) -> web.Response:
+        found = self._api.traffic.one(int(request.match_info["n"]))
+        if found is None:
+            return _page(no_such_request_page(), status=404)
+        return _page(request_page(*found))
 
     # --- JSON -------------------------------------------------------------------------
 

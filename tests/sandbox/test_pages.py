@@ -1,6 +1,7 @@
 """Search Users, profiles and requests, as a browser gets them."""
 
 from html.parser import HTMLParser
+from http.client import RemoteDisconnected
 
 import pytest
 
@@ -62,7 +63,15 @@ def test_an_empty_sandbox_says_what_to_do(sandbox):
 
 
 @pytest.mark.parametrize(
-    "path", ["/search-users", "/search-users?q=ada", "/requests", "profile"]
+    "path",
+    [
+        "/search-users",
+        "/search-users?q=ada",
+        "/requests",
+        "/requests/1",
+        "/sandbox/catalogs",
+        "profile",
+    ],
 )
 def test_every_page_says_that_it_is_not_braze_and_needs_no_script(sandbox, path):
     sandbox.track({"attributes": [attributes(first_name="Ada")]})
@@ -208,7 +217,74 @@ def test_requests_are_listed_newest_first(sandbox):
     texts = outline(sandbox, "/requests").texts
     assert texts.index("503") < texts.index("201")
     assert any("or 'phone' is required" in text for text in texts)
-    assert "status" in texts
+    assert "Fault: status" in texts
+
+
+def request_text(sandbox, number):
+    return " ".join(outline(sandbox, f"/requests/{number}").texts)
+
+
+def test_a_request_is_shown_with_body_and_answer(sandbox):
+    sandbox.track({"attributes": [attributes(first_name=MARKUP), {}]})
+    assert "/requests/1" in outline(sandbox, "/requests").links
+    text = request_text(sandbox, 1)
+    assert "POST /users/track" in text
+    assert '"first_name": "<script>' in text
+    assert '"attributes_processed": 1' in text
+    assert "2 objects sent, 1 accepted" in text
+
+
+def test_no_page_shows_a_key(sandbox):
+    secret = "secret-key-4711"
+    headers = {"Authorization": f"Bearer {secret}"}
+    body = {"attributes": [attributes()], "api_key": secret}
+    sandbox.call("POST", "/users/track", body, headers)
+    sandbox.call("POST", "/users/track", {**body, "api_key": "short"}, {})
+    shown = request_text(sandbox, 1)
+    assert secret not in shown
+    assert "Invalid API key: …4711" in shown
+    assert '"message": "Invalid API key: "' in request_text(sandbox, 2)
+    assert "short" not in request_text(sandbox, 2)
+    page = sandbox.call("GET", "/requests").body.decode()
+    assert secret not in page
+    assert sandbox.key not in page
+
+
+def test_who_a_request_was_for(sandbox):
+    people = [f"p{n}" for n in range(5)]
+    sandbox.track({"attributes": [attributes(name) for name in people]})
+    group = {"subscription_group_id": "x", "external_ids": people[:2]}
+    sandbox.track({"subscription_groups": [group]}, "/v2/subscription/status/set")
+    texts = outline(sandbox, "/requests").texts
+    assert "p0, p1, p2 and 2 more" in texts
+    assert "p0, p1" in texts
+
+
+def test_a_request_that_a_fault_ended(sandbox):
+    sandbox.faults([{"kind": "status", "status": 503}, {"kind": "close_before"}])
+    sandbox.track({"attributes": [attributes()]})
+    with pytest.raises(RemoteDisconnected):
+        sandbox.track({"attributes": [attributes()]})
+    assert "The fault answered instead." in request_text(sandbox, 1)
+    assert "It got no answer." in request_text(sandbox, 2)
+
+
+def test_a_long_body_is_cut_off(sandbox):
+    sandbox.track({"attributes": [attributes(text="a" * 100_000)]})
+    text = request_text(sandbox, 1)
+    assert "Long texts are cut off below." in text
+    assert len(text) < 70_000
+
+
+def test_only_the_latest_requests_can_be_read(sandbox):
+    for _ in range(101):
+        sandbox.track({})
+    assert sandbox.call("GET", "/requests/1").status == 404
+    assert sandbox.call("GET", "/requests/2").status == 200
+    assert sandbox.call("GET", "/requests/101").status == 200
+    for number in (0, 102):
+        answer = sandbox.call("GET", f"/requests/{number}")
+        assert (answer.status, b"No such request" in answer.body) == (404, True)
 
 
 @pytest.mark.parametrize(

@@ -107,22 +107,33 @@ def _as_json(value: object) -> str:
     line = orjson.dumps(value).decode()
     if len(line) <= ONE_LINE:
         return line
+    return pretty_json(value)
+
+
+def pretty_json(value: object) -> str:
     return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
 
 
 def table(
     caption: str, headings: Iterable[str], rows: Iterable[Sequence[object]]
 ) -> Html:
-    """A table in a frame that scrolls sideways, also with the keyboard."""
+    """A table in a frame that scrolls sideways, also with the keyboard.
+
+    On a narrow screen each row is a block, and its cells bring their headings along.
+    """
+    first_heading, *names = headings
     body = (
         el(
             "tr",
-            el("th", first, scope="row"),
-            *(el("td", cell) for cell in others),
+            el("th", first, scope="row", data_label=first_heading),
+            *(
+                el("td", cell, data_label=name)
+                for name, cell in zip(names, others, strict=True)
+            ),
         )
         for first, *others in rows
     )
-    head = el("tr", *(el("th", one, scope="col") for one in headings))
+    head = el("tr", *(el("th", one, scope="col") for one in (first_heading, *names)))
     return el(
         "div",
         el(

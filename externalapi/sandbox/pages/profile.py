@@ -87,17 +87,22 @@ def _sends(sends: Sequence[Send]) -> Html:
     rows = [
         (
             moment(one.time),
-            one.kind,
-            together(one.name, el("br") if one.name else None, el("code", one.id))
-            if one.id
-            else "",
+            _what(one),
             together(*map(_channel, one.channels.items())),
             shown(one.properties) if one.properties else "",
         )
         for one in recent
     ]
-    headings = ("Time (UTC)", "What", "Name and ID", "Channels", "Properties")
+    headings = ("Time (UTC)", "What", "Channels", "Properties")
     return table("Sends", headings, rows)
+
+
+def _what(send: Send) -> Html:
+    name = f"{send.kind} “{send.name}”" if send.name else send.kind
+    return together(
+        el("p", name, class_="outcome"),
+        el("p", el("code", send.id), class_="outcome") if send.id else None,
+    )
 
 
 def _channel(outcome: tuple[str, str]) -> Html:
