@@ -1,14 +1,38 @@
 """An engagement at work, in this process or in real workers, with short deadlines."""
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
+from django.conf import settings as django_settings
 
 from engagements import lifecycle
 from engagements.models import Engagement
 from externalapi.models import Connection
 from tests import factories
+from tests.faults.postgres import Postgres
+
+
+@pytest.fixture(scope="session")
+def postgres_server(django_db_blocker) -> Iterator[Postgres]:
+    # Not among pytest's temporary folders, which are closed to PostgreSQL's user.
+    data_dir = Path(django_settings.VAR_DIR) / f"postgres-{os.getpid()}"
+    with django_db_blocker.unblock():
+        server = Postgres(data_dir)
+        yield server
+        server.delete()
+
+
+@pytest.fixture
+def postgres(transactional_db, postgres_server: Postgres) -> Iterator[Postgres]:
+    """A server that may be restarted; everything in this test is in its database.
+
+    Ask for it before whatever makes rows.
+    """
+    with postgres_server.database():
+        yield postgres_server
 
 
 @pytest.fixture

