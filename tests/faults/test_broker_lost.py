@@ -9,7 +9,8 @@ from engagements import lifecycle
 from engagements.models import Engagement
 from tests import factories
 from tests.faults import drains, invariants
-from tests.faults.broker import Broker, Wire
+from tests.faults.broker import Broker
+from tests.faults.wire import Wire
 from tests.faults.workers import beat, wait_until, worker
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -67,7 +68,10 @@ def test_a_broker_that_forgot_everything(engagement, sandbox, broker):
 
 def test_a_broker_that_fell_silent(engagement, sandbox, broker):
     with Wire(broker.port) as wire:
-        environment = {"REDIS_URL": wire.url, "REDIS_SOCKET_TIMEOUT": "2"}
+        environment = {
+            "REDIS_URL": f"redis://127.0.0.1:{wire.port}/0",
+            "REDIS_SOCKET_TIMEOUT": "2",
+        }
         with worker(**environment), beat(**environment):
             enter(engagement)
             wait_until(sent(engagement, PEOPLE), "the people from before")
