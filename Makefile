@@ -6,7 +6,7 @@ READY := .make/ready
 # The type checker reads the settings, but asks neither server anything.
 NO_SERVERS := DATABASE_URL=postgres:///none REDIS_URL=redis://none
 
-.PHONY: demo test lint check bench clean
+.PHONY: demo test lint check bench chaos clean
 
 demo: $(READY)
 	@$(BIN)/python manage.py demo $(if $(ONCE),--once) \
@@ -30,6 +30,12 @@ bench: $(READY)
 	@$(BIN)/python -m benchmarks.run $(if $(SIZES),--sizes "$(SIZES)") \
 	  $(if $(WORKERS),--workers "$(WORKERS)") $(if $(ROUNDS),--rounds $(ROUNDS)) \
 	  $(if $(SECONDS),--seconds $(SECONDS)) $(if $(WRITE),--write)
+
+# Workers, PostgreSQL and the broker are killed at random in the middle of a run.
+chaos: $(READY)
+	CHAOS_PEOPLE=$(or $(PEOPLE),60000) CHAOS_KILLS=$(or $(KILLS),60) \
+	  CHAOS_RESTARTS=$(or $(RESTARTS),2) CHAOS_SEED=$(SEED) \
+	  $(BIN)/python -m pytest -q -s tests/faults/test_chaos.py
 
 $(READY): uv.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

@@ -11,6 +11,7 @@ from django.conf import settings as django_settings
 from engagements import lifecycle
 from engagements.models import Engagement
 from externalapi.models import Connection
+from segments.models import Segment
 from tests import factories
 from tests.faults.postgres import Postgres
 
@@ -37,7 +38,7 @@ def postgres(transactional_db, postgres_server: Postgres) -> Iterator[Postgres]:
 
 @pytest.fixture
 def draft(braze: Connection) -> Callable[..., Engagement]:
-    """Make an engagement for people, or a number of them, that nobody resends to."""
+    """Make an engagement that nobody resends to, for people, so many, or a segment."""
 
     def make(people=75, **fields) -> Engagement:
         fields.setdefault("trigger", Engagement.Trigger.SCHEDULE)
@@ -45,9 +46,9 @@ def draft(braze: Connection) -> Callable[..., Engagement]:
         version = fields.pop("version", None) or factories.make_version(
             connection=braze
         )
-        return factories.make_engagement(
-            factories.make_segment(people), version, **fields
-        )
+        is_made = isinstance(people, Segment)
+        segment = people if is_made else factories.make_segment(people)
+        return factories.make_engagement(segment, version, **fields)
 
     return make
 

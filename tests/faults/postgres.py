@@ -61,7 +61,8 @@ class Postgres:
     def start(self) -> None:
         for patience in range(20):
             try:
-                return self._server.ensure_postgres_running()
+                self._server.ensure_postgres_running()
+                return
             except subprocess.CalledProcessError:
                 # Its last children still hold the shared memory.
                 time.sleep(0.1 * patience)

@@ -34,7 +34,7 @@ class CeleryProcess:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "celery", "-A", "lemnisk_braze", *self.arguments],
             cwd=ROOT,
-            env={**os.environ, **_environment(), **self.environment},
+            env={**os.environ, **environment_of_processes(), **self.environment},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -49,6 +49,11 @@ class CeleryProcess:
         traceback: TracebackType | None,
     ) -> None:
         self.kill()
+
+    @property
+    def pid(self) -> int:
+        assert self.process is not None
+        return self.process.pid
 
     def terminate(self, seconds: float = 60) -> int:
         """Ask it to end, as a deployment does; return its exit code."""
@@ -82,7 +87,7 @@ def beat(**environment: str) -> CeleryProcess:
     return CeleryProcess("beat", **environment)
 
 
-def _environment() -> dict[str, str]:
+def environment_of_processes() -> dict[str, str]:
     database = connection.settings_dict
     host = database["HOST"] or database["OPTIONS"].get("host", "")
     credentials = ":".join(

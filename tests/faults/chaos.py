@@ -1,0 +1,171 @@
+"""Everything at once, at random: what may die dies, while Braze misbehaves."""
+
+import random
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from django.db import Error, connection
+
+from engagements import lifecycle
+from engagements.models import Engagement
+from externalapi.sandbox.process import SandboxProcess
+from tests.faults import drains, invariants
+from tests.faults.broker import Broker
+from tests.faults.postgres import Postgres
+from tests.faults.workers import CeleryProcess, beat, wait_until, worker
+
+FAULTS: Sequence[Mapping[str, object]] = (
+    {"kind": "status", "status": 500},
+    {"kind": "status", "status": 503},
+    {"kind": "status", "status": 502},
+    {"kind": "status", "status": 504},
+    {"kind": "status", "status": 400, "body": '{"message": "No."}'},
+    {"kind": "status", "status": 413},
+    {"kind": "status", "status": 429, "headers": {"Retry-After": "1"}},
+    {"kind": "reset_on_headers"},
+    {"kind": "reset_before"},
+    {"kind": "close_before"},
+    {"kind": "reset_after"},
+    {"kind": "close_after"},
+    {"kind": "cut_body"},
+    {"kind": "delay_before", "seconds": 0.3},
+    {"kind": "delay_after", "seconds": 0.3},
+    {"kind": "hang", "seconds": 3},
+    {"kind": "partial_errors", "indexes": [0]},
+    {"kind": "error_without_index"},
+    {"kind": "malformed_json"},
+    {"kind": "empty_body"},
+    {"kind": "html_200"},
+    {"kind": "queued"},
+    {"kind": "slow_body", "seconds": 0.01},
+    {"kind": "slow_headers", "seconds": 0.01},
+)
+# Five objects a person, so 15 people and not 75 go into a request.
+BODY = {
+    "attributes": [
+        {
+            "external_id": "{{User ID}}",
+            "first_name": "{{Name of the User}}",
+            "plan": "{{Plan}}",
+        }
+    ],
+    "events": [
+        {"external_id": "{{User ID}}", "name": name, "time": "2026-01-01T00:00:00Z"}
+        for name in ("seen", "opened", "read", "closed")
+    ],
+}
+PEOPLE_IN_A_REQUEST = 15
+
+
+@dataclass(slots=True, kw_only=True)
+class Chaos:
+    """A run of `engagement` with so many kills, restarts and flushes in it."""
+
+    engagement: Engagement
+    sandbox: SandboxProcess
+    postgres: Postgres
+    broker: Broker
+    seed: int
+    kills: int
+    restarts: int
+    flushes: int
+    # How long the undisturbed end may take, in seconds.
+    patience: float
+    chance: random.Random = field(init=False)
+    began: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.chance = random.Random(self.seed)
+
+    @property
+    def note(self) -> str:
+        return f"SEED={self.seed}"
+
+    def run(self, requests: int) -> None:
+        """`requests`: about how many there are, so that the faults last to the end."""
+        self.began = time.monotonic()
+        for _ in range(0, requests, 500):
+            self.sandbox.faults([self._fault() for _ in range(500)])
+        with self._beat():
+            lifecycle.activate(self.engagement)
+            with self._worker():
+                for blow in self._blows():
+                    blow()
+            with self._worker(), self._worker():
+                wait_until(self._ends, f"the end, {self.note}", self.patience)
+
+    def check(self) -> None:
+        engagement, sandbox = self.engagement, self.sandbox
+        invariants.check(engagement, sandbox, sandbox.key, self.note)
+        times = Counter(invariants.received(sandbox).values())
+        assert set(times) == {1}, f"somebody got it twice, {self.note}"
+
+    def report(self) -> None:
+        seconds = time.monotonic() - self.began
+        sys.stdout.write(
+            f"\n{self.note}: {self.kills} kills, {self.restarts} restarts of PostgreSQL,"
+            f" {self.flushes} flushes of the broker in {seconds:.0f} s\n"
+            f"people: {drains.states(self.engagement)}\n"
+            f"requests: {drains.outcomes(self.engagement)}\n"
+        )
+
+    def _fault(self) -> dict[str, object]:
+        """One of the faults, and often none."""
+        if self.chance.random() < 0.4:
+            return {"kind": "pass"}
+        return dict(self.chance.choice(FAULTS))
+
+    def _blows(self) -> list[Callable[[], None]]:
+        blows = [
+            *[self._kill] * self.kills,
+            *[self._restart] * self.restarts,
+            *[self._flush] * self.flushes,
+        ]
+        self.chance.shuffle(blows)
+        return blows
+
+    def _kill(self) -> None:
+        """One more worker comes, and dies in the middle of its work."""
+        with self._worker() as victim:
+            self._wait_for_work()
+            time.sleep(self.chance.uniform(0, 0.5))
+            victim.kill()
+
+    def _restart(self) -> None:
+        self._wait_for_work()
+        self.postgres.restart()
+
+    def _flush(self) -> None:
+        self._wait_for_work()
+        self.broker.client().flushall()
+
+    def _wait_for_work(self) -> None:
+        seen = self.sandbox.traffic()["requests"]
+        wait_until(lambda: self._moves(seen), f"work, {self.note}", 90)
+
+    def _moves(self, seen: int) -> bool:
+        over = self._hurry()
+        return self.sandbox.traffic()["requests"] > seen or over
+
+    def _ends(self) -> bool:
+        time.sleep(0.2)
+        return self._hurry()
+
+    def _hurry(self) -> bool:
+        """Let nobody wait for a next attempt; return whether the run is over."""
+        try:
+            drains.make_due(self.engagement)
+            return drains.is_over(self.engagement)
+        except Error:
+            # The database was just restarted.
+            connection.close()
+            return False
+
+    def _worker(self) -> CeleryProcess:
+        return worker(REDIS_URL=self.broker.url)
+
+    def _beat(self) -> CeleryProcess:
+        return beat(REDIS_URL=self.broker.url)
