@@ -35,6 +35,11 @@ class Endpoint:
     def key(self) -> str:
         return f"{self.method} {self.path}"
 
+    @property
+    def url(self) -> str:
+        """The address of its page in Braze's documentation."""
+        return f"https://www.braze.com/docs/api/endpoints/{self.page}"
+
 
 MINUTE = 60
 

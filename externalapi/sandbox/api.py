@@ -198,6 +198,7 @@ class Api:
             refused=verdict.refused,
             reasons=_reasons(verdict),
             fault=None if rule is None else rule.kind,
+            page=endpoint.url,
             key=key_of(request.headers),
             answer=b"" if is_unanswered else reply.body,
         )

@@ -19,8 +19,10 @@ class Letter:
     """What was sent and what was answered, each cut off where it is very long.
 
     `key` is the masked one; the answer to an unknown key repeats it, masked as well.
+    `page` is the endpoint's in Braze's documentation.
     """
 
+    page: str
     key: str
     body: bytes
     answer: bytes
@@ -41,6 +43,7 @@ class Received:
     refused: dict[str, list[int]]
     reasons: list[str]  # why the request or objects of it were refused
     fault: str | None
+    page: str
     key: str
     answer: bytes
 
@@ -127,6 +130,7 @@ def _letter(request: Received) -> Letter:
     if request.key and request.status == INVALID_API_KEY.status:
         answer = answer.replace(request.key.encode(), masked(request.key).encode())
     return Letter(
+        page=request.page,
         key=masked(request.key),
         body=request.body[:_MAX_LETTER_BYTES],
         answer=answer[:_MAX_LETTER_BYTES],

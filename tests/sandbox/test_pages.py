@@ -232,6 +232,8 @@ def test_a_request_is_shown_with_body_and_answer(sandbox):
     assert '"first_name": "<script>' in text
     assert '"attributes_processed": 1' in text
     assert "2 objects sent, 1 accepted" in text
+    page = "https://www.braze.com/docs/api/endpoints/user_data/post_user_track"
+    assert page in outline(sandbox, "/requests/1").links
 
 
 def test_no_page_shows_a_key(sandbox):

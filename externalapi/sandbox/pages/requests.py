@@ -145,6 +145,7 @@ def _overview(record: JsonObject, letter: Letter) -> JsonObject:
         "Objects": _objects(record),
         "Why refused": _reasons(record),
         "Fault": record["fault"],
+        "Documentation": el("a", "Braze's page of this endpoint", href=letter.page),
         "Note": "Long texts are cut off below." if letter.is_cut else "",
     }
     return {name: value for name, value in rows.items() if value}
