@@ -9,6 +9,7 @@ from pathlib import Path
 
 import orjson
 
+from externalapi.braze.endpoints import TRACK
 from externalapi.sandbox.backlog import Accepted
 
 
@@ -64,6 +65,6 @@ def _request_in(line: bytes) -> Accepted | None:
         at=record["at"],
         body=orjson.dumps(record["body"]),
         refused=record["refused"],
-        endpoint=record["endpoint"],
-        params=record["params"],
+        endpoint=record.get("endpoint", TRACK.key),  # older journals know no other
+        params=record.get("params", {}),
     )

@@ -161,7 +161,7 @@ class SandboxProcess:
         return self.call("POST", path, body, {"Authorization": f"Bearer {self.key}"})
 
     def requests(self, since: int = 0) -> list[dict[str, Any]]:
-        """The track requests it received, in order, after the since-th."""
+        """The requests it received, in order, after the since-th."""
         found: list[dict[str, Any]] = self._get(f"/sandbox/requests?since={since}")
         return found
 

@@ -194,6 +194,13 @@ def test_what_cannot_be_renamed_or_removed(sandbox):
     assert [index for index, _ in answer.json()["removal_errors"]] == [0, 1]
 
 
+def test_more_in_a_rename_is_ignored(sandbox, ada):
+    rename = {"current_external_id": "ada", "new_external_id": "b", "tags": ["x"]}
+    body = {"external_id_renames": [rename]}
+    answer = sandbox.track(body, "/users/external_ids/rename")
+    assert answer.json()["rename_errors"] == []
+
+
 @pytest.mark.parametrize("change", [renamed, removed])
 def test_none_and_more_than_fifty_are_refused(sandbox, change):
     pairs = [(f"a{n}", f"b{n}") for n in range(51)]

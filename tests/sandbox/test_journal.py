@@ -62,3 +62,11 @@ def test_a_body_of_several_lines_is_one_line_of_the_journal(tmp_path):
     (found,) = journal.requests()
     journal.close()
     assert arrived(found).arrays == {"events": []}
+
+
+def test_a_journal_of_before_is_read(tmp_path):
+    path = tmp_path / "sandbox.journal"
+    path.write_bytes(b'{"at":1.0,"refused":{},"body":{"events":[]}}\n')
+    journal = Journal(path)
+    assert list(journal.requests()) == [Accepted(1.0, b'{"events":[]}', {})]
+    journal.close()

@@ -115,6 +115,7 @@ def test_who_is_asked_by_sms_first_is_not_subscribed_yet(sandbox):
             group(emails=["a@b.example"], phones=["+442071234567"]),
             refusals.EMAIL_AND_PHONE,
         ),
+        (group(["subscribed"], external_ids=["a"]), refusals.GROUP_STATE_NOT_VALID),
         (group(external_ids=[None]), refusals.SUBSCRIBER_NOT_VALID),
         (group(emails=[5]), refusals.SUBSCRIBER_NOT_VALID),
         (group(phones=["02071234567"]), refusals.PHONE_NOT_VALID),
@@ -129,6 +130,12 @@ def test_a_wrong_object_refuses_the_request(sandbox, item, refusal):
     answer = set_states(sandbox, group(external_ids=["ada"]), item)
     assert (answer.status, answer.json()) == (400, {"message": refusal.text})
     assert states(sandbox, "ada") == {}
+
+
+def test_addresses_and_numbers_are_never_in_one_request(sandbox):
+    emails, phones = group(emails=["a@b.example"]), group(phones=["+442071234567"])
+    answer = set_states(sandbox, emails, phones)
+    assert answer.json() == {"message": refusals.EMAIL_AND_PHONE.text}
 
 
 def test_fifty_people_in_two_groups(sandbox):

@@ -36,7 +36,7 @@ def judge_renames(asked: Asked, workspace: Workspace) -> Verdict:
     for index, item in enumerate(asked.arrays[_RENAMES]):
         error = _rename_error(people, item, used)
         if error is None:
-            used.update(item.values())
+            used |= {item["current_external_id"], item["new_external_id"]}
         else:
             errors[index] = error
     return _answered(asked, _RENAMES, errors, "external_ids", "rename_errors")

@@ -49,11 +49,13 @@ def judge(asked: Asked, workspace: Workspace) -> Verdict:
     items = asked.arrays.get(_ARRAY)
     if not items or any(not isinstance(item, dict) for item in items):
         return fatal(refusals.NO_GROUPS)
-    people = {(kind, str(one)) for item in items for kind, one in _addressed(item)}
     for item in items:
         refusal = _refusal_of(item, workspace.known)
         if refusal is not None:
             return fatal(refusal)
+    people = {(kind, str(one)) for item in items for kind, one in _addressed(item)}
+    if {"email", "phone"} <= {kind for kind, _ in people}:
+        return fatal(refusals.EMAIL_AND_PHONE)
     if len(people) > refusals.MAX_OBJECTS:
         return fatal(refusals.TOO_MANY_IDS_AND_ALIASES)
     return counted({_ARRAY: items}, [], Counting())
@@ -63,14 +65,13 @@ def _refusal_of(item: JsonObject, known: Known) -> FatalAnswer | None:
     group = known.group(item.get("subscription_group_id"))
     if group is None:
         return refusals.UNKNOWN_GROUP
-    if item.get("subscription_state") not in GROUP_STATES:
+    state = item.get("subscription_state")
+    if not isinstance(state, str) or state not in GROUP_STATES:
         return refusals.GROUP_STATE_NOT_VALID
     people = [*_addressed(item)]
     kinds = {kind for kind, _ in people}
     if not kinds:
         return refusals.NOBODY_TO_SUBSCRIBE
-    if {"email", "phone"} <= kinds:
-        return refusals.EMAIL_AND_PHONE
     if _NOT_FOR.get(group.channel) in kinds:
         return refusals.WRONG_CHANNEL
     return next(filter(None, (_wrong(kind, one) for kind, one in people)), None)

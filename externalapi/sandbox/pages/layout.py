@@ -121,19 +121,9 @@ def table(
 
     On a narrow screen each row is a block, and its cells bring their headings along.
     """
-    first_heading, *names = headings
-    body = (
-        el(
-            "tr",
-            el("th", first, scope="row", data_label=first_heading),
-            *(
-                el("td", cell, data_label=name)
-                for name, cell in zip(names, others, strict=True)
-            ),
-        )
-        for first, *others in rows
-    )
-    head = el("tr", *(el("th", one, scope="col") for one in (first_heading, *names)))
+    names = [*headings]
+    head = el("tr", *(el("th", one, scope="col") for one in names))
+    body = (_table_row(names, cells) for cells in rows)
     return el(
         "div",
         el(
@@ -146,6 +136,16 @@ def table(
         tabindex="0",
         role="region",
         aria_label=caption,
+    )
+
+
+def _table_row(names: Sequence[str], cells: Sequence[object]) -> Html:
+    first, *others = zip(names, cells, strict=True)
+    name, cell = first
+    return el(
+        "tr",
+        el("th", cell, scope="row", data_label=name),
+        *(el("td", cell, data_label=name) for name, cell in others),
     )
 
 
