@@ -81,6 +81,8 @@ def _start(processes: Processes, port: int, sandbox_port: int, key: str) -> None
             f"--port={sandbox_port}",
             f"--key={key}",
             f"--journal={settings.VAR_DIR / 'braze-sandbox.jsonl'}",
+            # What the presets of catalog items send to.
+            "--catalog=restaurants:Name,Rating=number",
         ],
     )
     processes.start(
