@@ -18,7 +18,6 @@ from externalapi.admin.life import LifePages
 from externalapi.admin.status import STATUS_TONES, StatusFilter
 from externalapi.admin.test_cases import TestCasePages
 from externalapi.batching import plan_code
-from externalapi.braze.presets import PRESETS
 from externalapi.changes import in_words
 from externalapi.forms import KEEP_PLAN, ExternalAPIForm
 from externalapi.models import (
@@ -29,6 +28,8 @@ from externalapi.models import (
 )
 from externalapi.parameters import Level
 from externalapi.preset import Preset
+from externalapi.presets import PRESETS, grouped
+from externalapi.target import join_target
 from externalapi.versions import Draft, save_version
 
 BASIC = ("description", "channel", "channel_identifier")
@@ -185,7 +186,7 @@ class ExternalAPIAdmin(TestCasePages, LifePages, FilePages, BodyCheck, ModelAdmi
     ) -> Any:
         context = {
             **self._life(object_id),
-            "presets": list(PRESETS.values()) if object_id is None else [],
+            "preset_groups": grouped() if object_id is None else [],
             "preset": self._preset(request),
             # Saving leads to Test API, not to one more form.
             "show_save_and_add_another": False,
@@ -278,8 +279,9 @@ def _preset_initial(preset: Preset) -> dict[str, Any]:
         "channel": preset.channel,
         "channel_identifier": preset.channel_identifier,
         "method": preset.method,
-        "path": preset.path,
+        "path": join_target(preset.path, preset.query),
         "headers": dict(preset.headers),
+        "body_kind": preset.body_kind,
         "body": preset.body,
         "plan": preset.plan,
         "rules": preset.rules,

@@ -3,7 +3,12 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from externalapi.braze import preset_messages, preset_track, preset_users
+from externalapi.braze import (
+    preset_catalogs,
+    preset_messages,
+    preset_track,
+    preset_users,
+)
 from externalapi.braze.preset_track import TRACK_USERS
 from externalapi.preset import Preset
 
@@ -16,6 +21,7 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
             *preset_track.PRESETS,
             *preset_users.PRESETS,
             *preset_messages.PRESETS,
+            *preset_catalogs.PRESETS,
         )
     }
 )

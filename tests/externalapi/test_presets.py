@@ -1,21 +1,26 @@
 """Every preset: whole in itself, and taken by the Braze sandbox over real HTTP."""
 
 from dataclasses import replace
+from hashlib import sha256
 
 import pytest
 
 from externalapi import answers, client
 from externalapi.braze import contract
-from externalapi.braze.presets import PRESETS
+from externalapi.braze.presets import PRESETS as BRAZE_PRESETS
 from externalapi.definition import compile_version, parameters_found
 from externalapi.models import ExternalAPI, ExternalAPIVersion
 from externalapi.parameters import Level
+from externalapi.presets import PRESETS, grouped
 from externalapi.sandbox.process import SandboxProcess
 from externalapi.versions import Draft, save_version
 from tests.factories import make_connection, make_external_api
 
 EXPORT_KEY = "a-key-for-exports-0123"
 EVERY = pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS)
+OF_BRAZE = pytest.mark.parametrize(
+    "preset", BRAZE_PRESETS.values(), ids=list(BRAZE_PRESETS)
+)
 
 
 def saved(preset, connection):
@@ -61,7 +66,8 @@ def test_a_preset_is_whole_in_itself(preset, db):
     assert preset.body_kind in ExternalAPIVersion.BodyKind.values
     assert preset.channel in ExternalAPI.Channel.values
     assert preset.channel_identifier in ExternalAPI.ChannelIdentifier.values
-    # Each parameter has an example that it takes itself.
+    # Each parameter has an example that it takes itself, and an own name.
+    assert len({p.name for p in preset.parameters}) == len(preset.parameters)
     for parameter in preset.parameters:
         parameter.coerce(parameter.example)
     people = definition.people_per_request
@@ -91,15 +97,16 @@ def test_a_preset_s_parameters_are_those_of_its_request(preset, db):
     assert bound, "nobody could be told from anybody else"
 
 
-@EVERY
+@OF_BRAZE
 def test_a_braze_preset_names_what_its_key_needs_and_its_page(preset):
     assert preset.rules.permission in contract.PERMISSIONS
     assert preset.source.startswith("https://www.braze.com/docs/api/endpoints/")
     assert preset.limit
 
 
-@EVERY
+@OF_BRAZE
 def test_braze_takes_what_a_preset_sends(preset, braze, sandbox):
+    create_catalog(sandbox)
     definition = compile_version(saved(preset, braze))
     rendered = [definition.render(examples(preset, n)) for n in range(2)]
     request, _ = definition.request(rendered[: definition.people_per_request])
@@ -109,6 +116,18 @@ def test_braze_takes_what_a_preset_sends(preset, braze, sandbox):
     assert not verdict.errors, verdict.errors
 
 
+def create_catalog(sandbox):
+    """What the presets of catalogs expect to exist."""
+    fields = {"id": "string", "Name": "string", "Rating": "number"}
+    catalog = {
+        "name": "restaurants",
+        "fields": [{"name": name, "type": kind} for name, kind in fields.items()],
+    }
+    headers = {"Authorization": f"Bearer {sandbox.key}"}
+    answer = sandbox.call("POST", "/catalogs", {"catalogs": [catalog]}, headers)
+    assert answer.status == 201
+
+
 @pytest.fixture(scope="module")
 def strict_sandbox():
     """A Braze whose one key may do nothing but export."""
@@ -116,7 +135,7 @@ def strict_sandbox():
         yield process
 
 
-@EVERY
+@OF_BRAZE
 def test_a_key_without_its_permission_is_told_which_one_it_needs(
     preset, db, strict_sandbox, settings
 ):
@@ -129,3 +148,28 @@ def test_a_key_without_its_permission_is_told_which_one_it_needs(
     assert answer.status in (401, 403)
     assert verdict.outcome is answers.Outcome.BLOCKED
     assert f"“{preset.rules.permission}”" in answers.explain(answer, verdict)
+
+
+def test_presets_are_picked_by_what_they_are_for():
+    groups = dict(grouped())
+    assert list(groups) == [
+        "Track Users",
+        "Users",
+        "Subscription groups",
+        "Messages",
+        "Catalogs",
+        "Any HTTP API",
+    ]
+    assert sum(map(len, groups.values())) == len(PRESETS)
+    assert PRESETS.keys() > BRAZE_PRESETS.keys()
+
+
+def test_a_hashed_address_never_leaves_as_it_is(db):
+    preset = PRESETS["http_conversion"]
+    definition = compile_version(saved(preset, make_connection()))
+    values = examples(preset) | {"Email": "Ada@Example.com"}
+    request, _ = definition.request([definition.render(values)])
+    assert b"example.com" not in request.body.lower()
+    assert b"15112345678" not in request.body
+    hashed = sha256(b"ada@example.com").hexdigest()
+    assert f'"em":["{hashed}"]'.encode() in request.body
