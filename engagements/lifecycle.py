@@ -181,10 +181,30 @@ def decide(batch: Batch, decision: str) -> bool:
     return True
 
 
+def may_send_again(engagement: Engagement) -> bool:
+    """Whether it is at work, or has ended by itself when its one run was over."""
+    if engagement.state != State.ENDED:
+        return engagement.state != State.DRAFT
+    is_once = (engagement.trigger, engagement.repeat) == (
+        Engagement.Trigger.SCHEDULE,
+        Engagement.Repeat.ONCE,
+    )
+    last = engagement.runs.order_by("-pk").first()
+    return is_once and last is not None and last.state in Run.COMPLETED
+
+
+def reopen_engagement(engagement: Engagement) -> bool:
+    """Let an engagement send again; False where somebody has ended it."""
+    if not may_send_again(engagement):
+        return False
+    if engagement.state == State.ENDED:
+        engagement.move([State.ENDED], State.ACTIVE)
+    return True
+
+
 def _reopen(run: Run) -> bool:
     """Let a run that had completed send again; False when a person ended it."""
-    completed = (Run.State.COMPLETED, Run.State.COMPLETED_WITH_ERRORS)
-    states = (*Run.OPEN, *completed)
+    states = (*Run.OPEN, *Run.COMPLETED)
     if not Run.objects.filter(pk=run.pk, state__in=states).exists():
         return False
     # A once-run engagement ended with its run; its batches go out only while active.
@@ -196,7 +216,7 @@ def _reopen(run: Run) -> bool:
     ).update(state=State.ACTIVE)
     if Engagement.objects.filter(pk=run.engagement_id, state=State.ENDED).exists():
         return False
-    Run.objects.filter(pk=run.pk, state__in=completed).update(
+    Run.objects.filter(pk=run.pk, state__in=Run.COMPLETED).update(
         state=Run.State.SENDING, ended_at=None
     )
     return True

@@ -155,6 +155,7 @@ class Run(models.Model):
         CANCELLED = "cancelled", "Cancelled"
 
     OPEN = (State.EXPANDING, State.SENDING)
+    COMPLETED = (State.COMPLETED, State.COMPLETED_WITH_ERRORS)
 
     engagement = models.ForeignKey(
         Engagement, on_delete=models.CASCADE, related_name="runs"
@@ -169,6 +170,10 @@ class Run(models.Model):
     failure = models.TextField(blank=True)
     # An on-entry engagement's run: it takes in entries until the engagement ends.
     is_standing = models.BooleanField(default=False)
+    # The run whose failed people this one tries again.
+    retry_of = models.ForeignKey(
+        "self", on_delete=models.SET_NULL, null=True, related_name="retries"
+    )
     # How far the audience is expanded: a profile id, or, for a standing run, the id of
     # the segment's last transition that became a delivery. And the next batch's number.
     expansion_cursor = models.BigIntegerField(default=0)
@@ -322,10 +327,20 @@ class Delivery(models.Model):
     position = models.PositiveIntegerField("place in the batch")
     state = models.CharField(max_length=24, choices=State, default=State.PENDING)
     reason = models.TextField(blank=True, db_default="")
+    # The run that tries it again: a retry takes each failure along once.
+    retry = models.ForeignKey(
+        Run,
+        on_delete=models.SET_NULL,
+        null=True,
+        related_name="+",
+        db_constraint=False,
+        db_index=False,
+    )
     updated_at = models.DateTimeField(db_default=Now())
 
     class Meta:
         verbose_name_plural = "deliveries"
+        permissions = [("export_delivery", "Can export deliveries")]
         constraints = [
             models.UniqueConstraint(
                 fields=["run", "profile", "transition_id"],
@@ -381,6 +396,12 @@ class Attempt(models.Model):
             models.Index(fields=["batch", "started_at"], name="attempt_of_batch"),
             # The rates of the operations page, and the list, newest first.
             models.Index(fields=["started_at"], name="attempt_by_time"),
+            # "Whose answer is too old to be kept?"
+            models.Index(
+                fields=["started_at"],
+                name="attempt_with_response",
+                condition=~Q(response_head=""),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -65,7 +65,8 @@ def what_was_sent(delivery: Delivery) -> Preview:
     run = delivery.run
     context = audience.context(
         profile=delivery.profile,
-        event=delivery.event,
+        # Not delivery.event: it may be older than events are kept.
+        event=Event.objects.filter(pk=delivery.event_id or 0).first(),
         segment=run.engagement.segment,
         engagement_name=run.engagement.name,
         engagement_id=run.engagement_id,

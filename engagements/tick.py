@@ -13,6 +13,7 @@ from engagements import (
     doorbell,
     notices,
     recovery,
+    retention,
     runs,
     schedule,
     workers,
@@ -41,6 +42,7 @@ def tick() -> bool:
         runs.finish()
         auto_pause.pause_failing(timezone.now())
         workers.forget()
+        retention.clean()
         # Last: a tick that fails on its way is one that did not come.
         samples.take()
     finally:

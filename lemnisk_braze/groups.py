@@ -46,6 +46,7 @@ ROLES: Mapping[str, Iterable[str]] = {
         "engagements.add_engagement",
         "engagements.change_engagement",
         "engagements.delete_engagement",
+        "engagements.export_delivery",
     ),
     # Activates what others built, and so may not build.
     "Approver": (*LOOK, "engagements.activate_engagement", *STOP),

@@ -210,6 +210,12 @@ DELIVERY_LEASE = timedelta(seconds=env.float("DELIVERY_LEASE_SECONDS", default=1
 DELIVERY_GRACE = timedelta(seconds=env.float("DELIVERY_GRACE_SECONDS", default=60))
 HTTP_TOTAL_SECONDS = env.float("HTTP_TOTAL_SECONDS", default=30)
 
+# How long things are kept; 0 days: for ever (docs/operators.md).
+RETENTION_DELIVERIES = timedelta(days=env.int("RETENTION_DELIVERY_DAYS", default=90))
+RETENTION_RESPONSES = timedelta(days=env.int("RETENTION_RESPONSE_DAYS", default=14))
+RETENTION_EVENTS = timedelta(days=env.int("RETENTION_EVENT_DAYS", default=396))
+RETENTION_TESTS = timedelta(days=env.int("RETENTION_TEST_DAYS", default=366))
+
 # Addresses that the guarded client may dial although they are private or plain http:
 # exact host:port pairs, for the Braze sandbox on a developer's machine.
 ALLOWED_LOCAL_ADDRESSES = env.list("ALLOWED_LOCAL_ADDRESSES", default=[])

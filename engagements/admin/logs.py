@@ -27,6 +27,12 @@ from engagements.admin.acts import (
     missing,
     page_url,
 )
+from engagements.admin.replay import (
+    BeforeFilter,
+    ReasonFilter,
+    ReplayMixin,
+    SinceFilter,
+)
 from engagements.models import Attempt, Batch, Delivery, Engagement, Run
 from engagements.preview import what_was_sent
 
@@ -239,10 +245,17 @@ def _number(request: HttpRequest, name: str) -> int | None:
 
 
 @admin.register(Delivery)
-class DeliveryAdmin(LogAdmin):
+class DeliveryAdmin(ReplayMixin, LogAdmin):
     page_template = "engagements/delivery.html"
     list_display = ("person", "engagement", "state_badge", "why", "updated_at")
-    list_filter = ("state", EngagementFilter, RunFilter)
+    list_filter = (
+        "state",
+        ReasonFilter,
+        SinceFilter,
+        BeforeFilter,
+        EngagementFilter,
+        RunFilter,
+    )
     search_fields = ("profile__external_id__exact", "profile__email__exact")
     search_help_text = "A person’s whole external ID or e-mail."
 

@@ -68,6 +68,7 @@ def addresses(admin) -> Iterator[dict[str, str]]:
     )
     for page in ("operations", "pause_all", "resume_all", "retry_now"):
         found[page] = reverse(f"admin:engagements_{page}")
+    found["retry"] = reverse("admin:engagements_delivery_retry")
     resend = "admin:engagements_engagement_resend_all"
     found["resend all"] = reverse(resend, args=[world.at_work.pk])
     found["password"] = reverse("admin:password_change")

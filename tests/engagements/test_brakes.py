@@ -231,7 +231,9 @@ def test_what_waits_for_its_next_attempt_is_due_now():
     one, other = waiting_to_retry(), waiting_to_retry()
     name = one.run.engagement.name
 
-    assert "Tries 2 people again" in run("requeue", "--engagement", name, "--yes")
+    assert "Tries 2 people again" in run(
+        "requeue", "waiting", "--engagement", name, "--yes"
+    )
 
     one.refresh_from_db()
     other.refresh_from_db()
@@ -257,7 +259,7 @@ def test_the_page_tries_again_now(admin_page):
 )
 def test_a_wrong_choice_is_named(arguments, words):
     with pytest.raises(CommandError, match=words):
-        run("requeue", *arguments, "--yes")
+        run("requeue", "waiting", *arguments, "--yes")
 
 
 # --- Uncertain --------------------------------------------------------------------

@@ -51,6 +51,7 @@ def test_every_group_exists_after_migrate():
         # Reading
         ("segments.view_profile", "Marketer Approver Engineer Analyst"),
         ("engagements.view_delivery", "Marketer Approver Engineer Analyst"),
+        ("engagements.export_delivery", "Marketer"),
         # People's accounts
         ("auth.change_user", ""),
         ("auth.change_group", ""),

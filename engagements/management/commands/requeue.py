@@ -1,31 +1,77 @@
-"""Try again now what waits for its next attempt."""
+"""Try again now: what waits for its next attempt, or people whose delivery failed."""
 
 from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from engagements import requeueing
-from engagements.choosing import people_in
+from engagements import requeueing, retrying
+from engagements.choosing import Choice, people_in
 from engagements.management.asking import add_choice, add_yes, choice, confirm
+from engagements.models import Delivery
 
 
 class Command(BaseCommand):
     help = (
-        "Lets batches that wait for their next attempt be tried at once. Each try"
-        " counts as before; a connection that asked us to wait, or whose breaker is"
-        " open, keeps its time."
+        "`waiting` lets batches that wait for their next attempt be tried at once: each"
+        " try counts as before, and a connection that asked us to wait, or whose"
+        " breaker is open, keeps its time. `failed` tries people again whose delivery"
+        " failed, in a new run for each run of theirs, with the values that the"
+        " engagement has now; each failure is taken along once."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("what", choices=["waiting", "failed"])
+        parser.add_argument(
+            "--state",
+            action="append",
+            choices=[str(state) for state in retrying.STATES],
+            help="of `failed`: only people in this state; may be given again."
+            " Default: dead",
+        )
+        parser.add_argument(
+            "--reason",
+            metavar="TEXT",
+            help="of `failed`: only those whose reason begins with it",
+        )
         add_choice(parser)
         add_yes(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         which = choice(options)
+        if options["what"] == "waiting":
+            self._waiting(which, options)
+        else:
+            self._failed(which, options)
+
+    def _waiting(self, which: Choice, options: dict[str, Any]) -> None:
         people = people_in(requeueing.waiting(which))
         if not people:
             self.stdout.write("Nobody waits for another attempt there.")
-            return
-        if confirm(self, f"Tries {people:,} people again, now.", options):
+        elif confirm(self, f"Tries {people:,} people again, now.", options):
             self.stdout.write(f"Due now: {requeueing.retry_now(which):,} batches.")
+
+    def _failed(self, which: Choice, options: dict[str, Any]) -> None:
+        states = options["state"] or [Delivery.State.DEAD]
+        deliveries = which.deliveries(*states)
+        shares = retrying.shares(deliveries)
+        for share in shares:
+            self.stdout.write(
+                f"{share.engagement}: {share.people:,} people. {share.problem}".strip()
+            )
+        possible = [share for share in shares if share.is_possible]
+        people = sum(share.people for share in possible)
+        if not people:
+            self.stdout.write("Nobody can be tried again there.")
+            return
+        ambiguous = sum(share.ambiguous for share in possible)
+        question = f"Tries {people:,} people again, in new runs." + (
+            f" Duplicates are possible for {ambiguous:,} of them: an answer to an "
+            "earlier attempt was lost."
+            if ambiguous
+            else ""
+        )
+        if confirm(self, question, options):
+            done = retrying.retry(deliveries)
+            runs = len(done.runs)
+            self.stdout.write(f"In line again: {done.people:,} people in {runs} runs.")

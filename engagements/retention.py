@@ -1,0 +1,128 @@
+"""How long is kept what was sent, and what of it goes after that.
+
+The tick calls it each time for a moment: a large heap is worked off in many ticks.
+"""
+
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.utils import timezone
+
+import externalapi.retention
+import segments.retention
+
+# What all of it may take of a tick, in seconds.
+SECONDS = 1.5
+BATCHES = 200
+ATTEMPTS = 1_000
+
+# Ids grow with the time of making, so the oldest are found without an index for it.
+OLDEST = """
+    SELECT max(id) FROM (
+        SELECT id, created_at FROM engagements_batch
+        WHERE id > %(last)s ORDER BY id LIMIT %(limit)s
+    ) b WHERE created_at < %(before)s
+"""
+# Only what has come to its end goes, and only as a whole: a batch with all that was
+# tried and with everybody in it, when the last of that is old enough. Who is uncertain
+# stays until somebody has decided, and a batch that was split as long as its parts.
+CLOSED = """
+    SELECT b.id FROM engagements_batch b
+    WHERE b.id > %(last)s AND b.id <= %(until)s AND b.created_at < %(before)s
+      AND b.state IN ('done', 'split', 'dead', 'cancelled')
+      AND NOT EXISTS (SELECT FROM engagements_batch c WHERE c.parent_id = b.id)
+      AND NOT EXISTS (
+          SELECT FROM engagements_attempt a
+          WHERE a.batch_id = b.id AND a.started_at >= %(before)s
+      )
+      AND NOT EXISTS (
+          SELECT FROM engagements_delivery d
+          WHERE d.batch_id = b.id AND d.updated_at >= %(before)s
+      )
+    ORDER BY b.id FOR UPDATE SKIP LOCKED
+"""
+DELETE_DELIVERIES = "DELETE FROM engagements_delivery WHERE batch_id = ANY(%s)"
+DELETE_ATTEMPTS = "DELETE FROM engagements_attempt WHERE batch_id = ANY(%s)"
+DELETE_BATCHES = "DELETE FROM engagements_batch WHERE id = ANY(%s)"
+CLEAR_RESPONSES = """
+    UPDATE engagements_attempt SET response_head = '' WHERE id IN (
+        SELECT id FROM engagements_attempt
+        WHERE started_at < %s AND response_head <> ''
+        ORDER BY started_at LIMIT %s FOR UPDATE SKIP LOCKED
+    )
+"""
+# Events that a payload may still be made of.
+NEEDED_EVENTS = """
+    SELECT DISTINCT d.event_id FROM engagements_batch b
+    JOIN engagements_delivery d ON d.batch_id = b.id
+    WHERE b.state IN ('pending', 'leased', 'sending', 'retry', 'uncertain')
+      AND d.event_id = ANY(%(ids)s)
+"""
+
+
+def clean(seconds: float = SECONDS) -> None:
+    """Delete what is older than the settings say, in chunks, each kind in its time.
+
+    Of what is kept for ever (0 days) nothing goes.
+    """
+    kinds: list[tuple[timedelta, Callable[[datetime, float], int]]] = [
+        (settings.RETENTION_RESPONSES, clear_responses),
+        (settings.RETENTION_DELIVERIES, clean_deliveries),
+        (settings.RETENTION_EVENTS, _clean_events),
+        (settings.RETENTION_EVENTS, segments.retention.clean_inbox),
+        (settings.RETENTION_TESTS, externalapi.retention.clean_tests),
+    ]
+    now = timezone.now()
+    for kept, clean_kind in kinds:
+        if kept:
+            clean_kind(now - kept, time.monotonic() + seconds / len(kinds))
+
+
+def clear_responses(before: datetime, deadline: float) -> int:
+    """Forget what was answered to attempts from before a time; return how many."""
+    count = 0
+    while time.monotonic() < deadline:
+        with connection.cursor() as cursor:
+            cursor.execute(CLEAR_RESPONSES, [before, ATTEMPTS])
+            cleared = int(cursor.rowcount)
+        count += cleared
+        if cleared < ATTEMPTS:
+            break
+    return count
+
+
+def clean_deliveries(before: datetime, deadline: float) -> int:
+    """Delete batches that ended before a time, with all that belongs to them.
+
+    Returns how many. In chunks, until none is left or time.monotonic() is at `deadline`.
+    """
+    count = last = 0
+    while time.monotonic() < deadline:
+        bounds: dict[str, Any] = {"last": last, "limit": BATCHES, "before": before}
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(OLDEST, bounds)
+            until = cursor.fetchone()[0]
+            if until is None:
+                break
+            cursor.execute(CLOSED, {**bounds, "until": until})
+            ids = [batch_id for (batch_id,) in cursor]
+            for statement in (DELETE_DELIVERIES, DELETE_ATTEMPTS, DELETE_BATCHES):
+                cursor.execute(statement, [ids])
+        count += len(ids)
+        last = until
+    return count
+
+
+def _clean_events(before: datetime, deadline: float) -> int:
+    return segments.retention.clean_events(before, deadline, needed_events)
+
+
+def needed_events(ids: list[int]) -> set[int]:
+    """Of these events those that somebody who waits, or is uncertain, came in with."""
+    with connection.cursor() as cursor:
+        cursor.execute(NEEDED_EVENTS, {"ids": ids})
+        return {event_id for (event_id,) in cursor}

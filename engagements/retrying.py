@@ -1,0 +1,191 @@
+"""Trying again, in a run of their own, people whose delivery failed.
+
+A failure is an end and stays one. The retry is a new run of the engagement, with just
+these people, the External API's version and the values that the engagement has now. It
+takes each failure along once: the delivery says which run tries it again.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.db import connection, transaction
+from django.db.models import Count, Q, QuerySet
+from django.utils import timezone
+
+from engagements import doorbell, lifecycle
+from engagements.models import Delivery, Engagement, Run
+from externalapi.definition import compile_version
+
+# Rejected and skipped people are tried again after their data, or the values, were
+# corrected.
+STATES = (Delivery.State.DEAD, Delivery.State.REJECTED, Delivery.State.SKIPPED)
+# A batch of one person may be the half of a half of … a full one.
+MOST_SPLITS = 8
+
+INSERT_BATCHES = """
+    WITH taken AS (
+        UPDATE engagements_delivery SET retry_id = %(run)s
+        WHERE id = ANY(%(ids)s) AND run_id = %(source)s AND retry_id IS NULL
+          AND state = ANY(%(states)s)
+        RETURNING id, profile_id, event_id, transition_id
+    ), people AS (
+        SELECT *, (row_number() OVER (ORDER BY id) - 1)::int AS n FROM taken
+    ), batches AS (
+        INSERT INTO engagements_batch (run_id, sequence, state)
+        SELECT %(run)s, n / %(size)s, 'pending' FROM people GROUP BY n / %(size)s
+        RETURNING id, sequence
+    ), deliveries AS (
+        INSERT INTO engagements_delivery
+            (run_id, profile_id, event_id, transition_id, batch_id, position, state)
+        SELECT %(run)s, p.profile_id, p.event_id, p.transition_id, b.id,
+            n %% %(size)s, 'pending'
+        FROM people p JOIN batches b ON b.sequence = n / %(size)s
+    )
+    SELECT count(*), coalesce(max(n / %(size)s) + 1, 0) FROM people
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """An engagement's part of a retry: how many people, and what may happen twice."""
+
+    engagement: Engagement
+    people: int
+    # Of them: an answer to one of their attempts was lost.
+    ambiguous: int
+    # Of them: refused, perhaps beside other objects of theirs that were taken.
+    rejected: int
+    # Why nothing can be sent for this engagement; empty where it can.
+    problem: str
+
+    @property
+    def is_possible(self) -> bool:
+        return not self.problem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retried:
+    """What a retry made."""
+
+    people: int
+    runs: tuple[Run, ...]
+
+
+def failed(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
+    """Of these deliveries those that a retry would take along."""
+    return deliveries.filter(state__in=STATES, retry=None)
+
+
+def shares(deliveries: QuerySet[Delivery]) -> list[Share]:
+    """What a retry of these deliveries would do, by engagement."""
+    rows = (
+        failed(deliveries)
+        .order_by()
+        .values_list("run__engagement")
+        .annotate(
+            people=Count("pk"),
+            ambiguous=Count("pk", filter=_was_ambiguous()),
+            rejected=Count("pk", filter=Q(state=Delivery.State.REJECTED)),
+        )
+    )
+    counts = {pk: numbers for pk, *numbers in rows}
+    return [
+        Share(
+            engagement=engagement,
+            people=people,
+            ambiguous=ambiguous,
+            rejected=rejected,
+            problem=_problem(engagement),
+        )
+        for engagement in _engagements(counts)
+        for people, ambiguous, rejected in [counts[engagement.pk]]
+    ]
+
+
+def _engagements(ids: Iterable[int]) -> QuerySet[Engagement]:
+    return (
+        Engagement.objects.filter(pk__in=ids)
+        .select_related("version__external_api", "version__connection")
+        .order_by("name")
+    )
+
+
+def _was_ambiguous() -> Q:
+    """In this batch, or in one that it is a part of."""
+    found = Q()
+    for splits in range(MOST_SPLITS):
+        found |= Q(**{f"batch{'__parent' * splits}__ambiguous_count__gt": 0})
+    return found
+
+
+def _problem(engagement: Engagement) -> str:
+    if not lifecycle.may_send_again(engagement):
+        return "It has ended. Activate it again first."
+    try:
+        compile_version(engagement.version)
+    except ValueError as e:
+        return f"Its External API cannot be read: {e}"
+    return ""
+
+
+def retry(deliveries: QuerySet[Delivery], most: int | None = None) -> Retried:
+    """Try at most `most` of these people again: one new run for each run of theirs.
+
+    Where nothing can be sent (Share.problem) they stay as they are.
+    """
+    possible = [s.engagement.pk for s in shares(deliveries) if s.is_possible]
+    chosen = failed(deliveries).filter(run__engagement__in=possible).order_by("pk")
+    by_run: dict[int, list[int]] = {}
+    for pk, run_id in chosen.values_list("pk", "run_id")[:most]:
+        by_run.setdefault(run_id, []).append(pk)
+    people, runs = 0, []
+    for run_id, ids in by_run.items():
+        run, count = _retry_run(Run.objects.get(pk=run_id), ids)
+        if run is not None:
+            runs.append(run)
+            people += count
+    return Retried(people=people, runs=tuple(runs))
+
+
+@transaction.atomic
+def _retry_run(source: Run, ids: list[int]) -> tuple[Run | None, int]:
+    """In one transaction: a run that has no batch yet would be taken for over."""
+    # Locked, so that nobody ends the engagement meanwhile.
+    engagement = Engagement.objects.select_for_update(no_key=True).get(
+        pk=source.engagement_id
+    )
+    if not lifecycle.reopen_engagement(engagement):
+        return None, 0
+    run = Run.objects.create(
+        engagement=engagement,
+        version_id=engagement.version_id,
+        values=engagement.values,
+        scheduled_for=timezone.now(),
+        state=Run.State.SENDING,
+        retry_of=source,
+    )
+    count, batches = _take_along(run, source, ids)
+    if not count:
+        # Somebody else's retry was first.
+        run.delete()
+        return None, 0
+    Run.objects.filter(pk=run.pk).update(next_sequence=batches)
+    transaction.on_commit(doorbell.ring)
+    return run, count
+
+
+def _take_along(run: Run, source: Run, ids: list[int]) -> tuple[int, int]:
+    """(people, batches)"""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            INSERT_BATCHES,
+            {
+                "run": run.pk,
+                "source": source.pk,
+                "ids": ids,
+                "states": [str(state) for state in STATES],
+                "size": compile_version(run.version).people_per_request,
+            },
+        )
+        count, batches = cursor.fetchone()
+    return int(count), int(batches)

@@ -1,0 +1,85 @@
+"""Deliveries as CSV: what the list shows, harmless in a spreadsheet, and streamed."""
+
+import csv
+from io import StringIO
+
+import pytest
+from django.urls import reverse
+
+from engagements import export
+from engagements.models import Delivery
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+
+
+def exported(client, query: str = "") -> list[dict[str, str]]:
+    answer = client.get(reverse("admin:engagements_delivery_export") + query)
+    assert answer.status_code == 200
+    assert answer["Content-Type"] == "text/csv; charset=utf-8"
+    assert answer["Content-Disposition"].startswith("attachment; filename=")
+    assert answer.streaming
+    text = b"".join(answer.streaming_content).decode("utf-8-sig")
+    return list(csv.DictReader(StringIO(text)))
+
+
+def test_a_line_says_who_where_what_and_why(admin_page):
+    person = factories.make_profile(external_id="maya", email="maya@example.com")
+    delivery = factories.make_delivery(person, state="rejected", reason="No such plan")
+    (line,) = exported(admin_page)
+    assert line["external ID"] == "maya"
+    assert line["e-mail"] == "maya@example.com"
+    assert line["engagement"] == delivery.run.engagement.name
+    assert (line["state"], line["reason"]) == ("Rejected", "No such plan")
+    assert line["changed at"].endswith("+00:00")
+
+
+def test_the_export_has_what_the_list_shows(admin_page):
+    factories.make_delivery(state="sent")
+    dead = factories.make_delivery(state="dead")
+    lines = exported(admin_page, "?state__exact=dead")
+    assert [line["delivery"] for line in lines] == [str(dead.pk)]
+
+
+@pytest.mark.parametrize(
+    ("value", "cell"),
+    [
+        ('=HYPERLINK("http://evil.example")', '\'=HYPERLINK("http://evil.example")'),
+        ("+1+1", "'+1+1"),
+        ("-2", "'-2"),
+        ("@SUM(A1)", "'@SUM(A1)"),
+        ("\t=1", "'\t=1"),
+        ("\r=1", "'\r=1"),
+        ('two\nlines, "quoted"', 'two\nlines, "quoted"'),
+        ("Zoë", "Zoë"),
+    ],
+)
+def test_a_spreadsheet_runs_nothing(admin_page, value, cell):
+    person = factories.make_profile(external_id="p")
+    factories.make_delivery(person, state="rejected", reason=value)
+    (line,) = exported(admin_page)
+    assert line["reason"] == cell
+
+
+def test_lines_come_one_after_the_other(django_assert_num_queries):
+    for _ in range(3):
+        factories.make_delivery()
+    with django_assert_num_queries(1):
+        lines = list(export.lines(Delivery.objects.all()))
+    assert len(lines) == 4
+
+
+@pytest.mark.parametrize(
+    ("permissions", "status"),
+    [
+        (("engagements.view_delivery",), 403),
+        (("engagements.export_delivery",), 403),
+        (("engagements.view_delivery", "engagements.export_delivery"), 200),
+    ],
+)
+def test_exporting_needs_its_own_permission(client, permissions, status):
+    client.force_login(factories.make_user(*permissions))
+    url = reverse("admin:engagements_delivery_export")
+    assert client.get(url).status_code == status
+    shown = client.get(reverse("admin:engagements_delivery_changelist"))
+    assert (b"Export as CSV" in shown.content) is (status == 200)

@@ -1,0 +1,257 @@
+"""What is deleted when it is old enough, in chunks, and what must stay."""
+
+import time
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from engagements import retention, tick
+from engagements.models import Attempt, Batch, Delivery, Run
+from externalapi.models import ConfigurationTest
+from segments.models import Event, InboxMessage, Membership
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+
+DAY = timedelta(days=1)
+NOW = timezone.now
+# A state of a batch that has ended → that of its people.
+ENDS = {
+    "done": "sent",
+    "dead": "dead",
+    "cancelled": "cancelled",
+    "uncertain": "uncertain",
+}
+
+
+def old_batch(state="done", people=2, age=100, changed=None, **fields) -> Batch:
+    """A batch with an attempt, made `age` days ago, its people `changed` days ago."""
+    run = fields.pop("run", None) or factories.make_run(state=Run.State.SENDING)
+    batch = factories.make_batch(
+        run, people, state=state, delivery_state=ENDS.get(state, "pending"), **fields
+    )
+    at = NOW() - (age if changed is None else changed) * DAY
+    Batch.objects.filter(pk=batch.pk).update(created_at=NOW() - age * DAY)
+    Delivery.objects.filter(batch=batch).update(updated_at=at)
+    factories.make_attempt(batch, started_at=at, response_head='{"message": "success"}')
+    return batch
+
+
+def clean(seconds: float = 10.0) -> None:
+    retention.clean(seconds)
+
+
+def left() -> tuple[int, int, int]:
+    models = (Batch, Delivery, Attempt)
+    return tuple(m.objects.count() for m in models)  # type: ignore[return-value]
+
+
+# --- Deliveries -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("state", ["done", "dead", "cancelled"])
+def test_what_ended_long_ago_goes_with_all_that_belongs_to_it(state):
+    old_batch(state)
+    kept = old_batch(state, age=80)
+    clean()
+    assert left() == (1, 2, 1)
+    assert Batch.objects.get() == kept
+
+
+@pytest.mark.parametrize("state", ["pending", "leased", "sending", "retry"])
+def test_open_work_stays_however_old_it_is(state):
+    old_batch(state, age=400)
+    clean()
+    assert left()[0] == 1
+
+
+def test_who_is_uncertain_stays_until_somebody_has_decided():
+    old_batch("uncertain", age=400)
+    clean()
+    assert left()[0] == 1
+
+
+def test_a_batch_that_waited_long_is_as_old_as_its_last_attempt():
+    old_batch(age=200, changed=10)
+    clean()
+    assert left() == (1, 2, 1)
+
+
+def test_the_ended_batches_of_a_standing_run_go_and_the_run_stays():
+    run = factories.make_run(state=Run.State.SENDING, is_standing=True)
+    old_batch(run=run)
+    young = old_batch(run=run, age=1)
+    clean()
+    assert list(Batch.objects.all()) == [young]
+    assert Run.objects.get() == run
+
+
+def test_a_batch_that_was_split_stays_as_long_as_its_parts():
+    parent = old_batch("split", age=120)
+    part = old_batch(age=80, run=parent.run, parent=parent)
+    clean()
+    assert Batch.objects.count() == 2
+
+    Batch.objects.filter(pk=part.pk).update(created_at=NOW() - 100 * DAY)
+    Attempt.objects.update(started_at=NOW() - 100 * DAY)
+    Delivery.objects.update(updated_at=NOW() - 100 * DAY)
+    clean()
+    clean()
+    assert left() == (0, 0, 0)
+
+
+def test_a_heap_is_worked_off_in_chunks_within_the_time(monkeypatch):
+    monkeypatch.setattr(retention, "BATCHES", 2)
+    run = factories.make_run(state=Run.State.SENDING)
+    for _ in range(7):
+        old_batch(run=run, people=1)
+    before = NOW() - 90 * DAY
+
+    assert retention.clean_deliveries(before, time.monotonic()) == 0
+    assert Batch.objects.count() == 7
+
+    class Clock:
+        """Time is up after two looks at it."""
+
+        looks = 0
+
+        @classmethod
+        def monotonic(cls) -> float:
+            cls.looks += 1
+            return float(cls.looks)
+
+    monkeypatch.setattr(retention, "time", Clock)
+    assert retention.clean_deliveries(before, deadline=2.5) == 4
+    assert Batch.objects.count() == 3
+    monkeypatch.undo()
+    assert retention.clean_deliveries(before, time.monotonic() + 10) == 3
+    assert left() == (0, 0, 0)
+
+
+def test_what_must_stay_does_not_keep_the_rest(monkeypatch):
+    monkeypatch.setattr(retention, "BATCHES", 2)
+    run = factories.make_run(state=Run.State.SENDING)
+    for state in ("pending", "pending", "pending", "done", "done"):
+        old_batch(state, run=run, people=1)
+    clean()
+    assert set(Batch.objects.values_list("state", flat=True)) == {"pending"}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_row_that_somebody_holds_is_left_for_the_next_time():
+    held, free = old_batch(), old_batch()
+    holder = connection.copy()
+    try:
+        with holder.cursor() as cursor:
+            cursor.execute(
+                "BEGIN; SELECT FROM engagements_batch WHERE id = %s FOR UPDATE",
+                [held.pk],
+            )
+        clean()
+        assert list(Batch.objects.all()) == [held]
+        assert not Delivery.objects.filter(batch=free.pk).exists()
+    finally:
+        holder.close()
+    clean()
+    assert left() == (0, 0, 0)
+
+
+def test_0_days_keep_for_ever(settings):
+    settings.RETENTION_DELIVERIES = settings.RETENTION_RESPONSES = timedelta(0)
+    old_batch(age=4_000)
+    clean()
+    assert left() == (1, 2, 1)
+    assert Attempt.objects.get().response_head
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_tick_cleans():
+    old_batch()
+    tick.tick()
+    assert left() == (0, 0, 0)
+
+
+# --- Answers ----------------------------------------------------------------------
+
+
+def test_answers_are_forgotten_and_attempts_stay():
+    old_batch(age=15)
+    young = old_batch(age=13)
+    clean()
+    heads = dict(Attempt.objects.values_list("batch", "response_head"))
+    assert {pk: bool(head) for pk, head in heads.items()} == {
+        pk: pk == young.pk for pk in heads
+    }
+    assert Attempt.objects.filter(status=201).count() == 2
+
+
+# --- Events, messages ---------------------------------------------------------------
+
+
+def old_event(age=400, **fields) -> Event:
+    event = factories.make_event(factories.make_profile(), **fields)
+    Event.objects.filter(pk=event.pk).update(received_at=NOW() - age * DAY)
+    return event
+
+
+def test_old_events_go_and_memberships_stay_without_them():
+    event = old_event()
+    young = old_event(age=390)
+    segment = factories.make_segment()
+    factories.enter(segment, event.profile, event)
+    clean()
+    assert list(Event.objects.all()) == [young]
+    assert Membership.objects.get().event is None
+    assert segment.transitions.get().event is None
+
+
+@pytest.mark.parametrize(("state", "stays"), [("pending", True), ("done", False)])
+def test_an_event_that_somebody_waits_with_stays(state, stays):
+    event = old_event()
+    run = factories.make_run(state=Run.State.SENDING)
+    batch = factories.make_batch(run, [event.profile], state=state)
+    batch.deliveries.update(event=event)
+    clean()
+    assert Event.objects.exists() is stays
+
+
+def test_a_page_of_somebody_whose_event_is_gone_opens(admin_page):
+    event = old_event()
+    delivery = factories.make_delivery(event.profile, event=event)
+    clean()
+    address = f"/admin/engagements/delivery/{delivery.pk}/change/"
+    assert admin_page.get(address).status_code == 200
+
+
+def test_applied_messages_go_and_waiting_ones_stay():
+    source = factories.make_source()
+    for name, applied_at in (("applied", NOW()), ("waiting", None)):
+        InboxMessage.objects.create(
+            source=source,
+            message_id=name,
+            kind="track",
+            payload={},
+            applied_at=applied_at,
+        )
+    InboxMessage.objects.update(received_at=NOW() - 400 * DAY)
+    clean()
+    assert InboxMessage.objects.get().message_id == "waiting"
+
+
+# --- Tests ------------------------------------------------------------------------
+
+
+def test_the_newest_tests_of_a_version_stay_for_they_say_something():
+    version = factories.make_version()
+    tests = [
+        factories.make_test(version, is_success=success)
+        for success in (True, True, False, False)
+    ]
+    other = factories.make_test(factories.make_version())
+    ConfigurationTest.objects.update(at=NOW() - 500 * DAY)
+    young = [factories.make_test(version, is_success=False) for _ in range(2)]
+    clean()
+    kept = set(ConfigurationTest.objects.values_list("pk", flat=True))
+    assert kept == {tests[1].pk, other.pk, *(test.pk for test in young)}

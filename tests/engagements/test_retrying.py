@@ -1,0 +1,292 @@
+"""People whose delivery failed, tried again from the list, or by a command."""
+
+from datetime import timedelta
+from io import StringIO
+
+import pytest
+from django.core.management import call_command
+from django.urls import reverse
+from django.utils import timezone
+
+from engagements import delivery, lifecycle, retrying, runs
+from engagements.models import Batch, Delivery, Engagement, Run
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+
+LIST = "/admin/engagements/delivery/"
+
+
+def failed(
+    state="dead", people=2, engagement="active", reason="", run=None, **fields
+) -> Run:
+    """A completed run in which these people failed."""
+    source: Run = run or factories.make_run(
+        factories.make_engagement(state=engagement),
+        state=Run.State.COMPLETED_WITH_ERRORS,
+    )
+    factories.make_batch(source, people, delivery_state=state, reason=reason, **fields)
+    return source
+
+
+def retry(**filters) -> retrying.Retried:
+    return retrying.retry(Delivery.objects.filter(**filters))
+
+
+def waiting(run: Run) -> list[int]:
+    """The ids of the people in the run's open batches."""
+    people = run.deliveries.filter(batch__state__in=Batch.OPEN)
+    return list(people.values_list("profile", flat=True))
+
+
+# --- The new run ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("state", ["dead", "rejected", "skipped"])
+def test_who_failed_waits_in_a_new_run_and_the_failure_stays_on_record(state):
+    source = failed(state, people=3)
+
+    done = retry()
+
+    (run,) = done.runs
+    assert (done.people, run.retry_of, run.state) == (3, source, "sending")
+    people = source.deliveries.values_list("profile", flat=True)
+    assert sorted(waiting(run)) == sorted(people)
+    assert {d.state for d in source.deliveries.all()} == {state}
+    assert {d.retry for d in source.deliveries.all()} == {run}
+
+
+@pytest.mark.parametrize("state", ["sent", "accepted_unverified", "uncertain"])
+def test_who_did_not_fail_is_not_sent_again(state):
+    failed(state)
+    assert retry() == retrying.Retried(people=0, runs=())
+
+
+def test_a_failure_is_taken_along_once():
+    failed(people=2)
+    assert retry().people == 2
+    assert retry().people == 0
+    assert Run.objects.count() == 2
+
+
+def test_who_fails_again_may_be_tried_again():
+    source = failed(people=1)
+    (again,) = retry().runs
+    person = source.deliveries.get().profile
+    again.deliveries.filter(profile=person).update(state="dead")
+    (third,) = retry().runs
+    assert third.retry_of == again
+
+
+def test_each_run_gets_a_retry_of_its_own():
+    """Two runs of one engagement may have failed for the same person."""
+    person = factories.make_profile()
+    first = failed(people=[person])
+    failed(people=[person], run=factories.make_run(first.engagement, state="completed"))
+    done = retry()
+    assert done.people == 2
+    assert {run.retry_of_id for run in done.runs} == set(
+        Run.objects.filter(retry_of=None).values_list("pk", flat=True)
+    )
+
+
+def test_each_entry_of_a_person_is_tried_again_with_its_event():
+    person = factories.make_profile()
+    event = factories.make_event(person)
+    run = failed(people=0)
+    for entry, brought_in_by in ((7, event), (9, None)):
+        batch = factories.make_batch(run, people=0, state="dead")
+        factories.make_delivery(
+            person,
+            run,
+            state="dead",
+            transition_id=entry,
+            event=brought_in_by,
+            batch=batch,
+            position=0,
+        )
+    retry()
+    batch = Batch.objects.get(run__retry_of=run)
+    people = batch.deliveries.order_by("position")
+    assert list(people.values_list("profile", "transition_id", "event")) == [
+        (person.pk, 7, event.pk),
+        (person.pk, 9, None),
+    ]
+
+
+def test_batches_are_as_large_as_the_external_api_says():
+    failed(people=80)
+    (run,) = retry().runs
+    sizes = [batch.deliveries.count() for batch in run.batches.order_by("sequence")]
+    assert sizes == [75, 5]
+    run.refresh_from_db()
+    assert run.next_sequence == 2
+
+
+def test_the_retry_has_the_values_that_the_engagement_has_now():
+    source = failed()
+    Engagement.objects.update(values={"Name of the User": "corrected"})
+    (run,) = retry().runs
+    assert run.values == {"Name of the User": "corrected"} != source.values
+
+
+def test_at_most_so_many_at_once():
+    failed(people=3)
+    assert retrying.retry(Delivery.objects.all(), most=2).people == 2
+    assert retrying.retry(Delivery.objects.all(), most=2).people == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_retry_reaches_braze_and_ends_with_its_engagement(braze, sandbox):
+    """Once-run engagements end with their run: the retry wakes them up and is the end."""
+    engagement = factories.make_engagement(
+        factories.make_segment(2),
+        factories.make_version(connection=braze),
+        values={"Name of the User": "{{ profile.nickname }}"},
+        trigger="schedule",
+    )
+    lifecycle.activate(engagement)
+    delivery.drain()
+    engagement.refresh_from_db()
+    assert (engagement.state, sandbox.summary()["users"]) == ("ended", 0)
+    assert set(Delivery.objects.values_list("state", flat=True)) == {"skipped"}
+
+    Engagement.objects.update(values={"Name of the User": "{{ profile.first_name }}"})
+    (run,) = retry().runs
+    delivery.drain()
+
+    assert sandbox.summary()["users"] == 2
+    run.refresh_from_db()
+    engagement.refresh_from_db()
+    assert (run.state, engagement.state) == ("completed", "ended")
+
+
+@pytest.mark.parametrize(
+    ("trigger", "run_state", "possible"),
+    [
+        ("schedule", "completed", True),
+        ("schedule", "cancelled", False),
+        ("on_entry", "completed", False),
+    ],
+)
+def test_where_somebody_ended_the_engagement_nothing_is_sent(
+    trigger, run_state, possible
+):
+    run = failed(engagement="ended")
+    Engagement.objects.update(trigger=trigger)
+    Run.objects.filter(pk=run.pk).update(state=run_state)
+    (share,) = retrying.shares(Delivery.objects.all())
+    assert share.is_possible is possible
+    assert bool(retry().runs) is possible
+    if not possible:
+        assert "ended" in share.problem
+
+
+def test_a_paused_engagements_retry_waits():
+    failed(engagement="paused")
+    (run,) = retry().runs
+    delivery.drain()
+    assert waiting(run)
+    runs.finish()
+    run.refresh_from_db()
+    assert run.state == "sending"
+
+
+def test_duplicates_are_possible_after_an_ambiguous_attempt_also_of_the_whole():
+    failed("dead", people=1, ambiguous_count=1)
+    run = failed("dead", people=1)
+    whole = factories.make_batch(run, 2, state="split", ambiguous_count=1)
+    failed("dead", people=2, run=run, parent=whole)
+    failed("rejected", people=4)
+    shares = retrying.shares(Delivery.objects.all())
+    assert sum(share.people for share in shares) == 8
+    assert sum(share.ambiguous for share in shares) == 3
+    assert sum(share.rejected for share in shares) == 4
+
+
+# --- The list ---------------------------------------------------------------------
+
+
+def test_the_button_is_about_what_the_list_shows(admin_page):
+    failed(people=2, reason="Gateway Timeout")
+    failed(people=3, reason="Invalid e-mail")
+    address = reverse("admin:engagements_delivery_retry") + "?why=gateway"
+    assert "<strong>2 people</strong>" in admin_page.get(address).content.decode()
+
+    answer = admin_page.post(address)
+
+    (run,) = Run.objects.exclude(retry_of=None)
+    assert answer.url == run.get_absolute_url()
+    assert len(waiting(run)) == 2
+    shown = admin_page.get(run.get_absolute_url()).content.decode()
+    assert "Tries failed people" in shown
+    again = admin_page.get(address).content.decode()
+    assert "none can be tried again" in again
+
+
+@pytest.mark.parametrize(
+    ("query", "people"),
+    [
+        ("since={hour_ago}", 1),
+        ("before={hour_ago}", 2),
+        ("state__exact=rejected", 1),
+        ("since={hour_ago}&state__exact=rejected", 0),
+        ("why=nothing", 0),
+        ("", 3),
+    ],
+)
+def test_every_filter_of_the_list_counts(admin_page, query, people):
+    failed("dead", people=1)
+    failed("dead", people=1)
+    old = failed("rejected", people=1)
+    day = timedelta(days=1)
+    dead = Delivery.objects.filter(state="dead").first()
+    assert dead is not None
+    for each in (dead, old.deliveries.get()):
+        Delivery.objects.filter(pk=each.pk).update(updated_at=timezone.now() - day)
+    hour_ago = f"{timezone.now() - timedelta(hours=1):%Y-%m-%dT%H:%M}"
+    address = f"{LIST}retry/?{query.format(hour_ago=hour_ago)}"
+    assert admin_page.get(address).context["people"] == people
+
+
+def test_a_time_that_is_none_leads_back_with_words(admin_page):
+    answer = admin_page.get(f"{LIST}retry/?since=yesterday", follow=True)
+    assert "This filter cannot be read" in answer.content.decode()
+    assert admin_page.get(f"{LIST}?since=yesterday", follow=True).status_code == 200
+
+
+def test_the_warnings_stand_with_their_numbers(admin_page):
+    failed("dead", people=2, ambiguous_count=1)
+    failed("rejected", people=3)
+    failed("dead", people=4, engagement="ended")
+    text = admin_page.get(f"{LIST}retry/").content.decode()
+    assert "Duplicates are possible for 2 of them" in text
+    assert "3 were rejected" in text
+    assert "It has ended. Activate it again first." in text
+    assert "Retry 5" in text
+
+
+# --- The command --------------------------------------------------------------------
+
+
+def requeue(*arguments: str) -> str:
+    out = StringIO()
+    call_command("requeue", "failed", *arguments, "--yes", stdout=out)
+    return out.getvalue()
+
+
+def test_the_command_takes_the_dead_unless_told_otherwise():
+    failed("dead", people=2)
+    failed("rejected", people=3)
+    assert "Tries 2 people again" in requeue()
+    assert "In line again: 3 people in 1 runs" in requeue("--state", "rejected")
+    assert "Nobody can be tried again there" in requeue("--state", "skipped")
+
+
+def test_the_command_chooses_by_engagement_time_and_reason():
+    one = failed(people=2, reason="500 Internal Server Error")
+    failed(people=3, reason="Gone")
+    assert "Nobody" in requeue("--until", "2020-01-01")
+    assert "Nobody" in requeue("--engagement", one.engagement.name, "--reason", "Gone")
+    done = requeue("--engagement", one.engagement.name, "--reason", "500")
+    assert "In line again: 2 people" in done
