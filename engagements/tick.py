@@ -19,6 +19,7 @@ from engagements import (
     workers,
 )
 from engagements.operations import samples
+from externalapi import key_rotation
 from segments import inbox, membership
 from segments.tasks import wake_inbox
 
@@ -36,6 +37,7 @@ def tick() -> bool:
         if reaped := recovery.reap():
             logger.warning("Took back %d batches whose worker went away", reaped)
         now = timezone.now()
+        key_rotation.wipe_old_keys()
         blocking.resume_with_new_keys()
         membership.refresh_due(now)
         schedule.make_due_runs(now)

@@ -57,6 +57,18 @@ class Connection(models.Model):
     key_last_four = models.CharField(max_length=4, blank=True, editable=False)
     key_version = models.PositiveIntegerField(default=0, editable=False)
     key_set_at = models.DateTimeField(null=True, editable=False)
+    # A key that waits beside the one in use, and the one that was in use before it
+    # (externalapi.key_rotation).
+    next_key_encrypted = models.TextField(blank=True, editable=False)
+    next_key_last_four = models.CharField(max_length=4, blank=True, editable=False)
+    next_key_set_at = models.DateTimeField(null=True, editable=False)
+    next_key_check = models.JSONField(default=dict, editable=False)
+    previous_key_encrypted = models.TextField(blank=True, editable=False)
+    previous_key_last_four = models.CharField(max_length=4, blank=True, editable=False)
+    previous_key_until = models.DateTimeField(null=True, editable=False)
+    # externalapi.connection_check.Check as a dict; empty: it was not checked yet.
+    last_check = models.JSONField(default=dict, editable=False)
+    checked_at = models.DateTimeField(null=True, editable=False)
     # OAuth 2: the last token, until shortly before it expires.
     token_encrypted = models.TextField(blank=True, editable=False)
     token_expires_at = models.DateTimeField(null=True, editable=False)

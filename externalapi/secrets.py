@@ -20,6 +20,8 @@ from externalapi.sign_in import TokenPlan
 # Shorter keys would make `redact` eat ordinary words, and are no keys.
 MIN_LENGTH = 8
 _SHOWS_LAST_FOUR_FROM = 12
+# Where a connection keeps keys: in use, waiting, and the one before.
+KEY_FIELDS = ("key_encrypted", "next_key_encrypted", "previous_key_encrypted")
 
 
 class SecretError(Exception):
@@ -31,11 +33,9 @@ class SecretError(Exception):
 
 def set_key(connection: Connection, key: str) -> None:
     """Store the key on the (saved) connection, counting its version up."""
-    key = key.strip()
-    sealed = orjson.dumps({"connection": connection.pk, "key": key})
     Connection.objects.filter(pk=connection.pk).update(
-        key_encrypted=_fernet().encrypt(sealed).decode(),
-        key_last_four=key[-4:] if len(key) >= _SHOWS_LAST_FOUR_FROM else "",
+        key_encrypted=seal_key(connection, key),
+        key_last_four=last_four(key),
         key_version=F("key_version") + 1,
         key_set_at=timezone.now(),
         token_encrypted="",
@@ -46,10 +46,21 @@ def set_key(connection: Connection, key: str) -> None:
 
 def read_key(connection: Connection) -> str:
     """Return the connection's key, empty where none is set; raises SecretError."""
-    if not connection.key_encrypted:
+    return open_key(connection, connection.key_encrypted)
+
+
+def seal_key(connection: Connection, key: str) -> str:
+    """Encrypt a key, bound to its connection."""
+    sealed = orjson.dumps({"connection": connection.pk, "key": key.strip()})
+    return _fernet().encrypt(sealed).decode()
+
+
+def open_key(connection: Connection, sealed: str) -> str:
+    """Return the key that is sealed, empty for an empty text; raises SecretError."""
+    if not sealed:
         return ""
     try:
-        opened = orjson.loads(_fernet().decrypt(connection.key_encrypted.encode()))
+        opened = orjson.loads(_fernet().decrypt(sealed.encode()))
     except InvalidToken as e:
         raise SecretError from e
     # A ciphertext that was copied from another row is worth nothing here.
@@ -58,16 +69,22 @@ def read_key(connection: Connection) -> str:
     return str(opened["key"])
 
 
-def rotate_key(connection: Connection) -> bool:
-    """Encrypt the stored key with the newest passphrase; raises SecretError.
+def last_four(key: str) -> str:
+    """Return what is kept of a key to tell it by; empty for a short one."""
+    key = key.strip()
+    return key[-4:] if len(key) >= _SHOWS_LAST_FOUR_FROM else ""
+
+
+def rotate_key(connection: Connection, field: str = "key_encrypted") -> bool:
+    """Encrypt a stored key with the newest passphrase; raises SecretError.
 
     False when somebody has set another key meanwhile.
     """
-    old = connection.key_encrypted
-    read_key(connection)
+    old = getattr(connection, field)
+    open_key(connection, old)
     new = _fernet().rotate(old.encode()).decode()
-    rows = Connection.objects.filter(pk=connection.pk, key_encrypted=old)
-    return bool(rows.update(key_encrypted=new))
+    rows = Connection.objects.filter(pk=connection.pk, **{field: old})
+    return bool(rows.update(**{field: new}))
 
 
 def seal_token(plan: TokenPlan, token: str) -> str:

@@ -5,9 +5,11 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
+from django.urls import URLPattern
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
+from externalapi.admin.connection_key import KeyPage
 from externalapi.connection_form import ConnectionForm
 from externalapi.models import Connection
 from externalapi.secrets import set_key
@@ -16,8 +18,10 @@ SIGN_IN = ("auth", "key_name", "username", "token_url", "client_id", "scope", "k
 
 
 @admin.register(Connection)
-class ConnectionAdmin(ModelAdmin):
+class ConnectionAdmin(KeyPage, ModelAdmin):
     form = ConnectionForm
+    change_form_template = "externalapi/connection.html"
+    object_history_template = "externalapi/history.html"
     list_display = ("name", "base_url", "key_state", "rate_plan", "used_by")
     search_fields = ("name", "base_url")
     ordering = ("name",)
@@ -70,6 +74,9 @@ class ConnectionAdmin(ModelAdmin):
             ("Rate plan", plan),
             ("Timeout", {"fields": ("timeout_seconds",)}),
         ]
+
+    def get_urls(self) -> list[URLPattern]:
+        return [*self.key_urls(), *super().get_urls()]
 
     def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         form = super().get_form(request, *args, **kwargs)

@@ -55,6 +55,7 @@ MODELS: dict[type[Model], tuple[str, str, str, str]] = {
 }
 # Further pages of a row, which show or ask and change nothing.
 PAGES = {
+    "externalapi_connection_key": "ED",
     "externalapi_externalapi_test": "MED",
     "externalapi_externalapi_versions": "MVEAD",
     "externalapi_externalapi_used": "MVEAD",

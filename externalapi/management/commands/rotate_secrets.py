@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from externalapi.models import Connection
-from externalapi.secrets import rotate_key
+from externalapi.secrets import KEY_FIELDS, rotate_key
 
 
 class Command(BaseCommand):
@@ -15,6 +15,10 @@ class Command(BaseCommand):
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        connections = Connection.objects.exclude(key_encrypted="").order_by("pk")
-        count = sum(rotate_key(connection) for connection in connections.iterator())
+        count = sum(
+            rotate_key(connection, field)
+            for connection in Connection.objects.order_by("pk").iterator()
+            for field in KEY_FIELDS
+            if getattr(connection, field)
+        )
         self.stdout.write(f"Keys encrypted again: {count}.")
