@@ -12,8 +12,8 @@ from unfold.widgets import (
 )
 
 from externalapi import bodies, body_check
-from externalapi.answer_rules import BRAZE
-from externalapi.batching import PLAN_LABELS, PLANS, BatchPlan
+from externalapi.answers_form import BatchingAndAnswers
+from externalapi.batching import BatchPlan
 from externalapi.body import BodyError, check_braces
 from externalapi.body_editor import BodyEditor
 from externalapi.braze.contract import (
@@ -31,8 +31,6 @@ from externalapi.parameters import Parameter
 from externalapi.placeholders import split_text
 from externalapi.target import split_target
 from externalapi.versions import Draft
-
-KEEP_PLAN = "kept"
 
 
 class HeadersField(forms.CharField):
@@ -62,7 +60,7 @@ class HeadersField(forms.CharField):
         return bool(self.prepare_value(initial or {}) != str(data or "").strip())
 
 
-class ExternalAPIForm(forms.ModelForm):  # type: ignore[type-arg]
+class ExternalAPIForm(BatchingAndAnswers):
     """Basic Details are the External API's, External API Details its next version's."""
 
     connection = forms.ModelChoiceField(
@@ -99,11 +97,6 @@ class ExternalAPIForm(forms.ModelForm):  # type: ignore[type-arg]
             "with or without quotes. Every name becomes a parameter when you save. "
             "A form has one field a line, as name = value."
         ),
-    )
-    batching = forms.ChoiceField(
-        choices=[*PLAN_LABELS.items(), (KEEP_PLAN, "As it is now")],
-        widget=UnfoldAdminSelectWidget,
-        help_text="How many people go into one request. Your Braze contract says it.",
     )
     parameters = ParametersField(required=False)
     note = forms.CharField(
@@ -176,6 +169,10 @@ class ExternalAPIForm(forms.ModelForm):  # type: ignore[type-arg]
             "body",
             "batching",
         )
+        self.check_rules(cleaned)
+        if "body" in cleaned:
+            tree = bodies.parse(cleaned.get("body_kind", "json"), cleaned["body"])
+            self.check_batching(cleaned, tree)
         if not self.errors and all(name in cleaned for name in needed):
             self.draft = self._draft(cleaned)
             self._check(cleaned)
@@ -202,12 +199,8 @@ class ExternalAPIForm(forms.ModelForm):  # type: ignore[type-arg]
             identifier=cleaned.get("channel_identifier")
             or self.instance.channel_identifier,
             is_braze=connection is None or is_braze(connection.base_url),
-            limit=_limit(self._plan(cleaned)),
+            limit=_limit(self.plan(cleaned)),
         )
-
-    def _plan(self, cleaned: Mapping[str, Any]) -> BatchPlan:
-        known = PLANS.get(cleaned.get("batching", ""))
-        return known or self.initial.get("plan") or BatchPlan()
 
     def _draft(self, cleaned: Mapping[str, Any]) -> Draft:
         path, query = split_target(cleaned["path"])
@@ -230,8 +223,8 @@ class ExternalAPIForm(forms.ModelForm):  # type: ignore[type-arg]
             body_kind=cleaned["body_kind"],
             body=cleaned["body"],
             parameters=tuple(found),
-            **self._plan(cleaned).fields(),
-            answer_rules=self.initial.get("rules", BRAZE).to_dict(),
+            **self.plan(cleaned).fields(),
+            answer_rules=self.rules(cleaned).to_dict(),
         )
 
     def _known(self) -> list[Parameter]:

@@ -12,14 +12,15 @@ from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
+from externalapi import answers_form
 from externalapi.admin.body_check import BodyCheck
 from externalapi.admin.files import FilePages, download
 from externalapi.admin.life import LifePages
 from externalapi.admin.status import STATUS_TONES, StatusFilter
 from externalapi.admin.test_cases import TestCasePages
-from externalapi.batching import plan_code
+from externalapi.batching import PLANS
 from externalapi.changes import in_words
-from externalapi.forms import KEEP_PLAN, ExternalAPIForm
+from externalapi.forms import ExternalAPIForm
 from externalapi.models import (
     ConfigurationTest,
     ExternalAPI,
@@ -40,7 +41,6 @@ DETAILS = (
     "headers",
     "body_kind",
     "body",
-    "batching",
 )
 
 
@@ -136,6 +136,10 @@ class ExternalAPIAdmin(TestCasePages, LifePages, FilePages, BodyCheck, ModelAdmi
         fieldsets: list[tuple[str | None, dict[str, Any]]] = [
             ("Basic Details", {"fields": basic}),
             ("External API Details", {"fields": DETAILS}),
+            (
+                "Batching and answers",
+                {"fields": answers_form.FIELDS, "classes": ["collapse"]},
+            ),
         ]
         if obj is not None or self._preset(request):
             fieldsets.append(("Parameters", {"fields": ("parameters",)}))
@@ -151,7 +155,7 @@ class ExternalAPIAdmin(TestCasePages, LifePages, FilePages, BodyCheck, ModelAdmi
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         initial: dict[str, Any] = super().get_changeform_initial_data(request)
         initial.setdefault("headers", {"Content-Type": "application/json"})
-        initial.setdefault("batching", "braze_75_combined")
+        initial.setdefault("plan", PLANS["braze_75_combined"])
         if preset := self._preset(request):
             initial |= _preset_initial(preset)
         return initial
@@ -267,7 +271,6 @@ def _version_initial(version: ExternalAPIVersion) -> dict[str, Any]:
         "body": version.body,
         "plan": version.plan,
         "rules": version.rules,
-        "batching": plan_code(version.plan) or KEEP_PLAN,
         "parameters": list(version.read_parameters()),
     }
 
@@ -285,7 +288,6 @@ def _preset_initial(preset: Preset) -> dict[str, Any]:
         "body": preset.body,
         "plan": preset.plan,
         "rules": preset.rules,
-        "batching": plan_code(preset.plan) or KEEP_PLAN,
         "parameters": list(preset.parameters),
     }
 

@@ -20,7 +20,7 @@ def test_an_external_api_is_added_from_the_preset_and_tested(
     page.get_by_role("button", name="Save", exact=True).click()
 
     expect(page.get_by_role("heading", name="Test API", exact=True)).to_be_visible()
-    page.get_by_label("External ID").fill("from-the-browser")
+    page.get_by_role("textbox", name="External ID").fill("from-the-browser")
     page.get_by_label("Name of the User").fill("Ada")
     page.get_by_label("Product ID").fill("p-7")
     expect(page.locator("[data-mirror]")).to_have_text("from-the-browser")

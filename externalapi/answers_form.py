@@ -1,0 +1,189 @@
+"""The form's part "Batching and answers": what a preset fills in and few people change."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from unfold.widgets import (
+    UnfoldAdminIntegerFieldWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextInputWidget,
+)
+
+from externalapi.answer_rules import BRAZE, GENERIC, AnswerRules
+from externalapi.batching import MAX_BYTES, PLAN_LABELS, PLANS, BatchPlan, plan_code
+from externalapi.parameters import JSON
+from externalapi.placeholders import whole_name
+
+OWN = "own"
+RULES: Mapping[str, AnswerRules] = {"braze": BRAZE, "http": GENERIC}
+RULE_LABELS = {
+    "braze": "As Braze does: a 2xx with the message success",
+    "http": "Plain HTTP: any 2xx has taken the request",
+    OWN: "By the rules below",
+}
+# A rule's field on the page, in order; `permission` stands by itself.
+RULE_FIELDS = (
+    "success_statuses",
+    "success_path",
+    "success_values",
+    "errors_path",
+    "errors_array",
+    "errors_index",
+    "errors_message",
+    "retry_statuses",
+    "refused_statuses",
+    "wait_headers",
+)
+LISTS = frozenset({"success_values", "wait_headers"})
+BATCH_FIELDS = ("batch_arrays", "batch_each", "batch_combined", "batch_bytes")
+FIELDS = ("batching", *BATCH_FIELDS, "answers", *RULE_FIELDS, "permission")
+
+
+def _text(label: str, help_text: str) -> forms.CharField:
+    return forms.CharField(
+        label=label,
+        required=False,
+        max_length=1024,
+        help_text=help_text,
+        widget=UnfoldAdminTextInputWidget(
+            attrs={"spellcheck": "false", "autocomplete": "off"}
+        ),
+    )
+
+
+def _number(
+    label: str, help_text: str = "", least: int = 1, most: int = 100_000
+) -> forms.IntegerField:
+    return forms.IntegerField(
+        label=label,
+        required=False,
+        help_text=help_text,
+        widget=UnfoldAdminIntegerFieldWidget(),
+        min_value=least,
+        max_value=most,
+    )
+
+
+class BatchingAndAnswers(forms.ModelForm):  # type: ignore[type-arg]
+    """A named plan or reading fills its fields; "below" takes what is in them."""
+
+    batching = forms.ChoiceField(
+        choices=[*PLAN_LABELS.items(), (OWN, "By the limits below")],
+        widget=UnfoldAdminSelectWidget,
+        help_text="How many people go into one request. Your Braze contract says it.",
+    )
+    batch_arrays = _text(
+        "Arrays that are merged",
+        "Names in the body with commas; none sends one by one.",
+    )
+    batch_each = _number("Objects in each array")
+    batch_combined = _number("Objects together")
+    batch_bytes = _number(
+        "Bytes of a request", f"Empty: {MAX_BYTES:,}.", least=1_000, most=50_000_000
+    )
+    answers = forms.ChoiceField(
+        label="Answers are read",
+        required=False,
+        choices=list(RULE_LABELS.items()),
+        widget=UnfoldAdminSelectWidget,
+    )
+    success_statuses = _text("Statuses of a success", "For example 200-299, 304.")
+    success_path = _text(
+        "Success stands at", "A path in the answer's JSON, as data.status."
+    )
+    success_values = _text("Words of a success", "With commas; none means any.")
+    errors_path = _text("Refused objects stand at", "A path to a list, as errors.")
+    errors_array = _text("Name of its array", "Empty where only one can be meant.")
+    errors_index = _text("Name of its index", "It counts from 0.")
+    errors_message = _text("Name of its reason", "")
+    retry_statuses = _text("Statuses to try again", "Beside HTTP's own, as 503.")
+    refused_statuses = _text("Statuses that refuse", "Beside HTTP's own, as 422.")
+    wait_headers = _text("Headers that ask to wait", "With commas; the first counts.")
+    permission = _text("Permission of the key", "Named where a key is not accepted.")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Who may only look has no form, and so none of these.
+        if "batching" in self.fields:
+            self._begin()
+
+    def _begin(self) -> None:
+        plan: BatchPlan = self.initial.get("plan") or BatchPlan()
+        rules: AnswerRules = self.initial.get("rules") or BRAZE
+        begun = {
+            **plan.fields(),
+            **rules.to_dict(),
+            "batch_arrays": ", ".join(plan.arrays),
+            "batching": plan_code(plan) or OWN,
+            "answers": rules_code(rules),
+        }
+        for name in LISTS:
+            begun[name] = ", ".join(begun[name])
+        self.initial = {**begun, **self.initial}
+
+    def plan(self, cleaned: Mapping[str, Any]) -> BatchPlan:
+        """The plan of what is typed, valid or not."""
+        known = PLANS.get(cleaned.get("batching", ""))
+        if known is not None:
+            return known
+        return BatchPlan(
+            arrays=tuple(_names(cleaned.get("batch_arrays") or "")),
+            each=cleaned.get("batch_each"),
+            combined=cleaned.get("batch_combined"),
+            max_bytes=cleaned.get("batch_bytes") or MAX_BYTES,
+        )
+
+    def rules(self, cleaned: Mapping[str, Any]) -> AnswerRules:
+        """The rules of what is typed; raises ValueError with a sentence."""
+        permission = cleaned.get("permission") or ""
+        known = RULES.get(cleaned.get("answers") or "braze")
+        typed = known.to_dict() if known else _typed(cleaned)
+        return AnswerRules.from_dict({**typed, "permission": permission})
+
+    def check_batching(self, cleaned: Mapping[str, Any], tree: JSON) -> None:
+        """Say at its field what own limits cannot do with this body."""
+        if cleaned.get("batching") != OWN:
+            return
+        plan = self.plan(cleaned)
+        if plan.arrays and plan.each is None and plan.combined is None:
+            self.add_error("batch_combined", "Say how many objects a request takes.")
+        if not plan.arrays and (plan.each or plan.combined):
+            self.add_error("batch_arrays", "Name the arrays that are counted.")
+        for name in plan.arrays:
+            there = tree.get(name) if isinstance(tree, dict) else None
+            if not isinstance(there, list) and whole_name(there) is None:
+                self.add_error("batch_arrays", f"“{name[:40]}” is no list in the body.")
+
+    def check_rules(self, cleaned: Mapping[str, Any]) -> None:
+        """Say at its field which own rule cannot be."""
+        if cleaned.get("answers") != OWN:
+            return
+        for name in (*RULE_FIELDS, "permission"):
+            try:
+                AnswerRules.from_dict({name: _value(name, cleaned)})
+            except ValueError as e:
+                text = str(e)
+                self.add_error(name, ValidationError(f"{text[:1].upper()}{text[1:]}."))
+        if not str(cleaned.get("success_statuses") or "").strip():
+            self.add_error("success_statuses", "Say which statuses are a success.")
+
+
+def rules_code(rules: AnswerRules) -> str:
+    """Return the code of a known reading, whatever permission goes with it."""
+    said = {**rules.to_dict(), "permission": ""}
+    return next((code for code, one in RULES.items() if one.to_dict() == said), OWN)
+
+
+def _typed(cleaned: Mapping[str, Any]) -> dict[str, JSON]:
+    return {name: _value(name, cleaned) for name in RULE_FIELDS}
+
+
+def _value(name: str, cleaned: Mapping[str, Any]) -> JSON:
+    text = str(cleaned.get(name) or "")
+    return [*_names(text)] if name in LISTS else text
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
