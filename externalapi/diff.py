@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import zip_longest
 
-# Two lines that have less in common than this are one gone and one new.
+# In two lines that have less in common than this, no single words are marked.
 SIMILAR = 0.4
 # Comparing the words of longer lines costs more than anybody would read.
 MAX_LINE = 2_000
@@ -55,7 +55,7 @@ def _rows(before: Sequence[str], after: Sequence[str]) -> Iterator[Row]:
             if kind == "equal":
                 yield _same(before[i], i, j)
             else:
-                yield from _different(before, after, i, j)
+                yield _different(before, after, i, j)
 
 
 def _same(line: str, i: int, j: int) -> Row:
@@ -71,40 +71,35 @@ def _same(line: str, i: int, j: int) -> Row:
 
 def _different(
     before: Sequence[str], after: Sequence[str], i: int | None, j: int | None
-) -> Iterator[Row]:
-    if i is not None and j is not None and (pair := diff_words(before[i], after[j])):
-        yield Row(
-            kind="changed",
-            before=pair[0],
-            after=pair[1],
-            before_number=i + 1,
-            after_number=j + 1,
-        )
-        return
+) -> Row:
+    if i is not None and j is not None:
+        old, new = diff_words(before[i], after[j])
+        numbers = {"before_number": i + 1, "after_number": j + 1}
+        return Row(kind="changed", before=old, after=new, **numbers)
     if i is not None:
-        pieces = (Piece(text=before[i], is_changed=True),)
-        yield Row(kind="removed", before=pieces, before_number=i + 1)
-    if j is not None:
-        pieces = (Piece(text=after[j], is_changed=True),)
-        yield Row(kind="added", after=pieces, after_number=j + 1)
+        return Row(kind="removed", before=_whole(before[i]), before_number=i + 1)
+    assert j is not None
+    return Row(kind="added", after=_whole(after[j]), after_number=j + 1)
 
 
-def diff_words(
-    before: str, after: str
-) -> tuple[tuple[Piece, ...], tuple[Piece, ...]] | None:
-    """Return both lines with their changed words marked; None: too little is alike."""
+def diff_words(before: str, after: str) -> tuple[tuple[Piece, ...], tuple[Piece, ...]]:
+    """Return both lines with their changed words marked: all, where little is alike."""
     if max(len(before), len(after)) > MAX_LINE:
-        return None
+        return _whole(before), _whole(after)
     old, new = _WORDS.findall(before), _WORDS.findall(after)
     matcher = SequenceMatcher(None, old, new, autojunk=False)
     if matcher.ratio() < SIMILAR:
-        return None
+        return _whole(before), _whole(after)
     left, right = [], []
     for kind, i1, i2, j1, j2 in matcher.get_opcodes():
         is_changed = kind != "equal"
         left.append(Piece(text="".join(old[i1:i2]), is_changed=is_changed))
         right.append(Piece(text="".join(new[j1:j2]), is_changed=is_changed))
     return _filled(left), _filled(right)
+
+
+def _whole(line: str) -> tuple[Piece, ...]:
+    return (Piece(text=line, is_changed=True),)
 
 
 def _filled(pieces: list[Piece]) -> tuple[Piece, ...]:

@@ -69,13 +69,15 @@ class ShownTest:
             return "neutral"
         if self.test.is_success:
             return "success"
-        outcome = self.response.get("outcome", "")
-        return "warning" if outcome == "sent" else TONES.get(outcome, "danger")
+        if self._is_partly_refused:
+            return "warning"
+        return TONES.get(self.response.get("outcome", ""), "danger")
 
     @property
     def badge(self) -> str:
         if status := self.response.get("status"):
-            return f"{status} {self.response['phrase']}".strip()
+            partly = ", partly refused" if self._is_partly_refused else ""
+            return f"{status} {self.response['phrase']}".strip() + partly
         if not self.response:
             return "Not finished"
         is_built = self.response["outcome"] != records.NOT_BUILT
@@ -136,6 +138,11 @@ class ShownTest:
         return max(moment - self.test.at - took, timedelta(0))
 
     @property
+    def _is_partly_refused(self) -> bool:
+        is_sent = self.response.get("outcome") == "sent"
+        return is_sent and bool(self.response.get("has_errors"))
+
+    @property
     def _timing(self) -> Mapping[str, Any]:
         return self.response.get("timing") or {}
 
@@ -149,7 +156,7 @@ def _phases(timing: Mapping[str, Any]) -> Iterator[Phase]:
             yield _phase(name, label, ms, spent, total)
             spent += ms
     if spent and total > spent:
-        yield _phase("rest", "The rest", total - spent, spent, total)
+        yield _phase("rest", "Preparing and reading", total - spent, spent, total)
 
 
 def _phase(name: str, label: str, ms: float, start: float, total: float) -> Phase:

@@ -29,10 +29,9 @@ def test_a_changed_word_is_marked_within_its_line():
     ]
 
 
-def test_lines_that_have_nothing_in_common_are_one_gone_and_one_new():
+def test_lines_that_have_nothing_in_common_are_marked_as_a_whole():
     assert shown("first_name", "a completely different line") == [
-        ("removed", "[first_name]", None),
-        ("added", None, "[a completely different line]"),
+        ("changed", "[first_name]", "[a completely different line]"),
     ]
 
 
@@ -58,7 +57,9 @@ def test_only_what_is_near_a_difference_is_kept():
 
 
 def test_very_long_lines_are_not_compared_word_by_word():
-    assert diff_words("x " * 2_000, "y " * 2_000) is None
+    before, after = diff_words("x " * 2_000 + "a", "x " * 2_000 + "b")
+    assert [len(before), len(after)] == [1, 1]
+    assert before[0].is_changed
 
 
 def test_the_table_marks_by_sign_as_well_as_by_colour_and_escapes():
