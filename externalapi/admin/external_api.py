@@ -16,6 +16,7 @@ from externalapi import answers_form
 from externalapi.admin.body_check import BodyCheck
 from externalapi.admin.files import FilePages, download
 from externalapi.admin.life import LifePages
+from externalapi.admin.paste import PastePage, pasted_preset
 from externalapi.admin.status import STATUS_TONES, StatusFilter
 from externalapi.admin.test_cases import TestCasePages
 from externalapi.batching import PLANS
@@ -45,7 +46,9 @@ DETAILS = (
 
 
 @admin.register(ExternalAPI)
-class ExternalAPIAdmin(TestCasePages, LifePages, FilePages, BodyCheck, ModelAdmin):
+class ExternalAPIAdmin(
+    TestCasePages, LifePages, FilePages, BodyCheck, PastePage, ModelAdmin
+):
     form = ExternalAPIForm
     list_display = (
         "name",
@@ -141,7 +144,8 @@ class ExternalAPIAdmin(TestCasePages, LifePages, FilePages, BodyCheck, ModelAdmi
                 {"fields": answers_form.FIELDS, "classes": ["collapse"]},
             ),
         ]
-        if obj is not None or self._preset(request):
+        has_parameters = "parameters-count" in request.POST
+        if obj is not None or self._preset(request) or has_parameters:
             fieldsets.append(("Parameters", {"fields": ("parameters",)}))
         if obj is not None:
             fieldsets.append(("For the history", {"fields": ("note",)}))
@@ -250,7 +254,8 @@ class ExternalAPIAdmin(TestCasePages, LifePages, FilePages, BodyCheck, ModelAdmi
 
     def get_urls(self) -> list[URLPattern]:
         pages = [*self.test_api_urls(), *self.life_urls(), *self.body_check_urls()]
-        return [*pages, *self.file_urls(), *super().get_urls()]
+        pages += [*self.file_urls(), *self.paste_urls()]
+        return [*pages, *super().get_urls()]
 
     def _can_save(self, request: HttpRequest, obj: ExternalAPI | None) -> bool:
         if obj is None:
@@ -258,7 +263,7 @@ class ExternalAPIAdmin(TestCasePages, LifePages, FilePages, BodyCheck, ModelAdmi
         return bool(self.has_change_permission(request, obj))
 
     def _preset(self, request: HttpRequest) -> Preset | None:
-        return PRESETS.get(request.GET.get("preset", ""))
+        return pasted_preset(request) or PRESETS.get(request.GET.get("preset", ""))
 
 
 def _version_initial(version: ExternalAPIVersion) -> dict[str, Any]:

@@ -8,8 +8,9 @@ from urllib.parse import parse_qsl
 
 from externalapi.body import BodyError, parse_body
 from externalapi.layout import formatted
-from externalapi.pasted.imported import Auth, BodyKind, Imported
+from externalapi.pasted.imported import BodyKind, Imported
 from externalapi.pasted.request import is_gap, is_secret_field
+from externalapi.sign_in import Auth
 
 _JSON_TYPE = "application/json"
 _FORM_TYPE = "application/x-www-form-urlencoded"
@@ -31,7 +32,7 @@ def with_body(
     kind = _kind(found, data, is_form=bool(fields), is_json=is_json)
     match kind:
         case BodyKind.JSON:
-            return _with_json(found, data)
+            return _with_json(found, data, was_said=is_json)
         case BodyKind.FORM:
             return _with_form(found, fields or parse_qsl(data, True), bool(fields))
     return replace(found, body=data, body_kind=kind)
@@ -59,7 +60,8 @@ def _content_type(found: Imported) -> str:
     return ""
 
 
-def _with_json(found: Imported, text: str) -> Imported:
+def _with_json(found: Imported, text: str, *, was_said: bool) -> Imported:
+    """Return it with a JSON body, laid out; `was_said`: the command said it is JSON."""
     found = _without_key(replace(found, body_kind=BodyKind.JSON), text)
     notes = list(found.notes)
     body = found.body
@@ -70,13 +72,13 @@ def _with_json(found: Imported, text: str) -> Imported:
         if body != found.body:
             notes.append("A comma after the last value is taken out: JSON has none.")
     try:
-        body = formatted(body) if "\n" not in body.strip() else body
-        parse_body(body)
+        body = formatted(body)
     except BodyError as e:
         notes.append(f"The body is not JSON yet. Correct it in the editor. {e}")
     if _content_type(found) in ("", _FORM_TYPE):
-        notes.append("The body is JSON, so Content-Type becomes application/json.")
         found = replace(found, headers=_typed(found, _JSON_TYPE))
+        if not was_said:
+            notes.append("The body is JSON, so Content-Type becomes application/json.")
     return replace(found, body=body, notes=tuple(notes))
 
 
@@ -91,7 +93,12 @@ def _without_key(found: Imported, text: str) -> Imported:
         return replace(found, body=text)
     left = _without_last_commas(_KEY_IN_BODY.sub("", text))
     note = f"“{key[1]}” is taken out of the body: the connection signs in."
-    found = replace(found, body=left, notes=(*found.notes, note))
+    found = replace(
+        found,
+        body=left,
+        notes=(*found.notes, note),
+        secrets=(*found.secrets, key[2]),
+    )
     if found.auth is not Auth.NONE:
         return found
     secret = "" if is_gap(key[2]) else key[2]
@@ -102,9 +109,11 @@ def _with_form(
     found: Imported, fields: Sequence[tuple[str, str]], is_multipart: bool
 ) -> Imported:
     kept: dict[str, str] = {}
+    secrets = list(found.secrets)
     notes = list(found.notes)
     for name, value in fields:
         if is_secret_field(name):
+            secrets.append(value)
             notes.append(f"The field “{name}” is left out: the connection signs in.")
         elif name in kept:
             notes.append(f"The field “{name}” came twice; the first one stays.")
@@ -117,6 +126,7 @@ def _with_form(
         body=json.dumps(kept, indent=2, ensure_ascii=False) + "\n",
         body_kind=BodyKind.FORM,
         headers=_typed(found, _FORM_TYPE),
+        secrets=tuple(secrets),
         notes=tuple(notes),
     )
 

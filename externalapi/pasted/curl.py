@@ -11,8 +11,9 @@ from urllib.parse import quote_plus
 
 from externalapi.pasted import shell
 from externalapi.pasted.body import with_body
-from externalapi.pasted.imported import Auth, Imported, PasteError, short
+from externalapi.pasted.imported import Imported, PasteError, short
 from externalapi.pasted.request import Credential, PastedRequest, definition_of
+from externalapi.sign_in import Auth
 
 MAX_CHARS = 200_000
 

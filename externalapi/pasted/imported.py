@@ -8,20 +8,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from externalapi.parameters import Parameter, ParameterType
+from externalapi.sign_in import Auth
 
 
 class PasteError(ValueError):
     """What was pasted cannot become an External API; the text says what to do."""
-
-
-class Auth(StrEnum):
-    """How the request signed in; the codes are those of a connection's ways."""
-
-    NONE = "none"
-    BEARER = "bearer"
-    BASIC = "basic"
-    HEADER = "header"
-    QUERY = "query"
 
 
 class BodyKind(StrEnum):
@@ -55,7 +46,7 @@ class Suggestion:
 class Imported:
     """A definition as pasted: `query` in order, `body` a text whatever its kind.
 
-    A form's body is JSON too: an object of its fields. `auth_name` names the header
+    Headers and values are as they were; a form's body is an object of its fields. `auth_name` names the header
     or the query field of the secret, `username` is of basic; `secret` is empty where
     there was none, or only a word for it. `notes` say what was left out or changed,
     and why.
@@ -74,6 +65,8 @@ class Imported:
     auth_name: str = ""
     username: str = ""
     secret: str = field(default="", repr=False)
+    # Every secret as it is written in what was pasted, to be taken out of it.
+    secrets: tuple[str, ...] = field(default=(), repr=False)
     parameters: tuple[Parameter, ...] = ()
     notes: tuple[str, ...] = ()
 

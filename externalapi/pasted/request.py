@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
-from externalapi.pasted.imported import Auth, Imported, PasteError, short
+from externalapi.pasted.imported import Imported, PasteError, short
 from externalapi.placeholders import find
+from externalapi.sign_in import Auth
 
 METHODS = ("POST", "GET", "PUT", "PATCH", "DELETE")
 
@@ -46,6 +47,8 @@ class Credential:
     name: str = ""
     username: str = ""
     secret: str = field(default="", repr=False)
+    # As it stands in what was pasted, where that is another text.
+    written: str = field(default="", repr=False)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -75,7 +78,6 @@ def definition_of(request: PastedRequest) -> Imported:
             "The others are left out."
         )
     return Imported(
-        name=f"{request.method} {path}"[:255],
         method=request.method,
         base_url=base_url,
         path=path,
@@ -85,6 +87,7 @@ def definition_of(request: PastedRequest) -> Imported:
         auth_name=first.name,
         username="" if is_gap(first.username) else first.username,
         secret="" if is_gap(first.secret) else first.secret,
+        secrets=tuple(one.written or one.secret for one in credentials if one.secret),
         notes=tuple(dict.fromkeys(request.notes)),
     )
 
@@ -125,6 +128,7 @@ def _cut(request: PastedRequest) -> tuple[str, str, list[str], Credential]:
         auth=Auth.BASIC if user else Auth.NONE,
         username=unquote(name),
         secret=unquote(password),
+        written=password,
     )
     return base_url, path or "/", [query, *request.query], signs_in
 
@@ -150,7 +154,9 @@ def _query(
         if not name:
             continue
         if is_secret_field(name):
-            credentials.append(Credential(auth=Auth.QUERY, name=name, secret=value))
+            credentials.append(
+                Credential(auth=Auth.QUERY, name=name, secret=value, written=text)
+            )
         else:
             fields.append((name, value))
     return fields
@@ -204,4 +210,6 @@ def _basic(encoded: str) -> Credential:
     except ValueError:
         return Credential(auth=Auth.BASIC)
     username, _, password = text.partition(":")
-    return Credential(auth=Auth.BASIC, username=username, secret=password)
+    return Credential(
+        auth=Auth.BASIC, username=username, secret=password, written=encoded
+    )

@@ -112,6 +112,7 @@ SITE = {
     "externalapi_externalapi_import": "MED",
     "engagements_delivery_retry": "VED",
     "engagements_delivery_export": "MD",
+    "externalapi_externalapi_paste": "MED",
 }
 # Reached by other tests: signing in and out, the preview, what the Test API page
 # compares and sends, and Django's own machinery.

@@ -105,5 +105,7 @@
     watchLevels();
     mirrorValues();
     showBusy();
+    // What was understood of a pasted command is what the press was for.
+    document.querySelector("[data-understood]")?.focus();
   });
 })();
