@@ -158,7 +158,7 @@ def test_the_inputs_are_filled_from_a_person(
     factories.make_people(2)
     page.goto(test_page)
     page.get_by_text("Fill from a person").click()
-    search = page.get_by_role("searchbox", name="The beginning of")
+    search = page.get_by_role("searchbox", name="How the person")
     search.fill("nobody")
     search.press("Enter")
     expect(page.get_by_text("Nobody is found.")).to_be_visible()
