@@ -13,7 +13,8 @@ from tests.faults.workers import beat, wait_until, worker
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-PEOPLE = 1_500
+# More than fifty moments can send: each at most two handfuls of two processes.
+PEOPLE = 6_600
 MOMENTS = 50
 # A random one each time, so that a failure is new; its text says which to set here.
 SEED = random.SystemRandom().randrange(1_000_000)
