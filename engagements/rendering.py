@@ -3,21 +3,24 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from engagements import shortcuts
 from engagements.personalization import (
     MISSING,
     PersonalizationError,
     Value,
     compile_value,
 )
+from engagements.shortcuts import Context, Source
 from externalapi.definition import (
     CompiledDefinition,
     InvalidParameterError,
     MissingParameterError,
+    Reader,
     Rendered,
     compile_version,
 )
 from externalapi.models import ExternalAPIVersion
-from externalapi.parameters import JSON
+from externalapi.parameters import JSON, Level
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,21 +39,26 @@ class Recipe:
     """An External API's version with an engagement's values, compiled once a run."""
 
     definition: CompiledDefinition
-    values: Mapping[str, Value]
+    # Parameter name → what gives its value for one person.
+    sources: Mapping[str, Source]
     channel_identifier: str
 
-    def render(self, context: Mapping[str, object]) -> Rendered | Skip:
-        """The request parts of one person, or why there are none."""
-        profile = context["profile"]
-        assert isinstance(profile, Mapping)
-        identifier = profile.get(self.channel_identifier)
-        if not identifier:
+    def render(self, context: Context) -> Rendered | Skip:
+        """The request parts of one person, or why there are none.
+
+        `context["profile"]` and `context["event"]` come from the database.
+        """
+        if not context["profile"].get(self.channel_identifier):
             return Skip(
                 code="no_identifier",
                 message=f"The person has no {self.channel_identifier}.",
             )
         try:
-            return self.definition.render(self._filled(context, identifier))
+            read = {}
+            for name, source in self.sources.items():
+                if (value := source(context)) is not None:
+                    read[name] = value
+            return self.definition.fill(read)
         except PersonalizationError as e:
             return Skip(code="template_error", message=str(e))
         except MissingParameterError as e:
@@ -61,25 +69,57 @@ class Recipe:
             # One person's odd data must not stop the other 74.
             return Skip(code="template_error", message=f"{type(e).__name__}: {e}")
 
-    def _filled(
-        self, context: Mapping[str, object], identifier: JSON
-    ) -> dict[str, JSON]:
-        filled: dict[str, JSON] = {}
-        for name, value in self.values.items():
-            result = value.evaluate(context)
-            if result is not MISSING and result != "":
-                filled[name] = result
-        for parameter in self.definition.identifier_parameters:
-            filled[parameter.name] = identifier
-        return filled
-
 
 def compile_recipe(version: ExternalAPIVersion, values: Mapping[str, str]) -> Recipe:
     """Compile a version and an engagement's values; raise PersonalizationError."""
     definition = compile_version(version)
-    wanted = {parameter.name for parameter in definition.engagement_parameters}
+    identifier = version.external_api.channel_identifier
     return Recipe(
         definition=definition,
-        values={n: compile_value(v) for n, v in values.items() if n in wanted},
-        channel_identifier=version.external_api.channel_identifier,
+        sources={
+            reader.parameter.name: _source(reader, values, identifier)
+            for reader in definition.readers
+        },
+        channel_identifier=identifier,
     )
+
+
+def _source(reader: Reader, values: Mapping[str, str], identifier: str) -> Source:
+    """What gives a parameter's value: the value itself, or None where there is none."""
+    name, level = reader.parameter.name, reader.parameter.level
+    if level == Level.FIXED or (level == Level.ENGAGEMENT and name not in values):
+        return lambda context: reader.read({})
+    if level == Level.IDENTIFIER:
+        slow = _identifier(reader, identifier)
+        return shortcuts.through(("profile", identifier), reader, slow)
+    value = compile_value(values[name])
+    return shortcuts.through(
+        value.path,
+        reader,
+        _evaluated(reader, value),
+        has_default=value.has_default,
+        fallback=_fallback(reader, value),
+    )
+
+
+def _identifier(reader: Reader, identifier: str) -> Source:
+    name = reader.parameter.name
+    return lambda context: reader.read({name: context["profile"][identifier]})
+
+
+def _evaluated(reader: Reader, value: Value) -> Source:
+    name = reader.parameter.name
+
+    def source(context: Context) -> JSON:
+        result = value.evaluate(context)
+        return reader.read({} if result is MISSING else {name: result})
+
+    return source
+
+
+def _fallback(reader: Reader, value: Value) -> JSON:
+    """What a person without anything at the value's path gets, if anything at all."""
+    try:
+        return reader.read({reader.parameter.name: value.default})
+    except ValueError:
+        return None

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from externalapi import bodies
 from externalapi.answer_rules import AnswerRules
@@ -32,8 +33,7 @@ __all__ = [
 _OPERATORS = frozenset({"inc", "add", "remove", "$add", "$remove", "$update"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rendered:
+class Rendered(NamedTuple):
     """What one person's values make of a definition. Read-only: parts are shared."""
 
     path: str
@@ -59,7 +59,7 @@ class CompiledDefinition:
     sign_in: SignIn
     timeout_seconds: int | None
     rules: AnswerRules
-    _readers: tuple["_Reader", ...]
+    readers: tuple["Reader", ...]
     _path: Callable[[Mapping[str, JSON]], str]
     _headers: Callable[[Mapping[str, JSON]], Mapping[str, str]]
     _body: Callable[[Mapping[str, JSON]], JSON]
@@ -83,13 +83,15 @@ class CompiledDefinition:
         InvalidParameterError.
         """
         read: dict[str, JSON] = {}
-        for reader in self._readers:
+        for reader in self.readers:
             value = reader.read(values)
             if value is not None:
-                read[reader.name] = value
-        return Rendered(
-            path=self._path(read), headers=self._headers(read), body=self._body(read)
-        )
+                read[reader.parameter.name] = value
+        return self.fill(read)
+
+    def fill(self, read: Mapping[str, JSON]) -> Rendered:
+        """Fill in values that the readers have read; who has none is not among them."""
+        return Rendered(self._path(read), self._headers(read), self._body(read))
 
     def request(self, rendered: Sequence[Rendered]) -> tuple[Request, Packed]:
         """Pack people into one request; at most `people_per_request` fit.
@@ -120,25 +122,29 @@ class CompiledDefinition:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Reader:
+class Reader:
     """How one parameter gets its value; `fallback` is the fixed or default one."""
 
-    name: str
-    coerce: Callable[[JSON], JSON]
+    parameter: Parameter
     fallback: JSON
-    is_fixed: bool
-    is_required: bool
+    _coerce: Callable[[JSON], JSON]
 
     def read(self, values: Mapping[str, JSON]) -> JSON:
-        value = None if self.is_fixed else values.get(self.name)
+        """The parameter's value for one person, None where there is none.
+
+        Raises MissingParameterError and InvalidParameterError.
+        """
+        name = self.parameter.name
+        is_fixed = self.parameter.level == Level.FIXED
+        value = None if is_fixed else values.get(name)
         if value is None or value == "":
-            if self.fallback is None and self.is_required:
-                raise MissingParameterError(self.name)
+            if self.fallback is None and self.parameter.required:
+                raise MissingParameterError(name)
             return self.fallback
         try:
-            return self.coerce(value)
+            return self._coerce(value)
         except ValueError as e:
-            raise InvalidParameterError(self.name, str(e)) from e
+            raise InvalidParameterError(name, str(e)) from e
 
 
 def compile_version(
@@ -174,7 +180,7 @@ def compile_version(
         sign_in=version.connection.sign_in,
         timeout_seconds=version.connection.timeout_seconds,
         rules=_rules(version.rules, plan),
-        _readers=tuple(_reader(parameter) for parameter in parameters),
+        readers=tuple(_reader(parameter) for parameter in parameters),
         _path=compile_target(version.path, query),
         _headers=compile_headers(version.headers),
         _body=bodies.compile_body(kind, body, content_type),
@@ -217,7 +223,7 @@ def parameters_found(
     ]
 
 
-def _reader(parameter: Parameter) -> _Reader:
+def _reader(parameter: Parameter) -> Reader:
     is_fixed = parameter.level == Level.FIXED
     typed = parameter.value if is_fixed else parameter.default
     try:
@@ -225,13 +231,7 @@ def _reader(parameter: Parameter) -> _Reader:
         fallback = coerce(typed) if typed else None
     except ValueError as e:
         raise InvalidParameterError(parameter.name, str(e)) from e
-    return _Reader(
-        name=parameter.name,
-        coerce=coerce,
-        fallback=fallback,
-        is_fixed=is_fixed,
-        is_required=parameter.required,
-    )
+    return Reader(parameter=parameter, fallback=fallback, _coerce=coerce)
 
 
 def _arrays_used(body: JSON) -> tuple[str, ...]:

@@ -114,6 +114,11 @@ class Parameter:
         """What people read: the label, else the name."""
         return self.label or self.name
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether a value of its type goes in as it is."""
+        return self.transform is Transform.NONE and not self.allowed
+
     def coerce(self, value: JSON | datetime) -> JSON:
         """Return the value as this parameter's type, as it is sent.
 

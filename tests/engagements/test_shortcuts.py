@@ -1,0 +1,90 @@
+"""The short way and the long way give the same, whatever the data."""
+
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engagements import shortcuts
+from engagements.personalization import compile_value
+from engagements.rendering import _evaluated, _fallback
+from externalapi.definition import _reader
+from externalapi.parameters import Parameter, ParameterType
+
+# What jsonb can hold, and what looks like a value of each type.
+TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
+MOMENTS = st.datetimes().map(lambda at: f"{at.replace(microsecond=0).isoformat()}Z")
+NEARLY_MOMENTS = st.from_regex(
+    r"[0-9]{4}-[01W][0-9]-[0-3][0-9]T[0-2][0-9]:[0-6][0-9]:[0-6][0-9]Z", fullmatch=True
+)
+VALUES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**64), 2**65),
+    st.floats(allow_nan=False, allow_infinity=False),
+    TEXTS,
+    st.sampled_from(
+        ["", "true", "0", "12", "1e3", "2025-W01-1T09:30:00Z", "x" * 30_000]
+    ),
+    MOMENTS,
+    NEARLY_MOMENTS,
+    st.lists(st.integers(), max_size=2),
+    st.dictionaries(TEXTS, st.integers(), max_size=2),
+)
+PATHS = ("profile.seen", "event.properties.seen")
+
+
+@given(
+    value=VALUES,
+    kind=st.sampled_from(ParameterType),
+    path=st.sampled_from(PATHS),
+    default=st.sampled_from([None, "", "there", "7", "true"]),
+    is_required=st.booleans(),
+    is_there=st.booleans(),
+)
+def test_the_short_way_gives_what_the_long_way_gives(
+    value, kind, path, default, is_required, is_there
+):
+    try:
+        reader = _reader(Parameter(name="It", type=kind, required=is_required))
+    except ValueError:
+        return
+    source = (
+        f'{{{{ {path} | default: "{default}" }}}}'
+        if default is not None
+        else f"{{{{ {path} }}}}"
+    )
+    compiled = compile_value(source)
+    slow = _evaluated(reader, compiled)
+    fast = shortcuts.through(
+        compiled.path,
+        reader,
+        slow,
+        has_default=compiled.has_default,
+        fallback=_fallback(reader, compiled),
+    )
+    data = {"seen": value} if is_there else {}
+    context = {"profile": data, "event": {"properties": data} if is_there else {}}
+
+    assert outcome(fast, context) == outcome(slow, context)
+
+
+def outcome(source, context):
+    try:
+        result = source(context)
+    except ValueError as e:
+        return type(e), str(e)
+    return type(result), result
+
+
+@pytest.mark.parametrize("kind", [ParameterType.TEXT, ParameterType.INTEGER])
+def test_the_short_way_is_taken_where_the_value_fits(kind):
+    reader = SimpleNamespace(parameter=Parameter(name="It", type=kind))
+    value = {ParameterType.TEXT: "Ann", ParameterType.INTEGER: 7}[kind]
+    source = shortcuts.through(("profile", "it"), reader, never)
+    assert source({"profile": {"it": value}}) == value
+
+
+def never(context):
+    raise AssertionError("the long way")
