@@ -55,3 +55,10 @@ def test_every_command_of_delivery_is_in_the_operators_guide():
     names = {path.stem for path in folder.glob("[!_]*.py")}
     documented = set(re.findall(r"^\| `([a-z_]+)[` ]", DOCS["operators.md"], re.M))
     assert names <= documented
+
+
+def test_every_fault_names_a_test_that_exists():
+    named = re.findall(r"\| `(tests/[\w/]+\.py)::(\w+)` \|", DOCS["faults.md"])
+    assert len(named) == DOCS["faults.md"].count("\n| ") - 1
+    for path, test in named:
+        assert f"def {test}(" in (ROOT / path).read_text(), f"{path}::{test}"
