@@ -136,7 +136,10 @@ def take(connection_id: int, wanted: int) -> Permits:
         return pacing.take(connection_id, wanted)
     permits = pacing.take(connection_id, min(wanted, few))
     if not permits.granted:
-        return permits
+        closed = Destination.objects.filter(pk=connection_id, blocked_until__gt=Now())
+        # Somebody else's probe is on its way: not the clock, its answer ends the wait,
+        # and until then the claim keeps away by itself.
+        return replace(permits, wait=timedelta(0)) if closed.exists() else permits
     begun = _begin_probe(connection_id)
     # The others wait for the answer, not for the clock.
     return Permits(granted=permits.granted if begun else 0, wait=timedelta(0))

@@ -30,6 +30,8 @@ from externalapi.definition import Rendered
 CLAIM = 32
 SENDERS = 32
 BUDGET = timedelta(seconds=45)
+# In seconds: how often a drain looks which runs are over.
+FINISH_EVERY = 1.0
 # A drain waits this long for a batch that is nearly due; the tick finds the others.
 LINGER = timedelta(seconds=3)
 
@@ -117,8 +119,13 @@ def drain(
     worker that comes calls the next, until all are at it.
     """
     deadline = time.monotonic() + budget.total_seconds()
+    finish_at = time.monotonic() + FINISH_EVERY
     with ThreadPoolExecutor(SENDERS) as senders:
         while time.monotonic() < deadline:
+            # A small run is over before the large one beside it is.
+            if time.monotonic() > finish_at:
+                runs.finish()
+                finish_at = time.monotonic() + FINISH_EVERY
             if workers.is_draining():
                 break
             taken_in = audience.expand(audience.expandable_runs())

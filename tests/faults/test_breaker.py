@@ -142,3 +142,9 @@ def test_a_probe_that_was_lost_is_replaced(engagement, sandbox, settings):
 
     assert drains.states(engagement) == {"sent": 400}
     invariants.check(engagement, sandbox, sandbox.key)
+
+
+def test_who_comes_during_a_probe_waits_for_its_answer_and_not_for_the_clock(braze):
+    assert breaker.take(braze.pk, 10).granted == breaker.FEW
+    late = breaker.take(braze.pk, 10)
+    assert (late.granted, late.wait) == (0, timedelta(0))

@@ -47,6 +47,8 @@ def test_a_large_run_and_a_small_one_beside_it(draft, braze, sandbox):
     large = draft(crowd(PEOPLE), version=factories.make_version(connection=braze))
     small = draft(10, version=factories.make_version(connection=braze))
     peaks: list[int] = []
+    # So that the large run takes its time on any machine.
+    sandbox.faults([{"kind": "delay_after", "seconds": 0.5, "times": None}])
 
     with worker() as workers:
         lifecycle.activate(large)
