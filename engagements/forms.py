@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from engagements.models import Engagement
 from engagements.values import problem
+from externalapi.connection_use import group_names
 from externalapi.definition import CompiledDefinition, compile_version
 from externalapi.models import ExternalAPIVersion
 from externalapi.parameters import Parameter
@@ -60,13 +61,19 @@ class WallClockField(forms.DateTimeField):
 
 
 class VersionField(forms.ModelChoiceField):  # type: ignore[type-arg]
-    """External APIs by name; an older version that is in use says that it is one."""
+    """External APIs by name; an older version that is in use says that it is one.
+
+    So does one whose connection is limited: only its groups activate it.
+    """
 
     def label_from_instance(self, obj: ExternalAPIVersion) -> str:
         api = obj.external_api
-        if obj.pk == api.current_version_id:
-            return f"{api.name} (version {obj.number})"
-        return f"{api.name} (version {obj.number}, in use here; a newer one exists)"
+        said = [f"version {obj.number}"]
+        if obj.pk != api.current_version_id:
+            said.append("in use here; a newer one exists")
+        if groups := group_names(obj.connection):
+            said.append(f"limited to {' and '.join(groups)}")
+        return f"{api.name} ({', '.join(said)})"
 
 
 class EngagementForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -299,6 +306,7 @@ def _versions(engagement: Engagement) -> QuerySet[ExternalAPIVersion]:
     return (
         ExternalAPIVersion.objects.filter(current | pinned)
         .select_related("external_api", "connection")
+        .prefetch_related("connection__groups")
         .order_by("external_api__name", "-number")
     )
 

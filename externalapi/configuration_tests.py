@@ -14,6 +14,7 @@ from django.utils import timezone
 from externalapi import answers, records
 from externalapi.batching import Packed
 from externalapi.client import Answer, Request, TransportError, send
+from externalapi.connection_use import check_use
 from externalapi.definition import compile_version
 from externalapi.expectations import problem_of
 from externalapi.models import ConfigurationTest, ExternalAPIVersion, TestCase
@@ -36,9 +37,10 @@ def run_test(
 ) -> ConfigurationTest:
     """Send one person's request with these values and return the test with its answer.
 
-    It is on record before the first byte leaves. Raises TooManyTestsError,
-    SecretError and the errors of rendering.
+    It is on record before the first byte leaves. Raises LimitedConnectionError,
+    TooManyTestsError, SecretError and the errors of rendering.
     """
+    check_use(version.connection, user)
     request, _ = build(version, values)
     key = read_key(version.connection)
     test = ConfigurationTest(
@@ -61,9 +63,10 @@ def run_case(
 ) -> ConfigurationTest:
     """Run a test case on a version and return its test with what was not as expected.
 
-    The tests of one round count as one. Values that make no request are a result too. Raises TooManyTestsError and
-    SecretError.
+    The tests of one round count as one. Values that make no request are a result too.
+    Raises LimitedConnectionError, TooManyTestsError and SecretError.
     """
+    check_use(version.connection, user)
     test = ConfigurationTest(
         version=version,
         user_id=user.pk,

@@ -4,18 +4,22 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
-from django.contrib.auth.models import AbstractUser, AnonymousUser
+from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
 from django.utils import formats, timezone
-from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminSelectWidget
+from unfold.widgets import (
+    UnfoldAdminCheckboxSelectMultipleWidget,
+    UnfoldAdminPasswordWidget,
+    UnfoldAdminSelectWidget,
+)
 
 from externalapi.braze.instances import INSTANCES, Instance
+from externalapi.connection_use import User
 from externalapi.guard import GuardError, check_header, check_url
 from externalapi.models import Connection
 from externalapi.secrets import MIN_LENGTH
 from externalapi.sign_in import Auth
-
-User = AbstractUser | AnonymousUser
 
 # The fields that a way to sign in asks for beside its key.
 FIELDS_OF = {
@@ -50,6 +54,14 @@ class ConnectionForm(forms.ModelForm):  # type: ignore[type-arg]
         ),
     )
 
+    groups = forms.ModelMultipleChoiceField(
+        queryset=Group.objects.order_by("name"),
+        required=False,
+        label="Limited to groups",
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
+        help_text=Connection._meta.get_field("groups").help_text,
+    )
+
     class Meta:
         model = Connection
         fields = (
@@ -61,6 +73,7 @@ class ConnectionForm(forms.ModelForm):  # type: ignore[type-arg]
             "requests_per_burst",
             "burst_seconds",
             "requests_per_hour",
+            "groups",
         )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -169,6 +182,19 @@ class ConnectionForm(forms.ModelForm):  # type: ignore[type-arg]
                 f"A request may take {settings.HTTP_TOTAL_SECONDS:g} seconds at most."
             )
         return seconds
+
+    def clean_groups(self) -> QuerySet[Group]:
+        groups: QuerySet[Group] = self.cleaned_data["groups"]
+        mine = set(self.user.groups.values_list("name", flat=True))
+        is_mine = mine & {group.name for group in groups}
+        if groups and not is_mine and not self.user.is_superuser:
+            names = ", ".join(f"“{name}”" for name in sorted(mine))
+            raise ValidationError(
+                f"You would lose this connection yourself. Your groups are {names}."
+                if mine
+                else "You would lose this connection yourself: you are in no group."
+            )
+        return groups
 
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean() or self.cleaned_data

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django import forms
+from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ValidationError
 from unfold.widgets import (
     UnfoldAdminSelectWidget,
@@ -23,9 +24,11 @@ from externalapi.braze.contract import (
 )
 from externalapi.braze.findings import Severity
 from externalapi.braze.instances import is_braze
+from externalapi.connection_choice import ConnectionField
+from externalapi.connection_use import User
 from externalapi.definition import parameters_found
 from externalapi.guard import GuardError, check_headers, check_url
-from externalapi.models import Connection, ExternalAPI, ExternalAPIVersion
+from externalapi.models import ExternalAPI, ExternalAPIVersion
 from externalapi.parameter_table import ParametersField
 from externalapi.parameters import Parameter
 from externalapi.placeholders import split_text
@@ -61,11 +64,14 @@ class HeadersField(forms.CharField):
 
 
 class ExternalAPIForm(BatchingAndAnswers):
-    """Basic Details are the External API's, External API Details its next version's."""
+    """Basic Details are the External API's, External API Details its next version's.
 
-    connection = forms.ModelChoiceField(
-        queryset=Connection.objects.order_by("name"),
-        widget=UnfoldAdminSelectWidget,
+    `user` (set by the admin) decides which connections can be chosen.
+    """
+
+    user: User = AnonymousUser()
+
+    connection = ConnectionField(
         empty_label="Choose a connection",
         help_text="Where the API lives and how to sign in.",
     )
@@ -111,6 +117,12 @@ class ExternalAPIForm(BatchingAndAnswers):
         model = ExternalAPI
         fields = ("name", "description", "channel", "channel_identifier")
         widgets = {"description": UnfoldAdminTextareaWidget(attrs={"rows": 3})}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Who may only look has no form, and so none of these.
+        if "connection" in self.fields:
+            self.fields["connection"].user = self.user  # type: ignore[attr-defined]
 
     draft: Draft
     # What a save says and does not stop for.

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from externalapi.changes import Change, changes
 from externalapi.configuration_tests import MAX_CASES
+from externalapi.connection_use import why_not
 from externalapi.expectations import read_path
 from externalapi.exports import FORMAT, FORMAT_VERSION
 from externalapi.history import record
@@ -108,9 +109,14 @@ def read(raw: bytes) -> list[Entry]:
 
 
 def plan(
-    entries: Sequence[Entry], connections: Mapping[str, Connection]
+    entries: Sequence[Entry],
+    connections: Mapping[str, Connection],
+    user: AbstractBaseUser | None = None,
 ) -> list[Planned]:
-    """Compare a file with what is there; `connections` are by the file's names."""
+    """Compare a file with what is there; `connections` are by the file's names.
+
+    What `user` may not do, because a connection is limited to others, is a problem.
+    """
     existing = {
         external_api.name: external_api
         for external_api in ExternalAPI.objects.filter(
@@ -118,7 +124,9 @@ def plan(
         ).select_related("current_version__connection")
     }
     return [
-        _planned(entry, existing.get(entry.name), connections.get(entry.connection))
+        _planned(
+            entry, existing.get(entry.name), connections.get(entry.connection), user
+        )
         for entry in entries
     ]
 
@@ -340,7 +348,10 @@ def _parameter(item: Any, where: str) -> Parameter:
 
 
 def _planned(
-    entry: Entry, existing: ExternalAPI | None, connection: Connection | None
+    entry: Entry,
+    existing: ExternalAPI | None,
+    connection: Connection | None,
+    user: AbstractBaseUser | None,
 ) -> Planned:
     external_api = existing or ExternalAPI(name=entry.name, **entry.details)
     if connection is None:
@@ -358,11 +369,15 @@ def _planned(
     before = Draft.of(current) if current else None
     is_same = before is not None and before.content_hash() == draft.content_hash()
     cases = tuple(_changed_cases(entry, existing))
+    kind = _kind(existing, is_same and not details and not cases)
+    if user and kind != "same":
+        used = {connection, current.connection if current else connection}
+        found = [*found, *filter(None, (why_not(one, user) for one in used))]  # type: ignore[arg-type]
     return Planned(
         entry=entry,
         external_api=external_api,
         draft=draft,
-        kind=_kind(existing, is_same and not details and not cases),
+        kind=kind,
         details=details,
         changes=tuple(changes(before, draft)) if before and not found else (),
         cases=cases,

@@ -94,6 +94,17 @@ class Connection(models.Model):
         validators=[MinValueValidator(1)],
         help_text="Leave empty where your contract has no hourly limit.",
     )
+    # externalapi.connection_use says what follows from it.
+    groups = models.ManyToManyField(
+        "auth.Group",
+        through="ConnectionGroup",
+        blank=True,
+        related_name="+",
+        verbose_name="limited to groups",
+        help_text="Only people of these groups, and superusers, build External APIs on "
+        "it, test and activate with it, and change it. None: everybody whose "
+        "permissions include that.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -119,6 +130,31 @@ class Connection(models.Model):
         return SignIn(
             auth=auth, name=self.key_name, username=self.username, token=token
         )
+
+
+class ConnectionGroup(models.Model):
+    """A connection is limited to this group, among others perhaps."""
+
+    connection = models.ForeignKey(
+        Connection, on_delete=models.CASCADE, related_name="limits"
+    )
+    # With the last of its groups gone, a connection would be everybody's.
+    group = models.ForeignKey(
+        "auth.Group", on_delete=models.PROTECT, related_name="connection_limits"
+    )
+
+    class Meta:
+        verbose_name = "limit of a connection"
+        verbose_name_plural = "limits of connections"
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(
+                fields=["connection", "group"], name="connection_group"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"“{self.connection}” is limited to this group"
 
 
 class ExternalAPIQuerySet(models.QuerySet["ExternalAPI"]):

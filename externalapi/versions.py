@@ -11,6 +11,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 
 from externalapi.batching import MAX_BYTES
+from externalapi.connection_use import check_use
 from externalapi.models import (
     Connection,
     ExternalAPI,
@@ -80,12 +81,16 @@ def save_version(
 ) -> ExternalAPIVersion:
     """Return the version that says what the draft says; a new one where it differs.
 
-    `note` is what the author says about it, and no part of the content.
+    `note` is what the author says about it, and no part of the content. Raises
+    LimitedConnectionError where the user may not use its connection, or the one before.
     The row of the External API is locked, so that two people who save at once make
     two versions.
     """
     locked = ExternalAPI.objects.select_for_update(of=("self",)).get(pk=external_api.pk)
     current = locked.current_version
+    for connection in {draft.connection, current.connection if current else None}:
+        if user and connection:
+            check_use(connection, user)
     content_hash = draft.content_hash()
     if current is not None and Draft.of(current).content_hash() == content_hash:
         return current

@@ -16,6 +16,7 @@ from django.utils.html import format_html
 from engagements import lifecycle, reports
 from engagements.models import Batch, Delivery, Engagement, Run
 from externalapi import cases
+from externalapi.connection_use import User, why_not
 
 State = Engagement.State
 
@@ -41,6 +42,8 @@ class Act:
     # False: the button itself is enough, nothing is lost by pressing it.
     asks: bool = True
     context: Callable[[Any], Mapping[str, object]] = field(default=lambda obj: {})
+    # Why this user may not, whatever the permissions say; "" where they may.
+    refuse: Callable[[Any, User], str] = field(default=lambda obj, user: "")
 
     def is_allowed(self, request: HttpRequest, obj: Any) -> bool:
         return obj.state in self.states and self.is_permitted(request)
@@ -77,9 +80,13 @@ def act_view(
     if obj.state not in act.states:
         messages.warning(request, _too_late(obj))
         return redirect(page_url(obj))
+    refusal = act.refuse(obj, request.user)
     if request.method != "POST":
-        return _confirmation(site, request, obj, act)
-    _do(request, obj, act)
+        return _confirmation(site, request, obj, act, refusal)
+    if refusal:
+        messages.error(request, f"Nothing was changed. {refusal}")
+    else:
+        _do(request, obj, act)
     return redirect(page_url(obj))
 
 
@@ -130,7 +137,7 @@ def _too_late(obj: Any) -> str:
 
 
 def _confirmation(
-    site: admin.AdminSite, request: HttpRequest, obj: Any, act: Act
+    site: admin.AdminSite, request: HttpRequest, obj: Any, act: Act, refusal: str
 ) -> HttpResponse:
     context = {
         **site.each_context(request),
@@ -140,6 +147,7 @@ def _confirmation(
         "original_url": page_url(obj),
         "title": act.title,
         "act": act,
+        "refusal": refusal,
     }
     return TemplateResponse(request, act.template, context)
 
@@ -155,6 +163,10 @@ def _activation(engagement: Engagement) -> dict[str, object]:
         "cases_why_not": cases.why_not(engagement.version),
         "cases_url": cases.url(engagement.version),
     }
+
+
+def _limit(engagement: Engagement, user: User) -> str:
+    return why_not(engagement.version.connection, user)
 
 
 def _waiting(obj: Engagement | Run) -> dict[str, object]:
@@ -179,6 +191,7 @@ ENGAGEMENT_ACTS = (
         do=_activate,
         template="engagements/activate.html",
         context=_activation,
+        refuse=_limit,
     ),
     Act(
         name="pause",
@@ -200,6 +213,7 @@ ENGAGEMENT_ACTS = (
         states=frozenset({State.PAUSED, State.BLOCKED}),
         do=lifecycle.resume,
         asks=False,
+        refuse=_limit,
     ),
     Act(
         name="end",

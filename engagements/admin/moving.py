@@ -19,6 +19,7 @@ from engagements.adoption import AdoptionError, Move, adopt, plan
 from engagements.forms import digest
 from engagements.models import Engagement
 from engagements.preview import GENERAL, Preview, member_event, preview
+from externalapi.connection_use import why_not
 from externalapi.diff import Row as DiffRow
 from externalapi.diff import diff_lines
 from externalapi.models import ExternalAPI, ExternalAPIVersion
@@ -179,7 +180,8 @@ def _row(
 ) -> Row:
     given = _given(request, engagement, version)
     move = plan(engagement, version, given)
-    refusal = _refusal(request, engagement)
+    limit = why_not(version.connection, request.user)
+    refusal = limit or _refusal(request, engagement)
     is_wanted = not move.problems if chosen is None else str(engagement.pk) in chosen
     return Row(
         engagement=engagement,

@@ -27,4 +27,5 @@ class BodyCheck(ModelAdmin):
             raise PermissionDenied
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
-        return JsonResponse(ExternalAPIForm(request.POST).check().to_dict())
+        form = type("CheckedForm", (ExternalAPIForm,), {"user": request.user})
+        return JsonResponse(form(request.POST).check().to_dict())

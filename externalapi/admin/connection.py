@@ -3,14 +3,15 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Count, QuerySet
-from django.http import HttpRequest
+from django.db.models import Count, Exists, OuterRef, QuerySet
+from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern
-from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from externalapi.admin.connection_key import KeyPage
+from externalapi.admin.limited import LimitedAdmin
 from externalapi.connection_form import ConnectionForm
+from externalapi.connection_use import check_use, group_names, usable_by, why_not
 from externalapi.models import Connection
 from externalapi.secrets import set_key
 
@@ -18,12 +19,13 @@ SIGN_IN = ("auth", "key_name", "username", "token_url", "client_id", "scope", "k
 
 
 @admin.register(Connection)
-class ConnectionAdmin(KeyPage, ModelAdmin):
+class ConnectionAdmin(KeyPage, LimitedAdmin):
     form = ConnectionForm
     change_form_template = "externalapi/connection.html"
     object_history_template = "externalapi/history.html"
-    list_display = ("name", "base_url", "key_state", "rate_plan", "used_by")
-    search_fields = ("name", "base_url")
+    list_display = ("name", "address", "key_state", "rate_plan", "used_by", "for_whom")
+    # By nothing that a row does not show to everybody.
+    search_fields = ("name",)
     ordering = ("name",)
 
     class Media:
@@ -32,12 +34,38 @@ class ConnectionAdmin(KeyPage, ModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Connection]:
         queryset: QuerySet[Connection] = super().get_queryset(request)
-        return queryset.annotate(
-            api_count=Count("versions__external_api", distinct=True)
+        usable = usable_by(request.user).filter(pk=OuterRef("pk"))
+        return queryset.prefetch_related("groups").annotate(
+            api_count=Count("versions__external_api", distinct=True),
+            is_usable=Exists(usable),
         )
 
-    @display(description="key", label={"set": "success", "missing": "warning"})
+    # Others see that it exists, who may use it, and no more
+
+    def limit(self, request: HttpRequest, obj: Connection) -> str:
+        return why_not(obj, request.user)
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: Any = None
+    ) -> HttpResponse:
+        if connection := self.get_object(request, object_id):
+            check_use(connection, request.user)
+        response: HttpResponse = super().history_view(request, object_id, extra_context)
+        return response
+
+    # The list
+
+    @admin.display(description="base URL")
+    def address(self, connection: Connection) -> str:
+        return connection.base_url if _is_shown(connection) else "—"
+
+    @display(
+        description="key",
+        label={"set": "success", "missing": "warning", "hidden": "default"},
+    )
     def key_state(self, connection: Connection) -> tuple[str, str]:
+        if not _is_shown(connection):
+            return "hidden", "Not shown to you"
         if not connection.key_encrypted:
             return "missing", "No key yet"
         end = connection.key_last_four
@@ -45,6 +73,8 @@ class ConnectionAdmin(KeyPage, ModelAdmin):
 
     @admin.display(description="rate plan")
     def rate_plan(self, connection: Connection) -> str:
+        if not _is_shown(connection):
+            return "—"
         burst = f"{connection.requests_per_burst:,} in {connection.burst_seconds} s"
         if connection.requests_per_hour:
             return f"{burst}, {connection.requests_per_hour:,} an hour"
@@ -54,9 +84,17 @@ class ConnectionAdmin(KeyPage, ModelAdmin):
     def used_by(self, connection: Connection) -> int:
         return int(connection.api_count)  # type: ignore[attr-defined]
 
+    @admin.display(description="who may use it")
+    def for_whom(self, connection: Connection) -> str:
+        return ", ".join(group_names(connection)) or "Everybody"
+
+    # The form
+
     def get_fieldsets(
         self, request: HttpRequest, obj: Connection | None = None
     ) -> list[tuple[str | None, dict[str, Any]]]:
+        if obj and why_not(obj, request.user):
+            return [(None, {"fields": ("name", "for_whom")})]
         # Who may only look has no form, and so none of its own fields.
         can_save = (
             self.has_change_permission(request, obj)
@@ -73,7 +111,13 @@ class ConnectionAdmin(KeyPage, ModelAdmin):
             ("Sign-in", {"fields": SIGN_IN if can_save else ("auth",)}),
             ("Rate plan", plan),
             ("Timeout", {"fields": ("timeout_seconds",)}),
+            ("Who may use it", {"fields": ("groups" if can_save else "for_whom",)}),
         ]
+
+    def get_readonly_fields(
+        self, request: HttpRequest, obj: Connection | None = None
+    ) -> tuple[str, ...]:
+        return ("for_whom",)
 
     def get_urls(self) -> list[URLPattern]:
         return [*self.key_urls(), *super().get_urls()]
@@ -88,3 +132,8 @@ class ConnectionAdmin(KeyPage, ModelAdmin):
         super().save_model(request, obj, form, change)
         if key := form.cleaned_data.get("key"):
             set_key(obj, key)
+
+
+def _is_shown(connection: Connection) -> bool:
+    """Whether a row of the list is of a connection that its reader may use."""
+    return bool(connection.is_usable)  # type: ignore[attr-defined]

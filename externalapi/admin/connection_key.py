@@ -15,6 +15,7 @@ from django.utils.dateparse import parse_datetime
 from externalapi import key_rotation
 from externalapi.admin.asking import with_why
 from externalapi.connection_check import CheckedJustNowError, check
+from externalapi.connection_use import why_not
 from externalapi.models import Connection
 from externalapi.secrets import MIN_LENGTH, SecretError
 
@@ -37,7 +38,7 @@ class KeyPage:
         """Show the key's state; POST `act` does one of the acts below."""
         connection = get_object_or_404(Connection, pk=pk)
         if not self.has_change_permission(request, connection):
-            raise PermissionDenied
+            raise PermissionDenied(why_not(connection, request.user))
         if request.method != "POST":
             return self._key_page(request, connection)
         act = request.POST.get("act", "")

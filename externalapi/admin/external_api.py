@@ -9,13 +9,13 @@ from django.shortcuts import redirect
 from django.urls import URLPattern, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from externalapi import answers_form
 from externalapi.admin.body_check import BodyCheck
 from externalapi.admin.files import FilePages, download
-from externalapi.admin.life import LifePages
+from externalapi.admin.life import LifePages, limit_of
+from externalapi.admin.limited import LimitedAdmin
 from externalapi.admin.paste import PastePage, pasted_preset
 from externalapi.admin.status import STATUS_TONES, StatusFilter
 from externalapi.admin.test_cases import TestCasePages
@@ -47,7 +47,7 @@ DETAILS = (
 
 @admin.register(ExternalAPI)
 class ExternalAPIAdmin(
-    TestCasePages, LifePages, FilePages, BodyCheck, PastePage, ModelAdmin
+    TestCasePages, LifePages, FilePages, BodyCheck, PastePage, LimitedAdmin
 ):
     form = ExternalAPIForm
     list_display = (
@@ -128,6 +128,11 @@ class ExternalAPIAdmin(
     ) -> HttpResponse:
         return download(queryset, "External APIs")
 
+    # Whose connection is limited to others is theirs to change
+
+    def limit(self, request: HttpRequest, obj: ExternalAPI) -> str:
+        return limit_of(obj, request.user)
+
     # The form
 
     def get_fieldsets(
@@ -179,6 +184,8 @@ class ExternalAPIAdmin(
             begin = _version_initial(version)
 
         class BegunForm(form):  # type: ignore[misc, valid-type]
+            user = request.user
+
             def __init__(self, *args: Any, **kwargs: Any) -> None:
                 kwargs["initial"] = {**begin, **(kwargs.get("initial") or {})}
                 super().__init__(*args, **kwargs)

@@ -18,6 +18,7 @@ from unfold.widgets import UnfoldAdminFileFieldWidget
 
 from externalapi import imports
 from externalapi.admin.asking import with_why
+from externalapi.connection_use import usable_by
 from externalapi.exports import export
 from externalapi.imports import Entry, FileError, Planned
 from externalapi.models import Connection, ExternalAPI
@@ -77,7 +78,9 @@ class FilePages:
             entries = imports.read(raw)
             choices = _choices(request, entries)
             planned = imports.plan(
-                entries, {name: c for _, name, c in choices if c is not None}
+                entries,
+                {name: c for _, name, c in choices if c is not None},
+                request.user,  # type: ignore[arg-type]
             )
             if "_confirm" in request.POST and _is_as_seen(request, planned):
                 return self._import(request, planned)
@@ -112,7 +115,7 @@ class FilePages:
             "opts": self.opts,
             "title": "Import External APIs",
             "form": FileForm(),
-            "connections": Connection.objects.order_by("name"),
+            "connections": usable_by(request.user).order_by("name"),
         }
         return TemplateResponse(request, "externalapi/import.html", context)
 
@@ -145,7 +148,7 @@ def _choices(request: HttpRequest, entries: Sequence[Entry]) -> list[Choice]:
     names = sorted({entry.connection for entry in entries})
     fields = {f"connection-{index}": name for index, name in enumerate(names)}
     by_name = {one.name: one for one in Connection.objects.filter(name__in=names)}
-    by_pk = {str(one.pk): one for one in Connection.objects.all()}
+    by_pk = {str(one.pk): one for one in usable_by(request.user)}
     return [
         (
             field,

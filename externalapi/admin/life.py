@@ -15,6 +15,7 @@ from django.urls import URLPattern, path, reverse
 from externalapi import archive, versions
 from externalapi.admin.asking import Question, ask, with_why
 from externalapi.changes import Change, changes, in_words
+from externalapi.connection_use import User, check_use, why_not
 from externalapi.models import ConfigurationTest, ExternalAPI, ExternalAPIVersion
 from externalapi.usage import Use, uses_of
 from externalapi.versions import Draft
@@ -126,6 +127,7 @@ class LifePages:
         if not (number.isdecimal() and len(number) < 10):
             return redirect(_url("versions", external_api))
         old = get_object_or_404(_with_connection(external_api), number=int(number))
+        check_use(old.connection, request.user)
         if request.method == "POST":
             return self._restore(request, external_api, old)
         assert external_api.current_version is not None
@@ -173,6 +175,7 @@ class LifePages:
             raise PermissionDenied
         if external_api.current_version is None:
             raise Http404
+        check_use(external_api.current_version.connection, request.user)
         if request.method == "POST":
             copy = versions.clone(external_api, request.user)  # type: ignore[arg-type]
             message = with_why(request, f"Cloned from “{external_api}”.")
@@ -247,8 +250,14 @@ def _found(
         ExternalAPI.objects.select_related("current_version__connection"), pk=pk
     )
     if not is_allowed(request, external_api):
-        raise PermissionDenied
+        raise PermissionDenied(limit_of(external_api, request.user))
     return external_api
+
+
+def limit_of(external_api: ExternalAPI, user: User) -> str:
+    """Return why a user may not change it, if its connection is limited to others."""
+    version = external_api.current_version
+    return why_not(version.connection, user) if version else ""
 
 
 def _url(page: str, external_api: ExternalAPI) -> str:

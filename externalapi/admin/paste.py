@@ -16,6 +16,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from unfold.admin import ModelAdmin
 
+from externalapi.connection_use import usable_by
 from externalapi.models import Connection, ExternalAPI
 from externalapi.parameters import ParameterType
 from externalapi.pasted.curl import MAX_CHARS, read_curl
@@ -131,7 +132,8 @@ def pasted_preset(request: HttpRequest) -> Preset | None:
 def sign_in_of(request: HttpRequest, found: Imported) -> dict[str, Any]:
     """How the request signs in, and which connections can take that over."""
     way = _SIGNS_IN.get(found.auth, "")
-    same = Connection.objects.filter(base_url=found.base_url).order_by("name")
+    mine = usable_by(request.user)
+    same = mine.filter(base_url=found.base_url).order_by("name")
     return {
         "way": way.format(name=found.auth_name),
         "has_key": bool(found.secret),

@@ -13,6 +13,7 @@ from externalapi import advice, bodies, cases
 from externalapi.admin.shown_test import ShownTest
 from externalapi.body import BodyError
 from externalapi.configuration_tests import TooManyTestsError, run_test
+from externalapi.connection_use import check_use
 from externalapi.definition import InvalidParameterError, MissingParameterError
 from externalapi.dry_run import DryRun, dry_run
 from externalapi.models import ConfigurationTest, ExternalAPI, ExternalAPIVersion
@@ -56,6 +57,7 @@ class TestAPIPage:
         version = external_api.current_version
         if version is None:
             raise Http404
+        check_use(version.connection, request.user)
         # The pages need the External API's name; it is the one at hand.
         version.external_api = external_api
         return version

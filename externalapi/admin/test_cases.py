@@ -25,6 +25,7 @@ from externalapi.admin.shown_test import ShownTest
 from externalapi.admin.test_api import find_test, test_url
 from externalapi.admin.test_history import TestHistoryPages
 from externalapi.configuration_tests import MAX_CASES, TooManyTestsError, run_case
+from externalapi.connection_use import LimitedConnectionError
 from externalapi.expectations import read_path
 from externalapi.models import (
     ConfigurationTest,
@@ -201,6 +202,8 @@ class TestCasePages(TestHistoryPages):
             return _told(request, version, str(e), 429)
         except SecretError as e:
             return _told(request, version, str(e), 409)
+        except LimitedConnectionError as e:
+            return _told(request, version, str(e), 403)
         if _wants_json(request):
             return JsonResponse(_result(test))
         return redirect(cases.url(version))
@@ -213,7 +216,7 @@ class TestCasePages(TestHistoryPages):
         for case in _left(found, round_id):
             try:
                 run_case(case, version, request.user, round_id)  # type: ignore[arg-type]
-            except (TooManyTestsError, SecretError) as e:
+            except (TooManyTestsError, SecretError, LimitedConnectionError) as e:
                 messages.error(request, str(e))
                 break
             if time.monotonic() - started > ROUND_SECONDS:

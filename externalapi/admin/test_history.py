@@ -13,6 +13,7 @@ from django.utils import formats, timezone
 from externalapi.admin.shown_test import ShownTest
 from externalapi.admin.test_api import TestAPIPage, find_test, test_url
 from externalapi.configuration_tests import TooManyTestsError, run_test
+from externalapi.connection_use import LimitedConnectionError
 from externalapi.diff import Row, diff_lines
 from externalapi.models import ConfigurationTest, ExternalAPI
 from externalapi.secrets import SecretError
@@ -83,7 +84,12 @@ class TestHistoryPages(TestAPIPage):
         version = test.version if is_own else current
         try:
             return redirect(test_url(run_test(version, test.values, request.user)))  # type: ignore[arg-type]
-        except (TooManyTestsError, SecretError, ValueError) as e:
+        except (
+            TooManyTestsError,
+            SecretError,
+            LimitedConnectionError,
+            ValueError,
+        ) as e:
             messages.error(request, f"Nothing was sent. {str(e).rstrip('.')}.")
         return redirect(test_url(test))
 

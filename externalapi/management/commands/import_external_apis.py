@@ -39,7 +39,7 @@ class Command(BaseCommand):
         try:
             entries = imports.read(_raw(options["file"]))
             names = {entry.connection for entry in entries}
-            planned = imports.plan(entries, _connections(names, options))
+            planned = imports.plan(entries, _connections(names, options), user)
             self._say(planned)
             if not options["dry_run"]:
                 imports.carry_out(planned, user, "Imported from a file.")
