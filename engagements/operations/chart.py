@@ -57,7 +57,7 @@ def draw(minutes: Sequence[Minute]) -> Picture:
         minutes=minutes,
         sent_top=sent_top,
         waiting_top=waiting_top,
-        bars=_bars(minutes, sent_top),
+        bars=bars([minute.people for minute in minutes], sent_top),
         areas=_areas(minutes, waiting_top),
         times=[minute.at for minute in minutes[::15]],
     )
@@ -73,14 +73,15 @@ def nice(most: float) -> int:
         power *= 10
 
 
-def _bars(minutes: Sequence[Minute], top: int) -> list[Bar]:
-    step = WIDTH / len(minutes) if minutes else WIDTH
-    bars = []
-    for number, minute in enumerate(minutes):
-        # Less than half a person is the edge of a neighbouring minute.
-        if minute.people >= 0.5:
-            height = round(minute.people * HEIGHT / top, 2)
-            bars.append(
+def bars(values: Sequence[float], top: int) -> list[Bar]:
+    """One bar for each value that is there, side by side."""
+    step = WIDTH / len(values) if values else WIDTH
+    found = []
+    for number, value in enumerate(values):
+        # Less than half of one is the edge of a neighbouring minute.
+        if value >= 0.5:
+            height = round(value * HEIGHT / top, 2)
+            found.append(
                 Bar(
                     x=round(number * step + GAP / 2, 2),
                     y=round(HEIGHT - height, 2),
@@ -88,7 +89,7 @@ def _bars(minutes: Sequence[Minute], top: int) -> list[Bar]:
                     height=height,
                 )
             )
-    return bars
+    return found
 
 
 def _areas(minutes: Sequence[Minute], top: int) -> list[str]:
