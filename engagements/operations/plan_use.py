@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import connection as database
 
@@ -123,7 +124,7 @@ def _counts(
     connection: Connection, start: datetime, end: datetime, length: timedelta
 ) -> dict[int, tuple[int, int]]:
     """Step → requests, and those of them that were asked to wait."""
-    asked = {
+    asked: dict[str, Any] = {
         "connection": connection.pk,
         "start": start,
         "end": end,
