@@ -14,6 +14,7 @@ from django.forms.boundfield import BoundField
 from django.utils import timezone
 
 from engagements.models import Engagement
+from engagements.value_inputs import choices_of, hint_of, list_id, value_field
 from engagements.values import problem
 from externalapi.connection_use import group_names
 from externalapi.definition import CompiledDefinition, compile_version
@@ -43,13 +44,15 @@ class ParameterInput:
 
     @property
     def hint(self) -> str:
-        """Type, necessity and default, as one line."""
-        parts = [self.parameter.type.label]
-        if self.parameter.default:
-            parts.append(f"if empty: {self.parameter.default}")
-        else:
-            parts.append("required" if self.parameter.required else "optional")
-        return " · ".join(parts)
+        return hint_of(self.parameter)
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        return choices_of(self.parameter)
+
+    @property
+    def list_id(self) -> str:
+        return list_id(self.field.html_name)
 
 
 class WallClockField(forms.DateTimeField):
@@ -125,7 +128,8 @@ class EngagementForm(forms.ModelForm):  # type: ignore[type-arg]
             )
         }
         for name, parameter in self._parameters.items():
-            self.fields[name] = self._parameter_field(parameter)
+            typed = self.instance.values.get(parameter.name, "")
+            self.fields[name] = value_field(parameter, name, typed)
         if self.is_locked:
             self._lock()
 
@@ -260,18 +264,6 @@ class EngagementForm(forms.ModelForm):  # type: ignore[type-arg]
             return compile_version(self.chosen_version) if self.chosen_version else None
         except ValueError:
             return None
-
-    def _parameter_field(self, parameter: Parameter) -> forms.CharField:
-        # Whether it may stay empty is checked in clean(), with the default in view.
-        return forms.CharField(
-            label=parameter.name,
-            required=False,
-            initial=self.instance.values.get(parameter.name, ""),
-            max_length=4096,
-            widget=forms.TextInput(
-                attrs={"autocomplete": "off", "spellcheck": "false", "data-value": ""}
-            ),
-        )
 
     def _lock(self) -> None:
         for name, field in self.fields.items():

@@ -22,6 +22,11 @@ _EXAMPLES = {
 }
 
 
+def example_of(parameter: Parameter) -> str:
+    """Return an example of a value: the author's, else one of its type, or ""."""
+    return parameter.example or _EXAMPLES.get(parameter.type, "")
+
+
 def widget_of(parameter: Parameter) -> forms.Widget:
     """Return the input for a parameter's values."""
     if parameter.allowed:
@@ -29,7 +34,7 @@ def widget_of(parameter: Parameter) -> forms.Widget:
     if parameter.type is ParameterType.BOOLEAN:
         return ChoiceInput(("true", "false"))
     attrs = {"autocomplete": "off", "spellcheck": "false"}
-    if example := parameter.example or _EXAMPLES.get(parameter.type):
+    if example := example_of(parameter):
         attrs["placeholder"] = example
     match parameter.type:
         case ParameterType.INTEGER:

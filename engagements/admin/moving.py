@@ -19,6 +19,7 @@ from engagements.adoption import AdoptionError, Move, adopt, plan
 from engagements.forms import digest
 from engagements.models import Engagement
 from engagements.preview import GENERAL, Preview, member_event, preview
+from engagements.value_inputs import choices_of, hint_of, placeholder_of
 from externalapi.connection_use import why_not
 from externalapi.diff import Row as DiffRow
 from externalapi.diff import diff_lines
@@ -39,6 +40,18 @@ class Input:
     name: str
     typed: str
     problem: str
+
+    @property
+    def hint(self) -> str:
+        return hint_of(self.parameter)
+
+    @property
+    def placeholder(self) -> str:
+        return placeholder_of(self.parameter)
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        return choices_of(self.parameter)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

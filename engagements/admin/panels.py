@@ -1,6 +1,7 @@
 """The preview panel beside the form: one person, and what they would get."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from django.db.models import Q
 
@@ -17,11 +18,14 @@ class PreviewPanel:
     wanted: str = ""
     person: Profile | None = None
     preview: Preview | None = None
+    # Parameter name → what people read instead.
+    titles: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def problems(self) -> list[tuple[str, str]]:
         """(parameter or "", what is wrong with it for this person)."""
-        return list(self.preview.problems.items()) if self.preview else []
+        found = self.preview.problems if self.preview else {}
+        return [(self.titles.get(name, name), text) for name, text in found.items()]
 
     @property
     def general(self) -> str:
@@ -47,7 +51,9 @@ def preview_panel(form: EngagementForm, wanted: str) -> PreviewPanel:
         member_event(segment, person),
         form.preview_engagement,
     )
-    return PreviewPanel(person=person, preview=shown, wanted=wanted)
+    parameters = form.chosen_version.read_parameters()
+    titles = {parameter.name: parameter.title for parameter in parameters}
+    return PreviewPanel(person=person, preview=shown, wanted=wanted, titles=titles)
 
 
 def example_person(segment: Segment, wanted: str = "") -> Profile | None:

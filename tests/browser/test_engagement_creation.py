@@ -45,6 +45,49 @@ def test_a_marketer_makes_an_engagement_with_the_keyboard(page: Page, admin):
     }
 
 
+def test_one_of_a_few_values_is_chosen_and_a_variable_is_typed(page: Page, admin):
+    plan = factories.parameter("plan_code") | {
+        "label": "The plan",
+        "description": "Which one the person gets",
+        "allowed": ["free", "gold"],
+    }
+    version = factories.make_version(
+        {"attributes": [{"plan": "{{plan_code}}"}]}, [plan]
+    )
+    segment = factories.make_segment([factories.make_profile(plan="free")])
+    engagement = factories.make_engagement(segment, version, {"plan_code": "free"})
+    page.goto(engagement.get_absolute_url())
+    field = page.get_by_label("The plan", exact=False).first
+
+    expect(field).to_have_value("free")
+    expect(field).to_have_accessible_description("Which one the person gets")
+    expect(page.get_by_text("{{plan_code}}")).to_be_visible()
+    field.select_option("gold")
+    expect(page.locator("#preview")).to_contain_text('"plan": "gold"')
+
+    # The list is left for a variable, and come back to with what was chosen.
+    page.get_by_label("Insert variable into The plan").click()
+    page.get_by_role("button", name="profile.plan").click()
+    expect(field).to_have_value("{{ profile.plan }}")
+    expect(field).to_be_focused()
+    expect(page.locator("#preview")).to_contain_text('"plan": "free"')
+    page.get_by_role("button", name="Choose from the list").click()
+    expect(field).to_have_value("gold")
+    expect(field).to_be_focused()
+
+    field.select_option("A personalization variable…")
+    expect(field).to_be_focused()
+    page.keyboard.type("{{ profile.plan }}")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("is saved.")).to_be_visible()
+    # What is a variable is shown as one.
+    expect(page.get_by_label("The plan", exact=False).first).to_have_value(
+        "{{ profile.plan }}"
+    )
+    engagement.refresh_from_db()
+    assert engagement.values == {"plan_code": "{{ profile.plan }}"}
+
+
 def test_escape_closes_the_picker_and_changes_nothing(page: Page, admin):
     engagement = factories.make_engagement(factories.make_segment(people=1))
     page.goto(engagement.get_absolute_url())

@@ -164,6 +164,17 @@ def test_the_preview_shows_what_stands_in_the_form_not_what_is_saved(admin_page)
     assert "&quot;first_name&quot;: &quot;Dear Ann&quot;" in page.content.decode()
 
 
+def test_the_preview_names_a_parameter_by_its_label(admin_page):
+    named = factories.parameter("Name of the User") | {"label": "First name"}
+    version = factories.make_version('{"a": "{{Name of the User}}"}', [named])
+    typed = posted(version, factories.make_segment(1), "")
+
+    page = admin_page.post(reverse("admin:engagements_engagement_preview"), typed)
+
+    text = page.content.decode()
+    assert "<strong>First name:</strong> This person has no value for it." in text
+
+
 def test_the_preview_is_of_the_newest_member_unless_somebody_is_named(admin_page):
     people = [factories.make_profile(external_id=name) for name in ("ann", "bea")]
     segment, version = factories.make_segment(people), factories.make_version()

@@ -1,6 +1,7 @@
 """Engagement Creation's form: what it asks for, what it refuses, what it keeps."""
 
 import datetime as dt
+import re
 from typing import Any
 
 import pytest
@@ -37,7 +38,7 @@ def typed(version, segment=None, values=None, **fields) -> dict[str, Any]:
 def one_parameter(**settings):
     return factories.make_version(
         {"attributes": [{"x": "{{The value}}"}]},
-        [factories.parameter("The value", **settings)],
+        [{**factories.parameter("The value"), **settings}],
     )
 
 
@@ -68,11 +69,65 @@ def test_it_asks_for_the_parameters_that_are_exposed_by_their_exact_names():
         ({"required": False}, "Text · optional"),
         ({"type": "datetime", "required": False}, "Date and time · optional"),
         ({"type": "integer", "default": "7"}, "Whole number · if empty: 7"),
+        (
+            {"transform": "lower"},
+            "Text · required · sent as: Lower case, without spaces around it",
+        ),
     ],
 )
 def test_a_hint_names_type_necessity_and_default(settings, hint):
     form = EngagementForm(initial={"version": one_parameter(**settings).pk})
     assert form.parameter_inputs[0].hint == hint
+
+
+def input_of(**settings):
+    form = EngagementForm(initial={"version": one_parameter(**settings).pk})
+    (only,) = form.parameter_inputs
+    return only, str(only.field)
+
+
+def test_an_input_has_the_label_and_what_its_author_says_of_it():
+    shown, _ = input_of(label="First name", description="As in a letter.")
+    assert shown.field.label == "First name"
+    assert shown.field.help_text == "As in a letter."
+
+
+@pytest.mark.parametrize(
+    ("settings", "placeholder"),
+    [
+        ({}, None),
+        ({"example": "Ann"}, "For example Ann"),
+        ({"default": "there", "example": "Ann"}, "If empty: there"),
+        ({"type": "integer"}, "For example 42"),
+        ({"type": "datetime"}, "For example 2025-01-31T09:30:00Z"),
+        ({"allowed": ["a", "b"]}, None),
+        ({"type": "boolean"}, None),
+    ],
+)
+def test_an_empty_input_says_what_is_sent_then_or_an_example(settings, placeholder):
+    _, html = input_of(**settings)
+    found = re.search(r'placeholder="([^"]*)"', html)
+    assert (found[1] if found else None) == placeholder
+
+
+@pytest.mark.parametrize(
+    ("settings", "choices"),
+    [
+        ({}, ()),
+        ({"allowed": ["free", "gold"]}, ("free", "gold")),
+        ({"type": "boolean"}, ("true", "false")),
+        ({"type": "integer", "allowed": ["1", "2"]}, ("1", "2")),
+    ],
+)
+def test_values_that_are_allowed_are_offered(settings, choices):
+    shown, html = input_of(**settings)
+    assert shown.choices == choices
+    assert (f'list="{shown.list_id}"' in html) is bool(choices)
+
+
+@pytest.mark.parametrize("kind", ["list", "object"])
+def test_lists_and_objects_have_room(kind):
+    assert "<textarea" in input_of(type=kind)[1]
 
 
 def test_it_saves_what_was_typed_by_the_parameter_s_name():
@@ -104,6 +159,9 @@ def test_it_saves_what_was_typed_by_the_parameter_s_name():
         ({"type": "list"}, '["a"]', ""),
         # What a variable gives is only known for one person.
         ({"type": "integer"}, "{{ profile.age }}", ""),
+        ({"allowed": ["free", "gold"]}, "gold", ""),
+        ({"allowed": ["free", "gold"]}, "silver", "“silver” is not one of free, gold."),
+        ({"allowed": ["free", "gold"]}, "{{ profile.plan }}", ""),
     ],
 )
 def test_a_value_is_checked_where_it_was_typed(settings, text, message):
