@@ -29,7 +29,8 @@ class AdoptionError(Exception):
 class Move:
     """What a move does to an engagement's values, worked out and not done.
 
-    `renamed` is new name → old name. `values` are those that it would have.
+    `renamed` is new name → old name, `removed` name → the value that goes with it.
+    `values` are those that it would have.
     `problems` is parameter (or GENERAL) → what to do; where there are any, it stays.
     """
 
@@ -38,17 +39,17 @@ class Move:
     values: Mapping[str, str]
     kept: tuple[str, ...]
     added: tuple[Parameter, ...]
-    removed: tuple[str, ...]
+    removed: Mapping[str, str]
     renamed: Mapping[str, str]
     problems: Mapping[str, str]
 
     def asked(self, given: Mapping[str, str]) -> tuple[Parameter, ...]:
         """The parameters to ask for: new ones, and those whose value will not do.
 
-        One that has been given a value is asked for as long as it is not saved.
+        Renamed ones too: that a place was kept is a sign, and no proof. One that has been given a value is asked for as long as it is not saved.
         """
         new = {parameter.name for parameter in self.added}
-        wanted = new | self.problems.keys() | given.keys()
+        wanted = new | self.renamed.keys() | self.problems.keys() | given.keys()
         return tuple(p for p in self.parameters if p.name in wanted)
 
 
@@ -61,28 +62,37 @@ def plan(
         before = compile_version(engagement.version).engagement_parameters
     except ValueError as e:
         return _impossible(engagement, version, sentence(str(e)))
-    old_names = {parameter.name for parameter in before}
-    renamed = {
-        new: old
-        for new, old in renames(engagement.version, version).items()
-        if old in old_names
-    }
-    values = _values(engagement, wanted, renamed, given)
-    names = {parameter.name for parameter in wanted}
+    origin = _origin(engagement, version, wanted, before)
+    values = _values(engagement, wanted, origin, given)
     return Move(
         version=version,
         parameters=wanted,
         values=values,
-        kept=tuple(p.name for p in wanted if p.name in old_names),
-        added=tuple(p for p in wanted if p.name not in old_names | renamed.keys()),
-        removed=tuple(
-            p.name
+        kept=tuple(new for new, old in origin.items() if new == old),
+        added=tuple(p for p in wanted if p.name not in origin),
+        removed={
+            p.name: engagement.values.get(p.name, "")
             for p in before
-            if p.name not in names and p.name not in renamed.values()
-        ),
-        renamed={new: old for new, old in renamed.items() if new in names},
+            if p.name not in origin.values()
+        },
+        renamed={new: old for new, old in origin.items() if new != old},
         problems=_problems(engagement, version, wanted, values),
     )
+
+
+def _origin(
+    engagement: Engagement,
+    version: ExternalAPIVersion,
+    wanted: tuple[Parameter, ...],
+    before: tuple[Parameter, ...],
+) -> dict[str, str]:
+    """Parameter asked for → the one that was, by its own name or by another."""
+    old_names = {parameter.name for parameter in before}
+    renamed = renames(engagement.version, version)
+    # Who has taken an old name since is somebody else.
+    same = {name: name for name in old_names - set(renamed.values())}
+    found = {**same, **renamed}
+    return {p.name: found[p.name] for p in wanted if found.get(p.name) in old_names}
 
 
 @transaction.atomic
@@ -120,7 +130,7 @@ def _impossible(engagement: Engagement, version: ExternalAPIVersion, why: str) -
         values=engagement.values,
         kept=(),
         added=(),
-        removed=(),
+        removed={},
         renamed={},
         problems={GENERAL: why},
     )
@@ -129,13 +139,13 @@ def _impossible(engagement: Engagement, version: ExternalAPIVersion, why: str) -
 def _values(
     engagement: Engagement,
     wanted: tuple[Parameter, ...],
-    renamed: Mapping[str, str],
+    origin: Mapping[str, str],
     given: Mapping[str, str],
 ) -> dict[str, str]:
     values = {}
     for parameter in wanted:
         name = parameter.name
-        old = engagement.values.get(renamed.get(name, name), "")
+        old = engagement.values.get(origin.get(name, ""), "")
         if text := given.get(name, "").strip() or old:
             values[name] = text
     return values

@@ -1,6 +1,7 @@
 """What engineers type: an External API with its request."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from django import forms
@@ -12,7 +13,7 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
-from externalapi import bodies, body_check
+from externalapi import bodies, body_check, renames
 from externalapi.answers_form import BatchingAndAnswers
 from externalapi.batching import BatchPlan
 from externalapi.body import BodyError, check_braces
@@ -216,17 +217,7 @@ class ExternalAPIForm(BatchingAndAnswers):
 
     def _draft(self, cleaned: Mapping[str, Any]) -> Draft:
         path, query = split_target(cleaned["path"])
-        found = parameters_found(
-            path,
-            cleaned["headers"],
-            cleaned["body"],
-            self._known(),
-            query=query,
-            body_kind=cleaned["body_kind"],
-            identifier=cleaned.get("channel_identifier")
-            or self.instance.channel_identifier,
-        )
-        return Draft(
+        draft = Draft(
             connection=cleaned["connection"],
             method=cleaned["method"],
             path=path,
@@ -234,10 +225,23 @@ class ExternalAPIForm(BatchingAndAnswers):
             headers=cleaned["headers"],
             body_kind=cleaned["body_kind"],
             body=cleaned["body"],
-            parameters=tuple(found),
             **self.plan(cleaned).fields(),
             answer_rules=self.rules(cleaned).to_dict(),
         )
+        known = self._known()
+        if before := self.instance.current_version:
+            known = [*renames.renamed_settings(before, draft, known), *known]
+        found = parameters_found(
+            path,
+            cleaned["headers"],
+            cleaned["body"],
+            known,
+            query=query,
+            body_kind=cleaned["body_kind"],
+            identifier=cleaned.get("channel_identifier")
+            or self.instance.channel_identifier,
+        )
+        return replace(draft, parameters=tuple(found))
 
     def _known(self) -> list[Parameter]:
         """The table's rows, else what the page began with: a preset or the version."""

@@ -25,7 +25,6 @@ TYPED = (
     "value",
     "example",
     "allowed",
-    "renamed_from",
 )
 
 
@@ -39,8 +38,6 @@ class ParameterTable(forms.Widget):
         super().__init__(attrs)
         # By the parameter's name: what is wrong in its row.
         self.row_errors: dict[str, str] = {}
-        # The last version's parameters: a new one may be one of them, renamed.
-        self.old_names: tuple[str, ...] = ()
 
     def value_from_datadict(
         self, data: Mapping[str, Any], files: Any, name: str
@@ -68,12 +65,9 @@ class ParameterTable(forms.Widget):
             {**_as_row(row), "prefix": f"{name}-{index}"}
             for index, row in enumerate(value or ())
         ]
-        names = {row["name"] for row in rows}
-        gone = [old for old in self.old_names if old not in names]
         for row in rows:
             row["error"] = self.row_errors.get(str(row["name"]), "")
             row["facts"] = _facts(row)
-            row["may_be"] = gone if row["name"] not in self.old_names else ()
         context["rows"] = rows
         context["types"] = [(str(kind), kind.label) for kind in ParameterType]
         context["levels"] = [(str(level), level.label) for level in Level]
@@ -181,8 +175,6 @@ def _facts(row: Mapping[str, Any]) -> list[str]:
         found.append(Transform(row["transform"]).label)
     if count := len(_lines(row["allowed"])):
         found.append(f"{count} allowed value{'' if count == 1 else 's'}")
-    if row["renamed_from"]:
-        found.append(f"was “{row['renamed_from']}”")
     return found
 
 

@@ -93,7 +93,6 @@ class Parameter:
 
     `label`, `description` and `example` are for the people who fill it in. A value is
     read as `type`, goes through `transform` and is one of `allowed` where there are any.
-    `renamed_from` is its name in the version before.
     """
 
     name: str
@@ -107,7 +106,6 @@ class Parameter:
     value: str = ""
     example: str = ""
     allowed: tuple[str, ...] = ()
-    renamed_from: str = ""
 
     @property
     def title(self) -> str:
@@ -161,7 +159,6 @@ class Parameter:
             value=str(data.get("value", "")),
             example=str(data.get("example", "")),
             allowed=tuple(str(item) for item in allowed),
-            renamed_from=str(data.get("renamed_from", "")),
         )
 
 

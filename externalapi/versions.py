@@ -10,6 +10,7 @@ import orjson
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 
+from externalapi import renames
 from externalapi.batching import MAX_BYTES
 from externalapi.connection_use import check_use
 from externalapi.models import (
@@ -103,9 +104,19 @@ def save_version(
         note=note,
         **draft.stored(),
     )
+    if current is not None:
+        _rename_in_cases(current, version)
     ExternalAPI.objects.filter(pk=locked.pk).update(current_version=version)
     external_api.current_version = version
     return version
+
+
+def _rename_in_cases(old: ExternalAPIVersion, new: ExternalAPIVersion) -> None:
+    """Test cases have their values by the new names too; by the old for old versions."""
+    pairs = renames.renames(old, new)
+    for case in old.external_api.test_cases.all() if pairs else ():
+        values = renames.with_new_names(case.values, pairs)
+        TestCase.objects.filter(pk=case.pk).update(values=values)
 
 
 @transaction.atomic

@@ -239,11 +239,16 @@ def _inputs(
         Input(
             parameter=parameter,
             name=_field(engagement, parameter.name),
-            typed=given.get(parameter.name, ""),
+            typed=given.get(parameter.name, _carried(engagement, move, parameter)),
             problem=move.problems.get(parameter.name, "") if is_asked else "",
         )
         for parameter in move.asked(given)
     )
+
+
+def _carried(engagement: Engagement, move: Move, parameter: Parameter) -> str:
+    """The value that a renamed parameter brings along."""
+    return str(engagement.values.get(move.renamed.get(parameter.name, ""), ""))
 
 
 def _example(
@@ -291,6 +296,7 @@ def _adopt(request: HttpRequest, version: ExternalAPIVersion, row: Row) -> None:
     engagement = row.engagement
     was = engagement.version.number
     given = {item.parameter.name: item.typed for item in row.inputs}
+    before = engagement.values
     move = adopt(engagement, version, given)
     said = [f"Moved from version {was} to version {version.number}."]
     if move.renamed:
@@ -298,8 +304,13 @@ def _adopt(request: HttpRequest, version: ExternalAPIVersion, row: Row) -> None:
         said.append(f"Renamed: {pairs}.")
     if move.removed:
         said.append(f"No longer asked: {', '.join(move.removed)}.")
-    if names := [name for name, text in given.items() if text]:
-        said.append(f"Value given: {', '.join(names)}.")
+    typed = [
+        name
+        for name, text in given.items()
+        if text and text != before.get(move.renamed.get(name, ""))
+    ]
+    if typed:
+        said.append(f"Value given: {', '.join(typed)}.")
     if why := " ".join(request.POST.get("why", "").split())[:MAX_WHY]:
         said.append(f"Why: {why}")
     log(request, engagement, " ".join(said))

@@ -11,7 +11,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
-from externalapi import answers_form
+from externalapi import answers_form, renames
 from externalapi.admin.body_check import BodyCheck
 from externalapi.admin.files import FilePages, download
 from externalapi.admin.life import LifePages, limit_of
@@ -232,6 +232,7 @@ class ExternalAPIAdmin(
         save_version(obj, form.draft, request.user, note)  # type: ignore[arg-type]
         for warning in form.warnings:
             messages.warning(request, warning)
+        _tell_parameters(request, before, obj.current_version)
         form.history = _in_words(form, before, obj.current_version, note)
 
     def construct_change_message(
@@ -304,6 +305,22 @@ def _preset_initial(preset: Preset) -> dict[str, Any]:
     }
 
 
+def _tell_parameters(
+    request: HttpRequest,
+    before: ExternalAPIVersion | None,
+    after: ExternalAPIVersion | None,
+) -> None:
+    """Say which parameters have another name now, and which engagements lose one."""
+    if before is None or after is None or before == after:
+        return
+    for said in renames.in_words(before, after):
+        messages.info(
+            request, f"{said} Its settings, and the values of Engagements, go with it."
+        )
+    if lost := renames.no_longer_asked(before, after):
+        messages.warning(request, lost)
+
+
 def _in_words(
     form: ExternalAPIForm,
     before: ExternalAPIVersion | None,
@@ -320,6 +337,7 @@ def _in_words(
     if after != before:
         changed = in_words(Draft.of(before), Draft.of(after))
         said.append(f"Version {after.number}: {changed}.")
+        said += renames.in_words(before, after)
     if note:
         said.append(f"Why: {note}")
     return " ".join(said) or "Saved without a change."

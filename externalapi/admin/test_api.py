@@ -19,6 +19,7 @@ from externalapi.dry_run import DryRun, dry_run
 from externalapi.models import ConfigurationTest, ExternalAPI, ExternalAPIVersion
 from externalapi.parameters import Level
 from externalapi.records import pretty
+from externalapi.renames import renames, with_new_names
 from externalapi.secrets import SecretError
 from externalapi.testing_form import TestConfigurationForm, initial_values
 from externalapi.tree import nodes
@@ -86,7 +87,8 @@ class TestAPIPage:
         if request.method == "POST":
             return self._test(request, version)
         shown = find_test(version.external_api, request.GET.get("test", ""))
-        typed = shown.values if shown else _last_typed(request, version.external_api)
+        last = shown or _last_test(request, version.external_api)
+        typed = _typed(last, version) if last else {}
         form = TestConfigurationForm(
             version.read_parameters(),
             initial=initial_values(version.read_parameters(), typed),
@@ -161,15 +163,20 @@ def _trees(version: ExternalAPIVersion) -> list[Any]:
     return nodes(version.path, version.query, version.headers, body, kind)
 
 
-def _last_typed(request: HttpRequest, external_api: ExternalAPI) -> dict[str, str]:
-    last = (
-        ConfigurationTest.objects.filter(
-            version__external_api=external_api, user_id=request.user.pk or 0
-        )
-        .order_by("-at")
-        .first()
+def _last_test(
+    request: HttpRequest, external_api: ExternalAPI
+) -> ConfigurationTest | None:
+    tests = ConfigurationTest.objects.filter(
+        version__external_api=external_api, user_id=request.user.pk or 0
     )
-    return last.values if last else {}
+    return tests.select_related("version").order_by("-at").first()
+
+
+def _typed(test: ConfigurationTest, version: ExternalAPIVersion) -> dict[str, str]:
+    """Return what was typed for a test, by the names that a version has."""
+    if test.version_id == version.pk:
+        return dict(test.values)
+    return with_new_names(test.values, renames(test.version, version))
 
 
 def _tests(external_api: ExternalAPI) -> list[ConfigurationTest]:

@@ -47,7 +47,7 @@ def test_values_are_kept_by_name(old):
     move = plan(engaged(old), new, {})
     assert move.kept == ("Name",)
     assert move.values == {"Name": "{{ profile.first_name }}"}
-    assert (move.added, move.removed, move.renamed, move.problems) == ((), (), {}, {})
+    assert (move.added, move.removed, move.renamed, move.problems) == ((), {}, {}, {})
 
 
 def test_a_parameter_in_the_place_of_another_is_the_other_renamed(old):
@@ -57,26 +57,59 @@ def test_a_parameter_in_the_place_of_another_is_the_other_renamed(old):
     move = plan(engaged(old), new, {})
     assert move.renamed == {"First name": "Name"}
     assert move.values == {"First name": "{{ profile.first_name }}"}
-    assert (move.kept, move.added, move.removed, move.problems) == ((), (), (), {})
+    assert (move.kept, move.added, move.removed, move.problems) == ((), (), {}, {})
 
 
 def test_renames_are_followed_from_version_to_version(old):
-    """By their word, wherever the parameter stands."""
-    newer(
-        old,
-        {"called": "{{First}}"},
-        {**factories.parameter("First"), "renamed_from": "Name"},
-    )
+    """First the name, then the place: compared at once, it would be another one."""
+    first = factories.parameter("First")
+    newer(old, {"first_name": "{{First}}"}, first)
     new = newer(
         old,
-        {"nick": "{{Nick}}", "first_name": "{{Other}}"},
-        {**factories.parameter("Nick"), "renamed_from": "First"},
+        {"nick": "{{First}}", "first_name": "{{Other}}"},
+        first,
         factories.parameter("Other", required=False),
     )
     move = plan(engaged(old), new, {})
-    assert move.renamed == {"Nick": "Name"}
-    assert move.values == {"Nick": "{{ profile.first_name }}"}
+    assert move.renamed == {"First": "Name"}
+    assert move.values == {"First": "{{ profile.first_name }}"}
     assert [parameter.name for parameter in move.added] == ["Other"]
+
+
+def test_who_has_taken_an_old_name_since_does_not_get_its_value(old):
+    newer(old, {"first_name": "{{First}}"}, factories.parameter("First"))
+    new = newer(
+        old,
+        {"first_name": "{{First}}", "name": "{{Name}}"},
+        factories.parameter("First"),
+        factories.parameter("Name", required=False),
+    )
+    move = plan(engaged(old), new, {})
+    assert move.values == {"First": "{{ profile.first_name }}"}
+    assert [parameter.name for parameter in move.added] == ["Name"]
+
+
+def test_a_name_that_comes_back_has_its_value_again(old):
+    newer(old, {"language": "en"})
+    new = newer(old, {"first_name": "{{Name}}"}, NAME)
+    move = plan(engaged(old), new, {})
+    assert (move.kept, move.removed) == (("Name",), {})
+    assert move.values == {"Name": "{{ profile.first_name }}"}
+
+
+def test_a_rename_is_followed_back_to_an_older_version(old):
+    new = newer(old, {"first_name": "{{First}}"}, factories.parameter("First"))
+    move = plan(engaged(new, values={"First": "x"}), old, {})
+    assert move.renamed == {"Name": "First"}
+    assert move.values == {"Name": "x"}
+
+
+def test_a_renamed_parameter_is_asked_for_as_its_place_proves_little(old):
+    """The e-mail address may have given way to the phone number."""
+    new = newer(old, {"first_name": "{{Phone}}"}, factories.parameter("Phone"))
+    move = plan(engaged(old), new, {"Phone": "{{ profile.phone }}"})
+    assert [parameter.name for parameter in move.asked({})] == ["Phone"]
+    assert move.values == {"Phone": "{{ profile.phone }}"}
 
 
 def test_a_new_parameter_needs_a_value_before_it_can_move(old):
@@ -112,7 +145,8 @@ def test_a_new_parameter_that_may_stay_empty_asks_for_nothing(old, given):
 def test_the_value_of_a_parameter_that_is_gone_goes_with_it(old):
     new = newer(old, {"language": "en"})
     move = plan(engaged(old), new, {})
-    assert (move.removed, move.values, move.problems) == (("Name",), {}, {})
+    assert move.removed == {"Name": "{{ profile.first_name }}"}
+    assert (move.values, move.problems) == ({}, {})
 
 
 def test_a_parameter_that_is_fixed_now_is_asked_no_more(old):
@@ -122,7 +156,8 @@ def test_a_parameter_that_is_fixed_now_is_asked_no_more(old):
         factories.parameter("Name", level="fixed", value="Ann"),
     )
     move = plan(engaged(old), new, {})
-    assert (move.removed, move.values, move.problems) == (("Name",), {}, {})
+    assert move.removed == {"Name": "{{ profile.first_name }}"}
+    assert (move.values, move.problems) == ({}, {})
 
 
 def test_a_kept_value_that_is_not_of_the_new_type_is_asked_for(old):

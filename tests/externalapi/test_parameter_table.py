@@ -32,14 +32,12 @@ def row(**parts):
         "value": "",
         "example": "",
         "allowed": "",
-        "renamed_from": "",
         **parts,
     }
 
 
-def shown(*values, old_names=()):
+def shown(*values):
     field = ParametersField()
-    field.widget.old_names = old_names
     return field, field.widget.render("parameters", list(values), {"id": "id_p"})
 
 
@@ -130,19 +128,6 @@ def test_a_mistake_opens_its_row_and_keeps_what_was_typed():
     assert html.count("<details open>") == 1
     assert 'value="silver"' in html
     assert "The example: “silver” is not one of free, gold." in html
-
-
-def test_only_a_new_parameter_can_be_an_old_one_renamed():
-    _, html = shown(
-        Parameter(name="New", renamed_from="Old"),
-        Parameter(name="Kept"),
-        old_names=("Old", "Kept", "Gone"),
-    )
-    (options,) = re.findall(
-        r'name="parameters-.-renamed_from">(.*?)</select>', html, re.DOTALL
-    )
-    assert re.findall(r'value="([^"]*)"', options) == ["", "Old", "Gone"]
-    assert 'value="Old" selected' in options
 
 
 def test_a_table_is_not_longer_than_its_placeholders_can_be():

@@ -100,7 +100,6 @@ def test_a_parameter_survives_being_stored():
         default="free",
         example="gold",
         allowed=("free", "gold"),
-        renamed_from="Old plan",
     )
     assert Parameter.from_dict(full.to_dict()) == full
     assert full.title == "Plan"
