@@ -97,6 +97,11 @@ def is_gap(text: str) -> bool:
     return not text.strip() or bool(_GAP.fullmatch(text.strip()))
 
 
+def is_secret_header(name: str) -> bool:
+    """Whether a header is named like a secret."""
+    return bool(_SECRET_HEADER.fullmatch(name))
+
+
 def is_secret_field(name: str) -> bool:
     """Whether a query field or a key of the body is named like a secret."""
     return bool(_SECRET_FIELD.fullmatch(name))
@@ -116,9 +121,8 @@ def _cut(request: PastedRequest) -> tuple[str, str, list[str], Credential]:
     path, _, query = f"{slash}{path}".partition("#")[0].partition("?")
     user, _, host = host.rpartition("@")
     if not host or find(host) or "{" in host or "<" in host or "$" in host:
-        request.notes.append(
-            f"The address “{short(host)}” is a gap: choose the connection it means."
-        )
+        said = f"The address “{short(host)}” is a gap" if host else "It has no address"
+        request.notes.append(f"{said}: choose the connection it means.")
         host = ""
     base_url = f"{scheme.lower()}://{host.lower()}" if host else ""
     if base_url:
@@ -180,7 +184,7 @@ def _headers(request: PastedRequest, credentials: list[Credential]) -> dict[str,
             request.notes.append(f"The header {name} is set by the client itself.")
         elif _BROWSERS_OWN.fullmatch(name):
             browsers.append(name)
-        elif _SECRET_HEADER.fullmatch(name):
+        elif is_secret_header(name):
             credentials.append(_credential_of(name, value))
         elif name.lower() in map(str.lower, headers):
             request.notes.append(f"The header {name} came twice; the first one stays.")

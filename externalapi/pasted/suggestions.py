@@ -9,6 +9,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import chain, count
 from urllib.parse import quote, unquote
 
 from externalapi.body import BodyError
@@ -29,7 +30,7 @@ _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _NOISE = frozenset({"your", "my", "insert", "here"})
 _CAPITALS = frozenset({"id", "url", "sms", "crm", "api", "http", "uuid", "ip", "sku"})
 _SAYS_NOTHING = frozenset({"value", "string", "text", "number", "identifier", "data"})
-_IDENTIFIERS = frozenset({"external_id", "external_user_id", "user_id", "userid"})
+IDENTIFIERS = frozenset({"external_id", "external_user_id", "user_id", "userid"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,20 +105,23 @@ def _named(found: Imported) -> Iterator[tuple[str, list[_Value]]]:
     groups: dict[tuple[str, str], list[_Value]] = {}
     for value in _values(found):
         groups.setdefault((_name(value), value.text), []).append(value)
-    taken: set[str] = set(find(found.path)) | set(find(found.body))
+    taken = {parameter.name for parameter in found.parameters}
+    taken |= set(find(found.path)) | set(find(found.body))
     for (name, _), values in groups.items():
-        unique = _unique(name, values[0], taken)
+        unique = unique_name(name, values[0].path, taken)
         taken.add(unique)
         yield unique, values
 
 
-def _unique(name: str, value: _Value, taken: set[str]) -> str:
+def unique_name(name: str, path: Path, taken: Collection[str]) -> str:
+    """Return a name that is not taken: with its parent's before it, or a number."""
     if name not in taken:
         return name
-    parents = [part for part in value.path[:-1] if isinstance(part, str)]
-    longer = f"{_singular(title(parents[-1]))} {name}" if parents else name
-    numbered = (f"{name} {number}" for number in range(2, MAX_SUGGESTIONS + 99))
-    return next(one for one in (longer, *numbered) if one not in taken)
+    parents = [part for part in path[:-1] if isinstance(part, str)]
+    parent = _singular(title(parents[-1])) if parents else ""
+    longer = f"{parent} {name}".strip()
+    numbered = (f"{name} {number}" for number in count(2))
+    return next(one for one in chain([longer], numbered) if one not in taken)
 
 
 def _singular(word: str) -> str:
@@ -142,7 +146,7 @@ def _suggestion(name: str, values: list[_Value]) -> Suggestion:
         places=tuple(dict.fromkeys(value.place for value in values)),
         type=type_of(first.whole) if is_whole else ParameterType.TEXT,
         is_gap=bool(first.gap),
-        is_identifier=bool(keys) and keys[-1].lower() in _IDENTIFIERS and is_whole,
+        is_identifier=bool(keys) and keys[-1].lower() in IDENTIFIERS and is_whole,
     )
 
 

@@ -1,7 +1,12 @@
+import json
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
 from externalapi.models import Connection, ExternalAPI
 from externalapi.parameters import Level, Parameter, ParameterType
+from tests.externalapi.pasted.documents import BRAZE, PETSTORE
 from tests.externalapi.test_external_api_page import ADD, rows, typed
 from tests.factories import make_connection
 
@@ -117,3 +122,176 @@ def test_markup_in_a_command_is_text(admin_client):
 def test_the_page_for_a_new_one_leads_there(admin_client):
     page = admin_client.get(reverse(ADD)).content.decode()
     assert reverse(PASTE) in page
+
+
+# Documents
+
+
+def errors(response):
+    return response.context["form"].errors
+
+
+def test_a_document_shows_its_requests_and_nothing_is_chosen(admin_client):
+    response = admin_client.post(reverse(PASTE), {"pasted": PETSTORE})
+    page = response.content.decode()
+    assert "OpenAPI 3.0.4 document with 6 requests" in page
+    assert 'value="DELETE /pet/{petId}"' in page
+    assert "found" not in response.context
+    assert list(response.context["groups"]) == ["pet", "store"]
+
+
+def test_a_chosen_request_is_understood_with_what_it_requires(admin_client):
+    response = admin_client.post(
+        reverse(PASTE), {"pasted": PETSTORE, "operation": "POST /pet"}
+    )
+    page = response.content.decode()
+    assert "https://petstore3.example.com/api/v3/pet" in page
+    assert "It signs in with a bearer key. The key itself is not there" in page
+    picked = {
+        one.name: is_picked for one, _, is_picked in response.context["suggestions"]
+    }
+    assert picked["Name"] and picked["Category ID"] and not picked["Status"]
+    assert 'value="Name" checked disabled' in page
+
+
+def test_what_was_chosen_stays_with_other_values(admin_client):
+    posted = {
+        "pasted": PETSTORE,
+        "chosen": "POST /pet",
+        "names": "",
+        "name": ["Status"],
+    }
+    response = admin_client.post(reverse(PASTE), posted)
+    found = response.context["found"]
+    assert [one.name for one in found.parameters] == ["Name", "Photo Urls", "Status"]
+
+
+@pytest.mark.parametrize("button", ["look", "operation"])
+def test_another_button_begins_anew(admin_client, button):
+    value = {"look": "1", "operation": "POST /store/order"}[button]
+    posted = {"pasted": PETSTORE, "chosen": "POST /pet", "names": "", button: value}
+    response = admin_client.post(reverse(PASTE), posted)
+    if button == "look":
+        assert "found" not in response.context
+    else:
+        names = [one.name for one in response.context["found"].parameters]
+        assert names == ["ID", "Quantity", "Status"]
+
+
+def test_a_described_request_fills_in_the_form_and_is_saved(admin_client):
+    connection = make_connection("https://petstore3.example.com/api/v3")
+    make_connection("https://petstore3.example.com")
+    posted = {
+        "pasted": PETSTORE,
+        "chosen": "POST /pet",
+        "names": "",
+        "name": ["Status"],
+    }
+    response = admin_client.post(reverse(ADD), posted)
+    form = response.context["adminform"].form
+    assert str(form["connection"].value()) == str(connection.pk)
+    assert form["path"].value() == "/pet"
+    to_save = typed(connection, **rows(*form.initial["parameters"]))
+    for field in ("name", "path", "body_kind", "body", "method", "batching"):
+        to_save[field] = form[field].value()
+    assert admin_client.post(reverse(ADD), to_save).status_code == 302
+    version = ExternalAPI.objects.get().current_version
+    status = version.read_parameters()[-1]
+    assert status.allowed == ("available", "pending", "sold")
+    assert (status.required, status.description) == (False, "pet status in the store")
+
+
+def test_a_document_alone_fills_in_no_form(admin_client):
+    response = admin_client.post(reverse(ADD), {"pasted": PETSTORE})
+    assert "6 requests" in response.content.decode()
+
+
+def test_a_collection_s_keys_come_to_no_page(admin_client):
+    for posted in ({}, {"operation": "1.0"}):
+        response = admin_client.post(reverse(PASTE), {"pasted": BRAZE, **posted})
+        page = response.content.decode()
+        assert "are taken out" in page
+        for secret in (KEY, "99999999-8888", "11111111-2222", "script-secret"):
+            assert secret not in page
+    posted = {"pasted": BRAZE, "chosen": "1.0", "names": ""}
+    assert KEY not in admin_client.post(reverse(ADD), posted).content.decode()
+
+
+def upload(admin_client, raw, **posted):
+    file = SimpleUploadedFile("api.json", raw)
+    return admin_client.post(reverse(PASTE), {"pasted": "", "file": file, **posted})
+
+
+def test_a_file_is_read_as_what_is_pasted(admin_client):
+    response = upload(admin_client, b"\xef\xbb\xbf" + PETSTORE.encode(), chosen="0")
+    assert "6 requests" in response.content.decode()
+    assert "findByStatus" in response.context["form"]["pasted"].value()
+    command = upload(admin_client, COMMAND.encode())
+    assert command.context["found"].path == "/users/track"
+
+
+@pytest.mark.parametrize(
+    ("raw", "words"),
+    [
+        (b"", "Paste a command that begins with curl."),
+        (b"\xff\xfe{", "not a text in UTF-8"),
+        (b"{" + b" " * 20_000_000, "larger than 20 MB"),
+        (b'{"openapi": "3.0.0", "paths": 1}', "is not an object (1)"),
+    ],
+)
+def test_a_bad_file_is_said_at_the_file(admin_client, raw, words):
+    response = upload(admin_client, raw)
+    assert words in errors(response)["file"][0]
+
+
+def test_a_large_file_comes_along_without_its_answers(admin_client):
+    document = json.loads(PETSTORE)
+    answer = {"description": "x" * 3_000_000}
+    document["paths"]["/pet"]["post"]["responses"]["500"] = answer
+    response = upload(admin_client, json.dumps(document).encode())
+    assert len(response.context["form"]["pasted"].value()) < 20_000
+    document["info"]["description"] = "x" * 3_000_000
+    response = upload(admin_client, json.dumps(document).encode())
+    assert "too large, even without its answers" in errors(response)["file"][0]
+
+
+def test_a_text_that_the_browser_had_to_cut_is_said_to_be_too_long(admin_client):
+    text = (PETSTORE + " " * 2_000_001)[:2_000_001]
+    response = admin_client.post(reverse(PASTE), {"pasted": text})
+    assert "longer than 2,000,000 characters" in errors(response)["pasted"][0]
+
+
+def test_a_bad_document_stays_as_it_was_pasted(admin_client):
+    text = '{"openapi": "3.0.0",\n "paths": {"/x": []}}'
+    response = admin_client.post(reverse(PASTE), {"pasted": text})
+    assert "“#/paths/~1x” is not an object" in errors(response)["pasted"][0]
+    assert response.context["form"]["pasted"].value() == text
+
+
+def test_client_credentials_begin_the_new_connection(admin_client):
+    flow = {"tokenUrl": "https://id.example.com/token", "scopes": {"send": ""}}
+    document = json.loads(PETSTORE)
+    document["components"]["securitySchemes"]["petstore_auth"]["flows"] = {
+        "clientCredentials": flow
+    }
+    posted = {"pasted": json.dumps(document), "operation": "POST /pet"}
+    response = admin_client.post(reverse(PASTE), posted)
+    assert "with OAuth 2 client credentials" in response.content.decode()
+    form = (
+        admin_client.get(response.context["sign_in"]["add"]).context["adminform"].form
+    )
+    assert form["auth"].value() == "oauth2"
+    assert form["token_url"].value() == "https://id.example.com/token"
+    assert form["scope"].value() == "write:pets read:pets"
+
+
+def test_markup_in_a_document_is_text(admin_client):
+    document = json.loads(PETSTORE)
+    document["info"]["title"] = "<script>alert(1)</script>"
+    document["paths"]["/pet"]["post"]["summary"] = "<b>bold</b>"
+    document["paths"]["/pet"]["post"]["tags"] = ['"><i>x</i>']
+    for operation in ("", "POST /pet"):
+        posted = {"pasted": json.dumps(document), "operation": operation}
+        page = admin_client.post(reverse(PASTE), posted).content.decode()
+        for markup in ("<script>alert", "<b>bold", "<i>x"):
+            assert markup not in page

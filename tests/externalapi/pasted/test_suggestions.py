@@ -126,6 +126,11 @@ def test_names_do_not_collide_with_placeholders_that_are_there():
     assert [one.name for one in suggest(found)] == ["Email 2"]
 
 
+def test_a_parent_without_letters_is_no_part_of_a_name():
+    found = read_curl("""curl https://a.io/x --json '{"a": 1, ":": {"a": 2}}'""")
+    assert [one.name for one in suggest(found)] == ["A", "A 2"]
+
+
 @pytest.mark.parametrize(
     ("technical", "read"),
     [

@@ -1,0 +1,82 @@
+"""A pasted text, understood: a command, or one request of a document."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from externalapi.pasted.curl import read_curl
+from externalapi.pasted.document import MAX_CHARS, is_document, read_document, shown
+from externalapi.pasted.imported import Document, PasteError, Understood
+from externalapi.pasted.openapi import OpenAPIDocument
+from externalapi.pasted.redaction import without_secrets
+from externalapi.pasted.suggestions import accept, suggest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pasted:
+    """What a text is; `text` is it without its keys.
+
+    Of a document nothing is `understood` until one of its requests is chosen.
+    """
+
+    text: str
+    document: Document | None = None
+    operation: str = ""
+    understood: Understood | None = None
+
+    @property
+    def is_described(self) -> bool:
+        """Whether what is not picked is left out, not sent as it is written."""
+        return isinstance(self.document, OpenAPIDocument)
+
+
+def read(
+    text: str,
+    operation: str = "",
+    picked: Collection[str] | None = None,
+    known: Collection[str] = (),
+) -> Pasted:
+    """Return what a text is; the rest is as for Document.understand.
+
+    Raises PasteError.
+    """
+    if not is_document(text):
+        return _command(text, picked)
+    document = read_document(text)
+    kept = shown(document)
+    if operation not in {one.key for one in document.operations}:
+        return Pasted(text=kept, document=document)
+    return Pasted(
+        text=kept,
+        document=document,
+        operation=operation,
+        understood=document.understand(operation, picked, known),
+    )
+
+
+def decoded(raw: bytes) -> str:
+    """Return a file's text; raises PasteError."""
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as e:
+        raise PasteError(
+            "The file is not a text in UTF-8. Choose the JSON file that was exported."
+        ) from e
+
+
+def check_length(text: str) -> None:
+    if len(text) > MAX_CHARS:
+        raise PasteError(
+            f"This is longer than {MAX_CHARS:,} characters. Choose it as a file: what "
+            "it says about answers is taken out first."
+        )
+
+
+def _command(text: str, picked: Collection[str] | None) -> Pasted:
+    command = read_curl(text)
+    offered = suggest(command)
+    if picked is None:
+        picked = {one.name for one in offered if one.is_gap or one.is_identifier}
+    understood = Understood(
+        found=accept(command, picked), offered=offered, picked=frozenset(picked)
+    )
+    return Pasted(text=without_secrets(text, command), understood=understood)
