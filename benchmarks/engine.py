@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import orjson
-from django.db import connection
+from django.db import OperationalError, connection
 from django.utils import timezone
 
 from benchmarks import people
@@ -83,9 +83,17 @@ def settle() -> None:
 
 
 def forget_engagements() -> None:
-    """Every measurement begins with empty tables of runs and deliveries."""
-    with connection.cursor() as cursor:
-        cursor.execute(f"TRUNCATE {Engagement._meta.db_table} CASCADE")
+    """Every measurement begins with empty tables of runs and deliveries.
+
+    A worker that still looks for work may have its locks in another order: once more.
+    """
+    while True:
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(f"TRUNCATE {Engagement._meta.db_table} CASCADE")
+        except OperationalError:
+            continue
+        return
 
 
 def activate(segment: Segment, version: ExternalAPIVersion) -> Run:

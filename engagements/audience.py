@@ -1,22 +1,26 @@
-"""From a segment's people to deliveries in batches, by set operations."""
+"""From a segment's people to batches, by set operations; and who they are."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Any, NamedTuple
 
+import orjson
 from django.db import connection, transaction
 from django.db.models import F
 
 from engagements import runs
-from engagements.models import Engagement, Run
+from engagements.models import Run
+from engagements.rendering import Skip
+from engagements.survival import LATER_ON_DISK
 from externalapi.definition import compile_version
 from segments.models import Event, Profile, Segment
 
 # People taken in by one transaction: 100 full batches.
 CHUNK = 7_500
 
-# Both fill `audience` (profile, event, transition, number from 0) for the rest.
+# Both fill `people` (who, brought in by which event, as which entry) in order of place.
 FROM_MEMBERS = """
-    SELECT profile_id, event_id, 0::bigint AS transition_id, profile_id AS place
+    SELECT profile_id, event_id, NULL::bigint AS transition_id, profile_id AS place
     FROM segments_membership
     WHERE segment_id = %(segment)s AND profile_id > %(cursor)s
       AND since <= %(started_at)s
@@ -28,22 +32,47 @@ FROM_ENTRIES = """
     WHERE segment_id = %(segment)s AND kind = 'entry' AND id > %(cursor)s
     ORDER BY id LIMIT %(chunk)s
 """
-INSERT_DELIVERIES = """
+# A list that says nothing of anybody stays empty: that is a third of the table.
+INSERT_BATCHES = """
     WITH audience AS (
-        SELECT *, (row_number() OVER (ORDER BY place) - 1)::int AS n FROM ({people}) p
+        SELECT *, (row_number() OVER (ORDER BY place) - 1) / %(size)s AS batch
+        FROM ({people}) people
     ), batches AS (
-        INSERT INTO engagements_batch (run_id, sequence, state)
-        SELECT %(run)s, %(sequence)s + n / %(size)s, 'pending'
-        FROM audience GROUP BY n / %(size)s
-        RETURNING id, sequence
-    ), deliveries AS (
-        INSERT INTO engagements_delivery
-            (run_id, profile_id, event_id, transition_id, batch_id, position, state)
-        SELECT %(run)s, a.profile_id, a.event_id, a.transition_id, b.id,
-               n %% %(size)s, 'pending'
-        FROM audience a JOIN batches b ON b.sequence = %(sequence)s + n / %(size)s
+        INSERT INTO engagements_batch
+            (run_id, sequence, state, profile_ids, event_ids, transition_ids)
+        SELECT %(run)s, %(sequence)s + batch, 'pending',
+            array_agg(profile_id ORDER BY place),
+            CASE WHEN count(event_id) = 0 THEN '{{}}'
+                ELSE array_agg(event_id ORDER BY place) END,
+            CASE WHEN count(transition_id) = 0 THEN '{{}}'
+                ELSE array_agg(transition_id ORDER BY place) END
+        FROM audience GROUP BY batch
     )
-    SELECT count(*), max(place) FROM audience
+    SELECT count(*), max(place) FROM audience WHERE {later_on_disk}
+"""
+PEOPLE = """
+    SELECT b.id, (m.place - 1)::int, p.id IS NOT NULL, p.external_id, p.email, p.phone,
+        p.attributes::text, e.name, e.time, e.properties::text, e.message_id
+    FROM engagements_batch b
+    CROSS JOIN LATERAL unnest(b.profile_ids, b.event_ids)
+        WITH ORDINALITY m (profile_id, event_id, place)
+    LEFT JOIN segments_profile p ON p.id = m.profile_id
+    LEFT JOIN segments_event e ON e.id = m.event_id
+    WHERE b.id = ANY(%s)
+    ORDER BY b.id, m.place
+"""
+# The data of somebody who was deleted meanwhile.
+GONE = Skip(code="erased", message="The person is not there any more.")
+# A standing run has something to do where somebody entered since it last looked.
+EXPANDABLE = """
+    SELECT r.id FROM engagements_run r
+    JOIN engagements_engagement e ON e.id = r.engagement_id AND e.state = 'active'
+    WHERE r.state IN ('expanding', 'sending') AND (NOT r.is_standing
+        AND r.state = 'expanding' OR r.is_standing AND EXISTS (
+            SELECT FROM segments_transition t WHERE t.segment_id = e.segment_id
+              AND t.kind = 'entry' AND t.id > r.expansion_cursor
+        ))
+    ORDER BY NOT r.is_standing, r.id
 """
 
 
@@ -62,15 +91,10 @@ def expand(run_ids: Iterable[int]) -> int:
 
 
 def expandable_runs() -> list[int]:
-    """Runs of active engagements that may have people to take in."""
-    expanding = Run.objects.filter(state=Run.State.EXPANDING)
-    standing = Run.objects.filter(state=Run.State.SENDING, is_standing=True)
-    active = Engagement.State.ACTIVE
-    return list(
-        (expanding | standing)
-        .filter(engagement__state=active)
-        .values_list("pk", flat=True)
-    )
+    """Runs of active engagements that have people to take in, standing ones first."""
+    with connection.cursor() as cursor:
+        cursor.execute(EXPANDABLE)
+        return [run_id for (run_id,) in cursor]
 
 
 @transaction.atomic
@@ -81,7 +105,9 @@ def _expand_chunk(run_id: int) -> int:
     size = compile_version(run.version).people_per_request
     with connection.cursor() as cursor:
         people = FROM_ENTRIES if run.is_standing else FROM_MEMBERS
-        cursor.execute(INSERT_DELIVERIES.format(people=people), _parameters(run, size))
+        # What a crash of the database forgets here, it forgets with the cursor.
+        statement = INSERT_BATCHES.format(people=people, later_on_disk=LATER_ON_DISK)
+        cursor.execute(statement, _parameters(run, size))
         count, place = cursor.fetchone()
     if count:
         batches = -(-count // size)
@@ -117,6 +143,65 @@ def _parameters(run: Run, size: int) -> dict[str, int | datetime]:
         "sequence": run.next_sequence,
         "size": size,
         "chunk": max(CHUNK // size, 1) * size,
+    }
+
+
+def people(batch_ids: Sequence[int]) -> dict[int, list["Person"]]:
+    """Whom each batch holds, in order of place."""
+    found: dict[int, list[Person]] = {id: [] for id in batch_ids}
+    with connection.cursor() as cursor:
+        cursor.execute(PEOPLE, [list(batch_ids)])
+        for batch_id, place, *row in cursor:
+            found[batch_id].append(_person(place, *row))
+    return found
+
+
+class Person(NamedTuple):
+    """Somebody at a place (from 0) of a batch, with what personalization reads.
+
+    `problem`: why the stored data cannot be read.
+    """
+
+    place: int
+    profile: dict[str, object]
+    event: dict[str, object]
+    problem: Skip | None = None
+
+
+def _person(
+    place: int,
+    exists: bool | None,
+    external_id: str | None,
+    email: str,
+    phone: str,
+    attributes: str,
+    event_name: str | None,
+    *event: Any,
+) -> Person:
+    if not exists:
+        return Person(place, {}, {}, GONE)
+    try:
+        profile = orjson.loads(attributes)
+        profile["external_id"] = external_id
+        profile["email"] = email or None
+        profile["phone"] = phone or None
+        return Person(
+            place, profile, {} if event_name is None else _event(event_name, *event)
+        )
+    except orjson.JSONDecodeError as e:
+        # The database holds numbers and depths that nothing can send.
+        message = f"The data is unreadable: {e}"
+        return Person(place, {}, {}, Skip(code="template_error", message=message))
+
+
+def _event(
+    name: str, time: datetime, properties: str, message_id: str
+) -> dict[str, object]:
+    return {
+        "name": name,
+        "time": time,
+        "properties": orjson.loads(properties),
+        "message_id": message_id,
     }
 
 

@@ -1,27 +1,22 @@
 """The breaker: a connection that fails is left alone for a while, then tried once.
 
 Its state is a Destination's row, shared by all workers. `blocked_until` alone keeps the
-claim away, whoever set it: an open breaker, a probe on its way, or a rate limit.
-
-Where nobody can be sure of a connection (its last answer was no success, or nothing was
-sent for a minute) few requests go first and the others wait for their answer: a wrong
-key or a dead host costs those few, and not a handful for each worker.
+claim away, whoever set it: an open breaker, a probe on its way (engagements.pacing), or
+a rate limit.
 """
 
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum, StrEnum
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from engagements import pacing
 from engagements.letters import Letter, Result
 from engagements.models import Destination
-from engagements.pacing import Permits
 from externalapi import secrets
 from externalapi.answers import Outcome
 
@@ -30,14 +25,10 @@ WINDOW = timedelta(seconds=60)
 WINDOW_ATTEMPTS = 20
 FIRST_OPEN = timedelta(seconds=30)
 LONGEST_OPEN = timedelta(minutes=10)
-# After this long without a success a connection is met with care.
-IDLE = timedelta(seconds=60)
-# How many requests go first then; after a failure just one.
-FEW = 3
+# In seconds.
+LOOK_AGAIN = 1.0
 # A success is written down this often at most.
 FRESH = timedelta(seconds=10)
-# Beside the request itself: the time around it, before a probe is taken for lost.
-PROBE_MARGIN = timedelta(seconds=5)
 
 
 class Sign(Enum):
@@ -123,54 +114,6 @@ def _trips(health: Health) -> bool:
     )
 
 
-# --- Before a request -----------------------------------------------------------------
-
-
-def take(connection_id: int, wanted: int) -> Permits:
-    """Permits out of a connection's budget (see pacing.take), few where it is unsure.
-
-    While those few are on their way the connection is closed to everybody else.
-    """
-    few = _few(connection_id)
-    if few is None:
-        return pacing.take(connection_id, wanted)
-    permits = pacing.take(connection_id, min(wanted, few))
-    if not permits.granted:
-        closed = Destination.objects.filter(pk=connection_id, blocked_until__gt=Now())
-        # Somebody else's probe is on its way: not the clock, its answer ends the wait,
-        # and until then the claim keeps away by itself.
-        return replace(permits, wait=timedelta(0)) if closed.exists() else permits
-    begun = _begin_probe(connection_id)
-    # The others wait for the answer, not for the clock.
-    return Permits(granted=permits.granted if begun else 0, wait=timedelta(0))
-
-
-def _few(connection_id: int) -> int | None:
-    """How many may go to a connection that nobody can be sure of; None: one can."""
-    row = (
-        Destination.objects.filter(pk=connection_id)
-        .annotate(idle_since=Now() - IDLE)
-        .values_list("is_wary", "times_opened", "succeeded_at", "idle_since")
-        .first()
-    )
-    if row is None:
-        return FEW
-    is_wary, times_opened, succeeded_at, idle_since = row
-    if is_wary or times_opened:
-        return 1
-    return FEW if succeeded_at is None or succeeded_at < idle_since else None
-
-
-def _begin_probe(connection_id: int) -> bool:
-    """Close the connection until the answer is noted; False: someone was first."""
-    seconds = timedelta(seconds=settings.HTTP_TOTAL_SECONDS) + PROBE_MARGIN
-    return bool(
-        Destination.objects.filter(pk=connection_id)
-        .filter(Q(blocked_until=None) | Q(blocked_until__lte=Now()))
-        .update(blocked_until=Now() + seconds, probing_until=Now() + seconds)
-    )
-
-
 # --- After the answers ----------------------------------------------------------------
 
 
@@ -179,15 +122,33 @@ def note(letters: Iterable[Letter], results: Sequence[Result]) -> None:
 
     A probe that never left (its engagement was paused) is forgotten.
     """
-    told: dict[int, list[Result]] = {
-        letter.run.version.connection_id: [] for letter in letters
-    }
+    told: dict[int, list[Result]] = {letter.connection_id: [] for letter in letters}
     for result in results:
-        told[result.letter.run.version.connection_id].append(result)
+        told[result.letter.connection_id].append(result)
     for connection_id, its_results in sorted(told.items()):
         signs = [SIGNS[result.verdict.outcome] for result in its_results]
+        if set(signs) == {Sign.SUCCESS} and _has_looked(connection_id):
+            continue
         if set(signs) != {Sign.SUCCESS} or _is_news(connection_id):
             _note(connection_id, signs, _problem(its_results))
+
+
+# When this worker last looked whether a success is news, by connection (monotonic).
+_looked: dict[int, float] = {}
+
+
+def await_answer(connection_id: int) -> None:
+    """A probe is on its way: its answer is news."""
+    _looked.pop(connection_id, None)
+
+
+def _has_looked(connection_id: int) -> bool:
+    """Whether it is a moment ago; at a hundred answers a second nobody looks at each."""
+    now = time.monotonic()
+    if now - _looked.get(connection_id, -LOOK_AGAIN) < LOOK_AGAIN:
+        return True
+    _looked[connection_id] = now
+    return False
 
 
 def _is_news(connection_id: int) -> bool:

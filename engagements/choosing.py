@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from django.db.models import Count, Model, Q, QuerySet
+from django.db.models import QuerySet
 
-from engagements.models import Batch, Delivery, Engagement
+from engagements.models import Batch, BatchQuerySet, Delivery, Engagement
 
-M = TypeVar("M", bound=Model)
+Rows = TypeVar("Rows", bound=QuerySet[Any])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +20,7 @@ class Choice:
     until: datetime | None = None
     reason: str = ""
 
-    def batches(self, state: Batch.State) -> QuerySet[Batch]:
+    def batches(self, state: Batch.State) -> BatchQuerySet:
         """The batches in this state; their time is that of their making."""
         found = self._within(Batch.objects.filter(state=state), "created_at")
         return found.order_by("pk")
@@ -30,7 +30,7 @@ class Choice:
         found = self._within(Delivery.objects.filter(state__in=states), "updated_at")
         return found.filter(reason__startswith=self.reason) if self.reason else found
 
-    def _within(self, rows: QuerySet[M], field: str) -> QuerySet[M]:
+    def _within(self, rows: Rows, field: str) -> Rows:
         if self.engagement:
             rows = rows.filter(run__engagement=self.engagement)
         if self.since:
@@ -38,10 +38,3 @@ class Choice:
         if self.until:
             rows = rows.filter(**{f"{field}__lt": self.until})
         return rows
-
-
-def people_in(batches: QuerySet[Batch]) -> int:
-    """How many people are still open, or uncertain, in these batches."""
-    still = Q(deliveries__state__in=(Delivery.State.PENDING, Delivery.State.UNCERTAIN))
-    counted = batches.order_by().aggregate(n=Count("deliveries", filter=still))
-    return int(counted["n"])

@@ -3,6 +3,9 @@
 A lost one costs at most a tick, a doubled one a query.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from segments.signals import segments_changed
 from segments.wakeup import publish
 
@@ -13,7 +16,25 @@ def connect() -> None:
 
 
 def _ring_on_change(**kwargs: object) -> None:
-    ring()
+    if not _is_held:
+        ring()
+
+
+_is_held = False
+
+
+@contextmanager
+def held() -> Iterator[None]:
+    """Let nobody be woken by what this worker does here: it goes on to it itself.
+
+    A worker has one thread that changes segments.
+    """
+    global _is_held
+    _is_held = True
+    try:
+        yield
+    finally:
+        _is_held = False
 
 
 def ring() -> None:

@@ -3,7 +3,6 @@
 from django.db import transaction
 
 from engagements import lifecycle
-from engagements.choosing import people_in
 from engagements.models import Batch, Engagement, Run
 
 State = Engagement.State
@@ -39,10 +38,8 @@ def active() -> list[Engagement]:
 
 def people_waiting(engagements: list[Engagement]) -> int:
     """How many people of these engagements are not sent yet."""
-    return people_in(
-        Batch.objects.filter(
-            run__engagement__in=engagements,
-            run__state__in=Run.OPEN,
-            state__in=Batch.OPEN,
-        )
-    )
+    return Batch.objects.filter(
+        run__engagement__in=engagements,
+        run__state__in=Run.OPEN,
+        state__in=Batch.OPEN,
+    ).people()

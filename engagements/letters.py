@@ -1,34 +1,56 @@
 """A batch as one request, and what came back for it."""
 
 import uuid
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections import OrderedDict, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 
-from engagements.models import Run
-from engagements.rendering import Skip
-from externalapi import answers, client, secrets
+from engagements import audience
+from engagements.audience import Person
+from engagements.claims import Claim, put_back
+from engagements.models import Engagement, Run
+from engagements.rendering import Recipe, Skip, compile_recipe
+from externalapi import answers, client, rate_headers, secrets
 from externalapi.answers import Outcome, Verdict
 from externalapi.batching import Packed
+from externalapi.definition import Rendered
 
 RESPONSE_HEAD = 2_048
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Letter:
-    """A batch as one request: who is in it, in order, and who was left out and why."""
+    """A batch as one request: who is in it, by place, and who was left out and why."""
 
     attempt_id: uuid.UUID
-    batch_id: int
-    token: uuid.UUID
+    claim: Claim
     run: Run
     key: str
+    places: Sequence[int]
     skipped: Mapping[int, Skip]
-    delivery_ids: Sequence[int]
     request: client.Request | None = None
-    owners: Mapping[tuple[str, int], int] | None = None
+    owners: Mapping[tuple[str, int], int] = field(default_factory=dict)
     item_count: int = 0
     # Why these people cannot go into one request; then it is split, not sent.
     refusal: str = ""
+
+    @property
+    def batch_id(self) -> int:
+        return self.claim.batch_id
+
+    @property
+    def token(self) -> uuid.UUID:
+        return self.claim.token
+
+    @property
+    def connection_id(self) -> int:
+        return self.run.version.connection_id
+
+    @property
+    def left_out(self) -> list[int]:
+        """The places of the batch that this request does not take along."""
+        return sorted({*self.claim.left_out, *self.skipped})
 
     def filled(self, request: client.Request, packed: Packed) -> "Letter":
         return replace(
@@ -37,6 +59,108 @@ class Letter:
 
     def refused(self, reason: str) -> "Letter":
         return replace(self, refusal=reason)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Script:
+    """A run, compiled: what all of its letters have in common."""
+
+    run: Run
+    recipe: Recipe
+    key: str
+
+
+# Claim stamp → script, by run; of the runs that this worker was at lately.
+_scripts: OrderedDict[int, tuple[str, Script]] = OrderedDict()
+SCRIPTS_KEPT = 100
+
+
+def write(claims: Sequence[Claim]) -> Iterator[Letter]:
+    """Render each claimed batch; a run that cannot be compiled stops its engagement."""
+    people = audience.people([held.batch_id for held in claims])
+    by_run: dict[tuple[int, str], list[Claim]] = defaultdict(list)
+    for held in claims:
+        by_run[held.run_id, held.stamp].append(held)
+    for (run_id, stamp), its_claims in by_run.items():
+        script = _script(run_id, stamp)
+        if script is None:
+            put_back(its_claims, timedelta(0))
+            continue
+        for held in its_claims:
+            yield _letter(script, held, people[held.batch_id])
+
+
+def _script(run_id: int, stamp: str) -> Script | None:
+    """The run's script as long as it is the same; None where there can be none."""
+    kept_stamp, script = _scripts.get(run_id, ("", None))
+    if script is None or kept_stamp != stamp:
+        script = _compiled(run_id)
+        if script is None:
+            return None
+        _scripts[run_id] = stamp, script
+    _scripts.move_to_end(run_id)
+    if len(_scripts) > SCRIPTS_KEPT:
+        _scripts.popitem(last=False)
+    return script
+
+
+def _compiled(run_id: int) -> Script | None:
+    run = Run.objects.select_related(
+        "engagement__segment", "version__external_api", "version__connection"
+    ).get(pk=run_id)
+    try:
+        recipe = compile_recipe(run.version, run.values)
+        key = secrets.read_key(run.version.connection)
+    except (ValueError, secrets.SecretError) as e:
+        run.engagement.move([Engagement.State.ACTIVE], Engagement.State.BLOCKED, str(e))
+        return None
+    return Script(run=run, recipe=recipe, key=key)
+
+
+def _letter(script: Script, held: Claim, people: Sequence[Person]) -> Letter:
+    run, recipe = script.run, script.recipe
+    rendered: list[Rendered] = []
+    places: list[int] = []
+    skipped: dict[int, Skip] = {}
+    context = _shared_context(run)
+    for person in people:
+        if person.place in held.left_out:
+            continue
+        # One mapping for all: rendering keeps none of it.
+        context["profile"] = person.profile
+        context["event"] = person.event
+        parts = person.problem or recipe.render(context)
+        if isinstance(parts, Skip):
+            skipped[person.place] = parts
+        else:
+            rendered.append(parts)
+            places.append(person.place)
+    letter = Letter(
+        attempt_id=uuid.uuid4(),
+        claim=held,
+        run=run,
+        key=script.key,
+        places=places,
+        skipped=skipped,
+    )
+    if not rendered:
+        return letter
+    try:
+        request, packed = recipe.definition.request(rendered)
+    except ValueError as e:
+        # Too big together, or one of them cannot be written as JSON: halves tell which.
+        return letter.refused(str(e))
+    return letter.filled(request, packed)
+
+
+def _shared_context(run: Run) -> dict[str, object]:
+    engagement = run.engagement
+    return {
+        "segment": {"name": engagement.segment.name, "id": engagement.segment_id},
+        "engagement": {"name": engagement.name, "id": engagement.pk},
+        # One "now" for the whole run: a retry renders the same text.
+        "now": run.started_at,
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +174,8 @@ class Result:
     response_head: str
     # What to do about an answer that stops the engagement.
     advice: str = ""
+    # How many requests the other side says are left, where it says so.
+    remaining: int | None = None
 
     @property
     def is_accepted_whole(self) -> bool:
@@ -69,6 +195,7 @@ class Result:
             status=answer.status,
             duration_ms=answer.duration_ms,
             response_head=_storable(text)[:RESPONSE_HEAD],
+            remaining=rate_headers.remaining(answer.headers),
         )
 
     @classmethod

@@ -5,8 +5,8 @@ from django.db.models import Max
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from engagements import doorbell, runs, schedule
-from engagements.models import Batch, Delivery, Engagement, Run
+from engagements import doorbell, runs, schedule, settling
+from engagements.models import PEOPLE_LEFT, Batch, Delivery, Engagement, Run
 from engagements.rendering import compile_recipe
 from externalapi import cases
 from externalapi.models import ExternalAPI
@@ -168,15 +168,15 @@ def decide(batch: Batch, decision: str) -> bool:
         return False
     moved = Batch.objects.filter(pk=batch.pk, state=Batch.State.UNCERTAIN).update(
         state=Batch.State.PENDING if resends else Batch.State.DONE,
+        sent_count=0 if resends else PEOPLE_LEFT,
         next_attempt_at=Now(),
     )
     if not moved:
         return False
-    Delivery.objects.filter(batch=batch, state=Delivery.State.UNCERTAIN).update(
-        state=Delivery.State.PENDING if resends else Delivery.State.SENT,
-        reason="" if resends else "Marked as sent by a person.",
-        updated_at=Now(),
-    )
+    if resends:
+        settling.reopen(batch)
+    else:
+        settling.settle([batch.pk], Delivery.State.SENT, "Marked as sent by a person.")
     transaction.on_commit(doorbell.ring)
     return True
 

@@ -1,19 +1,27 @@
 """Which people get what through which External API, and what became of each."""
 
-import uuid
 from collections.abc import Iterable
-from datetime import datetime
+from typing import Self
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
-from django.db.models import Q
-from django.db.models.functions import Now
+from django.db.models import F, Func, IntegerField, Q, Sum
+from django.db.models.functions import Coalesce, Now
 from django.urls import reverse
 
+from engagements.attempt import Attempt as Attempt
+from engagements.destination import Destination as Destination
 from engagements.operations.models import Sample as Sample
 from engagements.operations.models import Worker as Worker
-from externalapi.models import Connection, ExternalAPIVersion
+from externalapi.models import ExternalAPIVersion
 from segments.models import Event, Profile, Segment
+
+# How many people a batch's next request takes along.
+PEOPLE_LEFT = Func(
+    F("profile_ids"), function="cardinality", output_field=IntegerField()
+) - Func(F("left_out"), function="cardinality", output_field=IntegerField())
 
 
 class Engagement(models.Model):
@@ -211,8 +219,23 @@ class Run(models.Model):
         return reverse("admin:engagements_run_change", args=[self.pk])
 
 
+class BatchQuerySet(models.QuerySet["Batch"]):
+    def open(self) -> Self:
+        return self.filter(state__in=Batch.OPEN)
+
+    def people(self) -> int:
+        """How many people the batches' next requests take along."""
+        return int(self.aggregate(n=Coalesce(Sum(PEOPLE_LEFT), 0))["n"])
+
+
 class Batch(models.Model):
-    """People who go out in one request: the outbox."""
+    """People who go out in one request: the outbox.
+
+    The three lists say who, by place: a person, the event that brought them in, and
+    which entry into the segment it was. They never change; an empty list means nothing
+    for everybody. `left_out` are the places (from 0) that no further request takes
+    along: those without a payload, and those whose delivery is settled already.
+    """
 
     class State(models.TextChoices):
         PENDING = "pending", "Waiting"
@@ -234,6 +257,12 @@ class Batch(models.Model):
     parent = models.ForeignKey(
         "self", on_delete=models.CASCADE, null=True, related_name="children"
     )
+    profile_ids = ArrayField(models.BigIntegerField())
+    event_ids = ArrayField(models.BigIntegerField(null=True), default=list)
+    transition_ids = ArrayField(models.BigIntegerField(), default=list)
+    left_out = ArrayField(models.SmallIntegerField(), default=list, db_default=[])
+    # How many of its deliveries say "sent": nobody wants to count them one by one.
+    sent_count = models.PositiveIntegerField(default=0, db_default=0)
     state = models.CharField(max_length=16, choices=State, default=State.PENDING)
     attempt_count = models.PositiveIntegerField(default=0, db_default=0)
     ambiguous_count = models.PositiveIntegerField(default=0, db_default=0)
@@ -242,6 +271,8 @@ class Batch(models.Model):
     lease_until = models.DateTimeField(null=True)
     next_attempt_at = models.DateTimeField(db_default=Now())
     created_at = models.DateTimeField(db_default=Now())
+
+    objects = BatchQuerySet.as_manager()
 
     class Meta:
         verbose_name_plural = "batches"
@@ -256,6 +287,12 @@ class Batch(models.Model):
                 fields=["run", "next_attempt_at"],
                 name="batch_due",
                 condition=Q(state__in=["pending", "retry"]),
+            ),
+            # "Is anybody left in this run, and how many? Does this person wait?"
+            models.Index(
+                fields=["run"],
+                name="batch_open",
+                condition=Q(state__in=["pending", "leased", "sending", "retry"]),
             ),
             # The reaper: "whose lease ran out?"
             models.Index(
@@ -274,17 +311,24 @@ class Batch(models.Model):
     def __str__(self) -> str:
         return f"{self.run} #{self.sequence}"
 
+    def place_of(self, delivery: "Delivery") -> int | None:
+        """Where in the batch a delivery's person is; None where it is not."""
+        entries = self.transition_ids or [0] * len(self.profile_ids)
+        who = (delivery.profile_id, delivery.transition_id)
+        people = list(zip(self.profile_ids, entries, strict=True))
+        return people.index(who) if who in people else None
+
 
 class Delivery(models.Model):
-    """One person in one run.
+    """What became of one person in one run.
 
-    The table that grows with the audience. Its rows are made by one set operation out
-    of rows that exist, so the database is not asked once more for each of them: that
-    would cost a third of the whole delivery (db_constraint=False).
+    The table that grows with the audience: a row is written once, when there is an
+    end to tell; until then the person waits in an open batch. The rows are made by set
+    operations out of rows that exist, so the database is not asked once more for each
+    of them (db_constraint=False).
     """
 
     class State(models.TextChoices):
-        PENDING = "pending", "Waiting"
         SENT = "sent", "Sent"
         ACCEPTED_UNVERIFIED = "accepted_unverified", "Accepted, answer unreadable"
         REJECTED = "rejected", "Rejected"
@@ -293,7 +337,9 @@ class Delivery(models.Model):
         DEAD = "dead", "Given up"
         CANCELLED = "cancelled", "Cancelled"
 
-    # No index of its own: the unique constraint begins with it.
+    # Filtered by these, PostgreSQL sees that the index of what was not sent has them.
+    NOT_SENT = frozenset(State) - {State.SENT}
+
     run = models.ForeignKey(
         Run,
         on_delete=models.CASCADE,
@@ -301,11 +347,13 @@ class Delivery(models.Model):
         db_constraint=False,
         db_index=False,
     )
+    # No index of its own: the unique constraint begins with it.
     profile = models.ForeignKey(
         Profile,
         on_delete=models.CASCADE,
         related_name="deliveries",
         db_constraint=False,
+        db_index=False,
     )
     # The event that `event` means in a personalization variable.
     event = models.ForeignKey(
@@ -318,14 +366,15 @@ class Delivery(models.Model):
     )
     # Which entry into the segment this is; 0 where a schedule asked for it.
     transition_id = models.BigIntegerField(default=0, db_default=0)
+    # No index: a batch knows its people, and the unique constraint finds their rows.
     batch = models.ForeignKey(
         Batch,
-        on_delete=models.CASCADE,
+        on_delete=models.DO_NOTHING,
         related_name="deliveries",
         db_constraint=False,
+        db_index=False,
     )
-    position = models.PositiveIntegerField("place in the batch")
-    state = models.CharField(max_length=24, choices=State, default=State.PENDING)
+    state = models.CharField(max_length=24, choices=State)
     reason = models.TextField(blank=True, db_default="")
     # The run that tries it again: a retry takes each failure along once.
     retry = models.ForeignKey(
@@ -342,107 +391,31 @@ class Delivery(models.Model):
         verbose_name_plural = "deliveries"
         permissions = [("export_delivery", "Can export deliveries")]
         constraints = [
+            # And "what was sent to this person?"
             models.UniqueConstraint(
-                fields=["run", "profile", "transition_id"],
+                fields=["profile", "run", "transition_id"],
                 name="delivery_is_made_once",
             )
         ]
         indexes = [
-            # The report: how many of a run are in each state, and who they are.
-            models.Index(fields=["run", "state"], name="delivery_report")
+            # The report: how many of a run ended otherwise, and who they are.
+            models.Index(
+                fields=["run", "state"],
+                name="delivery_not_sent",
+                condition=Q(
+                    state__in=[
+                        "accepted_unverified",
+                        "rejected",
+                        "skipped",
+                        "uncertain",
+                        "dead",
+                        "cancelled",
+                    ]
+                ),
+            ),
+            # "Who was sent to in this run?" Its rows lie together.
+            BrinIndex(fields=["run"], name="delivery_of_run", pages_per_range=32),
         ]
 
     def __str__(self) -> str:
         return f"{self.profile} in {self.run}"
-
-
-class Attempt(models.Model):
-    """One request on the wire, written before the first byte leaves."""
-
-    class Outcome(models.TextChoices):
-        UNFINISHED = "unfinished", "No answer yet"
-        SENT = "sent", "Accepted"
-        ACCEPTED_UNVERIFIED = "accepted_unverified", "Accepted, answer unreadable"
-        NOT_SENT = "not_sent", "Not taken"
-        RATE_LIMITED = "rate_limited", "Rate limited"
-        REFUSED = "refused", "Refused"
-        BLOCKED = "blocked", "Stopped by an error"
-        AMBIGUOUS = "ambiguous", "Ambiguous"
-
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="attempts")
-    version = models.ForeignKey(
-        ExternalAPIVersion, on_delete=models.PROTECT, related_name="+"
-    )
-    key_version = models.PositiveIntegerField()
-    worker = models.CharField(max_length=255)
-    # The people of the batch whose payload is in this request, in order.
-    delivery_ids = models.JSONField(default=list)
-    item_count = models.PositiveIntegerField()
-    request_sha256 = models.CharField(max_length=64)
-    outcome = models.CharField(
-        max_length=24, choices=Outcome, default=Outcome.UNFINISHED
-    )
-    status = models.PositiveIntegerField(null=True)
-    message = models.TextField(blank=True, db_default="")
-    # At most 2 KB, the key masked.
-    response_head = models.TextField(blank=True, db_default="")
-    started_at = models.DateTimeField(db_default=Now())
-    duration_ms = models.PositiveIntegerField(null=True)
-
-    class Meta:
-        indexes = [
-            # "What was tried for this batch, in order?"
-            models.Index(fields=["batch", "started_at"], name="attempt_of_batch"),
-            # The rates of the operations page, and the list, newest first.
-            models.Index(fields=["started_at"], name="attempt_by_time"),
-            # "Whose answer is too old to be kept?"
-            models.Index(
-                fields=["started_at"],
-                name="attempt_with_response",
-                condition=~Q(response_head=""),
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.outcome} {self.status or ''}".strip()
-
-
-class Destination(models.Model):
-    """What all workers share about a connection: its budget, and when it is closed."""
-
-    connection = models.OneToOneField(
-        Connection, on_delete=models.CASCADE, primary_key=True, related_name="+"
-    )
-    burst_started_at = models.DateTimeField(db_default=Now())
-    burst_used = models.PositiveIntegerField(default=0, db_default=0)
-    hour_started_at = models.DateTimeField(db_default=Now())
-    hour_used = models.PositiveIntegerField(default=0, db_default=0)
-    # The claim passes it by until then: a rate limit, an open breaker, or a probe.
-    blocked_until = models.DateTimeField(null=True)
-    # The breaker (engagements.breaker).
-    failures_in_a_row = models.PositiveIntegerField(default=0, db_default=0)
-    window_started_at = models.DateTimeField(null=True)
-    window_attempts = models.PositiveIntegerField(default=0, db_default=0)
-    window_failures = models.PositiveIntegerField(default=0, db_default=0)
-    times_opened = models.PositiveIntegerField(default=0, db_default=0)
-    # Its last answer was no success: one request goes first.
-    is_wary = models.BooleanField(default=False, db_default=False)
-    probing_until = models.DateTimeField(null=True)
-    # Since when there was no success; to within some seconds, when the last one was.
-    failing_since = models.DateTimeField(null=True)
-    succeeded_at = models.DateTimeField(null=True)
-    last_problem = models.TextField(blank=True, db_default="")
-    last_problem_at = models.DateTimeField(null=True)
-
-    def __str__(self) -> str:
-        return f"Budget of {self.connection}"
-
-    def is_open_at(self, now: datetime) -> bool:
-        """Whether the breaker keeps everybody away."""
-        blocked = self.blocked_until
-        return bool(self.times_opened) and blocked is not None and blocked > now
-
-    def is_probed_at(self, now: datetime) -> bool:
-        """Whether a few requests are on their way to find out how it does."""
-        return self.probing_until is not None and self.probing_until > now

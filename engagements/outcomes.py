@@ -3,31 +3,55 @@
 import random
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import F
+from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from engagements import blocking, pacing, retries
+from engagements import blocking, pacing, retries, settling
 from engagements.letters import Letter, Result
-from engagements.models import Attempt, Batch, Delivery, Engagement
+from engagements.models import PEOPLE_LEFT, Attempt, Batch, Delivery, Engagement
+from engagements.survival import LATER_ON_DISK
 from externalapi import secrets
 from externalapi.answers import Outcome
 
-FINISH_ATTEMPTS = """
-    UPDATE engagements_attempt a
-    SET outcome = x.outcome, status = x.status, message = x.message,
-        response_head = x.response_head, duration_ms = x.duration_ms
-    FROM unnest(%s::uuid[], %s::text[], %s::int[], %s::text[], %s::text[], %s::int[])
-        AS x (id, outcome, status, message, response_head, duration_ms)
-    WHERE a.id = x.id AND a.duration_ms IS NULL
-      AND a.outcome IN ('unfinished', 'ambiguous')
-    RETURNING a.id
+SENT = Delivery.State.SENT
+# The states of a batch that an acceptance may still close.
+ANSWERABLE = tuple(str(state) for state in (*Batch.OPEN, Batch.State.UNCERTAIN))
+# Below this what the other side says is left counts, and not our own count alone.
+FEW_LEFT = 100
+
+# An attempt that is known already stays as it is: recording twice does nothing. One that
+# the reaper called ambiguous may still be told what happened. Where the other side took
+# everybody, the batch is closed and its people are settled with it.
+FINISH = f"""
+    WITH x AS (
+        SELECT * FROM unnest(%s::uuid[], %s::text[], %s::int[], %s::text[], %s::text[],
+            %s::int[], %s::bool[])
+            AS x (id, outcome, status, message, response_head, duration_ms, is_whole)
+    ), finished AS (
+        UPDATE engagements_attempt a
+        SET outcome = x.outcome, status = x.status, message = x.message,
+            response_head = x.response_head, duration_ms = x.duration_ms
+        FROM x WHERE a.id = x.id AND a.duration_ms IS NULL
+          AND a.outcome IN ('unfinished', 'ambiguous')
+        RETURNING a.id, a.batch_id, x.is_whole
+    ), closed AS (
+        UPDATE engagements_batch b
+        SET state = 'done', lease_token = NULL, lease_until = NULL,
+            sent_count = cardinality(profile_ids) - cardinality(b.left_out)
+        FROM finished f WHERE b.id = f.batch_id AND f.is_whole AND b.state IN {ANSWERABLE}
+        RETURNING b.*
+    ), settled AS (
+        {settling.SETTLE.format(batches="closed", state="'sent'", reason="''")}
+    )
+    SELECT id FROM finished WHERE {LATER_ON_DISK}
 """
 
 OUTCOMES: Mapping[Outcome, str] = {
@@ -42,39 +66,40 @@ OUTCOMES: Mapping[Outcome, str] = {
 }
 
 
-# The ORM would write thousands of placeholders for the ids.
-MOVE_DELIVERIES = """
-    UPDATE engagements_delivery SET state = %s, reason = %s, updated_at = now()
-    WHERE id = ANY(%s) AND state IN ('pending', 'uncertain')
-"""
-
-
 def record(results: Sequence[Result]) -> None:
     """Write down what came of each letter: all of them or, on a fault, none.
 
-    The usual answer, everybody accepted, takes three statements for any number of
-    letters; each of the others its own.
+    The usual answer, everybody accepted, takes one statement for any number of letters;
+    each of the others its own. It is on disk with the next intent, or in less than a
+    second; a crash of the database before makes the attempts ambiguous.
     """
-    ordered = sorted(results, key=lambda result: result.letter.batch_id)
-    with transaction.atomic():
-        news = _finish_attempts(ordered)
-        accepted = [result.letter for result in news if result.is_accepted_whole]
-        _move_deliveries(
-            [id for letter in accepted for id in letter.delivery_ids],
-            Delivery.State.SENT,
-        )
-        _close_answered(accepted)
-        for result in news:
-            if not result.is_accepted_whole:
-                _apply(result)
+    if all(result.is_accepted_whole for result in results):
+        _finish(results)
+    else:
+        _record_one_by_one(sorted(results, key=lambda r: r.letter.batch_id))
+    pacing.narrow(_remaining(results))
 
 
-def _finish_attempts(results: Sequence[Result]) -> list[Result]:
-    """Write the attempts' ends; return those that were not known yet.
+@transaction.atomic
+def _record_one_by_one(results: Sequence[Result]) -> None:
+    finished = _finish(results)
+    for result in results:
+        if result.letter.attempt_id in finished and not result.is_accepted_whole:
+            _apply(result)
 
-    Recording twice does nothing. An attempt that the reaper called ambiguous may still
-    be told what happened.
-    """
+
+def _remaining(results: Sequence[Result]) -> dict[int, int]:
+    """Connection → how many requests its newest answer says are left, if few."""
+    left: dict[int, int] = {}
+    for result in results:
+        if result.remaining is not None and result.remaining < FEW_LEFT:
+            own = left.get(result.letter.connection_id, FEW_LEFT)
+            left[result.letter.connection_id] = min(own, result.remaining)
+    return left
+
+
+def _finish(results: Sequence[Result]) -> set[uuid.UUID]:
+    """Write the attempts' ends; return those that were not known yet."""
     columns: list[list[Any]] = [
         [result.letter.attempt_id for result in results],
         [OUTCOMES[result.verdict.outcome] for result in results],
@@ -82,11 +107,11 @@ def _finish_attempts(results: Sequence[Result]) -> list[Result]:
         [secrets.redact(r.verdict.message, r.letter.key) for r in results],
         [result.response_head for result in results],
         [result.duration_ms for result in results],
+        [result.is_accepted_whole for result in results],
     ]
     with connection.cursor() as cursor:
-        cursor.execute(FINISH_ATTEMPTS, columns)
-        finished = {attempt_id for (attempt_id,) in cursor}
-    return [result for result in results if result.letter.attempt_id in finished]
+        cursor.execute(FINISH, columns)
+        return {attempt_id for (attempt_id,) in cursor}
 
 
 def _apply(result: Result) -> None:
@@ -94,7 +119,11 @@ def _apply(result: Result) -> None:
         case Outcome.SENT:
             _sent(result)
         case Outcome.ACCEPTED_UNVERIFIED:
-            _accepted_unverified(result)
+            _accept(
+                _answerable([result.letter.batch_id]),
+                Delivery.State.ACCEPTED_UNVERIFIED,
+                result.verdict.message,
+            )
         case Outcome.NOT_SENT:
             _again_or_dead(result)
         case Outcome.RATE_LIMITED:
@@ -109,69 +138,58 @@ def _apply(result: Result) -> None:
             doubt(result.letter.batch_id, result.letter.token)
 
 
+def _accept(
+    batch_ids: Sequence[int], state: Delivery.State = SENT, reason: str = ""
+) -> None:
+    """The other side took everybody whom the batches still hold."""
+    settling.settle(batch_ids, state, reason)
+    _close(batch_ids, PEOPLE_LEFT if state == SENT else 0)
+
+
+def _answerable(batch_ids: Sequence[int]) -> list[int]:
+    """Lock the batches that an acceptance may still close, and return them.
+
+    Also where the lease is gone: an answer that came late is still the answer.
+    """
+    found = Batch.objects.filter(pk__in=batch_ids, state__in=ANSWERABLE)
+    return list(found.select_for_update().order_by("pk").values_list("pk", flat=True))
+
+
+def _close(batch_ids: Sequence[int], sent: Combinable | int = 0) -> None:
+    if batch_ids:
+        Batch.objects.filter(pk__in=batch_ids).update(
+            state=Batch.State.DONE, sent_count=sent, lease_token=None, lease_until=None
+        )
+
+
 def _sent(result: Result) -> None:
-    letter = result.letter
+    batch_ids = _answerable([result.letter.batch_id])
     rejected, is_complete = _rejections(result)
     if not is_complete:
-        _accepted_unverified(result)
+        message = result.verdict.message or "The answer names no object for its errors."
+        _accept(batch_ids, Delivery.State.ACCEPTED_UNVERIFIED, message)
         return
-    _settle(letter, rejected)
-    _close_answered([letter])
+    for batch_id in batch_ids:
+        settling.settle_places(Delivery.State.REJECTED, {batch_id: rejected})
+    _accept(batch_ids)
 
 
 def _rejections(result: Result) -> tuple[dict[int, str], bool]:
-    """Delivery id → Braze's words, and whether every error named its object."""
+    """Place → Braze's words, and whether every error named its object."""
     letter = result.letter
     messages: dict[int, list[str]] = defaultdict(list)
     is_complete = True
     for error in result.verdict.errors:
-        owner = (letter.owners or {}).get((error.array or "", _index(error.index)))
+        owner = letter.owners.get((error.array or "", _index(error.index)))
         if owner is None:
             is_complete = False
         else:
-            messages[letter.delivery_ids[owner]].append(error.message)
-    return {id: "; ".join(dict.fromkeys(m)) for id, m in messages.items()}, is_complete
+            messages[letter.places[owner]].append(error.message)
+    return {n: "; ".join(dict.fromkeys(m)) for n, m in messages.items()}, is_complete
 
 
 def _index(index: int | None) -> int:
     return -1 if index is None else index
-
-
-def _settle(letter: Letter, rejected: Mapping[int, str]) -> None:
-    accepted = [id for id in letter.delivery_ids if id not in rejected]
-    _move_deliveries(accepted, Delivery.State.SENT)
-    for reason, ids in _by_reason(rejected).items():
-        _move_deliveries(ids, Delivery.State.REJECTED, reason)
-
-
-def _by_reason(reasons: Mapping[int, str]) -> dict[str, list[int]]:
-    grouped: dict[str, list[int]] = defaultdict(list)
-    for delivery_id, reason in reasons.items():
-        grouped[reason].append(delivery_id)
-    return grouped
-
-
-def _move_deliveries(ids: Iterable[int], state: str, reason: str = "") -> None:
-    """Move deliveries that are still open; a terminal state never changes."""
-    if ids := list(ids):
-        with connection.cursor() as cursor:
-            cursor.execute(MOVE_DELIVERIES, [state, reason, ids])
-
-
-def _close_answered(letters: Sequence[Letter]) -> None:
-    # Also when the lease is gone: an answer that came late is still the answer.
-    Batch.objects.filter(
-        pk__in=[letter.batch_id for letter in letters],
-        state__in=(*Batch.OPEN, Batch.State.UNCERTAIN),
-    ).update(state=Batch.State.DONE, lease_token=None, lease_until=None)
-
-
-def _accepted_unverified(result: Result) -> None:
-    message = result.verdict.message or "The answer names no object for its errors."
-    _move_deliveries(
-        result.letter.delivery_ids, Delivery.State.ACCEPTED_UNVERIFIED, message
-    )
-    _close_answered([result.letter])
 
 
 def _again_or_dead(result: Result) -> None:
@@ -203,7 +221,7 @@ def _rate_limited(result: Result) -> None:
     """Nobody sends there for a while, and no attempt is used up."""
     letter = result.letter
     wait = min(_hint(result) or retries.SCHEDULE[0], retries.MAX_HINT)
-    pacing.close(letter.run.version.connection_id, wait)
+    pacing.close(letter.connection_id, wait)
     _release(letter, Batch.State.PENDING, wait, attempts=-1)
 
 
@@ -214,12 +232,13 @@ def _refused(result: Result) -> None:
     if not rejected or not is_complete:
         split(letter, result.verdict.message)
         return
-    for reason, ids in _by_reason(rejected).items():
-        _move_deliveries(ids, Delivery.State.REJECTED, reason)
-    if len(rejected) < len(letter.delivery_ids):
+    if not _held(letter):
+        return
+    settling.settle_places(Delivery.State.REJECTED, {letter.batch_id: rejected})
+    if len(rejected) < len(letter.places):
         _release(letter, Batch.State.PENDING, timedelta(0))
     else:
-        _close_answered([letter])
+        _close([letter.batch_id])
 
 
 def _blocked(result: Result) -> None:
@@ -250,38 +269,15 @@ def doubt(batch_id: int, token: uuid.UUID | None) -> None:
         lease_until=None,
     )
     if not resends:
-        Delivery.objects.filter(batch_id=batch_id, state=Delivery.State.PENDING).update(
-            state=Delivery.State.UNCERTAIN, updated_at=Now()
-        )
+        settling.settle([batch_id], Delivery.State.UNCERTAIN)
 
 
-def skip(letters: Sequence[Letter]) -> None:
-    """Close the deliveries that have no payload, each with its reason."""
-    reasons = {
-        delivery_id: str(reason)
-        for letter in letters
-        for delivery_id, reason in letter.skipped.items()
-    }
-    for reason, ids in _by_reason(reasons).items():
-        _move_deliveries(ids, Delivery.State.SKIPPED, reason)
-
-
-def put_back(batch_id: int, token: uuid.UUID, wait: timedelta) -> None:
-    """Give back a batch that was claimed and not sent; nothing is used up."""
-    Batch.objects.filter(
-        pk=batch_id, state=Batch.State.LEASED, lease_token=token
-    ).update(
-        state=Batch.State.PENDING,
-        lease_token=None,
-        lease_until=None,
-        next_attempt_at=Now() + wait,
-    )
-
-
-def _held(letter: Letter) -> Batch | None:
+def _held(letter: Letter, *states: Batch.State) -> Batch | None:
+    """The batch under its lock, where this letter still holds it."""
+    states = states or (Batch.State.SENDING,)
     return (
         Batch.objects.select_for_update()
-        .filter(pk=letter.batch_id, state=Batch.State.SENDING, lease_token=letter.token)
+        .filter(pk=letter.batch_id, state__in=states, lease_token=letter.token)
         .first()
     )
 
@@ -305,30 +301,33 @@ def _bury(letter: Letter, reason: str) -> None:
         state=Batch.State.DEAD, lease_token=None, lease_until=None
     )
     if moved:
-        _move_deliveries(letter.delivery_ids, Delivery.State.DEAD, reason)
+        settling.settle([letter.batch_id], Delivery.State.DEAD, reason)
 
 
 def split(letter: Letter, reason: str) -> None:
     """Two halves in place of a refused batch; one person alone is given up."""
-    ids = list(letter.delivery_ids)
-    if len(ids) < 2:
+    if len(letter.places) < 2:
         _bury(letter, reason)
         return
-    moved = Batch.objects.filter(
-        pk=letter.batch_id,
-        state__in=(Batch.State.LEASED, Batch.State.SENDING),
-        lease_token=letter.token,
-    ).update(state=Batch.State.SPLIT, lease_token=None, lease_until=None)
-    if not moved:
+    batch = _held(letter, Batch.State.LEASED, Batch.State.SENDING)
+    if batch is None:
         return
+    batch.state = Batch.State.SPLIT
+    batch.lease_token = batch.lease_until = None
+    batch.save(update_fields=["state", "lease_token", "lease_until"])
     first = _reserve_sequences(letter.run.pk, 2)
-    middle = len(ids) // 2
-    for sequence, half in ((first, ids[:middle]), (first + 1, ids[middle:])):
-        child = Batch.objects.create(
-            run_id=letter.run.pk, sequence=sequence, parent_id=letter.batch_id
-        )
-        Delivery.objects.filter(pk__in=half, state=Delivery.State.PENDING).update(
-            batch=child
+    middle = len(letter.places) // 2
+    halves = letter.places[:middle], letter.places[middle:]
+    for sequence, half in enumerate(halves, first):
+        Batch.objects.create(
+            run_id=letter.run.pk,
+            sequence=sequence,
+            parent=batch,
+            profile_ids=[batch.profile_ids[n] for n in half],
+            event_ids=[batch.event_ids[n] for n in half if batch.event_ids],
+            transition_ids=[
+                batch.transition_ids[n] for n in half if batch.transition_ids
+            ],
         )
 
 

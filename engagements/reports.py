@@ -14,6 +14,7 @@ from django.db.models import (
     Q,
     QuerySet,
     Subquery,
+    Sum,
     Value,
 )
 from django.db.models.functions import Coalesce
@@ -21,8 +22,18 @@ from django.urls import reverse
 from django.utils import timezone
 
 from engagements import lifecycle
-from engagements.models import Attempt, Batch, Delivery, Engagement, Run
+from engagements.models import (
+    PEOPLE_LEFT,
+    Attempt,
+    Batch,
+    Delivery,
+    Engagement,
+    Run,
+)
 from externalapi.definition import compile_version
+
+# Who has no delivery yet: in the reports a state like the others.
+WAITING = "pending"
 
 # The reason of a skipped delivery is "code: words" (engagements.rendering.Skip).
 SKIP_REASONS: Mapping[str, str] = {
@@ -34,8 +45,8 @@ SKIP_REASONS: Mapping[str, str] = {
 }
 
 EXPLANATIONS: Mapping[str, str] = {
-    Delivery.State.PENDING: "Waiting in line. Nothing was sent yet, or it is sent "
-    "again after an error.",
+    WAITING: "Waiting in line. Nothing was sent yet, or it is sent again after an "
+    "error.",
     Delivery.State.SENT: "The other side took it and said so.",
     Delivery.State.ACCEPTED_UNVERIFIED: "The other side took it, but its answer could "
     "not be read to the end. It is not sent again by itself.",
@@ -51,7 +62,7 @@ EXPLANATIONS: Mapping[str, str] = {
 
 # The colours of badges and bars.
 TONES: dict[str, str] = {
-    Delivery.State.PENDING: "info",
+    WAITING: "info",
     Delivery.State.SENT: "success",
     Delivery.State.ACCEPTED_UNVERIFIED: "warning",
     Delivery.State.REJECTED: "danger",
@@ -79,11 +90,16 @@ OUTCOME_TONES: dict[str, str] = {
     Attempt.Outcome.AMBIGUOUS: "warning",
 }
 
+LABELS: dict[str, str] = {
+    WAITING: "Waiting",
+    **{str(state): str(state.label) for state in Delivery.State},
+}
+
 # In reading order: what arrived, what did not and why, what is still open.
 ORDER = (
     Delivery.State.SENT,
     Delivery.State.ACCEPTED_UNVERIFIED,
-    Delivery.State.PENDING,
+    WAITING,
     Delivery.State.UNCERTAIN,
     Delivery.State.REJECTED,
     Delivery.State.SKIPPED,
@@ -143,24 +159,24 @@ class Progress:
 
 def engagement_report(engagement: Engagement) -> Report:
     """The report of an engagement across all of its runs."""
-    deliveries = Delivery.objects.filter(run__engagement=engagement)
-    return _report(deliveries, {"run__engagement__id__exact": engagement.pk})
+    scope = {"run__engagement__id__exact": engagement.pk}
+    return _report({"run__engagement": engagement}, scope)
 
 
 def run_report(run: Run) -> Report:
-    deliveries = Delivery.objects.filter(run=run)
-    return _report(deliveries, {"run__id__exact": run.pk})
+    return _report({"run": run}, {"run__id__exact": run.pk})
 
 
-def _report(deliveries: QuerySet[Delivery], scope: Mapping[str, object]) -> Report:
-    counts = _by_state(deliveries)
+def _report(whose: Mapping[str, object], scope: Mapping[str, object]) -> Report:
+    """`whose` filters batches and deliveries, `scope` is the same for a list's URL."""
+    counts = _by_state(whose)
     total = sum(counts.values())
     skipped = Delivery.State.SKIPPED
-    parts = _skip_rows(deliveries, scope, total) if counts.get(skipped) else ()
+    parts = _skip_rows(whose, scope, total) if counts.get(skipped) else ()
     rows = [
         Row(
-            key=state.value,
-            label=str(state.label),
+            key=str(state),
+            label=LABELS[state],
             count=counts[state],
             share=_share(counts[state], total),
             tone=TONES[state],
@@ -173,13 +189,18 @@ def _report(deliveries: QuerySet[Delivery], scope: Mapping[str, object]) -> Repo
     return Report(total=total, rows=tuple(rows), url=people_url(scope))
 
 
-def _by_state(deliveries: QuerySet[Delivery]) -> dict[str, int]:
-    rows = deliveries.order_by().values_list("state").annotate(Count("pk"))
-    return dict(rows)
+def _by_state(whose: Mapping[str, object]) -> dict[str, int]:
+    batches = Batch.objects.filter(**whose)
+    others = Delivery.objects.filter(**whose, state__in=Delivery.NOT_SENT)
+    return {
+        Delivery.State.SENT: batches.aggregate(n=Coalesce(Sum("sent_count"), 0))["n"],
+        WAITING: batches.open().people(),
+        **dict(others.order_by().values_list("state").annotate(Count("pk"))),
+    }
 
 
 def _skip_rows(
-    deliveries: QuerySet[Delivery], scope: Mapping[str, object], total: int
+    whose: Mapping[str, object], scope: Mapping[str, object], total: int
 ) -> tuple[Row, ...]:
     code = Func(
         F("reason"),
@@ -189,7 +210,7 @@ def _skip_rows(
         output_field=CharField(),
     )
     counted = (
-        deliveries.filter(state=Delivery.State.SKIPPED)
+        Delivery.objects.filter(**whose, state=Delivery.State.SKIPPED)
         .order_by()
         .values_list(code.copy())
         .annotate(n=Count("pk"))
@@ -211,8 +232,14 @@ def _skip_rows(
 def people_url(
     scope: Mapping[str, object], *, state: str = "", reason: str = ""
 ) -> str:
-    """The delivery list, filtered to exactly the people of a number."""
+    """The delivery list, filtered to exactly the people of a number.
+
+    Who waits has no delivery yet: they are in the list of batches.
+    """
     query = dict(scope)
+    if state == WAITING:
+        query["waiting"] = "yes"
+        return f"{reverse('admin:engagements_batch_changelist')}?{urlencode(query)}"
     if state:
         query["state__exact"] = state
     if reason:
@@ -225,16 +252,22 @@ def _share(count: int, total: int) -> float:
 
 
 def progress(runs: Iterable[Run]) -> dict[int, Progress]:
-    """The progress of each run, by its id, in one query."""
+    """The progress of each run, by its id, in three queries."""
     ids = [run.pk for run in runs]
     counts: dict[int, dict[str, int]] = {pk: {} for pk in ids}
-    rows = (
-        Delivery.objects.filter(run__in=ids)
+    batches = Batch.objects.filter(run__in=ids).order_by()
+    for run_id, sent in batches.values_list("run").annotate(n=Sum("sent_count")):
+        counts[run_id][Delivery.State.SENT] = sent
+    waiting = batches.open().values_list("run").annotate(n=Sum(PEOPLE_LEFT))
+    for run_id, left in waiting:
+        counts[run_id][WAITING] = left
+    others = (
+        Delivery.objects.filter(run__in=ids, state__in=Delivery.NOT_SENT)
         .order_by()
         .values_list("run", "state")
         .annotate(n=Count("pk"))
     )
-    for run_id, state, count in rows:
+    for run_id, state, count in others:
         counts[run_id][state] = count
     return {pk: _progress(states) for pk, states in counts.items()}
 
@@ -243,29 +276,38 @@ def _progress(counts: Mapping[str, int]) -> Progress:
     total = sum(counts.values())
     return Progress(
         total=total,
-        finished=total - counts.get(Delivery.State.PENDING, 0),
+        finished=total - counts.get(WAITING, 0),
         counts=counts,
     )
 
 
 def with_people_sent(engagements: QuerySet[Engagement]) -> QuerySet[Engagement]:
     """Annotate `people_sent`: deliveries that the other side took."""
-    taken = [Delivery.State.SENT, Delivery.State.ACCEPTED_UNVERIFIED]
-    # A subquery is worked out for the rows of one page only, a join for all.
+    # Subqueries are worked out for the rows of one page only, joins for all.
     sent = (
-        Delivery.objects.filter(run__engagement=OuterRef("pk"), state__in=taken)
+        Batch.objects.filter(run__engagement=OuterRef("pk"))
+        .order_by()
+        .values("run__engagement")
+        .values_list(Sum("sent_count"))
+    )
+    unverified = (
+        Delivery.objects.filter(
+            run__engagement=OuterRef("pk"), state=Delivery.State.ACCEPTED_UNVERIFIED
+        )
         .order_by()
         .values("run__engagement")
         .values_list(Count("pk"))
     )
-    return engagements.annotate(people_sent=Coalesce(Subquery(sent), 0))
+    return engagements.annotate(
+        people_sent=Coalesce(Subquery(sent), 0) + Coalesce(Subquery(unverified), 0)
+    )
 
 
 def uncertain_batches(engagement: Engagement) -> QuerySet[Batch]:
     """Batches that wait for somebody's decision, oldest first, with their people."""
     return (
         Batch.objects.filter(run__engagement=engagement, state=Batch.State.UNCERTAIN)
-        .annotate(people=Count("deliveries"))
+        .annotate(people=PEOPLE_LEFT)
         .order_by("pk")
     )
 
@@ -274,34 +316,6 @@ def reason_in_words(reason: str) -> str:
     """The words of a delivery's reason, without the code that a skip begins with."""
     code, _, words = reason.partition(": ")
     return words if code in SKIP_REASONS and words else reason
-
-
-def attempts_of(delivery: Delivery) -> list[Attempt]:
-    """The requests that carried this person, oldest first.
-
-    A batch that was split left its attempts with its parents.
-    """
-    lineage: list[int] = []
-    batch: Batch | None = delivery.batch
-    while batch is not None:
-        lineage.append(batch.pk)
-        batch = batch.parent
-    attempts = Attempt.objects.filter(batch__in=lineage).order_by("started_at")
-    return [a for a in attempts if delivery.pk in a.delivery_ids]
-
-
-def last_answers(deliveries: Iterable[Delivery]) -> dict[int, Attempt]:
-    """The newest attempt that carried each delivery, by the delivery's id."""
-    by_batch: dict[int, list[Delivery]] = {}
-    for delivery in deliveries:
-        by_batch.setdefault(delivery.batch_id, []).append(delivery)
-    found: dict[int, Attempt] = {}
-    attempts = Attempt.objects.filter(batch__in=by_batch).order_by("started_at")
-    for attempt in attempts:
-        for delivery in by_batch[attempt.batch_id]:
-            if delivery.pk in attempt.delivery_ids:
-                found[delivery.pk] = attempt
-    return found
 
 
 def trigger_in_words(engagement: Engagement) -> str:

@@ -4,15 +4,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from engagements import doorbell, lifecycle
-from engagements.choosing import Choice, people_in
-from engagements.models import Batch
+from engagements.choosing import Choice
+from engagements.models import Batch, BatchQuerySet
 
 
-def waiting(choice: Choice) -> QuerySet[Batch]:
+def waiting(choice: Choice) -> BatchQuerySet:
     """The batches that wait for their next attempt."""
     return choice.batches(Batch.State.RETRY).filter(next_attempt_at__gt=Now())
 
@@ -29,7 +28,7 @@ def retry_now(choice: Choice) -> int:
     return count
 
 
-def uncertain(choice: Choice) -> QuerySet[Batch]:
+def uncertain(choice: Choice) -> BatchQuerySet:
     """The batches that wait for somebody's decision."""
     return choice.batches(Batch.State.UNCERTAIN)
 
@@ -58,7 +57,7 @@ def settle(
     deadline = time.monotonic() + seconds
     batches = uncertain(choice).select_related("run__engagement")
     for batch in batches.iterator(chunk_size=500):
-        count = people_in(Batch.objects.filter(pk=batch.pk))
+        count = len(batch.profile_ids) - len(batch.left_out)
         if lifecycle.decide(batch, decision):
             people += count
             say(people)
@@ -66,5 +65,5 @@ def settle(
             refused += count
         if time.monotonic() > deadline:
             break
-    remaining = people_in(uncertain(choice)) - refused
+    remaining = uncertain(choice).people() - refused
     return Settled(people=people, refused=refused, remaining=max(remaining, 0))

@@ -40,12 +40,24 @@ CLOSED = """
           WHERE a.batch_id = b.id AND a.started_at >= %(before)s
       )
       AND NOT EXISTS (
-          SELECT FROM engagements_delivery d
+          SELECT FROM unnest(b.profile_ids, b.transition_ids) m (profile_id, entry_id)
+          JOIN engagements_delivery d ON d.profile_id = m.profile_id
+            AND d.run_id = b.run_id AND d.transition_id = coalesce(m.entry_id, 0)
           WHERE d.batch_id = b.id AND d.updated_at >= %(before)s
       )
     ORDER BY b.id FOR UPDATE SKIP LOCKED
 """
-DELETE_DELIVERIES = "DELETE FROM engagements_delivery WHERE batch_id = ANY(%s)"
+DELETE_DELIVERIES = """
+    DELETE FROM engagements_delivery d USING (
+        SELECT b.id, b.run_id, m.profile_id, coalesce(m.entry_id, 0) AS entry_id
+        FROM engagements_batch b
+        CROSS JOIN LATERAL unnest(b.profile_ids, b.transition_ids)
+            m (profile_id, entry_id)
+        WHERE b.id = ANY(%s)
+    ) x
+    WHERE d.profile_id = x.profile_id AND d.run_id = x.run_id
+      AND d.transition_id = x.entry_id AND d.batch_id = x.id
+"""
 DELETE_ATTEMPTS = "DELETE FROM engagements_attempt WHERE batch_id = ANY(%s)"
 DELETE_BATCHES = "DELETE FROM engagements_batch WHERE id = ANY(%s)"
 CLEAR_RESPONSES = """
@@ -57,10 +69,10 @@ CLEAR_RESPONSES = """
 """
 # Events that a payload may still be made of.
 NEEDED_EVENTS = """
-    SELECT DISTINCT d.event_id FROM engagements_batch b
-    JOIN engagements_delivery d ON d.batch_id = b.id
+    SELECT DISTINCT e.id FROM engagements_batch b
+    CROSS JOIN LATERAL unnest(b.event_ids) e (id)
     WHERE b.state IN ('pending', 'leased', 'sending', 'retry', 'uncertain')
-      AND d.event_id = ANY(%(ids)s)
+      AND b.event_ids && %(ids)s::bigint[] AND e.id = ANY(%(ids)s)
 """
 
 

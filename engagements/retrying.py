@@ -29,19 +29,18 @@ INSERT_BATCHES = """
           AND state = ANY(%(states)s)
         RETURNING id, profile_id, event_id, transition_id
     ), people AS (
-        SELECT *, (row_number() OVER (ORDER BY id) - 1)::int AS n FROM taken
+        SELECT *, (row_number() OVER (ORDER BY id) - 1) / %(size)s AS batch FROM taken
     ), batches AS (
-        INSERT INTO engagements_batch (run_id, sequence, state)
-        SELECT %(run)s, n / %(size)s, 'pending' FROM people GROUP BY n / %(size)s
-        RETURNING id, sequence
-    ), deliveries AS (
-        INSERT INTO engagements_delivery
-            (run_id, profile_id, event_id, transition_id, batch_id, position, state)
-        SELECT %(run)s, p.profile_id, p.event_id, p.transition_id, b.id,
-            n %% %(size)s, 'pending'
-        FROM people p JOIN batches b ON b.sequence = n / %(size)s
+        INSERT INTO engagements_batch
+            (run_id, sequence, state, profile_ids, event_ids, transition_ids)
+        SELECT %(run)s, batch, 'pending', array_agg(profile_id ORDER BY id),
+            CASE WHEN count(event_id) = 0 THEN '{}'
+                ELSE array_agg(event_id ORDER BY id) END,
+            CASE WHEN max(transition_id) = 0 THEN '{}'
+                ELSE array_agg(transition_id ORDER BY id) END
+        FROM people GROUP BY batch
     )
-    SELECT count(*), coalesce(max(n / %(size)s) + 1, 0) FROM people
+    SELECT count(*), coalesce(max(batch) + 1, 0) FROM people
 """
 
 

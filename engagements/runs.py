@@ -4,18 +4,18 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 from django.db.models.functions import Now
 
+from engagements import settling
 from engagements.models import Batch, Delivery, Engagement, Run
 
-CLEAN = (Delivery.State.SENT, Delivery.State.CANCELLED)
+# What makes a run one with errors.
+ERRORS = Delivery.NOT_SENT - {Delivery.State.CANCELLED}
 
 
 def finish() -> int:
     """Complete the runs that have nothing left to send; return how many."""
     cancel_leftovers()
     over = _over()
-    with_errors = Exists(
-        Delivery.objects.filter(run=OuterRef("pk")).exclude(state__in=CLEAN)
-    )
+    with_errors = Exists(Delivery.objects.filter(run=OuterRef("pk"), state__in=ERRORS))
     ids = list(over.values_list("pk", flat=True))
     runs = Run.objects.filter(pk__in=ids, state=Run.State.SENDING)
     count = runs.filter(with_errors).update(
@@ -49,10 +49,7 @@ def cancel_leftovers() -> int:
     with transaction.atomic():
         locked = waiting.select_for_update(of=("self",), skip_locked=True)
         ids = list(locked.values_list("pk", flat=True))
-        Batch.objects.filter(pk__in=ids).update(state=Batch.State.CANCELLED)
-        Delivery.objects.filter(batch_id__in=ids, state=Delivery.State.PENDING).update(
-            state=Delivery.State.CANCELLED, updated_at=Now()
-        )
+        settling.cancel(ids)
     return len(ids)
 
 

@@ -10,7 +10,6 @@ from datetime import timedelta
 from django.db import connection
 from django.db.models.functions import Now
 
-from engagements.choosing import people_in
 from engagements.models import Attempt, Batch
 from engagements.operations.models import Worker
 
@@ -101,10 +100,8 @@ def forget() -> int:
 def people_in_hand(nodes: Iterable[str]) -> int:
     """How many people these workers' processes are about to send."""
     names = Worker.objects.filter(node__in=list(nodes)).values("name")
-    return people_in(
-        Batch.objects.filter(
-            attempts__worker__in=names,
-            attempts__outcome=Attempt.Outcome.UNFINISHED,
-            state=Batch.State.SENDING,
-        )
-    )
+    return Batch.objects.filter(
+        attempts__worker__in=names,
+        attempts__outcome=Attempt.Outcome.UNFINISHED,
+        state=Batch.State.SENDING,
+    ).people()

@@ -12,6 +12,7 @@ from django.conf import settings
 from requests.adapters import HTTPAdapter
 from requests.models import PreparedRequest
 from requests.structures import CaseInsensitiveDict
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3.exceptions import HTTPError
 
 from externalapi import tokens, wire
@@ -42,6 +43,7 @@ __all__ = [
 MAX_BODY = 64 * 1024
 POOL_SIZE = 100
 USER_AGENT = "lemnisk-braze/1"
+CA_FILE = DEFAULT_CA_BUNDLE_PATH
 # One text for a name that does not exist and for one that leads inside.
 UNREACHABLE = (
     "The address cannot be reached from here: its name is unknown, or not on the "
@@ -77,7 +79,7 @@ class GuardedClient:
         Raises TransportError. An empty key signs in nowhere. With OAuth 2 the key
         fetches a token, and a token that the API does not take is fetched once more.
         """
-        deadline = time.monotonic() + _seconds(request)
+        deadline = time.monotonic() + seconds(request)
         plan = request.sign_in.token
         if plan is None or not key:
             return self._send(request, key, deadline)
@@ -109,7 +111,7 @@ class GuardedClient:
                 proxies={},
             )
         except (requests.RequestException, HTTPError, OSError, ValueError) as e:
-            raise _error(exchange) from e
+            raise lost(exchange) from e
         body, is_whole = _read(response)
         timing = exchange.timing()
         return Answer(
@@ -171,7 +173,7 @@ os.register_at_fork(after_in_child=_client.cache_clear)
 os.register_at_fork(after_in_child=tokens.forget)
 
 
-def _seconds(request: Request) -> float:
+def seconds(request: Request) -> float:
     """A connection may be less patient than the settings, never more."""
     longest: float = settings.HTTP_TOTAL_SECONDS
     return min(request.timeout_seconds or longest, longest)
@@ -186,7 +188,8 @@ def _without(answer: Answer, token: str) -> Answer:
     )
 
 
-def _error(exchange: wire.Exchange) -> TransportError:
+def lost(exchange: wire.Exchange) -> TransportError:
+    """Return the error that an exchange without an answer ended in."""
     timing = exchange.timing()
     duration_ms = round(timing.total)
     if exchange.is_refused:
@@ -198,8 +201,8 @@ def _error(exchange: wire.Exchange) -> TransportError:
             duration_ms,
             timing,
         )
-    lost = "The connection was lost before all of the request was sent."
-    problem = exchange.problem or (lost if exchange.ready_at else UNREACHABLE)
+    broken = "The connection was lost before all of the request was sent."
+    problem = exchange.problem or (broken if exchange.ready_at else UNREACHABLE)
     return NotSentError(problem, duration_ms, timing)
 
 
@@ -220,17 +223,17 @@ def _read(response: requests.Response) -> tuple[bytes, bool]:
         raw.close()
         is_whole = False
     raw.release_conn()
-    body, fits = _decoded(b"".join(parts), response.headers.get("Content-Encoding", ""))
+    body, fits = decoded(b"".join(parts), response.headers.get("Content-Encoding", ""))
     return body[:MAX_BODY], is_whole and fits
 
 
-def _decoded(body: bytes, encoding: str) -> tuple[bytes, bool]:
+def decoded(body: bytes, encoding: str) -> tuple[bytes, bool]:
     """Undo gzip or deflate that we did not ask for, up to the same 64 KB."""
     if encoding.strip().lower() not in ("gzip", "x-gzip", "deflate"):
         return body, True
     decoder = zlib.decompressobj(wbits=47)
     try:
-        decoded = decoder.decompress(body, MAX_BODY + 1)
+        text = decoder.decompress(body, MAX_BODY + 1)
     except zlib.error:
         return body, False
-    return decoded, decoder.eof and len(decoded) <= MAX_BODY
+    return text, decoder.eof and len(text) <= MAX_BODY

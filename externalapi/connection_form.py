@@ -73,6 +73,7 @@ class ConnectionForm(forms.ModelForm):  # type: ignore[type-arg]
             "requests_per_burst",
             "burst_seconds",
             "requests_per_hour",
+            "requests_at_once",
             "groups",
         )
 

@@ -94,6 +94,12 @@ class Connection(models.Model):
         validators=[MinValueValidator(1)],
         help_text="Leave empty where your contract has no hourly limit.",
     )
+    requests_at_once = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="How many requests may be on the wire together. Empty: no limit.",
+    )
     # externalapi.connection_use says what follows from it.
     groups = models.ManyToManyField(
         "auth.Group",

@@ -210,9 +210,13 @@ class _Guarded:
                 exchange.problem = _unanswered(self._dns_host, self.port, e)
             raise NewConnectionError(self, str(e)) from e  # type: ignore[arg-type]
 
-    def request(self, *args: Any, **kwargs: Any) -> None:
+    def refresh(self) -> None:
+        """Close a connection that was idle for too long to be trusted."""
         if self.sock is not None and time.monotonic() - self.idle_since > IDLE_SECONDS:
             self.close()  # type: ignore[attr-defined]
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        self.refresh()
         super().request(*args, **kwargs)  # type: ignore[misc]
         current.exchange.is_written = True
 

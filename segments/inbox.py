@@ -21,6 +21,7 @@ from segments.models import InboxMessage, Source
 logger = logging.getLogger(__name__)
 
 CHUNK = 1_000
+SMALL_CHUNK = 100
 SECONDS = 45
 # pg_advisory_xact_lock's key: any number that nothing else here uses.
 LOCK = 0x5E69_1B0C
@@ -78,18 +79,29 @@ def apply(seconds: float | None = None) -> Applied:
     return Applied(messages=done, errors=errors)
 
 
+def apply_some() -> bool:
+    """Apply one small piece of what is waiting; False where there was none to be had.
+
+    For a worker that has something else in hand as well.
+    """
+    return is_waiting() and _apply_next_chunk(SMALL_CHUNK) is not None
+
+
 def is_waiting() -> bool:
     """Whether a message is still to be applied."""
     return InboxMessage.objects.filter(applied_at=None).exists()
 
 
-def _apply_next_chunk() -> tuple[int, int] | None:
+def _apply_next_chunk(size: int = CHUNK) -> tuple[int, int] | None:
     """(applied, refused) of one chunk; None while another worker has the lock."""
     with transaction.atomic(), connection.cursor() as cursor:
+        # The disk is not waited for: what a crash of the database forgets here, it
+        # forgets with the marks of what was applied.
+        cursor.execute("SET LOCAL synchronous_commit = off")
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [LOCK])
         if not cursor.fetchone()[0]:
             return None
-        cursor.execute(SELECT_WAITING, [CHUNK])
+        cursor.execute(SELECT_WAITING, [size])
         messages = [_read(*row) for row in cursor.fetchall()]
         errors = _apply_or_split(messages)
         cursor.execute(MARK_APPLIED, [[m.id for m in messages]])

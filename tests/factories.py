@@ -221,48 +221,48 @@ def make_batch(
     run: Run | None = None,
     people: Iterable[Profile] | int = 1,
     *,
-    delivery_state: str = Delivery.State.PENDING,
+    delivery_state: str = "",
     reason: str = "",
     **fields: Any,
 ) -> Batch:
-    """A batch with a delivery for each of `people`: profiles, or how many to make."""
+    """A batch of `people`: profiles, or how many to make.
+
+    With a state (`delivery_state`), each of them has a delivery.
+    """
     run = run or make_run()
     if isinstance(people, int):
         people = make_people(people)
     fields.setdefault("sequence", run.batches.count())
+    fields.setdefault("profile_ids", [profile.pk for profile in people])
+    fields.setdefault("state", Batch.State.DONE if delivery_state else "pending")
     batch = Batch.objects.create(run=run, **fields)
-    for position, profile in enumerate(people):
-        Delivery.objects.create(
-            run=run,
-            batch=batch,
-            profile=profile,
-            position=position,
-            state=delivery_state,
-            reason=reason,
-        )
+    for profile in people if delivery_state else ():
+        make_delivery(profile, run, batch=batch, state=delivery_state, reason=reason)
     return batch
 
 
 def make_delivery(
     profile: Profile | None = None, run: Run | None = None, **fields: Any
 ) -> Delivery:
-    """One person alone in a batch."""
+    """What became of one person, alone in a batch."""
     run = run or make_run()
-    fields.setdefault("batch", make_batch(run, people=0))
-    fields.setdefault("position", 0)
-    return Delivery.objects.create(
-        run=run, profile=profile or make_profile(first_name="Ann"), **fields
-    )
+    profile = profile or make_profile(first_name="Ann")
+    fields.setdefault("state", Delivery.State.SENT)
+    if "batch" not in fields:
+        fields["batch"] = make_batch(run, [profile], state=Batch.State.DONE)
+    batch = fields["batch"]
+    if fields["state"] == Delivery.State.SENT:
+        batch.sent_count += 1
+        batch.save(update_fields=["sent_count"])
+    return Delivery.objects.create(run=run, profile=profile, **fields)
 
 
 def make_attempt(batch: Batch, **fields: Any) -> Attempt:
     """A request for all of the batch that was accepted."""
-    ids = list(batch.deliveries.order_by("position").values_list("pk", flat=True))
     fields.setdefault("version", batch.run.version)
     fields.setdefault("key_version", 1)
     fields.setdefault("worker", "worker-1")
-    fields.setdefault("delivery_ids", ids)
-    fields.setdefault("item_count", len(ids))
+    fields.setdefault("item_count", len(batch.profile_ids))
     fields.setdefault("request_sha256", "0" * 64)
     fields.setdefault("outcome", Attempt.Outcome.SENT)
     fields.setdefault("status", 201)

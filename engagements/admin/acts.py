@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from engagements import lifecycle, reports
-from engagements.models import Batch, Delivery, Engagement, Run
+from engagements.models import Batch, Engagement, Run
 from externalapi import cases
 from externalapi.connection_use import User, why_not
 
@@ -171,13 +171,11 @@ def _limit(engagement: Engagement, user: User) -> str:
 
 def _waiting(obj: Engagement | Run) -> dict[str, object]:
     scope = {"run": obj} if isinstance(obj, Run) else {"run__engagement": obj}
-    pending = Delivery.objects.filter(**scope, state=Delivery.State.PENDING)
-    return {"waiting": pending.count()}
+    return {"waiting": Batch.objects.filter(**scope).open().people()}
 
 
 def _people(batch: Batch) -> dict[str, object]:
-    uncertain = batch.deliveries.filter(state=Delivery.State.UNCERTAIN)
-    return {"people": uncertain.count()}
+    return {"people": len(batch.profile_ids) - len(batch.left_out)}
 
 
 ENGAGEMENT_ACTS = (

@@ -17,7 +17,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.paginator import InfinitePaginator
 
-from engagements import reports
+from engagements import reports, traces
 from engagements.admin.acts import (
     BATCH_ACTS,
     RUN_ACTS,
@@ -162,12 +162,43 @@ class RunAdmin(LogAdmin):
         }
 
 
+class WaitingFilter(admin.SimpleListFilter):
+    """The batches whose people wait: what a report's number of them asks for."""
+
+    title = "waiting people"
+    parameter_name = "waiting"
+
+    def lookups(
+        self, request: HttpRequest, model_admin: Any
+    ) -> Iterable[tuple[str, str]]:
+        return [("yes", "Yes")]
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[Batch]
+    ) -> QuerySet[Batch]:
+        return queryset.filter(state__in=Batch.OPEN) if self.value() else queryset
+
+
 @admin.register(Batch)
 class BatchAdmin(LogAdmin):
     acts = BATCH_ACTS
     page_template = "engagements/batch.html"
-    list_display = ("batch", "state_badge", "attempt_count", "next_attempt_at")
-    list_filter = ("state",)
+    list_display = (
+        "batch",
+        "state_badge",
+        "people",
+        "attempt_count",
+        "next_attempt_at",
+    )
+    list_filter = (WaitingFilter, "state")
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        asked = lookup in REPORT_LOOKUPS
+        return asked or bool(super().lookup_allowed(lookup, value, request))
+
+    @admin.display
+    def people(self, batch: Batch) -> int:
+        return len(batch.profile_ids) - len(batch.left_out)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Batch]:
         batches: QuerySet[Batch] = super().get_queryset(request)
@@ -182,11 +213,10 @@ class BatchAdmin(LogAdmin):
         return batch.state, batch.get_state_display()
 
     def page_context(self, request: HttpRequest, obj: Batch) -> Mapping[str, object]:
-        people = obj.deliveries.select_related("profile").order_by("position")
         return {
             "batch": obj,
             "tone": BATCH_TONES[obj.state],
-            "people": people[:PEOPLE_SHOWN],
+            "people": traces.people_of(obj, PEOPLE_SHOWN),
             "attempts": obj.attempts.order_by("started_at"),
         }
 
@@ -293,7 +323,7 @@ class DeliveryAdmin(ReplayMixin, LogAdmin):
             "tone": reports.TONES[obj.state],
             "explanation": reports.EXPLANATIONS[obj.state],
             "reason": reports.reason_in_words(obj.reason),
-            "attempts": reports.attempts_of(obj),
+            "attempts": traces.attempts_of(obj),
             "preview": what_was_sent(obj) if may_see else None,
         }
 

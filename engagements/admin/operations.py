@@ -14,7 +14,7 @@ from django.views.decorators.cache import never_cache
 
 from engagements import holding, requeueing, workers
 from engagements.admin.acts import log
-from engagements.choosing import Choice, people_in
+from engagements.choosing import Choice
 from engagements.models import Engagement
 from engagements.operations import chart, reading, samples
 
@@ -162,7 +162,7 @@ def _ask_retry(request: HttpRequest) -> Question:
     batches = requeueing.waiting(Choice())
     return Question(
         title="Try again now?",
-        text=f"{_people(people_in(batches))} in {batches.count():,} batches are tried "
+        text=f"{_people(batches.people())} in {batches.count():,} batches are tried "
         "at once, and not when their time comes. Each try counts as before. A "
         "connection that asked us to wait, or whose breaker is open, keeps its time.",
         label="Retry now",
@@ -220,7 +220,7 @@ def _ask_mark_sent(request: HttpRequest, pk: int) -> Question:
 
 def _uncertain(pk: int) -> tuple[Engagement, int]:
     engagement = get_object_or_404(Engagement, pk=pk)
-    return engagement, people_in(requeueing.uncertain(Choice(engagement=engagement)))
+    return engagement, requeueing.uncertain(Choice(engagement=engagement)).people()
 
 
 def _settle(decision: str, request: HttpRequest, pk: int) -> str:

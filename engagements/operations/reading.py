@@ -41,7 +41,7 @@ UNUSED = breaker.Reading(
 
 BACKLOGS = """
     SELECT e.id, e.name, e.state, e.is_held, e.blocked_reason,
-        array_agg(DISTINCT v.connection_id), coalesce(sum(p.people), 0)::bigint,
+        array_agg(DISTINCT v.connection_id), coalesce(sum(b.people), 0)::bigint,
         count(b.id),
         count(b.id) FILTER (WHERE is_waiting AND b.next_attempt_at <= now.at),
         count(b.id) FILTER (WHERE b.state = 'pending' AND b.next_attempt_at > now.at),
@@ -58,13 +58,11 @@ BACKLOGS = """
     JOIN externalapi_externalapiversion v ON v.id = r.version_id
     CROSS JOIN (SELECT clock_timestamp() AS at) now
     LEFT JOIN LATERAL (
-        SELECT *, state IN ('pending', 'retry') AS is_waiting FROM engagements_batch
+        SELECT *, state IN ('pending', 'retry') AS is_waiting,
+            cardinality(profile_ids) - cardinality(left_out) AS people
+        FROM engagements_batch
         WHERE run_id = r.id AND state IN ('pending', 'retry', 'leased', 'sending')
     ) b ON true
-    LEFT JOIN LATERAL (
-        SELECT count(*) AS people FROM engagements_delivery d
-        WHERE d.batch_id = b.id AND d.state = 'pending'
-    ) p ON true
     WHERE r.state IN ('expanding', 'sending')
     GROUP BY e.id HAVING count(b.id) > 0 OR bool_or(r.state = 'expanding')
     ORDER BY 7 DESC, e.id
@@ -72,9 +70,10 @@ BACKLOGS = """
 # By connection and window: people who were taken, requests that had an answer.
 RATES = """
     SELECT v.connection_id, w.seconds, count(*),
-        coalesce(sum(jsonb_array_length(a.delivery_ids))
+        coalesce(sum(cardinality(b.profile_ids) - cardinality(a.left_out))
             FILTER (WHERE a.outcome IN ('sent', 'accepted_unverified')), 0)::bigint
     FROM engagements_attempt a
+    JOIN engagements_batch b ON b.id = a.batch_id
     JOIN externalapi_externalapiversion v ON v.id = a.version_id
     JOIN unnest(%(windows)s) AS w (seconds)
       ON a.started_at + a.duration_ms * interval '1 ms'
@@ -83,25 +82,22 @@ RATES = """
     GROUP BY 1, 2
 """
 LEASES = """
-    SELECT coalesce(a.worker, ''), count(*), coalesce(sum(p.people), 0)::bigint,
+    SELECT coalesce(a.worker, ''), count(*),
+        sum(cardinality(b.profile_ids) - cardinality(b.left_out))::bigint,
         min(coalesce(a.started_at, b.lease_until - make_interval(secs => %(lease)s))),
         min(b.lease_until), min(b.lease_until) < clock_timestamp()
     FROM engagements_batch b
     LEFT JOIN engagements_attempt a ON a.batch_id = b.id
       AND a.outcome = 'unfinished' AND b.state = 'sending'
-    LEFT JOIN LATERAL (
-        SELECT count(*) AS people FROM engagements_delivery d
-        WHERE d.batch_id = b.id AND d.state = 'pending'
-    ) p ON true
     WHERE b.state IN ('leased', 'sending')
     GROUP BY 1 ORDER BY 1
 """
 DOUBTS = """
-    SELECT e.id, e.name, count(DISTINCT b.id), count(d.id), min(b.created_at)
+    SELECT e.id, e.name, count(*),
+        sum(cardinality(b.profile_ids) - cardinality(b.left_out)), min(b.created_at)
     FROM engagements_batch b
     JOIN engagements_run r ON r.id = b.run_id
     JOIN engagements_engagement e ON e.id = r.engagement_id
-    LEFT JOIN engagements_delivery d ON d.batch_id = b.id AND d.state = 'uncertain'
     WHERE b.state = 'uncertain'
     GROUP BY e.id ORDER BY e.name
 """

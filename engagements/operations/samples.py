@@ -29,14 +29,16 @@ TAKE = """
                      clock_timestamp() - interval '15 seconds')
         ) AS since) s
     ), waiting AS (
-        SELECT count(DISTINCT b.id) AS batches, count(d.id) AS people
+        SELECT count(*) AS batches,
+            coalesce(sum(cardinality(profile_ids) - cardinality(left_out)), 0) AS people
         FROM engagements_batch b
-        LEFT JOIN engagements_delivery d ON d.batch_id = b.id AND d.state = 'pending'
         WHERE b.state IN ('pending', 'retry', 'leased', 'sending')
     ), sent AS (
-        SELECT count(*) AS requests, coalesce(sum(jsonb_array_length(delivery_ids))
+        SELECT count(*) AS requests, coalesce(
+            sum(cardinality(b.profile_ids) - cardinality(a.left_out))
             FILTER (WHERE outcome IN ('sent', 'accepted_unverified')), 0) AS people
-        FROM engagements_attempt a, bounds
+        FROM engagements_attempt a
+        JOIN engagements_batch b ON b.id = a.batch_id CROSS JOIN bounds
         WHERE a.started_at >= bounds.since AND a.started_at < bounds.until
     )
     INSERT INTO engagements_sample

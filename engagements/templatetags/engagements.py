@@ -8,8 +8,8 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from engagements import reports
-from engagements.models import Attempt, Delivery, Engagement
+from engagements import reports, traces
+from engagements.models import Attempt, Batch, Delivery, Engagement
 from engagements.operations import alarms, limits
 from segments.models import Profile, Segment
 
@@ -33,8 +33,14 @@ def deliveries_of(profile: Profile) -> list[tuple[Delivery, Attempt | None]]:
             :DELIVERIES_SHOWN
         ]
     )
-    answers = reports.last_answers(deliveries)
+    answers = traces.last_answers(deliveries)
     return [(delivery, answers.get(delivery.pk)) for delivery in deliveries]
+
+
+@register.simple_tag
+def waiting_for(profile: Profile) -> list[Batch]:
+    """The batches that this person waits in."""
+    return traces.waiting_for(profile)
 
 
 @register.simple_tag

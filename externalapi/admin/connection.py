@@ -118,7 +118,12 @@ class ConnectionAdmin(KeyPage, LimitedAdmin):
         )
         address = ("name", "instance_choice", "base_url")
         plan = {
-            "fields": ("requests_per_burst", "burst_seconds", "requests_per_hour"),
+            "fields": (
+                "requests_per_burst",
+                "burst_seconds",
+                "requests_per_hour",
+                "requests_at_once",
+            ),
             "description": "All workers together stay below these limits.",
         }
         return [

@@ -127,7 +127,7 @@ def test_the_payload_is_for_those_who_may_see_people(client: Client):
 def test_deliveries_are_found_by_person_and_state(admin_page, query, found):
     ann = factories.make_profile(external_id="ann", email="ann@example.com")
     factories.make_delivery(ann, state="sent")
-    factories.make_delivery()
+    factories.make_delivery(state="rejected")
 
     rows = admin_page.get(page("delivery"), query).context["cl"].result_list
 

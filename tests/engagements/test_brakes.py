@@ -10,7 +10,7 @@ from django.core.management import CommandError, call_command
 from django.urls import reverse
 from django.utils import timezone
 
-from engagements import delivery, holding, lifecycle, workers
+from engagements import claims, delivery, holding, lifecycle, workers
 from engagements.models import Batch, Delivery, Engagement, Run, Worker
 from tests import factories
 
@@ -93,10 +93,10 @@ def test_what_somebody_decided_meanwhile_stays(act):
 
 def test_pause_all_is_honoured_by_the_claim(braze):
     one = engagement()
-    assert len(delivery.claim(10)) == 1
+    assert len(claims.claim(10)) == 1
     Batch.objects.update(state="pending")
     holding.pause_all()
-    assert delivery.claim(10) == []
+    assert claims.claim(10) == []
     assert holding.people_waiting([one]) == 2
 
 

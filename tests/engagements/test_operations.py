@@ -192,7 +192,7 @@ def test_what_was_given_back_waits_for_the_rate_plan():
 
 def test_the_other_side_asked_us_to_wait():
     batch = waiting()
-    pacing.take(batch.run.version.connection_id, 1)
+    Destination.objects.create(connection=batch.run.version.connection)
     pacing.close(batch.run.version.connection_id, timedelta(minutes=1))
     found = limit()
     assert found.cause is Cause.ASKED_TO_WAIT

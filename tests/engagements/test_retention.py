@@ -30,7 +30,7 @@ def old_batch(state="done", people=2, age=100, changed=None, **fields) -> Batch:
     """A batch with an attempt, made `age` days ago, its people `changed` days ago."""
     run = fields.pop("run", None) or factories.make_run(state=Run.State.SENDING)
     batch = factories.make_batch(
-        run, people, state=state, delivery_state=ENDS.get(state, "pending"), **fields
+        run, people, state=state, delivery_state=ENDS.get(state, ""), **fields
     )
     at = NOW() - (age if changed is None else changed) * DAY
     Batch.objects.filter(pk=batch.pk).update(created_at=NOW() - age * DAY)
@@ -211,8 +211,7 @@ def test_old_events_go_and_memberships_stay_without_them():
 def test_an_event_that_somebody_waits_with_stays(state, stays):
     event = old_event()
     run = factories.make_run(state=Run.State.SENDING)
-    batch = factories.make_batch(run, [event.profile], state=state)
-    batch.deliveries.update(event=event)
+    factories.make_batch(run, [event.profile], state=state, event_ids=[event.pk])
     clean()
     assert Event.objects.exists() is stays
 

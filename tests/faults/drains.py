@@ -9,8 +9,8 @@ from datetime import timedelta
 from django.db import connection
 from django.utils import timezone
 
-from engagements import delivery, runs
-from engagements.models import Attempt, Batch, Delivery, Destination, Engagement
+from engagements import delivery, reports, runs
+from engagements.models import Attempt, Batch, Destination, Engagement
 
 
 def once() -> None:
@@ -48,8 +48,9 @@ def due_batches(engagement: Engagement) -> int:
 
 
 def states(engagement: Engagement) -> dict[str, int]:
-    deliveries = Delivery.objects.filter(run__engagement=engagement)
-    return dict(Counter(deliveries.values_list("state", flat=True)))
+    """How many people are in each state; who waits is "pending"."""
+    report = reports.engagement_report(engagement)
+    return {row.key: row.count for row in report.rows}
 
 
 def outcomes(engagement: Engagement) -> dict[str, int]:

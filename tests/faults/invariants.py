@@ -7,6 +7,7 @@ from django.conf import settings
 
 from engagements.models import Attempt, Batch, Delivery, Engagement, Run
 from externalapi.sandbox.process import SandboxProcess
+from segments.models import Profile
 
 TERMINAL = {
     Delivery.State.SENT,
@@ -49,6 +50,10 @@ def check(
     assert len(deliveries) == expected, f"somebody is there twice {note}"
     left = Counter(s for _, _, s, run in deliveries if not _is_terminal(s, run))
     assert not left, f"not in a terminal state: {left} {note}"
+    batches = Batch.objects.filter(run__engagement=engagement)
+    counted = sum(batches.values_list("sent_count", flat=True))
+    rows = [s for _, _, s, _ in deliveries if s == Delivery.State.SENT]
+    assert counted == len(rows), f"the batches' counts are not the rows {note}"
     open_batches = Batch.objects.filter(
         run__engagement=engagement, state__in=Batch.OPEN
     )
@@ -78,9 +83,14 @@ def _in_ambiguous_attempts(engagement: Engagement) -> set[str]:
     attempts = Attempt.objects.filter(
         batch__run__engagement=engagement, outcome=Attempt.Outcome.AMBIGUOUS
     )
-    ids = {delivery_id for attempt in attempts for delivery_id in attempt.delivery_ids}
-    people = Delivery.objects.filter(pk__in=ids).values_list("profile__external_id")
-    return {external_id for (external_id,) in people if external_id}
+    ids = {
+        profile_id
+        for attempt in attempts.select_related("batch")
+        for place, profile_id in enumerate(attempt.batch.profile_ids)
+        if place not in attempt.left_out
+    }
+    people = Profile.objects.filter(pk__in=ids).values_list("external_id", flat=True)
+    return {external_id for external_id in people if external_id}
 
 
 def _log() -> str:

@@ -17,15 +17,24 @@ def locked(table: str) -> Iterator[None]:
         yield
 
 
-def waits_to(statement: str) -> bool:
-    """Whether a worker waits for a lock in order to do this."""
+def is_waited_for(table: str) -> bool:
+    """Whether a worker waits until it may write to a table."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-            " AND datname = current_database() AND ltrim(query, E' \\n') LIKE %s",
-            [f"{statement}%"],
+            "SELECT count(*) FROM pg_locks WHERE NOT granted"
+            " AND relation = %s::regclass",
+            [table],
         )
         return bool(cursor.fetchone()[0])
+
+
+def end_waiting_sessions() -> None:
+    """End the sessions that wait for a lock: a dead worker's would go on when it can."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
 
 
 def end_all_sessions() -> int:

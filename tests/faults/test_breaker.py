@@ -6,14 +6,15 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from engagements import breaker, delivery
+from engagements import breaker, delivery, pacing, senders
+from engagements.claims import claim
 from engagements.models import Batch, Destination
 from tests import factories
 from tests.faults import drains, invariants
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-ON_THE_WIRE = delivery.SENDERS
+ON_THE_WIRE = senders.AT_ONCE
 
 
 @pytest.fixture
@@ -101,7 +102,7 @@ def test_while_it_is_open_nothing_is_taken_and_nobody_is_called(engagement, sand
 
     assert calls == []
     assert len(sandbox.requests()) == seen
-    assert delivery.claim(10) == []
+    assert claim(10) == []
 
 
 def test_rate_limits_do_not_open_it(engagement, sandbox):
@@ -123,7 +124,7 @@ def test_a_limited_connection_is_met_with_one_request(engagement, sandbox):
     sandbox.faults([{"kind": "status", "status": 429, "times": None}])
     drains.once()
     seen = len(sandbox.requests())
-    assert seen <= breaker.FEW
+    assert seen <= pacing.FEW
     for probe in range(1, 4):
         time_passes()
         drains.once()
@@ -132,8 +133,8 @@ def test_a_limited_connection_is_met_with_one_request(engagement, sandbox):
 
 def test_a_probe_that_was_lost_is_replaced(engagement, sandbox, settings):
     """Its worker died: after the request's own time another one is let through."""
-    breaker.take(engagement.version.connection_id, 1)
-    assert delivery.claim(1) == []
+    pacing.take(engagement.version.connection_id, 1)
+    assert claim(1) == []
     drains.once()
     assert sandbox.requests() == []
 
@@ -145,6 +146,6 @@ def test_a_probe_that_was_lost_is_replaced(engagement, sandbox, settings):
 
 
 def test_who_comes_during_a_probe_waits_for_its_answer_and_not_for_the_clock(braze):
-    assert breaker.take(braze.pk, 10).granted == breaker.FEW
-    late = breaker.take(braze.pk, 10)
+    assert pacing.take(braze.pk, 10).granted == pacing.FEW
+    late = pacing.take(braze.pk, 10)
     assert (late.granted, late.wait) == (0, timedelta(0))

@@ -10,7 +10,11 @@ import pytest
 from django.db import connection
 
 from engagements import audience, delivery, lifecycle, outcomes, runs
+from engagements.claims import claim
+from engagements.intent import intend
+from engagements.letters import write
 from engagements.models import Attempt, Batch, Engagement, Run
+from engagements.senders import send
 from tests import factories
 from tests.faults import drains, invariants
 from tests.faults.workers import wait_until
@@ -29,16 +33,16 @@ def test_each_batch_is_claimed_once(active, braze, round_):
     barrier = threading.Barrier(THREADS)
     claimed = []
 
-    def claim() -> None:
+    def claim_all() -> None:
         connection.ensure_connection()
         barrier.wait(20)
         # A claim may come back with less than there is while others hold the rows.
         while drains.due_batches(engagement):
-            claimed.extend(held.batch_id for held in delivery.claim(3))
+            claimed.extend(held.batch_id for held in claim(3))
 
     with ExitStack() as threads:
         for _ in range(THREADS):
-            threads.enter_context(drains.in_thread(claim))
+            threads.enter_context(drains.in_thread(claim_all))
 
     assert sorted(claimed) == sorted(Batch.objects.values_list("pk", flat=True))
 
@@ -83,9 +87,9 @@ def test_an_engagement_that_was_paused_at_its_very_end_ends_after_it(active, san
     engagement = active(3)
     audience.expand(audience.expandable_runs())
     audience.expand(audience.expandable_runs())
-    letters = delivery._intend(list(delivery._write(delivery.claim(1))))
+    letters = intend(list(write(claim(1))))
     assert lifecycle.pause(engagement)
-    outcomes.record([delivery._send(letter) for letter in letters])
+    outcomes.record([send(letter) for letter in letters])
     runs.finish()
     engagement.refresh_from_db()
     assert engagement.state == Engagement.State.PAUSED
@@ -128,10 +132,10 @@ def test_a_cancelled_run_does_not_start_what_was_claimed(active):
     """Its engagement goes on: only this run is over."""
     engagement = active(3, repeat=Engagement.Repeat.DAILY)
     audience.expand(audience.expandable_runs())
-    letters = list(delivery._write(delivery.claim(1)))
+    letters = list(write(claim(1)))
     assert lifecycle.cancel(engagement.runs.get())
 
-    assert delivery._intend(letters) == []
+    assert intend(letters) == []
 
     runs.finish()
     assert drains.states(engagement) == {"cancelled": 3}

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from engagements import delivery, lifecycle
+from engagements import lifecycle, senders
 from engagements.models import Attempt, Batch, Destination, Engagement
 from engagements.tick import tick
 from externalapi import secrets
@@ -67,7 +67,7 @@ def test_a_key_that_stops_working_costs_what_was_on_the_wire(active, sandbox, br
 
     engagement.refresh_from_db()
     assert engagement.state == Engagement.State.BLOCKED
-    assert len(sandbox.requests()) <= 40 + delivery.SENDERS
+    assert len(sandbox.requests()) <= 40 + senders.AT_ONCE
 
     sandbox.clear_faults()
     assert lifecycle.resume(engagement)

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from engagements import breaker, delivery
+from engagements import breaker, delivery, senders
 from engagements.models import Attempt, Destination, Engagement
 from tests import factories
 from tests.externalapi.raw_server import RawServer, always, response
@@ -17,7 +17,7 @@ from tests.security.test_guard_client import certificate
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-ON_THE_WIRE = delivery.SENDERS
+ON_THE_WIRE = senders.AT_ONCE
 NAME = "api.partner.com"
 
 

@@ -8,7 +8,7 @@ from engagements import lifecycle
 from engagements.models import Attempt, Batch
 from tests import factories
 from tests.faults import drains, invariants
-from tests.faults.sessions import locked, waits_to
+from tests.faults.sessions import end_waiting_sessions, is_waited_for, locked
 from tests.faults.workers import beat, wait_until, worker
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -18,8 +18,9 @@ def test_between_the_claim_and_the_intent_nothing_is_in_doubt(draft, sandbox):
     engagement = draft(150)
     with worker() as first, locked("engagements_attempt"):
         lifecycle.activate(engagement)
-        wait_until(lambda: waits_to('INSERT INTO "engagements_attempt"'), "the intent")
+        wait_until(lambda: is_waited_for("engagements_attempt"), "the intent")
         first.kill()
+        end_waiting_sessions()
     assert set(Batch.objects.values_list("state", flat=True)) == {"leased"}
     assert not Attempt.objects.exists()
 
@@ -45,8 +46,9 @@ def test_after_the_answer_and_before_the_record_it_is(
         lifecycle.activate(engagement)
         wait_until(lambda: sandbox.traffic()["requests"] == 2, "the requests")
         with locked("engagements_delivery"):
-            wait_until(lambda: waits_to("UPDATE engagements_delivery"), "the record")
+            wait_until(lambda: is_waited_for("engagements_delivery"), "the record")
             first.kill()
+            end_waiting_sessions()
     assert set(Batch.objects.values_list("state", flat=True)) == {"sending"}
 
     with worker(), beat():

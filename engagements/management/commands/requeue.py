@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from engagements import requeueing, retrying
-from engagements.choosing import Choice, people_in
+from engagements.choosing import Choice
 from engagements.management.asking import add_choice, add_yes, choice, confirm
 from engagements.models import Delivery
 
@@ -45,7 +45,7 @@ class Command(BaseCommand):
             self._failed(which, options)
 
     def _waiting(self, which: Choice, options: dict[str, Any]) -> None:
-        people = people_in(requeueing.waiting(which))
+        people = requeueing.waiting(which).people()
         if not people:
             self.stdout.write("Nobody waits for another attempt there.")
         elif confirm(self, f"Tries {people:,} people again, now.", options):

@@ -6,7 +6,6 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from engagements import requeueing
-from engagements.choosing import people_in
 from engagements.management.asking import add_choice, add_yes, choice, confirm
 
 QUESTIONS = {
@@ -31,7 +30,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         which = choice(options)
-        people = people_in(requeueing.uncertain(which))
+        people = requeueing.uncertain(which).people()
         if not people:
             self.stdout.write("Nobody is uncertain there.")
             return

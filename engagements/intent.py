@@ -1,0 +1,124 @@
+"""Writing down what is about to be sent, if it still may be.
+
+The last look before the wire: under a share lock of the engagements, so that a pause or
+a cancel waits for this transaction, and after it none begins.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from django.db import connection, transaction
+
+from engagements import claims, outcomes, settling, workers
+from engagements.letters import Letter
+from engagements.models import Delivery
+
+SHARE_LOCK = """
+    SELECT id FROM engagements_engagement WHERE state = 'active' AND id IN (
+        SELECT engagement_id FROM engagements_run WHERE id = ANY(%s)
+    ) ORDER BY id FOR SHARE
+"""
+# Read under the lock: a cancel that was waited for has committed. A batch whose lease
+# has run out is somebody else's, and stays; one in which nobody has a payload is done
+# without a request.
+TAKE_OFF = """
+    WITH x AS (
+        SELECT * FROM unnest(%s::bigint[], %s::uuid[], %s::bool[], %s::uuid[],
+            %s::bigint[], %s::int[], %s::text[], %s::int[], %s::text[])
+            AS x (batch_id, token, goes, id, version_id, key_version, left_out,
+                item_count, sha256)
+    ), taken AS (
+        UPDATE engagements_batch b
+        SET state = CASE WHEN x.goes THEN 'sending' ELSE 'done' END,
+            attempt_count = b.attempt_count + x.goes::int
+        FROM x JOIN engagements_batch own ON own.id = x.batch_id
+        JOIN engagements_run r ON r.id = own.run_id
+        WHERE b.id = x.batch_id AND b.state = 'leased' AND b.lease_token = x.token
+          AND b.lease_until > clock_timestamp()
+          AND r.state IN ('expanding', 'sending') AND r.engagement_id = ANY(%s)
+        RETURNING b.id
+    ), attempts AS (
+        INSERT INTO engagements_attempt (id, batch_id, version_id, key_version, worker,
+            left_out, item_count, request_sha256, outcome)
+        SELECT x.id, batch_id, version_id, key_version, %s, left_out::smallint[],
+            item_count, sha256, 'unfinished'
+        FROM x JOIN taken ON taken.id = x.batch_id WHERE x.goes
+    )
+    SELECT id FROM taken
+"""
+
+
+@transaction.atomic
+def intend(letters: Sequence[Letter]) -> list[Letter]:
+    """Record the attempts and return the letters that go on the wire.
+
+    What may not go is put back; what can never go as it is, is split.
+    """
+    active = _share_lock({letter.run.pk for letter in letters})
+    whole = [letter for letter in letters if not letter.refusal]
+    taken = _take_off(whole, active)
+    going = [letter for letter in whole if letter.batch_id in taken]
+    _skip(going)
+    if len(going) < len(letters):
+        refused = [letter for letter in letters if letter.refusal]
+        _split([letter for letter in refused if letter.run.engagement_id in active])
+        # Does nothing to a batch that has gone on, or is somebody else's by now.
+        claims.put_back([letter.claim for letter in letters], timedelta(0))
+    return [letter for letter in going if letter.request is not None]
+
+
+def _share_lock(run_ids: set[int]) -> list[int]:
+    """Lock the runs' engagements; return those that may send."""
+    with connection.cursor() as cursor:
+        cursor.execute(SHARE_LOCK, [list(run_ids)])
+        return [engagement_id for (engagement_id,) in cursor]
+
+
+def _split(letters: Sequence[Letter]) -> None:
+    for letter in letters:
+        # The halves take only those along who have a payload.
+        _skip([letter])
+        outcomes.split(letter, letter.refusal)
+
+
+def _take_off(letters: Sequence[Letter], active: Sequence[int]) -> set[int]:
+    columns: list[list[Any]] = [
+        [letter.batch_id for letter in letters],
+        [letter.token for letter in letters],
+        [letter.request is not None for letter in letters],
+        [letter.attempt_id for letter in letters],
+        [letter.run.version_id for letter in letters],
+        [letter.run.version.connection.key_version for letter in letters],
+        # unnest takes lists of lists apart: each goes as the text of one.
+        [_array(letter.left_out) for letter in letters],
+        [letter.item_count for letter in letters],
+        [_digest(letter) for letter in letters],
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(TAKE_OFF, [*columns, list(active), workers.process_name()])
+        return {batch_id for (batch_id,) in cursor}
+
+
+def _skip(letters: Sequence[Letter]) -> None:
+    """Write the end of those without a payload, each with its reason.
+
+    Of somebody who was deleted there is nothing to tell.
+    """
+    gone, reasons = {}, {}
+    for letter in letters:
+        own = letter.skipped.items()
+        gone[letter.batch_id] = [n for n, skip in own if skip.code == "erased"]
+        reasons[letter.batch_id] = {n: str(s) for n, s in own if s.code != "erased"}
+    settling.settle_places(Delivery.State.SKIPPED, reasons)
+    settling.leave_out(gone)
+
+
+def _array(places: Sequence[int]) -> str:
+    return "{" + ",".join(map(str, places)) + "}"
+
+
+def _digest(letter: Letter) -> str:
+    body = letter.request.body if letter.request else None
+    return hashlib.sha256(body or b"").hexdigest()
