@@ -14,7 +14,7 @@ from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from engagements import blocking, pacing, retries, settling
+from engagements import blocking, pacing, retries, settling, splitting
 from engagements.letters import Letter, Result
 from engagements.models import PEOPLE_LEFT, Attempt, Batch, Delivery, Engagement
 from engagements.survival import LATER_ON_DISK
@@ -312,30 +312,4 @@ def split(letter: Letter, reason: str) -> None:
     batch = _held(letter, Batch.State.LEASED, Batch.State.SENDING)
     if batch is None:
         return
-    batch.state = Batch.State.SPLIT
-    batch.lease_token = batch.lease_until = None
-    batch.save(update_fields=["state", "lease_token", "lease_until"])
-    first = _reserve_sequences(letter.run.pk, 2)
-    middle = len(letter.places) // 2
-    halves = letter.places[:middle], letter.places[middle:]
-    for sequence, half in enumerate(halves, first):
-        Batch.objects.create(
-            run_id=letter.run.pk,
-            sequence=sequence,
-            parent=batch,
-            profile_ids=[batch.profile_ids[n] for n in half],
-            event_ids=[batch.event_ids[n] for n in half if batch.event_ids],
-            transition_ids=[
-                batch.transition_ids[n] for n in half if batch.transition_ids
-            ],
-        )
-
-
-def _reserve_sequences(run_id: int, count: int) -> int:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE engagements_run SET next_sequence = next_sequence + %s"
-            " WHERE id = %s RETURNING next_sequence",
-            [count, run_id],
-        )
-        return int(cursor.fetchone()[0]) - count
+    splitting.halve(batch, letter.places)

@@ -5,7 +5,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import connection, transaction
 
-from engagements import outcomes
+from engagements import outcomes, splitting
 from engagements.models import Attempt, Batch
 
 # Leases that ran out. After a restart of the database they all look so: wait one lease
@@ -17,12 +17,17 @@ EXPIRED = """
     ORDER BY id LIMIT 1000 FOR UPDATE SKIP LOCKED
 """
 
+# A batch that took so many workers with it is no accident.
+KILLER = 3
+
 
 def reap() -> int:
     """Take back what expired leases hold; return how many batches.
 
-    A batch that never came to its intent is provably unsent and waits again. One that
-    did is ambiguous: its attempts say so, and the engagement's policy decides.
+    A batch that never came to its intent is provably unsent and waits again; if that
+    is so for the third time, it is what kills the workers, and is split until the one
+    person remains who is given up. A batch that did come to its intent is ambiguous:
+    its attempts say so, and the engagement's policy decides.
     """
     with transaction.atomic():
         with connection.cursor() as cursor:
@@ -42,6 +47,8 @@ def _take_back(batch_id: int) -> None:
     batch.lease_token = batch.lease_until = None
     batch.reap_count += 1
     batch.save(update_fields=["state", "lease_token", "lease_until", "reap_count"])
+    if batch.reap_count >= KILLER:
+        splitting.isolate(batch)
 
 
 def _doubt(batch_id: int, token: UUID) -> None:
