@@ -13,7 +13,7 @@ from engagements.models import Run
 from engagements.rendering import Skip
 from engagements.survival import LATER_ON_DISK
 from externalapi.definition import compile_version
-from segments.models import Event, Profile, Segment
+from segments.models import Event, Membership, Profile, Segment, Transition
 
 # People taken in by one transaction: 100 full batches.
 CHUNK = 7_500
@@ -95,6 +95,19 @@ def expandable_runs() -> list[int]:
     with connection.cursor() as cursor:
         cursor.execute(EXPANDABLE)
         return [run_id for (run_id,) in cursor]
+
+
+def people_to_take_in(run: Run) -> int:
+    """How many people of the run's audience no batch holds yet."""
+    after = run.expansion_cursor
+    segment = run.engagement.segment_id
+    if run.is_standing:
+        entries = Transition.objects.filter(segment=segment, pk__gt=after, kind="entry")
+        return entries.count()
+    if run.state != Run.State.EXPANDING:
+        return 0
+    members = Membership.objects.filter(segment=segment, since__lte=run.started_at)
+    return members.filter(profile_id__gt=after).count()
 
 
 @transaction.atomic

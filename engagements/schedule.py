@@ -78,6 +78,13 @@ def make_due_run(engagement: Engagement, now: datetime) -> bool:
     return is_new
 
 
+def is_due(engagement: Engagement, now: datetime) -> bool:
+    """Whether make_due_run would make a run."""
+    slot = _due_slot(engagement, now)
+    runs = engagement.runs.filter(is_standing=False)
+    return slot is not None and not runs.filter(scheduled_for=slot).exists()
+
+
 def _due_slot(engagement: Engagement, now: datetime) -> datetime | None:
     activated_at = engagement.activated_at
     if activated_at is None:
