@@ -10,9 +10,8 @@ from django.db.models import F
 
 from engagements import runs
 from engagements.models import Run
-from engagements.rendering import Skip
+from engagements.rendering import Skip, people_per_request
 from engagements.survival import LATER_ON_DISK
-from externalapi.definition import compile_version
 from segments.models import Event, Membership, Profile, Segment, Transition
 
 # People taken in by one transaction: 100 full batches.
@@ -51,11 +50,12 @@ INSERT_BATCHES = """
     SELECT count(*), max(place) FROM audience WHERE {later_on_disk}
 """
 PEOPLE = """
-    SELECT b.id, (m.place - 1)::int, p.id IS NOT NULL, p.external_id, p.email, p.phone,
+    SELECT b.id, (m.place - 1)::int, m.profile_id, coalesce(m.transition_id, 0),
+        p.id IS NOT NULL, p.external_id, p.email, p.phone,
         p.attributes::text, e.name, e.time, e.properties::text, e.message_id
     FROM engagements_batch b
-    CROSS JOIN LATERAL unnest(b.profile_ids, b.event_ids)
-        WITH ORDINALITY m (profile_id, event_id, place)
+    CROSS JOIN LATERAL unnest(b.profile_ids, b.event_ids, b.transition_ids)
+        WITH ORDINALITY m (profile_id, event_id, transition_id, place)
     LEFT JOIN segments_profile p ON p.id = m.profile_id
     LEFT JOIN segments_event e ON e.id = m.event_id
     WHERE b.id = ANY(%s)
@@ -115,7 +115,7 @@ def _expand_chunk(run_id: int) -> int:
     run = _locked(run_id)
     if run is None or run.state not in Run.OPEN:
         return 0
-    size = compile_version(run.version).people_per_request
+    size = people_per_request(run.version, run.values)
     with connection.cursor() as cursor:
         people = FROM_ENTRIES if run.is_standing else FROM_MEMBERS
         # What a crash of the database forgets here, it forgets with the cursor.
@@ -164,8 +164,8 @@ def people(batch_ids: Sequence[int]) -> dict[int, list["Person"]]:
     found: dict[int, list[Person]] = {id: [] for id in batch_ids}
     with connection.cursor() as cursor:
         cursor.execute(PEOPLE, [list(batch_ids)])
-        for batch_id, place, *row in cursor:
-            found[batch_id].append(_person(place, *row))
+        for batch_id, *row in cursor:
+            found[batch_id].append(_person(*row))
     return found
 
 
@@ -176,6 +176,8 @@ class Person(NamedTuple):
     """
 
     place: int
+    profile_id: int
+    transition_id: int
     profile: dict[str, object]
     event: dict[str, object]
     problem: Skip | None = None
@@ -183,6 +185,8 @@ class Person(NamedTuple):
 
 def _person(
     place: int,
+    profile_id: int,
+    transition_id: int,
     exists: bool | None,
     external_id: str | None,
     email: str,
@@ -192,19 +196,19 @@ def _person(
     *event: Any,
 ) -> Person:
     if not exists:
-        return Person(place, {}, {}, GONE)
+        return Person(place, profile_id, transition_id, {}, {}, GONE)
     try:
         profile = orjson.loads(attributes)
         profile["external_id"] = external_id
         profile["email"] = email or None
         profile["phone"] = phone or None
-        return Person(
-            place, profile, {} if event_name is None else _event(event_name, *event)
-        )
+        did = {} if event_name is None else _event(event_name, *event)
+        return Person(place, profile_id, transition_id, profile, did)
     except orjson.JSONDecodeError as e:
         # The database holds numbers and depths that nothing can send.
         message = f"The data is unreadable: {e}"
-        return Person(place, {}, {}, Skip(code="template_error", message=message))
+        problem = Skip(code="template_error", message=message)
+        return Person(place, profile_id, transition_id, {}, {}, problem)
 
 
 def _event(
@@ -247,6 +251,7 @@ def context(
     segment: Segment,
     engagement_name: str,
     engagement_id: int | None,
+    delivery_id: str,
     now: datetime,
 ) -> dict[str, object]:
     """What personalization variables of one person are looked up in."""
@@ -254,6 +259,10 @@ def context(
         "profile": profile_values(profile),
         "event": event_values(event),
         "segment": {"name": segment.name, "id": segment.pk},
-        "engagement": {"name": engagement_name, "id": engagement_id},
+        "engagement": {
+            "name": engagement_name,
+            "id": engagement_id,
+            "delivery_id": delivery_id,
+        },
         "now": now,
     }

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from engagements import audience
+from engagements import audience, delivery_ids
 from engagements.audience import Person
 from engagements.claims import Claim, put_back
 from engagements.models import Engagement, Run
@@ -68,6 +68,8 @@ class Script:
     run: Run
     recipe: Recipe
     key: str
+    # Whose deliveries' names these are (engagements.delivery_ids), where one is asked.
+    names_of: int | None
 
 
 # Claim stamp → script, by run; of the runs that this worker was at lately.
@@ -114,7 +116,9 @@ def _compiled(run_id: int) -> Script | None:
     except (ValueError, secrets.SecretError) as e:
         run.engagement.move([Engagement.State.ACTIVE], Engagement.State.BLOCKED, str(e))
         return None
-    return Script(run=run, recipe=recipe, key=key)
+    is_named = delivery_ids.are_named(run.values.values())
+    names_of = delivery_ids.first_run_id(run) if is_named else None
+    return Script(run=run, recipe=recipe, key=key, names_of=names_of)
 
 
 def _letter(script: Script, held: Claim, people: Sequence[Person]) -> Letter:
@@ -129,6 +133,8 @@ def _letter(script: Script, held: Claim, people: Sequence[Person]) -> Letter:
         # One mapping for all: rendering keeps none of it.
         context["profile"] = person.profile
         context["event"] = person.event
+        if script.names_of is not None:
+            context["engagement"] = _named(run.engagement, script.names_of, person)
         parts = person.problem or recipe.render(context)
         if isinstance(parts, Skip):
             skipped[person.place] = parts
@@ -151,6 +157,15 @@ def _letter(script: Script, held: Claim, people: Sequence[Person]) -> Letter:
         # Too big together, or one of them cannot be written as JSON: halves tell which.
         return letter.refused(str(e))
     return letter.filled(request, packed)
+
+
+def _named(
+    engagement: Engagement, first_run_id: int, person: Person
+) -> dict[str, object]:
+    name = delivery_ids.delivery_id(
+        first_run_id, person.profile_id, person.transition_id
+    )
+    return {"name": engagement.name, "id": engagement.pk, "delivery_id": name}
 
 
 def _shared_context(run: Run) -> dict[str, object]:

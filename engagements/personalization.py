@@ -34,7 +34,7 @@ ROOTS = ("profile", "event", "segment", "engagement", "now")
 FIELDS: Mapping[str, frozenset[str]] = {
     "event": frozenset({"name", "time", "properties", "message_id"}),
     "segment": frozenset({"name", "id"}),
-    "engagement": frozenset({"name", "id"}),
+    "engagement": frozenset({"name", "id", "delivery_id"}),
 }
 MAX_SOURCE = 4_096
 MAX_TEXT = 100_000

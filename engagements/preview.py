@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import orjson
 from django.utils import timezone
 
-from engagements import audience
+from engagements import audience, delivery_ids
 from engagements.models import Delivery, Engagement
 from engagements.personalization import MISSING, compile_value
 from engagements.rendering import Recipe, Skip, compile_recipe
@@ -51,6 +51,7 @@ def preview(
         segment=segment,
         engagement_name=engagement.name if engagement else "",
         engagement_id=engagement.pk if engagement else None,
+        delivery_id=delivery_ids.delivery_id(0, profile.pk, 0),
         now=timezone.now(),
     )
     return _preview(version, values, context)
@@ -70,6 +71,7 @@ def what_was_sent(delivery: Delivery) -> Preview:
         segment=run.engagement.segment,
         engagement_name=run.engagement.name,
         engagement_id=run.engagement_id,
+        delivery_id=delivery_ids.of_delivery(delivery),
         now=run.started_at,
     )
     return _preview(run.version, run.values, context)

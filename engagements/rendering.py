@@ -84,6 +84,29 @@ def compile_recipe(version: ExternalAPIVersion, values: Mapping[str, str]) -> Re
     )
 
 
+def people_per_request(version: ExternalAPIVersion, values: Mapping[str, str]) -> int:
+    """How many people go into one request, with an engagement's values.
+
+    Raises ValueError for a version that cannot be compiled.
+    """
+    return compile_version(version, _same_for_all(values)).people_per_request
+
+
+def _same_for_all(values: Mapping[str, str]) -> frozenset[str]:
+    """The parameters that are the same for every person of a run."""
+    return frozenset(name for name, text in values.items() if _is_same_for_all(text))
+
+
+def _is_same_for_all(text: str) -> bool:
+    try:
+        variables = compile_value(text).variables
+    except PersonalizationError:
+        return False
+    roots = {path[0] for path in variables}
+    is_personal = ("engagement", "delivery_id") in variables
+    return not is_personal and roots.isdisjoint({"profile", "event"})
+
+
 def _source(reader: Reader, values: Mapping[str, str], identifier: str) -> Source:
     """What gives a parameter's value: the value itself, or None where there is none."""
     name, level = reader.parameter.name, reader.parameter.level

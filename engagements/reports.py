@@ -30,7 +30,7 @@ from engagements.models import (
     Engagement,
     Run,
 )
-from externalapi.definition import compile_version
+from engagements.rendering import people_per_request
 
 # Who has no delivery yet: in the reports a state like the others.
 WAITING = "pending"
@@ -369,7 +369,7 @@ def activation_impact(engagement: Engagement) -> Impact:
 
 def _people_per_request(engagement: Engagement) -> int:
     try:
-        return compile_version(engagement.version).people_per_request
+        return people_per_request(engagement.version, engagement.values)
     except ValueError:
         # Activation refuses this version and says why; the page itself must open.
         return 1

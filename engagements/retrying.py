@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from engagements import doorbell, lifecycle
 from engagements.models import Delivery, Engagement, Run
+from engagements.rendering import people_per_request
 from externalapi.definition import compile_version
 
 # Rejected and skipped people are tried again after their data, or the values, were
@@ -183,7 +184,7 @@ def _take_along(run: Run, source: Run, ids: list[int]) -> tuple[int, int]:
                 "source": source.pk,
                 "ids": ids,
                 "states": [str(state) for state in STATES],
-                "size": compile_version(run.version).people_per_request,
+                "size": people_per_request(run.version, run.values),
             },
         )
         count, batches = cursor.fetchone()

@@ -41,7 +41,7 @@ def known_variables(segment: Segment | None) -> list[Group]:
     if segment is not None:
         groups.append(Group(name="Person", variables=_of_people(segment)))
         groups.append(Group(name="Event", variables=_of_events(segment)))
-    paths = ("segment.name", "engagement.name", "now")
+    paths = ("segment.name", "engagement.name", "engagement.delivery_id", "now")
     general = tuple(Variable(path=path) for path in paths)
     groups.append(Group(name="General", variables=general))
     return [group for group in groups if group.variables]

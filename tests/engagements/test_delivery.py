@@ -9,6 +9,7 @@ from django.utils import timezone
 from engagements import delivery, lifecycle, reports
 from engagements.models import Attempt, Batch, Delivery, Engagement, Run
 from externalapi import secrets
+from externalapi.presets import PRESETS
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -31,6 +32,42 @@ def active(braze):
         return engagement
 
     return make
+
+
+@pytest.mark.parametrize(
+    ("subject", "requests"),
+    [
+        ("Spring in {{ segment.name }}", 1),
+        ("Spring, {{ profile.first_name }}", 3),
+        ("Spring {{ engagement.delivery_id }}", 3),
+    ],
+)
+def test_people_go_together_where_the_request_is_the_same_for_all(
+    active, sandbox, braze, subject, requests
+):
+    preset = PRESETS["braze_send_messages"]
+    version = factories.make_version(
+        preset.body,
+        [
+            {**p.to_dict(), "value": p.example} if p.level == "fixed" else p.to_dict()
+            for p in preset.parameters
+        ],
+        connection=braze,
+        path=preset.path,
+        answer_rules=preset.rules.to_dict(),
+        **preset.plan.fields(),
+    )
+    people = [factories.make_profile(first_name=name) for name in ("Ana", "Bo", "Cy")]
+    values = {"Subject": subject, "HTML": "<p>Hello!</p>"}
+    sandbox.track({"attributes": [{"external_id": p.external_id} for p in people]})
+    before = len(sandbox.requests())
+
+    engagement = active(people, version=version, values=values)
+    assert reports.activation_impact(engagement).requests == requests
+    delivery.drain()
+
+    assert states(engagement) == {"sent": 3}
+    assert len(sandbox.requests()) - before == requests
 
 
 def states(engagement: Engagement) -> dict[str, int]:
