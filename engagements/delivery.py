@@ -32,7 +32,7 @@ from segments import inbox
 
 # Batches that are claimed, made into letters and recorded together. A small number
 # keeps whoever just entered a segment from waiting behind a long piece of work.
-HANDFUL = 16
+HANDFUL = 24
 BUDGET = timedelta(seconds=45)
 # In seconds: how often a drain looks which runs are over.
 FINISH_EVERY = 1.0

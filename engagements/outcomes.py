@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import F
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
@@ -23,30 +23,36 @@ from externalapi.answers import Outcome
 
 SENT = Delivery.State.SENT
 # The states of a batch that an acceptance may still close.
-ANSWERABLE = tuple(str(state) for state in (*Batch.OPEN, Batch.State.UNCERTAIN))
+ANSWERABLE = (*Batch.OPEN, Batch.State.UNCERTAIN)
+OPEN = tuple(str(state) for state in Batch.OPEN)
 # Below this what the other side says is left counts, and not our own count alone.
 FEW_LEFT = 100
 
-# An attempt that is known already stays as it is: recording twice does nothing. One that
-# the reaper called ambiguous may still be told what happened. Where the other side took
-# everybody, the batch is closed and its people are settled with it.
-FINISH = f"""
-    WITH x AS (
-        SELECT * FROM unnest(%s::uuid[], %s::text[], %s::int[], %s::text[], %s::text[],
-            %s::int[], %s::bool[])
-            AS x (id, outcome, status, message, response_head, duration_ms, is_whole)
-    ), finished AS (
-        UPDATE engagements_attempt a
-        SET outcome = x.outcome, status = x.status, message = x.message,
-            response_head = x.response_head, duration_ms = x.duration_ms
-        FROM x WHERE a.id = x.id AND a.duration_ms IS NULL
-          AND a.outcome IN ('unfinished', 'ambiguous')
-        RETURNING a.id, a.batch_id, x.is_whole
-    ), closed AS (
+# What came of attempts. One that is known already stays as it is: recording twice does
+# nothing. One that the reaper called ambiguous may still be told what happened.
+_FINISH = """
+    UPDATE engagements_attempt a
+    SET outcome = x.outcome, status = x.status, message = x.message,
+        response_head = x.response_head, duration_ms = x.duration_ms
+    FROM unnest(%s::uuid[], %s::text[], %s::int[], %s::text[], %s::text[], %s::int[])
+        AS x (id, outcome, status, message, response_head, duration_ms)
+    {join} WHERE a.id = x.id AND a.duration_ms IS NULL
+      AND a.outcome IN ('unfinished', 'ambiguous') {condition}
+    RETURNING a.id, a.batch_id
+"""
+FINISH = _FINISH.format(join="", condition="")
+# The usual end of all: everybody was accepted, and nothing is known of them yet. Batches
+# that are not open any more take the other way.
+_FINISH_OPEN = _FINISH.format(
+    join="CROSS JOIN engagements_batch b",
+    condition=f"AND b.id = a.batch_id AND b.state IN {OPEN}",
+)
+FINISH_SENT = f"""
+    WITH finished AS ({_FINISH_OPEN}), closed AS (
         UPDATE engagements_batch b
         SET state = 'done', lease_token = NULL, lease_until = NULL,
             sent_count = cardinality(profile_ids) - cardinality(b.left_out)
-        FROM finished f WHERE b.id = f.batch_id AND f.is_whole AND b.state IN {ANSWERABLE}
+        FROM finished f WHERE b.id = f.batch_id
         RETURNING b.*
     ), settled AS (
         {settling.SETTLE.format(batches="closed", state="'sent'", reason="''")}
@@ -67,24 +73,34 @@ OUTCOMES: Mapping[Outcome, str] = {
 
 
 def record(results: Sequence[Result]) -> None:
-    """Write down what came of each letter: all of them or, on a fault, none.
+    """Write down what came of each letter; doing it twice does nothing.
 
     The usual answer, everybody accepted, takes one statement for any number of letters;
     each of the others its own. It is on disk with the next intent, or in less than a
     second; a crash of the database before makes the attempts ambiguous.
     """
-    if all(result.is_accepted_whole for result in results):
-        _finish(results)
-    else:
-        _record_one_by_one(sorted(results, key=lambda r: r.letter.batch_id))
+    done = _record_sent([result for result in results if result.is_accepted_whole])
+    rest = [result for result in results if result.letter.attempt_id not in done]
+    if rest:
+        _record_one_by_one(sorted(rest, key=lambda result: result.letter.batch_id))
     pacing.narrow(_remaining(results))
+
+
+def _record_sent(results: Sequence[Result]) -> set[uuid.UUID]:
+    if not results:
+        return set()
+    try:
+        return _finish(FINISH_SENT, results)
+    except IntegrityError:
+        # Somebody has an end already, against all order: one by one finds out who.
+        return set()
 
 
 @transaction.atomic
 def _record_one_by_one(results: Sequence[Result]) -> None:
-    finished = _finish(results)
+    finished = _finish(FINISH, results)
     for result in results:
-        if result.letter.attempt_id in finished and not result.is_accepted_whole:
+        if result.letter.attempt_id in finished:
             _apply(result)
 
 
@@ -98,7 +114,7 @@ def _remaining(results: Sequence[Result]) -> dict[int, int]:
     return left
 
 
-def _finish(results: Sequence[Result]) -> set[uuid.UUID]:
+def _finish(statement: str, results: Sequence[Result]) -> set[uuid.UUID]:
     """Write the attempts' ends; return those that were not known yet."""
     columns: list[list[Any]] = [
         [result.letter.attempt_id for result in results],
@@ -107,11 +123,10 @@ def _finish(results: Sequence[Result]) -> set[uuid.UUID]:
         [secrets.redact(r.verdict.message, r.letter.key) for r in results],
         [result.response_head for result in results],
         [result.duration_ms for result in results],
-        [result.is_accepted_whole for result in results],
     ]
     with connection.cursor() as cursor:
-        cursor.execute(FINISH, columns)
-        return {attempt_id for (attempt_id,) in cursor}
+        cursor.execute(statement, columns)
+        return {row[0] for row in cursor}
 
 
 def _apply(result: Result) -> None:

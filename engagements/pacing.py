@@ -19,7 +19,7 @@ from engagements.survival import LATER_ON_DISK
 # The share of a burst plan that may go out at one moment.
 BUCKET = 0.01
 # The share of a full bucket that is kept for people who just entered a segment.
-KEPT = 0.25
+KEPT = 0.2
 # How long a permit may be on its way to the wire, in seconds.
 SLACK = 0.05
 

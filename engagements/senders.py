@@ -14,7 +14,7 @@ from externalapi import client, lines
 AT_ONCE = 64
 # Answers that come within this time are written down together, if so many come.
 GATHER = 0.008
-GATHERED = 16
+GATHERED = 24
 
 
 class Senders:

@@ -17,21 +17,23 @@ INTO_DELIVERIES = """
     WHERE d.state = 'uncertain'
 """
 # The end of everybody in {batches} (rows of Batch) who is not left out already.
-SETTLE = f"""
+SETTLE = """
     INSERT INTO engagements_delivery AS d
         (run_id, profile_id, event_id, transition_id, batch_id, state, reason)
     SELECT b.run_id, m.profile_id, m.event_id, coalesce(m.transition_id, 0), b.id,
-        {{state}}, {{reason}}
-    FROM {{batches}} b
+        {state}, {reason}
+    FROM {batches} b
     CROSS JOIN LATERAL unnest(b.profile_ids, b.event_ids, b.transition_ids)
         WITH ORDINALITY m (profile_id, event_id, transition_id, place)
     WHERE m.place - 1 <> ALL(b.left_out)
-    {INTO_DELIVERIES}
 """
-SETTLE_REST = SETTLE.format(
-    batches="(SELECT * FROM engagements_batch WHERE id = ANY(%s))",
-    state="%s",
-    reason="%s",
+SETTLE_REST = (
+    SETTLE.format(
+        batches="(SELECT * FROM engagements_batch WHERE id = ANY(%s))",
+        state="%s",
+        reason="%s",
+    )
+    + INTO_DELIVERIES
 )
 SETTLE_PLACES = f"""
     INSERT INTO engagements_delivery AS d
