@@ -23,6 +23,9 @@ RESOLVE_SECONDS = 2.0
 # A connection that was idle for longer may be closing just now: do not trust it.
 IDLE_SECONDS = 30.0
 CHUNK = 65_536
+# In bytes. What is in it counts as written, though it may never have left: the system's
+# own would take in a whole batch, and each that breaks off would be in doubt.
+SEND_BUFFER = 262_144
 
 Resolver = Callable[[str, int], list[str]]
 
@@ -146,6 +149,7 @@ def dial(host: str, port: int, exchange: Exchange) -> socket.socket:
             problem = e
             continue
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
         exchange.connected_at = time.monotonic()
         return sock
     raise problem or TimeoutError(f"{host} did not answer in time")

@@ -4,7 +4,8 @@ import pytest
 from django.urls import reverse
 from playwright.sync_api import Page, expect
 
-from engagements.models import Delivery, Engagement
+from engagements import settling
+from engagements.models import Batch, Delivery, Engagement
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -103,10 +104,11 @@ def test_escape_closes_the_picker_and_changes_nothing(page: Page, admin):
 def test_the_report_follows_a_run_by_itself(page: Page, admin):
     engagement = factories.make_engagement(state="active")
     run = factories.make_run(engagement, state="sending")
-    factories.make_batch(run, people=2)
+    batch = factories.make_batch(run, people=2)
     page.goto(engagement.get_absolute_url())
     expect(page.get_by_text("0 of 2 people done")).to_be_visible()
 
-    Delivery.objects.update(state=Delivery.State.SENT)
+    settling.settle([batch.pk], Delivery.State.SENT)
+    Batch.objects.update(state=Batch.State.DONE, sent_count=2)
 
     expect(page.get_by_text("2 of 2 people done")).to_be_visible(timeout=15_000)
