@@ -13,10 +13,10 @@ from unfold.widgets import (
 
 from externalapi.answer_rules import BRAZE, GENERIC, AnswerRules
 from externalapi.batching import MAX_BYTES, PLAN_LABELS, PLANS, BatchPlan, plan_code
+from externalapi.named_choice import OWN, Sets, fills, is_typed_over, shown
 from externalapi.parameters import JSON
 from externalapi.placeholders import whole_name
 
-OWN = "own"
 RULES: Mapping[str, AnswerRules] = {"braze": BRAZE, "http": GENERIC}
 RULE_LABELS = {
     "braze": "As Braze does: a 2xx with the message success",
@@ -38,6 +38,12 @@ RULE_FIELDS = (
 )
 LISTS = frozenset({"success_values", "wait_headers"})
 BATCH_FIELDS = ("batch_arrays", "batch_each", "batch_combined", "batch_bytes")
+# What the fields show for each name.
+PLAN_SETS = {code: shown(plan.fields()) for code, plan in PLANS.items()}
+RULE_SETS = {
+    code: shown({name: rules.to_dict()[name] for name in RULE_FIELDS})
+    for code, rules in RULES.items()
+}
 FIELDS = ("batching", *BATCH_FIELDS, "answers", *RULE_FIELDS, "permission")
 
 
@@ -113,20 +119,19 @@ class BatchingAndAnswers(forms.ModelForm):  # type: ignore[type-arg]
         plan: BatchPlan = self.initial.get("plan") or BatchPlan()
         rules: AnswerRules = self.initial.get("rules") or BRAZE
         begun = {
-            **plan.fields(),
-            **rules.to_dict(),
-            "batch_arrays": ", ".join(plan.arrays),
+            **shown(plan.fields()),
+            **shown(rules.to_dict()),
             "batching": plan_code(plan) or OWN,
             "answers": rules_code(rules),
         }
-        for name in LISTS:
-            begun[name] = ", ".join(begun[name])
         self.initial = {**begun, **self.initial}
+        fills(self.fields["batching"], PLAN_SETS)
+        fills(self.fields["answers"], RULE_SETS)
 
     def plan(self, cleaned: Mapping[str, Any]) -> BatchPlan:
         """The plan of what is typed, valid or not."""
         known = PLANS.get(cleaned.get("batching", ""))
-        if known is not None:
+        if known is not None and not is_typed_over(self, "batching", PLAN_SETS):
             return known
         return BatchPlan(
             arrays=tuple(_names(cleaned.get("batch_arrays") or "")),
@@ -139,12 +144,19 @@ class BatchingAndAnswers(forms.ModelForm):  # type: ignore[type-arg]
         """The rules of what is typed; raises ValueError with a sentence."""
         permission = cleaned.get("permission") or ""
         known = RULES.get(cleaned.get("answers") or "braze")
-        typed = known.to_dict() if known else _typed(cleaned)
+        if known is None or is_typed_over(self, "answers", RULE_SETS):
+            typed = _typed(cleaned)
+        else:
+            typed = known.to_dict()
         return AnswerRules.from_dict({**typed, "permission": permission})
+
+    def _is_own(self, choice: str, sets: Sets) -> bool:
+        is_chosen = self.cleaned_data.get(choice) == OWN
+        return is_chosen or is_typed_over(self, choice, sets)
 
     def check_batching(self, cleaned: Mapping[str, Any], tree: JSON) -> None:
         """Say at its field what own limits cannot do with this body."""
-        if cleaned.get("batching") != OWN:
+        if not self._is_own("batching", PLAN_SETS):
             return
         plan = self.plan(cleaned)
         if plan.arrays and plan.each is None and plan.combined is None:
@@ -158,7 +170,7 @@ class BatchingAndAnswers(forms.ModelForm):  # type: ignore[type-arg]
 
     def check_rules(self, cleaned: Mapping[str, Any]) -> None:
         """Say at its field which own rule cannot be."""
-        if cleaned.get("answers") != OWN:
+        if not self._is_own("answers", RULE_SETS):
             return
         for name in (*RULE_FIELDS, "permission"):
             try:

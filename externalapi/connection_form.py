@@ -18,6 +18,8 @@ from externalapi.braze.instances import INSTANCES, Instance
 from externalapi.connection_use import User
 from externalapi.guard import GuardError, check_header, check_url
 from externalapi.models import Connection
+from externalapi.named_choice import OWN, fills, is_typed_over, shown
+from externalapi.rate_plans import RATE_PLAN_LABELS, RATE_PLANS, rate_plan_code
 from externalapi.secrets import MIN_LENGTH
 from externalapi.sign_in import Auth
 
@@ -32,6 +34,8 @@ FIELDS_OF = {
 }
 SIGN_IN_FIELDS = tuple(dict.fromkeys(name for of in FIELDS_OF.values() for name in of))
 OPTIONAL = frozenset({"scope"})
+RATE_FIELDS = ("requests_per_burst", "burst_seconds", "requests_per_hour")
+RATE_SETS = {code: shown(plan.fields()) for code, plan in RATE_PLANS.items()}
 
 
 class ConnectionForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -54,6 +58,12 @@ class ConnectionForm(forms.ModelForm):  # type: ignore[type-arg]
         ),
     )
 
+    rate_plan = forms.ChoiceField(
+        required=False,
+        choices=[*RATE_PLAN_LABELS.items(), (OWN, "By the limits below")],
+        widget=UnfoldAdminSelectWidget,
+        help_text="It fills in the limits below. Your Braze contract says which it is.",
+    )
     groups = forms.ModelMultipleChoiceField(
         queryset=Group.objects.order_by("name"),
         required=False,
@@ -70,9 +80,7 @@ class ConnectionForm(forms.ModelForm):  # type: ignore[type-arg]
             "auth",
             *SIGN_IN_FIELDS,
             "timeout_seconds",
-            "requests_per_burst",
-            "burst_seconds",
-            "requests_per_hour",
+            *RATE_FIELDS,
             "requests_at_once",
             "groups",
         )
@@ -85,6 +93,7 @@ class ConnectionForm(forms.ModelForm):  # type: ignore[type-arg]
         self.fields["base_url"].required = False
         self._offer_instances()
         self._mark_sign_in()
+        self._name_rate_plan()
         self._explain_key()
         self.fields["timeout_seconds"].help_text = (
             f"How long one request may take. Empty: {settings.HTTP_TOTAL_SECONDS:g}, "
@@ -100,6 +109,14 @@ class ConnectionForm(forms.ModelForm):  # type: ignore[type-arg]
         known = {one.rest_url for one in INSTANCES}
         if self.instance.base_url in known:
             self.initial["instance_choice"] = self.instance.base_url
+
+    def _name_rate_plan(self) -> None:
+        begun = {
+            name: self.get_initial_for_field(self.fields[name], name)
+            for name in RATE_FIELDS
+        }
+        self.initial["rate_plan"] = rate_plan_code(begun) or OWN
+        fills(self.fields["rate_plan"], RATE_SETS)
 
     def _mark_sign_in(self) -> None:
         """The page's script shows each field only to the ways that ask for it."""
@@ -199,6 +216,12 @@ class ConnectionForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean() or self.cleaned_data
+        named = RATE_PLANS.get(cleaned.get("rate_plan") or OWN)
+        if named and not is_typed_over(self, "rate_plan", RATE_SETS):
+            for name, value in named.fields().items():
+                # Nor is a mistake in what is filled in one to correct.
+                self.errors.pop(name, None)
+                cleaned[name] = value
         typed = cleaned.get("instance_choice") or cleaned.get("base_url") or ""
         try:
             cleaned["base_url"] = self._base_url(typed.strip())

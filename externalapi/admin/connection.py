@@ -10,7 +10,7 @@ from unfold.decorators import display
 
 from externalapi.admin.connection_key import KeyPage
 from externalapi.admin.limited import LimitedAdmin
-from externalapi.connection_form import ConnectionForm
+from externalapi.connection_form import RATE_FIELDS, ConnectionForm
 from externalapi.connection_use import check_use, group_names, usable_by, why_not
 from externalapi.models import Connection
 from externalapi.secrets import set_key
@@ -119,9 +119,8 @@ class ConnectionAdmin(KeyPage, LimitedAdmin):
         address = ("name", "instance_choice", "base_url")
         plan = {
             "fields": (
-                "requests_per_burst",
-                "burst_seconds",
-                "requests_per_hour",
+                *(("rate_plan",) if can_save else ()),
+                *RATE_FIELDS,
                 "requests_at_once",
             ),
             "description": "All workers together stay below these limits.",

@@ -93,3 +93,37 @@ def test_no_page_is_wider_than_the_screen(page: Page, admin, braze, width):
         page.goto(url)
         wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
         assert wide <= 0, url
+
+
+def test_a_named_rate_plan_fills_its_limits_at_once(page: Page, admin):
+    page.goto(reverse("admin:externalapi_connection_add"))
+    plan = page.get_by_label("Rate plan")
+    burst = page.get_by_label("Requests in each burst window")
+    hour = page.get_by_label("Requests per hour")
+    expect(plan).to_have_value("braze_track")
+    plan.select_option("braze_older")
+    expect(burst).to_have_value("50000")
+    plan.select_option("braze_others")
+    expect(burst).to_have_value("3000")
+    expect(hour).to_have_value("250000")
+    hour.fill("9")
+    expect(plan).to_have_value("own")
+
+
+def test_a_named_plan_and_reading_fill_their_fields_at_once(page: Page, admin):
+    page.goto(reverse("admin:externalapi_externalapi_add"))
+    page.get_by_text("Batching and answers").click()
+    batching, together = (
+        page.locator("#id_batching"),
+        page.locator("#id_batch_combined"),
+    )
+    batching.select_option("braze_50_combined")
+    expect(together).to_have_value("50")
+    batching.select_option("one")
+    expect(together).to_have_value("")
+    expect(page.locator("#id_batch_arrays")).to_have_value("")
+    page.locator("#id_answers").select_option("http")
+    expect(page.locator("#id_success_path")).to_have_value("")
+    page.locator("#id_success_path").fill("state")
+    expect(page.locator("#id_answers")).to_have_value("own")
+    expect(batching).to_have_value("one")

@@ -76,7 +76,9 @@ def test_a_save_that_changes_nothing_keeps_own_limits_and_rules(admin_client):
 
 
 def test_a_named_plan_and_reading_win_over_what_is_in_the_fields(admin_client):
-    fields = OWN | {"batching": "one", "answers": "http"}
+    """Who chooses a name without a script leaves in the fields what was there."""
+    fields = {"initial-batching": "braze_75_each", "initial-answers": "braze"}
+    fields |= OWN | {"batching": "one", "answers": "http"}
     version = saved_with(admin_client, **fields)
     assert version.plan == BatchPlan()
     assert version.rules.success == GENERIC.success
@@ -132,3 +134,26 @@ def test_a_preset_fills_in_its_limits_and_rules(admin_client, preset):
     assert version.rules == preset.rules
     assert version.body_kind == preset.body_kind
     assert [tuple(pair) for pair in version.query] == list(preset.query)
+
+
+def test_what_is_typed_under_a_name_that_was_left_as_it_was_counts(admin_client):
+    names = {"batching": "one", "answers": "http"}
+    shown = {f"initial-{field}": name for field, name in names.items()}
+    version = saved_with(admin_client, **(OWN | names | shown))
+    assert version.plan == BatchPlan(
+        arrays=("items", "others"), each=20, max_bytes=100_000
+    )
+    assert version.rules.to_dict()["success_path"] == "result.state"
+
+
+def test_a_mistake_under_a_name_that_was_left_as_it_was_is_said(admin_client):
+    fields = {"batching": "one", "initial-batching": "one", "batch_each": "20"}
+    data = typed(make_connection(), **(OWN | fields | {"batch_arrays": ""}))
+    response = admin_client.post(reverse(ADD), data)
+    assert errors(response)["batch_arrays"] == ["Name the arrays that are counted."]
+
+
+def test_the_page_remembers_which_names_it_has_shown(admin_client):
+    page = admin_client.get(reverse(ADD)).content.decode()
+    for name, value in (("batching", "braze_75_combined"), ("answers", "braze")):
+        assert f'<input type="hidden" name="initial-{name}" value="{value}"' in page

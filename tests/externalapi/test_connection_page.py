@@ -242,6 +242,48 @@ def test_without_the_permission_the_key_cannot_be_sent_otherwise(
     assert connection.sign_in == before
 
 
+LIMITS = {"requests_per_burst": "7", "burst_seconds": "2", "requests_per_hour": "9"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "limits"),
+    [
+        # By the limits below, or from a page that has no plans.
+        ({"rate_plan": "own"}, (7, 2, 9)),
+        ({}, (7, 2, 9)),
+        # Newly chosen, whatever stands in the fields.
+        ({"rate_plan": "braze_track", "initial-rate_plan": "own"}, (3000, 3, None)),
+        ({"rate_plan": "braze_others"}, (3000, 3, 250_000)),
+        ({"rate_plan": "braze_older", "requests_per_burst": ""}, (50_000, 60, None)),
+        # Left as it was, and typed under it.
+        (
+            {"rate_plan": "braze_track", "initial-rate_plan": "braze_track"},
+            (7, 2, 9),
+        ),
+    ],
+)
+def test_a_rate_plan_by_name_fills_its_limits(admin_client, fields, limits):
+    response = admin_client.post(reverse(ADD), typed(**(LIMITS | fields)))
+    assert response.status_code == 302
+    saved = Connection.objects.get()
+    found = (saved.requests_per_burst, saved.burst_seconds, saved.requests_per_hour)
+    assert found == limits
+
+
+@pytest.mark.parametrize(
+    ("limits", "code"),
+    [
+        ({}, "braze_track"),
+        ({"requests_per_hour": 250_000}, "braze_others"),
+        ({"requests_per_burst": 50_000, "burst_seconds": 60}, "braze_older"),
+        ({"requests_per_hour": 1}, "own"),
+    ],
+)
+def test_a_rate_plan_is_shown_by_its_name(admin_client, limits, code):
+    page = admin_client.get(change_url(make_connection(**limits)))
+    assert page.context["adminform"].form["rate_plan"].value() == code
+
+
 def test_every_instance_is_offered_with_its_dashboard(admin_client):
     page = admin_client.get(reverse(ADD)).content.decode()
     for one in INSTANCES:
