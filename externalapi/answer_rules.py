@@ -18,6 +18,7 @@ _STATUSES = re.compile(r"([1-5][0-9]{2})(?:\s*-\s*([1-5][0-9]{2}))?")
 _SEPARATOR = re.compile(r"\s*[,;]\s*|(?<![-\s])\s+(?![-\s])")
 _PATH = re.compile(r"[^.\s]+(?:\.[^.\s]+)*")
 _HEADER = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+NO_SUCCESS = "Say which statuses are a success."
 WAIT_HEADERS = ("retry-after", "x-ratelimit-retry-after", "x-ratelimit-reset")
 
 

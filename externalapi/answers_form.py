@@ -11,11 +11,19 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
-from externalapi.answer_rules import BRAZE, GENERIC, AnswerRules
-from externalapi.batching import MAX_BYTES, PLAN_LABELS, PLANS, BatchPlan, plan_code
+from externalapi.answer_rules import BRAZE, GENERIC, NO_SUCCESS, AnswerRules
+from externalapi.batching import (
+    BYTES,
+    MAX_BYTES,
+    OBJECTS,
+    PLAN_LABELS,
+    PLANS,
+    BatchPlan,
+    plan_code,
+    plan_problems,
+)
 from externalapi.named_choice import OWN, Sets, fills, is_typed_over, shown
 from externalapi.parameters import JSON
-from externalapi.placeholders import whole_name
 
 RULES: Mapping[str, AnswerRules] = {"braze": BRAZE, "http": GENERIC}
 RULE_LABELS = {
@@ -60,15 +68,15 @@ def _text(label: str, help_text: str) -> forms.CharField:
 
 
 def _number(
-    label: str, help_text: str = "", least: int = 1, most: int = 100_000
+    label: str, help_text: str = "", allowed: range = OBJECTS
 ) -> forms.IntegerField:
     return forms.IntegerField(
         label=label,
         required=False,
         help_text=help_text,
         widget=UnfoldAdminIntegerFieldWidget(),
-        min_value=least,
-        max_value=most,
+        min_value=allowed[0],
+        max_value=allowed[-1],
     )
 
 
@@ -86,9 +94,7 @@ class BatchingAndAnswers(forms.ModelForm):  # type: ignore[type-arg]
     )
     batch_each = _number("Objects in each array")
     batch_combined = _number("Objects together")
-    batch_bytes = _number(
-        "Bytes of a request", f"Empty: {MAX_BYTES:,}.", least=1_000, most=50_000_000
-    )
+    batch_bytes = _number("Bytes of a request", f"Empty: {MAX_BYTES:,}.", BYTES)
     answers = forms.ChoiceField(
         label="Answers are read",
         required=False,
@@ -158,15 +164,8 @@ class BatchingAndAnswers(forms.ModelForm):  # type: ignore[type-arg]
         """Say at its field what own limits cannot do with this body."""
         if not self._is_own("batching", PLAN_SETS):
             return
-        plan = self.plan(cleaned)
-        if plan.arrays and plan.each is None and plan.combined is None:
-            self.add_error("batch_combined", "Say how many objects a request takes.")
-        if not plan.arrays and (plan.each or plan.combined):
-            self.add_error("batch_arrays", "Name the arrays that are counted.")
-        for name in plan.arrays:
-            there = tree.get(name) if isinstance(tree, dict) else None
-            if not isinstance(there, list) and whole_name(there) is None:
-                self.add_error("batch_arrays", f"“{name[:40]}” is no list in the body.")
+        for field, problem in plan_problems(self.plan(cleaned), tree):
+            self.add_error(field, problem)
 
     def check_rules(self, cleaned: Mapping[str, Any]) -> None:
         """Say at its field which own rule cannot be."""
@@ -179,7 +178,7 @@ class BatchingAndAnswers(forms.ModelForm):  # type: ignore[type-arg]
                 text = str(e)
                 self.add_error(name, ValidationError(f"{text[:1].upper()}{text[1:]}."))
         if not str(cleaned.get("success_statuses") or "").strip():
-            self.add_error("success_statuses", "Say which statuses are a success.")
+            self.add_error("success_statuses", NO_SUCCESS)
 
 
 def rules_code(rules: AnswerRules) -> str:

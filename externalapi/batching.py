@@ -1,6 +1,6 @@
 """Packing many people's bodies into one request, and finding them again by index."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from types import MappingProxyType
@@ -9,10 +9,13 @@ from typing import Any
 import orjson
 
 from externalapi.parameters import JSON
-from externalapi.placeholders import find_in_tree
+from externalapi.placeholders import find_in_tree, whole_name
 
 # Braze takes 4 MB; what is left is for the HTTP headers and for counting in decimals.
 MAX_BYTES = 3_800_000
+# What limits of one's own may be.
+OBJECTS = range(1, 100_001)
+BYTES = range(1_000, 50_000_001)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +76,23 @@ PLAN_LABELS: Mapping[str, str] = MappingProxyType(
 def plan_code(plan: BatchPlan) -> str | None:
     """Return the code of the plan among PLANS, None for one that is not there."""
     return next((code for code, one in PLANS.items() if one == plan), None)
+
+
+def plan_problems(plan: BatchPlan, tree: JSON) -> Iterator[tuple[str, str]]:
+    """Yield what limits of one's own cannot do with a body: the field, and why.
+
+    The plans of PLANS name arrays that a body may or may not have.
+    """
+    if plan_code(plan) is not None:
+        return
+    if plan.arrays and plan.each is None and plan.combined is None:
+        yield "batch_combined", "Say how many objects a request takes."
+    if not plan.arrays and (plan.each or plan.combined):
+        yield "batch_arrays", "Name the arrays that are counted."
+    for name in plan.arrays:
+        there = tree.get(name) if isinstance(tree, dict) else None
+        if not isinstance(there, list) and whole_name(there) is None:
+            yield "batch_arrays", f"“{name[:40]}” is no list in the body."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

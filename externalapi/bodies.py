@@ -60,6 +60,14 @@ def content_type(kind: str, headers: Mapping[str, str]) -> str:
     return CONTENT_TYPES.get(kind, "")
 
 
+def kind_of(media_type: str) -> str:
+    """Return the kind of body that a media type can only be, empty for any text."""
+    subtype = media_type.partition("/")[2]
+    if "json" in subtype:
+        return "json"
+    return "form" if media_type == CONTENT_TYPES["form"] else ""
+
+
 def _form(text: str) -> Pairs:
     if text.lstrip().startswith("{") and not text.lstrip().startswith("{{"):
         tree = parse_json(text)

@@ -1,6 +1,7 @@
 """What engineers type: an External API with its request."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -13,10 +14,10 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
-from externalapi import bodies, body_check, renames
+from externalapi import bodies, body_check, definition_checks, renames
 from externalapi.answers_form import BatchingAndAnswers
 from externalapi.batching import BatchPlan
-from externalapi.body import BodyError, check_braces
+from externalapi.body import BodyError
 from externalapi.body_editor import BodyEditor
 from externalapi.braze.contract import (
     DEFAULT_OBJECT_LIMIT,
@@ -28,11 +29,9 @@ from externalapi.braze.instances import is_braze
 from externalapi.connection_choice import ConnectionField
 from externalapi.connection_use import User
 from externalapi.definition import parameters_found
-from externalapi.guard import GuardError, check_headers, check_url
 from externalapi.models import ExternalAPI, ExternalAPIVersion
 from externalapi.parameter_table import ParametersField
 from externalapi.parameters import Parameter
-from externalapi.placeholders import split_text
 from externalapi.target import split_target
 from externalapi.versions import Draft
 
@@ -139,37 +138,38 @@ class ExternalAPIForm(BatchingAndAnswers):
 
     def clean_path(self) -> str:
         path: str = self.cleaned_data["path"]
-        if not path.startswith("/"):
-            raise ValidationError("Begin the path with a slash.")
-        _check_braces(path)
-        try:
-            check_url(f"https://rest.iad-01.braze.com{_without_names(path)}")
-        except GuardError as e:
-            raise ValidationError(str(e).replace("address", "path")) from e
+        with _at_the_field():
+            definition_checks.check_path(path)
+            definition_checks.check_query(split_target(path)[1])
         return path
 
     def clean_headers(self) -> dict[str, str]:
         headers: dict[str, str] = self.cleaned_data["headers"]
-        try:
-            check_headers({n: _without_names(v) for n, v in headers.items()})
-        except GuardError as e:
-            raise ValidationError(str(e)) from e
-        for name, value in headers.items():
-            if name.lower() == "authorization":
-                raise ValidationError("Authorization comes from the connection's key.")
-            _check_braces(value)
+        with _at_the_field():
+            definition_checks.check_headers(headers)
         return headers
 
     def clean_body(self) -> str:
         body: str = self.cleaned_data["body"].replace("\r\n", "\n")
         kind: str = self.cleaned_data.get("body_kind", "json")
-        content_type = bodies.content_type(kind, self.cleaned_data.get("headers", {}))
+        headers: dict[str, str] = self.cleaned_data.get("headers", {})
+        if not self._has_its_content_type(kind, headers):
+            headers = {}
         try:
-            bodies.compile_body(kind, bodies.parse(kind, body), content_type)
+            definition_checks.check_body(kind, body, headers)
         except BodyError as e:
             self.fields["body"].widget.attrs["data-error-line"] = e.line
             raise ValidationError(str(e)) from e
         return body
+
+    def _has_its_content_type(self, kind: str, headers: Mapping[str, str]) -> bool:
+        """Say at the headers what contradicts the body, not at both."""
+        try:
+            definition_checks.check_content_type(kind, headers)
+        except ValueError as e:
+            self.add_error("headers", str(e))
+            return False
+        return True
 
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean() or self.cleaned_data
@@ -256,14 +256,11 @@ def _limit(plan: BatchPlan) -> ObjectLimit:
     return ObjectLimit(combined=plan.combined, per_array=plan.each)
 
 
-def _check_braces(text: str) -> None:
+@contextmanager
+def _at_the_field() -> Iterator[None]:
     try:
-        check_braces(text)
+        yield
     except ValueError as e:
         message = str(e)
-        raise ValidationError(f"{message[:1].upper()}{message[1:]}.") from e
-
-
-def _without_names(text: str) -> str:
-    """A placeholder stands for one plain piece of a path or a header."""
-    return "".join("x" if is_name else piece for piece, is_name in split_text(text))
+        sentence = f"{message[:1].upper()}{message[1:].rstrip('.')}."
+        raise ValidationError(sentence) from e

@@ -1,16 +1,16 @@
 """Whether a draft that came from elsewhere is one that the forms would save."""
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 
-from externalapi import bodies
-from externalapi.answer_rules import AnswerRules
-from externalapi.body import check_braces
+from externalapi import bodies, definition_checks
+from externalapi.answer_rules import NO_SUCCESS, AnswerRules
+from externalapi.batching import BYTES, OBJECTS, BatchPlan, plan_problems
+from externalapi.body import BodyError
 from externalapi.definition import compile_version, parameters_found
-from externalapi.guard import check_headers, check_url
 from externalapi.models import ExternalAPI, ExternalAPIVersion
 from externalapi.parameter_table import check_parameter
 from externalapi.parameters import Parameter
-from externalapi.placeholders import split_text
 from externalapi.versions import Draft
 
 
@@ -20,8 +20,8 @@ def problems(draft: Draft, external_api: ExternalAPI) -> list[str]:
     `external_api` need not be saved: its channel identifier is what matters.
     """
     checks: tuple[tuple[str, Callable[[], None]], ...] = (
-        ("path", lambda: _check_path(draft)),
-        ("query", lambda: _check_query(draft)),
+        ("path", lambda: definition_checks.check_path(draft.path)),
+        ("query", lambda: definition_checks.check_query(draft.query)),
         ("headers", lambda: _check_headers(draft)),
         ("body", lambda: _check_body(draft)),
         ("batching", lambda: _check_batching(draft)),
@@ -46,42 +46,41 @@ def _failures(
             yield f"The {what} cannot be read."
 
 
-def _check_path(draft: Draft) -> None:
-    if not draft.path.startswith("/"):
-        raise ValueError("it does not begin with a slash")
-    check_braces(draft.path)
-    check_url(f"https://rest.iad-01.braze.com{without_names(draft.path)}")
-
-
-def _check_query(draft: Draft) -> None:
-    for name, template in draft.query:
-        if not name or "{{" in name:
-            raise ValueError("a name is empty, or has a placeholder")
-        check_braces(template)
-
-
 def _check_headers(draft: Draft) -> None:
-    check_headers({name: without_names(text) for name, text in draft.headers.items()})
-    if any(name.lower() == "authorization" for name in draft.headers):
-        raise ValueError("Authorization comes from the connection's key")
-    for text in draft.headers.values():
-        check_braces(text)
+    definition_checks.check_headers(draft.headers)
+    definition_checks.check_content_type(draft.body_kind, draft.headers)
 
 
 def _check_body(draft: Draft) -> None:
-    content_type = bodies.content_type(draft.body_kind, draft.headers)
-    tree = bodies.parse(draft.body_kind, draft.body)
-    bodies.compile_body(draft.body_kind, tree, content_type)
+    definition_checks.check_body(draft.body_kind, draft.body, draft.headers)
 
 
 def _check_batching(draft: Draft) -> None:
-    limits = (draft.batch_each, draft.batch_combined, draft.batch_bytes)
-    if any(limit is not None and limit < 1 for limit in limits):
-        raise ValueError("a limit is less than 1")
+    plan = BatchPlan(
+        arrays=tuple(draft.batch_arrays),
+        each=draft.batch_each,
+        combined=draft.batch_combined,
+        max_bytes=draft.batch_bytes,
+    )
+    for limit, allowed in (
+        (plan.each, OBJECTS),
+        (plan.combined, OBJECTS),
+        (plan.max_bytes, BYTES),
+    ):
+        if limit is not None and limit not in allowed:
+            raise ValueError(
+                f"{limit} is not between {allowed[0]:,} and {allowed[-1]:,}"
+            )
+    # A body that cannot be read is said at the body.
+    with suppress(BodyError):
+        tree = bodies.parse(draft.body_kind, draft.body)
+        for _, problem in plan_problems(plan, tree):
+            raise ValueError(problem)
 
 
 def _check_rules(draft: Draft) -> None:
-    AnswerRules.from_dict(draft.answer_rules)
+    if not AnswerRules.from_dict(draft.answer_rules).success:
+        raise ValueError(NO_SUCCESS)
 
 
 def _check_parameters(draft: Draft, external_api: ExternalAPI) -> None:
@@ -111,8 +110,3 @@ def _by_name(parameters: Iterable[Parameter]) -> list[Parameter]:
 
 def _check_all(draft: Draft) -> None:
     compile_version(ExternalAPIVersion(**draft.stored()))
-
-
-def without_names(text: str) -> str:
-    """A placeholder stands for one plain piece of a path or a header."""
-    return "".join("x" if is_name else piece for piece, is_name in split_text(text))

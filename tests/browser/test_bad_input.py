@@ -48,6 +48,36 @@ def test_json_with_a_mistake(page: Page, api: ExternalAPI, shot):
     shot("bad-json")
 
 
+def test_a_header_that_contradicts_the_body(page: Page, api: ExternalAPI):
+    page.goto(api.get_absolute_url())
+    headers = page.get_by_label("Headers", exact=True)
+    headers.fill("X-Team: crm\nContent-Type: application/xml")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(headers).to_have_value("X-Team: crm\nContent-Type: application/xml")
+    assert "the body is JSON. Write application/json" in message_of(page, headers)
+    assert api.versions.count() == 1
+
+
+def test_the_standard_header_goes_with_the_kind_of_the_body(
+    page: Page, api: ExternalAPI
+):
+    page.goto(api.get_absolute_url())
+    headers, kind = (
+        page.get_by_label("Headers", exact=True),
+        page.get_by_label("Body is"),
+    )
+    headers.fill("Content-Type: application/json\nX-Team: crm")
+    kind.select_option("form")
+    expect(headers).to_have_value(
+        "Content-Type: application/x-www-form-urlencoded\nX-Team: crm"
+    )
+    kind.select_option("none")
+    expect(headers).to_have_value("X-Team: crm")
+    headers.fill("Content-Type: application/vnd.api+json")
+    kind.select_option("form")
+    expect(headers).to_have_value("Content-Type: application/vnd.api+json")
+
+
 def test_a_variable_that_does_not_exist(page: Page, api: ExternalAPI, shot):
     engagement = factories.make_engagement(version=api.current_version)
     page.goto(engagement.get_absolute_url())

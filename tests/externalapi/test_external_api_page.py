@@ -178,6 +178,9 @@ def test_the_name_is_fixed_once_saved(admin_client, saved):
         ("headers", "X-A: 1\nx-a: 2", "given twice"),
         ("headers", "Authorization: Bearer abc", "comes from the connection"),
         ("headers", "X-A: {{open", "is not closed"),
+        ("headers", "Content-Type: text/xml", "and the body is JSON"),
+        ("headers", "Content-Type: {{Type}}", "can have no placeholder"),
+        ("path", "/a?{{Name}}=1", "cannot be the name of a query parameter"),
         ("connection", "", "required"),
         ("batching", "nonsense", "valid choice"),
     ],
@@ -192,6 +195,24 @@ def test_a_mistake_is_shown_at_its_field_and_what_was_typed_stays(
     assert not ExternalAPI.objects.exists()
     form = response.context["adminform"].form
     assert form[field].value() == value
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "headers"),
+    [
+        ("form", "a = 1", "Content-Type: application/json"),
+        ("text", '{"a": 1}', "Content-Type: application/json"),
+        ("json", '{"a": 1}', "Content-Type: application/x-www-form-urlencoded"),
+    ],
+)
+def test_a_content_type_of_another_body_is_said_at_the_headers_alone(
+    admin_client, kind, body, headers
+):
+    posted = typed(make_connection(), body_kind=kind, body=body, headers=headers)
+    response = admin_client.post(reverse(ADD), posted | {"batching": "one"})
+    assert list(errors(response)) == ["headers"]
+    assert "choose another kind of body" in errors(response)["headers"][0]
+    assert response.context["adminform"].form["headers"].value() == headers
 
 
 def test_the_line_of_a_mistake_is_marked_in_the_editor(admin_client):

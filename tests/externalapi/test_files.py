@@ -91,9 +91,11 @@ def drafts(draw, connection) -> Draft:
             tokens.map(lambda t: f"X-{t}"), st.one_of(tokens, placeholders), max_size=3
         )
     )
-    body = json.dumps(draw(st.dictionaries(tokens, trees, max_size=3)), indent=2)
+    tree = draw(st.dictionaries(tokens, trees, max_size=3))
+    body = json.dumps(tree, indent=2)
+    arrays = [name for name, part in tree.items() if isinstance(part, list)]
     found = parameters_found(path, headers, body, (), query=query)
-    limit = st.one_of(st.none(), st.integers(1, 75))
+    limit = st.integers(1, 75) if arrays else st.none()
     return Draft(
         connection=connection,
         method=draw(st.sampled_from(ExternalAPIVersion.Method.values)),
@@ -102,7 +104,7 @@ def drafts(draw, connection) -> Draft:
         headers={name.lower(): text for name, text in headers.items()},
         body=body,
         parameters=tuple(draw(settings_of(parameter)) for parameter in found),
-        batch_arrays=draw(st.lists(tokens, max_size=3, unique=True)),
+        batch_arrays=arrays,
         batch_each=draw(limit),
         batch_combined=draw(limit),
         answer_rules=draw(
@@ -266,7 +268,7 @@ def test_all_or_nothing(api):
     good["name"], bad["name"] = "Good", "Bad"
     bad["version"]["path"] = "no slash"
     planned = planned_for({**document, "external_apis": [good, bad]})
-    assert planned[1].problems == ("The path: it does not begin with a slash.",)
+    assert planned[1].problems == ("The path: begin the path with a slash.",)
     with pytest.raises(FileError):
         imports.carry_out(planned, None, "")
     assert not ExternalAPI.objects.filter(name="Good").exists()
@@ -300,7 +302,12 @@ def test_a_connection_that_is_not_here_is_asked_for(api):
         ("path", "/{{open", "The path"),
         ("path", "/../a", "The path"),
         ("query", [["{{x}}", "1"]], "The query"),
-        ("batch_each", 0, "a limit is less than 1"),
+        ("query", [["", "1"]], "The query"),
+        ("headers", {"Content-Type": "text/xml"}, "the body is JSON"),
+        ("batch_each", 0, "0 is not between 1 and 100,000"),
+        ("batch_bytes", 10, "10 is not between 1,000 and 50,000,000"),
+        ("batch_arrays", ["nothing"], "“nothing” is no list in the body"),
+        ("answer_rules", {"success_statuses": ""}, "which statuses are a success"),
         ("answer_rules", {"success_statuses": "x"}, "The answer rules"),
         ("answer_rules", {"retry_statuses": "5-1"}, "The answer rules"),
     ],

@@ -50,6 +50,27 @@
     }
   }
 
+  // The kind of the body and its standard header go together; another header stays.
+  function watchBodyKind() {
+    const kind = document.getElementById("id_body_kind");
+    const headers = document.getElementById("id_headers");
+    if (!kind || !headers) return;
+    const types = {
+      json: "application/json",
+      form: "application/x-www-form-urlencoded",
+      text: "text/plain; charset=utf-8",
+    };
+    const line = (type) => `Content-Type: ${type}`;
+    kind.addEventListener("change", () => {
+      const lines = headers.value.split("\n");
+      const at = lines.findIndex((one) => Object.values(types).map(line).includes(one.trim()));
+      if (at < 0) return;
+      const type = types[kind.value];
+      lines.splice(at, 1, ...(type ? [line(type)] : []));
+      headers.value = lines.join("\n");
+    });
+  }
+
   // A fixed parameter has a value, any other a default.
   function watchLevels() {
     for (const row of document.querySelectorAll("[data-parameter]")) {
@@ -153,6 +174,7 @@
     watchSignIn();
     watchNames();
     watchLevels();
+    watchBodyKind();
     mirrorValues();
     showBusy();
     searchOperations();
