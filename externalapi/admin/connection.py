@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern
 from unfold.decorators import display
 
+from externalapi import connection_history
 from externalapi.admin.connection_key import KeyPage
 from externalapi.admin.limited import LimitedAdmin
 from externalapi.connection_form import RATE_FIELDS, ConnectionForm
@@ -151,6 +152,11 @@ class ConnectionAdmin(KeyPage, LimitedAdmin):
         super().save_model(request, obj, form, change)
         if key := form.cleaned_data.get("key"):
             set_key(obj, key)
+
+    def construct_change_message(
+        self, request: HttpRequest, form: Any, formsets: Any, add: bool = False
+    ) -> Any:
+        return connection_history.said(form, is_new=add)
 
 
 def _is_shown(connection: Connection) -> bool:

@@ -1,4 +1,8 @@
+import html
+
 import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Group
 from django.urls import reverse
 
 from externalapi.braze.instances import INSTANCES
@@ -311,3 +315,78 @@ def test_the_list_needs_no_query_for_each_row(
     with django_assert_max_num_queries(8):
         page = admin_client.get(url).content.decode()
     assert "No key yet" in page
+
+
+# --- The history --------------------------------------------------------------------
+
+
+def history(admin_client, connection):
+    url = reverse("admin:externalapi_connection_history", args=[connection.pk])
+    return admin_client.get(url).content.decode()
+
+
+def saved_again(admin_client, connection, **fields):
+    assert admin_client.post(change_url(connection), typed(**fields)).status_code == 302
+    return html.unescape(history(admin_client, connection))
+
+
+def test_a_save_is_told_in_the_words_of_the_form(admin_client):
+    connection = make_connection(name="EU", base_url="https://rest.iad-03.braze.com")
+    retail = Group.objects.create(name="Retail")
+    text = saved_again(
+        admin_client,
+        connection,
+        name="US",
+        instance_choice="https://rest.fra-02.braze.eu",
+        auth="basic",
+        username="ada",
+        requests_per_burst="50",
+        timeout_seconds="9",
+        groups=[retail.pk],
+        key="",
+    )
+    for sentence in (
+        "Name: EU → US.",
+        "Base URL: https://rest.iad-03.braze.com → https://rest.fra-02.braze.eu.",
+        "Sign-in: Bearer key (Braze) → User name and password.",
+        "User name: empty → ada.",
+        "Requests in each burst window: 3000 → 50.",
+        "Timeout in seconds: empty → 9.",
+        "Limited to groups: empty → Retail.",
+    ):
+        assert sentence in text
+    names = Connection._meta.get_fields()
+    assert [f.name for f in names if "_" in f.name and f.name in text] == []
+
+
+def test_a_save_without_a_change_says_so(admin_client):
+    connection = make_connection(name="Braze", base_url="https://rest.iad-03.braze.com")
+    text = saved_again(admin_client, connection, key="")
+    assert "Saved without a change." in text
+
+
+def test_of_a_key_the_history_has_its_end(admin_client):
+    admin_client.post(reverse(ADD), typed())
+    connection = Connection.objects.get()
+    assert "Added. Key set, ends in 4567." in history(admin_client, connection)
+    text = saved_again(
+        admin_client, connection, key="another-key-with-36-characters-89ab"
+    )
+    assert "Key set, ends in 89ab." in text
+    for secret in (KEY, "another-key"):
+        assert secret not in text
+        assert not LogEntry.objects.filter(change_message__contains=secret).exists()
+
+
+def test_a_secret_in_a_token_url_stays_out(admin_client):
+    connection = make_connection(name="Braze", base_url="https://rest.iad-03.braze.com")
+    text = saved_again(
+        admin_client,
+        connection,
+        auth="oauth2",
+        token_url="https://id.example.org/token?client_secret=abc",
+        client_id="me",
+        key="",
+    )
+    assert "Token URL: empty → https://id.example.org/token?…." in text
+    assert "client_secret" not in text
