@@ -1,7 +1,8 @@
 """The very request that one person would get, or what keeps it from being made."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from urllib.parse import urlsplit, urlunsplit
 
 import orjson
 from django.utils import timezone
@@ -10,8 +11,9 @@ from engagements import audience, delivery_ids
 from engagements.models import Delivery, Engagement
 from engagements.personalization import MISSING, compile_value
 from engagements.rendering import Recipe, Skip, compile_recipe
+from externalapi.connection_use import User, why_not
 from externalapi.definition import CompiledDefinition, compile_version
-from externalapi.models import ExternalAPIVersion
+from externalapi.models import Connection, ExternalAPIVersion
 from segments.models import Event, Membership, Profile, Segment
 
 # The key of `Preview.problems` for what is wrong with no single parameter.
@@ -55,6 +57,14 @@ def preview(
         now=timezone.now(),
     )
     return _preview(version, values, context)
+
+
+def seen_by(shown: Preview, connection: Connection, user: User) -> Preview:
+    """Return a preview without the address where its connection is for others."""
+    if not why_not(connection, user):
+        return shown
+    parts = urlsplit(shown.url)
+    return replace(shown, url=urlunsplit(("", "", parts.path, parts.query, "")))
 
 
 def what_was_sent(delivery: Delivery) -> Preview:

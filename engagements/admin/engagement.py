@@ -238,7 +238,7 @@ class EngagementAdmin(MovePage, ModelAdmin):
         # People's data is for those who may see people.
         if not _may_see_people(request):
             return PreviewPanel(message="You may not see people’s data.")
-        return preview_panel(form, request.POST.get("preview_person", ""))
+        return preview_panel(form, request.POST.get("preview_person", ""), request.user)
 
     def act_view(self, request: HttpRequest, pk: int, act: Act) -> HttpResponse:
         engagement = get_object_or_404(

@@ -34,7 +34,7 @@ from engagements.admin.replay import (
     SinceFilter,
 )
 from engagements.models import Attempt, Batch, Delivery, Engagement, Run
-from engagements.preview import what_was_sent
+from engagements.preview import Preview, seen_by, what_was_sent
 
 RUN_TONES: dict[str, str] = {
     Run.State.EXPANDING: "info",
@@ -324,7 +324,7 @@ class DeliveryAdmin(ReplayMixin, LogAdmin):
             "explanation": reports.EXPLANATIONS[obj.state],
             "reason": reports.reason_in_words(obj.reason),
             "attempts": traces.attempts_of(obj),
-            "preview": what_was_sent(obj) if may_see else None,
+            "preview": _what_was_sent(request, obj) if may_see else None,
         }
 
 
@@ -364,3 +364,8 @@ class AttemptAdmin(LogAdmin):
 def link(obj: Model) -> SafeString:
     """A link to the object's page, by its name."""
     return format_html('<a href="{}">{}</a>', page_url(obj), obj)
+
+
+def _what_was_sent(request: HttpRequest, delivery: Delivery) -> Preview:
+    connection = delivery.run.version.connection
+    return seen_by(what_was_sent(delivery), connection, request.user)

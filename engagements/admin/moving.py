@@ -18,7 +18,7 @@ from engagements.admin.panels import example_person
 from engagements.adoption import AdoptionError, Move, adopt, plan
 from engagements.forms import digest
 from engagements.models import Engagement
-from engagements.preview import GENERAL, Preview, member_event, preview
+from engagements.preview import GENERAL, Preview, member_event, preview, seen_by
 from engagements.value_inputs import choices_of, hint_of, placeholder_of
 from externalapi.connection_use import why_not
 from externalapi.diff import Row as DiffRow
@@ -263,7 +263,11 @@ def _example(
         return None
     event = member_event(segment, person)
     before, after = (
-        preview(version, values, segment, person, event, engagement)
+        seen_by(
+            preview(version, values, segment, person, event, engagement),
+            version.connection,
+            request.user,
+        )
         for version, values in (
             (engagement.version, engagement.values),
             (move.version, move.values),

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from django.db.models import Q
 
 from engagements.forms import EngagementForm
-from engagements.preview import GENERAL, Preview, member_event, preview
+from engagements.preview import GENERAL, Preview, member_event, preview, seen_by
+from externalapi.connection_use import User
 from segments.models import Profile, Segment
 
 
@@ -32,7 +33,7 @@ class PreviewPanel:
         return self.preview.problems.get(GENERAL, "") if self.preview else ""
 
 
-def preview_panel(form: EngagementForm, wanted: str) -> PreviewPanel:
+def preview_panel(form: EngagementForm, wanted: str, user: User) -> PreviewPanel:
     """Preview the form's values for `wanted` (external ID or e-mail) or the newest."""
     wanted = wanted.strip()
     segment = form.chosen_segment
@@ -51,6 +52,7 @@ def preview_panel(form: EngagementForm, wanted: str) -> PreviewPanel:
         member_event(segment, person),
         form.preview_engagement,
     )
+    shown = seen_by(shown, form.chosen_version.connection, user)
     parameters = form.chosen_version.read_parameters()
     titles = {parameter.name: parameter.title for parameter in parameters}
     return PreviewPanel(person=person, preview=shown, wanted=wanted, titles=titles)

@@ -15,7 +15,9 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db.models import Model
 from django.test import Client
 from django.urls import reverse
+from django.utils.html import strip_tags
 
+from engagements.forms import EngagementForm
 from engagements.models import Engagement
 from externalapi import versions
 from externalapi.archive import archive
@@ -301,6 +303,26 @@ def test_a_page_says_who_may_and_shows_no_details(client, world, page):
     assert TOLD in text
     assert world.connection.base_url not in text
     assert "9z8y" not in text
+
+
+def test_what_is_sent_is_shown_without_the_address(client, world):
+    """To those who build and follow engagements, and may not use the connection."""
+    delivery = factories.make_delivery(run=factories.make_run(world.draft))
+    form = EngagementForm(instance=world.draft)
+    values = {item.field.html_name: "Ann" for item in form.parameter_inputs}
+    typed = {"segment": world.draft.segment_id, "version": world.version.pk, **values}
+    pages = (
+        lambda: client.post(at("engagements_engagement_preview"), typed),
+        lambda: client.get(at("engagements_delivery_change", delivery.pk)),
+        lambda: client.get(at("engagements_engagement_move", world.api.pk)),
+    )
+    for who in ("member", "outsider"):
+        client.force_login(world.user(who))
+        for page in pages:
+            # A comparison marks what differs within the address.
+            text = strip_tags(page().content.decode())
+            assert "/users/2" in text
+            assert (world.connection.base_url in text) is (who == "member")
 
 
 def test_the_list_names_it_and_who_may_use_it(client, world):
