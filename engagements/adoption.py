@@ -46,7 +46,8 @@ class Move:
     def asked(self, given: Mapping[str, str]) -> tuple[Parameter, ...]:
         """The parameters to ask for: new ones, and those whose value will not do.
 
-        Renamed ones too: that a place was kept is a sign, and no proof. One that has been given a value is asked for as long as it is not saved.
+        Renamed ones too: that a place was kept is a sign, and no proof. One that has
+        been given a value is asked for as long as it is not saved.
         """
         new = {parameter.name for parameter in self.added}
         wanted = new | self.renamed.keys() | self.problems.keys() | given.keys()

@@ -26,7 +26,7 @@ class ConnectionSelect(UnfoldAdminSelectWidget):  # type: ignore[misc]
 
 
 class ConnectionField(forms.ModelChoiceField):  # type: ignore[type-arg]
-    """`user` is who chooses; until it is set, nobody who is in a group."""
+    """`user` is who chooses; until it is set, somebody who is in no group."""
 
     widget = ConnectionSelect
 

@@ -20,7 +20,7 @@ class LimitedConnectionError(PermissionDenied):
 
 
 def usable_by(user: User) -> QuerySet[Connection]:
-    """Return the connections that a user may use, of whom nobody else was asked."""
+    """Return the connections that a user may use, whatever the permissions say."""
     if user.is_superuser:
         return Connection.objects.all()
     limits = ConnectionGroup.objects.filter(connection=OuterRef("pk"))

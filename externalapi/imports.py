@@ -371,8 +371,7 @@ def _planned(
     cases = tuple(_changed_cases(entry, existing))
     kind = _kind(existing, is_same and not details and not cases)
     if user and kind != "same":
-        used = {connection, current.connection if current else connection}
-        found = [*found, *filter(None, (why_not(one, user) for one in used))]  # type: ignore[arg-type]
+        found = [*found, *_limits(connection, current, user)]
     return Planned(
         entry=entry,
         external_api=external_api,
@@ -383,6 +382,14 @@ def _planned(
         cases=cases,
         problems=tuple(found),
     )
+
+
+def _limits(
+    connection: Connection, current: ExternalAPIVersion | None, user: AbstractBaseUser
+) -> list[str]:
+    """Why the user may not: onto a connection of others, or away from it."""
+    used = {connection, current.connection if current else connection}
+    return [why for one in used if (why := why_not(one, user))]  # type: ignore[arg-type]
 
 
 def _changed_cases(entry: Entry, existing: ExternalAPI | None) -> Iterator[str]:

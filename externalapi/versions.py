@@ -89,9 +89,8 @@ def save_version(
     """
     locked = ExternalAPI.objects.select_for_update(of=("self",)).get(pk=external_api.pk)
     current = locked.current_version
-    for connection in {draft.connection, current.connection if current else None}:
-        if user and connection:
-            check_use(connection, user)
+    if user:
+        _check_use(draft, current, user)
     content_hash = draft.content_hash()
     if current is not None and Draft.of(current).content_hash() == content_hash:
         return current
@@ -109,6 +108,15 @@ def save_version(
     ExternalAPI.objects.filter(pk=locked.pk).update(current_version=version)
     external_api.current_version = version
     return version
+
+
+def _check_use(
+    draft: Draft, current: ExternalAPIVersion | None, user: AbstractBaseUser
+) -> None:
+    """Neither onto a connection of others, nor away from it."""
+    check_use(draft.connection, user)
+    if current is not None:
+        check_use(current.connection, user)
 
 
 def _rename_in_cases(old: ExternalAPIVersion, new: ExternalAPIVersion) -> None:

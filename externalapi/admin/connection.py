@@ -46,20 +46,18 @@ class ConnectionAdmin(KeyPage, LimitedAdmin):
     def limit(self, request: HttpRequest, obj: Connection) -> str:
         return why_not(obj, request.user)
 
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> Any:
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
         # Whoever sends on connections shows how much of the rate plan was used.
-        templates = [
+        context["plan_templates"] = [
             "engagements/connection_plan.html",
             "externalapi/no_plan_use.html",
         ]
-        context = {"plan_templates": templates, **(extra_context or {})}
-        return super().changeform_view(request, object_id, form_url, context)
+        response: HttpResponse = super().render_change_form(
+            request, context, *args, **kwargs
+        )
+        return response
 
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: Any = None

@@ -23,6 +23,7 @@ from externalapi import versions
 from externalapi.archive import archive
 from externalapi.configuration_tests import run_case, run_test
 from externalapi.exports import export
+from externalapi.forms import ExternalAPIForm
 from externalapi.models import (
     ConfigurationTest,
     Connection,
@@ -369,6 +370,12 @@ def test_the_engine_itself_asks_who_it_is(world):
         with pytest.raises(PermissionDenied, match="limited to the group “Retail”"):
             act()
     assert not ConfigurationTest.objects.filter(user=outsider).exists()
+
+
+def test_a_form_that_nobody_has_opened_takes_only_what_is_open(world):
+    for connection, is_valid in ((world.open, True), (world.connection, False)):
+        form = ExternalAPIForm(api_data(connection))
+        assert form.is_valid() is is_valid, form.errors
 
 
 def test_nobody_locks_themselves_out(client, world):
