@@ -120,7 +120,16 @@ def _findings(
     found = lint_request(typed.method, typed.path, typed.headers)
     if typed.kind != "json" or tree is None:
         return found
-    return [*found, *lint(tree, parameters, path=typed.path, limit=typed.limit)]
+    return [
+        *found,
+        *lint(
+            tree,
+            parameters,
+            path=typed.path,
+            method=typed.method,
+            limit=typed.limit,
+        ),
+    ]
 
 
 def _verdict(

@@ -1,18 +1,18 @@
 """A linter that knows Braze: what it would refuse, lose or take another way.
 
 It reads the template, not one person's body: a placeholder is a value of a known type.
-The rules are those of post_user_track and the objects' pages, each finding with its
-page; an error is what Braze refuses for certain.
+The rules are those of post_user_track and the objects' pages, and for the other
+endpoints those of `request_shapes`, each finding with its page; an error is what Braze
+refuses for certain.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from externalapi.braze import contract
+from externalapi.braze import contract, endpoints
 from externalapi.braze.contract import ObjectLimit
+from externalapi.braze.endpoints import Endpoint
 from externalapi.braze.findings import (
-    ALIAS_PAGE,
-    ATTRIBUTES_PAGE,
     ERRORS_PAGE,
     LIMITS_PAGE,
     TRACK_PAGE,
@@ -20,13 +20,15 @@ from externalapi.braze.findings import (
     Findings,
     Severity,
     error,
-    hint,
     warning,
 )
 from externalapi.braze.lint_attributes import lint_attributes
+from externalapi.braze.lint_identifiers import lint_identifier
 from externalapi.braze.lint_moments import lint_event, lint_purchase
 from externalapi.braze.names import likely
-from externalapi.braze.template_values import Unknown, Value, may_be_missing, with_types
+from externalapi.braze.request_shapes import OTHERS, SHAPES
+from externalapi.braze.shape import Shape, lint_shape
+from externalapi.braze.template_values import Unknown, Value, with_types
 from externalapi.gaps import gaps
 from externalapi.layout import Path
 from externalapi.parameters import JSON, Parameter
@@ -36,6 +38,11 @@ __all__ = ["Finding", "Severity", "is_track", "lint", "lint_request"]
 _TRACK_PATHS = (contract.TRACK, contract.TRACK_SYNC, contract.TRACK_BULK)
 _TOP_LEVEL = frozenset({*contract.TRACK_ARRAYS, "partner"})
 _ORDER = list(Severity)
+_ENDPOINTS = (
+    *(endpoints.TRACK, endpoints.TRACK_SYNC, endpoints.TRACK_BULK),
+    *(endpoint for endpoint, _ in SHAPES),
+    *OTHERS,
+)
 
 
 def is_track(path: str) -> bool:
@@ -48,24 +55,57 @@ def lint(
     parameters: Sequence[Parameter] = (),
     *,
     path: str = contract.TRACK,
+    method: str = "POST",
     limit: ObjectLimit = contract.OBJECT_LIMITS[contract.DEFAULT_OBJECT_LIMIT],
 ) -> list[Finding]:
-    """Return the findings of a track body, errors first, then in the body's order.
+    """Return the findings of a body, errors first, then in the body's order.
 
-    A body for another path has none.
+    A body for a path that is not known has none.
     """
-    if not is_track(path):
-        return []
     body = with_types(tree, parameters)
-    findings = [*_body(body, _limit(path, limit)), *_left_over(tree, ())]
+    if is_track(path):
+        findings = [*_body(body, _limit(path, limit)), *_left_over(tree, ())]
+    elif known := _known(method, path):
+        endpoint, shape = known
+        findings = [
+            *lint_shape(shape, body, (), endpoint.url),
+            *_left_over(tree, (), endpoint.url),
+        ]
+    else:
+        return []
     return sorted(findings, key=lambda one: _ORDER.index(one.severity))
 
 
 def lint_request(method: str, path: str, headers: Mapping[str, str]) -> list[Finding]:
-    """Return the findings of a track request outside its body."""
-    if not is_track(path):
+    """Return the findings of a request outside its body, where the path is known."""
+    methods = {one.method: one.url for one in _ENDPOINTS if _is_at(one, path)}
+    if not methods:
         return []
-    return [*_method(method), *_path(path), *_content_type(headers)]
+    has_body = is_track(path) or _known(method, path) is not None
+    return [
+        *_method(method, methods),
+        *_path(path),
+        *(_content_type(headers) if has_body else ()),
+    ]
+
+
+def _known(method: str, path: str) -> tuple[Endpoint, Shape] | None:
+    found = (
+        (endpoint, shape)
+        for endpoint, shape in SHAPES
+        if endpoint.method == method and _is_at(endpoint, path)
+    )
+    return next(found, None)
+
+
+def _is_at(endpoint: Endpoint, path: str) -> bool:
+    """Whether a path, with placeholders of its own, is one of the endpoint's."""
+    asked = path.partition("?")[0].rstrip("/").split("/")
+    parts = endpoint.path.split("/")
+    return len(asked) == len(parts) and all(
+        part.startswith("{") or part == one
+        for part, one in zip(parts, asked, strict=True)
+    )
 
 
 def _limit(path: str, limit: ObjectLimit) -> ObjectLimit:
@@ -79,13 +119,14 @@ def _limit(path: str, limit: ObjectLimit) -> ObjectLimit:
 # The request
 
 
-def _method(method: str) -> Findings:
-    if method != "POST":
+def _method(method: str, methods: Mapping[str, str]) -> Findings:
+    """`methods` are those that the path has, each with its page."""
+    if method not in methods:
         found = error(
             (),
             f"Braze takes {method} here for an unknown address.",
-            "Choose POST.",
-            TRACK_PAGE,
+            f"Choose {' or '.join(methods)}.",
+            next(iter(methods.values())),
         )
         yield replace(found, field="method")
 
@@ -185,7 +226,7 @@ def _array(name: str, items: Value) -> Findings:
     for index, item in enumerate(items):
         path: Path = (name, index)
         if isinstance(item, dict):
-            yield from _identifier(item, path, name)
+            yield from lint_identifier(item, path, name)
             yield from _LINTERS[name](item, path)
         elif not isinstance(item, Unknown):
             yield error(
@@ -193,127 +234,23 @@ def _array(name: str, items: Value) -> Findings:
             )
 
 
-# Identifiers (post_user_track, "Identifier resolution")
-
-
-def _identifier(item: Mapping[str, Value], at: Path, array: str) -> Findings:
-    if array == "attributes" and item.get("push_token_import") is True:
-        return
-    given = [key for key in contract.IDENTIFIERS if item.get(key) not in (None, "")]
-    # An empty one beside another is one too many all the same.
-    primary = [
-        key
-        for key in contract.PRIMARY_IDENTIFIERS
-        if item.get(key) is not None and (key in given or key != "external_id")
-    ]
-    if not given:
-        yield error(
-            at,
-            "Nothing says whose this is; Braze refuses the object.",
-            f"Add one of {', '.join(contract.IDENTIFIERS)}.",
-            TRACK_PAGE,
-        )
-    elif len(primary) > 1:
-        yield error(
-            (*at, primary[1]),
-            f"{' and '.join(primary)} are in one object; Braze takes one of them.",
-            f"Keep {primary[0]} and take the other out.",
-            TRACK_PAGE,
-        )
-    else:
-        key = (primary or given)[0]
-        yield from _one_identifier(key, item[key], (*at, key))
-        yield from _who_is_found(item, primary, at)
-
-
-def _who_is_found(item: Mapping[str, Value], primary: list[str], at: Path) -> Findings:
-    if not primary and item.get("email") and item.get("phone"):
-        yield hint(
-            (*at, "phone"),
-            "Braze finds the person by email; phone is not looked at.",
-            "Leave one of them out if that is not what you mean.",
-            TRACK_PAGE,
-        )
-    if primary == ["user_alias"] and "_update_existing_only" not in item:
-        yield hint(
-            (*at, "user_alias"),
-            "People whose alias Braze does not know yet are left out.",
-            'Add "_update_existing_only": false to create them.',
-            ATTRIBUTES_PAGE,
-        )
-
-
-def _one_identifier(key: str, value: Value, path: Path) -> Findings:
-    if isinstance(value, Unknown):
-        if may_be_missing(value):
-            yield warning(
-                path,
-                f"Without a value for “{value.name}” nothing says whose this is.",
-                "Make the parameter required.",
-                TRACK_PAGE,
-            )
-    elif key == "user_alias":
-        yield from _alias(value, path)
-    elif key == "external_id" and type(value) not in (str, int):
-        yield error(path, f"“{key}” is a text.", "Write it in quotes.", TRACK_PAGE)
-    elif key == "external_id" and (
-        len(str(value).encode()) > contract.MAX_EXTERNAL_ID_BYTES
-    ):
-        yield error(
-            path,
-            f"“{key}” has at most {contract.MAX_EXTERNAL_ID_BYTES} bytes.",
-            "Shorten it.",
-            TRACK_PAGE,
-        )
-    else:
-        yield _constant(key, path)
-
-
-def _alias(alias: Value, path: Path) -> Findings:
-    parts = alias if isinstance(alias, dict) else {}
-    for key in ("alias_name", "alias_label"):
-        value = parts.get(key)
-        if isinstance(value, Unknown):
-            continue
-        size = len(value.encode()) if isinstance(value, str) else 0
-        if not 0 < size <= contract.MAX_ALIAS_BYTES:
-            yield error(
-                (*path, key) if key in parts else path,
-                f"A user alias needs “{key}”, a text of at most "
-                f"{contract.MAX_ALIAS_BYTES} bytes.",
-                'Write {"alias_name": {{Name}}, "alias_label": "crm"}.',
-                ALIAS_PAGE,
-            )
-    if isinstance(parts.get("alias_name"), str):
-        yield _constant("alias_name", (*path, "alias_name"))
-
-
-def _constant(key: str, path: Path) -> Finding:
-    return warning(
-        path,
-        f"“{key}” is the same for everybody: all are written to one profile.",
-        "Write a parameter that is the person's channel identifier.",
-        TRACK_PAGE,
-    )
-
-
 # Anywhere
 
 
-def _left_over(tree: JSON, at: Path) -> Findings:
+def _left_over(tree: JSON, at: Path, page: str = TRACK_PAGE) -> Findings:
     """Words of an example that nobody replaced: your_app_identifier, <user_id>."""
     if isinstance(tree, dict):
         for key, value in tree.items():
-            yield from _left_over(value, (*at, key))
+            yield from _left_over(value, (*at, key), page)
     elif isinstance(tree, list):
         for index, value in enumerate(tree):
-            yield from _left_over(value, (*at, index))
+            yield from _left_over(value, (*at, index), page)
     elif isinstance(tree, str) and (found := gaps(tree)):
         yield warning(
             at,
             f"“{found[0][0]}” stands for a value that is still missing.",
             "Write the value, or a parameter such as {{App ID}}.",
-            TRACK_PAGE,
+            page,
         )
 
 

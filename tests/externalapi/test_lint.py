@@ -244,7 +244,7 @@ def test_errors_come_first():
 
 
 def test_a_body_for_another_path_is_not_braze_s_track():
-    assert lint({"x": 1}, path="/campaigns/trigger/send") == []
+    assert lint({"x": 1}, path="/messages/schedule/create") == []
     assert lint_request("GET", "/campaigns/list", {"Content-Type": "text/xml"}) == []
 
 
