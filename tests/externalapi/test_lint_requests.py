@@ -15,7 +15,8 @@ from externalapi.parameters import Level, Parameter, ParameterType
 from externalapi.sandbox.api import Api
 from externalapi.sandbox.endpoints.routes import ROUTES
 from externalapi.sandbox.options import Options
-from tests.sandbox.test_any_body import GOOD, KNOWN, asked, like
+from tests.sandbox.good_requests import GOOD
+from tests.sandbox.test_any_body import KNOWN, asked, like
 
 ERROR, WARNING, HINT = Severity
 ID = "{{External ID}}"
