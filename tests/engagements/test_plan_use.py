@@ -118,6 +118,12 @@ def test_the_page_says_it_in_words_and_as_a_table(admin_client):
     assert "style=" not in text[text.index("plan-heading") : text.index("</section>")]
 
 
+def test_little_is_not_nothing(admin_client):
+    braze = connection()
+    sent(braze, timezone.now(), 4)
+    assert "of 60,000 (under 1%)." in page(admin_client, braze)
+
+
 def test_where_nothing_was_sent_the_page_says_so(admin_client):
     text = page(admin_client, connection())
     assert "No Engagement has sent a request in the last hour." in text
