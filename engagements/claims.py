@@ -16,7 +16,7 @@ from engagements.survival import LATER_ON_DISK
 WAYS = f"""
     SELECT r.id AS run_id, r.engagement_id, r.is_standing, {pacing.PERMITS} AS permits,
         greatest(d.blocked_until, clock_timestamp() + make_interval(
-            secs => {pacing.WAIT.format(kept="0")})) AS opens_at,
+            secs => {pacing.WAIT})) AS opens_at,
         concat_ws(' ', c.key_version, c.updated_at, c.base_url, e.updated_at,
             s.updated_at) AS stamp
     FROM engagements_run r

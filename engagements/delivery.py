@@ -28,6 +28,7 @@ from engagements.intent import intend
 from engagements.letters import Letter, write
 from engagements.senders import Senders
 from engagements.survival import insist
+from engagements.turns import Trials, in_turn
 from segments import inbox
 
 # Batches that are claimed, made into letters and recorded together. A small number
@@ -38,6 +39,8 @@ BUDGET = timedelta(seconds=45)
 FINISH_EVERY = 1.0
 # A drain waits this long for a batch that is nearly due; the tick finds the others.
 LINGER = timedelta(seconds=3)
+# Until it looks again whether a version that few try is accepted.
+TRIAL = timedelta(seconds=0.05)
 # While it waits it looks this often at what else came.
 GLANCE = 0.02
 
@@ -73,6 +76,7 @@ class _Work:
     senders: Senders
     deadline: float
     call_for_help: Callable[[], None] | None
+    trials: Trials = field(default_factory=Trials)
     finished_at: float = field(default_factory=time.monotonic)
 
     def go_on(self) -> None:
@@ -108,17 +112,38 @@ class _Work:
         if taken[0].is_suspect:
             # If it is this that kills, it must not take those on the wire along.
             self._record_all()
-        paced = list(_pace(list(write(taken))))
+        paced = list(self._pace(list(write(taken))))
         sent = intend(paced) if paced else []
         self.senders.post(sent)
+        self.trials.sent(sent)
         going = {letter.batch_id for letter in sent}
         breaker.note([letter for letter in paced if letter.batch_id not in going], [])
-        # Not before a whole handful went out: while a connection is probed, who came
-        # to help would find nothing and leave.
-        if len(sent) == HANDFUL and self.call_for_help:
+        # Not while a connection is probed: who came to help would find nothing and leave.
+        is_more = len(taken) == HANDFUL and len(sent) > pacing.FEW
+        if is_more and self.call_for_help:
             self.call_for_help()
             self.call_for_help = None
         return True
+
+    def _pace(self, letters: Sequence[Letter]) -> Iterator[Letter]:
+        """Let through what the connections' budgets allow; put the rest back unused."""
+        by_connection: dict[int, list[Letter]] = defaultdict(list)
+        for letter in letters:
+            if letter.request is None:
+                yield letter
+            else:
+                by_connection[letter.connection_id].append(letter)
+        for connection_id, its_letters in by_connection.items():
+            going, waiting = self.trials.choose(in_turn(its_letters))
+            first = sum(letter.run.is_standing for letter in going)
+            own = [letter.batch_id for letter in its_letters]
+            permits = pacing.take(connection_id, first, len(going) - first, own)
+            if permits.is_probe:
+                breaker.await_answer(connection_id)
+            yield from going[: permits.granted]
+            back = [letter.claim for letter in going[permits.granted :]]
+            claims.put_back(back, permits.wait)
+            claims.put_back([letter.claim for letter in waiting], TRIAL)
 
     def _claim(self) -> list[Claim]:
         """A handful; where the wire is full, only people who just entered a segment."""
@@ -133,6 +158,7 @@ class _Work:
             # doubt for ever.
             insist(lambda: outcomes.record(results), _lease())
             breaker.note([result.letter for result in results], results)
+            self.trials.answered(results)
 
     def _record_all(self) -> None:
         while self.senders.in_flight:
@@ -155,22 +181,3 @@ class _Work:
 
 def _lease() -> float:
     return float(settings.DELIVERY_LEASE.total_seconds())
-
-
-def _pace(letters: Sequence[Letter]) -> Iterator[Letter]:
-    """Let through what the connections' budgets allow; put the rest back unused."""
-    by_connection: dict[int, list[Letter]] = defaultdict(list)
-    for letter in letters:
-        if letter.request is None:
-            yield letter
-        else:
-            by_connection[letter.connection_id].append(letter)
-    for connection_id, waiting in by_connection.items():
-        waiting.sort(key=lambda letter: not letter.run.is_standing)
-        first = sum(letter.run.is_standing for letter in waiting)
-        permits = pacing.take(connection_id, first, len(waiting) - first)
-        if permits.is_probe:
-            breaker.await_answer(connection_id)
-        yield from waiting[: permits.granted]
-        back = [letter.claim for letter in waiting[permits.granted :]]
-        claims.put_back(back, permits.wait)

@@ -19,6 +19,9 @@ class Destination(models.Model):
     refilled_at = models.DateTimeField(db_default=Now())
     hour_started_at = models.DateTimeField(db_default=Now())
     hour_used = models.PositiveIntegerField(default=0, db_default=0)
+    # How many more requests the other side takes until its window ends, as it says.
+    left = models.PositiveIntegerField(null=True)
+    left_until = models.DateTimeField(null=True)
     # The claim passes it by until then: a rate limit, an open breaker, or a probe.
     blocked_until = models.DateTimeField(null=True)
     # The breaker (engagements.breaker).

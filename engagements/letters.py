@@ -6,14 +6,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
+from django.utils import timezone
+
 from engagements import audience, delivery_ids
 from engagements.audience import Person
 from engagements.claims import Claim, put_back
 from engagements.models import Engagement, Run
 from engagements.rendering import Recipe, Skip, compile_recipe
-from externalapi import answers, client, rate_headers, secrets
+from externalapi import answers, client, secrets
 from externalapi.answers import Outcome, Verdict
 from externalapi.batching import Packed
+from externalapi.budget import Budget, read_budget
 from externalapi.definition import Rendered
 
 RESPONSE_HEAD = 2_048
@@ -189,8 +192,8 @@ class Result:
     response_head: str
     # What to do about an answer that stops the engagement.
     advice: str = ""
-    # How many requests the other side says are left, where it says so.
-    remaining: int | None = None
+    # What the other side says is left of its rate limit, where it says so.
+    budget: Budget | None = None
 
     @property
     def is_accepted_whole(self) -> bool:
@@ -210,7 +213,7 @@ class Result:
             status=answer.status,
             duration_ms=answer.duration_ms,
             response_head=_storable(text)[:RESPONSE_HEAD],
-            remaining=rate_headers.remaining(answer.headers),
+            budget=read_budget(answer, timezone.now()),
         )
 
     @classmethod

@@ -20,6 +20,7 @@ from engagements.models import PEOPLE_LEFT, Attempt, Batch, Delivery, Engagement
 from engagements.survival import LATER_ON_DISK
 from externalapi import secrets
 from externalapi.answers import Outcome
+from externalapi.budget import Budget
 
 SENT = Delivery.State.SENT
 # The states of a batch that an acceptance may still close.
@@ -83,7 +84,7 @@ def record(results: Sequence[Result]) -> None:
     rest = [result for result in results if result.letter.attempt_id not in done]
     if rest:
         _record_one_by_one(sorted(rest, key=lambda result: result.letter.batch_id))
-    pacing.narrow(_remaining(results))
+    _narrow(results)
 
 
 def _record_sent(results: Sequence[Result]) -> set[uuid.UUID]:
@@ -104,14 +105,18 @@ def _record_one_by_one(results: Sequence[Result]) -> None:
             _apply(result)
 
 
-def _remaining(results: Sequence[Result]) -> dict[int, int]:
-    """Connection → how many requests its newest answer says are left, if few."""
-    left: dict[int, int] = {}
+def _narrow(results: Sequence[Result]) -> None:
+    """Heed what the answers say is left, where it is little."""
+    least: dict[int, Budget] = {}
     for result in results:
-        if result.remaining is not None and result.remaining < FEW_LEFT:
-            own = left.get(result.letter.connection_id, FEW_LEFT)
-            left[result.letter.connection_id] = min(own, result.remaining)
-    return left
+        found, key = result.budget, result.letter.connection_id
+        if found and found.reset_at and found.remaining < FEW_LEFT:
+            known = least.get(key)
+            if known is None or found.remaining < known.remaining:
+                least[key] = found
+    for connection_id, budget in least.items():
+        assert budget.reset_at is not None
+        pacing.narrow(connection_id, budget.remaining, budget.reset_at)
 
 
 def _finish(statement: str, results: Sequence[Result]) -> set[uuid.UUID]:

@@ -21,10 +21,10 @@ from tests.faults.workers import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-THREADS = 24
+THREADS = 50
 
 
-@pytest.mark.parametrize("round_", range(3))
+@pytest.mark.parametrize("round_", range(20))
 def test_each_batch_is_claimed_once(active, braze, round_):
     engagement = active(
         THREADS * 2, version=factories.make_version(connection=braze, batching="one")

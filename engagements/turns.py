@@ -1,0 +1,63 @@
+"""Whose letter goes first, and of which versions only few go at first."""
+
+import random
+import time
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from engagements.letters import Letter, Result
+from engagements.pacing import FEW, IDLE
+
+
+def in_turn(letters: Sequence[Letter]) -> list[Letter]:
+    """People who just entered first; then every engagement's first letter, and so on."""
+    counts: Counter[int] = Counter()
+    ranks: dict[int, tuple[bool, int, float]] = {}
+    for letter in letters:
+        engagement = letter.run.engagement_id
+        rank = (not letter.run.is_standing, counts[engagement], random.random())
+        ranks[letter.batch_id] = rank
+        counts[engagement] += 1
+    return sorted(letters, key=lambda letter: ranks[letter.batch_id])
+
+
+# When this process last saw a version accepted, by its id (monotonic).
+_accepted: dict[int, float] = {}
+
+
+class Trials:
+    """Letters on the wire of versions that this process has not seen accepted lately.
+
+    A wrong address or a missing permission is its version's alone, so that what the
+    connection's other versions do says nothing: it costs FEW requests, not a handful.
+    """
+
+    def __init__(self) -> None:
+        self._out: Counter[int] = Counter()
+
+    def choose(self, letters: Iterable[Letter]) -> tuple[list[Letter], list[Letter]]:
+        """Those that may go now, and those that wait for the others' answers."""
+        going: list[Letter] = []
+        waiting: list[Letter] = []
+        counts = self._out.copy()
+        for letter in letters:
+            version = letter.run.version_id
+            may_go = _is_accepted(version) or counts[version] < FEW
+            counts[version] += 1
+            (going if may_go else waiting).append(letter)
+        return going, waiting
+
+    def sent(self, letters: Iterable[Letter]) -> None:
+        self._out.update(letter.run.version_id for letter in letters)
+
+    def answered(self, results: Iterable[Result]) -> None:
+        for result in results:
+            version = result.letter.run.version_id
+            self._out[version] -= 1
+            if result.is_accepted_whole:
+                _accepted[version] = time.monotonic()
+
+
+def _is_accepted(version_id: int) -> bool:
+    since = time.monotonic() - _accepted.get(version_id, float("-inf"))
+    return since < IDLE.total_seconds()

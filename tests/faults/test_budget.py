@@ -1,0 +1,184 @@
+"""One budget for all workers: never more than the plan, and fairly shared."""
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from engagements import delivery, lifecycle, pacing
+from engagements.models import Attempt, Batch, Destination, Engagement
+from externalapi import secrets
+from externalapi.sandbox.process import SandboxProcess
+from tests import factories
+from tests.faults import drains, invariants
+from tests.faults.workers import wait_until
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+WORKERS = 3
+
+
+@pytest.fixture
+def limited(draft, settings):
+    """A Braze with a plan of its own, and an engagement that sends one by one."""
+    with ExitStack() as stack:
+
+        def make(people: int, *arguments: str, **plan):
+            sandbox = stack.enter_context(SandboxProcess(*arguments))
+            settings.ALLOWED_LOCAL_ADDRESSES = [f"127.0.0.1:{sandbox.port}"]
+            connection = factories.make_connection(base_url=sandbox.url, **plan)
+            secrets.set_key(connection, sandbox.key)
+            version = factories.make_version(connection=connection, batching="one")
+            return sandbox, draft(people, version=version)
+
+        yield make
+
+
+@contextmanager
+def workers(seconds: float) -> Iterator[None]:
+    def drain() -> None:
+        delivery.drain(timedelta(seconds=seconds))
+
+    with ExitStack() as threads:
+        for _ in range(WORKERS):
+            threads.enter_context(drains.in_thread(drain))
+        yield
+
+
+def drain_together(seconds: float) -> None:
+    with workers(seconds):
+        pass
+
+
+def most_within(seconds: float, moments: list[float]) -> int:
+    """The most requests that any window of this length saw, wherever it begins."""
+    moments = sorted(moments)
+    return max(
+        sum(start <= moment < start + seconds for moment in moments)
+        for start in moments
+    )
+
+
+def test_no_window_sees_more_than_the_plan(limited):
+    """Braze itself counts, in any three seconds; and little of the plan is left over."""
+    sandbox, engagement = limited(
+        320, "--burst=90", requests_per_burst=90, burst_seconds=3
+    )
+    lifecycle.activate(engagement)
+    began = time.monotonic()
+    drain_together(15)
+    took = time.monotonic() - began
+
+    assert drains.states(engagement) == {"sent": 320}
+    moments = [request["at"] for request in sandbox.requests()]
+    assert len(moments) == 320
+    assert most_within(3, moments) <= 90
+    assert {request["status"] for request in sandbox.requests()} == {201}
+    # 320 requests at 30 a second are 10.7 seconds.
+    assert took < 14
+    invariants.check(engagement, sandbox, sandbox.key)
+
+
+def test_an_hour_has_no_more_than_its_requests(limited):
+    sandbox, engagement = limited(30, requests_per_hour=20)
+    lifecycle.activate(engagement)
+
+    drain_together(1)
+
+    assert len(sandbox.requests()) == 20
+    assert drains.states(engagement) == {"sent": 20, "pending": 10}
+    # The next hour has twenty more.
+    Destination.objects.update(hour_started_at=timezone.now() - timedelta(hours=1))
+    drain_together(1)
+    assert drains.states(engagement) == {"sent": 30}
+
+
+def test_no_more_are_on_the_wire_than_may_be_at_once(limited):
+    sandbox, engagement = limited(40, "--delay-ms=200", requests_at_once=5)
+    lifecycle.activate(engagement)
+
+    drain_together(10)
+
+    assert drains.states(engagement) == {"sent": 40}
+    moments = [request["at"] for request in sandbox.requests()]
+    # Each is on the wire for 0.2 s at least.
+    assert most_within(0.19, moments) <= 5
+    invariants.check(engagement, sandbox, sandbox.key)
+
+
+def test_what_somebody_else_used_is_not_asked_for(limited):
+    """Half of the hour is gone when we begin: Braze says so, and nobody is refused."""
+    sandbox, engagement = limited(60, "--hourly=50")
+    for _ in range(20):
+        sandbox.track({"attributes": [{"external_id": "x"}]})
+    lifecycle.activate(engagement)
+
+    drain_together(2)
+
+    statuses = [request["status"] for request in sandbox.requests()]
+    assert statuses.count(429) == 0
+    # What is on the wire may be counted twice, so a few may be left over.
+    assert 40 <= statuses.count(201) <= 50
+    assert drains.states(engagement)["pending"] >= 30
+
+
+def test_the_lowest_of_answers_about_one_window_counts(braze):
+    pacing.take(braze.pk, 1)
+    Destination.objects.update(probing_until=None, blocked_until=None)
+    Destination.objects.update(succeeded_at=timezone.now(), tokens=1_000)
+    end = timezone.now() + timedelta(minutes=5)
+    pacing.narrow(braze.pk, 7, end)
+    pacing.narrow(braze.pk, 9, end + timedelta(seconds=1))
+
+    assert pacing.take(braze.pk, 5).granted == 5
+    permits = pacing.take(braze.pk, 5)
+
+    assert permits.granted == 2
+    assert pacing.take(braze.pk, 5).wait > timedelta(minutes=4)
+    # A new window: as many as it has.
+    pacing.narrow(braze.pk, 20, end + timedelta(hours=1))
+    assert pacing.take(braze.pk, 5).granted == 5
+
+
+def test_people_who_just_entered_do_not_wait_behind_a_large_run(limited):
+    """A part of the budget is kept for them, and their turn is first."""
+    sandbox, bulk = limited(2_000, requests_per_burst=300, burst_seconds=3)
+    standing = factories.make_engagement(
+        factories.make_segment(0),
+        bulk.version,
+        trigger=Engagement.Trigger.ON_ENTRY,
+    )
+    lifecycle.activate(standing)
+    lifecycle.activate(bulk)
+    with workers(6):
+        wait_until(lambda: len(sandbox.requests()) > 60, "the middle of the bulk run")
+        began = time.monotonic()
+        people = factories.make_people(20)
+        for person in people:
+            factories.enter(standing.segment, person)
+        wait_until(lambda: drains.states(standing).get("sent") == 20, "all of them")
+        took = time.monotonic() - began
+
+    assert took < 2
+    assert Batch.objects.filter(run__engagement=bulk, state__in=Batch.DUE).exists()
+    assert Attempt.objects.filter(outcome="rate_limited").count() == 0
+
+
+def test_two_runs_share_what_there_is(limited):
+    sandbox, one = limited(400, requests_per_burst=150, burst_seconds=3)
+    other = factories.make_engagement(
+        factories.make_segment(400),
+        one.version,
+        trigger=Engagement.Trigger.SCHEDULE,
+    )
+    lifecycle.activate(one)
+    lifecycle.activate(other)
+
+    drain_together(4)
+
+    sent = [drains.states(each).get("sent", 0) for each in (one, other)]
+    assert sum(sent) < 400
+    assert min(sent) > 0.6 * max(sent)
