@@ -12,6 +12,7 @@ from externalapi.answer_rules import AnswerRules
 from externalapi.diff import Row, diff_lines
 from externalapi.models import ExternalAPIVersion
 from externalapi.parameters import Parameter
+from externalapi.renames import by_place, places
 from externalapi.versions import CONTENT, Draft
 
 # What the words of a parameter begin with.
@@ -28,8 +29,9 @@ class Change:
 
 def changes(old: Draft, new: Draft) -> list[Change]:
     """Return the fields that differ, in the order of the form."""
+    renamed = by_place(places(old), places(new))
     return [
-        Change(label=label_of(name), rows=_rows(name, before, after))
+        Change(label=label_of(name), rows=_rows(name, before, after, renamed))
         for name in CONTENT
         if (before := readable(name, getattr(old, name)))
         != (after := readable(name, getattr(new, name)))
@@ -72,13 +74,18 @@ def parameter_in_words(parameter: Parameter) -> str:
     return f"{parameter.name}: {', '.join(_settings(parameter))}"
 
 
-def _rows(name: str, before: str, after: str) -> tuple[Row, ...]:
+def _rows(
+    name: str, before: str, after: str, renamed: Mapping[str, str]
+) -> tuple[Row, ...]:
     if name != "parameters":
         return tuple(diff_lines(before, after))
+    # A renamed parameter stands beside itself.
     old, new = _by_name(before), _by_name(after)
-    names = sorted(old.keys() | new.keys())
+    names = sorted((old.keys() - set(renamed.values())) | new.keys())
     return tuple(
-        row for n in names for row in diff_lines(old.get(n, ""), new.get(n, ""))
+        row
+        for n in names
+        for row in diff_lines(old.get(renamed.get(n, n), ""), new.get(n, ""))
     )
 
 

@@ -147,3 +147,11 @@ def test_a_draft_of_a_version_is_that_version_again():
     first = save_version(external_api, Draft.of(version), None)
     first.refresh_from_db()
     assert save_version(external_api, Draft.of(first), None) == first
+
+
+def test_a_renamed_parameter_is_compared_with_itself():
+    old = Draft.of(make_version({"a": "{{Zip}}"}, [parameter("Zip")]))
+    new = Draft.of(make_version({"a": "{{Area}}"}, [parameter("Area")]))
+    (change,) = [one for one in changes(old, new) if one.label == "Parameters"]
+    (row,) = change.rows
+    assert row.before and row.after
