@@ -19,6 +19,7 @@ from engagements.values import problem
 from externalapi.connection_use import group_names
 from externalapi.definition import CompiledDefinition, compile_version
 from externalapi.models import ExternalAPIVersion
+from externalapi.names import one_line
 from externalapi.parameters import Parameter
 from segments.models import Segment
 
@@ -200,6 +201,9 @@ class EngagementForm(forms.ModelForm):  # type: ignore[type-arg]
         return policies.PARK.value
 
     # What is checked.
+
+    def clean_name(self) -> str:
+        return one_line(self.cleaned_data["name"])
 
     def clean_time_zone(self) -> str:
         name = str(self.cleaned_data["time_zone"])

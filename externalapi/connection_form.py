@@ -19,6 +19,7 @@ from externalapi.connection_use import User
 from externalapi.guard import GuardError, check_header, check_url
 from externalapi.models import Connection
 from externalapi.named_choice import OWN, fills, is_typed_over, shown
+from externalapi.names import one_line
 from externalapi.rate_plans import RATE_PLAN_LABELS, RATE_PLANS, rate_plan_code
 from externalapi.secrets import MIN_LENGTH
 from externalapi.sign_in import Auth
@@ -148,6 +149,9 @@ class ConnectionForm(forms.ModelForm):  # type: ignore[type-arg]
             )
         if field.disabled:
             field.help_text += " Your permissions do not include changing it."
+
+    def clean_name(self) -> str:
+        return one_line(self.cleaned_data["name"])
 
     def clean_key(self) -> str:
         key: str = self.cleaned_data["key"].strip()

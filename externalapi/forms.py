@@ -30,6 +30,7 @@ from externalapi.connection_choice import ConnectionField
 from externalapi.connection_use import User
 from externalapi.definition import parameters_found
 from externalapi.models import ExternalAPI, ExternalAPIVersion
+from externalapi.names import one_line
 from externalapi.parameter_table import ParametersField
 from externalapi.parameters import Parameter
 from externalapi.target import split_target
@@ -135,6 +136,9 @@ class ExternalAPIForm(BatchingAndAnswers):
         return body_check.check(
             self._typed({**cleaned, "body": str(self["body"].value() or "")})
         )
+
+    def clean_name(self) -> str:
+        return one_line(self.cleaned_data["name"])
 
     def clean_path(self) -> str:
         path: str = self.cleaned_data["path"]

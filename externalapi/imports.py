@@ -23,6 +23,7 @@ from externalapi.models import (
     ExternalAPIVersion,
     TestCase,
 )
+from externalapi.names import one_line
 from externalapi.parameters import Parameter
 from externalapi.validity import problems
 from externalapi.versions import (
@@ -198,6 +199,7 @@ def _entry(item: Any, number: int) -> Entry:
     name = item.get("name")
     if not isinstance(name, str) or not name.strip() or len(name) > 255:
         raise FileError(f"{where} has no name, or one of more than 255 characters.")
+    _check_name(name, where)
     where = f"“{name[:60]}”"
     _check_keys(item, ("name", *DETAILS, "connection", "version", "test_cases"), where)
     connection = item.get("connection")
@@ -222,6 +224,13 @@ def _entry(item: Any, number: int) -> Entry:
     )
 
 
+def _check_name(name: str, where: str) -> None:
+    try:
+        one_line(name)
+    except ValidationError as e:
+        raise FileError(f"{where}: {e.messages[0]}") from e
+
+
 def _cases(listed: Any, where: str) -> dict[str, dict[str, Any]]:
     if not isinstance(listed, list) or not all(isinstance(c, dict) for c in listed):
         raise FileError(f"{where}: “test_cases” is of the wrong type.")
@@ -233,6 +242,7 @@ def _cases(listed: Any, where: str) -> dict[str, dict[str, Any]]:
         _check_fields(TestCase, {"name": "", **case}, here)
         if not _are_texts(case.get("values", {}).values()):
             raise FileError(f"{here} has a value that is no text.")
+        _check_name(name, here)
         if name in cases:
             raise FileError(f"{here} is in the file twice.")
         _check_answer_path(case, here)

@@ -10,7 +10,8 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 
 from segments import rules
 from segments.conditions import OPERATORS
-from segments.models import Segment
+from segments.models import Segment, Source
+from segments.names import one_line
 
 MAX_RULE = 100_000
 
@@ -71,6 +72,9 @@ class SegmentForm(forms.ModelForm):  # type: ignore[type-arg]
         fields = ["name", "description", "rule", "is_active"]
         widgets = {"description": UnfoldAdminTextareaWidget(attrs={"rows": 2})}
 
+    def clean_name(self) -> str:
+        return one_line(self.cleaned_data["name"])
+
     def add_error(self, field: str | None, error: Any) -> None:
         super().add_error(field, error)
         if field == "rule":
@@ -85,3 +89,12 @@ class SegmentForm(forms.ModelForm):  # type: ignore[type-arg]
             self.instance.refreshed_at = None
         saved: Segment = super().save(commit)
         return saved
+
+
+class SourceForm(forms.ModelForm):  # type: ignore[type-arg]
+    class Meta:
+        model = Source
+        fields = ["name", "is_active"]
+
+    def clean_name(self) -> str:
+        return one_line(self.cleaned_data["name"])

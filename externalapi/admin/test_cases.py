@@ -33,6 +33,7 @@ from externalapi.models import (
     ExternalAPIVersion,
     TestCase,
 )
+from externalapi.names import one_line
 from externalapi.secrets import SecretError
 from externalapi.testing_form import TestConfigurationForm, initial_values
 
@@ -51,7 +52,7 @@ class TestCaseForm(forms.ModelForm):  # type: ignore[type-arg]
         fields = ("name", "outcome", "status", "answer_path", "answer_value")
 
     def clean_name(self) -> str:
-        name: str = self.cleaned_data["name"].strip()
+        name = one_line(self.cleaned_data["name"].strip())
         same = TestCase.objects.filter(
             external_api=self.instance.external_api, name=name
         )

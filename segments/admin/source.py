@@ -10,12 +10,14 @@ from django.urls import URLPattern, path
 from django.views.decorators.cache import never_cache
 from unfold.admin import ModelAdmin
 
+from segments.forms import SourceForm
 from segments.models import Source
 from segments.tracking import keys
 
 
 @admin.register(Source)
 class SourceAdmin(ModelAdmin):
+    form = SourceForm
     list_display = ["name", "is_active", "write_key", "created_at"]
     fields = ["name", "is_active", "write_key", "created_at"]
     readonly_fields = ["write_key", "created_at"]
