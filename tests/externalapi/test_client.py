@@ -12,6 +12,7 @@ from externalapi.client import (
     Request,
     TransportError,
 )
+from externalapi.wire import Exchange
 from tests.externalapi.raw_server import RawServer, always, reset, response
 
 
@@ -186,6 +187,18 @@ def test_a_kept_connection_says_so(client, serve):
     assert (second.dns, second.connect) == (None, None)
     assert second.first_byte is not None
     assert second.first_byte > 0
+
+
+def test_a_phase_that_took_microseconds_took_some_time():
+    exchange = Exchange(
+        started=1.0,
+        deadline=2.0,
+        is_allowed_local=True,
+        resolver=lambda host, port: [],
+        ready_at=1.0,
+        answered_at=1.000_02,
+    )
+    assert exchange.timing().first_byte == 0.02
 
 
 def test_a_request_without_an_answer_says_how_far_it_got(client, serve):

@@ -345,7 +345,7 @@ def broken(api, change) -> bytes:
         (lambda d, e, v: e.update(name="x" * 256), "more than 255 characters"),
         (lambda d, e, v: e.update(name="a\0b"), "cannot be kept"),
         (lambda d, e, v: e.update(name="a\nb"), "on one line"),
-        (lambda d, e, v: e.update(test_cases=[{"name": "a\x1bb"}]), "on one line"),
+        (lambda d, e, v: e.update(test_cases=[{"name": "a\x1bb"}]), "the name on one"),
         (lambda d, e, v: e.update(key="secret"), "not known here: “key”"),
         (lambda d, e, v: e.update(channel="nonsense"), "“channel”"),
         (lambda d, e, v: e.update(description=7), "“description” is of the wrong"),
