@@ -1,7 +1,7 @@
 """A pasted text, understood: a command, or one request of a document."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from externalapi.pasted.curl import read_curl
 from externalapi.pasted.document import MAX_CHARS, is_document, read_document, shown
@@ -15,13 +15,15 @@ from externalapi.pasted.suggestions import accept, suggest
 class Pasted:
     """What a text is; `text` is it without its keys.
 
-    Of a document nothing is `understood` until one of its requests is chosen.
+    Of a document nothing is `understood` until one of its requests is chosen; where
+    that one cannot be taken, `problem` says why.
     """
 
     text: str
     document: Document | None = None
     operation: str = ""
     understood: Understood | None = None
+    problem: str = ""
 
     @property
     def is_described(self) -> bool:
@@ -37,7 +39,7 @@ def read(
 ) -> Pasted:
     """Return what a text is; the rest is as for Document.understand.
 
-    Raises PasteError.
+    Raises PasteError where it is nothing that can be read.
     """
     if not is_document(text):
         return _command(text, picked)
@@ -45,12 +47,12 @@ def read(
     kept = shown(document)
     if operation not in {one.key for one in document.operations}:
         return Pasted(text=kept, document=document)
-    return Pasted(
-        text=kept,
-        document=document,
-        operation=operation,
-        understood=document.understand(operation, picked, known),
-    )
+    chosen = Pasted(text=kept, document=document, operation=operation)
+    try:
+        understood = document.understand(operation, picked, known)
+    except PasteError as e:
+        return replace(chosen, problem=str(e))
+    return replace(chosen, understood=understood)
 
 
 def decoded(raw: bytes) -> str:

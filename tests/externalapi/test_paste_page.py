@@ -154,6 +154,17 @@ def test_a_chosen_request_is_understood_with_what_it_requires(admin_client):
     assert 'value="Name" checked disabled' in page
 
 
+def test_a_request_that_cannot_be_taken_is_said_and_the_list_stays(admin_client):
+    posted = {"pasted": PETSTORE, "operation": "POST /pet/{petId}/uploadImage"}
+    for name in (PASTE, ADD):
+        response = admin_client.post(reverse(name), posted)
+        page = response.content.decode()
+        assert "This request cannot be taken. Its body is application/octet" in page
+        assert not errors(response)
+        assert 'value="POST /store/order"' in page
+        assert response.context["form"]["pasted"].value()
+
+
 def test_what_was_chosen_stays_with_other_values(admin_client):
     posted = {
         "pasted": PETSTORE,

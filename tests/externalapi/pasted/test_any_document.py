@@ -110,11 +110,12 @@ def understood_or_refused(text):
     except PasteError:
         return
     for one in operations:
-        try:
-            first = read(text, one.key)
-            names = [offer.name for offer in first.understood.offered]
-            picked = read(first.text, one.key, names, ["https://a.io"])
-        except PasteError:
+        first = read(text, one.key)
+        if first.problem:
+            continue
+        names = [offer.name for offer in first.understood.offered]
+        picked = read(first.text, one.key, names, ["https://a.io"])
+        if picked.problem:
             continue
         preset = as_preset(picked.understood.found)
         assert preset.method == one.method
