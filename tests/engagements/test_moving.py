@@ -225,3 +225,51 @@ def test_an_engagement_that_is_behind_says_so(admin_page, old, harmless):
     assert words not in admin_page.get(current.get_absolute_url()).content.decode()
     used = reverse("admin:externalapi_externalapi_used", args=[old.external_api_id])
     assert url(old) in admin_page.get(used).content.decode()
+
+
+@pytest.fixture
+def renamed(old):
+    """The same request; its parameter has another name."""
+    return factories.make_version(
+        body(first_name="{{First name}}"),
+        [USER, factories.parameter("First name")],
+        external_api=old.external_api,
+        connection=old.connection,
+    )
+
+
+def test_a_renamed_parameter_brings_its_value_and_can_have_another(
+    admin_page, old, renamed
+):
+    keeps, changes = engaged(old), engaged(old)
+    page = admin_page.get(url(old)).content.decode()
+    assert "is now</span> First name, with its value" in page
+    field = _field(changes, "First name")
+    assert f'name="{field}" value="{{{{ profile.first_name }}}}"' in page
+    data = {
+        "engagement": [keeps.pk, changes.pk],
+        _field(keeps, "First name"): "{{ profile.first_name }}",
+        field: "Ann",
+    }
+    admin_page.post(url(old), {**data, "_confirm": "1"})
+    for engagement, value, said in (
+        (keeps, "{{ profile.first_name }}", False),
+        (changes, "Ann", True),
+    ):
+        engagement.refresh_from_db()
+        assert engagement.values == {"First name": value}
+        history = LogEntry.objects.get(object_id=engagement.pk).get_change_message()
+        assert "Renamed: Name is now First name." in history
+        assert ("Value given" in history) is said
+
+
+def test_a_value_that_goes_is_shown_before_it_goes(admin_page, old):
+    factories.make_version(
+        body(language="en"),
+        [USER],
+        external_api=old.external_api,
+        connection=old.connection,
+    )
+    engaged(old)
+    page = admin_page.get(url(old)).content.decode()
+    assert "Name, whose value goes: <code>{{ profile.first_name }}</code>" in page
