@@ -9,7 +9,7 @@ from externalapi.parameters import JSON
 from externalapi.pasted.imported import Document, PasteError
 from externalapi.pasted.json_document import object_at, read_json
 from externalapi.pasted.openapi import read_openapi
-from externalapi.pasted.postman import read_postman
+from externalapi.pasted.postman import PostmanDocument, read_postman
 
 # What a page takes along from step to step; and a file, which is shortened first.
 MAX_CHARS = 2_000_000
@@ -48,11 +48,13 @@ def read_document(text: str) -> Document:
     return _read(object_at(root, "#"))
 
 
-def shown(document: Document) -> str:
+def shown(document: Document, text: str) -> str:
     """Return the document as it is shown and taken along; no key is in it.
 
-    Raises PasteError where it is too large.
+    A text that has none stays as it is. Raises PasteError where it is too large.
     """
+    if not isinstance(document, PostmanDocument) and len(text.encode()) <= MAX_CHARS:
+        return text
     tree = document.shortened()
     text = orjson.dumps(tree, option=orjson.OPT_INDENT_2).decode()
     if len(text) > MAX_CHARS:

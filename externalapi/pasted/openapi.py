@@ -6,6 +6,7 @@ Source: https://spec.openapis.org/oas/v3.0.3 and /v3.1.0.
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
+from urllib.parse import unquote
 
 from externalapi.parameters import JSON
 from externalapi.pasted.imported import Operation, PasteError, Understood
@@ -45,13 +46,23 @@ class OpenAPIDocument:
         return understand(described, picked, known)
 
     def shortened(self) -> Mapping[str, JSON]:
-        """Return the document without what describes answers."""
+        """Return the document without what describes answers alone."""
         paths = object_at(self.root.get("paths"), "#/paths")
         parts = object_at(self.root.get("components"), "#/components")
+        asked = {path: _without_answers(item) for path, item in paths.items()}
+        used = _used(asked, parts)
         return {
             **self.root,
-            "paths": {path: _without_answers(item) for path, item in paths.items()},
-            "components": {k: v for k, v in parts.items() if k not in _ANSWERS},
+            "paths": asked,
+            "components": {
+                kind: {
+                    name: one
+                    for name, one in named.items()
+                    if kind == "securitySchemes" or (kind, name) in used
+                }
+                for kind, named in parts.items()
+                if isinstance(named, dict) and kind not in _ANSWERS
+            },
         }
 
 
@@ -103,6 +114,27 @@ def _operation(
         title=" ".join((summary or own_id).split()),
         group=tags[0] if tags and isinstance(tags[0], str) else "",
     )
+
+
+def _used(tree: JSON, parts: Mapping[str, JSON]) -> set[tuple[str, str]]:
+    """Return the components, by kind and name, that a tree leads to."""
+    used: set[tuple[str, str]] = set()
+    rest: list[JSON] = [tree]
+    while rest:
+        one = rest.pop()
+        if isinstance(one, list):
+            rest += one
+        elif isinstance(one, dict):
+            rest += one.values()
+            way = str(one.get("$ref", "")).split("/")
+            if way[:2] != ["#", "components"] or len(way) < 4:
+                continue
+            kind, name = way[2], unquote(way[3]).replace("~1", "/").replace("~0", "~")
+            named = parts.get(kind)
+            if (kind, name) not in used and isinstance(named, dict):
+                used.add((kind, name))
+                rest.append(named.get(name))
+    return used
 
 
 def _without_answers(item: JSON) -> JSON:

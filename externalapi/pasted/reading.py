@@ -44,7 +44,7 @@ def read(
     if not is_document(text):
         return _command(text, picked)
     document = read_document(text)
-    kept = shown(document)
+    kept = shown(document, text)
     if operation not in {one.key for one in document.operations}:
         return Pasted(text=kept, document=document)
     chosen = Pasted(text=kept, document=document, operation=operation)
