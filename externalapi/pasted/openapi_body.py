@@ -72,7 +72,7 @@ def _media_type(content: Mapping[str, JSON]) -> tuple[str, BodyKind]:
 def _fields(reader: Reader, media: Schema, kind: BodyKind) -> list[Field]:
     schema = media.part(media.keys.get("schema"), "schema")
     example = _parsed(reader.example(media))
-    found = reader.fields(schema, (), example, is_required=True)
+    found = reader.fields(schema, (), example, root=())
     kept = list(islice(_sendable(reader, found, kind), MAX_FIELDS + 1))
     if kind is BodyKind.JSON:
         return [_any_body(one) for one in kept]
@@ -139,7 +139,7 @@ def _text_body(reader: Reader, media: Schema, content_type: str) -> Body:
         text = f"{example.rstrip()}\n"
         return Body(kind=BodyKind.TEXT, content_type=content_type, text=text)
     whole = reader.value(
-        media.part(media.keys.get("schema"), "schema"), (), ABSENT, is_required=True
+        media.part(media.keys.get("schema"), "schema"), (), ABSENT, root=()
     )
     parameter = replace(whole.parameter, type=ParameterType.TEXT, allowed=())
     value = Value(place=Place.BODY, field=replace(whole, parameter=parameter))

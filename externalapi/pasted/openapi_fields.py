@@ -80,6 +80,7 @@ def chosen(values: Sequence[Value], picked: Collection[str] | None) -> list[Valu
         if len(in_body) <= _FEW and not any(_is_sent(one, picked) for one in in_body):
             picked |= {one.name for one in in_body}
     kept = [one for one in values if not one.is_constant and _is_sent(one, picked)]
+    kept += [one for one in values if one not in kept and _goes_with(one, kept)]
     parents = {(one.place, one.field.path[:-1]) for one in kept}
     return [
         one
@@ -98,6 +99,14 @@ def _is_offered_first(value: Value) -> bool:
 
 def _is_sent(value: Value, picked: Collection[str]) -> bool:
     return value.field.is_required or value.name in picked
+
+
+def _goes_with(value: Value, kept: Sequence[Value]) -> bool:
+    """Whether something is sent of the object that cannot be without this value."""
+    root = value.field.root
+    return not value.is_constant and any(
+        one.place is value.place and one.field.path[: len(root)] == root for one in kept
+    )
 
 
 def _of(values: Sequence[Value], place: Place) -> Iterator[Value]:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from externalapi.layout import Path
 from externalapi.parameters import JSON, ParameterType, as_text
 from externalapi.pasted.imported import Imported, Operation, Place, Understood
 from externalapi.pasted.json_document import list_at, object_at, pointer, text_at
@@ -106,16 +107,17 @@ def _fields(one: Described, place: str, name: str, schema: Schema) -> Iterator[F
     inner = _schema_of(schema)
     example = one.reader.example(schema)
     needed = place == "path" or schema.keys.get("required") is True
+    root: Path = () if needed else (name,)
     if place == "query" and schema.keys.get("style") == "deepObject":
-        yield from one.reader.fields(inner, (name,), example, is_required=needed)
+        yield from one.reader.fields(inner, (name,), example, root=root)
         return
-    value = one.reader.value(inner, (name,), example, is_required=needed)
+    value = one.reader.value(inner, (name,), example, root=root)
     is_object = value.parameter.type is ParameterType.OBJECT
     if place == "query" and is_object and "content" not in schema.keys:
         # Each of its properties is a parameter of its own ("style: form, explode").
         yield from (
             found
-            for found in one.reader.fields(inner, (), example, is_required=needed)
+            for found in one.reader.fields(inner, (), example, root=root)
             if found.path
         )
         return

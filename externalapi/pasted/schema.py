@@ -40,15 +40,20 @@ _TYPES = {
 class Field:
     """One value of a request; `constant` where the document allows no other.
 
+    It is required in all that is below `root`: nothing there, and it always is.
     `parameter` has no name yet. `example` is the document's, or ABSENT.
     """
 
     path: Path
     parameter: Parameter
-    is_required: bool = False
+    root: Path = ()
     is_binary: bool = False
     example: JSON = ABSENT
     constant: JSON = ABSENT
+
+    @property
+    def is_required(self) -> bool:
+        return not self.root
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,9 +149,9 @@ class Reader:
     # Values
 
     def fields(
-        self, schema: Schema, path: Path, example: JSON, *, is_required: bool
+        self, schema: Schema, path: Path, example: JSON, *, root: Path
     ) -> Iterator[Field]:
-        """Yield the values below a schema, in its order."""
+        """Yield the values below a schema, in its order; for `root` see Field."""
         schema = self.whole(schema)
         if self.steps > MAX_STEPS:
             self.note("The request is too large to show whole: a part is left out.")
@@ -160,19 +165,17 @@ class Reader:
         example = own_example(schema.keys) if example is ABSENT else example
         match _kind(schema.keys, example):
             case "object" if len(path) < MAX_LEVELS:
-                yield from self._object(schema, path, example, is_required)
+                yield from self._object(schema, path, example, root)
             case "array" if len(path) < MAX_LEVELS:
-                yield from self._list(schema, path, example, is_required)
+                yield from self._list(schema, path, example, root)
             case _:
-                yield _field(schema.keys, path, example, is_required)
+                yield _field(schema.keys, path, example, root)
 
-    def value(
-        self, schema: Schema, path: Path, example: JSON, *, is_required: bool
-    ) -> Field:
+    def value(self, schema: Schema, path: Path, example: JSON, *, root: Path) -> Field:
         """Return a schema as one value, whatever is in it."""
         keys = self.whole(schema).keys
         example = own_example(keys) if example is ABSENT else example
-        return _field(keys, path, example, is_required)
+        return _field(keys, path, example, root)
 
     def example(self, one: Schema) -> JSON:
         """Return the example of a parameter or media type, or ABSENT."""
@@ -184,7 +187,7 @@ class Reader:
         return own_example(one.keys)
 
     def _object(
-        self, schema: Schema, path: Path, example: JSON, is_required: bool
+        self, schema: Schema, path: Path, example: JSON, root: Path
     ) -> Iterator[Field]:
         known = object_at(
             schema.keys.get("properties"), pointer(schema.where, "properties")
@@ -195,7 +198,7 @@ class Reader:
             schema.keys.get("required"), pointer(schema.where, "required")
         )
         if not properties:
-            yield _field(schema.keys, path, example, is_required)
+            yield _field(schema.keys, path, example, root)
         for key in (*known, *(key for key in properties if key not in known)):
             part = schema.part(properties[key], "properties", key)
             if self.followed(part).keys.get("readOnly") is True:
@@ -204,24 +207,25 @@ class Reader:
                 self.note(f"The field “{short(key)}” cannot be named: left out.")
                 continue
             value = values.get(key, ABSENT)
-            is_needed = is_required and key in required
-            yield from self.fields(part, (*path, key), value, is_required=is_needed)
+            inner = (*path, key)
+            own = root if key in required else inner
+            yield from self.fields(part, inner, value, root=own)
 
     def _list(
-        self, schema: Schema, path: Path, example: JSON, is_required: bool
+        self, schema: Schema, path: Path, example: JSON, root: Path
     ) -> Iterator[Field]:
         """A list of objects is shown by its first; any other is one value."""
         items = self.whole(schema.part(schema.keys.get("items"), "items"))
         first = example[0] if isinstance(example, list) and example else ABSENT
         if items.is_cut or _kind(items.keys, first) != "object":
-            yield _field(schema.keys, path, example, is_required)
+            yield _field(schema.keys, path, example, root)
             return
         has_parts = items.keys.get("properties") or isinstance(first, dict)
         if not has_parts:
-            yield _field(schema.keys, path, example, is_required)
+            yield _field(schema.keys, path, example, root)
             return
         self.note(f"{_quoted(path)} is a list: one item of it is written out.")
-        yield from self.fields(items, (*path, 0), first, is_required=is_required)
+        yield from self.fields(items, (*path, 0), first, root=root)
 
 
 def own_example(keys: Mapping[str, JSON]) -> JSON:
@@ -293,9 +297,7 @@ def _kind(keys: Mapping[str, JSON], example: JSON) -> str:
     return ""
 
 
-def _field(
-    keys: Mapping[str, JSON], path: Path, example: JSON, is_required: bool
-) -> Field:
+def _field(keys: Mapping[str, JSON], path: Path, example: JSON, root: Path) -> Field:
     allowed = keys.get("enum")
     listed = allowed if isinstance(allowed, list) else []
     # An empty text takes a value away, which is not what anybody fills in.
@@ -307,7 +309,7 @@ def _field(
         name="",
         type=_type(keys, example, choices),
         description=description_of(keys),
-        required=is_required,
+        required=not root or root != path,
         level=_level(path),
     )
     parameter = replace(parameter, allowed=_allowed(parameter, choices))
@@ -320,7 +322,7 @@ def _field(
     return Field(
         path=path,
         parameter=parameter,
-        is_required=is_required,
+        root=root,
         is_binary=keys.get("format") == "binary" or "contentMediaType" in keys,
         example=example,
         constant=constant,

@@ -50,6 +50,7 @@ def addresses(admin) -> Iterator[dict[str, str]]:
     restore = world.url("externalapi_externalapi_restore")
     found["restore"] = f"{restore}?version={second.number - 1}"
     found["key"] = world.url("externalapi_connection_key")
+    found["paste"] = reverse("admin:externalapi_externalapi_paste")
     found["import"] = reverse("admin:externalapi_externalapi_import")
     found["move"] = reverse(
         "admin:engagements_engagement_move", args=[second.external_api_id]

@@ -566,3 +566,18 @@ def test_two_backslashes_before_u0000_are_no_nul_character():
         {"openapi": "3.0.0", "paths": {"/x": {"get": {}}}, "a": "\\u0000"}
     )
     assert read(text).document.operations
+
+
+def test_what_an_optional_object_requires_goes_with_what_is_picked_of_it():
+    address = {"required": ["line1"], "properties": {"line1": {}, "city": {}}}
+    schema = {"required": ["email"], "properties": {"email": {}, "address": address}}
+    assert body(schema, []) == {"email": "{{Email}}"}
+    found = understood(with_body(schema), "POST /leads", ["City"])
+    assert parse_body(found.found.body) == {
+        "email": "{{Email}}",
+        "address": {"line1": "{{Line 1}}", "city": "{{City}}"},
+    }
+    required = {one.name: one.required for one in found.found.parameters}
+    assert required == {"Email": True, "Line 1": True, "City": False}
+    offered = {one.name: one.is_required for one in found.offered}
+    assert offered == {"Email": True, "Line 1": False, "City": False}
