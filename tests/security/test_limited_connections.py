@@ -306,6 +306,19 @@ def test_a_page_says_who_may_and_shows_no_details(client, world, page):
     assert "9z8y" not in text
 
 
+@pytest.mark.parametrize("who", ["member", "outsider"])
+@pytest.mark.parametrize("what", ["connection", "externalapi"])
+def test_the_list_deletes_no_other_s(client, world, what, who):
+    Engagement.objects.all().delete()
+    row: Model = world.spare if what == "connection" else world.api
+    client.force_login(world.user(who))
+    chosen = {"action": "delete_selected", "_selected_action": row.pk, "post": "yes"}
+    response = client.post(at(f"externalapi_{what}_changelist"), chosen)
+    assert response.status_code == (302 if who == "member" else 403)
+    is_there = type(row)._default_manager.filter(pk=row.pk).exists()
+    assert is_there is (who == "outsider")
+
+
 def test_what_is_sent_is_shown_without_the_address(client, world):
     """To those who build and follow engagements, and may not use the connection."""
     delivery = factories.make_delivery(run=factories.make_run(world.draft))
