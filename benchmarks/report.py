@@ -1,10 +1,12 @@
 """Figures: medians and spreads, as a table on the terminal and as a document."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from statistics import median
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from benchmarks.machine import Machine
 from benchmarks.meter import Cost
@@ -24,6 +26,17 @@ Who takes part, in turns, with the same payload (ten placeholders, about 230 byt
   Session, one `bulk_create`. It keeps none of the engine's promises.
 - **requests.Session**: bodies made beforehand, posted in a loop: the client's ceiling."""
 PARTS = ("workers", "postgres", "sink", "benchmark")
+STAGES = (
+    "expand",
+    "claim",
+    "read people",
+    "render and pack",
+    "pace",
+    "intend",
+    "send",
+    "record",
+)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +140,24 @@ def _percentiles(values: Sequence[float]) -> str:
     return f"p50 {p50:,.0f} ms, p99 {p99:,.0f} ms"
 
 
+@dataclass(slots=True, kw_only=True)
+class Stages:
+    """Seconds by stage, for so many people."""
+
+    people: int = 0
+    seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+
+    def time(self, stage: str, act: Callable[[], T]) -> T:
+        started = time.perf_counter()
+        result = act()
+        self.seconds[stage] += time.perf_counter() - started
+        return result
+
+    @property
+    def total(self) -> float:
+        return sum(self.seconds.values())
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ratio:
     """The engine against a peer, measured after one another, pair by pair."""
@@ -176,10 +207,13 @@ def tables(
     measurements: Sequence[Measurement],
     ratios: Sequence[Ratio],
     latencies: Sequence[Latencies],
+    stages: Sequence[Stages],
 ) -> list[Table]:
     made = [_throughput(measurements), _costs(measurements)]
     if ratios:
         made.append(_ratios(ratios))
+    if stages:
+        made.append(_stages(stages))
     if latencies:
         made.append(_real_time(latencies))
     return made
@@ -259,13 +293,31 @@ def _costs(measurements: Sequence[Measurement]) -> Table:
     )
 
 
+def _stages(measured: Sequence[Stages]) -> Table:
+    return Table(
+        title="Where the time goes",
+        note="The worker's stages one after the other, in one process and with nothing"
+        " beside them (the worker overlaps them); sending is a handful of requests at once."
+        f" {measured[0].people:,} people, microseconds a person.",
+        head=["stage", "microseconds a person", "share"],
+        rows=[
+            [
+                stage,
+                spread([s.seconds[stage] / s.people * 1e6 for s in measured], 2),
+                f"{median(s.seconds[stage] / s.total for s in measured):.0%}",
+            ]
+            for stage in STAGES
+        ],
+    )
+
+
 def _ratios(ratios: Sequence[Ratio]) -> Table:
     return Table(
         title="How many times faster than tasks written by hand",
         note="The engine's people a second divided by the task's of the same round, with"
         " as many worker processes, the same payload and the same other side.",
         head=["against", "times", "rounds"],
-        rows=[[r.peer, spread(r.values, 1), str(len(r.values))] for r in ratios],
+        rows=[[r.peer, spread(r.values, 2), str(len(r.values))] for r in ratios],
     )
 
 

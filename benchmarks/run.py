@@ -46,8 +46,8 @@ def main() -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("--sizes", type=_numbers, default=(10_000, 100_000))
-    parser.add_argument("--workers", type=_numbers, default=(1, 2))
+    parser.add_argument("--sizes", type=_numbers, default=(10_000, 100_000, 1_000_000))
+    parser.add_argument("--workers", type=_numbers, default=(1, 2, 4))
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--write", action="store_true")
@@ -104,7 +104,9 @@ def _measure(arguments: argparse.Namespace) -> None:
     with bench.start(free_port(18_700)) as ground:
         suite = Suite.prepare(ground, _options(arguments), _Keeper(found.to_dict()))
         suite.run()
-    made = report.tables(suite.measurements, suite.ratios(), suite.latencies)
+    made = report.tables(
+        suite.measurements, suite.ratios(), suite.latencies, suite.stages
+    )
     say("\n".join(table.text() for table in made))
     if arguments.write:
         DOCUMENT.write_text(report.document(_command(arguments), found, made))

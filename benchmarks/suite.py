@@ -10,9 +10,10 @@ from typing import Any
 import orjson
 from django.db.models import Max
 
-from benchmarks import careful, engine, naive, peers, people, raw, realtime
+from benchmarks import careful, engine, naive, peers, people, raw, realtime, stages
 from benchmarks.bench import Bench, database_now, start_worker
-from benchmarks.report import Latencies, Measurement, Ratio
+from benchmarks.report import Latencies, Measurement, Ratio, Stages
+from externalapi.braze.contract import BURST_SECONDS
 from externalapi.models import ExternalAPIVersion
 from lemnisk_braze.demo.processes import Child, Processes, free_port
 from segments.models import Profile, Segment
@@ -20,8 +21,11 @@ from segments.models import Profile, Segment
 RATES = (100, 200)
 NAIVE_PEOPLE = 2_000
 CAREFUL_PEOPLE = 20_000
+# Objects that Braze takes in a request.
+OBJECTS = 75
 # Braze's round trip in the measurement that keeps to Braze's limit.
 LATENCY_MS = 50
+RAW = "requests.Session, ready-made bodies"
 LIMITED = f"engine, Braze's limit, {LATENCY_MS} ms"
 
 
@@ -50,6 +54,7 @@ class Suite:
     keep: Callable[[dict[str, Any]], None]
     measurements: list[Measurement] = field(default_factory=list)
     latencies: list[Latencies] = field(default_factory=list)
+    stages: list[Stages] = field(default_factory=list)
 
     @classmethod
     def prepare(
@@ -83,13 +88,14 @@ class Suite:
             self._peer(careful.app.main, careful.publish, CAREFUL_PEOPLE)
             self._raw()
         self._limited()
+        self._stages()
         if self.options.seconds:
             self._real_time()
 
     def ratios(self) -> list[Ratio]:
         """The engine at the largest size, against each peer, round by round."""
         ours = self._rates("engine", max(self.options.sizes))
-        return [
+        compared = [
             Ratio(
                 peer=title,
                 values=[a / b for a, b in zip(ours, self._rates(name), strict=True)],
@@ -97,19 +103,27 @@ class Suite:
             for name, title in (
                 ("naive", "one task a person"),
                 ("careful", "one task for 75 people"),
+                (RAW, "one loop of ready-made bodies, which is only the client"),
             )
+        ]
+        limit = engine.BRAZE_BURST / BURST_SECONDS * OBJECTS
+        limited = [rate / limit for rate in self._rates(LIMITED)]
+        return [
+            *compared,
+            Ratio(peer="Braze's own limit, with it kept", values=limited),
         ]
 
     @property
-    def _most_workers(self) -> int:
-        return max(self.options.workers)
+    def _compared(self) -> int:
+        """With how many processes the engine stands beside the others."""
+        return 2 if 2 in self.options.workers else max(self.options.workers)
 
     def _rates(self, name: str, size: int | None = None) -> list[float]:
         return [
             m.rate
             for m in self.measurements
             if m.name == name
-            and m.workers == self._most_workers
+            and m.workers in (self._compared, 1 if name == RAW else self._compared)
             and size in (None, m.people)
         ]
 
@@ -127,7 +141,7 @@ class Suite:
     def _limited(self) -> None:
         """With Braze's rate plan and a real round trip; the sink counts and judges."""
         size = max(self.options.sizes)
-        with engine.started(self.bench, self.version, self._most_workers) as running:
+        with engine.started(self.bench, self.version, self._compared) as running:
             running.warm_up(self.segments[engine.WARM_UP])
             engine.set_plan(self.version, engine.BRAZE_BURST)
             try:
@@ -137,6 +151,15 @@ class Suite:
             finally:
                 engine.set_plan(self.version, engine.NO_LIMIT)
         say(f"    refused for their number: {measured.refused}")
+
+    def _stages(self) -> None:
+        """In this process, with nobody else at work."""
+        segment = self.segments[sorted(self.options.sizes)[-2:][0]]
+        address = self.bench.environment["ALLOWED_LOCAL_ADDRESSES"]
+        self.bench.sink.reset()
+        for _ in range(self.options.rounds):
+            self.stages.append(stages.measure(segment, self.version, address))
+        self.keep({"name": "stages", "seconds": [dict(s.seconds) for s in self.stages]})
 
     def _peer(self, name: str, publish: Callable[[list[int]], None], size: int) -> None:
         ids = list(Profile.objects.order_by("pk").values_list("pk", flat=True)[:size])
@@ -156,7 +179,7 @@ class Suite:
             Measurement.of(
                 name=name,
                 people=size,
-                workers=self._most_workers,
+                workers=self._compared,
                 seconds=(ended - started).total_seconds(),
                 cost=meter.cost,
                 counts=counts,
@@ -167,7 +190,7 @@ class Suite:
     def _peer_worker(self, name: str) -> Iterator[tuple[Processes, Child]]:
         with self.bench.processes() as processes:
             app = f"benchmarks.{name}"
-            yield processes, start_worker(processes, app, self._most_workers)
+            yield processes, start_worker(processes, app, self._compared)
 
     def _raw(self) -> None:
         self.bench.sink.reset()
@@ -175,7 +198,7 @@ class Suite:
         counts = self.bench.sink.counts()
         self._note(
             Measurement.of(
-                name="requests.Session, ready-made bodies",
+                name=RAW,
                 people=size,
                 workers=1,
                 seconds=seconds,
@@ -186,7 +209,7 @@ class Suite:
     def _real_time(self) -> None:
         story = realtime.Story.begin(self.version.connection)
         bulk = self.segments[max(self.options.sizes)]
-        with engine.started(self.bench, self.version, self._most_workers) as running:
+        with engine.started(self.bench, self.version, self._compared) as running:
             address = realtime.start_web(running, free_port(18_800))
             running.warm_up(self.segments[engine.WARM_UP])
             story.activate()

@@ -1,0 +1,60 @@
+"""Where a person's time goes: the worker's stages one after the other, in this process.
+
+The worker overlaps them; here each runs alone, so that it can be timed. Reading is
+measured by itself, and what is left of writing letters is rendering and packing.
+"""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from django.conf import settings
+
+from benchmarks import engine
+from benchmarks.report import Stages
+from engagements import audience, claims, outcomes, pacing, runs
+from engagements.claims import Claim
+from engagements.delivery import HANDFUL
+from engagements.intent import intend
+from engagements.letters import Letter, write
+from engagements.models import Run
+from engagements.senders import send
+from externalapi.models import ExternalAPIVersion
+from lemnisk_braze.demo.processes import DemoError
+from segments.models import Segment
+
+
+def measure(segment: Segment, version: ExternalAPIVersion, address: str) -> Stages:
+    """Send the segment's people stage by stage; raise DemoError unless all arrived."""
+    settings.ALLOWED_LOCAL_ADDRESSES = [address]
+    engine.forget_engagements()
+    run = engine.activate(segment, version)
+    stages = Stages(people=segment.size)
+    while stages.time("expand", lambda: audience.expand(audience.expandable_runs())):
+        pass
+    with ThreadPoolExecutor(HANDFUL) as senders:
+        while taken := stages.time("claim", lambda: claims.claim(HANDFUL)):
+            _handful(stages, taken, senders)
+    runs.finish()
+    run.refresh_from_db()
+    if run.state != Run.State.COMPLETED:
+        raise DemoError("Not everybody was sent.")
+    return stages
+
+
+def _handful(
+    stages: Stages, taken: Sequence[Claim], senders: ThreadPoolExecutor
+) -> None:
+    ids = [held.batch_id for held in taken]
+    before = stages.seconds["read people"]
+    stages.time("read people", lambda: audience.people(ids))
+    letters = stages.time("render and pack", lambda: list(write(taken)))
+    # Writing read them once more.
+    stages.seconds["render and pack"] -= stages.seconds["read people"] - before
+    stages.time("pace", lambda: _pace(letters))
+    going = stages.time("intend", lambda: intend(letters))
+    results = stages.time("send", lambda: list(senders.map(send, going)))
+    stages.time("record", lambda: outcomes.record(results))
+
+
+def _pace(letters: Sequence[Letter]) -> None:
+    pacing.take(letters[0].connection_id, 0, len(letters))
