@@ -9,7 +9,7 @@ import os
 import time
 from collections.abc import Mapping
 from functools import cache, lru_cache
-from http.client import HTTPConnection, HTTPException, HTTPResponse
+from http.client import HTTPConnection, HTTPException, HTTPResponse, IncompleteRead
 from typing import Any
 
 from django.conf import settings
@@ -75,12 +75,14 @@ class Lines:
                     line.close()
                 pool._put_conn(line)
         text, fits = decoded(body, response.getheader("Content-Encoding") or "")
+        timing = exchange.timing()
         return Answer(
             status=response.status,
             headers={name.lower(): value for name, value in response.getheaders()},
             body=text[:MAX_BODY],
             truncated=not (is_whole and fits),
-            duration_ms=round((time.monotonic() - started) * 1000),
+            duration_ms=round(timing.total),
+            timing=timing,
             rules=request.rules,
         )
 
@@ -158,6 +160,10 @@ def _body(response: HTTPResponse) -> tuple[bytes, bool]:
     """At most 64 KB of the body, and whether that is all of it."""
     try:
         body = response.read(MAX_BODY + 1)
+        is_whole = response.isclosed() or not response.read(1)
+    except IncompleteRead as e:
+        return e.partial, False
     except (HTTPException, OSError):
         return b"", False
-    return body, response.isclosed() or not response.read(1)
+    # Where it ends before it should, http.client says so only by what it still expects.
+    return body, is_whole and not response.length

@@ -19,6 +19,7 @@ from externalapi.client import (
     NotSentError,
     Request,
 )
+from externalapi.lines import Lines
 from tests.externalapi.raw_server import RawServer, always, response
 
 URL = "https://api.partner.com/users/track"
@@ -26,6 +27,12 @@ URL = "https://api.partner.com/users/track"
 
 def request(url=URL, **headers):
     return Request(method="POST", url=url, headers=headers, body=b"{}")
+
+
+@pytest.fixture(params=[GuardedClient, Lines], ids=lambda way: way.__name__)
+def way(request):
+    """Both ways out: what the Test API page uses, and the engine."""
+    return request.param
 
 
 @pytest.fixture
@@ -52,23 +59,23 @@ def dialled(monkeypatch):
     ],
     ids=" ".join,
 )
-def test_one_address_inside_refuses_the_host(addresses, dialled):
-    client = GuardedClient(resolver=lambda host, port: addresses)
+def test_one_address_inside_refuses_the_host(way, addresses, dialled):
+    client = way(resolver=lambda host, port: addresses)
     with pytest.raises(BlockedAddressError) as error:
         client.send(request(), "k")
     assert dialled == []
     # Neither words nor phases tell more of the inside than of a name that is unknown.
     with pytest.raises(NotSentError) as unknown:
-        GuardedClient(resolver=lambda host, port: []).send(request(), "k")
+        way(resolver=lambda host, port: []).send(request(), "k")
     assert str(error.value) == str(unknown.value)
     assert "cannot be reached from here" in str(error.value)
     phases = (error.value.timing.dns, error.value.timing.connect)
     assert phases == (unknown.value.timing.dns, unknown.value.timing.connect)
 
 
-def test_what_was_checked_is_dialled_and_looked_up_once(dialled):
+def test_what_was_checked_is_dialled_and_looked_up_once(way, dialled):
     answers = iter([["8.8.8.8"], ["127.0.0.1"]])
-    client = GuardedClient(resolver=lambda host, port: next(answers))
+    client = way(resolver=lambda host, port: next(answers))
     with pytest.raises(NotSentError) as error:
         client.send(request(), "k")
     assert dialled == [("8.8.8.8", 443)]
@@ -78,22 +85,22 @@ def test_what_was_checked_is_dialled_and_looked_up_once(dialled):
     assert len(dialled) == 1
 
 
-def test_all_addresses_are_tried(dialled):
-    client = GuardedClient(resolver=lambda host, port: ["8.8.8.8", "1.1.1.1"])
+def test_all_addresses_are_tried(way, dialled):
+    client = way(resolver=lambda host, port: ["8.8.8.8", "1.1.1.1"])
     with pytest.raises(NotSentError):
         client.send(request(), "k")
     assert dialled == [("8.8.8.8", 443), ("1.1.1.1", 443)]
 
 
-def test_a_host_without_addresses_is_not_dialled(dialled):
-    client = GuardedClient(resolver=lambda host, port: [])
+def test_a_host_without_addresses_is_not_dialled(way, dialled):
+    client = way(resolver=lambda host, port: [])
     with pytest.raises(NotSentError):
         client.send(request(), "k")
     assert dialled == []
 
 
-def test_an_address_in_the_url_needs_no_resolver_to_be_refused(dialled):
-    client = GuardedClient(resolver=lambda host, port: ["8.8.8.8"])
+def test_an_address_in_the_url_needs_no_resolver_to_be_refused(way, dialled):
+    client = way(resolver=lambda host, port: ["8.8.8.8"])
     with pytest.raises(BlockedAddressError):
         client.send(request("https://169.254.169.254/latest/meta-data"), "k")
     assert dialled == []
@@ -102,25 +109,25 @@ def test_an_address_in_the_url_needs_no_resolver_to_be_refused(dialled):
 @pytest.mark.parametrize(
     "headers", [{"Host": "evil"}, {"X": "a\r\nb"}, {"Transfer-Encoding": "chunked"}]
 )
-def test_bad_headers_are_refused_before_anything_is_dialled(headers, dialled):
-    client = GuardedClient(resolver=lambda host, port: ["8.8.8.8"])
+def test_bad_headers_are_refused_before_anything_is_dialled(way, headers, dialled):
+    client = way(resolver=lambda host, port: ["8.8.8.8"])
     with pytest.raises(BlockedAddressError):
         client.send(request(**headers), "k")
     assert dialled == []
 
 
-def test_a_key_cannot_break_out_of_its_header(dialled):
-    client = GuardedClient(resolver=lambda host, port: ["8.8.8.8"])
+def test_a_key_cannot_break_out_of_its_header(way, dialled):
+    client = way(resolver=lambda host, port: ["8.8.8.8"])
     with pytest.raises(BlockedAddressError):
         client.send(request(), "key\r\nX-Evil: 1")
     assert dialled == []
 
 
-def test_the_bypass_is_off_by_default(settings):
+def test_the_bypass_is_off_by_default(way, settings):
     assert settings.ALLOWED_LOCAL_ADDRESSES == []
     with RawServer(always(response())) as server:
         with pytest.raises(BlockedAddressError):
-            GuardedClient().send(request(f"http://{server.address}/"), "k")
+            way().send(request(f"http://{server.address}/"), "k")
         assert server.connections == 0
 
 
@@ -181,7 +188,7 @@ def certificate(tmp_path, name=NAME, days=1, san=None):
 
 
 @pytest.fixture
-def over_tls(settings):
+def over_tls(way, settings):
     """Send to NAME, which resolves to the server: its host:port is allowed."""
     servers = []
 
@@ -189,7 +196,7 @@ def over_tls(settings):
         server = RawServer(always(response()), tls=context).__enter__()
         servers.append(server)
         settings.ALLOWED_LOCAL_ADDRESSES = [f"{NAME}:{server.port}"]
-        client = GuardedClient(resolver=lambda h, p: ["127.0.0.1"], ca_file=ca_file)
+        client = way(resolver=lambda h, p: ["127.0.0.1"], ca_file=ca_file)
         return client.send(request(f"https://{NAME}:{server.port}/x"), "k"), server
 
     yield send
@@ -235,14 +242,14 @@ def test_a_certificate_of_nobody_known_is_refused(over_tls, tmp_path):
         over_tls(context, None)
 
 
-def test_there_is_no_way_back_to_plain_http(settings):
+def test_there_is_no_way_back_to_plain_http(way, settings):
     def plain(connection, server):
         server.requests.append(connection.recv(65_536))
         connection.sendall(response())
 
     with RawServer(plain) as server:
         settings.ALLOWED_LOCAL_ADDRESSES = [f"{NAME}:{server.port}"]
-        client = GuardedClient(resolver=lambda h, p: ["127.0.0.1"])
+        client = way(resolver=lambda h, p: ["127.0.0.1"])
         with pytest.raises(NotSentError, match="secure connection"):
             client.send(request(f"https://{NAME}:{server.port}/x"), "the-key")
         assert all(b"the-key" not in sent for sent in server.requests)
