@@ -34,7 +34,8 @@ from segments import inbox
 # Batches that are claimed, made into letters and recorded together. A small number
 # keeps whoever just entered a segment from waiting behind a long piece of work.
 HANDFUL = 24
-BUDGET = timedelta(seconds=45)
+# With a request's whole deadline after it, it ends before a tick is called late.
+BUDGET = timedelta(seconds=25)
 # In seconds: how often a drain looks which runs are over.
 FINISH_EVERY = 1.0
 # A drain waits this long for a batch that is nearly due; the tick finds the others.

@@ -95,6 +95,9 @@ LABELS: dict[str, str] = {
     **{str(state): str(state.label) for state in Delivery.State},
 }
 
+# Deliveries that no other run has taken along (Delivery.retry).
+LAST_TRY: Mapping[str, object] = {"retry__isnull": True}
+
 # In reading order: what arrived, what did not and why, what is still open.
 ORDER = (
     Delivery.State.SENT,
@@ -158,21 +161,37 @@ class Progress:
 
 
 def engagement_report(engagement: Engagement) -> Report:
-    """The report of an engagement across all of its runs."""
+    """The report of an engagement across all of its runs.
+
+    Who failed and was tried again counts where that led, and not twice.
+    """
     scope = {"run__engagement__id__exact": engagement.pk}
-    return _report({"run__engagement": engagement}, scope)
+    has_retries = engagement.runs.filter(retry_of__isnull=False).exists()
+    return _report(
+        {"run__engagement": engagement}, scope, LAST_TRY if has_retries else {}
+    )
 
 
 def run_report(run: Run) -> Report:
-    return _report({"run": run}, {"run__id__exact": run.pk})
+    return _report({"run": run}, {"run__id__exact": run.pk}, {})
 
 
-def _report(whose: Mapping[str, object], scope: Mapping[str, object]) -> Report:
-    """`whose` filters batches and deliveries, `scope` is the same for a list's URL."""
-    counts = _by_state(whose)
+def _report(
+    whose: Mapping[str, object],
+    scope: Mapping[str, object],
+    unsent: Mapping[str, object],
+) -> Report:
+    """`whose` filters batches and deliveries, `scope` is the same for a list's URL.
+
+    `unsent` filters deliveries that were not sent further, in both.
+    """
+    counts = _by_state(whose, unsent)
     total = sum(counts.values())
     skipped = Delivery.State.SKIPPED
-    parts = _skip_rows(whose, scope, total) if counts.get(skipped) else ()
+    failed = {**whose, **unsent}
+    parts = (
+        _skip_rows(failed, {**scope, **unsent}, total) if counts.get(skipped) else ()
+    )
     rows = [
         Row(
             key=str(state),
@@ -180,7 +199,10 @@ def _report(whose: Mapping[str, object], scope: Mapping[str, object]) -> Report:
             count=counts[state],
             share=_share(counts[state], total),
             tone=TONES[state],
-            url=people_url(scope, state=state),
+            url=people_url(
+                {**scope, **unsent} if state in Delivery.NOT_SENT else scope,
+                state=state,
+            ),
             parts=parts if state == skipped else (),
         )
         for state in ORDER
@@ -189,9 +211,11 @@ def _report(whose: Mapping[str, object], scope: Mapping[str, object]) -> Report:
     return Report(total=total, rows=tuple(rows), url=people_url(scope))
 
 
-def _by_state(whose: Mapping[str, object]) -> dict[str, int]:
+def _by_state(
+    whose: Mapping[str, object], unsent: Mapping[str, object]
+) -> dict[str, int]:
     batches = Batch.objects.filter(**whose)
-    others = Delivery.objects.filter(**whose, state__in=Delivery.NOT_SENT)
+    others = Delivery.objects.filter(**whose, **unsent, state__in=Delivery.NOT_SENT)
     return {
         Delivery.State.SENT: batches.aggregate(n=Coalesce(Sum("sent_count"), 0))["n"],
         WAITING: batches.open().people(),

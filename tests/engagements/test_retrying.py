@@ -8,7 +8,7 @@ from django.core.management import call_command
 from django.urls import reverse
 from django.utils import timezone
 
-from engagements import delivery, lifecycle, retrying, runs
+from engagements import delivery, lifecycle, reports, retrying, runs
 from engagements.models import Batch, Delivery, Engagement, Run
 from tests import factories
 
@@ -108,6 +108,27 @@ def test_each_entry_of_a_person_is_tried_again_with_its_event():
     assert batch.profile_ids == [person.pk, person.pk]
     assert batch.transition_ids == [7, 9]
     assert batch.event_ids == [event.pk, None]
+
+
+def test_the_report_counts_who_is_tried_again_once(admin_client):
+    source = failed(people=3)
+    failed(state="rejected", people=2, run=source)
+    failed(people=1, run=source)
+    retry(pk__in=source.deliveries.filter(state="dead").order_by("pk")[:3])
+
+    report = reports.engagement_report(source.engagement)
+
+    assert report.total == 6
+    counts = {row.key: row.count for row in report.rows}
+    assert counts == {"pending": 3, "rejected": 2, "dead": 1}
+    for row in report.rows[1:]:
+        page = admin_client.get(row.url)
+        assert page.context["cl"].queryset.count() == row.count
+    # The run itself tells what became of its people there.
+    assert {r.key: r.count for r in reports.run_report(source).rows} == {
+        "rejected": 2,
+        "dead": 4,
+    }
 
 
 def test_batches_are_as_large_as_the_external_api_says():
