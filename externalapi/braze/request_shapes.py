@@ -246,7 +246,12 @@ _EMAIL_STATUS = Shape(
         "email": Key(
             kind="an e-mail address, or a list of them",
             fits=lambda value: text().fits(value) or isinstance(value, list | Unknown),
-            item=person(),
+            # What is null in the list is passed over.
+            item=Key(
+                kind="an e-mail address",
+                fits=lambda value: value is None or text().fits(value),
+                is_person=True,
+            ),
             most=MOST,
             is_required=True,
             is_person=True,

@@ -144,7 +144,7 @@ def _value(name: str, key: Key, value: Value, path: Path, page: str) -> Findings
         yield from lint_shape(key.shape, value, path, page)
     elif isinstance(value, str):
         yield from _text(name, key, value, path, page)
-    if key.is_person and not isinstance(value, Unknown | list | dict):
+    if key.is_person and not isinstance(value, Unknown | list | dict | None):
         yield constant(name, path, page)
 
 

@@ -106,6 +106,9 @@ def test_a_change_elsewhere_in_the_form_is_heard(page: Page, editor):
     expect(verdict(page)).to_have_text("Valid JSON, 0 parameters. 1 error.")
     page.get_by_label("Path").fill("/campaigns/trigger/send")
     page.get_by_label("Path").press("Tab")
+    expect(verdict(page)).to_have_text("Valid JSON, 0 parameters. 2 errors.")
+    page.get_by_label("Path").fill("/messages/schedule/create")
+    page.get_by_label("Path").press("Tab")
     expect(verdict(page)).to_have_text("Valid JSON, 0 parameters.")
 
 
