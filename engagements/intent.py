@@ -93,7 +93,7 @@ def _take_off(letters: Sequence[Letter], active: Sequence[int]) -> set[int]:
         [letter.run.version.connection.key_version for letter in letters],
         # unnest takes lists of lists apart: each goes as the text of one.
         [_array(letter.left_out) for letter in letters],
-        [letter.item_count for letter in letters],
+        [letter.packed.item_count for letter in letters],
         [_digest(letter) for letter in letters],
     ]
     with connection.cursor() as cursor:

@@ -3,7 +3,7 @@
 import uuid
 from collections import OrderedDict, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from django.utils import timezone
@@ -20,6 +20,7 @@ from externalapi.budget import Budget, read_budget
 from externalapi.definition import Rendered
 
 RESPONSE_HEAD = 2_048
+NOTHING = Packed(body=b"", item_count=0, owners={})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,8 +34,7 @@ class Letter:
     places: Sequence[int]
     skipped: Mapping[int, Skip]
     request: client.Request | None = None
-    owners: Mapping[tuple[str, int], int] = field(default_factory=dict)
-    item_count: int = 0
+    packed: Packed = NOTHING
     # Why these people cannot go into one request; then it is split, not sent.
     refusal: str = ""
 
@@ -56,9 +56,7 @@ class Letter:
         return sorted({*self.claim.left_out, *self.skipped})
 
     def filled(self, request: client.Request, packed: Packed) -> "Letter":
-        return replace(
-            self, request=request, owners=packed.owners, item_count=packed.item_count
-        )
+        return replace(self, request=request, packed=packed)
 
     def refused(self, reason: str) -> "Letter":
         return replace(self, refusal=reason)

@@ -200,7 +200,7 @@ def _rejections(result: Result) -> tuple[dict[int, str], bool]:
     messages: dict[int, list[str]] = defaultdict(list)
     is_complete = True
     for error in result.verdict.errors:
-        owner = letter.owners.get((error.array or "", _index(error.index)))
+        owner = letter.packed.owner(error.array or "", _index(error.index))
         if owner is None:
             is_complete = False
         else:

@@ -97,11 +97,19 @@ def plan_problems(plan: BatchPlan, tree: JSON) -> Iterator[tuple[str, str]]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Packed:
-    """One request's body; `owners` leads from (array, index) to a person's position."""
+    """One request's body; `owners` says of each array's items whose they are.
+
+    By the people's positions among the bodies.
+    """
 
     body: bytes
     item_count: int
-    owners: dict[tuple[str, int], int]
+    owners: Mapping[str, Sequence[int]]
+
+    def owner(self, array: str, index: int) -> int | None:
+        """The position of an item's person; None where there is no such item."""
+        items = self.owners.get(array, ())
+        return items[index] if 0 <= index < len(items) else None
 
 
 class TooBigError(ValueError):
@@ -153,38 +161,36 @@ def pack(plan: BatchPlan, bodies: Sequence[JSON]) -> Packed:
         raise TooBigError(
             f"{len(body)} bytes are more than {plan.max_bytes}", positions
         )
-    item_count = len(owners) if plan.arrays else 1
+    item_count = sum(map(len, owners.values())) if plan.arrays else 1
     return Packed(body=body, item_count=item_count, owners=owners)
 
 
 def _merge(
     plan: BatchPlan, bodies: Sequence[JSON]
-) -> tuple[JSON, dict[tuple[str, int], int]]:
+) -> tuple[JSON, dict[str, list[int]]]:
     first = bodies[0]
     if not isinstance(first, dict):
         return first, {}
     if not plan.arrays:
         return first, _owned_by_one(first)
     arrays: dict[str, list[JSON]] = {array: [] for array in plan.arrays}
-    owners: dict[tuple[str, int], int] = {}
+    owners: dict[str, list[int]] = {array: [] for array in plan.arrays}
     for position, body in enumerate(bodies):
         for array, merged in arrays.items():
             items = body.get(array) if isinstance(body, dict) else None
             if isinstance(items, list):
-                for index in range(len(merged), len(merged) + len(items)):
-                    owners[array, index] = position
+                owners[array] += [position] * len(items)
                 merged.extend(items)
     out = {key: item for key, item in first.items() if key not in arrays}
     return out | {array: items for array, items in arrays.items() if items}, owners
 
 
-def _owned_by_one(body: dict[str, JSON]) -> dict[tuple[str, int], int]:
+def _owned_by_one(body: dict[str, JSON]) -> dict[str, list[int]]:
     """An answer may name objects of a body that is one person's: all are theirs."""
     return {
-        (array, index): 0
+        array: [0] * len(items)
         for array, items in body.items()
         if isinstance(items, list)
-        for index in range(len(items))
     }
 
 

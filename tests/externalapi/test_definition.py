@@ -74,7 +74,7 @@ def test_people_become_one_request():
         {"external_id": "u1", "name": "x", "time": "2025-01-01T00:00:00Z"},
         {"external_id": "u2", "name": "x", "time": "2025-01-01T00:00:00Z"},
     ]
-    assert packed.owners[("events", 1)] == 1
+    assert packed.owner("events", 1) == 1
 
 
 def test_values_become_their_parameters_types():
