@@ -49,7 +49,7 @@ GLANCE = 0.02
 def drain(
     budget: timedelta = BUDGET, call_for_help: Callable[[], None] | None = None
 ) -> bool:
-    """Send what is due until nothing is, or `budget` is used; True if work remains.
+    """Take in and send until there is nothing, or `budget` is used; True if work remains.
 
     `call_for_help` is called once when there is more than one worker's handful: each
     worker that comes calls the next, until all are at it.
@@ -62,7 +62,7 @@ def drain(
         )
         work.go_on()
     runs.finish()
-    return has_due_work()
+    return has_due_work() or inbox.is_waiting()
 
 
 def has_due_work() -> bool:
@@ -78,6 +78,7 @@ class _Work:
     deadline: float
     call_for_help: Callable[[], None] | None
     trials: Trials = field(default_factory=Trials)
+    is_sending: bool = False
     finished_at: float = field(default_factory=time.monotonic)
 
     def go_on(self) -> None:
@@ -93,7 +94,9 @@ class _Work:
         """Take in, send and record what there is; False when that was all."""
         if workers.is_draining():
             return False
-        is_busy = self._take_in() | self._send_handful()
+        is_applied = self._take_in()
+        self.is_sending = self._send_handful()
+        is_busy = is_applied or self.is_sending
         self._record(0 if is_busy else GLANCE)
         self._finish_runs()
         return is_busy or bool(self.senders.in_flight) or self._linger()
@@ -102,8 +105,9 @@ class _Work:
         """People who wait: in the inbox, before a segment, in an audience."""
         # Here, and not only in a task of its own: whoever does something on a website
         # must not wait until a large run lets go of a worker.
+        size = inbox.SMALL_CHUNK if self.is_sending else inbox.CHUNK
         with doorbell.held():
-            is_applied = inbox.apply_some()
+            is_applied = inbox.apply_some(size)
         return bool(audience.expand(audience.expandable_runs())) or is_applied
 
     def _send_handful(self) -> bool:

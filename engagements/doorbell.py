@@ -7,11 +7,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from segments.signals import segments_changed
+from segments.tasks import apply_with
 from segments.wakeup import publish
 
 
 def connect() -> None:
-    """Ring whenever someone has entered or left a segment."""
+    """Ring whenever someone has entered or left a segment, or will have.
+
+    What the tracking API takes in is applied by whoever sends it on.
+    """
+    from engagements.tasks import drain
+
+    apply_with(drain)
     segments_changed.connect(_ring_on_change, dispatch_uid="engagements.doorbell")
 
 

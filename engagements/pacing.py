@@ -20,7 +20,7 @@ from engagements.survival import LATER_ON_DISK
 # The share of a burst plan that may go out at one moment; where that is very few, as
 # many as come together in this time, in seconds, so that nobody has to be there on the
 # instant to take them.
-BUCKET = 0.01
+BUCKET = 0.03
 BUCKET_SECONDS = 0.1
 BUCKET_FEW = 8
 # The share of a full bucket that is kept for people who just entered a segment.

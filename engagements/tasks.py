@@ -8,6 +8,7 @@ from celery.signals import worker_init, worker_process_init
 
 from engagements import delivery, doorbell, workers
 from engagements import tick as ticking
+from segments import wakeup
 
 
 @worker_init.connect
@@ -26,7 +27,8 @@ def _begin_process(**kwargs: object) -> None:
 
 @shared_task(ignore_result=True)
 def drain() -> None:
-    """Send what is due; if the time ran out before the work did, ring once more."""
+    """Take in and send what there is; if time ran out before work did, ring again."""
+    wakeup.begun(drain)
     remains = delivery.drain(call_for_help=doorbell.ring)
     # While every worker drains, beat's own ticks wait in line and expire there.
     if remains and not ticking.tick_if_late():

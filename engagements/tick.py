@@ -20,8 +20,7 @@ from engagements import (
 )
 from engagements.operations import samples
 from externalapi import key_rotation
-from segments import inbox, membership
-from segments.tasks import wake_inbox
+from segments import membership
 
 logger = logging.getLogger(__name__)
 
@@ -50,8 +49,6 @@ def tick() -> bool:
     finally:
         _unlock()
     notices.tell_owners()
-    if inbox.is_waiting():
-        wake_inbox()
     doorbell.ring()
     return True
 

@@ -79,12 +79,12 @@ def apply(seconds: float | None = None) -> Applied:
     return Applied(messages=done, errors=errors)
 
 
-def apply_some() -> bool:
-    """Apply one small piece of what is waiting; False where there was none to be had.
+def apply_some(size: int = SMALL_CHUNK) -> bool:
+    """Apply one piece of what is waiting; False where there was none to be had.
 
-    For a worker that has something else in hand as well.
+    A small one is for a worker that has something else in hand as well.
     """
-    return is_waiting() and _apply_next_chunk(SMALL_CHUNK) is not None
+    return is_waiting() and _apply_next_chunk(size) is not None
 
 
 def is_waiting() -> bool:

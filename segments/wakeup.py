@@ -5,6 +5,8 @@ What a wake-up is about stands in the database, where the periodic tick finds it
 
 import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from celery import Task
@@ -13,6 +15,9 @@ from redis.exceptions import RedisError
 
 logger = logging.getLogger(__name__)
 
+# In milliseconds: how long a wake-up in line stands for those that follow it. One that
+# is lost with the broker is missed for no longer.
+IN_LINE = 1_000
 # While the broker is away, one caller in this many seconds finds out, not everyone.
 QUIET_SECONDS = 5.0
 # Without Celery's own retry its transport's errors come as they are.
@@ -23,15 +28,43 @@ _quiet_until = 0.0
 def publish(task: "Task[Any, Any]", *args: int) -> bool:
     """Wake a worker for this task; False where the broker could not be told.
 
-    Call it after commit: a worker may be faster than we are.
+    Call it after commit: a worker may be faster than we are. Of many for the same thing
+    one stands in line, until a worker has begun with it: it will see what all of them
+    are about.
     """
     global _quiet_until
     if time.monotonic() < _quiet_until:
         return False
     try:
-        task.apply_async(args, retry=False)
+        if args or _is_first(task):
+            task.apply_async(args, retry=False)
     except BROKER_ERRORS as e:
         _quiet_until = time.monotonic() + QUIET_SECONDS
         logger.warning("The broker cannot be reached; the next tick does it: %s", e)
         return False
     return True
+
+
+def begun(task: "Task[Any, Any]") -> None:
+    """Whoever rings from now on needs a wake-up of their own: call it before looking."""
+    try:
+        with _client(task) as client:
+            client.delete(_name(task))
+    except BROKER_ERRORS as e:
+        logger.warning("The broker cannot be reached: %s", e)
+
+
+def _is_first(task: "Task[Any, Any]") -> bool:
+    with _client(task) as client:
+        return bool(client.set(_name(task), 1, nx=True, px=IN_LINE))
+
+
+def _name(task: "Task[Any, Any]") -> str:
+    return f"in-line:{task.name}"
+
+
+@contextmanager
+def _client(task: "Task[Any, Any]") -> Iterator[Any]:
+    """The broker's own client, over a connection of Celery's pool."""
+    with task.app.connection_or_acquire() as connection:
+        yield connection.default_channel.client
