@@ -2,8 +2,8 @@
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
+from typing import NamedTuple
 
 from django.conf import settings
 from django.db import connection
@@ -48,9 +48,11 @@ CLAIM_DUE = f"""
         WHERE (w.is_standing OR NOT %(only_standing)s) AND w.permits > 0
           AND w.opens_at <= clock_timestamp()
     ), suspect AS (
-        SELECT id, stamp FROM offered WHERE reap_count > 0 ORDER BY reap_count LIMIT 1
+        SELECT id, stamp, is_standing FROM offered
+        WHERE reap_count > 0 ORDER BY reap_count LIMIT 1
     ), others AS (
-        SELECT id, stamp FROM offered WHERE NOT EXISTS (SELECT FROM suspect)
+        SELECT id, stamp, is_standing FROM offered
+        WHERE NOT EXISTS (SELECT FROM suspect)
         ORDER BY n, NOT is_standing, random() LIMIT %(limit)s
     ), chosen AS (
         TABLE suspect UNION ALL TABLE others
@@ -59,7 +61,8 @@ CLAIM_DUE = f"""
     SET state = 'leased', lease_token = gen_random_uuid(),
         lease_until = clock_timestamp() + make_interval(secs => %(lease)s)
     FROM chosen WHERE b.id = chosen.id AND {LATER_ON_DISK}
-    RETURNING b.id, b.run_id, b.lease_token, b.left_out, chosen.stamp, b.reap_count > 0
+    RETURNING b.id, b.run_id, b.lease_token, b.left_out, chosen.stamp,
+        b.reap_count > 0, chosen.is_standing
 """
 NEXT_DUE = f"""
     SELECT min(greatest(b.next_attempt_at, w.opens_at)) - clock_timestamp()
@@ -75,8 +78,7 @@ PUT_BACK = """
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
+class Claim(NamedTuple):
     """A batch that this worker holds until its lease runs out.
 
     `left_out` are the places that no request takes along any more. While a run's
@@ -87,9 +89,10 @@ class Claim:
     batch_id: int
     run_id: int
     token: uuid.UUID
-    left_out: tuple[int, ...]
+    left_out: Sequence[int]
     stamp: str
     is_suspect: bool
+    is_standing: bool
 
 
 def claim(limit: int, *, only_standing: bool = False) -> list[Claim]:
@@ -99,17 +102,7 @@ def claim(limit: int, *, only_standing: bool = False) -> list[Claim]:
         cursor.execute(
             CLAIM_DUE, {"limit": limit, "lease": lease, "only_standing": only_standing}
         )
-        return [
-            Claim(
-                batch_id=batch_id,
-                run_id=run_id,
-                token=token,
-                left_out=tuple(left_out),
-                stamp=stamp,
-                is_suspect=is_suspect,
-            )
-            for batch_id, run_id, token, left_out, stamp, is_suspect in cursor
-        ]
+        return [Claim(*row) for row in cursor]
 
 
 def put_back(claims: Sequence[Claim], wait: timedelta) -> None:

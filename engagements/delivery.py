@@ -30,6 +30,7 @@ from engagements.senders import Senders
 from engagements.survival import insist
 from engagements.turns import Trials, in_turn
 from segments import inbox
+from segments.wakeup import Line
 
 # Batches that are claimed, made into letters and recorded together. A small number
 # keeps whoever just entered a segment from waiting behind a long piece of work.
@@ -47,18 +48,22 @@ GLANCE = 0.02
 
 
 def drain(
-    budget: timedelta = BUDGET, call_for_help: Callable[[], None] | None = None
+    budget: timedelta = BUDGET,
+    call_for_help: Callable[[], None] | None = None,
+    line: Line | None = None,
 ) -> bool:
     """Take in and send until there is nothing, or `budget` is used; True if work remains.
 
     `call_for_help` is called once when there is more than one worker's handful: each
-    worker that comes calls the next, until all are at it.
+    worker that comes calls the next, until all are at it. In `line` it stands for those
+    who ring meanwhile.
     """
     with Senders() as senders:
         work = _Work(
             senders=senders,
             deadline=time.monotonic() + budget.total_seconds(),
             call_for_help=call_for_help,
+            line=line,
         )
         work.go_on()
     runs.finish()
@@ -77,18 +82,31 @@ class _Work:
     senders: Senders
     deadline: float
     call_for_help: Callable[[], None] | None
+    line: Line | None
     trials: Trials = field(default_factory=Trials)
     is_sending: bool = False
     finished_at: float = field(default_factory=time.monotonic)
 
     def go_on(self) -> None:
         try:
-            # A claim that is lost with its session is taken back by the reaper.
-            while time.monotonic() < self.deadline and insist(self._round, _lease()):
+            while time.monotonic() < self.deadline and self._is_more():
                 pass
         finally:
+            if self.line:
+                self.line.leave()
             # Also where the database stays away: what is on the wire is answered.
             self._record_all()
+
+    def _is_more(self) -> bool:
+        if self.line is None:
+            return insist(self._round, _lease())
+        self.line.hold()
+        # A claim that is lost with its session is taken back by the reaper.
+        if insist(self._round, _lease()):
+            return True
+        # Whoever rings from now on wakes somebody; who rang before is found here.
+        self.line.leave()
+        return insist(self._round, _lease())
 
     def _round(self) -> bool:
         """Take in, send and record what there is; False when that was all."""
@@ -112,23 +130,28 @@ class _Work:
 
     def _send_handful(self) -> bool:
         taken = self._claim()
-        if not taken:
-            return False
-        if taken[0].is_suspect:
+        if taken and taken[0].is_suspect:
             # If it is this that kills, it must not take those on the wire along.
             self._record_all()
+        # People who just entered do not wait until the others' letters are written.
+        standing = [held for held in taken if held.is_standing]
+        others = [held for held in taken if not held.is_standing]
+        sent = sum(self._send(part) for part in (standing, others) if part)
+        # Not while a connection is probed: who came to help would find nothing and leave.
+        if len(taken) == HANDFUL and sent > pacing.FEW and self.call_for_help:
+            self.call_for_help()
+            self.call_for_help = None
+        return bool(taken)
+
+    def _send(self, taken: Sequence[Claim]) -> int:
+        """Put what may go on the wire; return how many requests that are."""
         paced = list(self._pace(list(write(taken))))
         sent = intend(paced) if paced else []
         self.senders.post(sent)
         self.trials.sent(sent)
         going = {letter.batch_id for letter in sent}
         breaker.note([letter for letter in paced if letter.batch_id not in going], [])
-        # Not while a connection is probed: who came to help would find nothing and leave.
-        is_more = len(taken) == HANDFUL and len(sent) > pacing.FEW
-        if is_more and self.call_for_help:
-            self.call_for_help()
-            self.call_for_help = None
-        return True
+        return len(sent)
 
     def _pace(self, letters: Sequence[Letter]) -> Iterator[Letter]:
         """Let through what the connections' budgets allow; put the rest back unused."""

@@ -44,6 +44,13 @@ def held() -> Iterator[None]:
         _is_held = False
 
 
+def call() -> None:
+    """Wake another worker, though one is at work and stands in line for all."""
+    from engagements.tasks import drain
+
+    publish(drain, is_needed=True)
+
+
 def ring() -> None:
     """Wake a worker. Call it after commit: a worker may be faster than we are."""
     from engagements.tasks import drain

@@ -28,8 +28,8 @@ def _begin_process(**kwargs: object) -> None:
 @shared_task(ignore_result=True)
 def drain() -> None:
     """Take in and send what there is; if time ran out before work did, ring again."""
-    wakeup.begun(drain)
-    remains = delivery.drain(call_for_help=doorbell.ring)
+    line = wakeup.Line(drain)
+    remains = delivery.drain(call_for_help=doorbell.call, line=line)
     # While every worker drains, beat's own ticks wait in line and expire there.
     if remains and not ticking.tick_if_late():
         doorbell.ring()
