@@ -15,11 +15,11 @@ from redis.exceptions import RedisError
 
 logger = logging.getLogger(__name__)
 
-# In milliseconds: how long a wake-up in line stands for those that follow it. One that
-# is lost with the broker is missed for no longer.
-IN_LINE = 1_000
+# In milliseconds: how long a wake-up in line stands for those that follow it. Where it is
+# lost, or its worker is killed, those that rang in that time wait for the tick.
+IN_LINE = 500
 # A place in line is renewed so often in that time.
-HOLDS = 4
+HOLDS = 5
 # While the broker is away, one caller in this many seconds finds out, not everyone.
 QUIET_SECONDS = 5.0
 # Without Celery's own retry its transport's errors come as they are.

@@ -15,6 +15,9 @@ from urllib.parse import quote
 from django.conf import settings
 from django.db import connection
 
+from engagements.tasks import drain
+from segments import wakeup
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -70,6 +73,8 @@ class CeleryProcess:
         except ProcessLookupError:
             pass
         self.process.wait()
+        # Its place in line ends with it: not every test has a beat that would notice.
+        wakeup.begun(drain)
         self._files.close()
 
 
