@@ -63,15 +63,20 @@ PEOPLE = """
 """
 # The data of somebody who was deleted meanwhile.
 GONE = Skip(code="erased", message="The person is not there any more.")
-# A standing run has something to do where somebody entered since it last looked.
+# A standing run has something to do where somebody entered since it last looked. Every
+# worker asks all the time, so it is asked in such a way that only the log's own index
+# gives the order: a look at all later entries, or at the whole log, would take as long
+# as the log is.
 EXPANDABLE = """
     SELECT r.id FROM engagements_run r
     JOIN engagements_engagement e ON e.id = r.engagement_id AND e.state = 'active'
     WHERE r.state IN ('expanding', 'sending') AND (NOT r.is_standing
-        AND r.state = 'expanding' OR r.is_standing AND EXISTS (
-            SELECT FROM segments_transition t WHERE t.segment_id = e.segment_id
-              AND t.kind = 'entry' AND t.id > r.expansion_cursor
-        ))
+        AND r.state = 'expanding' OR r.is_standing AND (
+            SELECT t.id FROM segments_transition t
+            WHERE t.segment_id = ANY(ARRAY[e.segment_id]) AND t.kind = 'entry'
+              AND t.id > r.expansion_cursor
+            ORDER BY t.segment_id, t.kind, t.id LIMIT 1
+        ) IS NOT NULL)
     ORDER BY NOT r.is_standing, r.id
 """
 
