@@ -41,7 +41,7 @@ BUDGET = timedelta(seconds=25)
 FINISH_EVERY = 1.0
 # A drain waits this long for a batch that is nearly due; the tick finds the others.
 LINGER = timedelta(seconds=3)
-# Until it looks again whether a version that few try is accepted.
+# Until it looks again whether a version that few try is answered.
 TRIAL = timedelta(seconds=0.05)
 # While it waits it looks this often at what else came.
 GLANCE = 0.02

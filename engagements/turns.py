@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from engagements.breaker import SIGNS, Sign
 from engagements.letters import Letter, Result
 from engagements.pacing import FEW, IDLE
 
@@ -21,12 +22,12 @@ def in_turn(letters: Sequence[Letter]) -> list[Letter]:
     return sorted(letters, key=lambda letter: ranks[letter.batch_id])
 
 
-# When this process last saw a version accepted, by its id (monotonic).
-_accepted: dict[int, float] = {}
+# When this process last saw a version answered, by its id (monotonic).
+_answered: dict[int, float] = {}
 
 
 class Trials:
-    """Letters on the wire of versions that this process has not seen accepted lately.
+    """Letters on the wire of versions that this process has not seen answered lately.
 
     A wrong address or a missing permission is its version's alone, so that what the
     connection's other versions do says nothing: it costs FEW requests, not a handful.
@@ -42,7 +43,7 @@ class Trials:
         counts = self._out.copy()
         for letter in letters:
             version = letter.run.version_id
-            may_go = _is_accepted(version) or counts[version] < FEW
+            may_go = _is_answered(version) or counts[version] < FEW
             counts[version] += 1
             (going if may_go else waiting).append(letter)
         return going, waiting
@@ -54,10 +55,11 @@ class Trials:
         for result in results:
             version = result.letter.run.version_id
             self._out[version] -= 1
-            if result.is_accepted_whole:
-                _accepted[version] = time.monotonic()
+            # As for the breaker: a refusal of people is an answer to the version.
+            if SIGNS[result.verdict.outcome] is Sign.SUCCESS:
+                _answered[version] = time.monotonic()
 
 
-def _is_accepted(version_id: int) -> bool:
-    since = time.monotonic() - _accepted.get(version_id, float("-inf"))
+def _is_answered(version_id: int) -> bool:
+    since = time.monotonic() - _answered.get(version_id, float("-inf"))
     return since < IDLE.total_seconds()

@@ -109,6 +109,19 @@ def test_no_more_are_on_the_wire_than_may_be_at_once(limited):
     invariants.check(engagement, sandbox, sandbox.key)
 
 
+def test_a_version_whose_people_are_rejected_is_no_version_on_trial(limited):
+    """Whoever reads and rejects is there: the others need not wait for each answer."""
+    sandbox, engagement = limited(40, "--delay-ms=200")
+    sandbox.faults([{"kind": "partial_errors", "indexes": None, "times": None}])
+    lifecycle.activate(engagement)
+
+    drain_together(10)
+
+    assert drains.states(engagement) == {"rejected": 40}
+    moments = [request["at"] for request in sandbox.requests()]
+    assert most_within(0.19, moments) > WORKERS * pacing.FEW
+
+
 def test_what_somebody_else_used_is_not_asked_for(limited):
     """Half of the hour is gone when we begin: Braze says so, and nobody is refused."""
     sandbox, engagement = limited(60, "--hourly=50")
