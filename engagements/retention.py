@@ -96,15 +96,7 @@ def clean(seconds: float = SECONDS) -> None:
 
 def clear_responses(before: datetime, deadline: float) -> int:
     """Forget what was answered to attempts from before a time; return how many."""
-    count = 0
-    while time.monotonic() < deadline:
-        with connection.cursor() as cursor:
-            cursor.execute(CLEAR_RESPONSES, [before, ATTEMPTS])
-            cleared = int(cursor.rowcount)
-        count += cleared
-        if cleared < ATTEMPTS:
-            break
-    return count
+    return externalapi.retention.in_chunks(CLEAR_RESPONSES, before, ATTEMPTS, deadline)
 
 
 def clean_deliveries(before: datetime, deadline: float) -> int:

@@ -28,12 +28,21 @@ def clean_tests(before: datetime, deadline: float) -> int:
 
     In chunks, until none is left or time.monotonic() is at `deadline`.
     """
+    return in_chunks(DELETE, before, CHUNK, deadline)
+
+
+def in_chunks(statement: str, before: datetime, size: int, deadline: float) -> int:
+    """Run a statement for `size` rows from before a time at once; return how many.
+
+    Until none is left or time.monotonic() is at `deadline`. Its parameters are the time
+    and the size.
+    """
     count = 0
     while time.monotonic() < deadline:
         with connection.cursor() as cursor:
-            cursor.execute(DELETE, [before, CHUNK])
-            deleted = int(cursor.rowcount)
-        count += deleted
-        if deleted < CHUNK:
+            cursor.execute(statement, [before, size])
+            done = int(cursor.rowcount)
+        count += done
+        if done < size:
             break
     return count
