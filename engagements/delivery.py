@@ -98,12 +98,12 @@ class _Work:
             self._record_all()
 
     def _is_more(self) -> bool:
-        if self.line is None:
-            return insist(self._round, _lease())
-        self.line.hold()
+        if self.line:
+            self.line.hold()
         # A claim that is lost with its session is taken back by the reaper.
-        if insist(self._round, _lease()):
-            return True
+        is_more = insist(self._round, _lease())
+        if is_more or not self.line:
+            return is_more
         # Whoever rings from now on wakes somebody; who rang before is found here.
         self.line.leave()
         return insist(self._round, _lease())

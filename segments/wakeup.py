@@ -20,6 +20,7 @@ logger = logging.getLogger(__name__)
 IN_LINE = 500
 # A place in line is renewed so often in that time.
 HOLDS = 5
+NEVER = float("-inf")
 # While the broker is away, one caller in this many seconds finds out, not everyone.
 QUIET_SECONDS = 5.0
 # Without Celery's own retry its transport's errors come as they are.
@@ -55,7 +56,7 @@ class Line:
 
     def __init__(self, task: "Task[Any, Any]") -> None:
         self._task = task
-        self._held_until = float("-inf")
+        self._held_until = NEVER
 
     def hold(self) -> None:
         """Go on standing in line; call it before each look."""
@@ -67,8 +68,9 @@ class Line:
 
     def leave(self) -> None:
         """Whoever rings from now on wakes somebody: look once more after it."""
-        self._held_until = float("-inf")
-        begun(self._task)
+        if self._held_until != NEVER:
+            self._held_until = NEVER
+            begun(self._task)
 
 
 def begun(task: "Task[Any, Any]") -> None:
