@@ -44,9 +44,8 @@ def measure(segment: Segment, version: ExternalAPIVersion, address: str) -> Stag
 def _handful(
     stages: Stages, taken: Sequence[Claim], senders: ThreadPoolExecutor
 ) -> None:
-    ids = [held.batch_id for held in taken]
     before = stages.seconds["read people"]
-    stages.time("read people", lambda: audience.people(ids))
+    stages.time("read people", lambda: audience.rows(taken))
     letters = stages.time("render and pack", lambda: list(write(taken)))
     # Writing read them once more.
     stages.seconds["render and pack"] -= stages.seconds["read people"] - before

@@ -1,18 +1,23 @@
 """From a segment's people to batches, by set operations; and who they are."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from types import MappingProxyType
+from typing import Any, NamedTuple, TypeAlias
 
 import orjson
 from django.db import connection, transaction
 from django.db.models import F
 
 from engagements import runs
+from engagements.claims import Claim
 from engagements.models import Run
 from engagements.rendering import Skip, people_per_request
 from engagements.survival import LATER_ON_DISK
 from segments.models import Event, Membership, Profile, Segment, Transition
+
+Data: TypeAlias = Mapping[str, Any]
+Row: TypeAlias = tuple[Any, ...]
 
 # People taken in by one transaction: 100 full batches.
 CHUNK = 7_500
@@ -49,20 +54,18 @@ INSERT_BATCHES = """
     )
     SELECT count(*), max(place) FROM audience WHERE {later_on_disk}
 """
-PEOPLE = """
-    SELECT b.id, (m.place - 1)::int, m.profile_id, coalesce(m.transition_id, 0),
-        p.id IS NOT NULL, p.external_id, p.email, p.phone,
-        p.attributes::text, e.name, e.time, e.properties::text, e.message_id
-    FROM engagements_batch b
-    CROSS JOIN LATERAL unnest(b.profile_ids, b.event_ids, b.transition_ids)
-        WITH ORDINALITY m (profile_id, event_id, transition_id, place)
-    LEFT JOIN segments_profile p ON p.id = m.profile_id
-    LEFT JOIN segments_event e ON e.id = m.event_id
-    WHERE b.id = ANY(%s)
-    ORDER BY b.id, m.place
+PROFILES = """
+    SELECT id, attributes::text, external_id, email, phone
+    FROM segments_profile WHERE id = ANY(%s::bigint[])
+"""
+EVENTS = """
+    SELECT id, properties::text, name, time, message_id
+    FROM segments_event WHERE id = ANY(%s::bigint[])
 """
 # The data of somebody who was deleted meanwhile.
 GONE = Skip(code="erased", message="The person is not there any more.")
+# Nobody's event: what brought the person in was none, or is not there any more.
+NO_EVENT: Data = MappingProxyType({})
 # A standing run has something to do where somebody entered since it last looked. Every
 # worker asks all the time, so it is asked in such a way that only the log's own index
 # gives the order: a look at all later entries, or at the whole log, would take as long
@@ -164,68 +167,107 @@ def _parameters(run: Run, size: int) -> dict[str, int | datetime]:
     }
 
 
-def people(batch_ids: Sequence[int]) -> dict[int, list["Person"]]:
-    """Whom each batch holds, in order of place."""
-    found: dict[int, list[Person]] = {id: [] for id in batch_ids}
-    with connection.cursor() as cursor:
-        cursor.execute(PEOPLE, [list(batch_ids)])
-        # All at once: asking the cursor for each person takes as long as reading them.
-        for batch_id, *row in cursor.fetchall():
-            found[batch_id].append(_person(*row))
-    return found
+class People(NamedTuple):
+    """Whom a batch's next request takes along, by place (from 0), and their data.
 
-
-class Person(NamedTuple):
-    """Somebody at a place (from 0) of a batch, with what personalization reads.
-
-    `problem`: why the stored data cannot be read.
+    `skipped`: those whose data cannot be read, or are not there any more.
     """
 
-    place: int
-    profile_id: int
-    transition_id: int
-    profile: dict[str, object]
-    event: dict[str, object]
-    problem: Skip | None = None
+    places: Sequence[int]
+    profiles: Sequence[Data]
+    events: Sequence[Data]
+    skipped: Mapping[int, Skip]
 
 
-def _person(
-    place: int,
-    profile_id: int,
-    transition_id: int,
-    exists: bool | None,
-    external_id: str | None,
-    email: str,
-    phone: str,
-    attributes: str,
-    event_name: str | None,
-    *event: Any,
-) -> Person:
-    if not exists:
-        return Person(place, profile_id, transition_id, {}, {}, GONE)
-    try:
-        profile = orjson.loads(attributes)
+class Rows(NamedTuple):
+    """What the database has of some batches' people and their events, by id."""
+
+    profiles: Mapping[int, Row]
+    events: Mapping[int, Row]
+
+
+def rows(claims: Sequence[Claim]) -> Rows:
+    """Read everybody whom the batches hold, unparsed."""
+    event_ids = {id for held in claims for id in held.event_ids if id}
+    return Rows(
+        profiles=_rows(PROFILES, {id for held in claims for id in held.profile_ids}),
+        events=_rows(EVENTS, event_ids) if event_ids else {},
+    )
+
+
+def people(held: Claim, rows: Rows) -> People:
+    """Whom a batch holds who is not left out.
+
+    Parsed batch by batch, a person's data are still in the processor's own memory when
+    they are rendered.
+    """
+    places: Sequence[int] = range(len(held.profile_ids))
+    profiles: Sequence[Row | None]
+    profiles = [rows.profiles.get(id) for id in held.profile_ids]
+    events: Sequence[Row | None] = [None] * len(places)
+    if rows.events and held.event_ids:
+        events = [rows.events.get(id or 0) for id in held.event_ids]
+    if held.left_out:
+        places = [place for place in places if place not in held.left_out]
+        profiles = [profiles[place] for place in places]
+        events = [events[place] for place in places]
+    there = [profile for profile in profiles if profile]
+    if len(there) == len(places):
+        try:
+            return People(places, _profiles(there), list(map(_event, events)), {})
+        except orjson.JSONDecodeError:
+            # One by one finds out whose.
+            pass
+    return _one_by_one(places, profiles, events)
+
+
+def _one_by_one(
+    places: Sequence[int], profiles: Sequence[Row | None], events: Sequence[Row | None]
+) -> People:
+    found: list[tuple[int, Data, Data]] = []
+    skipped: dict[int, Skip] = {}
+    for place, profile, event in zip(places, profiles, events, strict=True):
+        try:
+            if profile is None:
+                skipped[place] = GONE
+            else:
+                found.append((place, _profiles([profile])[0], _event(event)))
+        except orjson.JSONDecodeError as e:
+            # The database holds numbers and depths that nothing can send.
+            message = f"The data is unreadable: {e}"
+            skipped[place] = Skip(code="template_error", message=message)
+    left, people, did = zip(*found, strict=True) if found else ((), (), ())
+    return People(left, people, did, skipped)
+
+
+def _profiles(rows: Sequence[Row]) -> list[Data]:
+    # As one list, which is quicker than each by itself.
+    found = orjson.loads(f"[{','.join([row[1] for row in rows])}]")
+    for profile, (_, _, external_id, email, phone) in zip(found, rows, strict=True):
         profile["external_id"] = external_id
         profile["email"] = email or None
         profile["phone"] = phone or None
-        did = {} if event_name is None else _event(event_name, *event)
-        return Person(place, profile_id, transition_id, profile, did)
-    except orjson.JSONDecodeError as e:
-        # The database holds numbers and depths that nothing can send.
-        message = f"The data is unreadable: {e}"
-        problem = Skip(code="template_error", message=message)
-        return Person(place, profile_id, transition_id, {}, {}, problem)
+    return list(found)
 
 
-def _event(
-    name: str, time: datetime, properties: str, message_id: str
-) -> dict[str, object]:
+def _event(row: Row | None) -> Data:
+    if row is None:
+        return NO_EVENT
+    _, properties, name, time, message_id = row
     return {
         "name": name,
         "time": time,
         "properties": orjson.loads(properties),
         "message_id": message_id,
     }
+
+
+def _rows(statement: str, ids: Collection[int]) -> dict[int, Row]:
+    with connection.cursor() as cursor:
+        # A list of numbers reads in PostgreSQL as in Python, but for its brackets.
+        cursor.execute(statement, [f"{{{str(sorted(ids))[1:-1]}}}"])
+        # All at once: asking the cursor for each takes as long as reading them.
+        return {row[0]: row for row in cursor.fetchall()}
 
 
 def profile_values(profile: Profile) -> dict[str, object]:

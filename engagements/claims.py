@@ -61,8 +61,8 @@ CLAIM_DUE = f"""
     SET state = 'leased', lease_token = gen_random_uuid(),
         lease_until = clock_timestamp() + make_interval(secs => %(lease)s)
     FROM chosen WHERE b.id = chosen.id AND {LATER_ON_DISK}
-    RETURNING b.id, b.run_id, b.lease_token, b.left_out, chosen.stamp,
-        b.reap_count > 0, chosen.is_standing
+    RETURNING b.id, b.run_id, b.lease_token, b.profile_ids, b.event_ids,
+        b.transition_ids, b.left_out, chosen.stamp, b.reap_count > 0, chosen.is_standing
 """
 NEXT_DUE = f"""
     SELECT min(greatest(b.next_attempt_at, w.opens_at)) - clock_timestamp()
@@ -81,14 +81,17 @@ PUT_BACK = """
 class Claim(NamedTuple):
     """A batch that this worker holds until its lease runs out.
 
-    `left_out` are the places that no request takes along any more. While a run's
-    `stamp` is the same, so is what its letters say. A worker that held it before went
-    away without a word where it `is_suspect`; then it was claimed alone.
+    The lists are the batch's own. While a run's `stamp` is the same, so is what its
+    letters say. A worker that held it before went away without a word where it
+    `is_suspect`; then it was claimed alone.
     """
 
     batch_id: int
     run_id: int
     token: uuid.UUID
+    profile_ids: Sequence[int]
+    event_ids: Sequence[int | None]
+    transition_ids: Sequence[int]
     left_out: Sequence[int]
     stamp: str
     is_suspect: bool

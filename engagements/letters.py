@@ -9,15 +9,15 @@ from datetime import timedelta
 from django.utils import timezone
 
 from engagements import audience, delivery_ids
-from engagements.audience import Person
+from engagements.audience import People
 from engagements.claims import Claim, put_back
+from engagements.columns import Group
 from engagements.models import Engagement, Run
 from engagements.rendering import Recipe, Skip, compile_recipe
 from externalapi import answers, client, secrets
 from externalapi.answers import Outcome, Verdict
 from externalapi.batching import Packed
 from externalapi.budget import Budget, read_budget
-from externalapi.definition import Rendered
 
 RESPONSE_HEAD = 2_048
 NOTHING = Packed(body=b"", item_count=0, owners={})
@@ -80,7 +80,7 @@ SCRIPTS_KEPT = 100
 
 def write(claims: Sequence[Claim]) -> Iterator[Letter]:
     """Render each claimed batch; a run that cannot be compiled stops its engagement."""
-    people = audience.people([held.batch_id for held in claims])
+    rows = audience.rows(claims)
     by_run: dict[tuple[int, str], list[Claim]] = defaultdict(list)
     for held in claims:
         by_run[held.run_id, held.stamp].append(held)
@@ -90,7 +90,7 @@ def write(claims: Sequence[Claim]) -> Iterator[Letter]:
             put_back(its_claims, timedelta(0))
             continue
         for held in its_claims:
-            yield _letter(script, held, people[held.batch_id])
+            yield _letter(script, held, audience.people(held, rows))
 
 
 def _script(run_id: int, stamp: str) -> Script | None:
@@ -122,38 +122,27 @@ def _compiled(run_id: int) -> Script | None:
     return Script(run=run, recipe=recipe, key=key, names_of=names_of)
 
 
-def _letter(script: Script, held: Claim, people: Sequence[Person]) -> Letter:
-    run, recipe = script.run, script.recipe
-    rendered: list[Rendered] = []
-    places: list[int] = []
-    skipped: dict[int, Skip] = {}
-    context = _shared_context(run)
-    for person in people:
-        if person.place in held.left_out:
-            continue
-        # One mapping for all: rendering keeps none of it.
-        context["profile"] = person.profile
-        context["event"] = person.event
-        if script.names_of is not None:
-            context["engagement"] = _named(run.engagement, script.names_of, person)
-        parts = person.problem or recipe.render(context)
-        if isinstance(parts, Skip):
-            skipped[person.place] = parts
-        else:
-            rendered.append(parts)
-            places.append(person.place)
+def _letter(script: Script, held: Claim, people: People) -> Letter:
+    group = Group(
+        shared=_shared_context(script.run),
+        profiles=people.profiles,
+        events=people.events,
+        engagements=_named(script, held, people.places),
+    )
+    rendered, skipped = script.recipe.render(group)
+    places = people.places
     letter = Letter(
         attempt_id=uuid.uuid4(),
         claim=held,
-        run=run,
+        run=script.run,
         key=script.key,
-        places=places,
-        skipped=skipped,
+        places=[place for n, place in enumerate(places) if n not in skipped],
+        skipped={**people.skipped, **{places[n]: why for n, why in skipped.items()}},
     )
-    if not rendered:
+    if rendered is None:
         return letter
     try:
-        request, packed = recipe.definition.request(rendered)
+        request, packed = script.recipe.definition.request(rendered)
     except ValueError as e:
         # Too big together, or one of them cannot be written as JSON: halves tell which.
         return letter.refused(str(e))
@@ -161,12 +150,24 @@ def _letter(script: Script, held: Claim, people: Sequence[Person]) -> Letter:
 
 
 def _named(
-    engagement: Engagement, first_run_id: int, person: Person
-) -> dict[str, object]:
-    name = delivery_ids.delivery_id(
-        first_run_id, person.profile_id, person.transition_id
-    )
-    return {"name": engagement.name, "id": engagement.pk, "delivery_id": name}
+    script: Script, held: Claim, places: Sequence[int]
+) -> list[dict[str, object]]:
+    """What `engagement` means to each, where their deliveries' names are asked."""
+    first_run_id = script.names_of
+    if first_run_id is None:
+        return []
+    engagement = script.run.engagement
+    entries = held.transition_ids or [0] * len(held.profile_ids)
+    return [
+        {
+            "name": engagement.name,
+            "id": engagement.pk,
+            "delivery_id": delivery_ids.delivery_id(
+                first_run_id, held.profile_ids[place], entries[place]
+            ),
+        }
+        for place in places
+    ]
 
 
 def _shared_context(run: Run) -> dict[str, object]:

@@ -8,9 +8,10 @@ import orjson
 from django.utils import timezone
 
 from engagements import audience, delivery_ids
+from engagements.columns import Group
 from engagements.models import Delivery, Engagement
 from engagements.personalization import MISSING, compile_value
-from engagements.rendering import Recipe, Skip, compile_recipe
+from engagements.rendering import Recipe, compile_recipe
 from externalapi.connection_use import User, why_not
 from externalapi.definition import CompiledDefinition, compile_version
 from externalapi.models import Connection, ExternalAPIVersion
@@ -133,10 +134,10 @@ def _problems(
 def _request(
     version: ExternalAPIVersion, recipe: Recipe, context: Mapping[str, object]
 ) -> Preview:
-    rendered = recipe.render(context)
-    if isinstance(rendered, Skip):
-        return Preview(problems={GENERAL: sentence(rendered.message)})
-    request, _ = recipe.definition.request([rendered])
+    rendered, skipped = recipe.render(Group.of_one(context))
+    if rendered is None:
+        return Preview(problems={GENERAL: sentence(skipped[0].message)})
+    request, _ = recipe.definition.request(rendered)
     return Preview(
         method=request.method,
         url=request.url,

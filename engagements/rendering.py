@@ -1,16 +1,25 @@
-"""One person's payload: values first, then the External API's template."""
+"""People's payloads: values first, then the External API's template."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from engagements import shortcuts
+from engagements.columns import (
+    ERRORS,
+    NO_GAPS,
+    Column,
+    Context,
+    Gaps,
+    Group,
+    Source,
+    same_for_all,
+    through,
+)
 from engagements.personalization import (
     MISSING,
     PersonalizationError,
     Value,
     compile_value,
 )
-from engagements.shortcuts import Context, Source
 from externalapi.definition import (
     CompiledDefinition,
     InvalidParameterError,
@@ -21,6 +30,7 @@ from externalapi.definition import (
 )
 from externalapi.models import ExternalAPIVersion
 from externalapi.parameters import JSON, Level
+from externalapi.placeholders import Columns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,35 +49,100 @@ class Recipe:
     """An External API's version with an engagement's values, compiled once a run."""
 
     definition: CompiledDefinition
-    # Parameter name → what gives its value for one person.
-    sources: Mapping[str, Source]
+    # Parameter name → what gives its value for everybody.
+    columns: Mapping[str, Column]
     channel_identifier: str
 
-    def render(self, context: Context) -> Rendered | Skip:
-        """The request parts of one person, or why there are none.
+    def render(self, group: Group) -> tuple[Rendered | None, Mapping[int, Skip]]:
+        """The request parts of a group, and who has none and why, by position.
 
-        `context["profile"]` and `context["event"]` come from the database.
+        The bodies are those of the others, in order; None where there are no others.
+        The data of `profile` and `event` come from the database.
         """
-        if not context["profile"].get(self.channel_identifier):
-            return Skip(
-                code="no_identifier",
-                message=f"The person has no {self.channel_identifier}.",
-            )
+        columns, gaps = self._read(group)
+        skipped = self._skipped(group, gaps)
+        odd = {position for own in gaps.values() for position in own}
+        going = [n for n in range(len(group)) if n not in skipped]
+        where, bodies = self._at_once([n for n in going if n not in odd], columns)
+        for n in going:
+            if n not in bodies:
+                try:
+                    one = self.definition.fill(_of_one(n, columns, gaps))
+                except ERRORS as e:
+                    skipped[n] = _skip(e)
+                else:
+                    # Who shares a request has it go to the same place.
+                    where, bodies[n] = where or one, one.body
+        if where is None:
+            return None, skipped
+        return where._replace(bodies=[bodies[n] for n in going if n in bodies]), skipped
+
+    def _read(self, group: Group) -> tuple[Columns, Mapping[str, Gaps]]:
+        """Everybody's values and their gaps, without the columns that nobody has."""
+        columns: dict[str, Sequence[JSON]] = {}
+        gaps: dict[str, Gaps] = {}
+        for name, column in self.columns.items():
+            values, own = column(group)
+            if len(own) < len(group) or any(own.values()):
+                columns[name] = values
+                if own:
+                    gaps[name] = own
+        return columns, gaps
+
+    def _skipped(self, group: Group, gaps: Mapping[str, Gaps]) -> dict[int, Skip]:
+        nobody = Skip(
+            code="no_identifier",
+            message=f"The person has no {self.channel_identifier}.",
+        )
+        identifiers = [person.get(self.channel_identifier) for person in group.profiles]
+        skipped = {n: nobody for n, found in enumerate(identifiers) if not found}
+        for own in gaps.values():
+            for n, error in own.items():
+                if error is not None and n not in skipped:
+                    skipped[n] = _skip(error)
+        return skipped
+
+    def _at_once(
+        self, positions: Sequence[int], columns: Columns
+    ) -> tuple[Rendered | None, dict[int, JSON]]:
+        """Fill in people who have every value together, where that can be done."""
+        if len(positions) < 2 or not self.definition.is_json:
+            return None, {}
         try:
-            read = {}
-            for name, source in self.sources.items():
-                if (value := source(context)) is not None:
-                    read[name] = value
-            return self.definition.fill(read)
-        except PersonalizationError as e:
-            return Skip(code="template_error", message=str(e))
-        except MissingParameterError as e:
-            return Skip(code="missing_parameter", message=str(e))
-        except InvalidParameterError as e:
-            return Skip(code="template_error", message=str(e))
-        except (ValueError, TypeError, RecursionError) as e:
-            # One person's odd data must not stop the other 74.
-            return Skip(code="template_error", message=f"{type(e).__name__}: {e}")
+            own = _only(positions, columns)
+            rendered = self.definition.fill_all(own, len(positions))
+        except ERRORS:
+            # Each of them alone tells who it is.
+            return None, {}
+        return rendered, dict(zip(positions, rendered.bodies, strict=True))
+
+
+def _only(positions: Sequence[int], columns: Columns) -> Columns:
+    """The columns of these people alone."""
+    if any(len(positions) < len(column) for column in columns.values()):
+        return {name: [own[n] for n in positions] for name, own in columns.items()}
+    return columns
+
+
+def _of_one(
+    position: int, columns: Columns, gaps: Mapping[str, Gaps]
+) -> dict[str, JSON]:
+    """A person's values, by parameter name."""
+    return {
+        name: column[position]
+        for name, column in columns.items()
+        if position not in gaps.get(name, NO_GAPS)
+    }
+
+
+def _skip(error: Exception) -> Skip:
+    match error:
+        case MissingParameterError():
+            return Skip(code="missing_parameter", message=str(error))
+        case PersonalizationError() | InvalidParameterError():
+            return Skip(code="template_error", message=str(error))
+    # Odd data, or a payload that nothing can be made of.
+    return Skip(code="template_error", message=f"{type(error).__name__}: {error}")
 
 
 def compile_recipe(version: ExternalAPIVersion, values: Mapping[str, str]) -> Recipe:
@@ -76,8 +151,8 @@ def compile_recipe(version: ExternalAPIVersion, values: Mapping[str, str]) -> Re
     identifier = version.external_api.channel_identifier
     return Recipe(
         definition=definition,
-        sources={
-            reader.parameter.name: _source(reader, values, identifier)
+        columns={
+            reader.parameter.name: _column(reader, values, identifier)
             for reader in definition.readers
         },
         channel_identifier=identifier,
@@ -107,19 +182,22 @@ def _is_same_for_all(text: str) -> bool:
     return not is_personal and roots.isdisjoint({"profile", "event"})
 
 
-def _source(reader: Reader, values: Mapping[str, str], identifier: str) -> Source:
-    """What gives a parameter's value: the value itself, or None where there is none."""
+def _column(reader: Reader, values: Mapping[str, str], identifier: str) -> Column:
+    """What gives a parameter's value for everybody."""
     name, level = reader.parameter.name, reader.parameter.level
     if level == Level.FIXED or (level == Level.ENGAGEMENT and name not in values):
-        return lambda context: reader.read({})
+        return same_for_all(lambda context: reader.read({}))
     if level == Level.IDENTIFIER:
         slow = _identifier(reader, identifier)
-        return shortcuts.through(("profile", identifier), reader, slow)
+        return through(("profile", identifier), reader, slow)
     value = compile_value(values[name])
-    return shortcuts.through(
+    slow = _evaluated(reader, value)
+    if _is_same_for_all(values[name]):
+        return same_for_all(slow)
+    return through(
         value.path,
         reader,
-        _evaluated(reader, value),
+        slow,
         has_default=value.has_default,
         fallback=_fallback(reader, value),
     )

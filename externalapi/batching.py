@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from math import isfinite
 from types import MappingProxyType
 from typing import Any
@@ -167,22 +168,34 @@ def pack(plan: BatchPlan, bodies: Sequence[JSON]) -> Packed:
 
 def _merge(
     plan: BatchPlan, bodies: Sequence[JSON]
-) -> tuple[JSON, dict[str, list[int]]]:
+) -> tuple[JSON, Mapping[str, Sequence[int]]]:
     first = bodies[0]
     if not isinstance(first, dict):
         return first, {}
     if not plan.arrays:
         return first, _owned_by_one(first)
-    arrays: dict[str, list[JSON]] = {array: [] for array in plan.arrays}
-    owners: dict[str, list[int]] = {array: [] for array in plan.arrays}
-    for position, body in enumerate(bodies):
-        for array, merged in arrays.items():
-            items = body.get(array) if isinstance(body, dict) else None
-            if isinstance(items, list):
-                owners[array] += [position] * len(items)
-                merged.extend(items)
-    out = {key: item for key, item in first.items() if key not in arrays}
-    return out | {array: items for array, items in arrays.items() if items}, owners
+    objects = [body if isinstance(body, dict) else {} for body in bodies]
+    found = set().union(*objects)
+    merged: dict[str, JSON] = {}
+    owners: dict[str, Sequence[int]] = dict.fromkeys(plan.arrays, ())
+    for array in filter(found.__contains__, plan.arrays):
+        lists = [_items(body.get(array)) for body in objects]
+        if any(lists):
+            merged[array] = list(chain.from_iterable(lists))
+            owners[array] = _owners(lists)
+    out = {key: item for key, item in first.items() if key not in plan.arrays}
+    return out | merged, owners
+
+
+def _items(value: JSON) -> list[JSON]:
+    return value if isinstance(value, list) else []
+
+
+def _owners(lists: Sequence[list[JSON]]) -> Sequence[int]:
+    """Whose each item is, where each list is one person's."""
+    if set(map(len, lists)) == {1}:
+        return range(len(lists))
+    return [position for position, items in enumerate(lists) for _ in items]
 
 
 def _owned_by_one(body: dict[str, JSON]) -> dict[str, list[int]]:

@@ -95,7 +95,7 @@ def build(
 ) -> tuple[Request, Packed]:
     """Return one person's request; raises ValueErrors where the values make none."""
     definition = compile_version(version)
-    return definition.request([definition.render(dict(values))])
+    return definition.request(definition.render(dict(values)))
 
 
 def _send(test: ConfigurationTest, request: Request, key: str) -> Answer | None:

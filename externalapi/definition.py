@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 from externalapi import bodies
@@ -17,7 +18,12 @@ from externalapi.parameters import (
     Parameter,
     ParameterType,
 )
-from externalapi.placeholders import find_in_tree, whole_name
+from externalapi.placeholders import (
+    Columns,
+    compile_columns,
+    find_in_tree,
+    whole_name,
+)
 from externalapi.sign_in import SignIn
 from externalapi.target import Query, compile_headers, compile_target
 
@@ -30,15 +36,26 @@ __all__ = [
     "parameters_found",
 ]
 
+# Sets of parameters with a value, of one definition, whose way of filling is kept.
+SHAPES_KEPT = 64
+
 _OPERATORS = frozenset({"inc", "add", "remove", "$add", "$remove", "$update"})
 
 
 class Rendered(NamedTuple):
-    """What one person's values make of a definition. Read-only: parts are shared."""
+    """What values make of a definition: where it goes, and a body for each person.
+
+    Read-only: parts are shared.
+    """
 
     path: str
     headers: Mapping[str, str]
-    body: JSON
+    bodies: Sequence[JSON]
+
+    @property
+    def body(self) -> JSON:
+        """The body of the only, or the first, person."""
+        return self.bodies[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +80,8 @@ class CompiledDefinition:
     _path: Callable[[Mapping[str, JSON]], str]
     _headers: Callable[[Mapping[str, JSON]], Mapping[str, str]]
     _body: Callable[[Mapping[str, JSON]], JSON]
+    # The names that have values → what fills the body for many people.
+    _bodies_of: Callable[[frozenset[str]], Callable[[Columns, int], list[JSON]]]
 
     @property
     def engagement_parameters(self) -> tuple[Parameter, ...]:
@@ -90,22 +109,31 @@ class CompiledDefinition:
         return self.fill(read)
 
     def fill(self, read: Mapping[str, JSON]) -> Rendered:
-        """Fill in values that the readers have read; who has none is not among them."""
-        return Rendered(self._path(read), self._headers(read), self._body(read))
+        """Fill in one person's values as read; what has no value is not among them."""
+        return Rendered(self._path(read), self._headers(read), [self._body(read)])
 
-    def request(self, rendered: Sequence[Rendered]) -> tuple[Request, Packed]:
+    def fill_all(self, columns: Columns, count: int) -> Rendered:
+        """As fill with a JSON body, for people who all have a value for each name.
+
+        There are `count` of them, and they go into one request, so where it goes is
+        the first one's.
+        """
+        first = {name: column[0] for name, column in columns.items()}
+        bodies = self._bodies_of(frozenset(columns))(columns, count)
+        return Rendered(self._path(first), self._headers(first), bodies)
+
+    def request(self, rendered: Rendered) -> tuple[Request, Packed]:
         """Pack people into one request; at most `people_per_request` fit.
 
         Raises TooBigError.
         """
-        first = rendered[0]
-        headers = {"Accept": "application/json", **first.headers}
+        headers = {"Accept": "application/json", **rendered.headers}
         if self.content_type:
             headers.setdefault("Content-Type", self.content_type)
         packed = self._pack(rendered)
         request = Request(
             method=self.method,
-            url=self.base_url + first.path,
+            url=self.base_url + rendered.path,
             headers=headers,
             body=packed.body if self.content_type else None,
             sign_in=self.sign_in,
@@ -114,10 +142,10 @@ class CompiledDefinition:
         )
         return request, packed
 
-    def _pack(self, rendered: Sequence[Rendered]) -> Packed:
+    def _pack(self, rendered: Rendered) -> Packed:
         if self.is_json:
-            return pack(self.plan, [one.body for one in rendered])
-        text = str(rendered[0].body or "")
+            return pack(self.plan, rendered.bodies)
+        text = str(rendered.body or "")
         return Packed(body=text.encode(), item_count=1, owners={})
 
 
@@ -184,6 +212,7 @@ def compile_version(
         _path=compile_target(version.path, query),
         _headers=compile_headers(version.headers),
         _body=bodies.compile_body(kind, body, content_type),
+        _bodies_of=lru_cache(maxsize=SHAPES_KEPT)(partial(compile_columns, body)),
     )
 
 

@@ -34,7 +34,7 @@ def dry_run(version: ExternalAPIVersion, values: Mapping[str, str]) -> DryRun:
     Raises SecretError and the errors of rendering.
     """
     definition = compile_version(version)
-    request, _ = definition.request([definition.render(dict(values))])
+    request, _ = definition.request(definition.render(dict(values)))
     empty = _without_value(definition, values)
     return DryRun(
         request=records.sent(request, read_key(version.connection)),

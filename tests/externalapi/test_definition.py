@@ -60,7 +60,8 @@ def test_a_track_users_definition_says_what_the_engine_needs():
 
 def test_people_become_one_request():
     definition = compiled(TRACK, [ID, NAME, TIME], headers={"X-A": "b"})
-    people = [definition.render(VALUES), definition.render({**VALUES, "User ID": "u2"})]
+    one, other = (definition.render({**VALUES, "User ID": id}) for id in ("u1", "u2"))
+    people = one._replace(bodies=[one.body, other.body])
     request, packed = definition.request(people)
     assert request.method == "POST"
     assert request.url == "https://rest.fra-01.braze.eu/users/track"
@@ -145,7 +146,7 @@ def test_a_value_is_one_piece_of_the_path():
         rendered.path
         == "/u/a%2Fb%3Fc%3Dd%26e%23f%20%C3%BC?of=a%2Fb%3Fc%3Dd%26e%23f%20%C3%BC"
     )
-    request, packed = definition.request([rendered])
+    request, packed = definition.request(rendered)
     assert request.body is None
     assert "Content-Type" not in request.headers
     assert packed.item_count == 1
@@ -171,7 +172,7 @@ def test_a_form_is_sent_for_one_person_at_a_time():
     )
     assert definition.people_per_request == 1
     rendered = definition.render({"User ID": "+49 1", "Name of the User": "Ada"})
-    request, packed = definition.request([rendered])
+    request, packed = definition.request(rendered)
     assert request.body == b"to=%2B49+1&name=Ada"
     assert request.headers["Content-Type"] == "application/x-www-form-urlencoded"
     assert packed.owners == {}
@@ -184,7 +185,7 @@ def test_a_text_is_sent_with_its_content_type():
         body_kind="text",
         headers={"Content-Type": "application/xml"},
     )
-    request, _ = definition.request([definition.render({"User ID": "<ü>"})])
+    request, _ = definition.request(definition.render({"User ID": "<ü>"}))
     assert request.body == "<user>&lt;ü&gt;</user>".encode()
     assert request.headers["Content-Type"] == "application/xml"
 
@@ -196,7 +197,7 @@ def test_a_request_brings_what_its_connection_and_rules_say():
     one.connection.auth, one.connection.key_name = "header", "X-Key"
     one.connection.timeout_seconds = 7
     definition = compile_version(one)
-    request, _ = definition.request([definition.render({"User ID": "u1"})])
+    request, _ = definition.request(definition.render({"User ID": "u1"}))
     assert request.sign_in == SignIn(auth=Auth.HEADER, name="X-Key")
     assert request.timeout_seconds == 7
     assert request.rules.permission == "catalogs.update_items"
@@ -286,9 +287,8 @@ def test_only_plain_attributes_may_be_sent_twice(body, expected):
 
 def test_too_many_objects_are_an_error_the_engine_can_split():
     definition = compiled({"attributes": [{"a": 1}]})
-    rendered = [definition.render({})] * 76
     with pytest.raises(TooBigError):
-        definition.request(rendered)
+        definition.request(definition.fill_all({}, 76))
 
 
 def test_parameters_are_found_in_order_and_known_ones_keep_their_settings():

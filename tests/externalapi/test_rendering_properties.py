@@ -6,7 +6,7 @@ import orjson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from externalapi.placeholders import compile_tree, find_in_tree
+from externalapi.placeholders import compile_columns, compile_tree, find_in_tree
 
 NAMES = ["A", "B b", "Ü", "x.y"]
 GONE = object()
@@ -122,3 +122,25 @@ def shape(tree):
 def test_what_has_no_placeholder_is_sent_as_it_stands(tree):
     if not find_in_tree(tree):
         assert same(compile_tree(tree)({}), tree)
+
+
+@st.composite
+def crowds(draw):
+    """Some people's values; all have one for the same names."""
+    names = draw(st.sets(st.sampled_from(NAMES)))
+    value = trees(scalars | texts).filter(lambda v: v is not None)
+    one = st.fixed_dictionaries(dict.fromkeys(names, value))
+    return draw(st.lists(one, min_size=1, max_size=3))
+
+
+@settings(max_examples=400, deadline=None)
+@given(templates_as_trees, crowds())
+def test_many_at_once_are_filled_as_each_alone(tree, crowd):
+    columns = {name: [values[name] for values in crowd] for name in crowd[0]}
+    fill_all = compile_columns(tree, frozenset(columns))
+    fill_one = compile_tree(tree)
+
+    found = fill_all(columns, len(crowd))
+
+    assert len(found) == len(crowd)
+    assert all(map(same, found, map(fill_one, crowd)))

@@ -6,12 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engagements import shortcuts
+from engagements.columns import Group, through
 from engagements.personalization import compile_value
 from engagements.rendering import _evaluated, _fallback
 from externalapi.definition import _reader
 from externalapi.parameters import Parameter, ParameterType
 
+ABSENT = object()
 # What jsonb can hold, and what looks like a value of each type.
 TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
 MOMENTS = st.datetimes().map(lambda at: f"{at.replace(microsecond=0).isoformat()}Z")
@@ -36,15 +37,14 @@ PATHS = ("profile.seen", "event.properties.seen")
 
 
 @given(
-    value=VALUES,
+    values=st.lists(VALUES | st.just(ABSENT), min_size=1, max_size=3),
     kind=st.sampled_from(ParameterType),
     path=st.sampled_from(PATHS),
     default=st.sampled_from([None, "", "there", "7", "true"]),
     is_required=st.booleans(),
-    is_there=st.booleans(),
 )
 def test_the_short_way_gives_what_the_long_way_gives(
-    value, kind, path, default, is_required, is_there
+    values, kind, path, default, is_required
 ):
     try:
         reader = _reader(Parameter(name="It", type=kind, required=is_required))
@@ -57,17 +57,29 @@ def test_the_short_way_gives_what_the_long_way_gives(
     )
     compiled = compile_value(source)
     slow = _evaluated(reader, compiled)
-    fast = shortcuts.through(
+    fast = through(
         compiled.path,
         reader,
         slow,
         has_default=compiled.has_default,
         fallback=_fallback(reader, compiled),
     )
-    data = {"seen": value} if is_there else {}
-    context = {"profile": data, "event": {"properties": data} if is_there else {}}
+    people = [{} if value is ABSENT else {"seen": value} for value in values]
+    group = Group(
+        shared={}, profiles=people, events=[{"properties": own} for own in people]
+    )
+    found, gaps = fast(group)
 
-    assert outcome(fast, context) == outcome(slow, context)
+    for position in range(len(values)):
+        expected = outcome(slow, group.context(position))
+        assert of_one(found, gaps, position) == expected
+
+
+def of_one(found, gaps, position):
+    if position not in gaps:
+        return type(found[position]), found[position]
+    error = gaps[position]
+    return (type(None), None) if error is None else (type(error), str(error))
 
 
 def outcome(source, context):
@@ -78,12 +90,23 @@ def outcome(source, context):
     return type(result), result
 
 
-@pytest.mark.parametrize("kind", [ParameterType.TEXT, ParameterType.INTEGER])
-def test_the_short_way_is_taken_where_the_value_fits(kind):
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        (ParameterType.TEXT, ["Ann", "Bea"]),
+        (ParameterType.INTEGER, [7, -3]),
+        (ParameterType.NUMBER, [7, 0.5]),
+        (ParameterType.BOOLEAN, [True, False]),
+        (ParameterType.DATETIME, ["2026-01-31T09:30:05Z", "2024-02-29T00:00:00Z"]),
+    ],
+)
+def test_the_short_way_is_taken_where_the_values_fit(kind, values):
     reader = SimpleNamespace(parameter=Parameter(name="It", type=kind))
-    value = {ParameterType.TEXT: "Ann", ParameterType.INTEGER: 7}[kind]
-    source = shortcuts.through(("profile", "it"), reader, never)
-    assert source({"profile": {"it": value}}) == value
+    column = through(("profile", "it"), reader, never)
+    group = Group(
+        shared={}, profiles=[{"it": value} for value in values], events=[{}, {}]
+    )
+    assert column(group) == (values, {})
 
 
 def never(context):
