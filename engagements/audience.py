@@ -2,18 +2,19 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeAlias
 
 import orjson
 from django.db import connection, transaction
-from django.db.models import F
 
 from engagements import runs
 from engagements.claims import Claim
 from engagements.models import Run
 from engagements.rendering import Skip, people_per_request
 from engagements.survival import LATER_ON_DISK
+from externalapi.models import ExternalAPIVersion
 from segments.models import Event, Membership, Profile, Segment, Transition
 
 Data: TypeAlias = Mapping[str, Any]
@@ -53,6 +54,18 @@ INSERT_BATCHES = """
         FROM audience GROUP BY batch
     )
     SELECT count(*), max(place) FROM audience WHERE {later_on_disk}
+"""
+_LOCK = """
+    SELECT r.id, r.version_id, r.values, e.segment_id, r.is_standing, r.started_at,
+        r.expansion_cursor, r.next_sequence
+    FROM engagements_run r JOIN engagements_engagement e ON e.id = r.engagement_id
+    WHERE r.id = %s AND r.state IN ('expanding', 'sending')
+"""
+LOCK_IF_FREE = f"{_LOCK} FOR NO KEY UPDATE OF r SKIP LOCKED"
+LOCK_STANDING = f"{_LOCK} AND r.is_standing FOR NO KEY UPDATE OF r"
+ADVANCE = """
+    UPDATE engagements_run
+    SET expansion_cursor = %s, next_sequence = next_sequence + %s WHERE id = %s
 """
 PROFILES = """
     SELECT id, attributes::text, external_id, email, phone
@@ -121,50 +134,55 @@ def people_to_take_in(run: Run) -> int:
 @transaction.atomic
 def _expand_chunk(run_id: int) -> int:
     run = _locked(run_id)
-    if run is None or run.state not in Run.OPEN:
+    if run is None:
         return 0
-    size = people_per_request(run.version, run.values)
+    size = _people_per_batch(run.version_id, run.values)
+    people = FROM_ENTRIES if run.is_standing else FROM_MEMBERS
+    # What a crash of the database forgets here, it forgets with the cursor.
+    statement = INSERT_BATCHES.format(people=people, later_on_disk=LATER_ON_DISK)
+    chunk = max(CHUNK // size, 1) * size
     with connection.cursor() as cursor:
-        people = FROM_ENTRIES if run.is_standing else FROM_MEMBERS
-        # What a crash of the database forgets here, it forgets with the cursor.
-        statement = INSERT_BATCHES.format(people=people, later_on_disk=LATER_ON_DISK)
-        cursor.execute(statement, _parameters(run, size))
+        cursor.execute(statement, {**run._asdict(), "size": size, "chunk": chunk})
         count, place = cursor.fetchone()
-    if count:
-        batches = -(-count // size)
-        Run.objects.filter(pk=run_id).update(
-            expansion_cursor=place, next_sequence=F("next_sequence") + batches
-        )
-    elif not run.is_standing:
-        Run.objects.filter(pk=run_id).update(state=Run.State.SENDING)
+        if count:
+            cursor.execute(ADVANCE, [place, -(-count // size), run_id])
+        elif not run.is_standing:
+            Run.objects.filter(pk=run_id).update(state=Run.State.SENDING)
     return int(count)
 
 
-def _locked(run_id: int) -> Run | None:
+class _Expanding(NamedTuple):
+    """A run that takes in people; `values` as JSON."""
+
+    run: int
+    version_id: int
+    values: str
+    segment: int
+    is_standing: bool
+    started_at: datetime
+    cursor: int
+    sequence: int
+
+
+def _locked(run_id: int) -> _Expanding | None:
     """The run under its lock; None where another worker is taking in its people.
 
     For a standing run the lock is waited for: whoever holds it may have read the log
     just before the entry that this wake-up is about.
     """
-    runs_too = Run.objects.select_related("engagement", "version__external_api")
-    standing = runs_too.select_for_update(of=("self",), no_key=True)
-    others = runs_too.select_for_update(of=("self",), no_key=True, skip_locked=True)
-    return (
-        standing.filter(pk=run_id, is_standing=True).first()
-        or others.filter(pk=run_id, is_standing=False).first()
-    )
+    with connection.cursor() as cursor:
+        for statement in (LOCK_IF_FREE, LOCK_STANDING):
+            cursor.execute(statement, [run_id])
+            if row := cursor.fetchone():
+                return _Expanding(*row)
+    return None
 
 
-def _parameters(run: Run, size: int) -> dict[str, int | datetime]:
-    return {
-        "segment": run.engagement.segment_id,
-        "cursor": run.expansion_cursor,
-        "started_at": run.started_at,
-        "run": run.pk,
-        "sequence": run.next_sequence,
-        "size": size,
-        "chunk": max(CHUNK // size, 1) * size,
-    }
+@lru_cache(maxsize=1_000)
+def _people_per_batch(version_id: int, values: str) -> int:
+    """A version never changes; what it says is asked for each chunk."""
+    version = ExternalAPIVersion.objects.select_related("external_api", "connection")
+    return people_per_request(version.get(pk=version_id), orjson.loads(values))
 
 
 class People(NamedTuple):
