@@ -1,29 +1,49 @@
-"""Letters on the wire: many at once, in threads that do nothing else."""
+"""Letters on the wire: many at once, and none of them waits for another.
 
-import queue
+On lines that are open already one thread, the worker's own, has them all. Who opens a
+line, and who has an answer that is not plain, waits in a thread that does nothing else.
+"""
+
+import selectors
+import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from queue import SimpleQueue
 from types import TracebackType
 from typing import Self
 
 from engagements.letters import Letter, Result
 from externalapi import client, lines
+from externalapi.client import Answer
+from externalapi.lines import Flight
 
 # Requests that one worker has on the wire together: what a crash of it can put in doubt.
 AT_ONCE = 64
 # Answers that come within this time are written down together, if so many come.
 GATHER = 0.008
 GATHERED = 24
+CHUNK = 4_096
 
 
 class Senders:
-    """Threads that send; no database in them. Leaving the block waits for all."""
+    """What one worker has on the wire. Leaving the block ends what is still there.
+
+    All of it is for the worker's own thread; the others only put results in.
+    """
 
     def __init__(self) -> None:
         self.in_flight = 0
         self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="sender")
-        self._results: queue.SimpleQueue[Result] = queue.SimpleQueue()
+        self._results: SimpleQueue[Result] = SimpleQueue()
+        self._selector = selectors.DefaultSelector()
+        # A thread that has a result wakes whoever looks at the lines.
+        self._heard, self._bell = socket.socketpair()
+        self._heard.setblocking(False)
+        self._bell.setblocking(False)
+        self._selector.register(self._heard, selectors.EVENT_READ)
 
     def __enter__(self) -> Self:
         return self
@@ -35,6 +55,12 @@ class Senders:
         traceback: TracebackType | None,
     ) -> None:
         self._pool.shutdown()
+        for key in list(self._selector.get_map().values()):
+            if isinstance(key.fileobj, Flight):
+                key.fileobj.give_up()
+        self._selector.close()
+        self._heard.close()
+        self._bell.close()
 
     @property
     def room(self) -> int:
@@ -44,7 +70,17 @@ class Senders:
     def post(self, letters: Sequence[Letter]) -> None:
         self.in_flight += len(letters)
         for letter in letters:
-            self._pool.submit(self._send, letter)
+            assert letter.request is not None
+            try:
+                flight = lines.begin(letter.request, letter.key)
+            except client.TransportError as e:
+                self._results.put(Result.of_error(letter, e))
+                continue
+            if flight is None:
+                ask = partial(lines.send, letter.request, letter.key)
+                self._pool.submit(self._in_thread, letter, ask)
+            else:
+                self._watch(flight, letter)
 
     def results(self, wait: float) -> list[Result]:
         """The answers that are in; where none is, the first within `wait` seconds.
@@ -54,27 +90,63 @@ class Senders:
         found: list[Result] = []
         until = time.monotonic() + wait
         while len(found) < min(self.in_flight, GATHERED):
-            try:
-                left = until - time.monotonic()
-                found.append(self._results.get(left > 0, max(left, 0) or None))
-            except queue.Empty:
+            is_first = not found
+            self._look(max(until - time.monotonic(), 0))
+            while not self._results.empty():
+                found.append(self._results.get())
+            if time.monotonic() >= until:
                 break
-            if len(found) == 1:
+            if found and is_first:
                 until = min(until, time.monotonic() + GATHER)
-        while len(found) < self.in_flight and not self._results.empty():
-            found.append(self._results.get())
         self.in_flight -= len(found)
         return found
 
-    def _send(self, letter: Letter) -> None:
-        self._results.put(send(letter))
+    def _look(self, wait: float) -> None:
+        """Pick up the answers that are here, the first within `wait` seconds."""
+        for key, _ in self._selector.select(wait):
+            if isinstance(key.fileobj, Flight):
+                self._advance(key.fileobj, key.data)
+            else:
+                self._heard.recv(CHUNK)
+        for key in list(self._selector.get_map().values()):
+            if isinstance(key.fileobj, Flight) and key.fileobj.is_late:
+                self._selector.unregister(key.fileobj)
+                error = key.fileobj.give_up()
+                self._results.put(Result.of_error(key.data, error))
+
+    def _advance(self, flight: Flight, letter: Letter) -> None:
+        self._selector.unregister(flight)
+        try:
+            answer = flight.poll()
+        except client.TransportError as e:
+            self._results.put(Result.of_error(letter, e))
+            return
+        if answer is None:
+            self._watch(flight, letter)
+        else:
+            self._results.put(Result.of_answer(letter, answer))
+
+    def _watch(self, flight: Flight, letter: Letter) -> None:
+        if flight.is_written and not flight.is_odd:
+            self._selector.register(flight, selectors.EVENT_READ, letter)
+        else:
+            self._pool.submit(self._in_thread, letter, flight.finish)
+
+    def _in_thread(self, letter: Letter, ask: Callable[[], Answer]) -> None:
+        self._results.put(_result(letter, ask))
+        # Full is as loud as a bell can be.
+        with suppress(BlockingIOError):
+            self._bell.send(b".")
 
 
 def send(letter: Letter) -> Result:
-    """Put one letter on the wire and return what came back."""
+    """Put one letter on the wire, wait, and return what came back."""
     assert letter.request is not None
+    return _result(letter, partial(lines.send, letter.request, letter.key))
+
+
+def _result(letter: Letter, ask: Callable[[], Answer]) -> Result:
     try:
-        answer = lines.send(letter.request, letter.key)
+        return Result.of_answer(letter, ask())
     except client.TransportError as e:
         return Result.of_error(letter, e)
-    return Result.of_answer(letter, answer)

@@ -60,6 +60,8 @@ class Exchange:
     resolver: Resolver
     is_written: bool = False
     is_refused: bool = False
+    # What came of the answer and was read by somebody else: the reader begins with it.
+    early: bytes = b""
     # What went wrong before the request was written, in words for the user.
     problem: str = ""
     dialled_at: float = 0.0
@@ -178,6 +180,11 @@ class _DeadlineReader(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int | None:
+        if early := self._exchange.early:
+            count = min(len(early), len(buffer))
+            buffer[:count] = early[:count]
+            self._exchange.early = early[count:]
+            return count
         self._sock.settimeout(self._exchange.remaining())
         count = self._raw.readinto(buffer)
         if count and not self._exchange.answered_at:

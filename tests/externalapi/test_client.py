@@ -14,12 +14,23 @@ from externalapi.client import (
 )
 from externalapi.lines import Lines
 from externalapi.wire import Exchange
+from tests.externalapi.kept_lines import KeptLines
 from tests.externalapi.raw_server import RawServer, always, reset, response
 
+WAYS = [GuardedClient, Lines, KeptLines]
 
-@pytest.fixture(params=[GuardedClient, Lines], ids=lambda way: way.__name__)
+
+@pytest.fixture(params=WAYS, ids=lambda way: way.__name__)
 def client(request):
-    """Both ways out: what the Test API page uses, and the engine."""
+    """All ways out: what the Test API page uses, and the engine's two."""
+    client = request.param()
+    yield client
+    client.close()
+
+
+@pytest.fixture(params=WAYS[:2], ids=lambda way: way.__name__)
+def fresh(request):
+    """Those that open a connection where there is none."""
     client = request.param()
     yield client
     client.close()
@@ -164,7 +175,7 @@ def test_the_environments_proxies_and_passwords_are_ignored(
 # Where the time went
 
 
-def test_the_first_byte_is_told_from_the_whole_answer(client, serve):
+def test_the_first_byte_is_told_from_the_whole_answer(fresh, serve):
     def slow(connection, server):
         while server.read_request(connection):
             server.released.wait(0.1)
@@ -172,7 +183,7 @@ def test_the_first_byte_is_told_from_the_whole_answer(client, serve):
             server.released.wait(0.2)
             connection.sendall(b"{}")
 
-    timing = client.send(request(serve(slow)), "k").timing
+    timing = fresh.send(request(serve(slow)), "k").timing
     assert timing.dns is not None
     assert timing.connect is not None
     assert timing.tls is None, "plain http has none"
@@ -183,9 +194,9 @@ def test_the_first_byte_is_told_from_the_whole_answer(client, serve):
     assert not timing.is_reused
 
 
-def test_a_kept_connection_says_so(client, serve):
+def test_a_kept_connection_says_so(fresh, serve):
     server = serve(always(response()))
-    first, second = (client.send(request(server), "k").timing for _ in range(2))
+    first, second = (fresh.send(request(server), "k").timing for _ in range(2))
     assert not first.is_reused
     assert second.is_reused
     assert (second.dns, second.connect) == (None, None)
@@ -205,12 +216,12 @@ def test_a_phase_that_took_microseconds_took_some_time():
     assert exchange.timing().first_byte == 0.02
 
 
-def test_a_request_without_an_answer_says_how_far_it_got(client, serve):
+def test_a_request_without_an_answer_says_how_far_it_got(fresh, serve):
     def hang_up(connection, server):
         server.read_request(connection)
 
     with pytest.raises(AmbiguousError) as error:
-        client.send(request(serve(hang_up)), "k")
+        fresh.send(request(serve(hang_up)), "k")
     assert error.value.timing.connect is not None
     assert error.value.timing.first_byte is None
     assert error.value.timing.total > 0
@@ -219,12 +230,12 @@ def test_a_request_without_an_answer_says_how_far_it_got(client, serve):
 # What is certain about a request that got no answer
 
 
-def test_a_refused_connection_was_not_sent(client, serve):
+def test_a_refused_connection_was_not_sent(fresh, serve):
     server = serve(always(response()))
     server.__exit__()
     refused = f"it refuses connections on port {server.port}"
     with pytest.raises(NotSentError, match=refused) as error:
-        client.send(request(server), "k")
+        fresh.send(request(server), "k")
     assert error.value.timing.dns is not None
     assert error.value.timing.connect is None
 
@@ -354,11 +365,11 @@ def test_a_kept_connection_that_was_closed_meanwhile_is_replaced(client, serve):
     assert server.connections == 3
 
 
-def test_a_connection_that_was_idle_for_long_is_not_trusted(client, serve, monkeypatch):
+def test_a_connection_that_was_idle_for_long_is_not_trusted(fresh, serve, monkeypatch):
     monkeypatch.setattr("externalapi.wire.IDLE_SECONDS", 0.0)
     server = serve(always(response()))
     for _ in range(2):
-        assert client.send(request(server), "k").status == 201
+        assert fresh.send(request(server), "k").status == 201
     assert server.connections == 2
 
 

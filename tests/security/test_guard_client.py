@@ -20,6 +20,7 @@ from externalapi.client import (
     Request,
 )
 from externalapi.lines import Lines
+from tests.externalapi.kept_lines import KeptLines
 from tests.externalapi.raw_server import RawServer, always, response
 
 URL = "https://api.partner.com/users/track"
@@ -29,9 +30,9 @@ def request(url=URL, **headers):
     return Request(method="POST", url=url, headers=headers, body=b"{}")
 
 
-@pytest.fixture(params=[GuardedClient, Lines], ids=lambda way: way.__name__)
+@pytest.fixture(params=[GuardedClient, Lines, KeptLines], ids=lambda way: way.__name__)
 def way(request):
-    """Both ways out: what the Test API page uses, and the engine."""
+    """All ways out: what the Test API page uses, and the engine's two."""
     return request.param
 
 
