@@ -34,7 +34,7 @@ from segments.wakeup import Line
 
 # Batches that are claimed, made into letters and recorded together. A small number
 # keeps whoever just entered a segment from waiting behind a long piece of work.
-HANDFUL = 24
+HANDFUL = 32
 # With a request's whole deadline after it, it ends before a tick is called late.
 BUDGET = timedelta(seconds=25)
 # In seconds: how often a drain looks which runs are over.

@@ -24,7 +24,7 @@ from externalapi.lines import Flight
 AT_ONCE = 64
 # Answers that come within this time are written down together, if so many come.
 GATHER = 0.008
-GATHERED = 24
+GATHERED = 32
 CHUNK = 4_096
 
 
