@@ -4,6 +4,7 @@ On lines that are open already one thread, the worker's own, has them all. Who o
 line, and who has an answer that is not plain, waits in a thread that does nothing else.
 """
 
+import logging
 import selectors
 import socket
 import time
@@ -19,6 +20,8 @@ from engagements.letters import Letter, Result
 from externalapi import client, lines
 from externalapi.client import Answer
 from externalapi.lines import Flight
+
+logger = logging.getLogger(__name__)
 
 # Requests that one worker has on the wire together: what a crash of it can put in doubt.
 AT_ONCE = 64
@@ -73,8 +76,8 @@ class Senders:
             assert letter.request is not None
             try:
                 flight = lines.begin(letter.request, letter.key)
-            except client.TransportError as e:
-                self._results.put(Result.of_error(letter, e))
+            except Exception as e:  # noqa: BLE001
+                self._results.put(_failed(letter, e))
                 continue
             if flight is None:
                 ask = partial(lines.send, letter.request, letter.key)
@@ -117,14 +120,12 @@ class Senders:
     def _advance(self, flight: Flight, letter: Letter) -> None:
         self._selector.unregister(flight)
         try:
-            answer = flight.poll()
-        except client.TransportError as e:
-            self._results.put(Result.of_error(letter, e))
-            return
-        if answer is None:
-            self._watch(flight, letter)
-        else:
-            self._results.put(Result.of_answer(letter, answer))
+            if answer := flight.poll():
+                self._results.put(Result.of_answer(letter, answer))
+            else:
+                self._watch(flight, letter)
+        except Exception as e:  # noqa: BLE001
+            self._results.put(_failed(letter, e))
 
     def _watch(self, flight: Flight, letter: Letter) -> None:
         if flight.is_written and not flight.is_odd:
@@ -148,5 +149,18 @@ def send(letter: Letter) -> Result:
 def _result(letter: Letter, ask: Callable[[], Answer]) -> Result:
     try:
         return Result.of_answer(letter, ask())
-    except client.TransportError as e:
-        return Result.of_error(letter, e)
+    except Exception as e:  # noqa: BLE001
+        return _failed(letter, e)
+
+
+def _failed(letter: Letter, error: Exception) -> Result:
+    """The result of a letter without an answer, whatever the reason.
+
+    With none at all the worker would wait for it for ever.
+    """
+    if not isinstance(error, client.TransportError):
+        logger.error("Sending a request failed", exc_info=error)
+        error = client.AmbiguousError(
+            f"Sending failed by a mistake of ours: {type(error).__name__}: {error}"
+        )
+    return Result.of_error(letter, error)

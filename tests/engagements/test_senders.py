@@ -1,0 +1,90 @@
+"""What a worker has on the wire always comes to an end."""
+
+import logging
+import uuid
+
+import pytest
+
+from engagements.claims import Claim
+from engagements.letters import Letter
+from engagements.models import Run
+from engagements.senders import Senders
+from externalapi.answers import Outcome
+from externalapi.messages import Request
+from externalapi.sign_in import SignIn
+from tests.externalapi.raw_server import RawServer, always, response
+
+
+def letter(url, **fields):
+    claim = Claim(1, 1, uuid.uuid4(), [1], [], [], [], "", False, False)
+    fields = {"method": "POST", "url": url, "headers": {}, "body": b"{}"} | fields
+    return Letter(
+        attempt_id=uuid.uuid4(),
+        claim=claim,
+        run=Run(),
+        key="the-key",
+        places=[0],
+        skipped={},
+        request=Request(**fields),
+    )
+
+
+@pytest.fixture
+def url(settings):
+    with RawServer(always(response())) as server:
+        settings.ALLOWED_LOCAL_ADDRESSES = [server.address]
+        yield f"http://{server.address}/users/track"
+
+
+def outcomes(senders):
+    found = []
+    while senders.in_flight:
+        found += senders.results(0.02)
+    return [result.verdict.outcome for result in found]
+
+
+def test_requests_go_over_the_lines_that_are_open(url):
+    with Senders() as senders:
+        for _ in range(3):
+            senders.post([letter(url) for _ in range(5)])
+            assert senders.in_flight == 5
+            assert outcomes(senders) == [Outcome.SENT] * 5
+
+
+class BrokenSignIn(SignIn):
+    """Not even a mistake of ours may keep a worker waiting."""
+
+    def url(self, url, key):
+        raise ZeroDivisionError
+
+
+def test_a_mistake_of_ours_is_an_answer_too(url, caplog):
+    with Senders() as senders, caplog.at_level(logging.ERROR):
+        senders.post([letter(url, sign_in=BrokenSignIn()), letter(url)])
+        assert sorted(outcomes(senders)) == [Outcome.AMBIGUOUS, Outcome.SENT]
+    assert "Sending a request failed" in caplog.text
+    assert "the-key" not in caplog.text
+
+
+def test_a_silent_server_is_waited_for_until_the_deadline(settings):
+    settings.HTTP_TOTAL_SECONDS = 0.3
+    answered = []
+
+    def once(connection, server):
+        """Answers the first request of each line and no other."""
+        server.read_request(connection)
+        connection.sendall(response())
+        answered.append(1)
+        server.read_request(connection)
+        server.released.wait(10)
+
+    with RawServer(once) as server, Senders() as senders:
+        settings.ALLOWED_LOCAL_ADDRESSES = [server.address]
+        url = f"http://{server.address}/users/track"
+        senders.post([letter(url), letter(url)])
+        assert outcomes(senders) == [Outcome.SENT] * 2
+        senders.post([letter(url), letter(url)])
+        assert outcomes(senders) == [Outcome.AMBIGUOUS] * 2
+        # A line that is late is not used again.
+        senders.post([letter(url)])
+        assert outcomes(senders) == [Outcome.SENT]
