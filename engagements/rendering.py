@@ -59,6 +59,8 @@ class Recipe:
         The bodies are those of the others, in order; None where there are no others.
         The data of `profile` and `event` come from the database.
         """
+        if not len(group):
+            return None, {}
         columns, gaps = self._read(group)
         skipped = self._skipped(group, gaps)
         odd = {position for own in gaps.values() for position in own}

@@ -73,17 +73,19 @@ class Senders:
     def post(self, letters: Sequence[Letter]) -> None:
         self.in_flight += len(letters)
         for letter in letters:
-            assert letter.request is not None
             try:
-                flight = lines.begin(letter.request, letter.key)
+                self._post(letter)
             except Exception as e:  # noqa: BLE001
                 self._results.put(_failed(letter, e))
-                continue
-            if flight is None:
-                ask = partial(lines.send, letter.request, letter.key)
-                self._pool.submit(self._in_thread, letter, ask)
-            else:
-                self._watch(flight, letter)
+
+    def _post(self, letter: Letter) -> None:
+        assert letter.request is not None
+        flight = lines.begin(letter.request, letter.key)
+        if flight is None:
+            ask = partial(lines.send, letter.request, letter.key)
+            self._pool.submit(self._in_thread, letter, ask)
+        else:
+            self._watch(flight, letter)
 
     def results(self, wait: float) -> list[Result]:
         """The answers that are in; where none is, the first within `wait` seconds.
@@ -94,7 +96,8 @@ class Senders:
         until = time.monotonic() + wait
         while len(found) < min(self.in_flight, GATHERED):
             is_first = not found
-            self._look(max(until - time.monotonic(), 0))
+            left = until - time.monotonic() if self._results.empty() else 0
+            self._look(max(left, 0))
             while not self._results.empty():
                 found.append(self._results.get())
             if time.monotonic() >= until:

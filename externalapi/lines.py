@@ -171,24 +171,27 @@ class Flight:
     def poll(self) -> Answer | None:
         """Return the answer if all of it is here and plain; raises TransportError.
 
-        Does not wait. What came of any other answer stays here for `finish`.
+        Does not wait. What came of any other answer stays here for `finish`: all of it,
+        for who looks late must not lose what came in time.
         """
         exchange = self.exchange
-        try:
-            more = self.line.sock.recv(wire.CHUNK)
-        except NOT_YET:
-            return None
-        except ERRORS as e:
-            raise self.give_up() from e
-        exchange.answered_at = exchange.answered_at or time.monotonic()
-        exchange.early += more
-        found = _plain(exchange.early, self.request.method)
-        if found is None:
-            self.is_odd = True
-            return None
-        status, headers, body = found
-        self._give_back(is_reusable=True)
-        return self._answer(status, headers, body, is_whole=True)
+        while len(exchange.early) <= 2 * MAX_BODY:
+            try:
+                more = self.line.sock.recv(wire.CHUNK)
+            except NOT_YET:
+                break
+            except ERRORS as e:
+                raise self.give_up() from e
+            exchange.answered_at = exchange.answered_at or time.monotonic()
+            exchange.early += more
+            if found := _plain(exchange.early, self.request.method):
+                status, headers, body = found
+                self._give_back(is_reusable=True)
+                return self._answer(status, headers, body, is_whole=True)
+            if not more:
+                break
+        self.is_odd = bool(exchange.answered_at)
+        return None
 
     def finish(self) -> Answer:
         """Wait for the answer, whatever it is like; raises TransportError."""
@@ -204,7 +207,7 @@ class Flight:
             with response:
                 response.begin()
                 body, is_whole = _body(response)
-            is_reusable = is_whole and not response.will_close
+            is_reusable = is_whole and not (response.will_close or exchange.early)
         except ERRORS as e:
             raise lost(exchange) from e
         finally:
@@ -267,7 +270,9 @@ def _headers(request: Request, key: str, target: Target) -> Mapping[str, str]:
     headers = request.sign_in.headers(request.headers, key)
     check_headers(headers)
     host = client.request_host(target.host, target.port, target.scheme)
-    own = {"Host": host, "User-Agent": USER_AGENT, "Accept-Encoding": "identity"}
+    own = {"Host": host, "Accept-Encoding": "identity"}
+    if not any(name.lower() == "user-agent" for name in headers):
+        own["User-Agent"] = USER_AGENT
     if request.body is not None:
         own["Content-Length"] = str(len(request.body))
     return {**own, **headers}

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from http.client import HTTPResponse
 from typing import Any
 
@@ -26,6 +27,9 @@ CHUNK = 65_536
 # In bytes. What is in it counts as written, though it may never have left: the system's
 # own would take in a whole batch, and each that breaks off would be in doubt.
 SEND_BUFFER = 262_144
+# In bytes, with its head: beyond it nothing more is read of an answer.
+MAX_ANSWER = 1_000_000
+SWITCHED = HTTPStatus.SWITCHING_PROTOCOLS
 
 Resolver = Callable[[str, int], list[str]]
 
@@ -175,6 +179,7 @@ class _DeadlineReader(io.RawIOBase):
         self._sock = sock
         self._raw = raw
         self._exchange = current.exchange
+        self._count = 0
 
     def readable(self) -> bool:
         return True
@@ -185,8 +190,11 @@ class _DeadlineReader(io.RawIOBase):
             buffer[:count] = early[:count]
             self._exchange.early = early[count:]
             return count
+        if self._count > MAX_ANSWER:
+            raise OSError("the answer does not end")
         self._sock.settimeout(self._exchange.remaining())
         count = self._raw.readinto(buffer)
+        self._count += count or 0
         if count and not self._exchange.answered_at:
             self._exchange.answered_at = time.monotonic()
         return count
@@ -201,6 +209,22 @@ class _DeadlineResponse(HTTPResponse):
         super().__init__(sock, *args, **kwargs)
         raw = self.fp.detach()
         self.fp = io.BufferedReader(_DeadlineReader(sock, raw))
+
+    def begin(self) -> None:
+        super().begin()
+        while SWITCHED < self.status < HTTPStatus.OK:
+            # http.client knows of 100 alone, and takes a hint for the answer.
+            self.headers = None  # type: ignore[assignment]
+            super().begin()
+        if self.status == SWITCHED or self._has_unread_body():
+            self.will_close = True
+
+    def _has_unread_body(self) -> bool:
+        """Whether an answer that can have no body says that it has one."""
+        if self.status not in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
+            return False
+        length = self.headers.get("Content-Length", "0")
+        return length != "0" or "Transfer-Encoding" in self.headers
 
 
 class _Guarded:
@@ -223,8 +247,11 @@ class _Guarded:
             raise NewConnectionError(self, str(e)) from e  # type: ignore[arg-type]
 
     def refresh(self) -> None:
-        """Close a connection that was idle for too long to be trusted."""
-        if self.sock is not None and time.monotonic() - self.idle_since > IDLE_SECONDS:
+        """Close a connection that was idle for too long, or has unread bytes in TLS."""
+        if self.sock is None:
+            return
+        is_old = time.monotonic() - self.idle_since > IDLE_SECONDS
+        if is_old or getattr(self.sock, "pending", int)():
             self.close()  # type: ignore[attr-defined]
 
     def request(self, *args: Any, **kwargs: Any) -> None:

@@ -127,3 +127,7 @@ def test_who_lacks_something_does_not_hold_up_the_others():
             "plan": "free",
         },
     ]
+
+
+def test_of_nobody_nothing_is_made():
+    assert RECIPE.render(Group(shared={}, profiles=[], events=[])) == (None, {})

@@ -11,7 +11,7 @@ class KeptLines(Lines):
     """Opens a line beforehand where there is none, so that each request finds one."""
 
     def send(self, request, key):
-        self._open(request, key)
+        self.open(request, key)
         flight = self.begin(request, key)
         if flight is None:
             return super().send(request, key)
@@ -22,7 +22,7 @@ class KeptLines(Lines):
                 return answer
         return flight.finish()
 
-    def _open(self, request, key):
+    def open(self, request, key):
         flight = self._prepare(request, key)
         wire.current.exchange = flight.exchange
         line = flight.pool._get_conn(timeout=0)

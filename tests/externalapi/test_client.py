@@ -373,6 +373,73 @@ def test_a_connection_that_was_idle_for_long_is_not_trusted(fresh, serve, monkey
     assert server.connections == 2
 
 
+def test_an_answer_that_came_in_time_is_not_lost_to_who_looks_late(
+    serve, settings, monkeypatch
+):
+    """In several pieces, as TLS gives it."""
+    settings.HTTP_TOTAL_SECONDS = 0.3
+    monkeypatch.setattr("externalapi.wire.CHUNK", 40)
+    server = serve(always(response(b"x" * 1_000)))
+    lines = KeptLines()
+    lines.open(request(server), "k")
+    flight = lines.begin(request(server), "k")
+    assert not server.released.wait(0.4)
+    assert flight.is_late
+    answer = flight.poll()
+    assert (answer.status, answer.body) == (201, b"x" * 1_000)
+    lines.close()
+
+
+@pytest.mark.parametrize("hint", ["103 Early Hints", "102 Processing"])
+def test_a_hint_is_not_the_answer(client, serve, hint):
+    def hinting(connection, server):
+        while asked := server.read_request(connection):
+            connection.sendall(f"HTTP/1.1 {hint}\r\nLink: </a>\r\n\r\n".encode())
+            server.released.wait(0.05)
+            connection.sendall(response(asked.rpartition(b"\r\n")[2]))
+
+    server = serve(hinting)
+    for n in range(3):
+        answer = client.send(request(server, b"%d" % n), "k")
+        assert (answer.status, answer.body) == (201, b"%d" % n)
+
+
+def test_what_follows_an_answer_is_nobodys(client, serve):
+    def late_body(connection, server):
+        while server.read_request(connection):
+            connection.sendall(b"HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n")
+            server.released.wait(0.05)
+            connection.sendall(b"extra")
+
+    server = serve(late_body)
+    for _ in range(3):
+        assert client.send(request(server), "k").status == 204
+
+
+def test_a_chunk_without_a_size_is_not_read_without_end(client, serve):
+    written = []
+
+    def endless(connection, server):
+        server.read_request(connection)
+        head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n"
+        connection.sendall(head)
+        for _ in range(200):
+            connection.sendall(b"x" * 100_000)
+            written.append(100_000)
+
+    answer = client.send(request(serve(endless)), "k")
+    assert answer.truncated
+    assert sum(written) < 10_000_000
+
+
+def test_a_header_of_ones_own_takes_the_place_of_ours(client, serve):
+    server = serve(always(response()))
+    client.send(request(server, **{"user-agent": "mine"}), "k")
+    head = server.requests[0].lower()
+    assert head.count(b"user-agent") == 1
+    assert b"user-agent: mine\r\n" in head
+
+
 def test_threads_share_a_client(client, serve):
     server = serve(always(response()))
     failures = []

@@ -3,8 +3,8 @@
 import pytest
 from django.db import connection
 
-from engagements import delivery
-from engagements.models import Delivery
+from engagements import audience, delivery
+from engagements.models import Batch, Delivery
 from tests import factories
 from tests.faults import drains, invariants
 
@@ -137,3 +137,20 @@ def test_an_odd_event_leaves_out_the_person_whom_it_brought_in(active, sandbox):
 
     assert drains.states(engagement) == {"sent": 1, "skipped": 1}
     assert delivery.drain() is False
+
+
+def test_who_is_deleted_meanwhile_ends_nothing_but_their_own_batch(active, sandbox):
+    """Alone in a batch whose every value is the same for all."""
+    values = {"Name of the User": "Ann"}
+    engagement = active(0, trigger="on_entry", values=values)
+    for _ in range(2):
+        person = factories.make_profile()
+        factories.enter(engagement.segment, person)
+        audience.expand(audience.expandable_runs())
+    person.delete()
+
+    drains.to_the_end(engagement)
+
+    assert drains.states(engagement) == {"sent": 1}
+    assert not Batch.objects.open().exists()
+    assert len(sandbox.requests()) == 1
