@@ -107,10 +107,10 @@ def test_an_engagement_that_was_paused_at_its_very_end_ends_after_it(active, san
 def test_nothing_starts_after_the_end(active, sandbox, braze, act, seed):
     chance = random.Random(seed)
     version = factories.make_version(connection=braze, batching="one")
-    engagement = active(120, version=version, repeat=Engagement.Repeat.DAILY)
-    sandbox.faults([{"kind": "delay_after", "seconds": 0.02, "times": None}])
+    engagement = active(400, version=version, repeat=Engagement.Repeat.DAILY)
+    sandbox.faults([{"kind": "delay_after", "seconds": 0.05, "times": None}])
     with drains.in_thread(lambda: delivery.drain(timedelta(seconds=10))):
-        wait_until(lambda: Batch.objects.count() == 120, "the run's people")
+        wait_until(lambda: Batch.objects.count() == 400, "the run's people")
         time.sleep(chance.uniform(0, 0.15))
         if act == "end":
             stopped = lifecycle.end(engagement)
