@@ -1,6 +1,7 @@
 """People's payloads: values first, then the External API's template."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from engagements.columns import (
@@ -171,16 +172,18 @@ def people_per_request(version: ExternalAPIVersion, values: Mapping[str, str]) -
 
 def _same_for_all(values: Mapping[str, str]) -> frozenset[str]:
     """The parameters that are the same for every person of a run."""
-    return frozenset(name for name, text in values.items() if _is_same_for_all(text))
+    found = set()
+    for name, text in values.items():
+        # What cannot be compiled is told where it is sent.
+        with suppress(PersonalizationError):
+            if _is_same_for_all(compile_value(text)):
+                found.add(name)
+    return frozenset(found)
 
 
-def _is_same_for_all(text: str) -> bool:
-    try:
-        variables = compile_value(text).variables
-    except PersonalizationError:
-        return False
-    roots = {path[0] for path in variables}
-    is_personal = ("engagement", "delivery_id") in variables
+def _is_same_for_all(value: Value) -> bool:
+    roots = {path[0] for path in value.variables}
+    is_personal = ("engagement", "delivery_id") in value.variables
     return not is_personal and roots.isdisjoint({"profile", "event"})
 
 
@@ -194,7 +197,7 @@ def _column(reader: Reader, values: Mapping[str, str], identifier: str) -> Colum
         return through(("profile", identifier), reader, slow)
     value = compile_value(values[name])
     slow = _evaluated(reader, value)
-    if _is_same_for_all(values[name]):
+    if _is_same_for_all(value):
         return same_for_all(slow)
     return through(
         value.path,
