@@ -131,6 +131,7 @@ class Senders:
             self._results.put(_failed(letter, e))
 
     def _watch(self, flight: Flight, letter: Letter) -> None:
+        # What is not written whole, or has no line yet, has to wait somewhere else.
         if flight.is_written and not flight.is_odd:
             self._selector.register(flight, selectors.EVENT_READ, letter)
         else:

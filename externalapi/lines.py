@@ -4,8 +4,8 @@ The same guard, the same connections (wire), the same deadline and errors as
 client.send, without what requests does for a single request: it takes three times as
 long, which at a thousand requests a second is a processor.
 
-A new line is opened, and its first answer waited for, by a thread (`send`). On a line
-that is open already a request is written and its answer is picked up when it is there
+A new line is opened, and its first answer waited for, by a thread (`Flight.finish`). On
+a line that is open already a request is written and its answer is picked up when it is there
 (`begin`, `Flight.poll`), so that one thread has all of them on the wire: sixty threads
 that take turns at the interpreter take twice the time for the same.
 """
@@ -39,7 +39,6 @@ _PLAIN = re.compile(
     rb"((?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[^\r\n]*\r\n)*)\r\n"
 )
 _CHUNK = re.compile(rb"([0-9a-fA-F]{1,6})\r\n")
-_BODYLESS = (204, 304)
 
 
 class Lines:
@@ -64,27 +63,19 @@ class Lines:
         """
         if request.sign_in.token:
             return client.send(request, key)
-        flight = self._prepare(request, key)
-        line: Any = flight.pool._get_conn(timeout=0)
-        line.refresh()
-        flight.line = line
-        return flight.finish()
+        return self._prepare(request, key).finish()
 
     def begin(self, request: Request, key: str) -> "Flight | None":
-        """Write the request where a line is open; None where `send` has to open one.
+        """Write the request where a line is open; None where `send` fetches a token.
 
-        Raises TransportError. Does not wait, so not all of it may be written.
+        Raises TransportError. Does not wait: what is not written, or has no line yet,
+        is for `Flight.finish`.
         """
         if request.sign_in.token:
             return None
         flight = self._prepare(request, key)
-        line: Any = flight.pool._get_conn(timeout=0)
-        line.refresh()
-        if line.sock is None:
-            flight.pool._put_conn(line)
-            return None
-        flight.line = line
-        flight.write()
+        if flight.line.sock is not None:
+            flight.write()
         return flight
 
     def close(self) -> None:
@@ -99,9 +90,13 @@ class Lines:
             headers = _headers(request, key, target)
         except GuardError as e:
             raise BlockedAddressError(str(e)) from e
+        pool = self._pool(target)
+        line: Any = pool._get_conn(timeout=0)
+        line.refresh()
         return Flight(
             request=request,
-            pool=self._pool(target),
+            pool=pool,
+            line=line,
             left=memoryview(_written(request, headers, target)),
             exchange=wire.Exchange(
                 started=started,
@@ -136,9 +131,10 @@ class Flight:
 
     request: Request
     pool: HTTPConnectionPool
+    # One of the pool's; it need not be open yet.
+    line: Any
     exchange: wire.Exchange
     left: memoryview
-    line: Any = None
     # What is here of the answer is not a plain, whole one: `finish` knows what it is.
     is_odd: bool = False
 
@@ -301,7 +297,7 @@ def _plain(data: bytes, method: str) -> tuple[int, Mapping[str, str], bytes] | N
         headers[name.lower()] = value.strip(" \t")
     status = int(found[1])
     is_kept = headers.get("connection", "keep-alive").lower() == "keep-alive"
-    if len(headers) < len(lines) or not is_kept or status in _BODYLESS:
+    if len(headers) < len(lines) or not is_kept or status in wire.BODYLESS:
         return None
     body = _whole(data[found.end() :], headers)
     return None if body is None else (status, headers, body)

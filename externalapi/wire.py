@@ -30,6 +30,7 @@ SEND_BUFFER = 262_144
 # In bytes, with its head: beyond it nothing more is read of an answer.
 MAX_ANSWER = 1_000_000
 SWITCHED = HTTPStatus.SWITCHING_PROTOCOLS
+BODYLESS = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
 
 Resolver = Callable[[str, int], list[str]]
 
@@ -221,7 +222,7 @@ class _DeadlineResponse(HTTPResponse):
 
     def _has_unread_body(self) -> bool:
         """Whether an answer that can have no body says that it has one."""
-        if self.status not in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
+        if self.status not in BODYLESS:
             return False
         length = self.headers.get("Content-Length", "0")
         return length != "0" or "Transfer-Encoding" in self.headers

@@ -25,9 +25,8 @@ class KeptLines(Lines):
     def open(self, request, key):
         flight = self._prepare(request, key)
         wire.current.exchange = flight.exchange
-        line = flight.pool._get_conn(timeout=0)
+        line = flight.line
         try:
-            line.refresh()
             if line.sock is None:
                 line.connect()
                 line.idle_since = flight.exchange.started
