@@ -10,10 +10,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import chain
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import DataError, OperationalError, connection, transaction
 from django.db.models import F, Q, QuerySet
+from django.db.models.expressions import RawSQL
 from django.db.models.functions import Now
 
 from segments import rules
@@ -50,6 +53,8 @@ def refresh(segment_id: int) -> Change:
     """
     with transaction.atomic():
         segment = _locked().get(pk=segment_id)
+        if segment.refreshed_at is None:
+            _renew_events(segment)
         change = _apply_difference(segment, None)
         Segment.objects.filter(pk=segment_id).update(refreshed_at=Now())
     return change
@@ -146,16 +151,18 @@ def _apply_difference(segment: Segment, ids: Sequence[int] | None) -> Change:
     """Write the difference between the rule and the memberships, and its log."""
     found = rules.people(segment.rule, ids).values("pk")
     matched, matched_params = found.query.sql_with_params()
+    brought_in, in_params = _cause(segment.rule, ids)
+    sent_off, off_params = _cause({"not": segment.rule}, ids)
+    statement = DIFFERENCE.format(
+        matched=matched,
+        few="" if ids is None else FEW,
+        brought_in=brought_in,
+        sent_off=sent_off,
+    )
+    few_params = [] if ids is None else [list(ids)]
+    params = [*matched_params, segment.pk, *few_params, *in_params, *off_params]
     with _hashing(), connection.cursor() as cursor:
-        cursor.execute(
-            DIFFERENCE.format(matched=matched, few="" if ids is None else FEW),
-            [
-                *matched_params,
-                segment.pk,
-                rules.event_names(segment.rule),
-                *([] if ids is None else [list(ids)]),
-            ],
-        )
+        cursor.execute(statement, params)
         entered, left = cursor.fetchone()
     change = Change(entered=entered, left=left)
     if change:
@@ -164,14 +171,33 @@ def _apply_difference(segment: Segment, ids: Sequence[int] | None) -> Change:
     return change
 
 
+def _renew_events(segment: Segment) -> None:
+    """Let what satisfies the rule as it is now go with who is in already."""
+    event, params = _cause(segment.rule, None)
+    with _hashing(), connection.cursor() as cursor:
+        cursor.execute(RENEW.format(event=event), [*params, segment.pk])
+
+
+def _cause(
+    rule: dict[str, Any], ids: Sequence[int] | None
+) -> tuple[str, tuple[Any, ...]]:
+    """The event that made the rule true for `moved.profile_id`, in SQL; else null."""
+    found = rules.causes(rule, RawSQL("moved.profile_id", ()), ids)
+    if not found:
+        return "NULL::bigint", ()
+    parts, params = zip(*(one.query.sql_with_params() for one in found), strict=True)
+    union = ") UNION ALL (".join(parts)
+    return NEWEST.format(events=union), tuple(chain.from_iterable(params))
+
+
 def _ring() -> None:
     segments_changed.send_robust(sender=Segment)
 
 
-# The newest event of each person among those that the rule reads goes with them.
+# Of the events that satisfy the rule the newest goes with each person.
 DIFFERENCE = """
 WITH matched (id) AS MATERIALIZED ({matched}),
-asked (segment_id, names) AS (SELECT %s::bigint, %s::text[]),
+asked (segment_id) AS (SELECT %s::bigint),
 members AS MATERIALIZED (
     SELECT m.id, m.profile_id FROM segments_membership m, asked
     WHERE m.segment_id = asked.segment_id {few}
@@ -184,12 +210,9 @@ moved AS (
     WHERE NOT EXISTS (SELECT FROM matched x WHERE x.id = m.profile_id)
 ),
 caused AS MATERIALIZED (
-    SELECT moved.profile_id, moved.kind, (
-        SELECT e.id FROM segments_event e
-        WHERE e.profile_id = moved.profile_id AND e.name = ANY(asked.names)
-        ORDER BY e.time DESC, e.id DESC LIMIT 1
-    ) AS event_id
-    FROM moved, asked ORDER BY moved.profile_id
+    SELECT moved.profile_id, moved.kind,
+        CASE moved.kind WHEN 'entry' THEN {brought_in} ELSE {sent_off} END AS event_id
+    FROM moved ORDER BY moved.profile_id
 ),
 entered AS (
     INSERT INTO segments_membership (segment_id, profile_id, event_id)
@@ -208,4 +231,15 @@ logged AS (
 SELECT count(*) FILTER (WHERE kind = 'entry'), count(*) FILTER (WHERE kind = 'exit')
 FROM caused
 """
+RENEW = """
+UPDATE segments_membership m SET event_id = renewed.event_id
+FROM (
+    SELECT moved.id, {event} AS event_id
+    FROM segments_membership moved WHERE moved.segment_id = %s
+) renewed
+WHERE m.id = renewed.id AND m.event_id IS DISTINCT FROM renewed.event_id
+"""
 FEW = "AND m.profile_id = ANY(%s)"
+NEWEST = """(
+    SELECT e.id FROM (({events})) e (id, time) ORDER BY e.time DESC, e.id DESC LIMIT 1
+)"""

@@ -187,7 +187,9 @@ class Segment(models.Model):
 class Membership(models.Model):
     """A person is in a segment since a time; `event` is the one that brought them in.
 
-    Where a refresh found them, `event` is their newest one that the rule reads.
+    That is the newest that then satisfied one of the rule's conditions (rules.causes);
+    none where the rule holds without one. After a change of the rule it is the newest
+    that satisfies the new one.
     """
 
     segment = models.ForeignKey(

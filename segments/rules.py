@@ -9,7 +9,8 @@
                at_least is 1, within_days null (ever) and where empty where left out
 
 segments/conditions.py has the operators and what each compares. A rule compiles to a
-condition over Profile: everybody or a few people, it is the same queryset.
+condition over Profile: everybody or a few people, it is the same queryset. Beside it
+stand its causes: the events that made it true for somebody.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +21,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
-from django.db.models.expressions import Combinable
+from django.db.models.expressions import Combinable, Expression
 from django.db.models.functions import Now
 
 from segments import conditions
@@ -65,6 +66,19 @@ def compile(rule: dict[str, Any], ids: Sequence[int] | None = None) -> Q:
     if "attribute" in rule:
         return Q(Comparison(_attribute(rule["attribute"]), **_operation(rule)))
     return _did(rule, ids)
+
+
+def causes(
+    rule: dict[str, Any], person: Expression, ids: Sequence[int] | None = None
+) -> list[QuerySet[Event, Any]]:
+    """What made a valid rule true for somebody whom it takes in.
+
+    A queryset for each event condition that can: the newest event (`pk` and `time`) of
+    `person`, an expression of their id, that satisfies the condition with its window
+    and its `where`. It is empty where the condition, or the "any" that it stands in,
+    does not hold for them. What they did not do is no cause.
+    """
+    return list(_causes(rule, person, ids, (), is_wanted=True))
 
 
 def event_names(rule: dict[str, Any]) -> list[str]:
@@ -131,13 +145,58 @@ def _lower(value: Any) -> Any:
     return value.lower() if isinstance(value, str) else value
 
 
-def _did(rule: dict[str, Any], ids: Sequence[int] | None) -> Q:
+def _causes(
+    rule: dict[str, Any],
+    person: Expression,
+    ids: Sequence[int] | None,
+    gates: tuple[Q, ...],
+    *,
+    is_wanted: bool,
+) -> Iterator[QuerySet[Event, Any]]:
+    """The causes of a part that is true, or, where it is not wanted, that is false.
+
+    `gates`: what else must hold of the person, so that this part had a say.
+    """
+    if "not" in rule:
+        yield from _causes(rule["not"], person, ids, gates, is_wanted=not is_wanted)
+    elif "event" in rule and is_wanted:
+        yield _newest(rule, person, gates)
+    for part in rule.get("all") or rule.get("any") or ():
+        # Of "any" one part is enough; "not all" is "any" of the opposites.
+        own = gates
+        if ("any" in rule) is is_wanted and _needs_gate(part):
+            holds = compile(part, ids)
+            own = (*gates, holds if is_wanted else ~holds)
+        yield from _causes(part, person, ids, own, is_wanted=is_wanted)
+
+
+def _needs_gate(part: dict[str, Any]) -> bool:
+    """Whether an event that satisfies its condition is not yet the whole part."""
+    return "event" not in part or part.get("at_least", 1) > 1
+
+
+def _newest(
+    rule: dict[str, Any], person: Expression, gates: tuple[Q, ...]
+) -> QuerySet[Event, Any]:
+    events = _events(rule).filter(profile_id=person)
+    for gate in gates:
+        events = events.filter(Exists(Profile.objects.filter(gate, pk=person)))
+    return events.order_by("-time", "-pk").values("pk", "time")[:1]
+
+
+def _events(rule: dict[str, Any]) -> QuerySet[Event]:
+    """Everybody's events that count for an event condition."""
     events = Event.objects.filter(name=rule["event"]).order_by()
     if days := rule.get("within_days"):
         events = events.filter(time__gte=Now() - timedelta(days=days))
     for where in rule.get("where") or []:
         left = json_key("properties", where["property"])
         events = events.filter(Comparison(left, **_operation(where)))
+    return events
+
+
+def _did(rule: dict[str, Any], ids: Sequence[int] | None) -> Q:
+    events = _events(rule)
     if ids is not None:
         events = events.filter(profile_id__in=ids)
     if (times := rule.get("at_least", 1)) == 1:

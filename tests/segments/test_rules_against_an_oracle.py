@@ -8,9 +8,9 @@ from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from segments import rules
-from segments.models import Event, Profile
-from tests.factories import make_source
+from segments import membership, rules
+from segments.models import Event, Profile, Segment
+from tests.factories import make_segment, make_source
 
 pytestmark = pytest.mark.django_db
 
@@ -93,6 +93,44 @@ def test_the_compiled_rule_takes_in_just_the_oracles_people(rule, people):
         assert rules.people(rule, [pk]).exists() is (pk in expected)
 
 
+@settings(
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(rule=trees, people=people)
+def test_the_event_that_goes_along_is_the_oracles(rule, people):
+    Profile.objects.all().delete()
+    Segment.objects.all().delete()
+    made = {store(person): person for person in people}
+    segment = make_segment(rule=rule)
+    membership.refresh(segment.pk)
+    brought_in = dict(segment.memberships.values_list("profile", "event__message_id"))
+    assert brought_in == {
+        pk: newest(person, true_events(rule, person))
+        for pk, person in made.items()
+        if holds(rule, person)
+    }
+
+
+def newest(person, numbers):
+    days = [event[1] for event in person[3]]
+    found = sorted(numbers, key=lambda number: (-days[number], number))
+    return str(found[-1]) if found else None
+
+
+def true_events(rule, person, wanted=True):
+    """The events that satisfy a condition that had a say, as numbers."""
+    if holds(rule, person) is not wanted:
+        return set()
+    if "not" in rule:
+        return true_events(rule["not"], person, not wanted)
+    if "event" in rule:
+        return set(satisfying(rule, person)) if wanted else set()
+    parts = rule.get("all") or rule.get("any") or ()
+    return set().union(*(true_events(part, person, wanted) for part in parts))
+
+
 def store(person):
     attributes, email, external_id, did = person
     profile = Profile.objects.create(
@@ -114,7 +152,7 @@ def store(person):
 
 
 def holds(rule, person):
-    attributes, email, external_id, did = person
+    attributes, email, external_id, _ = person
     if "all" in rule:
         return all(holds(part, person) for part in rule["all"])
     if "any" in rule:
@@ -128,15 +166,20 @@ def holds(rule, person):
             value = lower(value)
         known = {**attributes, **columns}
         return compare(rule["is"], known.get(rule["attribute"]), value)
-    times = 0
-    for name, days, properties in did:
-        is_named = name == rule["event"] and days <= (rule.get("within_days") or 999)
-        if is_named and all(
+    return len(satisfying(rule, person)) >= rule.get("at_least", 1)
+
+
+def satisfying(rule, person):
+    return [
+        number
+        for number, (name, days, properties) in enumerate(person[3])
+        if name == rule["event"]
+        and days <= (rule.get("within_days") or 999)
+        and all(
             compare(w["is"], properties.get(w["property"]), w["value"])
-            for w in rule.get("where", ())
-        ):
-            times += 1
-    return times >= rule.get("at_least", 1)
+            for w in rule.get("where") or ()
+        )
+    ]
 
 
 def lower(value):
