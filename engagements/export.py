@@ -1,6 +1,7 @@
 """Deliveries as a spreadsheet reads them: one line after the other, never all at once."""
 
 import csv
+import re
 from collections.abc import Iterator
 
 from django.db.models import QuerySet
@@ -19,8 +20,16 @@ HEADS = (
     "reason",
     "changed at",
 )
-# What a spreadsheet takes for the begin of a formula (OWASP, CSV injection).
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
+# What a spreadsheet takes for the begin of a formula (OWASP, CSV injection): also
+# behind what it does not show or trims, as full-width signs, and after what separates
+# cells where a comma does not.
+_FORMULA = re.compile(
+    r"(^|\r\n|[;\t\n\v\f\r\x85\u2028\u2029])"
+    r"(?=[\s\"\x00-\x1f\x7f-\xa0\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f"
+    r"\u200b-\u200f\u202a-\u202f\u205f-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0"
+    r"\ufff0-\ufffb]*[=+\-@\u2212\ufe62-\ufe66\ufe6b\uff0b\uff0d\uff1d\uff20])"
+)
+_HIDDEN_BEGIN = ("\t", "\r", "\n")
 CHUNK = 2_000
 
 
@@ -59,4 +68,6 @@ def _row(delivery: Delivery) -> tuple[object, ...]:
 def harmless(value: object) -> str:
     """The value as a text that no spreadsheet runs: `=1+1` becomes `'=1+1`."""
     text = str(value).replace("\0", "")
-    return f"'{text}" if text.startswith(FORMULA) else text
+    safe = _FORMULA.sub(r"\1'", text)
+    is_bare = text.startswith(_HIDDEN_BEGIN) and not safe.startswith("'")
+    return f"'{safe}" if is_bare else safe
