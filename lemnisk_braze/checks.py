@@ -29,10 +29,23 @@ W003 = checks.Warning(
     id="lemnisk_braze.W003",
 )
 
+E001 = checks.Error(
+    "A text in SECRETS_KEYS is too short or too simple to keep connections' API keys "
+    "from who has a copy of the database.",
+    hint="Make one with: python3 -c 'import secrets; print(secrets.token_urlsafe(32))'. "
+    "Put it in front of the others, run manage.py rotate_secrets, then take the weak "
+    "one out.",
+    id="lemnisk_braze.E001",
+)
+# As many as token_urlsafe(24) or a UUID without its dashes has.
+_SHORTEST_SECRET = 32
+_FEWEST_CHARACTERS = 8
+
 
 def register() -> None:
     checks.register(local_addresses_are_for_development, deploy=True)
     checks.register(secrets_are_set, deploy=True)
+    checks.register(secrets_are_strong, deploy=True)
 
 
 def local_addresses_are_for_development(
@@ -52,6 +65,18 @@ def secrets_are_set(
     if _kept("secrets-key") in settings.SECRETS_KEYS:
         found.append(W003)
     return found
+
+
+def secrets_are_strong(
+    app_configs: Sequence[AppConfig] | None, **kwargs: Any
+) -> list[checks.CheckMessage]:
+    """Any text becomes a key for Fernet; what can be guessed makes one that can be."""
+    return [] if all(map(_is_strong, settings.SECRETS_KEYS)) else [E001]
+
+
+def _is_strong(text: str) -> bool:
+    text = text.strip()
+    return len(text) >= _SHORTEST_SECRET and len(set(text)) >= _FEWEST_CHARACTERS
 
 
 def _kept(filename: str) -> str | None:

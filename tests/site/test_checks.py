@@ -4,8 +4,11 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from secrets import token_hex
+from uuid import uuid4
 
 import pytest
+from cryptography.fernet import Fernet
 from django.core import checks
 
 from lemnisk_braze import checks as ours
@@ -63,6 +66,28 @@ def test_secrets_are_set(settings, tmp_path, kept, secret_key, secrets_keys, exp
     assert ids(ours.secrets_are_set) == expected
 
 
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        (["a"], ["lemnisk_braze.E001"]),
+        (["password-password"], ["lemnisk_braze.E001"]),
+        (["x" * 64], ["lemnisk_braze.E001"]),
+        (["ab" * 32], ["lemnisk_braze.E001"]),
+        ([" " * 40], ["lemnisk_braze.E001"]),
+        (["", LONG], ["lemnisk_braze.E001"]),
+        ([LONG, "old"], ["lemnisk_braze.E001"]),
+        ([LONG], []),
+        ([LONG, LONG[::-1]], []),
+        ([Fernet.generate_key().decode()], []),
+        ([str(uuid4())], []),
+        ([token_hex(16)], []),
+    ],
+)
+def test_secrets_are_strong(settings, keys, expected):
+    settings.SECRETS_KEYS = keys
+    assert ids(ours.secrets_are_strong) == expected
+
+
 def test_they_belong_to_deploy_alone():
     registered = checks.registry.registry
     assert ours.secrets_are_set in registered.deployment_checks
@@ -94,6 +119,9 @@ def test_a_proper_deployment_is_clean(tmp_path):
     [
         ({"SECRET_KEY": ""}, "lemnisk_braze.W002"),
         ({"SECRETS_KEYS": ""}, "lemnisk_braze.W003"),
+        ({"SECRETS_KEYS": "a"}, "lemnisk_braze.E001"),
+        ({"SECRETS_KEYS": "", "SECRETS_KEY": "a"}, "lemnisk_braze.E001"),
+        ({"SECRETS_KEYS": f"{LONG},a"}, "lemnisk_braze.E001"),
         ({"ALLOWED_LOCAL_ADDRESSES": "127.0.0.1:4000"}, "lemnisk_braze.W001"),
         ({"HTTPS": ""}, "security.W012"),
         ({"DEBUG": "1"}, "security.W018"),
