@@ -53,6 +53,12 @@ def add_arguments(parser: ArgumentParser) -> None:
         f"default: {DEFAULT_KEY}",
     )
     parser.add_argument(
+        "--key-file",
+        type=Path,
+        help="the same, a key on each line: a command line is seen by everybody on "
+        "the machine",
+    )
+    parser.add_argument(
         "--journal", type=Path, help="keep the data in this file over a restart"
     )
     parser.add_argument(
@@ -129,7 +135,7 @@ def options_from(values: Mapping[str, object]) -> Options:
     return Options(
         host=str(values["host"]),
         port=_number(values["port"]),
-        keys=parse_keys(values["key"]),
+        keys=parse_keys([*_listed(values["key"]), *_lines(values["key_file"])]),
         journal=_path(values["journal"]),
         object_limit=str(values["object_limit"]),
         plan=Plan(
@@ -230,6 +236,16 @@ def _check(what: str, value: str, known: Sequence[str]) -> None:
 
 def _listed(given: object) -> list[object]:
     return given if isinstance(given, list) else []
+
+
+def _lines(path: object) -> list[str]:
+    """The lines of a file, where there is one; BadOptionError where it is not read."""
+    if path is None:
+        return []
+    try:
+        return Path(str(path)).read_text().split()
+    except (OSError, UnicodeDecodeError) as e:
+        raise BadOptionError(f"The file of keys cannot be read: {e}") from e
 
 
 def _number(value: object) -> int:

@@ -85,8 +85,15 @@ class SandboxProcess:
 
     def start(self) -> None:
         """Start it and wait until it listens."""
+        with tempfile.NamedTemporaryFile("w", prefix="sandbox-key-") as key_file:
+            key_file.write(self.key)
+            key_file.flush()
+            self._start(key_file.name)
+
+    def _start(self, key_file: str) -> None:
         command = [sys.executable, "-m", "externalapi.sandbox", "--stop-on-eof"]
-        command += ["--port", str(self._port), "--key", self.key, *self._arguments]
+        command += ["--port", str(self._port), "--key-file", key_file]
+        command += self._arguments
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed by kill)
         self._process = subprocess.Popen(
             command,

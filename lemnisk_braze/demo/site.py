@@ -18,6 +18,7 @@ from lemnisk_braze.demo.processes import Processes, free_port
 Say = Callable[[str], object]
 
 USERNAME = "admin"
+BRAZE_KEY = "demo-braze-key"
 # Nothing on this machine is asked through a proxy that the environment may name.
 _opener = build_opener(ProxyHandler({}))
 
@@ -40,9 +41,9 @@ class Site:
         # This process talks to the sandbox as well: it presses Test Configuration.
         settings.ALLOWED_LOCAL_ADDRESSES = [f"127.0.0.1:{sandbox_port}"]
         environment = {"ALLOWED_LOCAL_ADDRESSES": f"127.0.0.1:{sandbox_port}"}
-        sandbox_key = _kept("demo-braze-key", lambda: f"demo-{secrets.token_hex(16)}")
+        sandbox_key = _kept(BRAZE_KEY, lambda: f"demo-{secrets.token_hex(16)}")
         with Processes(settings.VAR_DIR / "log", environment) as processes:
-            _start(processes, port, sandbox_port, sandbox_key)
+            _start(processes, port, sandbox_port)
             site = cls(
                 processes=processes,
                 address=f"http://127.0.0.1:{port}",
@@ -73,13 +74,14 @@ class Site:
             return orjson.loads(response.read())
 
 
-def _start(processes: Processes, port: int, sandbox_port: int, key: str) -> None:
+def _start(processes: Processes, port: int, sandbox_port: int) -> None:
     processes.start(
         "sandbox",
         [
             "externalapi.sandbox",
             f"--port={sandbox_port}",
-            f"--key={key}",
+            # Not the key itself: a command line is seen by everybody on the machine.
+            f"--key-file={settings.VAR_DIR / BRAZE_KEY}",
             f"--journal={settings.VAR_DIR / 'braze-sandbox.jsonl'}",
             # What the presets of catalog items send to.
             "--catalog=restaurants:Name,Rating=number",

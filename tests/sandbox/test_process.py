@@ -5,12 +5,18 @@ import signal
 import subprocess
 import sys
 import time
+from argparse import ArgumentParser
 from pathlib import Path
 
 import pytest
 
 from externalapi.braze import contract
-from externalapi.sandbox.options import BadOptionError, parse_keys
+from externalapi.sandbox.options import (
+    BadOptionError,
+    add_arguments,
+    options_from,
+    parse_keys,
+)
 from externalapi.sandbox.process import SandboxFailedError, SandboxProcess
 from tests.sandbox.people import attributes
 
@@ -48,6 +54,35 @@ def test_it_ends_in_the_middle_of_a_slow_answer():
         sandbox.stop()
         assert time.monotonic() - started < 4
         client.wait()
+
+
+def test_its_key_is_in_no_command_line():
+    with SandboxProcess(key="only-for-me-0123") as sandbox:
+        command = Path(f"/proc/{sandbox.pid}/cmdline").read_text()
+        assert "externalapi.sandbox" in command
+        assert sandbox.key not in command
+        assert sandbox.track({"attributes": [attributes()]}).status == 201
+
+
+def test_a_file_of_keys_that_is_not_there_is_said(tmp_path):
+    with pytest.raises(SandboxFailedError, match="file of keys cannot be read"):
+        SandboxProcess("--key-file", str(tmp_path / "none")).start()
+
+
+def test_a_file_has_a_key_on_each_line(tmp_path):
+    file = tmp_path / "keys"
+    file.write_text("one-0123\ntwo-0123:users.delete\n")
+    known = options_from(vars(parsed("--key-file", str(file)))).keys
+    assert known == {
+        "one-0123": contract.PERMISSIONS,
+        "two-0123": frozenset({"users.delete"}),
+    }
+
+
+def parsed(*arguments):
+    parser = ArgumentParser()
+    add_arguments(parser)
+    return parser.parse_args(arguments)
 
 
 def test_the_same_port_and_key_after_a_restart():
