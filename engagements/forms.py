@@ -19,8 +19,8 @@ from engagements.values import problem
 from externalapi.connection_use import group_names
 from externalapi.definition import CompiledDefinition, compile_version
 from externalapi.models import ExternalAPIVersion
-from externalapi.names import one_line
 from externalapi.parameters import Parameter
+from lemnisk_braze.lib.names import one_line
 from segments.models import Segment
 
 BASIC = (

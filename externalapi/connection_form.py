@@ -19,10 +19,10 @@ from externalapi.connection_use import User
 from externalapi.guard import GuardError, check_header, check_url
 from externalapi.models import Connection
 from externalapi.named_choice import OWN, fills, is_typed_over, shown
-from externalapi.names import one_line
 from externalapi.rate_plans import RATE_PLAN_LABELS, RATE_PLANS, rate_plan_code
 from externalapi.secrets import MIN_LENGTH
 from externalapi.sign_in import Auth
+from lemnisk_braze.lib.names import one_line
 
 # The fields that a way to sign in asks for beside its key.
 FIELDS_OF = {

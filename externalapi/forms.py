@@ -30,11 +30,11 @@ from externalapi.connection_choice import ConnectionField
 from externalapi.connection_use import User
 from externalapi.definition import parameters_found
 from externalapi.models import ExternalAPI, ExternalAPIVersion
-from externalapi.names import one_line
 from externalapi.parameter_table import ParametersField
 from externalapi.parameters import Parameter
 from externalapi.target import split_target
 from externalapi.versions import Draft
+from lemnisk_braze.lib.names import one_line
 
 
 class HeadersField(forms.CharField):

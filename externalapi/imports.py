@@ -23,7 +23,6 @@ from externalapi.models import (
     ExternalAPIVersion,
     TestCase,
 )
-from externalapi.names import one_line
 from externalapi.parameters import Parameter
 from externalapi.validity import problems
 from externalapi.versions import (
@@ -33,6 +32,7 @@ from externalapi.versions import (
     case_content,
     save_version,
 )
+from lemnisk_braze.lib.names import one_line
 
 MAX_BYTES = 2 * 1024 * 1024
 MAX_ENTRIES = 200

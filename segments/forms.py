@@ -8,10 +8,10 @@ from django.core.exceptions import ValidationError
 from django.forms.fields import InvalidJSONInput
 from unfold.widgets import UnfoldAdminTextareaWidget
 
+from lemnisk_braze.lib.names import one_line
 from segments import rules
 from segments.conditions import OPERATORS
 from segments.models import Segment, Source
-from segments.names import one_line
 
 MAX_RULE = 100_000
 

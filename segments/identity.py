@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 from django.db import connection
 
+from segments.contact import as_email, as_phone
 from segments.models import Identifier
 
 ANONYMOUS_ID = Identifier.Kind.ANONYMOUS_ID.value
@@ -39,9 +40,9 @@ class Person:
         """Take in traits: null removes one, e-mail and phone have their own places."""
         for name, value in traits.items():
             if name == "email":
-                self._set("email", (value or "").strip().lower())
+                self._set("email", as_email(value or ""))
             elif name == "phone":
-                self._set("phone", (value or "").strip())
+                self._set("phone", as_phone(value or ""))
             elif value is None:
                 self.is_changed |= self.attributes.pop(name, None) is not None
             elif not _is_same(self.attributes.get(name), value):

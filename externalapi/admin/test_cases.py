@@ -33,9 +33,9 @@ from externalapi.models import (
     ExternalAPIVersion,
     TestCase,
 )
-from externalapi.names import one_line
 from externalapi.secrets import SecretError
 from externalapi.testing_form import TestConfigurationForm, initial_values
+from lemnisk_braze.lib.names import one_line
 
 # Without scripts one request of the browser runs cases for so long, and no longer.
 ROUND_SECONDS = 10

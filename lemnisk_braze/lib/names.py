@@ -4,12 +4,21 @@ import re
 
 from django.core.exceptions import ValidationError
 
-# Control characters, ends of lines, and marks that turn the direction of writing.
-_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+# Control characters, ends of lines, marks that turn the direction of writing, and what
+# takes no room; not the joiners inside emoji and Persian words.
+_UNSEEN = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e"
+    r"\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]"
+)
+
+
+def is_one_line(name: str) -> bool:
+    """Whether the name is what it looks like: one line of visible characters."""
+    return not _UNSEEN.search(name)
 
 
 def one_line(name: str) -> str:
     """Return the name; raises ValidationError for one that could pass for more."""
-    if _UNSEEN.search(name):
+    if not is_one_line(name):
         raise ValidationError("Write the name on one line, in visible characters.")
     return name

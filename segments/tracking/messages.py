@@ -11,14 +11,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from lemnisk_braze.lib.names import is_one_line
+from segments.contact import as_email, as_phone
 from segments.tracking.body import check_storable
 from segments.tracking.errors import RefusedError
 
 KINDS = ("identify", "track")
 OTHER_KINDS = ("page", "screen", "group", "alias")
 MAX_ATTRIBUTES = 200
+# In characters, as the columns count; four bytes each, an index takes them all.
 MAX_NAME = 255
-MAX_EXTERNAL_ID = 987
+# In bytes, as Braze counts: with more of them an index refuses the row.
+MAX_USER_ID = 987
 MAX_EMAIL = 320
 MAX_PHONE = 32
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
@@ -66,14 +70,14 @@ def read(
     check_storable(raw)
     _only_known_fields(raw, kind)
     payload = {
-        "userId": _identifier(raw, "userId", MAX_EXTERNAL_ID),
-        "anonymousId": _identifier(raw, "anonymousId", MAX_NAME),
+        "userId": _user_id(raw),
+        "anonymousId": _identifier(raw, "anonymousId"),
         "timestamp": _timestamp(raw, received_at, sent_at).isoformat(),
     }
     if not payload["userId"] and not payload["anonymousId"]:
         raise bad("Send a userId, an anonymousId or both.")
     payload |= _traits(raw) if kind == "identify" else _event(raw)
-    message_id = _identifier(raw, "messageId", MAX_NAME) or str(uuid.uuid4())
+    message_id = _identifier(raw, "messageId") or str(uuid.uuid4())
     return Message(
         message_id=message_id,
         kind=kind,
@@ -113,24 +117,43 @@ def _only_known_fields(raw: dict[str, Any], kind: str) -> None:
             raise bad(f"{name} is a JSON object.")
 
 
-def _identifier(raw: dict[str, Any], name: str, limit: int) -> str | None:
+def _user_id(raw: dict[str, Any]) -> str | None:
+    value = _text(raw, "userId")
+    if value is not None and len(value.encode()) > MAX_USER_ID:
+        raise bad(f"userId has at most {MAX_USER_ID} bytes.")
+    return value
+
+
+def _identifier(raw: dict[str, Any], name: str) -> str | None:
+    value = _text(raw, name)
+    if value is not None and len(value) > MAX_NAME:
+        raise bad(f"{name} has between 1 and {MAX_NAME} characters.")
+    return value
+
+
+def _text(raw: dict[str, Any], name: str) -> str | None:
+    """The identifier as it was sent, None where there is none."""
     value = raw.get(name)
     if value is None or value == "":
         return None
     if not isinstance(value, str):
         raise bad(f"{name} is a text.")
-    if not value.strip() or len(value) > limit:
-        raise bad(f"{name} has between 1 and {limit} characters.")
+    if not value.strip() or not is_one_line(value):
+        raise bad(f"{name} is one line of visible characters.")
     return value
 
 
 def _traits(raw: dict[str, Any]) -> dict[str, Any]:
     traits = _named_values(raw, "traits")
-    for name, limit in (("email", MAX_EMAIL), ("phone", MAX_PHONE)):
+    for name, kept, limit in (
+        ("email", as_email, MAX_EMAIL),
+        ("phone", as_phone, MAX_PHONE),
+    ):
         value = traits.get(name)
         if value is None:
             continue
-        if not isinstance(value, str) or len(value.strip()) > limit:
+        # Measured as it is kept: İ in lower case is two characters.
+        if not isinstance(value, str) or len(kept(value)) > limit:
             raise bad(f"traits.{name} is a text of at most {limit} characters.")
     return {"traits": traits}
 
@@ -139,6 +162,8 @@ def _event(raw: dict[str, Any]) -> dict[str, Any]:
     event = raw.get("event")
     if not isinstance(event, str) or not event.strip() or len(event) > MAX_NAME:
         raise bad(f"event is a name of 1 to {MAX_NAME} characters.")
+    if not is_one_line(event):
+        raise bad("event is one line of visible characters.")
     return {"event": event, "properties": _named_values(raw, "properties")}
 
 
@@ -152,6 +177,8 @@ def _named_values(raw: dict[str, Any], field: str) -> dict[str, Any]:
         raise bad(f"{field} has at most {MAX_ATTRIBUTES} entries.")
     if any(not name.strip() or len(name) > MAX_NAME for name in values):
         raise bad(f"Names in {field} have 1 to {MAX_NAME} characters.")
+    if not all(map(is_one_line, values)):
+        raise bad(f"Names in {field} are one line of visible characters each.")
     return values
 
 

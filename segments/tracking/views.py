@@ -5,25 +5,41 @@ CSRF does not apply, since no cookie signs anyone in here.
 """
 
 import base64
-import binascii
+import logging
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import wraps
+from operator import itemgetter
 from typing import Any
 
 import orjson
-from django.db import transaction
+from django.db import Error, transaction
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
+from lemnisk_braze.lib import database_errors
+from lemnisk_braze.lib.database_errors import About
 from segments import inbox, tasks
 from segments.models import Source
 from segments.tracking import body, keys, messages
 from segments.tracking.errors import RefusedError
 from segments.tracking.messages import Message
 
+logger = logging.getLogger(__name__)
+
 MAX_BATCH_MESSAGES = 2_500
+# A browser's beacon may send JSON as plain text only.
+CONTENT_TYPES = ("application/json", "text/plain")
+# In seconds: what a sender is asked to wait while the database is away.
+RETRY_AFTER = 5
 BATCH_FIELDS = {"batch", "context", "integrations", "sentAt", "timestamp", "writeKey"}
+
+# What goes with a status.
+HEADERS = {
+    401: ("WWW-Authenticate", 'Basic realm="write key"'),
+    405: ("Allow", "POST"),
+    503: ("Retry-After", str(RETRY_AFTER)),
+}
 
 Answer = dict[str, Any]
 View = Callable[..., HttpResponse]
@@ -38,16 +54,16 @@ def _answering(view: Callable[..., Answer]) -> View:
         try:
             if request.method != "POST":
                 raise RefusedError(405, "method_not_allowed", "Use POST.")
-            response = _json(200, view(request, **kwargs))
+            return _json(200, view(request, **kwargs))
         except RefusedError as e:
-            response = _json(
-                e.status, {"success": False, "code": e.code, "message": e.message}
+            return _refusal(e)
+        except Error as e:
+            if database_errors.about(e) is not About.CONNECTION:
+                raise
+            logger.warning("The database is away: %s", e)
+            return _refusal(
+                RefusedError(503, "unavailable", "Send it again in a moment.")
             )
-            if e.status == 405:
-                response["Allow"] = "POST"
-            if e.status == 401:
-                response["WWW-Authenticate"] = 'Basic realm="write key"'
-        return response
 
     return answer
 
@@ -55,11 +71,12 @@ def _answering(view: Callable[..., Answer]) -> View:
 @_answering
 def single(request: HttpRequest, kind: str) -> Answer:
     """`POST /v1/identify` and `/v1/track`: one message."""
+    raw, source = _read(request, body.MAX_MESSAGE + body.MAX_ENVELOPE)
     if kind in messages.OTHER_KINDS:
         raise messages.unsupported(kind)
-    raw, source = _read(request, body.MAX_MESSAGE + body.MAX_ENVELOPE)
     message = messages.read(raw, datetime.now(UTC), kind)
-    _append(source, [message])
+    for _, refusal in _append(source, [(0, message)]):
+        raise refusal
     return {"success": True}
 
 
@@ -67,18 +84,26 @@ def single(request: HttpRequest, kind: str) -> Answer:
 def batch(request: HttpRequest) -> Answer:
     """`POST /v1/batch`: many messages; each refused one is named, the others stay."""
     raw, source = _read(request, body.MAX_BATCH)
-    accepted: list[Message] = []
-    refused: list[Answer] = []
+    accepted: list[tuple[int, Message]] = []
+    refused: list[tuple[int, RefusedError]] = []
     now = datetime.now(UTC)
     for index, item in enumerate(_items(raw)):
         try:
-            accepted.append(messages.read(item, now, sent_at=raw.get("sentAt")))
+            message = messages.read(item, now, sent_at=raw.get("sentAt"))
+            accepted.append((index, message))
         except RefusedError as e:
-            refused.append({"index": index, "code": e.code, "message": e.message})
-    _append(source, accepted)
-    if not refused:
+            refused.append((index, e))
+    refused_later = _append(source, accepted)
+    if not refused and not refused_later:
         return {"success": True}
-    return {"success": True, "accepted": len(accepted), "refused": refused}
+    named = sorted(refused + refused_later, key=itemgetter(0))
+    return {
+        "success": True,
+        "accepted": len(accepted) - len(refused_later),
+        "refused": [
+            {"index": index, "code": e.code, "message": e.message} for index, e in named
+        ],
+    }
 
 
 def _items(raw: dict[str, Any]) -> list[Any]:
@@ -94,34 +119,84 @@ def _items(raw: dict[str, Any]) -> list[Any]:
     return items
 
 
-def _append(source: Source, accepted: Sequence[Message]) -> None:
-    if accepted:
-        inbox.append(source, ((m.message_id, m.kind, m.payload) for m in accepted))
-        transaction.on_commit(tasks.wake_inbox)
+def _append(
+    source: Source, accepted: Sequence[tuple[int, Message]]
+) -> list[tuple[int, RefusedError]]:
+    """Add the messages to the inbox; return those that the database does not take.
+
+    Whatever the checks before it let through: one message never stops the others.
+    """
+    if not accepted:
+        return []
+    try:
+        inbox.append(source, ((m.message_id, m.kind, m.payload) for _, m in accepted))
+    except Error as e:
+        if database_errors.about(e) is not About.ROW:
+            raise
+        if len(accepted) == 1:
+            logger.warning("A message cannot be stored", exc_info=e)
+            refusal = RefusedError(
+                400, "cannot_be_stored", "The database cannot hold this message."
+            )
+            return [(accepted[0][0], refusal)]
+        half = len(accepted) // 2
+        return _append(source, accepted[:half]) + _append(source, accepted[half:])
+    transaction.on_commit(tasks.wake_inbox)
+    return []
 
 
 def _read(request: HttpRequest, limit: int) -> tuple[dict[str, Any], Source]:
-    """The body and the source, refusing as early and as cheaply as it can be done."""
+    """The body and the source, refusing as early and as cheaply as it can be done.
+
+    Nobody's body is looked into further than for its key.
+    """
+    _check_head(request, limit)
     key = _basic_auth(request)
     source = None if key is None else _source(key)
-    raw = body.parse(_plain_body(request, limit))
-    return raw, source or _source(raw.get("writeKey"))
+    data = _plain_body(request, limit)
+    source = source or _source(body.write_key(data))
+    return body.parse(data), source
 
 
-def _plain_body(request: HttpRequest, limit: int) -> bytes:
-    if request.content_type != "application/json":
+def _check_head(request: HttpRequest, limit: int) -> None:
+    if request.content_type not in CONTENT_TYPES:
         raise RefusedError(
             415, "unsupported_type", "Send Content-Type: application/json."
         )
-    encoding = request.headers.get("Content-Encoding", "identity").lower()
-    if encoding not in ("identity", "gzip"):
+    if _encoding(request) not in ("identity", "gzip"):
         raise RefusedError(415, "unsupported_encoding", "Send plain JSON or gzip.")
     length = str(request.META.get("CONTENT_LENGTH") or "0")
     if not (length.isascii() and length.isdecimal()):
         raise RefusedError(400, "bad_length", "Content-Length is not a number.")
-    if int(length) > limit:
+    if len(length.lstrip("0")) > len(str(limit)) or int(length) > limit:
         raise body.too_large(limit)
-    return request.body if encoding == "identity" else body.gunzip(request.body, limit)
+
+
+def _encoding(request: HttpRequest) -> str:
+    return request.headers.get("Content-Encoding", "identity").lower()
+
+
+def _plain_body(request: HttpRequest, limit: int) -> bytes:
+    if "chunked" in request.headers.get("Transfer-Encoding", "").lower():
+        data = _chunked_body(request, limit)
+    else:
+        data = request.body
+    return data if _encoding(request) == "identity" else body.gunzip(data, limit)
+
+
+def _chunked_body(request: HttpRequest, limit: int) -> bytes:
+    """A body without a length: Django reads nothing of it."""
+    # A server that knows where the body ends says so.
+    if not request.META.get("wsgi.input_terminated"):
+        raise RefusedError(411, "length_required", "Send Content-Length.")
+    try:
+        data: bytes = request.META["wsgi.input"].read(limit + 1)
+    except Exception as e:  # noqa: BLE001
+        # Each server has its own errors for chunks that are none.
+        raise RefusedError(400, "bad_chunk", "The body is not well chunked.") from e
+    if len(data) > limit:
+        raise body.too_large(limit)
+    return data
 
 
 def _basic_auth(request: HttpRequest) -> str | None:
@@ -134,7 +209,8 @@ def _basic_auth(request: HttpRequest) -> str | None:
         raise _unauthorized()
     try:
         decoded = base64.b64decode(credentials, validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:
+        # Not base64, not ASCII, not UTF-8.
         raise _unauthorized() from None
     return decoded.partition(":")[0]
 
@@ -150,6 +226,15 @@ def _unauthorized() -> RefusedError:
     return RefusedError(
         401, "unauthorized", "Send an active source's write key as basic-auth user."
     )
+
+
+def _refusal(error: RefusedError) -> HttpResponse:
+    response = _json(
+        error.status, {"success": False, "code": error.code, "message": error.message}
+    )
+    if header := HEADERS.get(error.status):
+        response[header[0]] = header[1]
+    return response
 
 
 def _json(status: int, answer: Answer) -> HttpResponse:

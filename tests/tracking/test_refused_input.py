@@ -1,9 +1,13 @@
 """Bad input over HTTP: each concrete body with its status and its text."""
 
 import gzip
+import io
 import json
+import random
+import time
 
 import pytest
+from django.db import connection
 
 from segments.models import InboxMessage, Source
 from segments.tracking import keys, views
@@ -11,6 +15,8 @@ from tests.tracking.conftest import basic
 
 USER = '"userId":"u1"'
 MEMBERS = ",".join(f'"n{i}":1' for i in range(201))
+# Characters that do not compress: 950 of them, 2,850 bytes.
+CJK = "".join(map(chr, random.Random(1).sample(range(0x4E00, 0x9FA5), 950)))
 
 
 def identify(inner):
@@ -97,7 +103,7 @@ TABLE = {
         400,
         "Send a userId, an anonymousId or both.",
     ),
-    "blank id": ("identify", '{"userId":" "}', 400, "userId has between 1 and 987 characters."),
+    "blank id": ("identify", '{"userId":" "}', 400, "userId is one line of visible characters."),
     "number id": ("identify", '{"userId":5}', 400, "userId is a text."),
     "long id": (
         "identify",
@@ -110,6 +116,84 @@ TABLE = {
         f'{{{USER},"messageId":"{"a" * 256}"}}',
         400,
         "messageId has between 1 and 255 characters.",
+    ),
+    "long user id": (
+        "identify",
+        f'{{"userId":"{"u" * 988}"}}',
+        400,
+        "userId has at most 987 bytes.",
+    ),
+    "user id of many bytes": (
+        "track",
+        f'{{"event":"E","userId":"{CJK}"}}',
+        400,
+        "userId has at most 987 bytes.",
+    ),
+    "id with a direction": (
+        "identify",
+        r'{"userId":"u\u202e1"}',
+        400,
+        "userId is one line of visible characters.",
+    ),
+    "anonymous id with a new line": (
+        "identify",
+        r'{"anonymousId":"a\nb"}',
+        400,
+        "anonymousId is one line of visible characters.",
+    ),
+    "messageId with an escape": (
+        "identify",
+        rf'{{{USER},"messageId":"\u001b[2J"}}',
+        400,
+        "messageId is one line of visible characters.",
+    ),
+    "e-mail that grows": (
+        "identify",
+        identify(f'"email":"{"İ" * 320}"'),
+        400,
+        "traits.email is a text of at most 320 characters.",
+    ),
+    "event with a direction": (
+        "track",
+        rf'{{{USER},"event":"Lead \u202edaeL"}}',
+        400,
+        "event is one line of visible characters.",
+    ),
+    "event with an escape": (
+        "track",
+        rf'{{{USER},"event":"\u001b[31mLead"}}',
+        400,
+        "event is one line of visible characters.",
+    ),
+    "event of two lines": (
+        "track",
+        rf'{{{USER},"event":"Lead\nERROR"}}',
+        400,
+        "event is one line of visible characters.",
+    ),
+    "event with nothing in it": (
+        "track",
+        rf'{{{USER},"event":"Lead\u200b"}}',
+        400,
+        "event is one line of visible characters.",
+    ),
+    "name of two lines": (
+        "identify",
+        identify(r'"a\r\nb":1'),
+        400,
+        "Names in traits are one line of visible characters each.",
+    ),
+    "property's name with a direction": (
+        "track",
+        rf'{{{USER},"event":"E","properties":{{"\u2066a":1}}}}',
+        400,
+        "Names in properties are one line of visible characters each.",
+    ),
+    "deep, not too deep for a parser": (
+        "identify",
+        identify('"a":' + "[" * 900 + "]" * 900),
+        400,
+        "Nest values at most 20 deep.",
     ),
     "no event": ("track", f"{{{USER}}}", 400, "event is a name of 1 to 255 characters."),
     "long event": (
@@ -219,6 +303,9 @@ def test_a_bad_message_of_a_batch_is_named(post, item, message):
         "Basic Og==",
         "Basic %%%",
         "Basic /w==",
+        "Basic \xe9",
+        "Basic ü",
+        "\xe9",
         "Bearer abc",
         basic("wrong"),
     ],
@@ -263,7 +350,7 @@ def test_other_verbs_are_refused(client, method):
 
 
 @pytest.mark.parametrize(
-    "kind", ["", "text/plain", "application/x-www-form-urlencoded", "application/jsonx"]
+    "kind", ["", "text/html", "application/x-www-form-urlencoded", "application/jsonx"]
 )
 def test_other_content_types_are_refused(post, kind):
     status, answer = post("identify", {"userId": "u1"}, **{"Content-Type": kind})
@@ -273,6 +360,13 @@ def test_other_content_types_are_refused(post, kind):
 def test_a_charset_beside_the_content_type_is_fine(post):
     kind = "application/json; charset=utf-8"
     assert post("identify", {"userId": "u1"}, **{"Content-Type": kind})[0] == 200
+
+
+def test_a_beacon_sends_its_json_as_plain_text(post, write_key):
+    body = {"userId": "u1", "writeKey": write_key}
+    kind = {"Content-Type": "text/plain;charset=UTF-8"}
+    assert post("identify", body, key=None, **kind)[0] == 200
+    assert InboxMessage.objects.count() == 1
 
 
 @pytest.mark.parametrize("encoding", ["br", "deflate", "gzip, gzip"])
@@ -310,7 +404,7 @@ def test_a_body_over_the_limit_is_not_read(rf, write_key):
     assert views.batch(request).status_code == 413
 
 
-@pytest.mark.parametrize("length", ["-1", "abc", "1e3", "²"])
+@pytest.mark.parametrize("length", ["-1", "abc", "1e3", "²", "٣"])
 def test_an_odd_content_length_is_refused(client, write_key, length):
     response = client.post(
         "/v1/identify",
@@ -321,3 +415,99 @@ def test_an_odd_content_length_is_refused(client, write_key, length):
     )
     assert response.status_code == 400
     assert response.json()["code"] == "bad_length"
+
+
+def test_a_content_length_of_5000_digits_is_too_large(client, write_key):
+    response = client.post(
+        "/v1/identify",
+        b'{"userId":"u1"}',
+        content_type="application/json",
+        headers={"Authorization": basic(write_key)},
+        CONTENT_LENGTH="9" * 5_000,
+    )
+    assert response.status_code == 413
+
+
+@pytest.mark.parametrize("body", ["{", '{"a":1,"a":2}', "[]", '"x"', '{"writeKey":[]}'])
+def test_nobodys_body_is_not_judged(post, body):
+    """Who has no key is told that, and nothing about what they sent."""
+    for path in ("identify", "page", "batch"):
+        assert post(path, body, key="wrong")[0] == 401
+        assert post(path, body, key=None)[0] == 401
+
+
+def test_the_head_is_looked_at_before_the_key(post):
+    assert post("identify", "{}", key=None, **{"Content-Type": "text/html"})[0] == 415
+    assert post("identify", b" " * 600_000, key=None)[0] == 413
+
+
+def test_many_keys_cost_no_more_than_their_number(post, source):
+    """Four times as many of them, the last one twice: not sixteen times the time."""
+
+    def seconds(count, **headers):
+        keys = ",".join(f'"k{n}":0' for n in [*range(count), count - 1])
+        started = time.process_time()
+        status, answer = post("batch", f"{{{keys}}}", **headers)
+        assert status in (400, 401), answer
+        return time.process_time() - started
+
+    for headers in ({}, {"key": None}):
+        assert seconds(40_000, **headers) < 0.5
+
+
+@pytest.fixture
+def unbounded(rf, write_key):
+    """A request whose body has no length: the server says where it ends."""
+
+    def ask(data, **extra):
+        request = rf.post(
+            "/v1/identify",
+            content_type="application/json",
+            headers={
+                "Authorization": basic(write_key),
+                "Transfer-Encoding": "chunked",
+            },
+        )
+        del request.META["CONTENT_LENGTH"]
+        request.META["wsgi.input"] = io.BytesIO(data)
+        request.META.update(extra)
+        return views.single(request, kind="identify")
+
+    return ask
+
+
+def test_a_chunked_body_is_read_with_the_same_cap(unbounded):
+    ends = {"wsgi.input_terminated": True}
+    assert unbounded(b'{"userId":"u1"}', **ends).status_code == 200
+    assert unbounded(b" " * 40_000, **ends).status_code == 413
+    assert unbounded(b'{"userId":"u1"}').status_code == 411
+
+
+def test_a_body_that_is_not_well_chunked_is_refused(unbounded):
+    class NoChunks:
+        def read(self, size):
+            raise ValueError("invalid chunk size")
+
+    extra = {"wsgi.input_terminated": True, "wsgi.input": NoChunks()}
+    assert unbounded(b"", **extra).status_code == 400
+
+
+def test_the_database_refuses_one_message_and_takes_the_others(post, transactional_db):
+    """Whatever the checks of the door do not know."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "ALTER TABLE segments_inboxmessage ADD CONSTRAINT odd"
+            " CHECK (payload->>'userId' <> 'u2')"
+        )
+    try:
+        items = [{"type": "identify", "userId": f"u{n}"} for n in range(5)]
+        status, answer = post("batch", {"batch": [*items, {"type": "x"}]})
+        alone = post("identify", {"userId": "u2"})
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE segments_inboxmessage DROP CONSTRAINT odd")
+    assert (status, answer["accepted"]) == (200, 4)
+    named = [(r["index"], r["code"]) for r in answer["refused"]]
+    assert named == [(2, "cannot_be_stored"), (5, "invalid")]
+    assert (alone[0], alone[1]["code"]) == (400, "cannot_be_stored")
+    assert InboxMessage.objects.count() == 4
