@@ -9,9 +9,9 @@ from typing import Any, NamedTuple, TypeAlias
 import orjson
 from django.db import connection, transaction
 
-from engagements import runs
+from engagements import again, runs
 from engagements.claims import Claim
-from engagements.models import Run
+from engagements.models import Engagement, Run
 from engagements.rendering import Skip, people_per_request
 from engagements.survival import LATER_ON_DISK
 from externalapi.models import ExternalAPIVersion
@@ -38,10 +38,10 @@ FROM_ENTRIES = """
     ORDER BY id LIMIT %(chunk)s
 """
 # A list that says nothing of anybody stays empty: that is a third of the table.
-INSERT_BATCHES = """
-    WITH audience AS (
+INTO_BATCHES = """
+    audience AS (
         SELECT *, (row_number() OVER (ORDER BY place) - 1) / %(size)s AS batch
-        FROM ({people}) people
+        FROM {people} people
     ), batches AS (
         INSERT INTO engagements_batch
             (run_id, sequence, state, profile_ids, event_ids, transition_ids)
@@ -53,11 +53,22 @@ INSERT_BATCHES = """
                 ELSE array_agg(transition_id ORDER BY place) END
         FROM audience GROUP BY batch
     )
-    SELECT count(*), max(place) FROM audience WHERE {later_on_disk}
+"""
+# (people, the last one's place, people who are put into batches)
+TAKE_IN_ALL = f"""
+    WITH {INTO_BATCHES.replace("{people}", "({people})")}
+    SELECT count(*), max(place), count(*) FROM audience WHERE {LATER_ON_DISK}
+"""
+TAKE_IN_ALLOWED = f"""
+    WITH offered AS MATERIALIZED ({{people}}), {again.ALLOWED},
+    {INTO_BATCHES.replace("{people}", "allowed")}
+    SELECT count(*), max(place), (SELECT count(*) FROM audience)
+    FROM offered WHERE {LATER_ON_DISK}
 """
 _LOCK = """
     SELECT r.id, r.version_id, r.values, e.segment_id, r.is_standing, r.started_at,
-        r.expansion_cursor, r.next_sequence
+        r.expansion_cursor, r.next_sequence, e.id, e.trigger, e.repeat, e.again,
+        e.again_after_days, e.time_zone
     FROM engagements_run r JOIN engagements_engagement e ON e.id = r.engagement_id
     WHERE r.id = %s AND r.state IN ('expanding', 'sending')
 """
@@ -65,7 +76,9 @@ LOCK_IF_FREE = f"{_LOCK} FOR NO KEY UPDATE OF r SKIP LOCKED"
 LOCK_STANDING = f"{_LOCK} AND r.is_standing FOR NO KEY UPDATE OF r"
 ADVANCE = """
     UPDATE engagements_run
-    SET expansion_cursor = %s, next_sequence = next_sequence + %s WHERE id = %s
+    SET expansion_cursor = %s, next_sequence = next_sequence + %s,
+        repeats_left_out = repeats_left_out + %s
+    WHERE id = %s
 """
 PROFILES = """
     SELECT id, attributes::text, external_id, email, phone
@@ -139,13 +152,20 @@ def _expand_chunk(run_id: int) -> int:
     size = _people_per_batch(run.version_id, run.values)
     people = FROM_ENTRIES if run.is_standing else FROM_MEMBERS
     # What a crash of the database forgets here, it forgets with the cursor.
-    statement = INSERT_BATCHES.format(people=people, later_on_disk=LATER_ON_DISK)
+    taking_in = TAKE_IN_ALLOWED if _is_guarded(run) else TAKE_IN_ALL
     chunk = max(CHUNK // size, 1) * size
+    asked = {
+        **run._asdict(),
+        **again.parameters(run.of()),
+        "size": size,
+        "chunk": chunk,
+    }
     with connection.cursor() as cursor:
-        cursor.execute(statement, {**run._asdict(), "size": size, "chunk": chunk})
-        count, place = cursor.fetchone()
+        cursor.execute(taking_in.format(people=people), asked)
+        count, place, taken = cursor.fetchone()
         if count:
-            cursor.execute(ADVANCE, [place, -(-count // size), run_id])
+            batches = -(-taken // size)
+            cursor.execute(ADVANCE, [place, batches, count - taken, run_id])
         elif not run.is_standing:
             Run.objects.filter(pk=run_id).update(state=Run.State.SENDING)
     return int(count)
@@ -162,6 +182,32 @@ class _Expanding(NamedTuple):
     started_at: datetime
     cursor: int
     sequence: int
+    engagement_id: int
+    trigger: str
+    repeat: str
+    again: str
+    again_after_days: int | None
+    time_zone: str
+
+    def of(self) -> Engagement:
+        """What the engagement says of sending again."""
+        return Engagement(
+            pk=self.engagement_id,
+            trigger=self.trigger,
+            repeat=self.repeat,
+            again=self.again,
+            again_after_days=self.again_after_days,
+            time_zone=self.time_zone,
+        )
+
+
+def _is_guarded(run: _Expanding) -> bool:
+    """Whether somebody may have been sent already; under a lock then."""
+    if not again.is_guarded(run.of()):
+        return False
+    again.lock(run.engagement_id)
+    # A segment's members are different people: only another run can have them.
+    return run.is_standing or again.has_other_runs(run.engagement_id, run.run)
 
 
 def _locked(run_id: int) -> _Expanding | None:

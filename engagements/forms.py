@@ -32,8 +32,12 @@ BASIC = (
     "starts_at",
     "time_zone",
     "repeat",
+    "again",
+    "again_after_days",
 )
 PREFIX = "parameter_"
+# Ten years.
+MAX_DAYS = 3_660
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +107,7 @@ class EngagementForm(forms.ModelForm):  # type: ignore[type-arg]
         widgets = {
             "description": forms.Textarea(attrs={"rows": 2}),
             "trigger": forms.RadioSelect,
+            "again": forms.RadioSelect,
             "ambiguous_policy": forms.RadioSelect,
             "time_zone": forms.TextInput(
                 attrs={
@@ -213,11 +218,15 @@ class EngagementForm(forms.ModelForm):  # type: ignore[type-arg]
             )
         return name
 
+    def clean_again(self) -> str:
+        return str(self.cleaned_data["again"] or self.instance.again)
+
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
         if self.is_locked:
             return cleaned
         self._clean_start(cleaned)
+        self._clean_again(cleaned)
         segment = cleaned.get("segment")
         for name, parameter in self._parameters.items():
             text = str(cleaned.get(name) or "").strip()
@@ -247,6 +256,8 @@ class EngagementForm(forms.ModelForm):  # type: ignore[type-arg]
         self.fields["version"].queryset = _versions(self.instance)  # type: ignore[attr-defined]
         self.fields["version"].empty_label = "Choose an External API"  # type: ignore[attr-defined]
         self.fields["segment"].empty_label = "Choose a segment"  # type: ignore[attr-defined]
+        self.fields["again"].required = False
+        self.fields["again_after_days"].widget.attrs.update({"min": 1, "max": MAX_DAYS})
         self.fields["segment"].queryset = Segment.objects.order_by("name")  # type: ignore[attr-defined]
         start = self.instance.starts_at
         if start and "starts_at" not in self.initial_typed:
@@ -286,6 +297,17 @@ class EngagementForm(forms.ModelForm):  # type: ignore[type-arg]
                 f"The clocks in {zone_name} skip this time. Choose another one.",
             )
         self.cleaned_data["starts_at"] = local
+
+    def _clean_again(self, cleaned: Mapping[str, Any]) -> None:
+        if cleaned.get("again") != Engagement.Again.AFTER_DAYS:
+            self.cleaned_data["again_after_days"] = None
+        elif not self.has_error("again_after_days"):
+            days = cleaned.get("again_after_days")
+            if days is None or not 0 < days <= MAX_DAYS:
+                self.add_error(
+                    "again_after_days",
+                    f"Enter a number of days between 1 and {MAX_DAYS:,}.",
+                )
 
 
 def is_locked(engagement: Engagement) -> bool:

@@ -37,6 +37,12 @@ class Engagement(models.Model):
         DAILY = "daily", "Every day"
         WEEKLY = "weekly", "Every week"
 
+    class Again(models.TextChoices):
+        USUAL = "usual", "Once a person; on a schedule that repeats, every time"
+        ONCE = "once", "Once a person"
+        AFTER_DAYS = "after_days", "Again after a number of days"
+        ALWAYS = "always", "Every time"
+
     class State(models.TextChoices):
         DRAFT = "draft", "Draft"
         ACTIVE = "active", "Active"
@@ -73,6 +79,21 @@ class Engagement(models.Model):
     )
     repeat = models.CharField(max_length=16, choices=Repeat, default=Repeat.ONCE)
     time_zone = models.CharField(max_length=64, default="UTC")
+    again = models.CharField(
+        "the same person is sent",
+        max_length=16,
+        choices=Again,
+        default=Again.USUAL,
+        db_default=Again.USUAL,
+        help_text="What counts is what was sent, or waits to be, and not how often "
+        "somebody entered the segment.",
+    )
+    again_after_days = models.PositiveIntegerField(
+        "days in between",
+        null=True,
+        blank=True,
+        help_text="Days of the calendar: 1 is at most once a day.",
+    )
     ambiguous_policy = models.CharField(
         "when an answer is lost",
         max_length=16,
@@ -125,6 +146,15 @@ class Engagement(models.Model):
 
     def get_absolute_url(self) -> str:
         return reverse("admin:engagements_engagement_change", args=[self.pk])
+
+    @property
+    def sent_again(self) -> "Again":
+        """When the same person is sent again; never "as usual"."""
+        if self.again != self.Again.USUAL:
+            return self.Again(self.again)
+        is_schedule = self.trigger == self.Trigger.SCHEDULE
+        repeats = is_schedule and self.repeat != self.Repeat.ONCE
+        return self.Again.ALWAYS if repeats else self.Again.ONCE
 
     @property
     def is_behind(self) -> bool:
@@ -186,6 +216,8 @@ class Run(models.Model):
     # the segment's last transition that became a delivery. And the next batch's number.
     expansion_cursor = models.BigIntegerField(default=0)
     next_sequence = models.IntegerField(default=0)
+    # How often it did not take somebody in who was sent already (Engagement.again).
+    repeats_left_out = models.PositiveIntegerField(default=0, db_default=0)
     # What was counted when it was judged last (engagements.auto_pause).
     judged_people = models.PositiveIntegerField(default=0, db_default=0)
     judged_failures = models.PositiveIntegerField(default=0, db_default=0)

@@ -21,7 +21,7 @@ from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils import timezone
 
-from engagements import lifecycle
+from engagements import again, lifecycle
 from engagements.models import (
     PEOPLE_LEFT,
     Attempt,
@@ -170,6 +170,12 @@ def engagement_report(engagement: Engagement) -> Report:
     return _report(
         {"run__engagement": engagement}, scope, LAST_TRY if has_retries else {}
     )
+
+
+def repeats_left_out(engagement: Engagement) -> int:
+    """How often its runs did not take somebody in who was sent already."""
+    runs = engagement.runs.aggregate(n=Coalesce(Sum("repeats_left_out"), 0))
+    return int(runs["n"])
 
 
 def run_report(run: Run) -> Report:
@@ -370,6 +376,8 @@ class Impact:
 
     people: int
     requests: int
+    # People of the segment whom it sent to before (Engagement.again).
+    left_out: int
     # People of the segment who lack what the External API knows people by.
     without_identifier: int
     identifier: str
@@ -379,10 +387,13 @@ class Impact:
 
 def activation_impact(engagement: Engagement) -> Impact:
     """The numbers of the page that asks before an activation."""
-    people = lifecycle.people_affected(engagement)
+    affected = lifecycle.people_affected(engagement)
+    left_out = again.members_left_out(engagement) if affected else 0
+    people = max(affected - left_out, 0)
     api = engagement.version.external_api
     return Impact(
         people=people,
+        left_out=left_out,
         requests=-(-people // _people_per_request(engagement)),
         without_identifier=_without(engagement, api.channel_identifier),
         identifier=api.get_channel_identifier_display(),

@@ -2,7 +2,8 @@
 
 A failure is an end and stays one. The retry is a new run of the engagement, with just
 these people, the External API's version and the values that the engagement has now. It
-takes each failure along once: the delivery says which run tries it again.
+takes each failure along once: the delivery says which run tries it again. Who was sent
+since is not sent once more where the engagement says so (engagements.again).
 """
 
 from collections.abc import Iterable
@@ -12,7 +13,7 @@ from django.db import connection, transaction
 from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 
-from engagements import doorbell, lifecycle
+from engagements import again, doorbell, lifecycle
 from engagements.models import Delivery, Engagement, Run
 from engagements.rendering import people_per_request
 from externalapi.definition import compile_version
@@ -23,11 +24,21 @@ STATES = (Delivery.State.DEAD, Delivery.State.REJECTED, Delivery.State.SKIPPED)
 # A batch of one person may be the half of a half of … a full one.
 MOST_SPLITS = 8
 
-INSERT_BATCHES = """
-    WITH taken AS (
+_FAILED = """
+    id = ANY(%(ids)s) AND run_id = %(source)s AND retry_id IS NULL
+    AND state = ANY(%(states)s)
+"""
+# Who failed and was sent since, or waits, is not tried again; who failed twice, once.
+ALLOWED = f"""
+    offered AS MATERIALIZED (
+        SELECT id, profile_id, NULL::bigint AS transition_id, -id AS place
+        FROM engagements_delivery WHERE {_FAILED}
+    ), {again.ALLOWED},
+"""
+_INSERT_BATCHES = f"""
+    WITH {{allowed}} taken AS (
         UPDATE engagements_delivery SET retry_id = %(run)s
-        WHERE id = ANY(%(ids)s) AND run_id = %(source)s AND retry_id IS NULL
-          AND state = ANY(%(states)s)
+        WHERE {_FAILED} {{condition}}
         RETURNING id, profile_id, event_id, transition_id
     ), people AS (
         SELECT *, (row_number() OVER (ORDER BY id) - 1) / %(size)s AS batch FROM taken
@@ -35,14 +46,18 @@ INSERT_BATCHES = """
         INSERT INTO engagements_batch
             (run_id, sequence, state, profile_ids, event_ids, transition_ids)
         SELECT %(run)s, batch, 'pending', array_agg(profile_id ORDER BY id),
-            CASE WHEN count(event_id) = 0 THEN '{}'
+            CASE WHEN count(event_id) = 0 THEN '{{{{}}}}'
                 ELSE array_agg(event_id ORDER BY id) END,
-            CASE WHEN max(transition_id) = 0 THEN '{}'
+            CASE WHEN max(transition_id) = 0 THEN '{{{{}}}}'
                 ELSE array_agg(transition_id ORDER BY id) END
         FROM people GROUP BY batch
     )
     SELECT count(*), coalesce(max(batch) + 1, 0) FROM people
 """
+INSERT_ALL = _INSERT_BATCHES.format(allowed="", condition="")
+INSERT_ALLOWED = _INSERT_BATCHES.format(
+    allowed=ALLOWED, condition="AND id IN (SELECT id FROM allowed)"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,7 +181,7 @@ def _retry_run(source: Run, ids: list[int]) -> tuple[Run | None, int]:
     )
     count, batches = _take_along(run, source, ids)
     if not count:
-        # Somebody else's retry was first.
+        # Somebody else's retry was first, or they were sent meanwhile.
         run.delete()
         return None, 0
     Run.objects.filter(pk=run.pk).update(next_sequence=batches)
@@ -176,10 +191,14 @@ def _retry_run(source: Run, ids: list[int]) -> tuple[Run | None, int]:
 
 def _take_along(run: Run, source: Run, ids: list[int]) -> tuple[int, int]:
     """(people, batches)"""
+    is_guarded = again.is_guarded(run.engagement)
+    if is_guarded:
+        again.lock(run.engagement_id)
     with connection.cursor() as cursor:
         cursor.execute(
-            INSERT_BATCHES,
+            INSERT_ALLOWED if is_guarded else INSERT_ALL,
             {
+                **again.parameters(run.engagement),
                 "run": run.pk,
                 "source": source.pk,
                 "ids": ids,

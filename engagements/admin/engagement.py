@@ -206,6 +206,7 @@ class EngagementAdmin(MovePage, ModelAdmin):
             "tone": reports.ENGAGEMENT_TONES[engagement.state],
             "can_delete": self.has_delete_permission(request, engagement),
             "report": reports.engagement_report(engagement),
+            "repeats": reports.repeats_left_out(engagement),
             "runs": [(run, progress[run.pk]) for run in runs],
             "uncertain": reports.uncertain_batches(engagement)[:RUNS_SHOWN],
             "is_open": _is_moving(engagement, runs),

@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from engagements import reports, traces
+from engagements import again, reports, traces
 from engagements.models import Attempt, Batch, Delivery, Engagement
 from engagements.operations import alarms, limits
 from segments.models import Profile, Segment
@@ -89,6 +89,11 @@ def reason_words(delivery: Delivery) -> str:
 @register.filter
 def trigger_words(engagement: Engagement) -> str:
     return reports.trigger_in_words(engagement)
+
+
+@register.filter
+def again_words(engagement: Engagement) -> str:
+    return again.in_words(engagement)
 
 
 @register.filter

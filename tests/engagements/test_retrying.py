@@ -18,11 +18,17 @@ LIST = "/admin/engagements/delivery/"
 
 
 def failed(
-    state="dead", people=2, engagement="active", reason="", run=None, **fields
+    state="dead",
+    people=2,
+    engagement="active",
+    reason="",
+    run=None,
+    again="usual",
+    **fields,
 ) -> Run:
     """A completed run in which these people failed."""
     source: Run = run or factories.make_run(
-        factories.make_engagement(state=engagement),
+        factories.make_engagement(state=engagement, again=again),
         state=Run.State.COMPLETED_WITH_ERRORS,
     )
     factories.make_batch(source, people, delivery_state=state, reason=reason, **fields)
@@ -72,7 +78,10 @@ def test_who_fails_again_may_be_tried_again():
     source = failed(people=1)
     (again,) = retry().runs
     person = source.deliveries.get().profile
-    factories.make_delivery(person, again, state="dead", batch=again.batches.get())
+    batch = again.batches.get()
+    batch.state = Batch.State.DEAD
+    batch.save()
+    factories.make_delivery(person, again, state="dead", batch=batch)
     (third,) = retry().runs
     assert third.retry_of == again
 
@@ -80,7 +89,7 @@ def test_who_fails_again_may_be_tried_again():
 def test_each_run_gets_a_retry_of_its_own():
     """Two runs of one engagement may have failed for the same person."""
     person = factories.make_profile()
-    first = failed(people=[person])
+    first = failed(people=[person], again="always")
     failed(people=[person], run=factories.make_run(first.engagement, state="completed"))
     done = retry()
     assert done.people == 2
@@ -92,7 +101,7 @@ def test_each_run_gets_a_retry_of_its_own():
 def test_each_entry_of_a_person_is_tried_again_with_its_event():
     person = factories.make_profile()
     event = factories.make_event(person)
-    run = failed(people=0)
+    run = failed(people=0, again="always")
     for entry, brought_in_by in ((7, event), (9, None)):
         batch = factories.make_batch(run, [person], state="dead")
         factories.make_delivery(

@@ -1,0 +1,147 @@
+"""Who is sent again: what an engagement says of it, kept where people become batches.
+
+Asked is what was sent, or waits to be, in any run of the engagement, and not how often
+somebody entered the segment. Asking and taking in are one step: under a lock that all
+runs of the engagement share, and to the end of the transaction.
+"""
+
+from typing import Any
+
+from django.db import connection
+
+from engagements.models import Delivery, Engagement
+
+# What counts as sent: also what may have arrived.
+SENT = (
+    Delivery.State.SENT,
+    Delivery.State.ACCEPTED_UNVERIFIED,
+    Delivery.State.UNCERTAIN,
+)
+# Any number that nothing else in this database uses.
+LOCK = 0x0A6A
+_LOCK = "SELECT pg_advisory_xact_lock(%s, %s)"
+_HAS_OTHER_RUNS = """
+    SELECT EXISTS (SELECT FROM engagements_run WHERE engagement_id = %s AND id <> %s)
+"""
+# Since when a delivery speaks against another: for ever, or for so many days of the
+# calendar where the engagement is.
+SINCE = """coalesce((
+        date_trunc('day', now() AT TIME ZONE %(time_zone)s)
+        - make_interval(days => %(days)s::int - 1)
+    ) AT TIME ZONE %(time_zone)s, '-infinity')"""
+# Deliveries of the engagement that speak against another, to the person or to somebody
+# who was merged into them.
+WERE_SENT = f"""
+    SELECT n.profile_id FROM (
+        SELECT profile_id, profile_id AS name_id FROM offered
+        UNION ALL
+        SELECT merged_into_id, id FROM segments_profile
+        WHERE merged_into_id IN (SELECT profile_id FROM offered)
+    ) n
+    JOIN engagements_delivery d ON d.profile_id = n.name_id AND d.run_id = ANY(ARRAY(
+        SELECT id FROM engagements_run WHERE engagement_id = %(engagement)s
+    ))
+    WHERE d.state IN {tuple(map(str, SENT))} AND d.updated_at >= {SINCE}
+"""
+# Who waits in the engagement's open batches. They may be many, so they are looked at
+# only for those who may be among them: in a standing run, who entered a segment before.
+WAIT = """
+    SELECT m.profile_id FROM engagements_batch b
+    JOIN engagements_run r ON r.id = b.run_id AND r.engagement_id = %(engagement)s
+    CROSS JOIN LATERAL unnest(b.profile_ids) WITH ORDINALITY m (profile_id, place)
+    WHERE b.state IN ('pending', 'leased', 'sending', 'retry')
+      AND m.place - 1 <> ALL(b.left_out)
+      AND EXISTS (SELECT FROM returning_people)
+      AND (m.profile_id IN (SELECT profile_id FROM returning_people)) IS TRUE
+"""
+# PostgreSQL knows nothing of how many are in these sets: written like this it can only
+# look each up by hash.
+# Of those in `offered` (as audience.FROM_ENTRIES has them) those who may be sent, once.
+ALLOWED = f"""
+    returning_people AS MATERIALIZED (
+        SELECT profile_id FROM offered o
+        WHERE transition_id IS NULL OR EXISTS (
+            SELECT FROM segments_transition t
+            WHERE t.profile_id = o.profile_id AND t.kind = 'entry'
+              AND t.id < o.transition_id
+        )
+    ), were_sent AS MATERIALIZED ({WERE_SENT}), wait AS MATERIALIZED ({WAIT}),
+    allowed AS (
+        SELECT DISTINCT ON (profile_id) * FROM offered o
+        WHERE profile_id NOT IN (SELECT profile_id FROM were_sent)
+          AND profile_id NOT IN (SELECT profile_id FROM wait)
+        ORDER BY profile_id, place
+    )
+"""
+COUNT_ALLOWED = f"""
+    WITH offered AS MATERIALIZED (
+        SELECT id AS profile_id, NULL::bigint AS transition_id, id AS place
+        FROM ({{people}}) people (id)
+    ), {ALLOWED}
+    SELECT count(*) FROM allowed
+"""
+
+
+def lock(engagement_id: int) -> None:
+    """Let nobody else take in people of the engagement until the transaction ends.
+
+    What they took in is seen by the next statement.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_LOCK, [LOCK, engagement_id % 2**31])
+
+
+def has_other_runs(engagement_id: int, run_id: int) -> bool:
+    """Whether anybody can have been taken in by another run. Ask it under the lock."""
+    with connection.cursor() as cursor:
+        cursor.execute(_HAS_OTHER_RUNS, [engagement_id, run_id])
+        return bool(cursor.fetchone()[0])
+
+
+def parameters(engagement: Engagement) -> dict[str, Any]:
+    """What the statements above ask for."""
+    is_after_days = engagement.sent_again == Engagement.Again.AFTER_DAYS
+    return {
+        "engagement": engagement.pk,
+        "time_zone": engagement.time_zone,
+        "days": engagement.again_after_days if is_after_days else None,
+    }
+
+
+def is_guarded(engagement: Engagement) -> bool:
+    """Whether there is anything to ask before somebody is sent again."""
+    return engagement.sent_again != Engagement.Again.ALWAYS
+
+
+def count_allowed(engagement: Engagement, people: str, params: dict[str, Any]) -> int:
+    """How many of the people, a query of their ids, would be sent if they came now."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            COUNT_ALLOWED.format(people=people), {**params, **parameters(engagement)}
+        )
+        return int(cursor.fetchone()[0])
+
+
+def members_left_out(engagement: Engagement) -> int:
+    """How many of the segment's people an activation leaves out: they were sent."""
+    if not is_guarded(engagement) or not engagement.runs.exists():
+        return 0
+    members = (
+        "SELECT profile_id FROM segments_membership WHERE segment_id = %(segment)s"
+    )
+    params: dict[str, Any] = {"segment": engagement.segment_id}
+    count = engagement.segment.memberships.count()
+    return max(count - count_allowed(engagement, members, params), 0)
+
+
+def in_words(engagement: Engagement) -> str:
+    """What happens when somebody would be sent again, as a sentence without a stop."""
+    match engagement.sent_again:
+        case Engagement.Again.ONCE:
+            return "Each person once"
+        case Engagement.Again.AFTER_DAYS:
+            days = engagement.again_after_days or 0
+            every = "a day" if days == 1 else f"in {days:,} days"
+            return f"Each person at most once {every}"
+        case _:
+            return "Each person every time"
