@@ -1,27 +1,23 @@
 """Which people get what through which External API, and what became of each."""
 
 from collections.abc import Iterable
-from typing import Self
 
 from django.conf import settings
-from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
-from django.db.models import F, Func, IntegerField, Q, Sum
-from django.db.models.functions import Coalesce, Now
+from django.db.models import Q
+from django.db.models.functions import Now
 from django.urls import reverse
 
 from engagements.attempt import Attempt as Attempt
+from engagements.batch import PEOPLE_LEFT as PEOPLE_LEFT
+from engagements.batch import Batch as Batch
+from engagements.batch import BatchQuerySet as BatchQuerySet
 from engagements.destination import Destination as Destination
 from engagements.operations.models import Sample as Sample
 from engagements.operations.models import Worker as Worker
 from externalapi.models import ExternalAPIVersion
 from segments.models import Event, Profile, Segment
-
-# How many people a batch's next request takes along.
-PEOPLE_LEFT = Func(
-    F("profile_ids"), function="cardinality", output_field=IntegerField()
-) - Func(F("left_out"), function="cardinality", output_field=IntegerField())
 
 
 class Engagement(models.Model):
@@ -249,106 +245,6 @@ class Run(models.Model):
 
     def get_absolute_url(self) -> str:
         return reverse("admin:engagements_run_change", args=[self.pk])
-
-
-class BatchQuerySet(models.QuerySet["Batch"]):
-    def open(self) -> Self:
-        return self.filter(state__in=Batch.OPEN)
-
-    def people(self) -> int:
-        """How many people the batches' next requests take along."""
-        return int(self.aggregate(n=Coalesce(Sum(PEOPLE_LEFT), 0))["n"])
-
-
-class Batch(models.Model):
-    """People who go out in one request: the outbox.
-
-    The three lists say who, by place: a person, the event that brought them in, and
-    which entry into the segment it was. They never change; an empty list means nothing
-    for everybody. `left_out` are the places (from 0) that no further request takes
-    along: those without a payload, and those whose delivery is settled already.
-    """
-
-    class State(models.TextChoices):
-        PENDING = "pending", "Waiting"
-        LEASED = "leased", "Taken by a worker"
-        SENDING = "sending", "On the wire"
-        RETRY = "retry", "Waiting to try again"
-        DONE = "done", "Answered"
-        SPLIT = "split", "Split into smaller batches"
-        UNCERTAIN = "uncertain", "Uncertain"
-        DEAD = "dead", "Given up"
-        CANCELLED = "cancelled", "Cancelled"
-
-    DUE = (State.PENDING, State.RETRY)
-    OPEN = (State.PENDING, State.LEASED, State.SENDING, State.RETRY)
-
-    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="batches")
-    sequence = models.IntegerField()
-    # The batch that was split into this one and its sibling.
-    parent = models.ForeignKey(
-        "self", on_delete=models.CASCADE, null=True, related_name="children"
-    )
-    profile_ids = ArrayField(models.BigIntegerField())
-    event_ids = ArrayField(models.BigIntegerField(null=True), default=list)
-    transition_ids = ArrayField(models.BigIntegerField(), default=list)
-    left_out = ArrayField(models.SmallIntegerField(), default=list, db_default=[])
-    # How many of its deliveries say "sent": nobody wants to count them one by one.
-    sent_count = models.PositiveIntegerField(default=0, db_default=0)
-    state = models.CharField(max_length=16, choices=State, default=State.PENDING)
-    attempt_count = models.PositiveIntegerField(default=0, db_default=0)
-    ambiguous_count = models.PositiveIntegerField(default=0, db_default=0)
-    reap_count = models.PositiveIntegerField(default=0, db_default=0)
-    lease_token = models.UUIDField(null=True)
-    lease_until = models.DateTimeField(null=True)
-    next_attempt_at = models.DateTimeField(db_default=Now())
-    created_at = models.DateTimeField(db_default=Now())
-
-    objects = BatchQuerySet.as_manager()
-
-    class Meta:
-        verbose_name_plural = "batches"
-        constraints = [
-            models.UniqueConstraint(
-                fields=["run", "sequence"], name="batch_sequence_is_unique"
-            )
-        ]
-        indexes = [
-            # The claim: "what is due in this run, oldest first?"
-            models.Index(
-                fields=["run", "next_attempt_at"],
-                name="batch_due",
-                condition=Q(state__in=["pending", "retry"]),
-            ),
-            # "Is anybody left in this run, and how many? Does this person wait?"
-            models.Index(
-                fields=["run"],
-                name="batch_open",
-                condition=Q(state__in=["pending", "leased", "sending", "retry"]),
-            ),
-            # The reaper: "whose lease ran out?"
-            models.Index(
-                fields=["lease_until"],
-                name="batch_leased",
-                condition=Q(state__in=["leased", "sending"]),
-            ),
-            # "What waits for somebody's decision?"
-            models.Index(
-                fields=["run"],
-                name="batch_uncertain",
-                condition=Q(state="uncertain"),
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.run} #{self.sequence}"
-
-    def place_of(self, delivery: "Delivery") -> int | None:
-        """Where in the batch a delivery's person is; None where it is not."""
-        entries = self.transition_ids or [0] * len(self.profile_ids)
-        who = (delivery.profile_id, delivery.transition_id)
-        people = list(zip(self.profile_ids, entries, strict=True))
-        return people.index(who) if who in people else None
 
 
 class Delivery(models.Model):
