@@ -6,15 +6,16 @@ interpolated. What is not known is `MISSING`: never sent as text, never as null,
 Braze would read as "remove this attribute".
 """
 
+import itertools
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from difflib import get_close_matches
 from enum import Enum
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
-import orjson
-from liquid import Environment, RenderContext, Undefined
+from liquid import Environment
 from liquid.ast import Node
 from liquid.builtin.content import ContentNode
 from liquid.builtin.expressions import (
@@ -28,7 +29,15 @@ from liquid.builtin.output import OutputNode
 from liquid.exceptions import LiquidError
 from liquid.template import BoundTemplate
 
+from engagements import braze_spelling, expressions
+from engagements.expressions import Context, PersonalizationError
+from engagements.filters.budget import MAX_TEXT, Budget
+from engagements.filters.errors import FilterError
+from engagements.filters.kinds import text as as_text
+from engagements.filters.texts import as_json_string
 from externalapi.parameters import JSON
+
+__all__ = ["MISSING", "PersonalizationError", "Value", "compile_value"]
 
 ROOTS = ("profile", "event", "segment", "engagement", "now")
 FIELDS: Mapping[str, frozenset[str]] = {
@@ -37,7 +46,8 @@ FIELDS: Mapping[str, frozenset[str]] = {
     "engagement": frozenset({"name", "id", "delivery_id"}),
 }
 MAX_SOURCE = 4_096
-MAX_TEXT = 100_000
+_NOT_CLOSED = "A {{ has no }} that closes it."
+_NOTHING = re.compile(r"\{\{-?\s*-?\}\}")
 
 
 class Missing(Enum):
@@ -46,13 +56,8 @@ class Missing(Enum):
 
 MISSING: Final = Missing.MISSING
 
-Context = Mapping[str, object]
 Result = JSON | Literal[Missing.MISSING]
 Evaluate = Callable[[Context], Result]
-
-
-class PersonalizationError(ValueError):
-    """A value that cannot be compiled, or cannot be worked out for one person."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,16 +81,17 @@ def compile_value(source: str) -> Value:
     """Compile what a marketer typed; raise PersonalizationError in plain words."""
     if len(source) > MAX_SOURCE:
         raise PersonalizationError(f"This is longer than {MAX_SOURCE:,} characters.")
-    template = _parse(source)
-    variables = _variables(template)
-    for path in sorted(variables):
-        _check_path(path)
-    parts = [_part(template, node) for node in template.nodes]
+    template = _parse(braze_spelling.translate(source))
+    outputs = [node for node in template.nodes if isinstance(node, OutputNode)]
+    for node in outputs:
+        for segments in expressions.paths(node.expression):
+            _check_path(segments)
+    parts = [_part(node) for node in template.nodes]
     path, default = _only_path(template)
     return Value(
-        evaluate=parts[0] if len(parts) == 1 else _joined(parts),
-        variables=variables,
-        has_default=_defaults(template),
+        evaluate=_whole(template, parts),
+        variables=_variables(outputs),
+        has_default=_have_defaults(outputs),
         path=path,
         default=default,
     )
@@ -98,8 +104,6 @@ def _environment() -> Environment:
         for name, tag in environment.tags.items()
         if name in ("content", "output", "illegal")
     }
-    # "safe" marks text as HTML, which means nothing here.
-    del environment.filters["safe"]
     return environment
 
 
@@ -107,6 +111,11 @@ ENVIRONMENT = _environment()
 
 
 def _parse(source: str) -> BoundTemplate:
+    # Before python-liquid looks for what is not there, which takes it a second.
+    if source.count("{{") > source.count("}}"):
+        raise PersonalizationError(_NOT_CLOSED)
+    if _NOTHING.search(source):
+        raise PersonalizationError("There is nothing between {{ and }}.")
     try:
         template = ENVIRONMENT.from_string(source)
     except LiquidError as e:
@@ -114,8 +123,6 @@ def _parse(source: str) -> BoundTemplate:
     for node in template.nodes:
         if not isinstance(node, ContentNode | OutputNode):
             raise PersonalizationError("Tags such as {% if %} cannot be used here.")
-    for node in template.nodes:
-        _check_filters(node)
     return template
 
 
@@ -123,7 +130,7 @@ def _plain(source: str, error: LiquidError) -> str:
     if "{%" in source:
         return "Tags such as {% if %} cannot be used here, only {{ … }}."
     if source.count("{{") != source.count("}}"):
-        return "A {{ has no }} that closes it."
+        return _NOT_CLOSED
     return f"This expression cannot be read: {error.message}."
 
 
@@ -133,30 +140,28 @@ def _filters(node: Node) -> list[str]:
     return [f.name for f in getattr(node.expression, "filters", None) or []]
 
 
-def _check_filters(node: Node) -> None:
-    for name in _filters(node):
-        if name not in ENVIRONMENT.filters:
-            close = get_close_matches(name, ENVIRONMENT.filters, n=1)
-            hint = f" Did you mean “{close[0]}”?" if close else ""
-            raise PersonalizationError(f"There is no filter “{name}”.{hint}")
-
-
-def _defaults(template: BoundTemplate) -> bool:
-    outputs = [node for node in template.nodes if isinstance(node, OutputNode)]
+def _have_defaults(outputs: list[OutputNode]) -> bool:
     return bool(outputs) and all("default" in _filters(node) for node in outputs)
 
 
-def _variables(template: BoundTemplate) -> frozenset[tuple[str, ...]]:
-    found = template.analyze(include_partials=False).globals
+def _variables(outputs: list[OutputNode]) -> frozenset[tuple[str, ...]]:
+    """The paths, each up to where another one says how it goes on."""
     return frozenset(
-        tuple(str(segment) for segment in variable.segments)
-        for uses in found.values()
-        for variable in uses
+        _known_part(path)
+        for node in outputs
+        for path in expressions.paths(node.expression)
     )
 
 
-def _check_path(path: tuple[str, ...]) -> None:
+def _known_part(path: expressions.Segments) -> tuple[str, ...]:
+    names = itertools.takewhile(lambda segment: not isinstance(segment, Path), path)
+    return tuple(map(str, names))
+
+
+def _check_path(path: expressions.Segments) -> None:
     root, *rest = path
+    if not isinstance(root, str):
+        raise PersonalizationError("A variable begins with a name.")
     if root not in ROOTS:
         close = get_close_matches(root, ROOTS, n=1)
         hint = f" Did you mean “{close[0]}”?" if close else ""
@@ -169,23 +174,35 @@ def _check_path(path: tuple[str, ...]) -> None:
             f"“{root}” is a group of values: name one, such as {{{{ {root}.name }}}}."
         )
     known = FIELDS.get(root)
-    if known and rest[0] not in known:
+    if known and not isinstance(rest[0], Path) and rest[0] not in known:
         choices = ", ".join(f"{root}.{name}" for name in sorted(known))
         raise PersonalizationError(
             f"There is no variable “{root}.{rest[0]}”. There are {choices}."
         )
 
 
-def _part(template: BoundTemplate, node: Node) -> Evaluate:
+def _whole(template: BoundTemplate, parts: list[expressions.Evaluate]) -> Evaluate:
+    if len(parts) != 1:
+        return _joined(parts)
+    node = template.nodes[0]
+    if isinstance(node, OutputNode) and (path := _plain_path(node.expression)):
+        default = _constant_default(node.expression)
+        return _walk(path) if default is None else _or_else(_walk(path), default)
+    part = parts[0]
+
+    def evaluate(context: Context) -> Result:
+        value = part(context, Budget())
+        return MISSING if value is None else _plain_value(value)
+
+    return evaluate
+
+
+def _part(node: Node) -> expressions.Evaluate:
     if isinstance(node, ContentNode):
         text = node.text
-        return lambda context: text
+        return lambda context, budget: text
     assert isinstance(node, OutputNode)
-    path = _plain_path(node.expression)
-    if not path:
-        return _liquid(template, node)
-    default = _constant_default(node.expression)
-    return _walk(path) if default is None else _or_else(_walk(path), default)
+    return expressions.compile_expression(node.expression)
 
 
 def _only_path(template: BoundTemplate) -> tuple[tuple[str, ...], str]:
@@ -216,11 +233,8 @@ def _plain_path(expression: object) -> tuple[str, ...]:
         return ()
     if not isinstance(expression.left, Path):
         return ()
-    segments = tuple(expression.left.path)
-    # "size", "first" and "last" mean something of their own to Liquid.
-    if all(isinstance(s, str) and s not in ("size", "first", "last") for s in segments):
-        return tuple(str(s) for s in segments)
-    return ()
+    segments = expression.left.path
+    return tuple(map(str, segments)) if expressions.is_plain(segments) else ()
 
 
 def _is_constant_default(filter_: Filter) -> bool:
@@ -244,57 +258,42 @@ def _or_else(walk: Evaluate, default: str) -> Evaluate:
 
 
 def _walk(path: tuple[str, ...]) -> Evaluate:
+    walk = expressions.walk(path)
+
     def evaluate(context: Context) -> Result:
-        value: object = context
-        for name in path:
-            # Asking for the class first is ten times as fast as Mapping alone.
-            if value.__class__ is not dict and not isinstance(value, Mapping):
-                return MISSING
-            value = value.get(name)
+        value = walk(context)
         return MISSING if value is None else _plain_value(value)
 
     return evaluate
 
 
-def _liquid(template: BoundTemplate, node: OutputNode) -> Evaluate:
-    expression = node.expression
-
+def _joined(parts: list[expressions.Evaluate]) -> Evaluate:
     def evaluate(context: Context) -> Result:
-        try:
-            value = expression.evaluate(RenderContext(template, globals=context))
-        except (LiquidError, ValueError, TypeError, ArithmeticError) as e:
-            raise PersonalizationError(f"{expression}: {e}") from e
-        if value is None or isinstance(value, Undefined):
+        budget = Budget()
+        values = [part(context, budget) for part in parts]
+        if any(value is None for value in values):
             return MISSING
-        return _plain_value(value)
+        return _bounded("".join(map(_text, values)))
 
     return evaluate
 
 
-def _joined(parts: list[Evaluate]) -> Evaluate:
-    def evaluate(context: Context) -> Result:
-        values = [part(context) for part in parts]
-        if any(value is MISSING for value in values):
-            return MISSING
-        return _bounded("".join(_text(value) for value in values))
-
-    return evaluate
-
-
-def _plain_value(value: object) -> JSON:
+def _plain_value(value: Any) -> JSON:
+    if isinstance(value, str):
+        return _bounded(value)
     if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
-    if isinstance(value, str):
-        return _bounded(str(value))
-    if isinstance(value, bool | int | float | list | dict):
-        return value
-    return _bounded(str(value))
+        return as_text(value)
+    found: JSON = value
+    return found
 
 
-def _text(value: object) -> str:
-    if isinstance(value, str):
-        return value
-    return orjson.dumps(value).decode()
+def _text(value: Any) -> str:
+    """How a value reads inside a text: a list or an object as JSON."""
+    try:
+        is_json = isinstance(value, list | dict)
+        return as_json_string(value) if is_json else as_text(value)
+    except FilterError as e:
+        raise PersonalizationError(f"{e}") from e
 
 
 def _bounded(text: str) -> str:

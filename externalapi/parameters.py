@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from enum import StrEnum
 from math import isfinite
 from types import MappingProxyType
@@ -202,6 +203,9 @@ def as_text(value: JSON | datetime) -> str:
             return "true" if value else "false"
         case datetime():
             return _iso(value)
+        case float() if isfinite(value):
+            # As a person writes it: 0.00001, and not 1e-05.
+            return f"{Decimal(repr(value)):f}"
         case dict() | list():
             return orjson.dumps(value).decode()
     return str(value)
