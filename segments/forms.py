@@ -87,6 +87,7 @@ class SegmentForm(forms.ModelForm):  # type: ignore[type-arg]
         if {"rule", "is_active"} & set(self.changed_data):
             self.instance.event_names = rules.event_names(self.cleaned_data["rule"])
             self.instance.refreshed_at = None
+            self.instance.problem = ""
         saved: Segment = super().save(commit)
         return saved
 

@@ -8,19 +8,21 @@ import logging
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import chain
 from typing import Any
 
+from celery.exceptions import SoftTimeLimitExceeded
 from django.core.exceptions import ValidationError
-from django.db import DataError, OperationalError, connection, transaction
+from django.db import Error, connection, transaction
 from django.db.models import F, Q, QuerySet
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Now
 
+from lemnisk_braze.lib.database_errors import About, about, sqlstate
 from segments import rules
-from segments.models import Segment
+from segments.models import Profile, Segment
 from segments.signals import segments_changed
 
 logger = logging.getLogger(__name__)
@@ -30,6 +32,17 @@ REFRESH_EVERY = timedelta(minutes=15)
 # first count or, where that data was committed a moment too late, by a second one.
 SETTLED_AFTER = timedelta(minutes=1)
 REFRESH_SECONDS = 30
+# In seconds, for one count: it ends before its task is ended.
+LONGEST_COUNT = 80
+# A segment that could not be asked is left alone for so long.
+TRIED_AGAIN_AFTER = timedelta(minutes=5)
+# People who are asked together, where everybody at once could not be.
+RANGE = 10_000
+# So many people who cannot be asked, and not one who can: it is not the people.
+SUSPECTS = 20
+# SQLSTATEs: a statement took too long; somebody else has locked the row.
+TOO_LONG = "57014"
+IN_USE = "55P03"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,12 +65,48 @@ def refresh(segment_id: int) -> Change:
     Raises a ValidationError where the stored rule is wrong.
     """
     with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET LOCAL statement_timeout = '{LONGEST_COUNT}s'")
         segment = _locked().get(pk=segment_id)
-        if segment.refreshed_at is None:
-            _renew_events(segment)
-        change = _apply_difference(segment, None)
-        Segment.objects.filter(pk=segment_id).update(refreshed_at=Now())
+        change = _refresh_all(segment)
+        Segment.objects.filter(pk=segment_id).update(refreshed_at=Now(), problem="")
     return change
+
+
+def _refresh_all(segment: Segment) -> Change:
+    """Everybody at once; where somebody's value cannot be asked, the others by halves."""
+    try:
+        with transaction.atomic():
+            if segment.refreshed_at is None:
+                _renew_events(segment)
+            return _apply_difference(segment, None)
+    except Error as e:
+        if about(e) is About.CONNECTION:
+            raise
+        logger.warning("Segment %s is counted in ranges of people: %s", segment.pk, e)
+    asking = _Asking(segment=segment)
+    everybody = Profile.objects.order_by("pk").values_list("pk", flat=True)
+    change, last = Change(), 0
+    while ids := list(everybody.filter(pk__gt=last)[:RANGE]):
+        change += asking.ask(ids)
+        last = ids[-1]
+    return change
+
+
+def try_refresh(segment_id: int) -> Change:
+    """The same where nobody waits for it: what goes wrong is written on the segment.
+
+    Raises the database's error while it is away.
+    """
+    try:
+        return refresh(segment_id)
+    except Segment.DoesNotExist:
+        pass  # deleted since somebody asked for it
+    except SoftTimeLimitExceeded:
+        raise
+    except Exception as e:
+        _leave_alone(segment_id, e)
+    return Change()
 
 
 def evaluate(
@@ -69,7 +118,7 @@ def evaluate(
     """
     if not profile_ids or (event_names is not None and not event_names):
         return Change()
-    concerned = Q(is_active=True)
+    concerned = Q(is_active=True, problem="")
     if event_names is not None:
         concerned &= Q(event_names__has_any_keys=list(event_names))
     change = Change()
@@ -91,12 +140,14 @@ def refresh_due(now: datetime) -> Change:
         if time.monotonic() > deadline:
             break
         if is_due(segment, now):
-            change += _refresh_or_log(segment)
+            change += _refresh_if_free(segment.pk)
     return change
 
 
 def is_due(segment: Segment, now: datetime) -> bool:
     """Whether it was not counted since it was saved, or its clock has run on since."""
+    if segment.problem_at and segment.problem:
+        return segment.problem_at < now - TRIED_AGAIN_AFTER
     if segment.refreshed_at is None:
         return True
     if segment.refreshed_at < segment.updated_at + SETTLED_AFTER < now:
@@ -106,26 +157,96 @@ def is_due(segment: Segment, now: datetime) -> bool:
     return rules.reads_the_clock(segment.rule)
 
 
-def _refresh_or_log(segment: Segment) -> Change:
+def _refresh_if_free(segment_id: int) -> Change:
     try:
-        return refresh(segment.pk)
-    except ValidationError:
-        logger.exception("Segment %s has a rule that cannot be read", segment.pk)
-    except OperationalError:
-        logger.exception("Segment %s is in use; the next tick counts it", segment.pk)
-    except Segment.DoesNotExist:
-        pass  # deleted since the list was made
-    return Change()
+        return try_refresh(segment_id)
+    except Error as e:
+        if sqlstate(e) != IN_USE:
+            raise
+        logger.info("Segment %s is in use; the next tick counts it", segment_id)
+        return Change()
 
 
 def _evaluate_one(segment: Segment, profile_ids: Sequence[int]) -> Change:
-    # One broken segment must not hold up everybody's data.
+    """One broken segment, or one person's value, must not hold up everybody's data."""
     try:
-        with transaction.atomic():
-            return _apply_difference(segment, profile_ids)
-    except (ValidationError, DataError):
-        logger.exception("Segment %s has a rule that cannot be read", segment.pk)
+        return _Asking(segment=segment).ask(profile_ids)
+    except SoftTimeLimitExceeded:
+        raise
+    except Exception as e:
+        _leave_alone(segment.pk, e)
         return Change()
+
+
+@dataclass(slots=True, kw_only=True)
+class _Asking:
+    """Lets people in and out of a segment; whose value cannot be asked stays as they are.
+
+    Only where nobody can be asked it is the segment's own fault: then their error is
+    raised.
+    """
+
+    segment: Segment
+    refused: dict[int, Error] = field(default_factory=dict)
+    is_anybody_asked: bool = False
+
+    def ask(self, ids: Sequence[int]) -> Change:
+        change = self._in_halves(ids)
+        self._blame()
+        for person, error in self.refused.items():
+            logger.error(
+                "Person %s cannot be asked for segment %s",
+                person,
+                self.segment.pk,
+                exc_info=error,
+            )
+        self.refused.clear()
+        return change
+
+    def _in_halves(self, ids: Sequence[int]) -> Change:
+        try:
+            with transaction.atomic():
+                change = _apply_difference(self.segment, ids)
+        except Error as e:
+            if about(e) is About.CONNECTION:
+                raise
+            if len(ids) == 1:
+                self.refused[ids[0]] = e
+                if len(self.refused) >= SUSPECTS:
+                    self._blame()
+                return Change()
+        else:
+            self.is_anybody_asked = True
+            return change
+        half = len(ids) // 2
+        return self._in_halves(ids[:half]) + self._in_halves(ids[half:])
+
+    def _blame(self) -> None:
+        for error in self.refused.values():
+            if about(error) is About.STATEMENT and not self.is_anybody_asked:
+                raise error
+
+
+def _leave_alone(segment_id: int, error: Exception) -> None:
+    """Ask nobody for this segment until a later count of it succeeds.
+
+    Whoever comes meanwhile is found by that count. Raises the error where it is the
+    database that is away, or somebody else at the segment.
+    """
+    if about(error) is About.CONNECTION and sqlstate(error) != TOO_LONG:
+        raise error
+    logger.error("Segment %s cannot be counted", segment_id, exc_info=error)
+    Segment.objects.filter(pk=segment_id).update(
+        problem=_in_words(error), problem_at=Now()
+    )
+
+
+def _in_words(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        return str(error.messages[0])
+    if sqlstate(error) == TOO_LONG:
+        return "Counting it takes too long. Make its rule simpler."
+    return f"A mistake of ours: {type(error).__name__}. The log has it."
 
 
 def _locked() -> QuerySet[Segment]:

@@ -148,7 +148,11 @@ class InboxMessage(models.Model):
             # The worker's "what is not applied yet, oldest first".
             models.Index(
                 fields=["id"], name="inbox_pending", condition=Q(applied_at=None)
-            )
+            ),
+            # "How many were refused lately?"
+            models.Index(
+                fields=["applied_at"], name="inbox_refused", condition=~Q(error="")
+            ),
         ]
 
     def __str__(self) -> str:
@@ -168,6 +172,9 @@ class Segment(models.Model):
     is_active = models.BooleanField("active", default=True)
     size = models.PositiveIntegerField("people", default=0, editable=False)
     refreshed_at = models.DateTimeField(null=True, editable=False)
+    # Why it could not be counted: until it can, nobody enters and nobody leaves.
+    problem = models.TextField(blank=True, db_default="", default="", editable=False)
+    problem_at = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 

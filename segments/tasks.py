@@ -22,7 +22,7 @@ def apply_inbox() -> None:
 @shared_task(ignore_result=True)
 def refresh_segment(segment_id: int) -> None:
     """Count a segment's people anew."""
-    membership.refresh(segment_id)
+    membership.try_refresh(segment_id)
 
 
 _applier: "Task[Any, Any]" = apply_inbox

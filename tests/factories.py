@@ -167,9 +167,8 @@ def make_segment(
     people = make_people(people) if isinstance(people, int) else list(people)
     fields.setdefault("name", f"Leads {next(_number)}")
     fields.setdefault("size", len(people))
-    segment = Segment.objects.create(
-        event_names=list(event_names), refreshed_at=timezone.now(), **fields
-    )
+    fields.setdefault("refreshed_at", timezone.now())
+    segment = Segment.objects.create(event_names=list(event_names), **fields)
     Membership.objects.bulk_create(
         Membership(segment=segment, profile=profile) for profile in people
     )

@@ -41,6 +41,8 @@ class SegmentAdmin(ModelAdmin):
 
     @admin.display(description="people", ordering="size")
     def people(self, segment: Segment) -> str:
+        if segment.problem:
+            return "cannot be counted"
         return f"{segment.size:,}" if segment.refreshed_at else "being counted"
 
     def save_model(
@@ -52,7 +54,7 @@ class SegmentAdmin(ModelAdmin):
     ) -> None:
         # `size` belongs to whoever counts, perhaps right now.
         fields = {"name", "description", "rule", "is_active"}
-        fields |= {"event_names", "refreshed_at", "updated_at"}
+        fields |= {"event_names", "refreshed_at", "problem", "updated_at"}
         obj.save(update_fields=fields if change else None)
         if obj.is_active and obj.refreshed_at is None:
             _count(obj)
@@ -136,8 +138,7 @@ def _count(segment: Segment) -> None:
         transaction.on_commit(lambda: tasks.wake_refresh(segment.pk))
         return
     try:
-        with transaction.atomic():
-            membership.refresh(segment.pk)
+        membership.try_refresh(segment.pk)
     except OperationalError:
         return  # somebody holds the segment for long: the tick counts it
     segment.refresh_from_db()

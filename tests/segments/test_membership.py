@@ -1,6 +1,7 @@
 """Refresh and evaluate: who enters, who leaves, and what is written about it."""
 
 import threading
+from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
@@ -138,11 +139,140 @@ def test_somebody_merged_into_another_is_in_no_segment():
 
 def test_a_broken_rule_does_not_stop_the_others(caplog):
     profile = make_profile(city="Pune")
-    make_segment(rule={"broken": True})
+    broken = make_segment(rule={"broken": True})
     segment = make_segment(rule=PUNE)
     assert membership.evaluate([profile.pk]) == Change(entered=1)
     assert members(segment) == {profile.pk}
-    assert "cannot be read" in caplog.text
+    broken.refresh_from_db()
+    assert "use exactly one of" in broken.problem
+    assert "cannot be counted" in caplog.text
+
+
+def test_a_segment_with_a_problem_is_left_alone_until_a_count_succeeds(caplog):
+    profile, now = make_profile(city="Pune"), timezone.now()
+    segment = make_segment(rule={"broken": True})
+    membership.evaluate([profile.pk])
+    caplog.clear()
+    membership.evaluate([profile.pk])
+    assert not caplog.records, "it was asked again"
+    assert membership.refresh_due(now) == Change()
+    Segment.objects.update(rule=PUNE)
+    later = now + membership.TRIED_AGAIN_AFTER + timedelta(seconds=5)
+    assert membership.refresh_due(later) == Change(entered=1)
+    segment.refresh_from_db()
+    assert segment.problem == ""
+    Profile.objects.update(attributes={})
+    assert membership.evaluate([profile.pk]) == Change(left=1)
+
+
+@contextmanager
+def membership_refused(profile, code, segment=None):
+    """The database raises an error with this code when this person enters (this one)."""
+    here = f"AND NEW.segment_id = {segment.pk}" if segment else ""
+    with connection.cursor() as cursor:
+        cursor.execute(f"""
+            CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                IF NEW.profile_id = {profile.pk} {here} THEN
+                    RAISE EXCEPTION 'odd' USING ERRCODE = '{code}';
+                END IF;
+                RETURN NEW;
+            END $$;
+            CREATE TRIGGER refuse BEFORE INSERT ON segments_membership
+            FOR EACH ROW EXECUTE FUNCTION refuse();
+        """)
+    yield
+    with connection.cursor() as cursor:
+        cursor.execute("DROP FUNCTION refuse CASCADE")
+
+
+@pytest.mark.parametrize("code", ["22003", "54000", "23514", "XX000"])
+@pytest.mark.parametrize("everybody", [True, False])
+def test_one_persons_value_stops_only_that_person(code, everybody, caplog):
+    people = [make_profile(city="Pune") for _ in range(9)]
+    segment = make_segment(rule=PUNE)
+    with membership_refused(people[3], code):
+        if everybody:
+            change = membership.refresh(segment.pk)
+        else:
+            change = membership.evaluate([p.pk for p in people])
+    assert change == Change(entered=8)
+    assert members(segment) == {p.pk for p in people} - {people[3].pk}
+    segment.refresh_from_db()
+    assert (segment.size, segment.problem) == (8, "")
+    assert f"Person {people[3].pk}" in caplog.text
+
+
+def test_what_is_not_about_a_person_stops_one_segment_alone():
+    people = [make_profile(city="Pune") for _ in range(30)]
+    hurt = make_segment(rule=LEAD, event_names=["Lead"], refreshed_at=None)
+    other = make_segment(rule=PUNE)
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE segments_event RENAME COLUMN name TO title")
+        assert membership.evaluate([p.pk for p in people]) == Change(entered=30)
+        hurt.refresh_from_db()
+        assert "ProgrammingError" in hurt.problem
+        Segment.objects.update(problem="")
+        assert membership.refresh_due(timezone.now()) == Change()
+        hurt.refresh_from_db()
+        assert "ProgrammingError" in hurt.problem
+        cursor.execute("ALTER TABLE segments_event RENAME COLUMN title TO name")
+    assert len(members(other)) == 30
+
+
+def test_a_segment_that_takes_too_long_for_a_few_is_left_alone():
+    ann = make_profile(city="Pune")
+    slow = make_segment(rule=PUNE)
+    other = make_segment(rule={"any": [PUNE, LEAD]})
+    with membership_refused(ann, "57014", slow):
+        assert membership.evaluate([ann.pk]) == Change(entered=1)
+    assert members(other) == {ann.pk}
+    slow.refresh_from_db()
+    assert "takes too long" in slow.problem
+
+
+def test_a_count_that_takes_too_long_is_ended_and_said(monkeypatch):
+    monkeypatch.setattr(membership, "LONGEST_COUNT", 0.1)
+    profile = make_profile(city="Pune")
+    slow, quick = make_segment(rule=PUNE), make_segment(rule={"not": PUNE})
+    Segment.objects.update(refreshed_at=None)
+    with connection.cursor() as cursor:
+        cursor.execute(f"""
+            CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                IF NEW.segment_id = {slow.pk} THEN PERFORM pg_sleep(20); END IF;
+                RETURN NEW;
+            END $$;
+            CREATE TRIGGER wait BEFORE INSERT ON segments_membership
+            FOR EACH ROW EXECUTE FUNCTION wait();
+        """)
+    membership.refresh_due(timezone.now())
+    slow.refresh_from_db()
+    quick.refresh_from_db()
+    assert "takes too long" in slow.problem
+    assert quick.refreshed_at and not quick.problem
+    assert members(slow) == set()
+    assert Profile.objects.get() == profile
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_segment_in_use_does_not_end_the_tick():
+    segment, other = make_segment(rule=PUNE), make_segment(rule={"not": PUNE})
+    Segment.objects.update(refreshed_at=None)
+
+    def refresh_all():
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '100ms'")
+        membership.refresh_due(timezone.now())
+        connection.close()
+
+    with transaction.atomic():
+        Segment.objects.select_for_update().get(pk=segment.pk)
+        tick = threading.Thread(target=refresh_all)
+        tick.start()
+        tick.join(timeout=20)
+    segment.refresh_from_db()
+    other.refresh_from_db()
+    assert (segment.refreshed_at, segment.problem) == (None, "")
+    assert other.refreshed_at
 
 
 def test_refreshing_a_broken_rule_says_so():
