@@ -67,7 +67,7 @@ def drain(
         )
         work.go_on()
     runs.finish()
-    return has_due_work() or inbox.is_waiting()
+    return has_due_work() or inbox.has_work()
 
 
 def has_due_work() -> bool:

@@ -7,6 +7,7 @@ the known one, and their events move along. An anonymous ID that already belongs
 known person stays theirs: two people may share a device.
 """
 
+import logging
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,18 +18,31 @@ from django.db import connection
 from segments.contact import as_email, as_phone
 from segments.models import Identifier
 
+logger = logging.getLogger(__name__)
+
 ANONYMOUS_ID = Identifier.Kind.ANONYMOUS_ID.value
+# What one person may have, in all messages together.
+MAX_ATTRIBUTES = 1_000
+MAX_BYTES = 256 << 10
+
+
+class TooMuchError(Exception):
+    """A person would have more attributes than one may have."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Person:
-    """A profile in memory while a chunk of messages is applied; `id` 0 is a new one."""
+    """A profile in memory while a chunk of messages is applied; `id` 0 is a new one.
+
+    `size`: the attributes have at most so many bytes.
+    """
 
     id: int = 0
     external_id: str | None = None
     email: str = ""
     phone: str = ""
     attributes: dict[str, Any] = field(default_factory=dict)
+    size: int = 0
     is_changed: bool = False
     merged_into: "Person | None" = None
 
@@ -36,8 +50,13 @@ class Person:
         """The person whom this one has become."""
         return self.merged_into or self
 
-    def learn(self, traits: dict[str, Any]) -> None:
-        """Take in traits: null removes one, e-mail and phone have their own places."""
+    def learn(self, traits: dict[str, Any], size: int) -> None:
+        """Take in traits: null removes one, e-mail and phone have their own places.
+
+        `size`: the traits have at most so many bytes. Raises TooMuchError, having taken
+        in nothing.
+        """
+        self._make_room(traits, size)
         for name, value in traits.items():
             if name == "email":
                 self._set("email", as_email(value or ""))
@@ -53,10 +72,40 @@ class Person:
         """Become one with an anonymous person; what is known already stays."""
         self._set("email", self.email or other.email)
         self._set("phone", self.phone or other.phone)
+        other.email = other.phone = ""
         news = other.attributes.keys() - self.attributes.keys()
-        self.learn({name: other.attributes[name] for name in news})
-        other.attributes, other.email, other.phone = {}, "", ""
+        try:
+            self.learn({name: other.attributes[name] for name in news}, other.size)
+            other.attributes, other.size = {}, 0
+        except TooMuchError as e:
+            # They are one all the same: what one does is worth more than what is left.
+            logger.warning("A merged person keeps the attributes for itself: %s", e)
         other.is_changed, other.merged_into = True, self
+
+    def _make_room(self, traits: dict[str, Any], size: int) -> None:
+        most = len(self.attributes) + len(traits)
+        if most <= MAX_ATTRIBUTES and self.size + size <= MAX_BYTES:
+            self.size += size
+            return
+        all_of_them = self.attributes | traits
+        kept = {
+            name: value
+            for name, value in all_of_them.items()
+            if value is not None and name not in ("email", "phone")
+        }
+        new_size = len(orjson.dumps(kept))
+        # Who has too much already may change it, and have less.
+        if len(kept) > max(MAX_ATTRIBUTES, len(self.attributes)):
+            raise TooMuchError(
+                f"A person has at most {MAX_ATTRIBUTES:,} attributes; "
+                f"with these it would be {len(kept):,}."
+            )
+        if new_size > MAX_BYTES and new_size > len(orjson.dumps(self.attributes)):
+            raise TooMuchError(
+                f"A person’s attributes have at most {MAX_BYTES >> 10} KB; "
+                f"with these it would be {new_size >> 10:,} KB."
+            )
+        self.size = new_size
 
     def _set(self, name: str, value: str) -> None:
         if getattr(self, name) != value:
@@ -161,6 +210,7 @@ class People:
                     email=email,
                     phone=phone,
                     attributes=orjson.loads(attributes),
+                    size=len(attributes.encode()),
                 )
             cursor.execute(SELECT_IDENTIFIERS, [ANONYMOUS_ID, anonymous_ids])
             names = cursor.fetchall()

@@ -1,21 +1,23 @@
 """The inbox: messages that the tracking API accepted become people, events, entries.
 
 One worker at a time (an advisory lock), in order of arrival, in sets: a chunk of
-messages costs about a dozen statements, whatever it holds. A message that the database
-refuses keeps its error text and does not stop the others.
+messages costs about a dozen statements, whatever it holds. A message that cannot be
+applied is found by halves, keeps its reason, and does not stop the others.
 """
 
 import logging
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
-from django.db import DataError, IntegrityError, connection, transaction
+from celery.exceptions import SoftTimeLimitExceeded
+from django.db import Error, connection, transaction
 
-from segments import membership
-from segments.identity import People, Person
+from lemnisk_braze.lib.database_errors import About, about, sqlstate
+from segments import applying
+from segments.applying import Message
 from segments.models import InboxMessage, Source
 
 logger = logging.getLogger(__name__)
@@ -23,8 +25,24 @@ logger = logging.getLogger(__name__)
 CHUNK = 1_000
 SMALL_CHUNK = 100
 SECONDS = 45
+# In seconds, for one statement. Somebody else's lock is not waited for while others
+# could be sent to; what many messages cannot do in that time, each may try alone.
+LOCK_WAIT = 0.2
+LONGEST = 30
+LONGEST_ALONE = 60
+FEWER = 30
+ANY_NUMBER = 1 << 20
+# In seconds: how long a process leaves the inbox alone after a mistake of ours.
+REST = 5
+# So many messages that fail by a mistake of ours, and not one that does not: it is not
+# the messages.
+SUSPECTS = 20
+MAX_REASON = 500
 # pg_advisory_xact_lock's key: any number that nothing else here uses.
 LOCK = 0x5E69_1B0C
+# SQLSTATEs: the statement took too long; somebody else holds a lock.
+TOO_LONG = "57014"
+IN_THE_WAY = ("55P03", "40001", "40P01")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,16 +54,19 @@ class Applied:
     remains: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
-    """A row of the inbox, and the person whom it is about once that is known."""
+@dataclass(slots=True, kw_only=True)
+class Care:
+    """How this process goes on after a chunk that failed: with fewer, or later."""
 
-    id: int
-    source_id: int
-    message_id: str
-    kind: str
-    payload: dict[str, Any]
-    received_at: str
+    at_once: int = ANY_NUMBER
+    rests_until: float = float("-inf")
+
+    @property
+    def is_resting(self) -> bool:
+        return time.monotonic() < self.rests_until
+
+
+_care = Care()
 
 
 def append(source: Source, messages: Iterable[tuple[str, str, dict[str, Any]]]) -> None:
@@ -69,7 +90,7 @@ def apply(seconds: float | None = None) -> Applied:
     """
     done, errors = 0, 0
     deadline = time.monotonic() + (SECONDS if seconds is None else seconds)
-    while is_waiting():
+    while has_work():
         if time.monotonic() > deadline:
             return Applied(messages=done, errors=errors, remains=True)
         counts = _apply_next_chunk()
@@ -84,7 +105,12 @@ def apply_some(size: int = SMALL_CHUNK) -> bool:
 
     A small one is for a worker that has something else in hand as well.
     """
-    return is_waiting() and _apply_next_chunk(size) is not None
+    return has_work() and _apply_next_chunk(size) is not None
+
+
+def has_work() -> bool:
+    """Whether a message waits that this process may try now."""
+    return not _care.is_resting and is_waiting()
 
 
 def is_waiting() -> bool:
@@ -93,106 +119,164 @@ def is_waiting() -> bool:
 
 
 def _apply_next_chunk(size: int = CHUNK) -> tuple[int, int] | None:
-    """(applied, refused) of one chunk; None while another worker has the lock."""
+    """(applied, refused) of one chunk; None while another worker has the lock.
+
+    Also None where nothing can be applied by a mistake of ours. Raises the database's
+    error while it is away.
+    """
+    size = min(size, _care.at_once)
+    try:
+        counts = _apply_chunk(size)
+    except Error as e:
+        return _go_on_after(e, size)
+    _care.at_once = min(2 * _care.at_once, ANY_NUMBER)
+    return counts
+
+
+def _go_on_after(error: Error, size: int) -> tuple[int, int] | None:
+    """What a chunk's error leaves to be done, as _apply_next_chunk says it."""
+    code = sqlstate(error)
+    if code == TOO_LONG and size == 1:
+        return 0, _refuse_oldest(error)
+    if code == TOO_LONG or code in IN_THE_WAY:
+        logger.info("%d messages of the inbox are tried by fewer: %s", size, error)
+        _care.at_once = max(size // FEWER, 1)
+        return 0, 0
+    if about(error) is About.CONNECTION:
+        raise error
+    logger.error("No message of the inbox can be applied", exc_info=error)
+    _care.rests_until = time.monotonic() + REST
+    _note(error)
+    return None
+
+
+def _apply_chunk(size: int) -> tuple[int, int] | None:
+    longest = LONGEST_ALONE if size == 1 else LONGEST
     with transaction.atomic(), connection.cursor() as cursor:
-        # The disk is not waited for: what a crash of the database forgets here, it
-        # forgets with the marks of what was applied.
-        cursor.execute("SET LOCAL synchronous_commit = off")
-        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [LOCK])
+        cursor.execute(BEGIN, [LOCK, f"{LOCK_WAIT}s", f"{longest}s"])
         if not cursor.fetchone()[0]:
             return None
         cursor.execute(SELECT_WAITING, [size])
-        messages = [_read(*row) for row in cursor.fetchall()]
-        errors = _apply_or_split(messages)
+        round_ = _Round()
+        messages = list(filter(None, (round_.read(*row) for row in cursor.fetchall())))
+        round_.apply(messages)
+        refused = round_.refused_in_the_end()
         cursor.execute(MARK_APPLIED, [[m.id for m in messages]])
-    return len(messages) - errors, errors
+        _mark_refused(refused)
+    return len(messages) - len(refused.keys() & {m.id for m in messages}), len(refused)
 
 
-def _read(
-    id: int, source_id: int, message_id: str, kind: str, payload: str, received_at: str
-) -> Message:
-    return Message(
-        id=id,
-        source_id=source_id,
-        message_id=message_id,
-        kind=kind,
-        payload=orjson.loads(payload),
-        received_at=received_at,
-    )
+@dataclass(slots=True, kw_only=True)
+class _Round:
+    """One chunk: who stands alone with an error, and what has gone well."""
 
+    refused: dict[int, Exception] = field(default_factory=dict)
+    suspects: list[tuple[Message, Error]] = field(default_factory=list)
+    kinds_applied: set[str] = field(default_factory=set)
 
-def _apply_or_split(messages: Sequence[Message]) -> int:
-    """Apply the messages together, else in halves, until a bad one stands alone."""
-    if not messages:
-        return 0
-    try:
-        with transaction.atomic():
-            _apply(messages)
-    except (
-        DataError,
-        IntegrityError,
-        ValueError,
-        TypeError,
-        AttributeError,
-        KeyError,
-    ) as e:
-        if len(messages) == 1:
-            _refuse(messages[0], e)
-            return 1
-    else:
-        return 0
-    half = len(messages) // 2
-    return _apply_or_split(messages[:half]) + _apply_or_split(messages[half:])
+    def read(
+        self,
+        id: int,
+        source_id: int,
+        message_id: str,
+        kind: str,
+        payload: str,
+        received_at: str,
+    ) -> Message | None:
+        """The message; None, and refused, where it cannot be read."""
+        data = payload.encode()
+        try:
+            return Message(
+                id=id,
+                source_id=source_id,
+                message_id=message_id,
+                kind=kind,
+                payload=orjson.loads(data),
+                size=len(data),
+                received_at=received_at,
+            )
+        except ValueError as e:
+            self.refused[id] = e
+            return None
 
+    def apply(self, messages: Sequence[Message]) -> None:
+        """Apply the messages together, else in halves, until a bad one stands alone.
 
-def _refuse(message: Message, error: Exception) -> None:
-    logger.warning("Inbox message %s cannot be applied", message.id, exc_info=error)
-    text = str(error).splitlines()[0] if str(error) else type(error).__name__
-    InboxMessage.objects.filter(pk=message.id).update(error=text)
-
-
-def _apply(messages: Sequence[Message]) -> None:
-    people = People(
-        {m.payload["userId"] for m in messages if m.payload.get("userId")},
-        {m.payload["anonymousId"] for m in messages if m.payload.get("anonymousId")},
-    )
-    tracked: list[tuple[Message, Person]] = []
-    for message in messages:
-        payload = message.payload
-        person = people.resolve(payload.get("userId"), payload.get("anonymousId"))
-        if message.kind == InboxMessage.Kind.IDENTIFY:
-            person.learn(payload.get("traits") or {})
+        Whatever class its error has; only a database that is away, and one that takes
+        too long, are nobody's fault here.
+        """
+        if not messages:
+            return
+        try:
+            with transaction.atomic():
+                refused = applying.apply(messages)
+        except SoftTimeLimitExceeded:
+            raise
+        except Exception as e:
+            if about(e) is About.CONNECTION:
+                raise
+            if len(messages) == 1:
+                self._set_aside(messages[0], e)
+                return
         else:
-            tracked.append((message, person))
-    people.save()
-    _insert_events(tracked)
-    _evaluate(people, tracked)
+            self.refused |= refused
+            self.kinds_applied |= {message.kind for message in messages}
+            return
+        half = len(messages) // 2
+        self.apply(messages[:half])
+        self.apply(messages[half:])
+
+    def refused_in_the_end(self) -> Mapping[int, Exception]:
+        """Raises an error of a statement that took no message of its kind."""
+        for message, error in self.suspects:
+            if message.kind not in self.kinds_applied:
+                raise error
+            self.refused[message.id] = error
+        return self.refused
+
+    def _set_aside(self, message: Message, error: Exception) -> None:
+        if not isinstance(error, Error) or about(error) is About.ROW:
+            self.refused[message.id] = error
+            return
+        self.suspects.append((message, error))
+        if len(self.suspects) >= SUSPECTS:
+            # Where the others do go well, only these few are given up.
+            self.refused_in_the_end()
+            self.suspects.clear()
 
 
-def _insert_events(tracked: Sequence[tuple[Message, Person]]) -> None:
-    if not tracked:
-        return
-    columns: list[list[Any]] = [
-        [m.source_id for m, _ in tracked],
-        [m.message_id for m, _ in tracked],
-        [p.final().id for _, p in tracked],
-        [m.payload["event"] for m, _ in tracked],
-        [m.payload["timestamp"] for m, _ in tracked],
-        [orjson.dumps(m.payload.get("properties") or {}).decode() for m, _ in tracked],
-        [m.received_at for m, _ in tracked],
-    ]
-    with connection.cursor() as cursor:
-        cursor.execute(INSERT_EVENTS, columns)
+def _mark_refused(refused: Mapping[int, Exception]) -> None:
+    for message_id, error in refused.items():
+        logger.warning("Inbox message %s cannot be applied", message_id, exc_info=error)
+    if refused:
+        with connection.cursor() as cursor:
+            reasons = list(map(_reason, refused.values()))
+            cursor.execute(MARK_REFUSED, [list(refused), reasons])
 
 
-def _evaluate(people: People, tracked: Sequence[tuple[Message, Person]]) -> None:
-    """People who changed: all segments. Who only did something: those that read it."""
-    changed = {p.id for p in people if p.id and p.is_changed}
-    changed |= {p.final().id for p in people if p.merged_into}
-    membership.evaluate(sorted(changed))
-    active = {p.final().id for _, p in tracked} - changed
-    names = {m.payload["event"] for m, p in tracked if p.final().id in active}
-    membership.evaluate(sorted(active), sorted(names))
+def _refuse_oldest(error: Error) -> int:
+    """Give up the message that takes too long by itself; return how many that were."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(SELECT_WAITING, [1])
+        refused = {row[0]: error for row in cursor.fetchall()}
+        _mark_refused(refused)
+    return len(refused)
+
+
+def _note(error: Error) -> None:
+    """Write beside the oldest message why it still waits."""
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(NOTE, [_reason(error)])
+    except Error as e:
+        logger.warning("Nor can that be written down: %s", e)
+
+
+def _reason(error: Exception) -> str:
+    """The first line of what an error says, as a text that can be stored."""
+    line = next(iter(str(error).strip().splitlines()), "") or type(error).__name__
+    shown = line.replace("\0", "\N{REPLACEMENT CHARACTER}")
+    return shown.encode(errors="replace").decode()[:MAX_REASON]
 
 
 APPEND = """
@@ -201,19 +285,25 @@ SELECT %s, message_id, kind, payload::jsonb
 FROM unnest(%s::text[], %s::text[], %s::text[]) AS new (message_id, kind, payload)
 ON CONFLICT (source_id, message_id) DO NOTHING
 """
+# The disk is not waited for: what a crash of the database forgets here, it forgets with
+# the marks of what was applied.
+BEGIN = """
+SELECT pg_try_advisory_xact_lock(%s), set_config('synchronous_commit', 'off', true),
+    set_config('lock_timeout', %s, true), set_config('statement_timeout', %s, true)
+"""
 SELECT_WAITING = """
 SELECT id, source_id, message_id, kind, payload::text, received_at::text
 FROM segments_inboxmessage WHERE applied_at IS NULL ORDER BY id LIMIT %s
 """
 MARK_APPLIED = """
-UPDATE segments_inboxmessage SET applied_at = now() WHERE id = ANY(%s)
+UPDATE segments_inboxmessage SET applied_at = now(), error = '' WHERE id = ANY(%s)
 """
-INSERT_EVENTS = """
-INSERT INTO segments_event
-    (source_id, message_id, profile_id, name, time, properties, received_at)
-SELECT source_id, message_id, profile_id, name, time, properties::jsonb, received_at
-FROM unnest(%s::bigint[], %s::text[], %s::bigint[], %s::text[], %s::timestamptz[],
-            %s::text[], %s::timestamptz[])
-AS new (source_id, message_id, profile_id, name, time, properties, received_at)
-ON CONFLICT (source_id, message_id) DO NOTHING
+MARK_REFUSED = """
+UPDATE segments_inboxmessage m SET applied_at = now(), error = refused.error
+FROM unnest(%s::bigint[], %s::text[]) AS refused (id, error) WHERE m.id = refused.id
+"""
+NOTE = """
+UPDATE segments_inboxmessage SET error = %s WHERE id = (
+    SELECT id FROM segments_inboxmessage WHERE applied_at IS NULL ORDER BY id LIMIT 1
+)
 """

@@ -62,7 +62,7 @@ class StateFilter(admin.SimpleListFilter):
         if self.value() == "applied":
             return queryset.filter(applied_at__isnull=False, error="")
         if self.value() == "error":
-            return queryset.exclude(error="")
+            return queryset.filter(applied_at__isnull=False).exclude(error="")
         return queryset
 
 

@@ -1,13 +1,17 @@
 """The inbox: messages become people, events and entries, in order and only once."""
 
+import json
+import random
 import threading
+import time
+from contextlib import contextmanager
 
 import pytest
 from django.db import connection, transaction
 
-from segments import inbox
+from segments import identity, inbox
 from segments.inbox import Applied
-from segments.models import Event, InboxMessage, Membership, Profile
+from segments.models import Event, InboxMessage, Membership, Profile, Segment
 from segments.signals import segments_changed
 from tests.factories import make_segment, make_source
 
@@ -227,6 +231,226 @@ def test_a_bad_message_keeps_its_error_and_does_not_stop_the_others(send):
     assert [m.message_id for m in failed] == ["too long", "no time"]
     assert "too long for type" in failed[0].error
     assert all(m.applied_at for m in failed)
+
+
+# Random characters do not compress: 2,850 bytes are too long for an index.
+CJK = "".join(map(chr, random.Random(1).sample(range(0x4E00, 0x9FA5), 950)))
+
+
+def write(source, **payloads):
+    """Put payloads into the inbox as no door would let them in; the names are the ids."""
+    InboxMessage.objects.bulk_create(
+        InboxMessage(source=source, message_id=name, kind="identify", payload=payload)
+        for name, payload in payloads.items()
+    )
+
+
+def refusals():
+    rows = InboxMessage.objects.exclude(error="").order_by("id")
+    assert all(rows.values_list("applied_at", flat=True))
+    return dict(rows.values_list("message_id", "error"))
+
+
+def test_whatever_class_an_error_has_it_is_one_messages(send, source):
+    send("identify", "first")
+    write(
+        source,
+        too_long={"userId": CJK},
+        a_list=["userId"],
+        a_number=5,
+        wrong_traits={"userId": "u1", "traits": [1]},
+        wrong_email={"userId": "u2", "traits": {"email": 5}},
+        deep={"userId": "u3", "traits": {"a": json.loads("[" * 300 + "]" * 300)}},
+        no_id={"traits": {}},
+    )
+    with connection.cursor() as cursor:
+        # Deeper than a parser of ours goes, and a number beyond a double.
+        for name, value in (("abyss", "[" * 1500 + "]" * 1500), ("huge", "1e400")):
+            cursor.execute(
+                "INSERT INTO segments_inboxmessage (source_id, message_id, kind, payload)"
+                """ VALUES (%s, %s, 'identify', '{"userId":"u","traits":{"a":1}}'::jsonb"""
+                " || jsonb_build_object('x', %s::jsonb))",
+                [source.pk, name, value],
+            )
+    send("identify", "last")
+    started = time.monotonic()
+    applied = inbox.apply()
+    assert time.monotonic() - started < 1
+    assert not inbox.is_waiting()
+    found = refusals()
+    assert found.keys() >= {
+        "too_long",
+        "a_list",
+        "a_number",
+        "wrong_traits",
+        "wrong_email",
+        "abyss",
+    }
+    assert "index row" in found["too_long"]
+    assert applied.errors == len(found)
+    assert applied.messages == 11 - len(found)
+    assert {"first", "last"} <= set(
+        Profile.objects.values_list("external_id", flat=True)
+    )
+
+
+@contextmanager
+def event_trigger(body):
+    """What the database does at each event, beside storing it."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"""
+            CREATE FUNCTION at_event() RETURNS trigger LANGUAGE plpgsql AS
+            $$ BEGIN {body} RETURN NEW; END $$;
+            CREATE TRIGGER at_event BEFORE INSERT ON segments_event
+            FOR EACH ROW EXECUTE FUNCTION at_event();
+        """)
+    yield
+    with connection.cursor() as cursor:
+        cursor.execute("DROP FUNCTION at_event CASCADE")
+
+
+def raises(code, message_id):
+    return (
+        f"IF NEW.message_id = '{message_id}' THEN"
+        f" RAISE EXCEPTION 'odd' USING ERRCODE = '{code}'; END IF;"
+    )
+
+
+@pytest.mark.parametrize("code", ["22003", "23514", "54000", "XX000", "42804", "0A000"])
+def test_an_error_that_one_message_alone_has_is_that_messages(send, code):
+    for number in range(30):
+        send("track", f"u{number}", message_id=f"t{number}")
+    with event_trigger(raises(code, "t7")):
+        assert inbox.apply() == Applied(messages=29, errors=1)
+    assert refusals() == {"t7": "odd"}
+
+
+@pytest.fixture
+def careless(monkeypatch):
+    """No memory of an earlier trouble, and none left behind."""
+    monkeypatch.setattr(inbox, "_care", inbox.Care())
+
+
+@pytest.fixture
+def broken(careless):
+    """Events cannot be stored, by a mistake of ours."""
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE segments_event RENAME COLUMN name TO title")
+
+    def repair():
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE segments_event RENAME COLUMN title TO name")
+
+    return repair
+
+
+def test_a_mistake_of_ours_refuses_nobody_and_does_not_spin(send, broken, caplog):
+    for number in range(60):
+        send("track", f"u{number}")
+        send("identify", f"u{number}")
+    started = time.monotonic()
+    assert inbox.apply() == Applied()
+    assert time.monotonic() - started < 2
+    assert "No message of the inbox can be applied" in caplog.text
+    assert not refusals_now()
+    # Why it waits is written beside the first.
+    waiting = InboxMessage.objects.filter(applied_at=None).order_by("id")
+    assert waiting.count() == 120
+    assert "does not exist" in waiting[0].error
+    # It is left alone for a while, also by whoever rings.
+    assert inbox.is_waiting() and not inbox.has_work()
+    caplog.clear()
+    assert inbox.apply() == Applied() and not inbox.apply_some()
+    assert not caplog.records
+
+    broken()
+    inbox._care.rests_until = 0
+    assert inbox.apply() == Applied(messages=120)
+    assert not InboxMessage.objects.exclude(error="").exists()
+
+
+def refusals_now():
+    return InboxMessage.objects.filter(applied_at__isnull=False).exclude(error="")
+
+
+def test_one_message_that_takes_too_long_is_given_up(send, careless, monkeypatch):
+    monkeypatch.setattr(inbox, "LONGEST", 0.3)
+    monkeypatch.setattr(inbox, "LONGEST_ALONE", 0.3)
+    for number in range(100):
+        send("track", f"u{number}", message_id=f"t{number}")
+    slow = "IF NEW.message_id = 't50' THEN PERFORM pg_sleep(30); END IF;"
+    with event_trigger(slow):
+        started = time.monotonic()
+        assert inbox.apply() == Applied(messages=99, errors=1)
+        assert time.monotonic() - started < 10
+    assert list(refusals()) == ["t50"]
+    assert "statement timeout" in refusals()["t50"]
+    send("track", "later")
+    assert inbox.apply() == Applied(messages=1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_segment_that_somebody_holds_keeps_nobody_waiting(send, careless):
+    segment = make_segment(rule={"event": "Lead"}, event_names=["Lead"])
+    send("track", "u1")
+    found = []
+
+    def worker():
+        started = time.monotonic()
+        found.append((inbox.apply_some(), time.monotonic() - started))
+        connection.close()
+
+    with transaction.atomic():
+        Segment.objects.select_for_update().get(pk=segment.pk)
+        other = threading.Thread(target=worker)
+        other.start()
+        other.join(timeout=20)
+    [(is_tried, seconds)] = found
+    assert is_tried and seconds < 2
+    assert inbox.has_work()
+    assert inbox.apply() == Applied(messages=1)
+    assert segment.memberships.count() == 1
+
+
+def test_a_person_has_so_many_attributes_and_no_more(send, monkeypatch):
+    monkeypatch.setattr(identity, "MAX_ATTRIBUTES", 5)
+    send("identify", "u1", traits={f"a{n}": n for n in range(4)}, message_id="four")
+    send("identify", "u1", traits={"b1": 1, "b2": 2}, message_id="six")
+    send("identify", "u1", traits={"a0": None, "b1": 1, "b2": 2}, message_id="five")
+    send("identify", "u1", traits={"email": "a@b.c", "a1": "new"}, message_id="same")
+    send("identify", "u2", traits={f"a{n}": n for n in range(6)}, message_id="at once")
+    send("track", "u1", message_id="event")
+    assert inbox.apply() == Applied(messages=4, errors=2)
+    assert person().attributes == {"a1": "new", "a2": 2, "a3": 3, "b1": 1, "b2": 2}
+    assert person().email == "a@b.c"
+    words = "A person has at most 5 attributes; with these it would be 6."
+    assert refusals() == {"six": words, "at once": words}
+    assert person().events.count() == 1
+
+
+def test_a_persons_attributes_have_so_many_bytes_and_no_more(send, monkeypatch):
+    monkeypatch.setattr(identity, "MAX_BYTES", 4 << 10)
+    for number in range(5):
+        send("identify", "u1", traits={f"a{number}": "é" * 450})
+    # The same again is nothing new.
+    for _ in range(20):
+        send("identify", "u1", traits={"a0": "é" * 450})
+    send("identify", "u1", traits={"a0": "short"})
+    assert inbox.apply() == Applied(messages=25, errors=1)
+    assert set(person().attributes) == {"a0", "a1", "a2", "a3"}
+    assert "at most 4 KB" in next(iter(refusals().values()))
+
+
+def test_a_merge_that_would_be_too_much_still_makes_them_one(send, monkeypatch):
+    monkeypatch.setattr(identity, "MAX_ATTRIBUTES", 3)
+    send("identify", "u1", traits={"a": 1, "b": 2})
+    send("identify", None, "a1", traits={"c": 3, "d": 4, "email": "a@b.c"})
+    send("track", None, "a1", event="Before")
+    send("track", "u1", "a1", event="Link")
+    assert inbox.apply() == Applied(messages=4)
+    assert person().attributes == {"a": 1, "b": 2}
+    assert person().email == "a@b.c"
+    assert person().events.count() == 2
 
 
 def test_work_is_cut_into_chunks_and_stops_in_time(send, monkeypatch):
