@@ -18,7 +18,7 @@ from lemnisk_braze import embedded
 
 VERSION = "4.14.1"
 SHA256 = "29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c"
-STANDARD = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
+STANDARD = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 MISSING = f"No axe-core {VERSION}: it needs npm and a network, or AXE_CORE=axe.min.js."
 
 
@@ -62,7 +62,7 @@ def violations(page: Page, script: str) -> list[str]:
         STANDARD,
     )
     return [
-        f"{rule['id']}: {rule['help']} ({len(rule['nodes'])}×), "
+        f"{rule['id']} ({rule['impact']}): {rule['help']} ({len(rule['nodes'])}×), "
         + "; ".join(node["html"][:160] for node in rule["nodes"][:3])
         for rule in found["violations"]
     ]

@@ -65,8 +65,8 @@ def test_an_api_is_tested_without_a_mouse(
 def test_every_entry_of_the_menu_is_reached(page: Page, admin):
     page.goto("/admin/")
     names = walk(page, "Groups")
-    names.remove("scrollable content")
-    assert names[:3] == ["Lemnisk for Braze", "Home", "External APIs"]
+    names.remove("The menu’s entries")
+    assert names[:3] == ["Skip to the content", "Lemnisk for Braze", "Home"]
     assert {"Connections", "Segments", "People", "Engagements", "Users"} <= {*names}
 
 
@@ -92,3 +92,68 @@ def test_the_menu_opens_on_a_phone(page: Page, admin):
     expect(page.get_by_role("link", name="Segments")).to_be_visible()
     page.get_by_role("button", name="Close the menu").click()
     expect(page.get_by_role("link", name="Segments")).to_be_hidden()
+
+
+def test_one_press_leads_past_the_menu(page: Page, admin):
+    page.goto("/admin/segments/segment/")
+    walk(page, "Skip to the content", limit=1)
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.closest('main') !== null")
+
+
+def test_the_menu_of_a_page_has_a_name_on_a_phone(page: Page, admin):
+    segment = factories.make_segment()
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(segment.get_absolute_url())
+    expect(page.get_by_role("link", name="History")).to_be_hidden()
+    walk(page, "More about this page")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("link", name="History")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("link", name="History")).to_be_hidden()
+
+
+@pytest.mark.parametrize(
+    ("address", "first"),
+    [
+        ("/admin/externalapi/connection/add/", "Name"),
+        ("/admin/externalapi/externalapi/add/?preset=braze_track_users", "Connection"),
+        ("/admin/segments/segment/add/", "Name"),
+        ("/admin/segments/source/add/", "Name"),
+        ("/admin/engagements/engagement/add/", "Name"),
+        ("/admin/auth/user/add/", "Username"),
+        ("/admin/auth/group/add/", "Name"),
+        ("/admin/password_change/", "Old password"),
+    ],
+)
+def test_a_save_that_fails_leads_to_the_first_mistake(
+    page: Page, admin, address: str, first: str
+):
+    page.goto(address)
+    with page.expect_navigation():
+        page.evaluate(
+            "document.querySelector('main form[method=post]').requestSubmit("
+            "document.querySelector('[name=_save]'))"
+        )
+    page.wait_for_load_state("load")
+    focused = page.evaluate(FOCUSED)
+    assert focused["name"].startswith(first), focused
+    assert focused["is_seen"], focused
+
+
+def test_the_body_editor_shows_where_the_focus_is(page: Page, admin):
+    page.goto("/admin/externalapi/externalapi/add/?preset=braze_track_users")
+    page.locator(".cm-content").focus()
+    assert page.evaluate(FOCUSED)["is_seen"]
+
+
+def test_a_body_that_cannot_be_saved_is_where_one_goes_on(page: Page, admin):
+    connection = factories.make_connection()
+    page.goto("/admin/externalapi/externalapi/add/?preset=braze_track_users")
+    page.get_by_label("Connection").select_option(label=connection.name)
+    page.locator(".cm-content").fill("{")
+    with page.expect_navigation():
+        page.get_by_role("button", name="Save", exact=True).click()
+    page.wait_for_load_state("load")
+    expect(page.locator(".cm-content")).to_be_focused()
