@@ -10,11 +10,14 @@ from django.contrib.auth.models import Group, Permission, User
 from django.db.models import ManyToManyField
 from django.forms import ModelMultipleChoiceField
 from django.http import HttpRequest
+from django.urls import reverse
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
+from externalapi.models import Connection
 from lemnisk_braze import groups
+from lemnisk_braze.lib.deleting import NAMED, CarefulDelete, Dependant, Instead
 
 admin.site.index_title = "Home"
 admin.site.unregister(User)
@@ -22,7 +25,7 @@ admin.site.unregister(Group)
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
+class UserAdmin(CarefulDelete, DjangoUserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]
     """Django's own, except that nobody makes or changes more than they are."""
 
     form = UserChangeForm
@@ -86,6 +89,17 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
             request, obj
         )
 
+    def goes_with(self, obj: User) -> str:
+        return "every line of the histories that says what they did"
+
+    def instead(self, request: HttpRequest, obj: User) -> Instead:
+        return Instead(
+            text="Switched off (“Active” on their page), they can no longer sign in, "
+            "and the histories still say who did what.",
+            label="Open the user",
+            url=reverse("admin:auth_user_change", args=[obj.pk]),
+        )
+
 
 class PermissionsField(ModelMultipleChoiceField):  # type: ignore[type-arg]
     def label_from_instance(self, obj: Permission) -> str:
@@ -94,8 +108,22 @@ class PermissionsField(ModelMultipleChoiceField):  # type: ignore[type-arg]
 
 
 @admin.register(Group)
-class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
+class GroupAdmin(CarefulDelete, DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc]
     filter_horizontal = ()
+
+    def users_of(self, obj: Group) -> list[Dependant]:
+        """With its last group gone, a limited connection would be everybody's."""
+        limited = Connection.objects.filter(groups=obj).order_by("name")[:NAMED]
+        return [
+            Dependant(
+                name=f"Connection: {one} is limited to this group",
+                url=reverse("admin:externalapi_connection_change", args=[one.pk]),
+            )
+            for one in limited
+        ]
+
+    def goes_with(self, obj: Group) -> str:
+        return f"what its {obj.user_set.count():,} members may do because of it"
 
     def formfield_for_manytomany(
         self,

@@ -38,6 +38,7 @@ SECRETS_KEYS: list[str] = env.list("SECRETS_KEYS", default=[]) or [
 
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+CSRF_FAILURE_VIEW = "lemnisk_braze.errors.csrf_failure"
 HTTPS = env.bool("HTTPS", default=False)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
 # Monitoring asks from inside, where nobody speaks TLS.

@@ -54,24 +54,8 @@ def journey(user: User | AnonymousUser) -> list[Step]:
 
 
 def _create(user: User | AnonymousUser) -> Step:
-    has_connection = Connection.objects.exclude(key_encrypted="").exists()
+    has_connection = _has_connection()
     has_api = ExternalAPI.objects.exists()
-    if has_connection:
-        way = _way(
-            user,
-            "externalapi.add_externalapi",
-            "Add New External API",
-            reverse("admin:externalapi_externalapi_add"),
-            "Somebody in the group Marketer or Engineer adds the External API.",
-        )
-    else:
-        way = _way(
-            user,
-            "externalapi.add_connection",
-            "Add a connection",
-            reverse("admin:externalapi_connection_add"),
-            "An Engineer adds the connection with your Braze REST API key first.",
-        )
     return Step(
         title="Create a Braze External API",
         text="Say where Braze is, and describe its Track Users endpoint.",
@@ -79,16 +63,45 @@ def _create(user: User | AnonymousUser) -> Step:
             Task(label="A connection with its key", is_done=has_connection),
             Task(label="An External API", is_done=has_api),
         ),
-        way=way,
+        way=_way_to_external_api(user),
     )
+
+
+def _has_connection() -> bool:
+    return Connection.objects.exclude(key_encrypted="").exists()
+
+
+def _way_to_external_api(user: User | AnonymousUser) -> Way:
+    """To the form of a new one; before there is a connection, to that one's."""
+    if _has_connection():
+        return way(
+            user,
+            "externalapi.add_externalapi",
+            "Add New External API",
+            reverse("admin:externalapi_externalapi_add"),
+            "Somebody in the group Marketer or Engineer adds the External API.",
+        )
+    return way(
+        user,
+        "externalapi.add_connection",
+        "Add a connection",
+        reverse("admin:externalapi_connection_add"),
+        "An Engineer adds the connection with your Braze REST API key first.",
+    )
+
+
+def way_to_segment(user: User | AnonymousUser) -> Way:
+    url = reverse("admin:segments_segment_add")
+    note = "Somebody in the group Marketer builds it."
+    return way(user, "segments.add_segment", "Add a segment", url, note)
 
 
 def _test(user: User | AnonymousUser) -> Step:
     api = ExternalAPI.objects.order_by("-pk").first()
     is_tested = ConfigurationTest.objects.filter(is_success=True).exists()
-    way = Way(note="It opens when there is an External API.")
+    to_test = Way(note="It opens when there is an External API.")
     if api:
-        way = _way(
+        to_test = way(
             user,
             "externalapi.test_externalapi",
             "Open the Test API page",
@@ -100,7 +113,7 @@ def _test(user: User | AnonymousUser) -> Step:
         text="Send test values, then find the person in Braze under Audience → "
         "Search Users.",
         tasks=(Task(label="A test that Braze accepted", is_done=is_tested),),
-        way=way,
+        way=to_test,
     )
 
 
@@ -123,15 +136,14 @@ def _trigger(user: User | AnonymousUser) -> Step:
 def _way_to_trigger(
     user: User | AnonymousUser, segment: Segment | None, engagement: Engagement | None
 ) -> Way:
-    builders = "Somebody in the group Marketer builds it."
     if segment is None:
-        url = reverse("admin:segments_segment_add")
-        return _way(user, "segments.add_segment", "Add a segment", url, builders)
+        return way_to_segment(user)
     if engagement is None:
         url = f"{reverse('admin:engagements_engagement_add')}?segment={segment.pk}"
         permission = "engagements.add_engagement"
-        return _way(user, permission, "Add Engagement", url, builders)
-    return _way(
+        note = "Somebody in the group Marketer builds it."
+        return way(user, permission, "Add Engagement", url, note)
+    return way(
         user,
         "engagements.activate_engagement",
         "Activate",
@@ -140,7 +152,8 @@ def _way_to_trigger(
     )
 
 
-def _way(
+def way(
     user: User | AnonymousUser, permission: str, label: str, url: str, note: str
 ) -> Way:
+    """A button for whom it is; for everybody else, who presses it."""
     return Way(label=label, url=url) if user.has_perm(permission) else Way(note=note)

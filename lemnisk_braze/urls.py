@@ -10,3 +10,8 @@ urlpatterns = [
     path("healthz", healthz, name="healthz"),
     path("v1/", include("segments.tracking.urls")),
 ]
+
+handler400 = "lemnisk_braze.errors.bad_request"
+handler403 = "lemnisk_braze.errors.permission_denied"
+handler404 = "lemnisk_braze.errors.page_not_found"
+handler500 = "lemnisk_braze.errors.server_error"

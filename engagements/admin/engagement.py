@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
 from django.utils.text import Truncator
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
@@ -25,13 +25,14 @@ from engagements.forms import EngagementForm
 from engagements.models import Engagement, Run
 from engagements.variables import known_variables
 from externalapi.models import ExternalAPI
+from lemnisk_braze.lib.deleting import CarefulDelete, Dependant, Instead
 
 RUNS_SHOWN = 10
 WHY_SHOWN = 90
 
 
 @admin.register(Engagement)
-class EngagementAdmin(MovePage, ModelAdmin):
+class EngagementAdmin(MovePage, CarefulDelete, ModelAdmin):
     actions = None
     list_display = (
         "name",
@@ -76,6 +77,46 @@ class EngagementAdmin(MovePage, ModelAdmin):
         # What was sent stays on record: only an untouched draft can go.
         is_touched = obj is not None and obj.runs.exists()
         return super().has_delete_permission(request, obj) and not is_touched
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: Any = None
+    ) -> HttpResponse:
+        engagement = self.get_object(request, unquote(object_id))
+        is_kept = engagement is not None and engagement.runs.exists()
+        if not is_kept or request.method == "POST" or not self._may_delete(request):
+            response: HttpResponse = super().delete_view(
+                request, object_id, extra_context
+            )
+            return response
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "object": engagement,
+            "deleted_objects": [],
+            "protected": self.users_of(engagement),
+            "instead": self.instead(request, engagement),
+        }
+        return TemplateResponse(request, "admin/delete_confirmation.html", context)
+
+    def _may_delete(self, request: HttpRequest) -> bool:
+        return bool(super().has_delete_permission(request))
+
+    def users_of(self, obj: Engagement) -> list[Dependant]:
+        count = obj.runs.count()
+        if not count:
+            return []
+        url = reverse("admin:engagements_run_changelist")
+        name = f"the record of its {count:,} run{'' if count == 1 else 's'}"
+        return [Dependant(name=name, url=f"{url}?engagement__id__exact={obj.pk}")]
+
+    def instead(self, request: HttpRequest, obj: Engagement) -> Instead | None:
+        if not obj.runs.exists():
+            return None
+        return Instead(
+            text="What was sent stays on record. Ended, it sends nothing more, for good.",
+            label="Open the Engagement",
+            url=obj.get_absolute_url(),
+        )
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view

@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Count, Exists, OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.urls import URLPattern
+from django.urls import URLPattern, reverse
 from unfold.decorators import display
 
 from externalapi import connection_history
@@ -13,14 +13,15 @@ from externalapi.admin.connection_key import KeyPage
 from externalapi.admin.limited import LimitedAdmin
 from externalapi.connection_form import RATE_FIELDS, ConnectionForm
 from externalapi.connection_use import check_use, group_names, usable_by, why_not
-from externalapi.models import Connection
+from externalapi.models import Connection, ExternalAPI
 from externalapi.secrets import set_key
+from lemnisk_braze.lib.deleting import NAMED, CarefulDelete, Dependant, Instead
 
 SIGN_IN = ("auth", "key_name", "username", "token_url", "client_id", "scope", "key")
 
 
 @admin.register(Connection)
-class ConnectionAdmin(KeyPage, LimitedAdmin):
+class ConnectionAdmin(KeyPage, CarefulDelete, LimitedAdmin):
     form = ConnectionForm
     change_form_template = "externalapi/connection.html"
     object_history_template = "externalapi/history.html"
@@ -101,6 +102,26 @@ class ConnectionAdmin(KeyPage, LimitedAdmin):
     @admin.display(description="who may use it")
     def for_whom(self, connection: Connection) -> str:
         return ", ".join(group_names(connection)) or "Everybody"
+
+    # Before it is deleted
+
+    def users_of(self, obj: Connection) -> list[Dependant]:
+        apis = ExternalAPI.objects.filter(versions__connection=obj).distinct()
+        return [
+            Dependant(name=f"External API: {api}", url=api.get_absolute_url())
+            for api in apis.order_by("name")[:NAMED]
+        ]
+
+    def instead(self, request: HttpRequest, obj: Connection) -> Instead | None:
+        if not self.users_of(obj):
+            return None
+        return Instead(
+            text="Versions of an External API never change, so the connection stays as "
+            "long as one of them was made with it. To send through another one, choose "
+            "that in the External APIs. To stop all sending, pause their Engagements.",
+            label="Open the External APIs",
+            url=reverse("admin:externalapi_externalapi_changelist") + "?status=all",
+        )
 
     # The form
 

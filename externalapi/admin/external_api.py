@@ -33,6 +33,7 @@ from externalapi.preset import Preset
 from externalapi.presets import PRESETS, grouped
 from externalapi.target import join_target
 from externalapi.versions import Draft, save_version
+from lemnisk_braze.lib.deleting import NAMED, CarefulDelete, Dependant, Instead
 
 BASIC = ("description", "channel", "channel_identifier")
 DETAILS = (
@@ -47,7 +48,13 @@ DETAILS = (
 
 @admin.register(ExternalAPI)
 class ExternalAPIAdmin(
-    TestCasePages, LifePages, FilePages, BodyCheck, PastePage, LimitedAdmin
+    TestCasePages,
+    LifePages,
+    FilePages,
+    BodyCheck,
+    PastePage,
+    CarefulDelete,
+    LimitedAdmin,
 ):
     form = ExternalAPIForm
     list_display = (
@@ -132,6 +139,27 @@ class ExternalAPIAdmin(
 
     def limit(self, request: HttpRequest, obj: ExternalAPI) -> str:
         return limit_of(obj, request.user)
+
+    # Before it is deleted
+
+    def users_of(self, obj: ExternalAPI) -> list[Dependant]:
+        return [
+            Dependant(name=f"Engagement: {use.name} ({use.state})", url=use.url)
+            for use in obj.uses()[:NAMED]
+        ]
+
+    def goes_with(self, obj: ExternalAPI) -> str:
+        return "its versions, tests and test cases"
+
+    def instead(self, request: HttpRequest, obj: ExternalAPI) -> Instead:
+        if obj.archived_at:
+            return Instead(text="It is archived: no Engagement can choose it any more.")
+        return Instead(
+            text="Archived, it leaves the list and can no longer be chosen; nothing is "
+            "lost, and Unarchive brings it back.",
+            label="Archive it",
+            url=reverse("admin:externalapi_externalapi_archive", args=[obj.pk]),
+        )
 
     # The form
 

@@ -10,6 +10,8 @@ from django.template.context import RequestContext
 from django.urls import NoReverseMatch, reverse
 from django.utils.text import capfirst
 
+from lemnisk_braze import empty_lists
+
 register = template.Library()
 
 
@@ -60,6 +62,11 @@ def page_title(context: RequestContext) -> str:
         parts.append(str(thing))
     product = str(settings.UNFOLD["SITE_TITLE"])
     return " | ".join([*filter(None, parts), product])
+
+
+@register.simple_tag(takes_context=True)
+def why_empty(context: RequestContext) -> empty_lists.Emptiness:
+    return empty_lists.emptiness(context["cl"], context["request"])
 
 
 def _text(context: RequestContext, thing: Model | None) -> str:

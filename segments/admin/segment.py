@@ -1,6 +1,5 @@
 """Segments: a rule in rows, the sentence that it makes, and who is in."""
 
-from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import admin
@@ -10,6 +9,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.text import capfirst
 from unfold.admin import ModelAdmin
 
+from lemnisk_braze.lib.deleting import NAMED, CarefulDelete, Dependant, Instead
 from segments import membership, rules, tasks
 from segments.forms import SegmentForm
 from segments.models import Segment
@@ -21,7 +21,7 @@ KNOWN_NAMES = 500
 
 
 @admin.register(Segment)
-class SegmentAdmin(ModelAdmin):
+class SegmentAdmin(CarefulDelete, ModelAdmin):
     form = SegmentForm
     list_display = ["name", "sentence", "people", "is_active"]
     list_filter = ["is_active"]
@@ -87,13 +87,30 @@ class SegmentAdmin(ModelAdmin):
             request, object_id, form_url, {**(extra_context or {}), **context}
         )
 
-    def get_deleted_objects(
-        self, objs: Iterable[Segment], request: HttpRequest
-    ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
-        """What goes with the segments, counted: a list of its people may be endless."""
-        segments = list(objs)
-        shown = [f"{s}, with its {s.size:,} people and their history" for s in segments]
-        return shown, {"segments": len(segments)}, set(), _users(segments)
+    def users_of(self, obj: Segment) -> list[Dependant]:
+        """What forbids to delete it: rows of apps above, whatever they are."""
+        found = []
+        for relation in Segment._meta.related_objects:
+            if relation.on_delete is models.PROTECT:
+                manager = relation.related_model._base_manager
+                users = manager.filter(**{relation.field.name: obj})[:NAMED]
+                name = capfirst(relation.related_model._meta.verbose_name)
+                found += [
+                    Dependant(name=f"{name}: {user}", url=user.get_absolute_url())  # type: ignore[attr-defined]
+                    for user in users
+                ]
+        return found
+
+    def goes_with(self, obj: Segment) -> str:
+        return f"the list of its {obj.size:,} people and who entered and left when"
+
+    def instead(self, request: HttpRequest, obj: Segment) -> Instead:
+        return Instead(
+            text="Switched off (“Is active” on its page), it keeps its people and its "
+            "history, and nobody enters or leaves any more.",
+            label="Open the segment",
+            url=obj.get_absolute_url(),
+        )
 
 
 def describe(segment: Segment) -> str:
@@ -150,18 +167,6 @@ def _number_of_people() -> int:
             "SELECT reltuples FROM pg_class WHERE oid = 'segments_profile'::regclass"
         )
         return int(cursor.fetchone()[0])
-
-
-def _users(segments: list[Segment]) -> list[str]:
-    """What forbids to delete the segments: rows of apps above, whatever they are."""
-    found = []
-    for relation in Segment._meta.related_objects:
-        if relation.on_delete is models.PROTECT:
-            manager = relation.related_model._base_manager
-            users = manager.filter(**{f"{relation.field.name}__in": segments})
-            name = capfirst(relation.related_model._meta.verbose_name)
-            found += [f"{name}: {user}" for user in users[:SAMPLE]]
-    return found
 
 
 # A loose index scan: one step for each name, however many events there are.

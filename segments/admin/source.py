@@ -6,17 +6,18 @@ from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
 from django.views.decorators.cache import never_cache
 from unfold.admin import ModelAdmin
 
+from lemnisk_braze.lib.deleting import CarefulDelete, Dependant, Instead
 from segments.forms import SourceForm
-from segments.models import Source
+from segments.models import Event, InboxMessage, Source
 from segments.tracking import keys
 
 
 @admin.register(Source)
-class SourceAdmin(ModelAdmin):
+class SourceAdmin(CarefulDelete, ModelAdmin):
     form = SourceForm
     list_display = ["name", "is_active", "write_key", "created_at"]
     fields = ["name", "is_active", "write_key", "created_at"]
@@ -31,6 +32,25 @@ class SourceAdmin(ModelAdmin):
     def write_key(self, source: Source) -> str:
         last_four = source.write_key_last_four
         return f"…{last_four}" if last_four else "Shown once, when you have saved."
+
+    def users_of(self, obj: Source) -> list[Dependant]:
+        lists = (
+            (Event, "events that it sent", "admin:segments_event_changelist"),
+            (InboxMessage, "its inbox", "admin:segments_inboxmessage_changelist"),
+        )
+        return [
+            Dependant(name=name, url=reverse(url))
+            for model, name, url in lists
+            if model.objects.filter(source=obj).exists()
+        ]
+
+    def instead(self, request: HttpRequest, obj: Source) -> Instead:
+        return Instead(
+            text="Switched off (“Is active” on its page), its write key is refused and "
+            "everything that it sent stays.",
+            label="Open the source",
+            url=reverse("admin:segments_source_change", args=[obj.pk]),
+        )
 
     def get_urls(self) -> list[URLPattern]:
         rotate = self.admin_site.admin_view(never_cache(self.rotate_view))

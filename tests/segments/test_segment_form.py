@@ -119,7 +119,7 @@ def test_a_segment_without_users_is_deleted_with_its_history(
 ):
     segment = make_segment(3, rule=PUNE)
     url = reverse("admin:segments_segment_delete", args=[segment.pk])
-    assert "with its 3 people" in admin_client.get(url).text
+    assert "the list of its 3 people" in admin_client.get(url).text
     admin_client.post(url, {"post": "yes"})
     assert not Segment.objects.exists()
 
