@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeAlias
 import orjson
 from django.db import connection, transaction
 
-from engagements import again, runs
+from engagements import again, leaving, runs
 from engagements.claims import Claim
 from engagements.models import Engagement, Run
 from engagements.rendering import Skip, people_per_request
@@ -154,6 +154,8 @@ def _expand_chunk(run_id: int) -> int:
     # What a crash of the database forgets here, it forgets with the cursor.
     taking_in = TAKE_IN_ALLOWED if _is_guarded(run) else TAKE_IN_ALL
     chunk = max(CHUNK // size, 1) * size
+    if not (run.is_standing or run.cursor):
+        leaving.mark(run_id, run.segment)
     asked = {
         **run._asdict(),
         **again.parameters(run.of()),
@@ -234,7 +236,7 @@ def _people_per_batch(version_id: int, values: str) -> int:
 class People(NamedTuple):
     """Whom a batch's next request takes along, by place (from 0), and their data.
 
-    `skipped`: those whose data cannot be read, or are not there any more.
+    `skipped`: those who left, whose data cannot be read, or are not there any more.
     """
 
     places: Sequence[int]
@@ -259,8 +261,8 @@ def rows(claims: Sequence[Claim]) -> Rows:
     )
 
 
-def people(held: Claim, rows: Rows) -> People:
-    """Whom a batch holds who is not left out.
+def people(held: Claim, rows: Rows, left: Collection[int] = ()) -> People:
+    """Whom a batch holds who is not left out; who `left` is skipped.
 
     Parsed batch by batch, a person's data are still in the processor's own memory when
     they are rendered.
@@ -273,8 +275,22 @@ def people(held: Claim, rows: Rows) -> People:
         events = [rows.events.get(id or 0) for id in held.event_ids]
     if held.left_out:
         places = [place for place in places if place not in held.left_out]
+    gone = [p for p in places if held.profile_ids[p] in left] if left else []
+    if gone:
+        places = [place for place in places if place not in gone]
+    if len(places) < len(profiles):
         profiles = [profiles[place] for place in places]
         events = [events[place] for place in places]
+    found = _parsed(places, profiles, events)
+    if gone:
+        skipped = {**found.skipped, **dict.fromkeys(gone, leaving.LEFT)}
+        found = found._replace(skipped=skipped)
+    return found
+
+
+def _parsed(
+    places: Sequence[int], profiles: Sequence[Row | None], events: Sequence[Row | None]
+) -> People:
     there = [profile for profile in profiles if profile]
     if len(there) == len(places):
         try:

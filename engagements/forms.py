@@ -34,6 +34,7 @@ BASIC = (
     "repeat",
     "again",
     "again_after_days",
+    "skips_who_left",
 )
 PREFIX = "parameter_"
 # Ten years.
@@ -98,6 +99,16 @@ class EngagementForm(forms.ModelForm):  # type: ignore[type-arg]
         widget=forms.DateTimeInput(
             attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"
         ),
+    )
+
+    skips_who_left = forms.TypedChoiceField(
+        label="Who leaves the segment while waiting",
+        choices=[("True", "Is skipped"), ("False", "Is sent all the same")],
+        coerce=lambda value: value == "True",
+        empty_value=True,  # type: ignore[arg-type]
+        required=False,
+        widget=forms.RadioSelect,
+        help_text="Looked at once more when the request is written.",
     )
 
     class Meta:

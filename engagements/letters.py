@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from engagements import audience, delivery_ids
+from engagements import audience, delivery_ids, leaving
 from engagements.audience import People
 from engagements.claims import Claim, put_back
 from engagements.columns import Group
@@ -89,8 +89,9 @@ def write(claims: Sequence[Claim]) -> Iterator[Letter]:
         if script is None:
             put_back(its_claims, timedelta(0))
             continue
+        left = leaving.who_left(script.run, its_claims)
         for held in its_claims:
-            yield _letter(script, held, audience.people(held, rows))
+            yield _letter(script, held, audience.people(held, rows, left))
 
 
 def _script(run_id: int, stamp: str) -> Script | None:

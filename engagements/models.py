@@ -90,6 +90,12 @@ class Engagement(models.Model):
         blank=True,
         help_text="Days of the calendar: 1 is at most once a day.",
     )
+    skips_who_left = models.BooleanField(
+        "who leaves the segment while waiting",
+        default=True,
+        db_default=True,
+        help_text="Looked at once more when the request is written.",
+    )
     ambiguous_policy = models.CharField(
         "when an answer is lost",
         max_length=16,
@@ -214,6 +220,8 @@ class Run(models.Model):
     next_sequence = models.IntegerField(default=0)
     # How often it did not take somebody in who was sent already (Engagement.again).
     repeats_left_out = models.PositiveIntegerField(default=0, db_default=0)
+    # The last exit from the segment before it took anybody in (engagements.leaving).
+    exits_before = models.BigIntegerField(default=0, db_default=0)
     # What was counted when it was judged last (engagements.auto_pause).
     judged_people = models.PositiveIntegerField(default=0, db_default=0)
     judged_failures = models.PositiveIntegerField(default=0, db_default=0)

@@ -42,6 +42,7 @@ SKIP_REASONS: Mapping[str, str] = {
     "template_error": "A value could not be worked out",
     "too_big": "The payload was too big",
     "erased": "The person was erased",
+    "left_segment": "Left the segment",
 }
 
 EXPLANATIONS: Mapping[str, str] = {
@@ -51,8 +52,8 @@ EXPLANATIONS: Mapping[str, str] = {
     Delivery.State.ACCEPTED_UNVERIFIED: "The other side took it, but its answer could "
     "not be read to the end. It is not sent again by itself.",
     Delivery.State.REJECTED: "The other side read it and refused this person’s data.",
-    Delivery.State.SKIPPED: "Nothing was sent, because no payload could be made for "
-    "this person.",
+    Delivery.State.SKIPPED: "Nothing was sent: no payload could be made for this "
+    "person, or they had left the segment.",
     Delivery.State.UNCERTAIN: "The answer was lost, so nobody can know whether it "
     "arrived. Somebody has to decide.",
     Delivery.State.DEAD: "It was tried until the attempts were used up, or an error "

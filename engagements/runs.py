@@ -5,9 +5,10 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.db.models.functions import Now
 
 from engagements import settling
+from engagements.leaving import LEFT
 from engagements.models import Batch, Delivery, Engagement, Run
 
-# What makes a run one with errors.
+# What makes a run one with errors; that somebody left the segment is none.
 ERRORS = Delivery.NOT_SENT - {Delivery.State.CANCELLED}
 
 
@@ -15,7 +16,8 @@ def finish() -> int:
     """Complete the runs that have nothing left to send; return how many."""
     cancel_leftovers()
     over = _over()
-    with_errors = Exists(Delivery.objects.filter(run=OuterRef("pk"), state__in=ERRORS))
+    errors = Delivery.objects.filter(run=OuterRef("pk"), state__in=ERRORS)
+    with_errors = Exists(errors.exclude(reason__startswith=f"{LEFT.code}:"))
     ids = list(over.values_list("pk", flat=True))
     runs = Run.objects.filter(pk__in=ids, state=Run.State.SENDING)
     count = runs.filter(with_errors).update(

@@ -1,0 +1,219 @@
+"""Who leaves the segment while they wait is skipped when the request is written."""
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from engagements import audience, delivery, letters, lifecycle, reports, retrying
+from engagements.claims import claim
+from engagements.forms import EngagementForm
+from engagements.models import Delivery, Engagement, Run
+from segments import membership
+from segments.models import Membership, Profile, Transition
+from tests import factories
+from tests.faults import drains, invariants
+
+pytestmark = pytest.mark.django_db
+
+PRO = {"attribute": "plan", "is": "equals", "value": "pro"}
+
+
+@pytest.fixture
+def people():
+    return [
+        factories.make_profile(external_id=name, first_name=name, plan="pro")
+        for name in ("ana", "bo", "cy")
+    ]
+
+
+@pytest.fixture
+def active(braze, people):
+    """An active engagement whose people wait in line."""
+
+    def make(**fields) -> Engagement:
+        segment = factories.make_segment(rule=PRO)
+        version = factories.make_version(connection=braze)
+        engagement = factories.make_engagement(segment, version, **fields)
+        if engagement.trigger == "schedule":
+            membership.refresh(segment.pk)
+        lifecycle.activate(engagement)
+        membership.refresh(segment.pk)
+        while audience.expand(audience.expandable_runs()):
+            pass
+        return engagement
+
+    return make
+
+
+def change(person, plan) -> None:
+    Profile.objects.filter(pk=person.pk).update(
+        attributes={**person.attributes, "plan": plan}
+    )
+    membership.evaluate([person.pk])
+
+
+def states() -> dict[str | None, str]:
+    rows = Delivery.objects.order_by("pk")
+    return dict(rows.values_list("profile__external_id", "state"))
+
+
+@pytest.fixture(params=["on_entry", "schedule"])
+def trigger(request) -> str:
+    return str(request.param)
+
+
+def test_who_left_is_skipped_and_the_others_are_sent(active, people, sandbox, trigger):
+    engagement = active(trigger=trigger)
+    change(people[1], "free")
+    delivery.drain()
+
+    assert states() == {"ana": "sent", "bo": "skipped", "cy": "sent"}
+    assert set(invariants.received(sandbox)) == {"ana", "cy"}
+    skipped = Delivery.objects.get(state="skipped")
+    assert skipped.reason == "left_segment: The person left the segment meanwhile."
+    rows = {row.key: row for row in reports.engagement_report(engagement).rows}
+    (part,) = rows["skipped"].parts
+    assert (part.label, part.count) == ("Left the segment", 1)
+
+
+def test_that_somebody_left_is_no_error_of_the_run(active, people):
+    engagement = active(trigger="schedule")
+    change(people[1], "free")
+    delivery.drain()
+
+    assert engagement.runs.get().state == Run.State.COMPLETED
+
+
+def test_who_left_and_came_back_is_sent_once(active, people, trigger):
+    active(trigger=trigger)
+    for plan in ("free", "pro"):
+        change(people[1], plan)
+    delivery.drain()
+
+    assert Delivery.objects.filter(state="sent").count() == 3
+    assert Delivery.objects.count() == 3
+
+
+def test_who_was_skipped_and_comes_back_is_sent(active, people):
+    active()
+    change(people[1], "free")
+    delivery.drain()
+    change(people[1], "pro")
+    delivery.drain()
+
+    found = Delivery.objects.filter(profile=people[1]).order_by("pk")
+    assert [d.state for d in found] == ["skipped", "sent"]
+
+
+def test_everybody_may_leave(active, people, sandbox, trigger):
+    active(trigger=trigger)
+    for person in people:
+        change(person, "free")
+    delivery.drain()
+
+    assert set(states().values()) == {"skipped"}
+    assert sandbox.requests() == []
+
+
+def test_where_the_engagement_says_so_they_are_sent_all_the_same(
+    active, people, trigger
+):
+    active(trigger=trigger, skips_who_left=False)
+    change(people[1], "free")
+    delivery.drain()
+
+    assert set(states().values()) == {"sent"}
+
+
+def test_a_change_of_the_rule_that_lets_them_go_counts(active, people, trigger):
+    engagement = active(trigger=trigger)
+    segment = engagement.segment
+    segment.rule = {"all": [PRO, {"attribute": "first_name", "is": "equals", "value": "cy"}]}  # fmt: skip
+    segment.save(update_fields=["rule"])
+    membership.refresh(segment.pk)
+    delivery.drain()
+
+    assert states() == {"ana": "skipped", "bo": "skipped", "cy": "sent"}
+
+
+def test_it_is_looked_at_again_for_each_request(active, people, sandbox):
+    """Also of a batch that is tried again."""
+    engagement = active()
+    sandbox.faults([{"kind": "status", "status": 500, "times": 1}])
+    drains.once()
+    assert states() == {}
+    change(people[1], "free")
+    drains.make_due(engagement)
+    delivery.drain()
+
+    assert states() == {"ana": "sent", "bo": "skipped", "cy": "sent"}
+
+
+def test_a_retry_skips_who_left_since(active, people):
+    engagement = active(values={})  # A required parameter has no value: all skipped.
+    delivery.drain()
+    assert set(states().values()) == {"skipped"}
+    engagement.refresh_from_db()
+    Engagement.objects.update(values={"Name of the User": "x"}, state="active")
+    change(people[1], "free")
+    failed = Delivery.objects.all()
+    retrying.retry(failed)
+    delivery.drain()
+
+    last = Delivery.objects.filter(run__retry_of__isnull=False)
+    assert dict(last.values_list("profile__external_id", "state")) == {
+        "ana": "sent",
+        "bo": "skipped",
+        "cy": "sent",
+    }
+
+
+def test_where_nobody_left_the_people_are_not_asked_for(active, people, trigger):
+    active(trigger=trigger)
+    Transition.objects.create(
+        segment=factories.make_segment(0), profile=people[0], kind="exit"
+    )
+    claims = claim(10)
+    with CaptureQueriesContext(
+        connection,
+    ) as queries:
+        assert len(list(letters.write(claims))) == 1
+    table = Membership._meta.db_table
+    assert not any(table in query["sql"] for query in queries)
+
+
+def test_exits_from_before_do_not_make_it_ask(active, people):
+    gone = factories.make_profile(plan="free")
+    segment = factories.make_segment([gone], rule=PRO)
+    membership.evaluate([gone.pk])
+    assert segment.transitions.filter(kind="exit").exists()
+    version = factories.make_version()
+    engagement = factories.make_engagement(segment, version, trigger="schedule")
+    run = factories.make_run(engagement)
+    engagement.move(["draft"], "active")
+    audience.expand([run.pk])
+
+    run.refresh_from_db()
+    assert run.exits_before == segment.transitions.get(kind="exit").pk
+
+
+def test_the_form_says_it_and_keeps_it():
+    def form(**fields):
+        return EngagementForm(
+            {
+                "name": f"Form {len(fields)}",
+                "segment": factories.make_segment().pk,
+                "version": factories.make_version({"attributes": []}, ()).pk,
+                "trigger": "on_entry",
+                "repeat": "once",
+                "time_zone": "UTC",
+                "ambiguous_policy": "park",
+                **fields,
+            }
+        )
+
+    assert form().save().skips_who_left is True
+    saved = form(skips_who_left="False").save()
+    assert saved.skips_who_left is False
+    assert EngagementForm(instance=saved)["skips_who_left"].value() is False
+    assert "checked" in str(EngagementForm(instance=saved)["skips_who_left"])
