@@ -29,6 +29,9 @@ class About(Enum):
 _ABOUT = {
     # The server refuses to write just now: a standby after a failover.
     "25006": About.CONNECTION,
+    # A transaction that stood still for too long, as in a process that was stopped.
+    "25P03": About.CONNECTION,
+    "25P04": About.CONNECTION,
     # Another has locked it.
     "55P03": About.CONNECTION,
     # The database is not there (yet), or still starting with another's files.
@@ -73,6 +76,14 @@ def about(error: BaseException) -> About:
     if isinstance(error, _DATABASE) and not isinstance(error, _OF_A_VALUE):
         return About.STATEMENT
     return About.ROW
+
+
+def in_words(error: BaseException) -> str:
+    """The first line of what it says, for whoever reads why something was set aside."""
+    line = str(error).strip().partition("\n")[0]
+    if sqlstate(error):
+        return f"The database refuses it: {line}"
+    return f"{type(error).__name__}: {line}"
 
 
 # Django's errors, and the driver's where a cursor of its own is used.

@@ -26,6 +26,7 @@ def error_of(statement: str, *params: str | int) -> Exception:
         ("08006", About.CONNECTION),  # connection failure
         ("25006", About.CONNECTION),  # read-only: a failover
         ("25P02", About.STATEMENT),  # the transaction has failed before
+        ("25P03", About.CONNECTION),  # a transaction that stood still for too long
         ("28P01", About.CONNECTION),  # wrong password
         ("3D000", About.CONNECTION),  # no such database
         ("40001", About.CONNECTION),  # serialization failure
