@@ -1,17 +1,25 @@
 """Which worker processes there are, and which of them are asked to end."""
 
+import logging
 import os
 import signal
 import socket
 import time
+import uuid
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import timedelta
+from functools import cache
 
-from django.db import connection
+from django.conf import settings
+from django.db import DatabaseError, connection
 from django.db.models.functions import Now
 
 from engagements.models import Attempt, Batch
 from engagements.operations.models import Worker
+from lemnisk_braze.lib.database_errors import in_words
+
+logger = logging.getLogger(__name__)
 
 # How often a process that is at work says so, and looks whether it shall end.
 EVERY = 2.0
@@ -21,12 +29,22 @@ FORGOTTEN = timedelta(days=1)
 # A process that the Celery worker forked after the drain was asked for drains as well.
 CHECK_IN = """
     INSERT INTO engagements_worker AS w
-        (name, node, started_at, seen_at, drain_asked_at)
-    SELECT %(name)s, %(node)s, clock_timestamp(), clock_timestamp(), (
+        (name, node, mark, started_at, seen_at, drain_asked_at)
+    SELECT %(name)s, %(node)s, %(mark)s, clock_timestamp(), clock_timestamp(), (
         SELECT max(drain_asked_at) FROM engagements_worker WHERE node = %(node)s)
     ON CONFLICT (name) DO UPDATE SET seen_at = clock_timestamp(), node = %(node)s,
+        mark = %(mark)s,
         drain_asked_at = CASE WHEN w.node = %(node)s THEN w.drain_asked_at END
     RETURNING drain_asked_at IS NOT NULL
+"""
+
+# Of the process with a mark: its name, and whether one of its machine was heard of.
+WHO = """
+    SELECT name, EXISTS (
+        SELECT FROM engagements_worker other
+        WHERE split_part(other.name, ':', 1) = split_part(w.name, ':', 1)
+          AND other.seen_at > clock_timestamp() - make_interval(secs => %s)
+    ) FROM engagements_worker w WHERE mark = %s
 """
 
 # The Celery worker's own name and process; its pool's processes inherit them by fork.
@@ -48,6 +66,55 @@ def process_name() -> str:
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
+@cache
+def mark() -> str:
+    """What the tokens of this process's leases begin with, unlike any other's."""
+    return uuid.uuid4().hex[:8]
+
+
+# A forked worker is another one than its parent.
+os.register_at_fork(after_in_child=mark.cache_clear)
+
+
+def has_ended(mark: str) -> bool:
+    """Whether the process with this mark is known to have ended.
+
+    On this machine the system knows. Of another one we only know that nobody there was
+    heard of for a whole lease. A process that is stopped, or is kept from the database,
+    has not ended.
+    """
+    lease = settings.DELIVERY_LEASE.total_seconds()
+    with connection.cursor() as cursor:
+        cursor.execute(WHO, [lease, mark])
+        row = cursor.fetchone()
+    # Whoever has its name now has come after it.
+    if row is None:
+        return True
+    name, is_machine_there = row
+    return not (_is_running(name) if _is_here(name) else is_machine_there)
+
+
+def _is_here(name: str) -> bool:
+    return name.rpartition(":")[0] == socket.gethostname()
+
+
+def _is_running(name: str) -> bool:
+    try:
+        os.kill(int(name.rpartition(":")[2]), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def _strike_off() -> None:
+    """Drop the rows of this machine's processes that are not there any more."""
+    host = f"{socket.gethostname()}:"
+    names = Worker.objects.filter(name__startswith=host).values_list("name", flat=True)
+    Worker.objects.filter(name__in=[n for n in names if not _is_running(n)]).delete()
+
+
 def is_draining() -> bool:
     """Whether this process shall take no more; asks the database every EVERY seconds.
 
@@ -65,10 +132,32 @@ def is_draining() -> bool:
 
 
 def _check_in() -> bool:
+    if _checked_at == float("-inf"):
+        # Where a process has ended another takes its place: this one, maybe.
+        _strike_off()
     name = process_name()
+    who = {"name": name, "node": _node or name, "mark": mark()}
     with connection.cursor() as cursor:
-        cursor.execute(CHECK_IN, {"name": name, "node": _node or name})
+        cursor.execute(CHECK_IN, who)
         return bool(cursor.fetchone()[0])
+
+
+def report(error: Exception) -> None:
+    """Raise an alarm: this process goes on, but not with what needs somebody to look."""
+    logger.error("A mistake that no wait mends", exc_info=error)
+    # Where even that cannot be written down, the log has it.
+    with suppress(DatabaseError):
+        name = process_name()
+        Worker.objects.update_or_create(
+            name=name,
+            defaults={"problem": in_words(error)[:500], "problem_at": Now()},
+            create_defaults={
+                "node": _node or name,
+                "mark": mark(),
+                "problem": in_words(error)[:500],
+                "problem_at": Now(),
+            },
+        )
 
 
 def named(text: str) -> list[str]:

@@ -17,6 +17,7 @@ def of(now: Snapshot) -> Iterator[Alarm]:
     """The alarms that are on; those about delivery as a whole come first."""
     yield from _tick(now)
     yield from _worker(now)
+    yield from _mistakes(now)
     yield from _database(now)
     yield from _breakers(now)
     yield from _stopped(now)
@@ -50,6 +51,19 @@ def _worker(now: Snapshot) -> Iterator[Alarm]:
                 advice=backlog.limit.advice,
             )
             return
+
+
+def _mistakes(now: Snapshot) -> Iterator[Alarm]:
+    for worker in now.workers:
+        if worker.problem:
+            yield Alarm(
+                name="mistake",
+                text=f"{worker.node} met a mistake that no wait mends, and goes on "
+                f"with what else there is. {worker.problem}",
+                advice="Look for it in the worker’s log. Is the database’s schema that "
+                "of the program? Run: manage.py migrate --check.",
+                is_everybodys=False,
+            )
 
 
 def _database(now: Snapshot) -> Iterator[Alarm]:

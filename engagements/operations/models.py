@@ -32,9 +32,14 @@ class Worker(models.Model):
     name = models.CharField(max_length=255, primary_key=True)
     # What is started and stopped as one: the Celery worker of this process and others.
     node = models.CharField(max_length=255)
+    # What the tokens of its leases begin with: another process of this name has another.
+    mark = models.CharField(max_length=8, db_default="")
     started_at = models.DateTimeField(db_default=Now())
     seen_at = models.DateTimeField(db_default=Now())
     drain_asked_at = models.DateTimeField(null=True)
+    # The last mistake that no wait mends, and that it left lying.
+    problem = models.TextField(blank=True, db_default="")
+    problem_at = models.DateTimeField(null=True)
 
     def __str__(self) -> str:
         return self.name

@@ -30,6 +30,8 @@ AT_WORK = timedelta(seconds=10)
 # A worker that was not seen for so long has ended, or has had nothing to do.
 SHOWN = timedelta(minutes=10)
 HOUR = timedelta(hours=1)
+# A mistake that came again since is an alarm.
+RECENT = timedelta(minutes=5)
 # A connection that nobody has sent anything to yet.
 UNUSED = breaker.Reading(
     state=breaker.State.CLOSED,
@@ -252,6 +254,10 @@ def _workers(at: datetime) -> tuple[WorkerSeen, ...]:
     return tuple(_worker_seen(node, found, at) for node, found in nodes.items())
 
 
+def _is_recent(worker: Worker, at: datetime) -> bool:
+    return worker.problem_at is not None and worker.problem_at > at - RECENT
+
+
 def _worker_seen(node: str, found: list[Worker], at: datetime) -> WorkerSeen:
     seen_at = max(worker.seen_at for worker in found)
     asked = [worker.drain_asked_at for worker in found if worker.drain_asked_at]
@@ -261,4 +267,5 @@ def _worker_seen(node: str, found: list[Worker], at: datetime) -> WorkerSeen:
         seen_at=seen_at,
         is_at_work=seen_at > at - AT_WORK,
         drain_asked_at=min(asked, default=None),
+        problem=next((w.problem for w in found if _is_recent(w, at)), ""),
     )

@@ -3,7 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
+from django.conf import settings
 from django.db import connection
 from django.db.models.functions import Now
 
@@ -47,6 +49,21 @@ TAKE = """
         waiting.people, waiting.batches
     FROM bounds, waiting, sent
 """
+# When so many ticks in a row have not come, nobody could write.
+TICKS_MISSED = 3
+LAST_GAP = """
+    WITH recent AS (
+        SELECT at FROM engagements_sample WHERE at > clock_timestamp() - %(within)s
+        UNION ALL
+        SELECT max(at) FROM engagements_sample WHERE at <= clock_timestamp() - %(within)s
+        UNION ALL
+        SELECT clock_timestamp()
+    )
+    SELECT max(at) FROM (
+        SELECT at, at - lag(at) OVER (ORDER BY at) AS since FROM recent
+        WHERE at IS NOT NULL
+    ) s WHERE since > %(gap)s
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +86,20 @@ def last_tick() -> datetime | None:
     """When a tick last came to its end, by the database's clock."""
     newest = Sample.objects.order_by("-at").values_list("at", flat=True)
     return newest.first()
+
+
+def last_gap(within: timedelta) -> datetime | None:
+    """When ticks last came again after several that did not; None if not lately.
+
+    By the database's clock, and no longer ago than `within`. What is over in half of
+    that is none.
+    """
+    gap = max(TICKS_MISSED * timedelta(seconds=settings.TICK_SECONDS), within / 2)
+    times: dict[str, Any] = {"within": within, "gap": gap}
+    with connection.cursor() as cursor:
+        cursor.execute(LAST_GAP, times)
+        found: datetime | None = cursor.fetchone()[0]
+    return found
 
 
 def last_hour(now: datetime) -> list[Minute]:

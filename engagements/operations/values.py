@@ -128,6 +128,8 @@ class WorkerSeen:
     seen_at: datetime
     is_at_work: bool
     drain_asked_at: datetime | None
+    # The mistake that it met lately and left lying; empty where there was none.
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
