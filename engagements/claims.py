@@ -1,15 +1,20 @@
 """Taking batches: fairly between engagements, and as many as their budgets allow."""
 
+import time
 import uuid
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import connection
 
-from engagements import pacing
+from engagements import pacing, workers
 from engagements.survival import LATER_ON_DISK
+
+# It goes on while the process is stopped, and where there is such a one, while the
+# machine sleeps.
+_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 # What may send at all, with how many requests its connection lets through just now.
 # `stamp` is another text whenever a letter of the run may read differently.
@@ -31,7 +36,8 @@ WAYS = f"""
 # before any one's second, those of people who just entered a segment before others: a
 # small engagement is not stuck behind a large one, and nobody's turn is always last.
 # A batch whose worker went away is taken alone: it may have been what killed it.
-# A claim that a crash of the database forgets was none: the intent asks again.
+# A claim that a crash of the database forgets was none: the intent asks again. A token
+# begins with the mark of the process that has it.
 CLAIM_DUE = f"""
     WITH offered AS (
         SELECT b.id, w.stamp, w.is_standing, b.reap_count, row_number() OVER (
@@ -58,11 +64,13 @@ CLAIM_DUE = f"""
         TABLE suspect UNION ALL TABLE others
     )
     UPDATE engagements_batch b
-    SET state = 'leased', lease_token = gen_random_uuid(),
+    SET state = 'leased', lease_token = overlay(
+            gen_random_uuid()::text PLACING %(mark)s FROM 1)::uuid,
         lease_until = clock_timestamp() + make_interval(secs => %(lease)s)
     FROM chosen WHERE b.id = chosen.id AND {LATER_ON_DISK}
     RETURNING b.id, b.run_id, b.lease_token, b.profile_ids, b.event_ids,
-        b.transition_ids, b.left_out, chosen.stamp, b.reap_count > 0, chosen.is_standing
+        b.transition_ids, b.left_out, chosen.stamp, b.reap_count > 0, chosen.is_standing,
+        %(until)s::double precision
 """
 NEXT_DUE = f"""
     SELECT min(greatest(b.next_attempt_at, w.opens_at)) - clock_timestamp()
@@ -83,7 +91,8 @@ class Claim(NamedTuple):
 
     The lists are the batch's own. While a run's `stamp` is the same, so is what its
     letters say. A worker that held it before went away without a word where it
-    `is_suspect`; then it was claimed alone.
+    `is_suspect`; then it was claimed alone. By this worker's own clock the lease lasts
+    `until` then at least.
     """
 
     batch_id: int
@@ -96,15 +105,27 @@ class Claim(NamedTuple):
     stamp: str
     is_suspect: bool
     is_standing: bool
+    until: float = float("inf")
+
+
+def clock() -> float:
+    """Seconds that go on whatever this process does: for intervals, and no other use."""
+    return time.clock_gettime(_CLOCK)
 
 
 def claim(limit: int, *, only_standing: bool = False) -> list[Claim]:
     """Take up to `limit` due batches for one lease, fairly between engagements."""
     lease = settings.DELIVERY_LEASE.total_seconds()
+    wanted: dict[str, Any] = {
+        "limit": limit,
+        "lease": lease,
+        "only_standing": only_standing,
+        "mark": workers.mark(),
+        # From before the database's own begins.
+        "until": clock() + lease,
+    }
     with connection.cursor() as cursor:
-        cursor.execute(
-            CLAIM_DUE, {"limit": limit, "lease": lease, "only_standing": only_standing}
-        )
+        cursor.execute(CLAIM_DUE, wanted)
         return [Claim(*row) for row in cursor]
 
 

@@ -48,6 +48,15 @@ TAKE_OFF = """
     )
     SELECT id FROM taken
 """
+STILL_GOING = """
+    SELECT b.id FROM unnest(%s::bigint[], %s::uuid[]) AS x (id, token)
+    JOIN engagements_batch b ON b.id = x.id
+    JOIN engagements_run r ON r.id = b.run_id
+    JOIN engagements_engagement e ON e.id = r.engagement_id
+    WHERE b.state = 'sending' AND b.lease_token = x.token
+      AND b.lease_until > clock_timestamp()
+      AND r.state IN ('expanding', 'sending') AND e.state = 'active'
+"""
 
 
 @transaction.atomic
@@ -67,6 +76,18 @@ def intend(letters: Sequence[Letter]) -> list[Letter]:
         # Does nothing to a batch that has gone on, or is somebody else's by now.
         claims.put_back([letter.claim for letter in letters], timedelta(0))
     return [letter for letter in going if letter.request is not None]
+
+
+def still_going(letters: Sequence[Letter]) -> list[Letter]:
+    """Of letters that were intended and then held up, those that may still go.
+
+    Meanwhile somebody may have paused the engagement, or the lease may be over.
+    """
+    ids, tokens = [x.batch_id for x in letters], [x.token for x in letters]
+    with connection.cursor() as cursor:
+        cursor.execute(STILL_GOING, [ids, tokens])
+        going = {batch_id for (batch_id,) in cursor}
+    return [letter for letter in letters if letter.batch_id in going]
 
 
 def _share_lock(run_ids: set[int]) -> list[int]:

@@ -14,6 +14,7 @@ from engagements.claims import Claim, put_back
 from engagements.columns import Group
 from engagements.models import Engagement, Run
 from engagements.rendering import Recipe, Skip, compile_recipe
+from engagements.settling import storable
 from externalapi import answers, client, secrets
 from externalapi.answers import Outcome, Verdict
 from externalapi.batching import Packed
@@ -133,7 +134,8 @@ def _letter(script: Script, held: Claim, people: People) -> Letter:
     rendered, skipped = script.recipe.render(group)
     places = people.places
     letter = Letter(
-        attempt_id=uuid.uuid4(),
+        # Of a claim at most one attempt comes: whoever has the one knows the other.
+        attempt_id=held.token,
         claim=held,
         run=script.run,
         key=script.key,
@@ -212,7 +214,7 @@ class Result:
             advice=answers.explain(answer, verdict) if is_blocked else "",
             status=answer.status,
             duration_ms=answer.duration_ms,
-            response_head=_storable(text)[:RESPONSE_HEAD],
+            response_head=storable(text)[:RESPONSE_HEAD],
             budget=read_budget(answer, timezone.now()),
         )
 
@@ -247,16 +249,9 @@ def _verdict(answer: client.Answer) -> Verdict:
         verdict = answers.read(replace(answer, body=b""))
     return replace(
         verdict,
-        message=_storable(verdict.message),
+        message=storable(verdict.message),
         errors=tuple(
-            replace(
-                error, array=_storable(error.array), message=_storable(error.message)
-            )
+            replace(error, array=storable(error.array), message=storable(error.message))
             for error in verdict.errors
         ),
     )
-
-
-def _storable(text: str) -> str:
-    """PostgreSQL's texts hold every character but this one."""
-    return text.replace("\0", "�")

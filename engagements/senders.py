@@ -16,6 +16,7 @@ from queue import SimpleQueue
 from types import TracebackType
 from typing import Self
 
+from engagements import claims
 from engagements.letters import Letter, Result
 from externalapi import client, lines
 from externalapi.client import Answer
@@ -70,20 +71,29 @@ class Senders:
         """How many more may be posted now."""
         return AT_ONCE - self.in_flight
 
-    def post(self, letters: Sequence[Letter]) -> None:
-        self.in_flight += len(letters)
-        for letter in letters:
+    def post(
+        self, letters: Sequence[Letter], until: float = float("inf")
+    ) -> Sequence[Letter]:
+        """Put letters on the wire; return those whose turn was over before.
+
+        `until` (claims.clock) is how long anybody's turn is, a lease no longer than it
+        lasts: a process may be stopped at any place.
+        """
+        for n, letter in enumerate(letters):
+            if claims.clock() > min(until, letter.claim.until):
+                return letters[n:]
+            self.in_flight += 1
             try:
                 self._post(letter)
             except Exception as e:  # noqa: BLE001
                 self._results.put(_failed(letter, e))
+        return ()
 
     def _post(self, letter: Letter) -> None:
         assert letter.request is not None
         flight = lines.begin(letter.request, letter.key)
         if flight is None:
-            ask = partial(lines.send, letter.request, letter.key)
-            self._pool.submit(self._in_thread, letter, ask)
+            self._pool.submit(self._in_thread, letter, partial(_open, letter))
         else:
             self._watch(flight, letter)
 
@@ -148,6 +158,14 @@ def send(letter: Letter) -> Result:
     """Put one letter on the wire, wait, and return what came back."""
     assert letter.request is not None
     return _result(letter, partial(lines.send, letter.request, letter.key))
+
+
+def _open(letter: Letter) -> Answer:
+    """Send over a line that is not open yet, if it is still the letter's turn."""
+    assert letter.request is not None
+    if claims.clock() > letter.claim.until:
+        raise client.NotSentError("The worker's lease was over before the first byte.")
+    return lines.send(letter.request, letter.key)
 
 
 def _result(letter: Letter, ask: Callable[[], Answer]) -> Result:

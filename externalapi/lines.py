@@ -154,6 +154,9 @@ class Flight:
         """Write what the line takes at once; raises TransportError."""
         sock = self.line.sock
         self.exchange.ready_at = time.monotonic()
+        if self.is_late:
+            # The process was stopped meanwhile: nobody waits for an answer any more.
+            raise self.give_up()
         try:
             sock.settimeout(0)
             while self.left:
