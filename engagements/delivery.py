@@ -5,11 +5,13 @@ is in none, and every row of an attempt is written before its first byte leaves.
 some letters are on the wire the next are made.
 """
 
+import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import TypeVar
 
 from django.conf import settings
 
@@ -21,16 +23,20 @@ from engagements import (
     outcomes,
     pacing,
     runs,
+    unsent,
     workers,
 )
-from engagements.claims import Claim
-from engagements.intent import intend
-from engagements.letters import Letter, write
+from engagements.claims import Claim, clock
+from engagements.intent import intend, still_going
+from engagements.letters import Letter, Result, write
 from engagements.senders import Senders
 from engagements.survival import insist
 from engagements.turns import Trials, in_turn
+from lemnisk_braze.lib.database_errors import About, about, in_words
 from segments import inbox
 from segments.wakeup import Line
+
+logger = logging.getLogger(__name__)
 
 # Batches that are claimed, made into letters and recorded together. A small number
 # keeps whoever just entered a segment from waiting behind a long piece of work.
@@ -45,6 +51,12 @@ LINGER = timedelta(seconds=3)
 TRIAL = timedelta(seconds=0.05)
 # While it waits it looks this often at what else came.
 GLANCE = 0.02
+# In seconds: after so long nobody can say any more that what was intended may still go.
+FRESH = 1.0
+# What fails by a mistake of ours waits so long until it is tried again.
+LATER = timedelta(seconds=15)
+
+T = TypeVar("T", Claim, Letter)
 
 
 def drain(
@@ -86,6 +98,10 @@ class _Work:
     trials: Trials = field(default_factory=Trials)
     is_sending: bool = False
     finished_at: float = field(default_factory=time.monotonic)
+    # Batches that were claimed, and that no other hand has and no wire.
+    held: dict[int, Claim] = field(default_factory=dict)
+    # Answers that cannot be written down, by a mistake of ours.
+    kept: Sequence[Result] = ()
 
     def go_on(self) -> None:
         try:
@@ -94,8 +110,10 @@ class _Work:
         finally:
             if self.line:
                 self.line.leave()
-            # Also where the database stays away: what is on the wire is answered.
+            # However long the database stays away: what is on the wire is answered, and
+            # of what is not, nobody else could know it.
             self._record_all()
+            insist(self._give_back)
 
     def _is_more(self) -> bool:
         if self.line:
@@ -110,13 +128,14 @@ class _Work:
 
     def _round(self) -> bool:
         """Take in, send and record what there is; False when that was all."""
+        self._give_back()
         if workers.is_draining():
             return False
-        is_applied = self._take_in()
-        self.is_sending = self._send_handful()
+        is_applied = _try(self._take_in)
+        self.is_sending = _try(self._send_handful)
         is_busy = is_applied or self.is_sending
         self._record(0 if is_busy else GLANCE)
-        self._finish_runs()
+        _try(self._finish_runs)
         return is_busy or bool(self.senders.in_flight) or self._linger()
 
     def _take_in(self) -> bool:
@@ -137,6 +156,8 @@ class _Work:
         standing = [held for held in taken if held.is_standing]
         others = [held for held in taken if not held.is_standing]
         sent = sum(self._send(part) for part in (standing, others) if part)
+        # The others wait again, or have come to their end.
+        self.held.clear()
         # Not while a connection is probed: who came to help would find nothing and leave.
         if len(taken) == HANDFUL and sent > pacing.FEW and self.call_for_help:
             self.call_for_help()
@@ -145,13 +166,69 @@ class _Work:
 
     def _send(self, taken: Sequence[Claim]) -> int:
         """Put what may go on the wire; return how many requests that are."""
-        paced = list(self._pace(list(write(taken))))
-        sent = intend(paced) if paced else []
-        self.senders.post(sent)
+        letters = self._apart(lambda claims: list(write(claims)), taken)
+        paced = list(self._pace(letters))
+        asked_at = clock()
+        sent = self._post(self._apart(intend, paced), asked_at)
         self.trials.sent(sent)
-        going = {letter.batch_id for letter in sent}
-        breaker.note([letter for letter in paced if letter.batch_id not in going], [])
+        ids = {letter.batch_id for letter in sent}
+        breaker.note([letter for letter in paced if letter.batch_id not in ids], [])
         return len(sent)
+
+    def _apart(
+        self, work: Callable[[Sequence[T]], list[Letter]], things: Sequence[T]
+    ) -> list[Letter]:
+        """What comes of batches, whether claims or letters.
+
+        What cannot be worked with is found by halves, and does not keep the others.
+        """
+        try:
+            return work(things) if things else []
+        except Exception as e:
+            if about(e) is About.CONNECTION:
+                raise
+            if len(things) == 1:
+                self._set_aside(things[0], e)
+                return []
+        half = len(things) // 2
+        return self._apart(work, things[:half]) + self._apart(work, things[half:])
+
+    def _post(self, letters: Sequence[Letter], asked_at: float) -> list[Letter]:
+        """Put on the wire what may still go; return it.
+
+        Where this process was held up since it asked, it asks again: meanwhile somebody
+        may have paused the engagement.
+        """
+        going, sent = list(letters), list[Letter]()
+        while going:
+            rest = self.senders.post(going, asked_at + FRESH)
+            on_the_wire = going[: len(going) - len(rest)]
+            for letter in on_the_wire:
+                self.held.pop(letter.batch_id, None)
+            sent += on_the_wire
+            asked_at = clock()
+            going = still_going(rest) if rest else []
+        late = [x.claim for x in letters if x.batch_id in self.held]
+        if late:
+            unsent.give_back(late)
+        return sent
+
+    def _set_aside(self, thing: Claim | Letter, error: Exception) -> None:
+        """A batch that cannot be sent, whose fault it may be."""
+        held = thing.claim if isinstance(thing, Letter) else thing
+        is_its_own = about(error) is About.ROW and held.batch_id in self.held
+        if is_its_own and outcomes.isolate(held, in_words(error)):
+            logger.warning("Batch %d cannot be sent", held.batch_id, exc_info=error)
+            return
+        workers.report(error)
+        if held.batch_id in self.held:
+            unsent.give_back([held], LATER)
+
+    def _give_back(self) -> None:
+        """Let what was claimed and not sent wait again: an intent failed, or was late."""
+        if self.held:
+            unsent.give_back(list(self.held.values()))
+            self.held.clear()
 
     def _pace(self, letters: Sequence[Letter]) -> Iterator[Letter]:
         """Let through what the connections' budgets allow; put the rest back unused."""
@@ -175,28 +252,52 @@ class _Work:
 
     def _claim(self) -> list[Claim]:
         """A handful; where the wire is full, only people who just entered a segment."""
-        if self.senders.room >= HANDFUL:
-            return claims.claim(HANDFUL)
-        return claims.claim(self.senders.room, only_standing=True)
+        is_full = self.senders.room < HANDFUL
+        limit = self.senders.room if is_full else HANDFUL
+        taken = claims.claim(limit, only_standing=is_full)
+        self.held = {held.batch_id: held for held in taken}
+        return taken
 
     def _record(self, wait: float) -> None:
         results = self.senders.results(wait)
         if results:
-            # The other side has answered: what is not written down now would be in
-            # doubt for ever.
-            insist(lambda: outcomes.record(results), _lease())
+            # The other side has answered: what is not written down would be in doubt
+            # for ever, or sent twice.
+            self.kept = [*self.kept, *insist(lambda: outcomes.record(results))]
+            _try(lambda: self._heed(results))
+
+    def _heed(self, results: Sequence[Result]) -> bool:
+        """What the answers say of the connections, which is not worth waiting for."""
+        self.trials.answered(results)
+        try:
             breaker.note([result.letter for result in results], results)
-            self.trials.answered(results)
+        except Exception as e:
+            if about(e) is not About.CONNECTION:
+                raise
+            logger.warning("What the answers say of a connection is lost: %s", e)
+        return True
 
     def _record_all(self) -> None:
         while self.senders.in_flight:
             self._record(GLANCE)
+        deadline = time.monotonic() + _lease()
+        while self.kept and time.monotonic() < deadline:
+            time.sleep(FINISH_EVERY)
+            self._record_kept()
+        if self.kept:
+            logger.error("%d answers could not be written down", len(self.kept))
 
-    def _finish_runs(self) -> None:
+    def _record_kept(self) -> None:
+        kept = self.kept
+        self.kept = insist(lambda: outcomes.record(kept))
+
+    def _finish_runs(self) -> bool:
         # A small run is over before the large one beside it is.
         if time.monotonic() > self.finished_at + FINISH_EVERY:
-            runs.finish()
             self.finished_at = time.monotonic()
+            self._record_kept()
+            runs.finish()
+        return False
 
     def _linger(self) -> bool:
         """Wait a moment for a batch that is nearly due; False when there is none."""
@@ -205,6 +306,17 @@ class _Work:
             return False
         time.sleep(min(max(due_in.total_seconds(), 0.001), GLANCE))
         return True
+
+
+def _try(step: Callable[[], bool]) -> bool:
+    """What a step says; False where it failed by a mistake that stops no other step."""
+    try:
+        return step()
+    except Exception as e:
+        if about(e) is About.CONNECTION:
+            raise
+        workers.report(e)
+        return False
 
 
 def _lease() -> float:

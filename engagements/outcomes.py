@@ -8,19 +8,29 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import IntegrityError, connection, transaction
+from django.db import connection, transaction
 from django.db.models import F
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from engagements import blocking, pacing, retries, settling, splitting
+from engagements import (
+    blocking,
+    pacing,
+    retries,
+    settling,
+    splitting,
+    unsent,
+    workers,
+)
+from engagements.claims import Claim
 from engagements.letters import Letter, Result
 from engagements.models import PEOPLE_LEFT, Attempt, Batch, Delivery, Engagement
 from engagements.survival import LATER_ON_DISK
 from externalapi import secrets
 from externalapi.answers import Outcome
 from externalapi.budget import Budget
+from lemnisk_braze.lib.database_errors import About, about
 
 SENT = Delivery.State.SENT
 # The states of a batch that an acceptance may still close.
@@ -30,23 +40,37 @@ OPEN = tuple(str(state) for state in Batch.OPEN)
 FEW_LEFT = 100
 
 # What came of attempts. One that is known already stays as it is: recording twice does
-# nothing. One that the reaper called ambiguous may still be told what happened.
+# nothing.
 _FINISH = """
     UPDATE engagements_attempt a
-    SET outcome = x.outcome, status = x.status, message = x.message,
+    SET outcome = {outcome}, status = x.status, message = {message},
         response_head = x.response_head, duration_ms = x.duration_ms
-    FROM unnest(%s::uuid[], %s::text[], %s::int[], %s::text[], %s::text[], %s::int[])
-        AS x (id, outcome, status, message, response_head, duration_ms)
-    {join} WHERE a.id = x.id AND a.duration_ms IS NULL
-      AND a.outcome IN ('unfinished', 'ambiguous') {condition}
+    FROM unnest(%s::uuid[], %s::text[], %s::int[], %s::text[], %s::text[], %s::int[],
+        %s::text[])
+        AS x (id, outcome, status, message, response_head, duration_ms, late)
+    {join} WHERE a.id = x.id AND a.duration_ms IS NULL AND {condition}
     RETURNING a.id, a.batch_id
 """
-FINISH = _FINISH.format(join="", condition="")
-# The usual end of all: everybody was accepted, and nothing is known of them yet. Batches
-# that are not open any more take the other way.
+# One that the reaper called ambiguous may still be told what happened. Where it was
+# sent again meanwhile it stays what it was, and says so: the repeat had its reason.
+IS_REPEATED = """(a.outcome = 'ambiguous' AND x.outcome <> 'not_sent' AND EXISTS (
+    SELECT FROM engagements_attempt later
+    WHERE later.batch_id = a.batch_id AND later.started_at > a.started_at))"""
+FINISH = _FINISH.format(
+    join="",
+    outcome=f"CASE WHEN {IS_REPEATED} THEN a.outcome ELSE x.outcome END",
+    message=f"""CASE WHEN {IS_REPEATED} THEN concat_ws(' ', a.message, x.late)
+        ELSE x.message END""",
+    condition="a.outcome IN ('unfinished', 'ambiguous')",
+)
+# The usual end of all: everybody was accepted, and nothing is known of them yet. Who is
+# late, and batches that are not open any more, take the other way.
 _FINISH_OPEN = _FINISH.format(
     join="CROSS JOIN engagements_batch b",
-    condition=f"AND b.id = a.batch_id AND b.state IN {OPEN}",
+    outcome="x.outcome",
+    message="x.message",
+    condition=f"""a.outcome = 'unfinished'
+      AND b.id = a.batch_id AND b.state IN {OPEN}""",
 )
 FINISH_SENT = f"""
     WITH finished AS ({_FINISH_OPEN}), closed AS (
@@ -73,32 +97,56 @@ OUTCOMES: Mapping[Outcome, str] = {
 }
 
 
-def record(results: Sequence[Result]) -> None:
+def record(results: Sequence[Result]) -> list[Result]:
     """Write down what came of each letter; doing it twice does nothing.
 
     The usual answer, everybody accepted, takes one statement for any number of letters;
     each of the others its own. It is on disk with the next intent, or in less than a
     second; a crash of the database before makes the attempts ambiguous.
+
+    Returns those that could not be written down, by a mistake of ours: the caller keeps
+    them. Raises only where the database is away.
     """
-    done = _record_sent([result for result in results if result.is_accepted_whole])
-    rest = [result for result in results if result.letter.attempt_id not in done]
+    try:
+        _record_together(results)
+        return []
+    except Exception as e:
+        if about(e) is About.CONNECTION:
+            raise
+        if len(results) == 1:
+            return _record_apart(results[0], e)
+    half = len(results) // 2
+    return record(results[:half]) + record(results[half:])
+
+
+def _record_together(results: Sequence[Result]) -> None:
+    if whole := [result for result in results if result.is_accepted_whole]:
+        done = _finish(FINISH_SENT, whole)
+        rest = [result for result in results if result.letter.attempt_id not in done]
+    else:
+        rest = list(results)
     if rest:
         _record_one_by_one(sorted(rest, key=lambda result: result.letter.batch_id))
     _narrow(results)
 
 
-def _record_sent(results: Sequence[Result]) -> set[uuid.UUID]:
-    if not results:
-        return set()
+def _record_apart(result: Result, error: Exception) -> list[Result]:
+    """Write down one answer, of which the database took something amiss."""
     try:
-        return _finish(FINISH_SENT, results)
-    except IntegrityError:
-        # Somebody has an end already, against all order: one by one finds out who.
-        return set()
+        _record_one_by_one([result])
+        return []
+    except Exception as e:
+        if about(e) is About.CONNECTION:
+            raise
+        workers.report(e)
+        return [result]
 
 
 @transaction.atomic
 def _record_one_by_one(results: Sequence[Result]) -> None:
+    # Under their locks nobody begins to send them again.
+    batches = Batch.objects.filter(pk__in=[r.letter.batch_id for r in results])
+    list(batches.select_for_update().order_by("pk").values_list("pk", flat=True))
     finished = _finish(FINISH, results)
     for result in results:
         if result.letter.attempt_id in finished:
@@ -128,10 +176,16 @@ def _finish(statement: str, results: Sequence[Result]) -> set[uuid.UUID]:
         [secrets.redact(r.verdict.message, r.letter.key) for r in results],
         [result.response_head for result in results],
         [result.duration_ms for result in results],
+        [_late(result) for result in results],
     ]
     with connection.cursor() as cursor:
         cursor.execute(statement, columns)
         return {row[0] for row in cursor}
+
+
+def _late(result: Result) -> str:
+    outcome = Attempt.Outcome(OUTCOMES[result.verdict.outcome])
+    return f"Answered late, after it was sent again: {outcome.label}."
 
 
 def _apply(result: Result) -> None:
@@ -216,6 +270,7 @@ def _again_or_dead(result: Result) -> None:
     letter = result.letter
     batch = _held(letter)
     if batch is None:
+        unsent.clear_of_doubt([letter.batch_id])
         return
     if _is_used_up(batch):
         _bury(letter, result.verdict.message)
@@ -292,7 +347,7 @@ def doubt(batch_id: int, token: uuid.UUID | None) -> None:
         settling.settle([batch_id], Delivery.State.UNCERTAIN)
 
 
-def _held(letter: Letter, *states: Batch.State) -> Batch | None:
+def _held(letter: Letter | Claim, *states: Batch.State) -> Batch | None:
     """The batch under its lock, where this letter still holds it."""
     states = states or (Batch.State.SENDING,)
     return (
@@ -316,7 +371,24 @@ def _release(
     )
 
 
-def _bury(letter: Letter, reason: str) -> None:
+@transaction.atomic
+def isolate(held: Claim, reason: str) -> bool:
+    """Put halves in place of a claimed batch that cannot be sent, with its trouble.
+
+    One person alone is given up. False where the batch is not held any more.
+    """
+    batch = _held(held, Batch.State.LEASED)
+    if batch is None:
+        return False
+    places = [n for n in range(len(batch.profile_ids)) if n not in batch.left_out]
+    if len(places) > 1:
+        splitting.halve(batch, places, batch.reap_count)
+    else:
+        _bury(held, reason)
+    return True
+
+
+def _bury(letter: Letter | Claim, reason: str) -> None:
     moved = Batch.objects.filter(pk=letter.batch_id, lease_token=letter.token).update(
         state=Batch.State.DEAD, lease_token=None, lease_until=None
     )

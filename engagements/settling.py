@@ -4,11 +4,16 @@ Written in sets out of the batches' own lists. A row that says an end never chan
 but for "uncertain", which may still become what really happened.
 """
 
-from collections.abc import Iterable, Mapping
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
 
 from engagements.models import Batch, Delivery
+from lemnisk_braze.lib.database_errors import About, about, in_words
+
+logger = logging.getLogger(__name__)
 
 INTO_DELIVERIES = """
     ON CONFLICT (profile_id, run_id, transition_id) DO UPDATE
@@ -59,19 +64,71 @@ Reasons = Mapping[int, Mapping[int, str]]
 
 
 def settle(batch_ids: Iterable[int], state: Delivery.State, reason: str = "") -> None:
-    """Write the end of everybody in the batches who is not left out already."""
-    if batch_ids := list(batch_ids):
-        with connection.cursor() as cursor:
-            cursor.execute(SETTLE_REST, [state, reason, batch_ids])
+    """Write the end of everybody in the batches who is not left out already.
+
+    Whose end the database refuses is given up, and does not keep the others.
+    """
+    batch_ids = list(batch_ids)
+    if batch_ids and _refusal(SETTLE_REST, [state, storable(reason), batch_ids]):
+        for batch in Batch.objects.filter(pk__in=batch_ids):
+            left = set(range(len(batch.profile_ids))) - set(batch.left_out)
+            _settle_apart(state, [(batch.pk, n, reason) for n in sorted(left)])
 
 
 def settle_places(state: Delivery.State, reasons: Reasons) -> None:
     """Write the end of these people, and let no further request take them along."""
-    batch_ids, places, texts = _columns(reasons)
-    if batch_ids:
-        with connection.cursor() as cursor:
-            cursor.execute(SETTLE_PLACES, [state, batch_ids, places, texts])
+    rows = [(id, n, text) for id, own in reasons.items() for n, text in own.items()]
+    if rows:
+        _settle_apart(state, rows)
     leave_out({batch_id: own.keys() for batch_id, own in reasons.items()})
+
+
+# A place in a batch, and why.
+Row = tuple[int, int, str]
+
+
+def _settle_apart(state: Delivery.State, rows: Sequence[Row]) -> None:
+    """Write these ends together, else in halves, until a bad one stands alone."""
+    refusal = _refusal(SETTLE_PLACES, _columns(state, rows))
+    if refusal is None:
+        return
+    if len(rows) > 1:
+        half = len(rows) // 2
+        _settle_apart(state, rows[:half])
+        _settle_apart(state, rows[half:])
+    else:
+        _give_up(*rows[0][:2], refusal)
+
+
+def _give_up(batch_id: int, place: int, refusal: Exception) -> None:
+    logger.error("Batch %d, place %d: no end", batch_id, place, exc_info=refusal)
+    # Where the database takes not even this, the log has it.
+    row = (batch_id, place, in_words(refusal))
+    _refusal(SETTLE_PLACES, _columns(Delivery.State.DEAD, [row]))
+    leave_out({batch_id: [place]})
+
+
+def _columns(state: Delivery.State, rows: Sequence[Row]) -> list[Any]:
+    batch_ids, places, texts = zip(*rows, strict=True)
+    return [state, list(batch_ids), list(places), [storable(text) for text in texts]]
+
+
+def _refusal(statement: str, columns: Sequence[Any]) -> Exception | None:
+    """Why the database refuses one of the rows; None where it has taken all."""
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(statement, columns)
+    except Exception as e:
+        if about(e) is not About.ROW:
+            raise
+        return e
+    return None
+
+
+def storable(text: str) -> str:
+    """The text as PostgreSQL takes it: no NUL, and no half of a character."""
+    text = text.replace("\0", "\N{REPLACEMENT CHARACTER}")
+    return text.encode(errors="replace").decode()
 
 
 def leave_out(places: Mapping[int, Iterable[int]]) -> None:
@@ -98,12 +155,3 @@ def reopen(batch: Batch) -> None:
         batch=batch,
         state=Delivery.State.UNCERTAIN,
     ).delete()
-
-
-def _columns(reasons: Reasons) -> tuple[list[int], list[int], list[str]]:
-    rows = [
-        (batch_id, place, text)
-        for batch_id, own in reasons.items()
-        for place, text in own.items()
-    ]
-    return [r[0] for r in rows], [r[1] for r in rows], [r[2] for r in rows]

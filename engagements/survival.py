@@ -1,11 +1,13 @@
-"""Outliving a restart of the database; and what need not outlive its crash."""
+"""Outliving a database that is away; and what need not outlive its crash."""
 
 import logging
 import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from django.db import InterfaceError, OperationalError, connection
+from django.db import connection
+
+from lemnisk_braze.lib.database_errors import About, about
 
 Found = TypeVar("Found")
 
@@ -20,18 +22,24 @@ FIRST_WAIT = 0.2
 LONGEST_WAIT = 3.0
 
 
-def insist(action: Callable[[], Found], seconds: float) -> Found:
+# For what must not be lost: an answer that is not written down, for example.
+FOREVER = float("inf")
+
+
+def insist(action: Callable[[], Found], seconds: float = FOREVER) -> Found:
     """Do something idempotent, again and again while the database is away.
 
-    Returns what it returns. Raises the database's last error after `seconds`.
+    Away is also one that is full, or read-only after a failover. Returns what it
+    returns. Raises the last error after `seconds`, and at once what no wait mends.
     """
     deadline = time.monotonic() + seconds
     wait = FIRST_WAIT
     while True:
         try:
             return action()
-        except (OperationalError, InterfaceError) as e:
-            if time.monotonic() + wait > deadline:
+        except Exception as e:
+            is_away = about(e) is About.CONNECTION
+            if not is_away or time.monotonic() + wait > deadline:
                 raise
             logger.warning("The database is away, trying again: %s", e)
         connection.close()

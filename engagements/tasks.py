@@ -25,6 +25,8 @@ def _begin_process(**kwargs: object) -> None:
     gc.set_threshold(50_000, 20, 100)
 
 
+# Without a time limit: whoever has an answer that is not written down keeps it, however
+# long the database is away. All that a drain does has an end of its own.
 @shared_task(ignore_result=True)
 def drain() -> None:
     """Take in and send what there is; if time ran out before work did, ring again."""
@@ -35,7 +37,7 @@ def drain() -> None:
         doorbell.ring()
 
 
-@shared_task(ignore_result=True)
+@shared_task(ignore_result=True, soft_time_limit=90, time_limit=120)
 def tick() -> None:
     """What no wake-up may be needed for: every 15 seconds, by beat."""
     ticking.tick()

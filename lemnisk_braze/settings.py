@@ -116,10 +116,17 @@ DATABASES = {
         "CONN_HEALTH_CHECKS": True,
     }
 }
-DATABASES["default"].setdefault("OPTIONS", {})["options"] = (
-    "-c statement_timeout=120s -c lock_timeout=30s"
-    " -c idle_in_transaction_session_timeout=60s"
-)
+DATABASES["default"]["OPTIONS"] = {
+    # A server that has fallen silent is noticed in half a minute, and not in hours.
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 4,
+    "tcp_user_timeout": 30_000,
+    **DATABASES["default"].get("OPTIONS", {}),
+    "options": "-c statement_timeout=120s -c lock_timeout=30s"
+    " -c idle_in_transaction_session_timeout=60s",
+}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_PASSWORD_VALIDATORS = [
@@ -193,8 +200,6 @@ CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 CELERY_WORKER_SEND_TASK_EVENTS = False
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_TASK_SOFT_TIME_LIMIT = 90
-CELERY_TASK_TIME_LIMIT = 120
 CELERY_TIMEZONE = "UTC"
 TICK_SECONDS = env.float("TICK_SECONDS", default=15)
 CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"

@@ -8,7 +8,7 @@ from segments import inbox, membership, wakeup
 from segments.wakeup import publish
 
 
-@shared_task(ignore_result=True)
+@shared_task(ignore_result=True, soft_time_limit=90, time_limit=120)
 def apply_inbox() -> None:
     """Apply what the tracking API took in; ring once more if some of it remains.
 
@@ -19,7 +19,7 @@ def apply_inbox() -> None:
         wake_inbox()
 
 
-@shared_task(ignore_result=True)
+@shared_task(ignore_result=True, soft_time_limit=90, time_limit=120)
 def refresh_segment(segment_id: int) -> None:
     """Count a segment's people anew."""
     membership.try_refresh(segment_id)

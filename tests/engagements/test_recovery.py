@@ -98,6 +98,90 @@ def test_a_late_answer_is_still_the_answer(braze, sandbox, settings):
     assert Attempt.objects.get().outcome == Attempt.Outcome.SENT
 
 
+@pytest.mark.parametrize(
+    ("fault", "late", "state"),
+    [
+        ({"kind": "pass"}, "Accepted", "done"),
+        ({"kind": "status", "status": 400}, "Refused", "done"),
+        ({"kind": "status", "status": 429}, "Rate limited", "done"),
+        ({"kind": "html_200"}, "Accepted, answer unreadable", "done"),
+    ],
+)
+def test_a_late_answer_hides_no_repeat(braze, sandbox, settings, fault, late, state):
+    """It was sent again meanwhile: the attempt before that stays ambiguous."""
+    engagement = factories.make_engagement(
+        factories.make_segment(2),
+        factories.make_version(connection=braze),
+        trigger=Engagement.Trigger.SCHEDULE,
+        ambiguous_policy=Engagement.AmbiguousPolicy.RESEND,
+    )
+    lifecycle.activate(engagement)
+    sandbox.faults([fault])
+    zombie = send(in_flight(settings))
+    Batch.objects.update(lease_until=timezone.now() - PAST)
+    recovery.reap()
+    Batch.objects.update(next_attempt_at=timezone.now() - PAST)
+    repeat = send(in_flight(settings))
+    outcomes.record([repeat])
+
+    outcomes.record([zombie])
+    outcomes.record([zombie])  # twice does nothing
+
+    first, second = Attempt.objects.order_by("started_at")
+    assert (first.outcome, second.outcome) == ("ambiguous", "sent")
+    assert first.message == (
+        "The worker ended before it could write down an answer."
+        f" Answered late, after it was sent again: {late}."
+    )
+    assert (first.status, first.response_head) == (zombie.status, zombie.response_head)
+    assert Batch.objects.get().state == state
+    assert {d.state for d in Delivery.objects.all()} == {"sent"}
+
+
+def test_a_late_answer_while_the_repeat_is_on_the_wire(braze, sandbox, settings):
+    engagement = factories.make_engagement(
+        factories.make_segment(2),
+        factories.make_version(connection=braze),
+        trigger=Engagement.Trigger.SCHEDULE,
+        ambiguous_policy=Engagement.AmbiguousPolicy.RESEND,
+    )
+    lifecycle.activate(engagement)
+    zombie = send(in_flight(settings))
+    Batch.objects.update(lease_until=timezone.now() - PAST)
+    recovery.reap()
+    Batch.objects.update(next_attempt_at=timezone.now() - PAST)
+    repeat = send(in_flight(settings))
+
+    outcomes.record([zombie])
+    outcomes.record([repeat])
+
+    attempts = Attempt.objects.order_by("started_at")
+    assert [a.outcome for a in attempts] == ["ambiguous", "sent"]
+    assert Batch.objects.get().state == Batch.State.DONE
+    assert {d.state for d in Delivery.objects.all()} == {"sent"}
+
+
+def test_what_is_known_to_be_unsent_late_waits_again(braze, sandbox, settings):
+    """Not sent for certain: nobody has to decide about it."""
+    engagement = factories.make_engagement(
+        factories.make_segment(2),
+        factories.make_version(connection=braze),
+        trigger=Engagement.Trigger.SCHEDULE,
+    )
+    lifecycle.activate(engagement)
+    sandbox.faults([{"kind": "status", "status": 503}])
+    result = send(in_flight(settings))
+    Batch.objects.update(lease_until=timezone.now() - PAST)
+    recovery.reap()
+    assert {d.state for d in Delivery.objects.all()} == {"uncertain"}
+
+    outcomes.record([result])
+
+    assert Batch.objects.get().state == Batch.State.PENDING
+    assert not Delivery.objects.exists()
+    assert Attempt.objects.get().outcome == Attempt.Outcome.NOT_SENT
+
+
 def test_a_late_failure_changes_nothing(braze, sandbox, settings):
     engagement = factories.make_engagement(
         factories.make_segment(1),

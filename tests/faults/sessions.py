@@ -2,19 +2,31 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import psycopg
 from django.db import connection
+
+END_ALL = """
+    SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid()
+      AND backend_type = 'client backend'
+"""
 
 
 @contextmanager
 def locked(table: str) -> Iterator[None]:
     """Nobody else writes to a table."""
-    parameters = connection.get_connection_params()
-    known = {k: parameters[k] for k in ("dbname", "user", "host") if k in parameters}
-    with psycopg.connect(**known) as other:
-        other.execute(f"LOCK TABLE {table} IN EXCLUSIVE MODE")
+    with _other(autocommit=False) as other:
+        other.execute(f"LOCK TABLE {table} IN EXCLUSIVE MODE".encode())
         yield
+
+
+def _other(**options: Any) -> psycopg.Connection:
+    parameters = connection.get_connection_params()
+    known: dict[str, Any] = {"autocommit": True}
+    known |= {k: parameters[k] for k in ("dbname", "user", "host") if k in parameters}
+    return psycopg.connect(**known | options)
 
 
 def is_waited_for(table: str) -> bool:
@@ -39,9 +51,46 @@ def end_waiting_sessions() -> None:
 
 def end_all_sessions() -> int:
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-            " AND backend_type = 'client backend'"
-        )
+        cursor.execute(END_ALL)
         return int(cursor.fetchone()[0])
+
+
+@contextmanager
+def read_only() -> Iterator[None]:
+    """Nobody can write: every session begins anew, on a server as after a failover."""
+    with _other(options="-c default_transaction_read_only=off") as other:
+        name = connection.settings_dict["NAME"]
+        other.execute(
+            f'ALTER DATABASE "{name}" SET default_transaction_read_only = on'.encode()
+        )
+        other.execute(END_ALL)
+        try:
+            yield
+        finally:
+            other.execute(
+                f'ALTER DATABASE "{name}" RESET default_transaction_read_only'.encode()
+            )
+            other.execute(END_ALL)
+
+
+@contextmanager
+def refusing(table: str, condition: str, code: str = "23514") -> Iterator[None]:
+    """New rows of a table, NEW in the condition, fail with this SQLSTATE."""
+    with _other() as other:
+        other.execute(
+            f"""
+            CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                IF {condition} THEN
+                    RAISE SQLSTATE '{code}' USING MESSAGE = 'not this one';
+                END IF;
+                RETURN NEW;
+            END $$;
+            CREATE TRIGGER refuse BEFORE INSERT ON {table}
+                FOR EACH ROW EXECUTE FUNCTION refuse()
+            """.encode()
+        )
+        try:
+            yield
+        finally:
+            other.execute(f"DROP TRIGGER refuse ON {table}".encode())
+            other.execute("DROP FUNCTION refuse")

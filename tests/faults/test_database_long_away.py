@@ -1,0 +1,84 @@
+"""PostgreSQL is away for longer than a lease while Braze's answers are in hand."""
+
+import time
+from collections import Counter
+
+import pytest
+from django.db import connection
+
+from engagements import lifecycle
+from engagements.models import Batch
+from tests import factories
+from tests.faults import drains, invariants
+from tests.faults.sessions import read_only, refusing
+from tests.faults.workers import beat, wait_until, worker
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+PEOPLE = 300
+SLOW = {"kind": "delay_after", "seconds": 0.3, "times": None}
+LONG = 8  # two leases and more
+
+
+def stopped(postgres):
+    postgres.stop()
+    time.sleep(LONG)
+    postgres.start()
+
+
+def cannot_write(postgres):
+    with read_only():
+        time.sleep(LONG)
+    connection.close()  # ended as everybody's
+
+
+@pytest.mark.parametrize("policy", ["park", "resend"])
+@pytest.mark.parametrize("is_away", [stopped, cannot_write])
+def test_nobody_is_in_doubt_and_nobody_sent_twice(
+    postgres, draft, braze, sandbox, is_away, policy
+):
+    sandbox.faults([SLOW])
+    version = factories.make_version(connection=braze, batching="one")
+    engagement = draft(PEOPLE, version=version, ambiguous_policy=policy)
+
+    with worker(), beat():
+        lifecycle.activate(engagement)
+        wait_until(lambda: sandbox.traffic()["requests"] >= PEOPLE // 3, "the middle")
+        assert Batch.objects.filter(state="sending").exists()
+        is_away(postgres)
+        wait_until(lambda: drains.is_over(engagement), "the end of the run", 90)
+
+    invariants.check(engagement, sandbox, sandbox.key)
+    assert drains.states(engagement) == {"sent": PEOPLE}
+    assert drains.outcomes(engagement).keys() <= {"sent", "not_sent"}
+    assert set(invariants.received(sandbox).values()) == {1}
+
+
+def test_a_full_disk_at_the_record_loses_no_answer(draft, sandbox):
+    engagement = draft(150, ambiguous_policy="resend")
+    sandbox.faults([{"kind": "delay_after", "seconds": 1, "times": 2}])
+    with worker(), beat():
+        lifecycle.activate(engagement)
+        wait_until(lambda: sandbox.traffic()["requests"] == 2, "the requests")
+        with refusing("engagements_delivery", "true", code="53100"):
+            time.sleep(2.5)
+        wait_until(lambda: drains.is_over(engagement), "the end of the run")
+
+    invariants.check(engagement, sandbox, sandbox.key)
+    assert drains.outcomes(engagement) == {"sent": 2}
+    assert Counter(invariants.received(sandbox).values()) == {1: 150}
+
+
+def test_intents_that_fail_for_long_make_nobody_suspect(draft, sandbox):
+    engagement = draft(150)
+    with worker(), beat():
+        with refusing("engagements_attempt", "true", code="53100"):
+            lifecycle.activate(engagement)
+            time.sleep(4 * 3 + 1)  # four leases
+            assert not Batch.objects.exclude(reap_count=0).exists()
+        wait_until(lambda: drains.is_over(engagement), "the end of the run")
+
+    invariants.check(engagement, sandbox, sandbox.key)
+    assert drains.states(engagement) == {"sent": 150}
+    assert drains.outcomes(engagement) == {"sent": 2}
+    assert set(Batch.objects.values_list("reap_count", flat=True)) == {0}

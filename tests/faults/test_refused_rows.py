@@ -1,0 +1,91 @@
+"""The database refuses one row, or one statement: that one is told, the others go on."""
+
+from collections import Counter
+from contextlib import ExitStack
+
+import pytest
+
+from engagements import delivery
+from engagements.models import Delivery
+from engagements.operations import reading
+from tests.faults import drains, invariants
+from tests.faults.sessions import refusing
+from tests.faults.workers import wait_until
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+OF_A_BATCH = """EXISTS (SELECT FROM engagements_batch
+    WHERE id = NEW.batch_id AND profile_ids @> ARRAY[{}::bigint])"""
+
+
+def somebody(engagement):
+    return engagement.segment.memberships.order_by("profile")[40].profile
+
+
+def test_an_end_that_is_refused_keeps_nobody_else(active, sandbox):
+    engagement = active(150)
+    person = somebody(engagement)
+    condition = f"NEW.profile_id = {person.pk} AND NEW.state = 'sent'"
+    with refusing("engagements_delivery", condition):
+        drains.to_the_end(engagement)
+
+    invariants.check(engagement, sandbox, sandbox.key)
+    assert drains.states(engagement) == {"sent": 149, "dead": 1}
+    dead = Delivery.objects.get(state="dead")
+    assert dead.profile == person
+    assert dead.reason == "The database refuses it: not this one"
+    assert Counter(invariants.received(sandbox).values()) == {1: 150}
+
+
+def test_an_end_that_is_refused_altogether_keeps_nobody_else(active, sandbox):
+    engagement = active(150)
+    person = somebody(engagement)
+    with refusing("engagements_delivery", f"NEW.profile_id = {person.pk}"):
+        drains.to_the_end(engagement)
+
+    assert drains.states(engagement) == {"sent": 149}
+    assert drains.outcomes(engagement) == {"sent": 2}
+
+
+def test_an_intent_that_is_refused_keeps_nobody_else(active, sandbox):
+    engagement = active(150)
+    person = somebody(engagement)
+    condition = OF_A_BATCH.format(person.pk)
+    with refusing("engagements_attempt", condition):
+        drains.to_the_end(engagement)
+
+    invariants.check(engagement, sandbox, sandbox.key)
+    assert drains.states(engagement) == {"sent": 149, "dead": 1}
+    dead = Delivery.objects.get(state="dead")
+    assert dead.profile == person
+    assert dead.reason == "The database refuses it: not this one"
+
+
+def test_an_intent_that_fails_is_an_alarm_and_others_go_on(active, sandbox):
+    hindered, other = active(75), active(75)
+    condition = OF_A_BATCH.format(somebody(hindered).pk)
+    with refusing("engagements_attempt", condition, code="P0001"):
+        drains.to_the_end(other)
+        assert drains.states(other) == {"sent": 75}
+        assert drains.states(hindered) == {"pending": 75}
+        (alarm,) = [a for a in reading.read().alarms if a.name == "mistake"]
+        assert "not this one" in alarm.text
+    drains.to_the_end(hindered)
+
+    invariants.check(hindered, sandbox, sandbox.key)
+    assert drains.states(hindered) == {"sent": 75}
+
+
+def test_an_answer_that_cannot_be_written_down_is_kept(active, sandbox):
+    hindered, other = active(75), active(75)
+    condition = OF_A_BATCH.format(somebody(hindered).pk)
+    refusal = refusing("engagements_delivery", condition, code="P0001")
+    with ExitStack() as beside, refusal:
+        beside.enter_context(drains.in_thread(delivery.drain))
+        wait_until(lambda: drains.states(other) == {"sent": 75}, "the other one")
+        wait_until(lambda: sandbox.traffic()["requests"] == 2, "both requests")
+        assert drains.states(hindered) == {"pending": 75}
+
+    invariants.check(hindered, sandbox, sandbox.key)
+    assert drains.states(hindered) == {"sent": 75}
+    assert drains.outcomes(hindered) == {"sent": 1}
