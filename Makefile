@@ -1,4 +1,4 @@
-# `make demo` and `make test` need Python 3.11 or newer and nothing else.
+# `make start`, `make demo` and `make test` need Python 3.11 or newer and nothing else.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -6,10 +6,16 @@ READY := .make/ready
 # The type checker reads the settings, but asks neither server anything.
 NO_SERVERS := DATABASE_URL=postgres:///none REDIS_URL=redis://none
 
-.PHONY: demo test lint check bench chaos clean
+.PHONY: start demo test lint check bench chaos clean
 
+# An empty site that stays; DATABASE_URL and REDIS_URL, or servers that come along.
+start: $(READY)
+	@$(BIN)/python manage.py start $(if $(ONCE),--once) $(if $(SANDBOX),--sandbox) \
+	  $(if $(PORT),--port $(PORT)) $(if $(SANDBOX_PORT),--sandbox-port $(SANDBOX_PORT))
+
+# With data of its own, so that an empty site stays one.
 demo: $(READY)
-	@$(BIN)/python manage.py demo $(if $(ONCE),--once) \
+	@VAR_DIR="$${VAR_DIR:-$(CURDIR)/var/demo}" $(BIN)/python manage.py demo $(if $(ONCE),--once) \
 	  $(if $(PORT),--port $(PORT)) $(if $(SANDBOX_PORT),--sandbox-port $(SANDBOX_PORT))
 
 test: $(READY)

@@ -11,7 +11,7 @@ from django.db import connection
 
 from benchmarks.meter import Meter
 from benchmarks.sink import SinkClient
-from lemnisk_braze.demo.processes import Child, Processes
+from lemnisk_braze.local.processes import Child, Processes
 
 CELERY = ("celery", "-A")
 

@@ -26,7 +26,7 @@ from externalapi.braze.contract import TRACK
 from externalapi.models import Connection, ExternalAPI, ExternalAPIVersion
 from externalapi.parameters import Parameter
 from externalapi.versions import Draft, save_version
-from lemnisk_braze.demo.processes import Child, DemoError, Processes
+from lemnisk_braze.local.processes import Child, LocalError, Processes
 from segments import membership
 from segments.models import Segment
 
@@ -71,7 +71,7 @@ def make_segment(size: int) -> Segment:
     Segment.objects.update(updated_at=timezone.now() - timedelta(hours=1))
     segment.refresh_from_db()
     if segment.size != size:
-        raise DemoError(f"{segment} has {segment.size:,} people.")
+        raise LocalError(f"{segment} has {segment.size:,} people.")
     return segment
 
 
@@ -122,7 +122,7 @@ class Engine:
     def measure(
         self, segment: Segment, *, name: str = "engine", latency_ms: float = 0
     ) -> Measurement:
-        """Send the segment's people; raise DemoError unless all of them arrived."""
+        """Send the segment's people; raise LocalError unless all of them arrived."""
         forget_engagements()
         burst = self.version.connection.requests_per_burst
         self.bench.sink.reset(
@@ -187,7 +187,7 @@ def check(run: Run, segment: Segment, objects: int, sample: str) -> None:
     sent = Delivery.objects.filter(run=run, state=Delivery.State.SENT)
     people_sent = sent.values("profile").distinct().count()
     if not (people_sent == objects == segment.size):
-        raise DemoError(
+        raise LocalError(
             f"{run} ended as {run.state}: of {segment.size:,} people {objects:,} arrived"
             f" and {people_sent:,} are recorded as sent. {run.failure}"
         )
@@ -197,7 +197,7 @@ def check(run: Run, segment: Segment, objects: int, sample: str) -> None:
 def check_payload(sample: str) -> None:
     for payload in orjson.loads(sample)["attributes"]:
         if not people.is_expected(payload):
-            raise DemoError(f"This arrived, and should not look so: {payload}")
+            raise LocalError(f"This arrived, and should not look so: {payload}")
 
 
 def set_plan(version: ExternalAPIVersion, burst: int) -> None:

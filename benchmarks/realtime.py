@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from urllib.request import ProxyHandler, build_opener
 
 import aiohttp
 from django.db import connection
@@ -20,6 +19,7 @@ from engagements import lifecycle
 from engagements.models import Engagement
 from externalapi.models import Connection
 from externalapi.parameters import Level, Parameter, ParameterType
+from lemnisk_braze.local import servers
 from segments import membership, rules
 from segments.models import Segment, Source
 from segments.tracking import keys
@@ -52,7 +52,6 @@ VALUES = {
 }
 LAST_ONES = 30  # seconds that we wait for the last events
 CONNECTIONS = 32
-_opener = build_opener(ProxyHandler({}))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -138,28 +137,10 @@ class Story:
 def start_web(running: Engine, port: int) -> str:
     """The web server as an operator starts it; return its address."""
     address = f"http://127.0.0.1:{port}"
-    running.processes.start(
-        "web",
-        [
-            "gunicorn",
-            "lemnisk_braze.wsgi",
-            f"--bind=127.0.0.1:{port}",
-            "--worker-class=gthread",
-            "--workers=2",
-            "--threads=8",
-        ],
-    )
-    is_up = partial(_answers, f"{address}/admin/login/")
+    running.processes.start("web server", servers.web(port))
+    is_up = partial(servers.answers, f"{address}/admin/login/")
     running.processes.wait_until(is_up, "the web server", 60)
     return address
-
-
-def _answers(url: str) -> bool:
-    try:
-        with _opener.open(url, timeout=5) as response:
-            return bool(response.status == 200)
-    except OSError:
-        return False
 
 
 def measure(running: Engine, pace: Pace, bulk: Segment | None) -> Latencies:

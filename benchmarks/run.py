@@ -31,11 +31,11 @@ def main() -> int:
         signal.signal(number, _interrupt)
     with _alone():
         _start_servers()
-        from lemnisk_braze.demo.processes import DemoError
+        from lemnisk_braze.local.processes import LocalError
 
         try:
             _measure(arguments)
-        except DemoError as e:
+        except LocalError as e:
             sys.stderr.write(f"{e}\n")
             return 1
         except KeyboardInterrupt:
@@ -97,7 +97,7 @@ def _start_servers() -> None:
 def _measure(arguments: argparse.Namespace) -> None:
     from benchmarks import bench, machine, report
     from benchmarks.suite import Suite, say
-    from lemnisk_braze.demo.processes import free_port
+    from lemnisk_braze.local.processes import free_port
 
     found = machine.describe()
     say("\n".join([*found.lines(), found.warning()]))

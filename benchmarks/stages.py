@@ -19,12 +19,12 @@ from engagements.letters import Letter, write
 from engagements.models import Run
 from engagements.senders import send
 from externalapi.models import ExternalAPIVersion
-from lemnisk_braze.demo.processes import DemoError
+from lemnisk_braze.local.processes import LocalError
 from segments.models import Segment
 
 
 def measure(segment: Segment, version: ExternalAPIVersion, address: str) -> Stages:
-    """Send the segment's people stage by stage; raise DemoError unless all arrived."""
+    """Send the segment's people stage by stage; raise LocalError unless all arrived."""
     settings.ALLOWED_LOCAL_ADDRESSES = [address]
     engine.forget_engagements()
     run = engine.activate(segment, version)
@@ -37,7 +37,7 @@ def measure(segment: Segment, version: ExternalAPIVersion, address: str) -> Stag
     runs.finish()
     run.refresh_from_db()
     if run.state != Run.State.COMPLETED:
-        raise DemoError("Not everybody was sent.")
+        raise LocalError("Not everybody was sent.")
     return stages
 
 

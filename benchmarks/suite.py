@@ -15,7 +15,7 @@ from benchmarks.bench import Bench, database_now, start_worker
 from benchmarks.report import Latencies, Measurement, Ratio, Stages
 from externalapi.braze.contract import BURST_SECONDS
 from externalapi.models import ExternalAPIVersion
-from lemnisk_braze.demo.processes import Child, Processes, free_port
+from lemnisk_braze.local.processes import Child, Processes, free_port
 from segments.models import Profile, Segment
 
 RATES = (100, 200)

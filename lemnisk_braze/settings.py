@@ -8,6 +8,7 @@ from pathlib import Path
 
 import environ
 from csp.constants import SELF, UNSAFE_EVAL
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management.utils import get_random_secret_key
 from django.templatetags.static import static
 
@@ -28,6 +29,16 @@ def kept_secret(variable: str, filename: str) -> str:
         path.touch(mode=0o600)
         path.write_text(get_random_secret_key())
     return path.read_text().strip()
+
+
+def server_url(variable: str) -> str:
+    """The variable; manage.py has set it where a server comes along."""
+    if value := env.str(variable, default=""):
+        return str(value)
+    raise ImproperlyConfigured(
+        f"Set {variable}. The servers that come along are started by manage.py alone,"
+        " such as `make start`, which runs the web server, a worker and beat with them."
+    )
 
 
 SECRET_KEY = kept_secret("SECRET_KEY", "secret-key")
@@ -111,7 +122,7 @@ TEMPLATES = [
 
 DATABASES = {
     "default": {
-        **env.db("DATABASE_URL"),
+        **env.db_url_config(server_url("DATABASE_URL")),
         "CONN_MAX_AGE": env.int("CONN_MAX_AGE", default=60),
         "CONN_HEALTH_CHECKS": True,
     }
@@ -173,7 +184,7 @@ EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env.str("EMAIL_FROM", default="lemnisk-braze@localhost")
 SITE_URL = env.str("SITE_URL", default="http://localhost:8000")
 
-REDIS_URL = env.str("REDIS_URL")
+REDIS_URL = server_url("REDIS_URL")
 CELERY_BROKER_URL = REDIS_URL
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "global_keyprefix": env.str("REDIS_PREFIX", default="lemnisk-braze:"),

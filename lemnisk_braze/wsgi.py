@@ -1,4 +1,4 @@
-"""The web server's way in: `gunicorn lemnisk_braze.wsgi`."""
+"""The web server's way in: `granian --interface wsgi lemnisk_braze.wsgi:application`."""
 
 import os
 

@@ -13,7 +13,7 @@ DOCS = {path.name: path.read_text() for path in (ROOT / "docs").glob("*.md")}
 def test_every_setting_is_in_the_operators_guide():
     source = (ROOT / "lemnisk_braze/settings.py").read_text()
     variables = set(re.findall(r'env(?:\.\w+)?\(\s*"([A-Z_]+)"', source))
-    variables |= set(re.findall(r'kept_secret\("([A-Z_]+)"', source))
+    variables |= set(re.findall(r'(?:kept_secret|server_url)\("([A-Z_]+)"', source))
     assert len(variables) > 15
     documented = set(re.findall(r"^\| `([A-Z_]+)`", DOCS["operators.md"], re.MULTILINE))
     assert variables == documented

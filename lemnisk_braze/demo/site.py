@@ -5,22 +5,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
-from urllib.request import ProxyHandler, build_opener
 
 import orjson
 from django.conf import settings
 from django.contrib.auth import get_user_model
 
-from lemnisk_braze.demo.processes import Processes, free_port
+from lemnisk_braze.local import sandbox, servers
+from lemnisk_braze.local.processes import Processes, free_port
 
 Say = Callable[[str], object]
 
 USERNAME = "admin"
-BRAZE_KEY = "demo-braze-key"
-# Nothing on this machine is asked through a proxy that the environment may name.
-_opener = build_opener(ProxyHandler({}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,22 +36,22 @@ class Site:
         port, sandbox_port = free_port(port), free_port(sandbox_port)
         # This process talks to the sandbox as well: it presses Test Configuration.
         settings.ALLOWED_LOCAL_ADDRESSES = [f"127.0.0.1:{sandbox_port}"]
-        environment = {"ALLOWED_LOCAL_ADDRESSES": f"127.0.0.1:{sandbox_port}"}
-        sandbox_key = _kept(BRAZE_KEY, lambda: f"demo-{secrets.token_hex(16)}")
+        environment = sandbox.environment(sandbox_port)
         with Processes(settings.VAR_DIR / "log", environment) as processes:
-            _start(processes, port, sandbox_port)
+            sandbox.start(processes, sandbox_port)
+            servers.start(processes, port)
             site = cls(
                 processes=processes,
                 address=f"http://127.0.0.1:{port}",
                 sandbox=f"http://127.0.0.1:{sandbox_port}",
-                sandbox_key=sandbox_key,
+                sandbox_key=sandbox.key(),
                 password=_sign_up(),
             )
             for name, url in (
                 ("sandbox", f"{site.sandbox}/sandbox/summary"),
                 ("web server", f"{site.address}/admin/login/"),
             ):
-                processes.wait_until(partial(_answers, url), f"the {name}", 60)
+                processes.wait_until(partial(servers.answers, url), f"the {name}", 60)
             say(f"Started: web {site.address}, Braze sandbox {site.sandbox}")
             yield site
 
@@ -70,42 +66,13 @@ class Site:
         return found
 
     def get(self, path: str) -> Any:
-        with _opener.open(self.sandbox + path, timeout=30) as response:
+        with servers.opener.open(self.sandbox + path, timeout=30) as response:
             return orjson.loads(response.read())
-
-
-def _start(processes: Processes, port: int, sandbox_port: int) -> None:
-    processes.start(
-        "sandbox",
-        [
-            "externalapi.sandbox",
-            f"--port={sandbox_port}",
-            # Not the key itself: a command line is seen by everybody on the machine.
-            f"--key-file={settings.VAR_DIR / BRAZE_KEY}",
-            f"--journal={settings.VAR_DIR / 'braze-sandbox.jsonl'}",
-            # What the presets of catalog items send to.
-            "--catalog=restaurants:Name,Rating=number",
-        ],
-    )
-    processes.start(
-        "web",
-        [
-            "gunicorn",
-            "lemnisk_braze.wsgi",
-            f"--bind=127.0.0.1:{port}",
-            "--worker-class=gthread",
-            "--workers=2",
-            "--threads=8",
-        ],
-    )
-    celery = ["celery", "-A", "lemnisk_braze"]
-    processes.start("worker", [*celery, "worker", "--concurrency=2", "--loglevel=INFO"])
-    processes.start("beat", [*celery, "beat", "--loglevel=INFO"])
 
 
 def _sign_up() -> str:
     """The administrator of the demo, with a password made once and kept."""
-    password = _kept("demo-password", lambda: secrets.token_urlsafe(9))
+    password = servers.kept("demo-password", lambda: secrets.token_urlsafe(9))
     users = get_user_model()
     user, _ = users.objects.get_or_create(
         username=USERNAME, defaults={"is_staff": True, "is_superuser": True}
@@ -114,19 +81,3 @@ def _sign_up() -> str:
         user.set_password(password)
         user.save()
     return password
-
-
-def _kept(name: str, make: Callable[[], str]) -> str:
-    path = Path(settings.VAR_DIR) / name
-    if not path.exists():
-        path.touch(mode=0o600)
-        path.write_text(make())
-    return path.read_text().strip()
-
-
-def _answers(url: str) -> bool:
-    try:
-        with _opener.open(url, timeout=5) as response:
-            return bool(response.status == 200)
-    except OSError:
-        return False

@@ -21,8 +21,8 @@ from externalapi.configuration_tests import run_test
 from externalapi.models import Connection, ExternalAPI, ExternalAPIVersion
 from externalapi.versions import Draft, save_version
 from lemnisk_braze.demo import people
-from lemnisk_braze.demo.processes import DemoError
 from lemnisk_braze.demo.site import USERNAME, Say, Site
+from lemnisk_braze.local.processes import LocalError
 from segments import inbox, membership, rules
 from segments.models import Profile, Segment, Source
 from segments.tracking import keys
@@ -62,7 +62,7 @@ class Story:
         self._one_more(write_key)
 
     def check(self) -> None:
-        """Print what arrived; raise DemoError unless it is just what should have."""
+        """Print what arrived; raise LocalError unless it is just what should have."""
         self._wait_for_deliveries()
         expected = self._expected()
         arrived = {user["external_id"]: user for user in self.site.users()}
@@ -81,7 +81,7 @@ class Story:
         ):
             if wrong:
                 some = ", ".join(sorted(wrong)[:5])
-                raise DemoError(f"{len(wrong):,} people {what}: {some} …")
+                raise LocalError(f"{len(wrong):,} people {what}: {some} …")
         self.say("All that should have arrived did, each once, and nothing else.")
 
     def invite(self) -> None:
@@ -153,7 +153,7 @@ class Story:
         user = get_user_model().objects.get(username=USERNAME)
         test = run_test(version, TEST_VALUES, user)
         if not test.is_success:
-            raise DemoError(f"Test Configuration failed: {test.response}")
+            raise LocalError(f"Test Configuration failed: {test.response}")
         self.say(
             f"Step 2: Test Configuration answered {test.response['status']} in"
             f" {test.response['duration_ms']} ms; “{TEST_PERSON}” is in Search Users"

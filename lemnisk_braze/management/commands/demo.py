@@ -1,14 +1,14 @@
 """`make demo`: everything on this machine, with people, a segment and an engagement."""
 
-import signal
 from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management import BaseCommand, CommandError, call_command
 
-from lemnisk_braze.demo.processes import DemoError
 from lemnisk_braze.demo.site import Site
 from lemnisk_braze.demo.story import Story
+from lemnisk_braze.local.processes import LocalError
+from lemnisk_braze.local.signals import interrupt_on_signals
 
 
 class Command(BaseCommand):
@@ -31,13 +31,11 @@ class Command(BaseCommand):
         parser.add_argument("--sandbox-port", type=int, default=8090)
 
     def handle(self, **options: Any) -> None:
-        # Ended from outside, the demo ends its processes just as with Ctrl-C.
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, _interrupt)
+        interrupt_on_signals()
         call_command("migrate", verbosity=0)
         try:
             self._run(options)
-        except DemoError as e:
+        except LocalError as e:
             raise CommandError(str(e)) from e
         except KeyboardInterrupt:
             self._say("\nEnded; the data stays for the next start.")
@@ -61,10 +59,3 @@ class Command(BaseCommand):
             if not options["once"]:
                 story.invite()
                 site.processes.wait()
-
-
-def _interrupt(number: int, frame: object) -> None:
-    # Once is enough: a second Ctrl-C must not stop the stopping.
-    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(each, signal.SIG_IGN)
-    raise KeyboardInterrupt

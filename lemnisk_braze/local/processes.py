@@ -1,4 +1,4 @@
-"""The demo's processes: started together, watched, and ended together."""
+"""Child processes: started together, watched, and ended together."""
 
 import os
 import signal
@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,15 +15,20 @@ from typing import Self
 
 STOP_SECONDS = 15
 LOG_LINES = 15
+# A child that ended so often within so many seconds has something that a new start
+# does not mend.
+MAX_STARTS = 5
+STARTS_WITHIN = 60.0
 
 
-class DemoError(Exception):
-    """The demo cannot go on; the text says why and what to do."""
+class LocalError(Exception):
+    """It cannot go on here; the text says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Child:
     name: str
+    arguments: Sequence[str]
     process: "subprocess.Popen[bytes]"
     log: Path
 
@@ -32,12 +38,13 @@ class Child:
 
 
 class Processes:
-    """Child processes, each in a group of its own so that none outlives the demo."""
+    """Child processes, each in a group of its own so that none outlives us."""
 
     def __init__(self, log_dir: Path, environment: Mapping[str, str]) -> None:
         self.log_dir = log_dir
         self.environment = environment
         self.children: list[Child] = []
+        self._restarts: dict[str, list[float]] = defaultdict(list)
 
     def __enter__(self) -> Self:
         self.log_dir.mkdir(parents=True, exist_ok=True)
@@ -53,8 +60,14 @@ class Processes:
 
     def start(self, name: str, arguments: Sequence[str]) -> Child:
         """Start `python -m …`; what it says goes to a log file of its own."""
-        log = self.log_dir / f"{name}.log"
-        with log.open("wb") as output:
+        log = self.log_dir / f"{name.replace(' ', '-')}.log"
+        log.unlink(missing_ok=True)
+        child = self._spawn(name, arguments, log)
+        self.children.append(child)
+        return child
+
+    def _spawn(self, name: str, arguments: Sequence[str], log: Path) -> Child:
+        with log.open("ab") as output:
             process = subprocess.Popen(
                 [sys.executable, "-m", *arguments],
                 stdin=subprocess.DEVNULL,
@@ -63,34 +76,55 @@ class Processes:
                 env={**os.environ, **self.environment},
                 start_new_session=True,
             )
-        child = Child(name=name, process=process, log=log)
-        self.children.append(child)
-        return child
+        return Child(name=name, arguments=arguments, process=process, log=log)
 
     def check(self) -> None:
-        """Raise DemoError, with the end of its log, if a child has ended."""
+        """Raise LocalError, with the end of its log, if a child has ended."""
         for child in self.children:
             if child.process.poll() is not None:
-                raise DemoError(
+                raise LocalError(
                     f"The {child.name} ended. The end of {child.log}:\n{child.tail()}"
                 )
 
     def wait_until(
         self, is_true: Callable[[], bool], what: str, seconds: float
     ) -> None:
-        """Wait until something is so; raise DemoError when it takes too long."""
+        """Wait until something is so; raise LocalError when it takes too long."""
         deadline = time.monotonic() + seconds
         while not is_true():
             self.check()
             if time.monotonic() > deadline:
-                raise DemoError(f"Waited {seconds:.0f} s in vain for {what}.")
+                raise LocalError(f"Waited {seconds:.0f} s in vain for {what}.")
             time.sleep(0.05)
 
     def wait(self) -> None:
-        """Stay until the demo is ended from outside, or a child ends by itself."""
+        """Stay until we are ended from outside, or a child ends by itself."""
         while True:
             self.check()
             time.sleep(1)
+
+    def supervise(self, say: Callable[[str], object]) -> None:
+        """Stay until we are ended from outside; start each child anew that ends.
+
+        Raises LocalError for one that ends again and again.
+        """
+        while True:
+            for n, child in enumerate(self.children):
+                if child.process.poll() is not None:
+                    self._may_start_again(child)
+                    say(f"The {child.name} ended and is started again: {child.log}")
+                    # What it may have left of its group does not go on beside it.
+                    _signal_group(child, signal.SIGKILL)
+                    again = self._spawn(child.name, child.arguments, child.log)
+                    self.children[n] = again
+            time.sleep(1)
+
+    def _may_start_again(self, child: Child) -> None:
+        now = time.monotonic()
+        recent = [at for at in self._restarts[child.name] if now - at < STARTS_WITHIN]
+        self._restarts[child.name] = [*recent, now]
+        if len(recent) >= MAX_STARTS:
+            self.check()
 
     def stop(self) -> None:
         """End every child, the newest first: politely, then for certain."""
@@ -127,4 +161,4 @@ def free_port(wanted: int) -> int:
             except OSError:
                 continue
             return port
-    raise DemoError(f"No free port between {wanted} and {wanted + 99}.")
+    raise LocalError(f"No free port between {wanted} and {wanted + 99}.")

@@ -1,0 +1,4 @@
+"""The product on one machine: its processes, started and ended together.
+
+For `make start`, an empty site, and for `make demo`, which fills one.
+"""

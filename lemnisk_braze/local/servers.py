@@ -1,0 +1,58 @@
+"""The three processes of a site: web server, Celery worker and beat."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from urllib.request import ProxyHandler, build_opener
+
+from django.conf import settings
+
+from lemnisk_braze.local.processes import Processes
+
+# Nothing on this machine is asked through a proxy that the environment may name.
+opener = build_opener(ProxyHandler({}))
+
+
+def web(port: int, *, workers: int = 2) -> Sequence[str]:
+    """The web server's `python -m …`, listening on this machine alone.
+
+    Whoever sends half a header is cut off after ten seconds, and holds nobody up until
+    then. Half a body does: on the internet a proxy that buffers stands in front
+    (docs/operators.md).
+    """
+    return [
+        "granian",
+        "--interface=wsgi",
+        "lemnisk_braze.wsgi:application",
+        "--host=127.0.0.1",
+        f"--port={port}",
+        f"--workers={workers}",
+        "--blocking-threads=8",
+        "--http1-header-read-timeout=10000",
+        "--no-ws",
+    ]
+
+
+def start(processes: Processes, port: int) -> None:
+    """Start a web server on `port`, a worker of two processes, and beat."""
+    processes.start("web server", web(port))
+    celery = ["celery", "-A", "lemnisk_braze"]
+    processes.start("worker", [*celery, "worker", "--concurrency=2", "--loglevel=INFO"])
+    processes.start("beat", [*celery, "beat", "--loglevel=INFO"])
+
+
+def answers(url: str) -> bool:
+    """Whether a page is there, and well."""
+    try:
+        with opener.open(url, timeout=5) as response:
+            return bool(response.status == 200)
+    except OSError:
+        return False
+
+
+def kept(name: str, make: Callable[[], str]) -> str:
+    """A text made once and kept under VAR_DIR, where only its owner may read it."""
+    path = Path(settings.VAR_DIR) / name
+    if not path.exists():
+        path.touch(mode=0o600)
+        path.write_text(make())
+    return path.read_text().strip()
