@@ -11,6 +11,14 @@ from externalapi.sandbox.process import SandboxProcess
 from tests import factories
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--without-browser",
+        action="store_true",
+        help="leave out the tests that drive a browser",
+    )
+
+
 def pytest_configure() -> None:
     # A password is hashed in every test that signs in: slow on purpose, elsewhere.
     django_settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

@@ -5,7 +5,6 @@ content security policy, no broken script, style or picture.
 """
 
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -26,16 +25,12 @@ from pytest_django.live_server_helper import LiveServer
 
 from lemnisk_braze import embedded
 from tests import factories
+from tests.browser import chromium
 
 # Playwright's synchronous API runs an event loop in this thread, to the end of this
 # folder's tests; Django would refuse its ORM beside one.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))),
-    None,
-)
-MISSING = "No Chromium on this machine: install chromium, or google-chrome."
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -54,21 +49,46 @@ expect.set_options(timeout=15_000)
 Shot = Callable[..., None]
 
 
+_chromium = ""
+_missing = ""
+
+
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    """Have a Chromium before the first test runs, unless nobody asks for one."""
+    global _chromium, _missing
+    ours = [item for item in items if Path(__file__).parent in item.path.parents]
+    if config.option.collectonly or not ours:
+        return
+    if config.getoption("--without-browser"):
+        reason = "left out on purpose: --without-browser"
+    else:
+        try:
+            _chromium = chromium.find_or_fetch()
+            return
+        except chromium.NoChromiumError as e:
+            reason = _missing = str(e)
+    for item in ours:
+        item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A run without the browser tests is not a green one, unless it was asked for."""
+    if _missing and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Nobody shall take a green run without a browser for a complete one."""
-    if not CHROMIUM:
+    if _missing:
         terminalreporter.section("BROWSER TESTS DID NOT RUN", red=True, bold=True)
-        terminalreporter.line(MISSING)
+        terminalreporter.line(_missing)
 
 
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    if not CHROMIUM:
-        if os.environ.get("CI"):
-            pytest.fail(MISSING)
-        pytest.skip(MISSING)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=_chromium, args=ARGUMENTS)
         yield browser
         browser.close()
 
