@@ -1,12 +1,16 @@
 """What monitoring asks: does delivery as a whole work? Without names or secrets."""
 
+import logging
+
 from django.core.cache import cache
-from django.db import InterfaceError, OperationalError
+from django.db import Error
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from engagements.operations import reading
+
+logger = logging.getLogger(__name__)
 
 # Whoever asks more often gets the same answer: it costs a handful of queries.
 KEPT_SECONDS = 5
@@ -30,7 +34,8 @@ def healthz(request: HttpRequest) -> JsonResponse:
 def _read() -> dict[str, object]:
     try:
         now = reading.read()
-    except (OperationalError, InterfaceError):
+    except Error:
+        logger.exception("The state of delivery cannot be read")
         return {"status": "alarm", "alarms": ["database"]}
     alarms = sorted({alarm.name for alarm in now.alarms if alarm.is_everybodys})
     return {
@@ -38,6 +43,7 @@ def _read() -> dict[str, object]:
         "alarms": alarms,
         "tick_age_seconds": now.tick_age and round(now.tick_age.total_seconds(), 1),
         "people_waiting": now.people,
+        "messages_waiting": now.intake.waiting,
         "limit": now.limit.cause,
         "read_at": now.read_at.isoformat(),
     }

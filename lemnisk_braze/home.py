@@ -14,9 +14,10 @@ from django.utils import timezone
 
 from engagements import reports
 from engagements.models import Delivery, Engagement, Run
-from engagements.operations import alarms, samples
+from engagements.operations import alarms, samples, standstills
 from engagements.operations.values import Alarm
 from lemnisk_braze import steps
+from segments import intake
 from segments.models import Event, Profile
 
 State = Delivery.State
@@ -171,10 +172,13 @@ def _deliveries(since: datetime) -> Iterable[Number]:
 
 
 def _alarm(request: HttpRequest) -> Alarm | None:
-    """The tick's alarm, where something depends on it."""
+    """That the tick does not come or the inbox stands still, where somebody minds."""
     active = Engagement.objects.filter(state=Engagement.State.ACTIVE)
     if not _may_see(request, Engagement) or not active.exists():
         return None
+    for alarm in standstills.intake(intake.read()):
+        if alarm.is_everybodys:
+            return alarm
     last = samples.last_tick()
     return alarms.tick(timezone.now() - last if last else None)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from engagements.models import Engagement
-from engagements.operations import limits
+from engagements.operations import limits, standstills
 from engagements.operations.values import Alarm, Cause, Snapshot
 
 TICK = timedelta(seconds=60)
@@ -19,6 +19,7 @@ def of(now: Snapshot) -> Iterator[Alarm]:
     yield from _worker(now)
     yield from _mistakes(now)
     yield from _database(now)
+    yield from standstills.of(now)
     yield from _breakers(now)
     yield from _stopped(now)
 

@@ -22,6 +22,7 @@ from engagements.operations.values import (
     WorkerSeen,
 )
 from externalapi.models import Connection
+from segments import intake
 
 WINDOWS = (10, 60, 300)
 # A process that looked for work within this time is at work: a handful takes at most
@@ -132,6 +133,7 @@ def read() -> Snapshot:
         workers=_workers(at),
         doubts=_values(_doubt, DOUBTS),
         database=_values(_database, DATABASE)[0],
+        intake=intake.read(),
         held_engagements=Engagement.objects.filter(is_held=True).count(),
         limit=limits.NOTHING,
     )

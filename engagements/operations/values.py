@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from engagements import breaker
+from segments.intake import Intake
 
 
 class Cause(StrEnum):
@@ -184,6 +185,7 @@ class Snapshot:
     workers: tuple[WorkerSeen, ...]
     doubts: tuple[Doubt, ...]
     database: Database
+    intake: Intake
     held_engagements: int
     limit: Limit
     alarms: tuple[Alarm, ...] = ()

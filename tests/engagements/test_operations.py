@@ -431,7 +431,7 @@ def test_the_command_tells_a_program_the_same():
     assert values["backlogs"][0]["people"] == 4
     assert values["backlogs"][0]["name"] == batch.run.engagement.name
     assert values["limit"]["cause"] == "all workers busy"
-    assert [alarm["name"] for alarm in values["alarms"]] == ["tick"]
+    assert [alarm["name"] for alarm in values["alarms"]] == ["tick", "standstill"]
     assert values["tick_age_seconds"] is None
 
 
@@ -459,5 +459,5 @@ def test_the_page_asks_the_same_number_of_questions_for_any_backlog(
 ):
     for _ in range(5):
         waiting()
-    with django_assert_max_num_queries(13):
+    with django_assert_max_num_queries(14):
         reading.read()

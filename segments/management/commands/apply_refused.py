@@ -1,0 +1,36 @@
+"""Put messages back into the inbox that could not be applied."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from segments import tasks
+from segments.models import InboxMessage
+
+
+class Command(BaseCommand):
+    help = (
+        "Tries messages of the tracking API again that were taken in and then refused,"
+        " after their cause was corrected: --reason is how the reason begins. They are"
+        " applied in their old order, before what came in since."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--reason", default="", help="how the reason begins")
+        parser.add_argument("--yes", action="store_true", help="do not ask")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        refused = InboxMessage.objects.filter(
+            applied_at__isnull=False, error__startswith=options["reason"]
+        ).exclude(error="")
+        count = refused.count()
+        if not count:
+            self.stdout.write("No message was refused for such a reason.")
+            return
+        if not options["yes"] and input(f"Try {count:,} messages again? [y/N] ") != "y":
+            self.stdout.write("Nothing was done.")
+            return
+        count = refused.update(applied_at=None, error="")
+        tasks.wake_inbox()
+        self.stdout.write(f"{count:,} messages wait in the inbox again.")
