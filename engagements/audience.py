@@ -15,7 +15,8 @@ from engagements.models import Engagement, Run
 from engagements.rendering import Skip, people_per_request
 from engagements.survival import LATER_ON_DISK
 from externalapi.models import ExternalAPIVersion
-from segments.models import Event, Membership, Profile, Segment, Transition
+from segments import stored
+from segments.models import Membership, Transition
 
 Data: TypeAlias = Mapping[str, Any]
 Row: TypeAlias = tuple[Any, ...]
@@ -254,9 +255,22 @@ class Rows(NamedTuple):
 
 def rows(claims: Sequence[Claim]) -> Rows:
     """Read everybody whom the batches hold, unparsed."""
-    event_ids = {id for held in claims for id in held.event_ids if id}
+    return _rows_of(
+        {id for held in claims for id in held.profile_ids},
+        {id for held in claims for id in held.event_ids if id},
+    )
+
+
+def person(profile_id: int, event_id: int | None) -> People:
+    """One person alone, and what brought them in, read as a batch's people are."""
+    found = _rows_of({profile_id}, {event_id} if event_id else set())
+    event = found.events.get(event_id or 0)
+    return _one_by_one([0], [found.profiles.get(profile_id)], [event])
+
+
+def _rows_of(profile_ids: Collection[int], event_ids: Collection[int]) -> Rows:
     return Rows(
-        profiles=_rows(PROFILES, {id for held in claims for id in held.profile_ids}),
+        profiles=_rows(PROFILES, profile_ids),
         events=_rows(EVENTS, event_ids) if event_ids else {},
     )
 
@@ -295,7 +309,7 @@ def _parsed(
     if len(there) == len(places):
         try:
             return People(places, _profiles(there), list(map(_event, events)), {})
-        except orjson.JSONDecodeError:
+        except ValueError:
             # One by one finds out whose.
             pass
     return _one_by_one(places, profiles, events)
@@ -312,7 +326,7 @@ def _one_by_one(
                 skipped[place] = GONE
             else:
                 found.append((place, _profiles([profile])[0], _event(event)))
-        except orjson.JSONDecodeError as e:
+        except ValueError as e:
             # The database holds numbers and depths that nothing can send.
             message = f"The data is unreadable: {e}"
             skipped[place] = Skip(code="template_error", message=message)
@@ -322,7 +336,7 @@ def _one_by_one(
 
 def _profiles(rows: Sequence[Row]) -> list[Data]:
     # As one list, which is quicker than each by itself.
-    found = orjson.loads(f"[{','.join([row[1] for row in rows])}]")
+    found = stored.read(f"[{','.join([row[1] for row in rows])}]")
     for profile, (_, _, external_id, email, phone) in zip(found, rows, strict=True):
         profile["external_id"] = external_id
         profile["email"] = email or None
@@ -337,7 +351,7 @@ def _event(row: Row | None) -> Data:
     return {
         "name": name,
         "time": time,
-        "properties": orjson.loads(properties),
+        "properties": stored.read(properties),
         "message_id": message_id,
     }
 
@@ -350,47 +364,14 @@ def _rows(statement: str, ids: Collection[int]) -> dict[int, Row]:
         return {row[0]: row for row in cursor.fetchall()}
 
 
-def profile_values(profile: Profile) -> dict[str, object]:
-    """What `profile` means in a personalization variable."""
+def shared_context(engagement: Engagement, now: datetime) -> dict[str, object]:
+    """What the personalization variables mean that are the same for all of a request.
+
+    `now` is the time at which it is written for the first time.
+    """
+    segment = engagement.segment
     return {
-        **profile.attributes,
-        "external_id": profile.external_id or None,
-        "email": profile.email or None,
-        "phone": profile.phone or None,
-    }
-
-
-def event_values(event: Event | None) -> dict[str, object]:
-    """What `event` means; nothing where no event brought the person in."""
-    if event is None:
-        return {}
-    return {
-        "name": event.name,
-        "time": event.time,
-        "properties": event.properties,
-        "message_id": event.message_id,
-    }
-
-
-def context(
-    *,
-    profile: Profile,
-    event: Event | None,
-    segment: Segment,
-    engagement_name: str,
-    engagement_id: int | None,
-    delivery_id: str,
-    now: datetime,
-) -> dict[str, object]:
-    """What personalization variables of one person are looked up in."""
-    return {
-        "profile": profile_values(profile),
-        "event": event_values(event),
         "segment": {"name": segment.name, "id": segment.pk},
-        "engagement": {
-            "name": engagement_name,
-            "id": engagement_id,
-            "delivery_id": delivery_id,
-        },
+        "engagement": {"name": engagement.name, "id": engagement.pk},
         "now": now,
     }

@@ -70,6 +70,9 @@ class Batch(models.Model):
     lease_until = models.DateTimeField(null=True)
     next_attempt_at = models.DateTimeField(db_default=Now())
     created_at = models.DateTimeField(db_default=Now())
+    # When its people's request was written for the first time, by the database's clock:
+    # what `now` says in it, and goes on to say however often it is written again.
+    written_at = models.DateTimeField(null=True)
 
     objects = BatchQuerySet.as_manager()
 

@@ -3,7 +3,7 @@
 import time
 import uuid
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.conf import settings
@@ -69,7 +69,8 @@ CLAIM_DUE = f"""
         lease_until = clock_timestamp() + make_interval(secs => %(lease)s)
     FROM chosen WHERE b.id = chosen.id AND {LATER_ON_DISK}
     RETURNING b.id, b.run_id, b.lease_token, b.profile_ids, b.event_ids,
-        b.transition_ids, b.left_out, chosen.stamp, b.reap_count > 0, chosen.is_standing,
+        b.transition_ids, b.left_out, chosen.stamp, b.reap_count > 0,
+        chosen.is_standing, coalesce(b.written_at, clock_timestamp()),
         %(until)s::double precision
 """
 NEXT_DUE = f"""
@@ -89,7 +90,8 @@ PUT_BACK = """
 class Claim(NamedTuple):
     """A batch that this worker holds until its lease runs out.
 
-    The lists are the batch's own. While a run's `stamp` is the same, so is what its
+    The lists are the batch's own, and `now` is what its letters say it is: the time of
+    this claim, until one was written. While a run's `stamp` is the same, so is what its
     letters say. A worker that held it before went away without a word where it
     `is_suspect`; then it was claimed alone. By this worker's own clock the lease lasts
     `until` then at least.
@@ -105,6 +107,7 @@ class Claim(NamedTuple):
     stamp: str
     is_suspect: bool
     is_standing: bool
+    now: datetime
     until: float = float("inf")
 
 

@@ -20,7 +20,7 @@ from externalapi.parameters import JSON, ParameterType
 Context = Mapping[str, Any]
 # One person's value, None where there is none; raises one of ERRORS.
 Source = Callable[[Context], JSON]
-ERRORS = (ValueError, TypeError, RecursionError)
+ERRORS = (ValueError, TypeError, RecursionError, ArithmeticError)
 
 # No text of so many characters is too long, whatever they are.
 SHORT = 20_000
@@ -54,6 +54,10 @@ class Group:
         if self.engagements:
             own["engagement"] = self.engagements[position]
         return {**self.shared, **own}
+
+
+class LeftOutError(ValueError):
+    """What an optional parameter cannot take: it is left out, and the delivery says so."""
 
 
 # Position → why there is no value: an error, or None where there is nothing.

@@ -26,13 +26,15 @@ SHARE_LOCK = """
 TAKE_OFF = """
     WITH x AS (
         SELECT * FROM unnest(%s::bigint[], %s::uuid[], %s::bool[], %s::uuid[],
-            %s::bigint[], %s::int[], %s::text[], %s::int[], %s::text[])
+            %s::bigint[], %s::int[], %s::text[], %s::int[], %s::text[],
+            %s::timestamptz[])
             AS x (batch_id, token, goes, id, version_id, key_version, left_out,
-                item_count, sha256)
+                item_count, sha256, now)
     ), taken AS (
         UPDATE engagements_batch b
         SET state = CASE WHEN x.goes THEN 'sending' ELSE 'done' END,
-            attempt_count = b.attempt_count + x.goes::int
+            attempt_count = b.attempt_count + x.goes::int,
+            written_at = x.now
         FROM x JOIN engagements_batch own ON own.id = x.batch_id
         JOIN engagements_run r ON r.id = own.run_id
         WHERE b.id = x.batch_id AND b.state = 'leased' AND b.lease_token = x.token
@@ -116,6 +118,7 @@ def _take_off(letters: Sequence[Letter], active: Sequence[int]) -> set[int]:
         [_array(letter.left_out) for letter in letters],
         [letter.packed.item_count for letter in letters],
         [_digest(letter) for letter in letters],
+        [letter.claim.now for letter in letters],
     ]
     with connection.cursor() as cursor:
         cursor.execute(TAKE_OFF, [*columns, list(active), workers.process_name()])

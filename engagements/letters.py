@@ -3,7 +3,7 @@
 import uuid
 from collections import OrderedDict, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from django.utils import timezone
@@ -38,6 +38,8 @@ class Letter:
     packed: Packed = NOTHING
     # Why these people cannot go into one request; then it is split, not sent.
     refusal: str = ""
+    # What somebody goes without that could not be sent, by place.
+    notes: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def batch_id(self) -> int:
@@ -58,6 +60,12 @@ class Letter:
 
     def filled(self, request: client.Request, packed: Packed) -> "Letter":
         return replace(self, request=request, packed=packed)
+
+    def noted(self, left_out: Mapping[int, str]) -> "Letter":
+        """With what is left out, by the place of a body."""
+        return replace(
+            self, notes={self.places[n]: words for n, words in left_out.items()}
+        )
 
     def refused(self, reason: str) -> "Letter":
         return replace(self, refusal=reason)
@@ -126,7 +134,7 @@ def _compiled(run_id: int) -> Script | None:
 
 def _letter(script: Script, held: Claim, people: People) -> Letter:
     group = Group(
-        shared=_shared_context(script.run),
+        shared=audience.shared_context(script.run.engagement, held.now),
         profiles=people.profiles,
         events=people.events,
         engagements=_named(script, held, people.places),
@@ -144,6 +152,8 @@ def _letter(script: Script, held: Claim, people: People) -> Letter:
     )
     if rendered is None:
         return letter
+    if rendered.left_out:
+        letter = letter.noted(rendered.left_out)
     try:
         request, packed = script.recipe.definition.request(rendered)
     except ValueError as e:
@@ -171,16 +181,6 @@ def _named(
         }
         for place in places
     ]
-
-
-def _shared_context(run: Run) -> dict[str, object]:
-    engagement = run.engagement
-    return {
-        "segment": {"name": engagement.segment.name, "id": engagement.segment_id},
-        "engagement": {"name": engagement.name, "id": engagement.pk},
-        # One "now" for the whole run: a retry renders the same text.
-        "now": run.started_at,
-    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 import random
 import uuid
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -121,13 +121,22 @@ def record(results: Sequence[Result]) -> list[Result]:
 
 def _record_together(results: Sequence[Result]) -> None:
     if whole := [result for result in results if result.is_accepted_whole]:
-        done = _finish(FINISH_SENT, whole)
+        done = _record_sent(whole)
         rest = [result for result in results if result.letter.attempt_id not in done]
     else:
         rest = list(results)
     if rest:
         _record_one_by_one(sorted(rest, key=lambda result: result.letter.batch_id))
     _narrow(results)
+
+
+def _record_sent(results: Sequence[Result]) -> set[uuid.UUID]:
+    if not any(result.letter.notes for result in results):
+        return _finish(FINISH_SENT, results)
+    with transaction.atomic():
+        finished = _finish(FINISH_SENT, results)
+        _note(results, finished)
+    return finished
 
 
 def _record_apart(result: Result, error: Exception) -> list[Result]:
@@ -151,6 +160,18 @@ def _record_one_by_one(results: Sequence[Result]) -> None:
     for result in results:
         if result.letter.attempt_id in finished:
             _apply(result)
+    _note(results, finished)
+
+
+def _note(results: Sequence[Result], finished: Collection[uuid.UUID]) -> None:
+    """Say of those who were accepted what was left out of what they were sent."""
+    settling.note(
+        {
+            result.letter.batch_id: result.letter.notes
+            for result in results
+            if result.letter.notes and result.letter.attempt_id in finished
+        }
+    )
 
 
 def _narrow(results: Sequence[Result]) -> None:

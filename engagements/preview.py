@@ -1,31 +1,44 @@
-"""The very request that one person would get, or what keeps it from being made."""
+"""The very request that one person would get, or what keeps it from being made.
+
+The person is read, rendered and written by the code that sends; only the wire is
+missing.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from urllib.parse import urlsplit, urlunsplit
 
 import orjson
-from django.utils import timezone
+from django.db import connection as database
 
 from engagements import audience, delivery_ids
+from engagements.audience import People
 from engagements.columns import Group
-from engagements.models import Delivery, Engagement
-from engagements.personalization import MISSING, compile_value
-from engagements.rendering import Recipe, compile_recipe
+from engagements.models import Batch, Delivery, Engagement
+from engagements.personalization import compile_value
+from engagements.rendering import Recipe, read_recipe, words
 from externalapi.connection_use import User, why_not
-from externalapi.definition import CompiledDefinition, compile_version
+from externalapi.definition import MissingParameterError
 from externalapi.models import Connection, ExternalAPIVersion
+from externalapi.parameters import Level
 from segments.models import Event, Membership, Profile, Segment
 
 # The key of `Preview.problems` for what is wrong with no single parameter.
 GENERAL = ""
+NOW_NOTE = (
+    "“now” is the time at which the request is written, for each person their own. "
+    "Here it is this moment."
+)
+ID_NOTE = "“engagement.delivery_id” is given when the request is written."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
     """A request with its key masked, or problems: parameter name → what to do.
 
-    Where there are problems, `body` is empty: nothing would be sent.
+    Where there are problems, `body` is empty: nothing would be sent. `notes` say what
+    the person goes without, and what will read otherwise when it is sent.
     """
 
     method: str = ""
@@ -33,6 +46,7 @@ class Preview:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: str = ""
     problems: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def is_sendable(self) -> bool:
@@ -48,16 +62,14 @@ def preview(
     engagement: Engagement | None = None,
 ) -> Preview:
     """Render one person through the code that sends; nothing leaves."""
-    context = audience.context(
-        profile=profile,
-        event=event,
-        segment=segment,
-        engagement_name=engagement.name if engagement else "",
-        engagement_id=engagement.pk if engagement else None,
-        delivery_id=delivery_ids.delivery_id(0, profile.pk, 0),
-        now=timezone.now(),
+    seen_as = engagement or Engagement(name="")
+    context = audience.shared_context(
+        Engagement(pk=seen_as.pk, name=seen_as.name, segment=segment), _database_now()
     )
-    return _preview(version, values, context)
+    person = audience.person(profile.pk, event.pk if event else None)
+    name = delivery_ids.delivery_id(0, profile.pk, 0)
+    shown = _preview(version, values, _group(context, person, name), person)
+    return replace(shown, notes=(*shown.notes, *_what_differs(values)))
 
 
 def seen_by(shown: Preview, connection: Connection, user: User) -> Preview:
@@ -75,17 +87,13 @@ def what_was_sent(delivery: Delivery) -> Preview:
     this differs from what went out.
     """
     run = delivery.run
-    context = audience.context(
-        profile=delivery.profile,
-        # Not delivery.event: it may be older than events are kept.
-        event=Event.objects.filter(pk=delivery.event_id or 0).first(),
-        segment=run.engagement.segment,
-        engagement_name=run.engagement.name,
-        engagement_id=run.engagement_id,
-        delivery_id=delivery_ids.of_delivery(delivery),
-        now=run.started_at,
-    )
-    return _preview(run.version, run.values, context)
+    written = Batch.objects.filter(pk=delivery.batch_id, written_at__isnull=False)
+    now = written.values_list("written_at", flat=True).first() or run.started_at
+    context = audience.shared_context(run.engagement, now)
+    person = audience.person(delivery.profile_id, delivery.event_id)
+    name = delivery_ids.of_delivery(delivery)
+    group = _group(context, person, name)
+    return _preview(run.version, run.values, group, person)
 
 
 def member_event(segment: Segment, profile: Profile) -> Event | None:
@@ -98,43 +106,66 @@ def member_event(segment: Segment, profile: Profile) -> Event | None:
     return membership.event if membership else None
 
 
+def _database_now() -> datetime:
+    with database.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        now: datetime = cursor.fetchone()[0]
+    return now
+
+
+def _group(context: dict[str, object], person: People, delivery_id: str) -> Group:
+    engagement = context["engagement"]
+    assert isinstance(engagement, dict)
+    named = {**engagement, "delivery_id": delivery_id}
+    return Group(
+        shared=context,
+        profiles=person.profiles,
+        events=person.events,
+        engagements=[named for _ in person.places],
+    )
+
+
 def _preview(
     version: ExternalAPIVersion,
     values: Mapping[str, str],
-    context: Mapping[str, object],
+    group: Group,
+    person: People,
 ) -> Preview:
+    if person.skipped:
+        return Preview(problems={GENERAL: sentence(person.skipped[0].message)})
     try:
-        definition = compile_version(version)
-        if problems := _problems(definition, values, context):
+        recipe, errors = read_recipe(version, values)
+        if problems := _problems(recipe, {**errors, **recipe.problems(group)}, values):
             return Preview(problems=problems)
-        return _request(version, compile_recipe(version, values), context)
+        return _request(version, recipe, group)
     except ValueError as e:
         return Preview(problems={GENERAL: sentence(str(e))})
 
 
 def _problems(
-    definition: CompiledDefinition,
-    values: Mapping[str, str],
-    context: Mapping[str, object],
+    recipe: Recipe, errors: Mapping[str, Exception], values: Mapping[str, str]
 ) -> dict[str, str]:
-    # Rendering stops at the first problem; a marketer wants to see all of them.
-    found = {}
-    for parameter in definition.engagement_parameters:
-        try:
-            value = compile_value(values.get(parameter.name, "")).evaluate(context)
-            if value is not MISSING and value != "":
-                parameter.coerce(value)
-            elif parameter.required and not parameter.default:
-                found[parameter.name] = "This person has no value for it."
-        except ValueError as e:
-            found[parameter.name] = sentence(str(e))
-    return found
+    """Of the parameters that the engagement asks for, in their order.
+
+    Rendering stops at the first problem; a marketer wants to see all of them.
+    """
+    return {
+        parameter.name: _problem(errors[parameter.name], parameter.name in values)
+        for parameter in recipe.definition.parameters
+        if parameter.level == Level.ENGAGEMENT and parameter.name in errors
+    }
 
 
-def _request(
-    version: ExternalAPIVersion, recipe: Recipe, context: Mapping[str, object]
-) -> Preview:
-    rendered, skipped = recipe.render(Group.of_one(context))
+def _problem(error: Exception, is_filled_in: bool) -> str:
+    if not isinstance(error, MissingParameterError):
+        return sentence(words(error))
+    if is_filled_in:
+        return "This person has no value for it."
+    return "Not filled in yet."
+
+
+def _request(version: ExternalAPIVersion, recipe: Recipe, group: Group) -> Preview:
+    rendered, skipped = recipe.render(group)
     if rendered is None:
         return Preview(problems={GENERAL: sentence(skipped[0].message)})
     request, _ = recipe.definition.request(rendered)
@@ -143,7 +174,21 @@ def _request(
         url=request.url,
         headers=_masked(version, request.headers),
         body=_pretty(request.body),
+        notes=tuple(rendered.left_out.values()),
     )
+
+
+def _what_differs(values: Mapping[str, str]) -> list[str]:
+    """What a preview cannot know of the request."""
+    paths: set[tuple[str, ...]] = set()
+    for text in values.values():
+        try:
+            paths |= compile_value(text).variables
+        except ValueError:
+            # It is among the problems.
+            continue
+    told = {("now",): NOW_NOTE, ("engagement", "delivery_id"): ID_NOTE}
+    return [note for path, note in told.items() if path in paths]
 
 
 def _masked(version: ExternalAPIVersion, headers: Mapping[str, str]) -> dict[str, str]:

@@ -11,6 +11,7 @@ from engagements.columns import (
     Context,
     Gaps,
     Group,
+    LeftOutError,
     Source,
     same_for_all,
     through,
@@ -78,7 +79,20 @@ class Recipe:
                     where, bodies[n] = where or one, one.body
         if where is None:
             return None, skipped
-        return where._replace(bodies=[bodies[n] for n in going if n in bodies]), skipped
+        there = [n for n in going if n in bodies]
+        rendered = where._replace(
+            bodies=[bodies[n] for n in there], left_out=_left_out(there, gaps)
+        )
+        return rendered, skipped
+
+    def problems(self, group: Group) -> dict[str, Exception]:
+        """What keeps a group of one from being sent, by parameter name."""
+        found = {name: column(group)[1].get(0) for name, column in self.columns.items()}
+        return {
+            name: error
+            for name, error in found.items()
+            if error is not None and not isinstance(error, LeftOutError)
+        }
 
     def _read(self, group: Group) -> tuple[Columns, Mapping[str, Gaps]]:
         """Everybody's values and their gaps, without the columns that nobody has."""
@@ -101,8 +115,9 @@ class Recipe:
         skipped = {n: nobody for n, found in enumerate(identifiers) if not found}
         for own in gaps.values():
             for n, error in own.items():
-                if error is not None and n not in skipped:
-                    skipped[n] = _skip(error)
+                if error is None or isinstance(error, LeftOutError):
+                    continue
+                skipped.setdefault(n, _skip(error))
         return skipped
 
     def _at_once(
@@ -125,6 +140,21 @@ def _only(positions: Sequence[int], columns: Columns) -> Columns:
     if any(len(positions) < len(column) for column in columns.values()):
         return {name: [own[n] for n in positions] for name, own in columns.items()}
     return columns
+
+
+def _left_out(positions: Sequence[int], gaps: Mapping[str, Gaps]) -> dict[int, str]:
+    """What each goes without that could not be sent, by place among these."""
+    if not gaps:
+        return {}
+    said = {
+        place: " ".join(
+            str(error)
+            for own in gaps.values()
+            if isinstance(error := own.get(n), LeftOutError)
+        )
+        for place, n in enumerate(positions)
+    }
+    return {place: words for place, words in said.items() if words}
 
 
 def _of_one(
@@ -150,16 +180,30 @@ def _skip(error: Exception) -> Skip:
 
 def compile_recipe(version: ExternalAPIVersion, values: Mapping[str, str]) -> Recipe:
     """Compile a version and an engagement's values; raise PersonalizationError."""
+    recipe, problems = read_recipe(version, values)
+    for error in problems.values():
+        raise error
+    return recipe
+
+
+def read_recipe(
+    version: ExternalAPIVersion, values: Mapping[str, str]
+) -> tuple[Recipe, dict[str, PersonalizationError]]:
+    """Compile as much as can be, and say what is wrong with the other parameters."""
     definition = compile_version(version)
     identifier = version.external_api.channel_identifier
-    return Recipe(
-        definition=definition,
-        columns={
-            reader.parameter.name: _column(reader, values, identifier)
-            for reader in definition.readers
-        },
-        channel_identifier=identifier,
+    columns: dict[str, Column] = {}
+    problems: dict[str, PersonalizationError] = {}
+    for reader in definition.readers:
+        name = reader.parameter.name
+        try:
+            columns[name] = _column(reader, values, identifier)
+        except PersonalizationError as e:
+            problems[name] = e
+    recipe = Recipe(
+        definition=definition, columns=columns, channel_identifier=identifier
     )
+    return recipe, problems
 
 
 def people_per_request(version: ExternalAPIVersion, values: Mapping[str, str]) -> int:
@@ -220,7 +264,27 @@ def _evaluated(reader: Reader, value: Value) -> Source:
         result = value.evaluate(context)
         return reader.read({} if result is MISSING else {name: result})
 
-    return source
+    return source if reader.parameter.required else _or_without(reader, source)
+
+
+def _or_without(reader: Reader, source: Source) -> Source:
+    """What an optional parameter cannot take is left out, and keeps nobody back."""
+
+    def lenient(context: Context) -> JSON:
+        try:
+            return source(context)
+        except ERRORS as e:
+            raise LeftOutError(
+                f"“{reader.parameter.name}” is left out: {words(e)}"
+            ) from e
+
+    return lenient
+
+
+def words(error: Exception) -> str:
+    """What is wrong, as a sentence that does not name the parameter."""
+    text = error.message if isinstance(error, InvalidParameterError) else str(error)
+    return text if text.endswith((".", "!", "?", "…")) else f"{text}."
 
 
 def _fallback(reader: Reader, value: Value) -> JSON:

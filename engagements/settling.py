@@ -58,6 +58,15 @@ LEAVE_OUT = """
         FROM unnest(%s::bigint[], %s::int[]) AS y (batch_id, place) GROUP BY batch_id
     ) x WHERE b.id = x.batch_id
 """
+# What those who were accepted go without, beside what else there is to say of them.
+NOTE = """
+    UPDATE engagements_delivery d SET reason = concat_ws(' ', nullif(d.reason, ''), x.note)
+    FROM unnest(%s::bigint[], %s::int[], %s::text[]) AS x (batch_id, place, note)
+    JOIN engagements_batch b ON b.id = x.batch_id
+    WHERE d.profile_id = b.profile_ids[x.place + 1] AND d.run_id = b.run_id
+      AND d.transition_id = coalesce(b.transition_ids[x.place + 1], 0)
+      AND d.state IN ('sent', 'accepted_unverified')
+"""
 
 # Batch → place → why.
 Reasons = Mapping[int, Mapping[int, str]]
@@ -81,6 +90,18 @@ def settle_places(state: Delivery.State, reasons: Reasons) -> None:
     if rows:
         _settle_apart(state, rows)
     leave_out({batch_id: own.keys() for batch_id, own in reasons.items()})
+
+
+def note(notes: Reasons) -> None:
+    """Add to the ends of these people what was left out of what they were sent."""
+    rows = [
+        (id, place, text) for id, own in notes.items() for place, text in own.items()
+    ]
+    if rows:
+        batch_ids, places, texts = zip(*rows, strict=True)
+        said = [storable(text) for text in texts]
+        with connection.cursor() as cursor:
+            cursor.execute(NOTE, [list(batch_ids), list(places), said])
 
 
 # A place in a batch, and why.

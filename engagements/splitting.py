@@ -28,6 +28,7 @@ def halve(batch: Batch, places: Sequence[int], reap_count: int = 0) -> None:
                 batch.transition_ids[n] for n in half if batch.transition_ids
             ],
             reap_count=reap_count,
+            written_at=batch.written_at,
         )
 
 

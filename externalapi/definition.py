@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
+from types import MappingProxyType
 from typing import NamedTuple
 
 from externalapi import bodies
@@ -39,18 +40,22 @@ __all__ = [
 # Sets of parameters with a value, of one definition, whose way of filling is kept.
 SHAPES_KEPT = 64
 
+NOTHING: Mapping[int, str] = MappingProxyType({})
+
 _OPERATORS = frozenset({"inc", "add", "remove", "$add", "$remove", "$update"})
 
 
 class Rendered(NamedTuple):
     """What values make of a definition: where it goes, and a body for each person.
 
-    Read-only: parts are shared.
+    `left_out` says what somebody goes without that could not be sent, by the place of
+    their body. Read-only: parts are shared.
     """
 
     path: str
     headers: Mapping[str, str]
     bodies: Sequence[JSON]
+    left_out: Mapping[int, str] = NOTHING
 
     @property
     def body(self) -> JSON:

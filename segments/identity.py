@@ -12,9 +12,9 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
 from django.db import connection
 
+from segments import stored
 from segments.contact import as_email, as_phone
 from segments.models import Identifier
 
@@ -93,14 +93,16 @@ class Person:
             for name, value in all_of_them.items()
             if value is not None and name not in ("email", "phone")
         }
-        new_size = len(orjson.dumps(kept))
+        new_size = len(stored.write(kept).encode())
         # Who has too much already may change it, and have less.
         if len(kept) > max(MAX_ATTRIBUTES, len(self.attributes)):
             raise TooMuchError(
                 f"A person has at most {MAX_ATTRIBUTES:,} attributes; "
                 f"with these it would be {len(kept):,}."
             )
-        if new_size > MAX_BYTES and new_size > len(orjson.dumps(self.attributes)):
+        if new_size > MAX_BYTES and new_size > len(
+            stored.write(self.attributes).encode()
+        ):
             raise TooMuchError(
                 f"A person’s attributes have at most {MAX_BYTES >> 10} KB; "
                 f"with these it would be {new_size >> 10:,} KB."
@@ -209,7 +211,7 @@ class People:
                     external_id=external_id,
                     email=email,
                     phone=phone,
-                    attributes=orjson.loads(attributes),
+                    attributes=stored.read(attributes),
                     size=len(attributes.encode()),
                 )
             cursor.execute(SELECT_IDENTIFIERS, [ANONYMOUS_ID, anonymous_ids])
@@ -221,7 +223,7 @@ class People:
 
 def _is_same(old: object, new: object) -> bool:
     """Equality of JSON values: Python's 1 == True is not one of them."""
-    return old == new and orjson.dumps(old) == orjson.dumps(new)
+    return old == new and stored.write(old) == stored.write(new)
 
 
 def _columns(people: list[Person]) -> list[list[Any]]:
@@ -230,7 +232,7 @@ def _columns(people: list[Person]) -> list[list[Any]]:
         [p.external_id for p in people],
         [p.email for p in people],
         [p.phone for p in people],
-        [orjson.dumps(p.attributes).decode() for p in people],
+        [stored.write(p.attributes) for p in people],
     ]
 
 

@@ -7,6 +7,8 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.urls import reverse
 
+from segments import stored
+
 
 class Source(models.Model):
     """Where data comes from: a website, an app, a server, each with its write key."""
@@ -30,7 +32,11 @@ class Profile(models.Model):
     email = models.CharField(max_length=320, blank=True, db_default="")
     phone = models.CharField(max_length=32, blank=True, db_default="")
     attributes = models.JSONField(
-        default=dict, blank=True, encoder=DjangoJSONEncoder, db_default={}
+        default=dict,
+        blank=True,
+        encoder=DjangoJSONEncoder,
+        decoder=stored.Decoder,
+        db_default={},
     )
     # Set when this anonymous person turned out to be someone known: the row stays, for
     # what was once sent to it, but it holds nothing and no segment takes it in.
@@ -99,7 +105,9 @@ class Event(models.Model):
     )
     name = models.CharField(max_length=255)
     time = models.DateTimeField()
-    properties = models.JSONField(default=dict, encoder=DjangoJSONEncoder)
+    properties = models.JSONField(
+        default=dict, encoder=DjangoJSONEncoder, decoder=stored.Decoder
+    )
     received_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:

@@ -4,6 +4,7 @@ from collections import Counter
 from datetime import timedelta
 
 import pytest
+from django.urls import reverse
 from django.utils import timezone
 
 from engagements import delivery, lifecycle, reports
@@ -188,6 +189,46 @@ def test_who_has_no_payload_is_skipped_and_told_why(active, sandbox):
     assert reasons[1].startswith("no_identifier")
     assert engagement.runs.get().state == Run.State.COMPLETED_WITH_ERRORS
     assert sandbox.summary()["users"] == 1
+
+
+def test_what_an_optional_parameter_cannot_take_is_left_out_and_told(
+    active, sandbox, braze, admin_page
+):
+    version = factories.make_version(
+        {"attributes": [{"external_id": "{{ID}}", "age": "{{Age}}", "b": "{{B}}"}]},
+        [
+            factories.parameter("ID", level="identifier"),
+            factories.parameter("Age", type="integer", required=False),
+            factories.parameter("B", type="boolean", required=False),
+        ],
+        connection=braze,
+    )
+    engagement = active(
+        [
+            factories.make_profile(external_id="ana", age=36, b=True),
+            factories.make_profile(external_id="bo", age="old", b="perhaps"),
+            factories.make_profile(external_id="cy", b=False),
+        ],
+        version=version,
+        values={"Age": "{{ profile.age | plus: 1 }}", "B": "{{ profile.b }}"},
+    )
+
+    delivery.drain()
+
+    assert states(engagement) == {"sent": 3}
+    attributes = [sandbox.user(id)["custom_attributes"] for id in ("ana", "bo", "cy")]
+    assert attributes == [{"age": 37, "b": True}, {}, {"b": False}]
+    reasons = Delivery.objects.order_by("profile_id").values_list("reason", flat=True)
+    assert list(reasons) == [
+        "",
+        "“Age” is left out: “plus”: “old” is not a number. "
+        "“B” is left out: “perhaps” is not true or false.",
+        "",
+    ]
+    bo = Delivery.objects.exclude(reason="").get()
+    url = reverse("admin:engagements_delivery_change", args=[bo.pk])
+    page = admin_page.get(url).content.decode()
+    assert page.count("“Age” is left out") == 2  # the delivery, and what was sent
 
 
 def test_what_braze_rejects_is_mapped_back_to_the_person(active, sandbox, braze):

@@ -58,7 +58,7 @@ def test_it_names_every_parameter_that_has_no_value_for_this_person():
 
     assert shown.problems == {
         "First": "This person has no value for it.",
-        "Third": "This person has no value for it.",
+        "Third": "Not filled in yet.",
     }
     assert shown.body == ""
 
@@ -128,3 +128,59 @@ def test_what_was_sent_keeps_to_the_version_and_values_of_the_run():
     shown = what_was_sent(delivery)
 
     assert json.loads(shown.body)["attributes"][0]["first_name"] == "As it was Ann"
+
+
+@pytest.mark.parametrize(
+    ("number", "text", "as_number"),
+    [
+        (1e20, "100000000000000000000", "1e+20"),
+        (12345678901234567890, "12345678901234567890", None),
+        (123456789012345678901234, "123456789012345678901234", None),
+        (1.5e300, f"15{'0' * 299}", "1.5e+300"),
+        (10**400, f"1{'0' * 400}", None),
+        (-(10**25), f"-1{'0' * 25}", "-1e+25"),
+        (0.00001, "0.00001", "0.00001"),
+        (2**53 + 1, "9007199254740993", "9007199254740993"),
+        (-(2**63), str(-(2**63)), str(-(2**63))),
+    ],
+)
+def test_a_number_is_written_with_all_its_digits(number, text, as_number):
+    version = factories.make_version(
+        {"attributes": [{"points": "{{Points}}", "number": "{{Number}}"}]},
+        [
+            factories.parameter("Points"),
+            factories.parameter("Number", type="number", required=False),
+        ],
+    )
+    ann = factories.make_profile(pts=number, list=[number])
+    values = {"Points": "{{ profile.pts }}", "Number": "{{ profile.pts }}"}
+
+    shown = preview(version, values, factories.make_segment([ann]), ann)
+
+    assert f'"points": "{text}"' in shown.body
+    if as_number is None:
+        assert "number" not in json.loads(shown.body)["attributes"][0]
+        assert "“Number” is left out" in shown.notes[0]
+    else:
+        written = shown.body.partition('"number": ')[2].split()[0]
+        assert (written, float(written)) == (as_number, float(number))
+
+    for points in ("Points: {{ profile.pts }}", "{{ profile.list | join }}"):
+        values["Points"] = points
+        shown = preview(version, values, factories.make_segment([ann]), ann)
+        assert f'{text}"' in shown.body
+
+
+def test_an_optional_value_of_another_type_is_left_out_and_named():
+    version = factories.make_version(
+        {"attributes": [{"external_id": "x", "age": "{{Age}}"}]},
+        [factories.parameter("Age", type="integer", required=False)],
+    )
+    ann = factories.make_profile(age="unknown")
+
+    shown = preview(
+        version, {"Age": "{{ profile.age }}"}, factories.make_segment([ann]), ann
+    )
+
+    assert json.loads(shown.body) == {"attributes": [{"external_id": "x"}]}
+    assert shown.notes == ("“Age” is left out: “unknown” is not a whole number.",)

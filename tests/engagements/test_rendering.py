@@ -106,8 +106,8 @@ def test_who_lacks_something_does_not_hold_up_the_others():
     assert {n: skip.code for n, skip in skipped.items()} == {
         1: "no_identifier",
         2: "missing_parameter",
-        3: "template_error",
     }
+    assert rendered.left_out == {1: "“Age” is left out: “old” is not a whole number."}
     assert [body["attributes"][0] for body in rendered.bodies] == [
         {
             "external_id": "u1",
@@ -115,6 +115,14 @@ def test_who_lacks_something_does_not_hold_up_the_others():
             "age": 36,
             "city": {"name": "Oslo"},
             "greeting": "Hello Ann in Oslo",
+            "shop": "Pune",
+            "plan": "free",
+        },
+        {
+            "external_id": "u4",
+            "first_name": "Dot",
+            "city": {"name": "Oslo"},
+            "greeting": "Hello Dot in Oslo",
             "shop": "Pune",
             "plan": "free",
         },

@@ -2,6 +2,7 @@
 
 import logging
 import uuid
+from datetime import UTC, datetime
 
 import pytest
 
@@ -14,9 +15,11 @@ from externalapi.messages import Request
 from externalapi.sign_in import SignIn
 from tests.externalapi.raw_server import RawServer, always, response
 
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
 
 def letter(url, **fields):
-    claim = Claim(1, 1, uuid.uuid4(), [1], [], [], [], "", False, False)
+    claim = Claim(1, 1, uuid.uuid4(), [1], [], [], [], "", False, False, NOW)
     fields = {"method": "POST", "url": url, "headers": {}, "body": b"{}"} | fields
     return Letter(
         attempt_id=uuid.uuid4(),
