@@ -48,7 +48,8 @@ $(READY): uv.lock pyproject.toml
 	  || { echo "Python 3.11 or newer is needed; name it with: make PYTHON=/path/to/python3.11 demo"; exit 1; }
 	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check 'uv>=0.13'
-	@$(BIN)/uv sync --frozen --quiet
+	@# Who has no home to write to keeps no cache.
+	@$(BIN)/uv sync --frozen --quiet $$(test -w "$${HOME:-/nowhere}" || echo --no-cache)
 	@mkdir -p $(dir $(READY)) && touch $(READY)
 
 clean:

