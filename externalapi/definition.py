@@ -9,8 +9,9 @@ from typing import NamedTuple
 from externalapi import bodies
 from externalapi.answer_rules import AnswerRules
 from externalapi.batching import BatchPlan, Packed, pack, people_per_request
+from externalapi.guard import MAX_URL
 from externalapi.messages import Request
-from externalapi.models import ExternalAPIVersion
+from externalapi.models import Connection, ExternalAPIVersion
 from externalapi.parameters import (
     JSON,
     InvalidParameterError,
@@ -25,7 +26,7 @@ from externalapi.placeholders import (
     find_in_tree,
     whole_name,
 )
-from externalapi.sign_in import SignIn
+from externalapi.sign_in import Auth, SignIn
 from externalapi.target import Query, compile_headers, compile_target
 
 __all__ = [
@@ -39,6 +40,9 @@ __all__ = [
 
 # Sets of parameters with a value, of one definition, whose way of filling is kept.
 SHAPES_KEPT = 64
+
+# What a key in an address takes, percent signs and all.
+KEY_ROOM = 300
 
 NOTHING: Mapping[int, str] = MappingProxyType({})
 
@@ -214,11 +218,18 @@ def compile_version(
         timeout_seconds=version.connection.timeout_seconds,
         rules=_rules(version.rules, plan),
         readers=tuple(_reader(parameter) for parameter in parameters),
-        _path=compile_target(version.path, query),
+        _path=compile_target(version.path, query, _room(version.connection)),
         _headers=compile_headers(version.headers),
         _body=bodies.compile_body(kind, body, content_type),
         _bodies_of=lru_cache(maxsize=SHAPES_KEPT)(partial(compile_columns, body)),
     )
+
+
+def _room(connection: Connection) -> int:
+    """How long a path with its query may be, beside the host and a key in the query."""
+    sign_in = connection.sign_in
+    key = KEY_ROOM + len(sign_in.name) if sign_in.auth is Auth.QUERY else 0
+    return MAX_URL - len(connection.base_url.rstrip("/")) - key
 
 
 def _rules(rules: AnswerRules, plan: BatchPlan) -> AnswerRules:

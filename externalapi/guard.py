@@ -48,7 +48,7 @@ _AUTHORITY = re.compile(
 )
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _NUMERIC_LABEL = re.compile(r"[0-9]+|0x[0-9a-f]*")
-_DOT_SEGMENT = re.compile(r"/(?:\.|%2e){1,2}(?:[/?]|$)", re.IGNORECASE)
+DOT_SEGMENT = re.compile(r"/(?:\.|%2e){1,2}(?:[/?]|$)", re.IGNORECASE)
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _HEADER_VALUE = re.compile(r"[\x20-\x7e\t]*")
 _OWN_HEADERS = frozenset(
@@ -105,7 +105,7 @@ def check_url(url: str, allowed_local: Collection[str] = ()) -> Target:
         raise GuardError("The address must begin with https://.")
     host, port = _authority(match["authority"], scheme)
     rest = match["rest"] or ""
-    if _DOT_SEGMENT.search(rest.partition("?")[0]):
+    if DOT_SEGMENT.search(rest.partition("?")[0]):
         raise GuardError("The path may not contain “.” or “..” as a part.")
     is_allowed_local = f"{host}:{port}" in allowed_local
     if not is_allowed_local:

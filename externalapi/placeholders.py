@@ -11,7 +11,7 @@ from itertools import repeat
 from typing import Any
 
 from externalapi.body import BodyError, check_braces, parse_body
-from externalapi.parameters import JSON, as_text
+from externalapi.parameters import JSON, InvalidParameterError, as_text
 
 __all__ = [
     "BodyError",
@@ -81,7 +81,10 @@ def compile_tree(tree: JSON) -> Callable[[Values], JSON]:
 def compile_text(
     text: str, write: Callable[[JSON], str] = as_text
 ) -> Callable[[Values], str]:
-    """Return a function that fills a text; `write` says how a value reads in it."""
+    """Return a function that fills a text; `write` says how a value reads in it.
+
+    What `write` cannot take raises InvalidParameterError with the parameter's name.
+    """
     # Odd parts are names: that is what splitting at a group gives.
     parts = _PLACEHOLDER.split(text)
     constants, names = parts[::2], [name.strip() for name in parts[1::2]]
@@ -89,7 +92,10 @@ def compile_text(
     def render(values: Values) -> str:
         out = [constants[0]]
         for name, constant in zip(names, constants[1:], strict=True):
-            out.append(write(values.get(name)))
+            try:
+                out.append(write(values.get(name)))
+            except ValueError as e:
+                raise InvalidParameterError(name, str(e)) from e
             out.append(constant)
         return "".join(out)
 

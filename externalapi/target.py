@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from urllib.parse import parse_qsl, quote
 
+from externalapi.guard import DOT_SEGMENT, MAX_HEADER_VALUE, MAX_URL
 from externalapi.parameters import JSON, InvalidParameterError, as_text
 from externalapi.placeholders import Values, compile_text, find, split_text, whole_name
 
@@ -12,41 +13,74 @@ Query = Sequence[tuple[str, str]]
 _HEADER_VALUE = re.compile(r"[\x20-\x7e\t]*")
 
 
-def compile_target(path: str, query: Query) -> Callable[[Values], str]:
+def compile_target(
+    path: str, query: Query, room: int = MAX_URL
+) -> Callable[[Values], str]:
     """Return a function that fills the path and its query.
 
     A value is one piece of the path and one value of the query. A query parameter
     whose whole value is missing is left out; a list gives its name once an item.
+    Values that make more than `room` characters, or a way up, raise
+    InvalidParameterError: they are one person's, and the address everybody's.
     """
     # The slash ends the host: without it a path could go on as another host.
     fill = compile_text(f"/{path.lstrip('/')}", _in_path)
-    if not query:
-        return fill
     pairs = [_compile_pair(name, template) for name, template in query]
     joint = "&" if "?" in path else "?"
+    in_path = find(path)
+    names = [*in_path, *find("".join(template for _, template in query))]
 
     def render(values: Values) -> str:
+        filled = fill(values)
+        if in_path and DOT_SEGMENT.search(filled.partition("?")[0]):
+            raise InvalidParameterError(in_path[-1], "it cannot be a part of the path")
         found = [text for pair in pairs if (text := pair(values))]
-        return fill(values) + joint + "&".join(found) if found else fill(values)
+        target = filled + joint + "&".join(found) if found else filled
+        if names and len(target) > room:
+            raise InvalidParameterError(
+                _longest(names, values),
+                f"the address would be longer than {MAX_URL:,} characters",
+            )
+        return target
 
+    if not names:
+        constant = render({})
+        return lambda values: constant
     return render
 
 
 def compile_headers(
     headers: Mapping[str, str],
 ) -> Callable[[Values], Mapping[str, str]]:
-    """Return a function that fills the headers; a whole value that is missing goes."""
+    """Return a function that fills the headers; a whole value that is missing goes.
+
+    A value that makes its header too long raises InvalidParameterError.
+    """
     if not any(find(value) for value in headers.values()):
         return lambda values: headers
     parts = [
-        (name, whole_name(text), compile_text(text, _in_header))
+        (name, whole_name(text), find(text), compile_text(text, _in_header))
         for name, text in headers.items()
     ]
-    return lambda values: {
-        name: part(values)
-        for name, whole, part in parts
-        if whole is None or whole in values
-    }
+
+    def render(values: Values) -> Mapping[str, str]:
+        filled = {}
+        for header, whole, names, part in parts:
+            if whole is not None and whole not in values:
+                continue
+            filled[header] = part(values)
+            if names and len(filled[header]) > MAX_HEADER_VALUE:
+                raise InvalidParameterError(
+                    _longest(names, values),
+                    f"the header {header} would be longer than 8 KB",
+                )
+        return filled
+
+    return render
+
+
+def _longest(names: Sequence[str], values: Values) -> str:
+    return max(names, key=lambda name: len(as_text(values.get(name))))
 
 
 def split_target(text: str) -> tuple[str, list[tuple[str, str]]]:
@@ -96,18 +130,13 @@ def _in_query(value: JSON) -> str:
 
 def _in_path(value: JSON) -> str:
     """A value is one piece of the path: it can neither add a segment nor a query."""
-    text = as_text(value)
-    if text in (".", ".."):
-        raise InvalidParameterError(text[:40], "it cannot be a part of the path")
-    return quote(text, safe="")
+    return quote(as_text(value), safe="")
 
 
 def _in_header(value: JSON) -> str:
     text = as_text(value)
     if not _HEADER_VALUE.fullmatch(text):
-        raise InvalidParameterError(
-            text[:40], "it has characters that cannot go into a header"
-        )
+        raise ValueError("it has characters that cannot go into a header")
     return text
 
 

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from engagements import delivery, lifecycle, reports
 from engagements.models import Attempt, Batch, Delivery, Engagement, Run
+from engagements.preview import what_was_sent
 from externalapi import secrets
 from externalapi.presets import PRESETS
 from tests import factories
@@ -229,6 +230,65 @@ def test_what_an_optional_parameter_cannot_take_is_left_out_and_told(
     url = reverse("admin:engagements_delivery_change", args=[bo.pk])
     page = admin_page.get(url).content.decode()
     assert page.count("“Age” is left out") == 2  # the delivery, and what was sent
+
+
+@pytest.mark.parametrize(
+    ("where", "usual", "odd", "named"),
+    [
+        ({"query": [["q", "{{A}}"]]}, ["x", "y"], ["x" * 3_000, "y"], "A"),
+        ({"query": [["q", "{{A}}-{{B}}"]]}, ["x", "y"], ["x", "ü" * 400], "B"),
+        ({"query": [["q", "{{A}}"]]}, ["x", "y"], [["tag"] * 900, "y"], "A"),
+        ({"headers": {"X-A": "{{A}}{{B}}"}}, ["x", "y"], ["x", "y" * 8_200], "B"),
+        ({"headers": {"X-A": "{{A}}{{B}}"}}, ["x", "y"], ["ü", "y"], "A"),
+        ({"headers": {"X-A": "{{A}}{{B}}"}}, ["x", "y"], ["x", "y\nz: 1"], "B"),
+        ({"path": "/users/{{A}}{{B}}"}, ["tr", "ack"], [".", "."], "B"),
+        ({"path": "/users/.{{A}}/../{{B}}"}, None, [".", "x"], "B"),
+        ({"path": "/{{A}}/track"}, ["users", ""], ["..", ""], "A"),
+        ({"path": "/{{A}}/track"}, ["users", ""], ["u" * 2_100, ""], "A"),
+    ],
+    ids=repr,
+)
+def test_a_person_s_value_that_cannot_go_there_keeps_only_them_back(
+    active, sandbox, braze, where, usual, odd, named
+):
+    types = {"A": "list" if isinstance(odd[0], list) else "text", "B": "text"}
+    version = factories.make_version(
+        {"attributes": [{"external_id": "{{ID}}", "city": "{{C}}"}]},
+        [
+            factories.parameter("ID", level="identifier"),
+            factories.parameter("C", default="Pune"),
+            *(
+                factories.parameter(name, type=types[name], required=False)
+                for name in types
+            ),
+        ],
+        connection=braze,
+        batching="one",
+        **where,
+    )
+    rows = [usual, odd, usual] if usual else [odd]
+    if types["A"] == "list":
+        rows = [[["tag"], "y"], odd, [["tag"], "y"]]
+    people = [
+        factories.make_profile(external_id=f"p{n}", a=a, b=b)
+        for n, (a, b) in enumerate(rows)
+    ]
+    values = {"A": "{{ profile.a }}", "B": "{{ profile.b }}"}
+    engagement = active(people, version=version, values=values)
+
+    delivery.drain()
+
+    skipped = Delivery.objects.get(state="skipped")
+    assert skipped.profile == people[1 if usual else 0]
+    assert f"“{named}”" in skipped.reason
+    assert states(engagement) == (
+        {"sent": 2, "skipped": 1} if usual else {"skipped": 1}
+    )
+    engagement.refresh_from_db()
+    assert engagement.state == Engagement.State.ENDED
+    assert not engagement.blocked_reason
+    shown = what_was_sent(skipped)
+    assert f"“{named}”" in shown.problems[""]
 
 
 def test_what_braze_rejects_is_mapped_back_to_the_person(active, sandbox, braze):
