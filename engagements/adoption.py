@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from django.db import transaction
-from django.utils import timezone
 
 from engagements import doorbell, lifecycle
 from engagements.models import Engagement
@@ -15,6 +14,7 @@ from externalapi.definition import compile_version
 from externalapi.models import ExternalAPIVersion
 from externalapi.parameters import Parameter
 from externalapi.renames import renames
+from lemnisk_braze.lib import database_clock
 
 
 class AdoptionError(Exception):
@@ -115,7 +115,7 @@ def adopt(
     if move.problems:
         raise AdoptionError(move)
     Engagement.objects.filter(pk=locked.pk).update(
-        version=version, values=dict(move.values), updated_at=timezone.now()
+        version=version, values=dict(move.values), updated_at=database_clock.now()
     )
     engagement.refresh_from_db()
     if locked.state == Engagement.State.ACTIVE:

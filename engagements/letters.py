@@ -6,8 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from django.utils import timezone
-
 from engagements import audience, delivery_ids, leaving
 from engagements.audience import People
 from engagements.claims import Claim, put_back
@@ -19,6 +17,7 @@ from externalapi import answers, client, secrets
 from externalapi.answers import Outcome, Verdict
 from externalapi.batching import Packed
 from externalapi.budget import Budget, read_budget
+from lemnisk_braze.lib import database_clock
 
 RESPONSE_HEAD = 2_048
 NOTHING = Packed(body=b"", item_count=0, owners={})
@@ -215,7 +214,7 @@ class Result:
             status=answer.status,
             duration_ms=answer.duration_ms,
             response_head=storable(text)[:RESPONSE_HEAD],
-            budget=read_budget(answer, timezone.now()),
+            budget=read_budget(answer, database_clock.reckoned()),
         )
 
     @classmethod

@@ -3,13 +3,13 @@
 from django.db import transaction
 from django.db.models import Max
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from engagements import doorbell, runs, schedule, settling
 from engagements.models import PEOPLE_LEFT, Batch, Delivery, Engagement, Run
 from engagements.rendering import compile_recipe
 from externalapi import cases
 from externalapi.models import ExternalAPI
+from lemnisk_braze.lib import database_clock
 from segments.models import Segment, Transition
 
 State = Engagement.State
@@ -40,7 +40,7 @@ def activate(engagement: Engagement) -> None:
     _check(engagement)
     if not engagement.move([State.DRAFT, State.ENDED], State.ACTIVE):
         raise ActivationError("It is active already, or waits for Resume.")
-    engagement.activated_at = timezone.now()
+    engagement.activated_at = database_clock.now()
     engagement.save(update_fields=["activated_at"])
     if engagement.trigger == Engagement.Trigger.SCHEDULE:
         schedule.make_due_run(engagement, engagement.activated_at)
@@ -89,7 +89,7 @@ def _make_run(engagement: Engagement, *, is_standing: bool, cursor: int) -> Run:
         engagement=engagement,
         version_id=engagement.version_id,
         values=engagement.values,
-        scheduled_for=timezone.now(),
+        scheduled_for=database_clock.now(),
         state=Run.State.SENDING if is_standing else Run.State.EXPANDING,
         is_standing=is_standing,
         expansion_cursor=cursor,

@@ -14,9 +14,11 @@ from engagements.batch import PEOPLE_LEFT as PEOPLE_LEFT
 from engagements.batch import Batch as Batch
 from engagements.batch import BatchQuerySet as BatchQuerySet
 from engagements.destination import Destination as Destination
+from engagements.operations.models import Chore as Chore
 from engagements.operations.models import Sample as Sample
 from engagements.operations.models import Worker as Worker
 from externalapi.models import ExternalAPIVersion
+from lemnisk_braze.lib.database_clock import ChangedAtField
 from segments.models import Event, Profile, Segment
 
 
@@ -118,7 +120,7 @@ class Engagement(models.Model):
     # Since it was activated, or resumed after it had stopped.
     active_since = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
-    updated_at = models.DateTimeField(auto_now=True)
+    updated_at = ChangedAtField(editable=False)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.SET_NULL,

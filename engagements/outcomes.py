@@ -12,7 +12,6 @@ from django.db import connection, transaction
 from django.db.models import F
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from engagements import (
     blocking,
@@ -30,6 +29,7 @@ from engagements.survival import LATER_ON_DISK
 from externalapi import secrets
 from externalapi.answers import Outcome
 from externalapi.budget import Budget
+from lemnisk_braze.lib import database_clock
 from lemnisk_braze.lib.database_errors import About, about
 
 SENT = Delivery.State.SENT
@@ -304,7 +304,7 @@ def _again_or_dead(result: Result) -> None:
 
 
 def _is_used_up(batch: Batch) -> bool:
-    age = timezone.now() - batch.created_at
+    age = database_clock.reckoned() - batch.created_at
     return retries.is_used_up(batch.attempt_count, age)
 
 

@@ -6,11 +6,9 @@ missing.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from urllib.parse import urlsplit, urlunsplit
 
 import orjson
-from django.db import connection as database
 
 from engagements import audience, delivery_ids
 from engagements.audience import People
@@ -22,6 +20,7 @@ from externalapi.connection_use import User, why_not
 from externalapi.definition import MissingParameterError
 from externalapi.models import Connection, ExternalAPIVersion
 from externalapi.parameters import Level
+from lemnisk_braze.lib import database_clock
 from segments.models import Event, Membership, Profile, Segment
 
 # The key of `Preview.problems` for what is wrong with no single parameter.
@@ -64,7 +63,8 @@ def preview(
     """Render one person through the code that sends; nothing leaves."""
     seen_as = engagement or Engagement(name="")
     context = audience.shared_context(
-        Engagement(pk=seen_as.pk, name=seen_as.name, segment=segment), _database_now()
+        Engagement(pk=seen_as.pk, name=seen_as.name, segment=segment),
+        database_clock.now(),
     )
     person = audience.person(profile.pk, event.pk if event else None)
     name = delivery_ids.delivery_id(0, profile.pk, 0)
@@ -104,13 +104,6 @@ def member_event(segment: Segment, profile: Profile) -> Event | None:
         .first()
     )
     return membership.event if membership else None
-
-
-def _database_now() -> datetime:
-    with database.cursor() as cursor:
-        cursor.execute("SELECT clock_timestamp()")
-        now: datetime = cursor.fetchone()[0]
-    return now
 
 
 def _group(context: dict[str, object], person: People, delivery_id: str) -> Group:

@@ -19,7 +19,6 @@ from django.db.models import (
 )
 from django.db.models.functions import Coalesce
 from django.urls import reverse
-from django.utils import timezone
 
 from engagements import again, lifecycle
 from engagements.models import (
@@ -31,6 +30,7 @@ from engagements.models import (
     Run,
 )
 from engagements.rendering import people_per_request
+from lemnisk_braze.lib import database_clock
 
 # Who has no delivery yet: in the reports a state like the others.
 WAITING = "pending"
@@ -421,4 +421,4 @@ def _without(engagement: Engagement, identifier: str) -> int:
 def _starts_later(engagement: Engagement) -> bool:
     start = engagement.starts_at
     is_scheduled = engagement.trigger == Engagement.Trigger.SCHEDULE
-    return is_scheduled and start is not None and start > timezone.now()
+    return is_scheduled and start is not None and start > database_clock.now()

@@ -10,10 +10,10 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.utils import timezone
 
 import externalapi.retention
 import segments.retention
+from lemnisk_braze.lib import database_clock
 
 # What all of it may take of a tick, in seconds.
 SECONDS = 1.5
@@ -88,7 +88,7 @@ def clean(seconds: float = SECONDS) -> None:
         (settings.RETENTION_EVENTS, segments.retention.clean_inbox),
         (settings.RETENTION_TESTS, externalapi.retention.clean_tests),
     ]
-    now = timezone.now()
+    now = database_clock.now()
     for kept, clean_kind in kinds:
         if kept:
             clean_kind(now - kept, time.monotonic() + seconds / len(kinds))

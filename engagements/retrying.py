@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 from django.db import connection, transaction
 from django.db.models import Count, Q, QuerySet
-from django.utils import timezone
 
 from engagements import again, doorbell, lifecycle
 from engagements.models import Delivery, Engagement, Run
 from engagements.rendering import people_per_request
 from externalapi.definition import compile_version
+from lemnisk_braze.lib import database_clock
 
 # Rejected and skipped people are tried again after their data, or the values, were
 # corrected.
@@ -175,7 +175,7 @@ def _retry_run(source: Run, ids: list[int]) -> tuple[Run | None, int]:
         engagement=engagement,
         version_id=engagement.version_id,
         values=engagement.values,
-        scheduled_for=timezone.now(),
+        scheduled_for=database_clock.now(),
         state=Run.State.SENDING,
         retry_of=source,
     )

@@ -4,12 +4,11 @@ import logging
 from datetime import timedelta
 
 from django.conf import settings
-from django.db import connection
-from django.utils import timezone
 
 from engagements import (
     auto_pause,
     blocking,
+    chores,
     doorbell,
     notices,
     recovery,
@@ -20,54 +19,64 @@ from engagements import (
 )
 from engagements.operations import samples
 from externalapi import key_rotation
+from lemnisk_braze.lib import database_clock
 from segments import membership
 
 logger = logging.getLogger(__name__)
 
-# Any number that nothing else in this database uses.
-LOCK = 7_215_340_112
-
 
 def tick() -> bool:
-    """Do the periodic work; False when another tick is at it."""
-    if not _lock():
-        return False
-    try:
-        if reaped := recovery.reap():
-            logger.warning("Took back %d batches whose worker went away", reaped)
-        now = timezone.now()
-        key_rotation.wipe_old_keys()
-        blocking.resume_with_new_keys()
-        membership.refresh_due(now)
-        schedule.make_due_runs(now)
-        runs.finish()
-        auto_pause.pause_failing(timezone.now())
-        workers.forget()
-        retention.clean()
-        # Last: a tick that fails on its way is one that did not come.
-        samples.take()
-    finally:
-        _unlock()
-    notices.tell_owners()
+    """Do the periodic work; False when others are at all of it.
+
+    Each piece is a chore of its own: one that fails, takes long, or is in the hands of
+    a process that froze keeps no other waiting.
+    """
+    done = [chores.do(name, work) for name, work in CHORES.items()]
     doorbell.ring()
-    return True
+    return any(done)
 
 
-def tick_if_late() -> bool:
-    """Do the periodic work where nobody has come to it for too long."""
-    last = samples.last_tick()
-    late = timedelta(seconds=settings.TICK_SECONDS)
-    if last is not None and timezone.now() < last + late:
+def tick_if_late(part: float = 1.0) -> bool:
+    """Do the periodic work where nobody has come to it for so long, in ticks.
+
+    Beat's own ticks stand in line while every worker is busy, and none of them is
+    dropped for its age: the first does the work, those behind it find it done.
+    """
+    age = samples.tick_age()
+    if age is not None and age < timedelta(seconds=part * settings.TICK_SECONDS):
         return False
     return tick()
 
 
-def _lock() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [LOCK])
-        return bool(cursor.fetchone()[0])
+def _reap() -> None:
+    if reaped := recovery.reap():
+        logger.warning("Took back %d batches whose worker went away", reaped)
 
 
-def _unlock() -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
+def _refresh_segments() -> None:
+    membership.refresh_due(database_clock.now())
+
+
+def _make_due_runs() -> None:
+    schedule.make_due_runs(database_clock.now())
+
+
+def _pause_failing() -> None:
+    auto_pause.pause_failing(database_clock.now())
+
+
+# By the names that operators see.
+CHORES = {
+    "take back what lost workers hold": _reap,
+    "wipe old keys": key_rotation.wipe_old_keys,
+    "resume what has a new key": blocking.resume_with_new_keys,
+    "refresh segments": _refresh_segments,
+    "start due runs": _make_due_runs,
+    "end runs": runs.finish,
+    "pause what fails": _pause_failing,
+    "forget ended workers": workers.forget,
+    "delete what is old": retention.clean,
+    "tell owners": notices.tell_owners,
+    # Last: a tick that is cut short on its way is one that did not come.
+    "take a sample": samples.take,
+}

@@ -17,6 +17,7 @@ from django.db.models.functions import Now
 
 from engagements.models import Attempt, Batch
 from engagements.operations.models import Worker
+from lemnisk_braze.lib import database_clock
 from lemnisk_braze.lib.database_errors import in_words
 
 logger = logging.getLogger(__name__)
@@ -29,13 +30,15 @@ FORGOTTEN = timedelta(days=1)
 # A process that the Celery worker forked after the drain was asked for drains as well.
 CHECK_IN = """
     INSERT INTO engagements_worker AS w
-        (name, node, mark, started_at, seen_at, drain_asked_at)
+        (name, node, mark, started_at, seen_at, drain_asked_at, clock_ahead)
     SELECT %(name)s, %(node)s, %(mark)s, clock_timestamp(), clock_timestamp(), (
-        SELECT max(drain_asked_at) FROM engagements_worker WHERE node = %(node)s)
+        SELECT max(drain_asked_at) FROM engagements_worker WHERE node = %(node)s),
+        %(clock)s - extract(epoch FROM clock_timestamp())
     ON CONFLICT (name) DO UPDATE SET seen_at = clock_timestamp(), node = %(node)s,
         mark = %(mark)s,
-        drain_asked_at = CASE WHEN w.node = %(node)s THEN w.drain_asked_at END
-    RETURNING drain_asked_at IS NOT NULL
+        drain_asked_at = CASE WHEN w.node = %(node)s THEN w.drain_asked_at END,
+        clock_ahead = excluded.clock_ahead
+    RETURNING drain_asked_at IS NOT NULL, clock_timestamp()
 """
 
 # Of the process with a mark: its name, and whether one of its machine was heard of.
@@ -138,8 +141,11 @@ def _check_in() -> bool:
     name = process_name()
     who = {"name": name, "node": _node or name, "mark": mark()}
     with connection.cursor() as cursor:
-        cursor.execute(CHECK_IN, who)
-        return bool(cursor.fetchone()[0])
+        # The clock is read once the session is there: opening one may take seconds.
+        cursor.execute(CHECK_IN, {**who, "clock": time.time()})
+        drains, at = cursor.fetchone()
+    database_clock.heard(at)
+    return bool(drains)
 
 
 def report(error: Exception) -> None:

@@ -5,7 +5,6 @@ meanings; what else an API says, its rules tell (`answer_rules`).
 """
 
 import re
-import time
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -16,6 +15,7 @@ import orjson
 from externalapi.answer_rules import AnswerRules
 from externalapi.messages import Answer
 from externalapi.parameters import JSON, as_text
+from lemnisk_braze.lib import database_clock
 
 MAX_WAIT = 900.0
 _EPOCH_FROM = 1e9
@@ -269,11 +269,11 @@ def seconds_until(text: str, answer: Answer, now: float | None) -> float | None:
 
 
 def _sent_at(answer: Answer, now: float | None) -> float:
-    """The other side's clock, where the answer shows it: ours may differ."""
+    """The other side's clock, where the answer shows it; else the database's."""
     date = _http_date(answer.headers.get("date", ""))
     if date:
         return date.timestamp()
-    return time.time() if now is None else now
+    return database_clock.reckoned().timestamp() if now is None else now
 
 
 def _http_date(text: str) -> datetime | None:

@@ -9,7 +9,6 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 from django.db.models import Q
-from django.utils import timezone
 
 from externalapi import answers, records
 from externalapi.batching import Packed
@@ -19,6 +18,7 @@ from externalapi.definition import compile_version
 from externalapi.expectations import problem_of
 from externalapi.models import ConfigurationTest, ExternalAPIVersion, TestCase
 from externalapi.secrets import read_key
+from lemnisk_braze.lib import database_clock
 
 TESTS_PER_MINUTE = 10
 # So many test cases an External API has at most: a round of all counts as one test.
@@ -140,7 +140,7 @@ def _is_first(test: ConfigurationTest) -> bool:
 
 def _recent_tests(user_id: Any) -> int:
     """How often the user has pressed a button that sends, in the last minute."""
-    since = timezone.now() - timedelta(minutes=1)
+    since = database_clock.now() - timedelta(minutes=1)
     tests = ConfigurationTest.objects.filter(user_id=user_id, at__gt=since)
     rounds = tests.filter(~Q(round=None)).values("round").distinct().count()
     return tests.filter(round=None).count() + rounds

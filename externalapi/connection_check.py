@@ -4,7 +4,6 @@ from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 
 from django.db.models import Q
-from django.utils import timezone
 
 from externalapi import tokens
 from externalapi.advice import search_users_url
@@ -12,6 +11,7 @@ from externalapi.client import Answer, Request, TransportError, send
 from externalapi.models import Connection
 from externalapi.secrets import open_key
 from externalapi.sign_in import SignIn
+from lemnisk_braze.lib import database_clock
 
 PAUSE = timedelta(seconds=5)
 
@@ -51,7 +51,7 @@ def check(connection: Connection, by: str, *, next_key: bool = False) -> Check:
     begun = Check(
         tone="warning",
         words="This check was not finished.",
-        at=timezone.now().isoformat(),
+        at=database_clock.now().isoformat(),
         by=by,
     )
     _begin(connection, field, begun)
@@ -70,7 +70,7 @@ def is_braze(connection: Connection) -> bool:
 
 def _begin(connection: Connection, field: str, begun: Check) -> None:
     """One check of a connection at a time: it sends with its key."""
-    now = timezone.now()
+    now = database_clock.now()
     rested = Q(checked_at__isnull=True) | Q(checked_at__lte=now - PAUSE)
     rows = Connection.objects.filter(rested, pk=connection.pk)
     if not rows.update(checked_at=now, **{field: asdict(begun)}):

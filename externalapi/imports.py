@@ -9,7 +9,6 @@ import orjson
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, models, transaction
-from django.utils import timezone
 
 from externalapi.changes import Change, changes
 from externalapi.configuration_tests import MAX_CASES
@@ -32,6 +31,7 @@ from externalapi.versions import (
     case_content,
     save_version,
 )
+from lemnisk_braze.lib import database_clock
 from lemnisk_braze.lib.names import one_line
 
 MAX_BYTES = 2 * 1024 * 1024
@@ -173,7 +173,7 @@ def _save_cases(
             name=name,
             defaults={
                 **one.entry.cases[name],
-                "changed_at": timezone.now(),
+                "changed_at": database_clock.now(),
                 "changed_by_id": user.pk if user else None,
             },
         )

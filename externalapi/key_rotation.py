@@ -9,10 +9,10 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import F
-from django.utils import timezone
 
 from externalapi.models import Connection
 from externalapi.secrets import last_four, seal_key
+from lemnisk_braze.lib import database_clock
 
 # How long an old key is kept by default, and at most.
 KEPT_HOURS = 24
@@ -24,7 +24,7 @@ def set_beside(connection: Connection, key: str) -> None:
     Connection.objects.filter(pk=connection.pk).update(
         next_key_encrypted=seal_key(connection, key),
         next_key_last_four=last_four(key),
-        next_key_set_at=timezone.now(),
+        next_key_set_at=database_clock.now(),
         next_key_check={},
     )
     connection.refresh_from_db()
@@ -44,7 +44,7 @@ def switch(connection: Connection, kept_for: timedelta) -> bool:
     held = Connection.objects.select_for_update().get(pk=connection.pk)
     if not held.next_key_encrypted:
         return False
-    now = timezone.now()
+    now = database_clock.now()
     Connection.objects.filter(pk=held.pk).update(
         key_encrypted=held.next_key_encrypted,
         key_last_four=held.next_key_last_four,
@@ -66,7 +66,7 @@ def undo(connection: Connection) -> bool:
     It counts as one more key, so that whoever waits for a new key goes on.
     """
     held = Connection.objects.select_for_update().get(pk=connection.pk)
-    now = timezone.now()
+    now = database_clock.now()
     until = held.previous_key_until
     if until is None or until <= now:
         return False
@@ -95,7 +95,7 @@ def wipe(connection: Connection) -> bool:
 
 def wipe_old_keys() -> int:
     """Forget the old keys whose time is over; return how many. The tick's work."""
-    over = Connection.objects.filter(previous_key_until__lte=timezone.now())
+    over = Connection.objects.filter(previous_key_until__lte=database_clock.now())
     return over.update(**_NO_PREVIOUS)
 
 

@@ -5,6 +5,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import Case, Exists, OuterRef, Q, Value, When
+from django.db.models.functions import Now
 from django.urls import reverse
 
 from externalapi import usage
@@ -13,6 +14,7 @@ from externalapi.batching import MAX_BYTES, BatchPlan
 from externalapi.parameters import Parameter
 from externalapi.sign_in import Auth, SignIn, TokenPlan
 from externalapi.target import join_target
+from lemnisk_braze.lib.database_clock import ChangedAtField
 
 
 class Connection(models.Model):
@@ -112,7 +114,7 @@ class Connection(models.Model):
         "permissions include that.",
     )
     created_at = models.DateTimeField(auto_now_add=True)
-    updated_at = models.DateTimeField(auto_now=True)
+    updated_at = ChangedAtField(editable=False)
 
     class Meta:
         permissions = [("use_secret", "Can set a connection's key")]
@@ -237,7 +239,7 @@ class ExternalAPI(models.Model):
     # Set on the test cases' page, by who may edit the External API.
     must_pass_cases = models.BooleanField(default=False, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
-    updated_at = models.DateTimeField(auto_now=True)
+    updated_at = ChangedAtField(editable=False)
 
     objects = ExternalAPIQuerySet.as_manager()
 
@@ -379,7 +381,7 @@ class TestCase(models.Model):
     )
     answer_value = models.CharField("expected value there", max_length=1000, blank=True)
     # When inputs or expectations changed: an older result says nothing of them.
-    changed_at = models.DateTimeField(auto_now_add=True)
+    changed_at = models.DateTimeField(db_default=Now())
     changed_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.SET_NULL,
@@ -412,7 +414,7 @@ class ConfigurationTest(models.Model):
         null=True,
         related_name="+",
     )
-    at = models.DateTimeField(auto_now_add=True)
+    at = models.DateTimeField(db_default=Now())
     values = models.JSONField(default=dict, encoder=DjangoJSONEncoder)
     # The key is masked in both.
     request = models.JSONField(default=dict)

@@ -5,8 +5,6 @@ from dataclasses import asdict
 from http import HTTPStatus
 from typing import Any
 
-from django.utils import timezone
-
 from externalapi import advice, answers
 from externalapi.budget import Budget, read_budget
 from externalapi.client import (
@@ -19,6 +17,7 @@ from externalapi.client import (
 from externalapi.models import ExternalAPIVersion
 from externalapi.secrets import mask, redact
 from externalapi.sign_in import Auth
+from lemnisk_braze.lib import database_clock
 
 MAX_ANSWER = 64 * 1024
 # A whole request, so that it can be sent again by hand and compared.
@@ -64,7 +63,7 @@ def answered(
         "truncated": answer.truncated,
         "duration_ms": answer.duration_ms,
         "timing": asdict(answer.timing),
-        "budget": _kept(read_budget(answer, timezone.now())),
+        "budget": _kept(read_budget(answer, database_clock.reckoned())),
         "outcome": str(verdict.outcome),
         "has_errors": bool(verdict.errors),
         "explanation": _storable(advice.explain(version, answer, verdict), key),

@@ -12,10 +12,10 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
 from django.db.models import F
-from django.utils import timezone
 
 from externalapi.models import Connection
 from externalapi.sign_in import TokenPlan
+from lemnisk_braze.lib import database_clock
 
 # Shorter keys would make `redact` eat ordinary words, and are no keys.
 MIN_LENGTH = 8
@@ -37,7 +37,7 @@ def set_key(connection: Connection, key: str) -> None:
         key_encrypted=seal_key(connection, key),
         key_last_four=last_four(key),
         key_version=F("key_version") + 1,
-        key_set_at=timezone.now(),
+        key_set_at=database_clock.now(),
         token_encrypted="",
         token_expires_at=None,
     )

@@ -8,6 +8,7 @@ from django.utils import timezone
 from externalapi.parameters import COERCE, Level, Parameter, ParameterType, as_text
 from externalapi.transforms import Transform
 from externalapi.typed_inputs import widget_of
+from lemnisk_braze.lib import database_clock
 
 
 class ParameterField(forms.CharField):
@@ -106,4 +107,4 @@ def initial_values(
 def _suggested(parameter: Parameter) -> str:
     if parameter.default or parameter.type is not ParameterType.DATETIME:
         return parameter.default
-    return str(parameter.coerce(timezone.now().replace(microsecond=0)))
+    return str(parameter.coerce(database_clock.now().replace(microsecond=0)))

@@ -12,7 +12,6 @@ from urllib.parse import quote_plus, urlencode
 
 import orjson
 from django.db import DatabaseError, connection
-from django.utils import timezone
 
 from externalapi.messages import (
     Answer,
@@ -24,6 +23,7 @@ from externalapi.messages import (
 from externalapi.models import Connection
 from externalapi.secrets import open_token, seal_token
 from externalapi.sign_in import NO_SIGN_IN, TokenPlan
+from lemnisk_braze.lib import database_clock
 
 # Used a little less long than it lives: it must not expire on its way.
 MARGIN = timedelta(seconds=30)
@@ -45,7 +45,7 @@ class Token:
 
     @property
     def is_fresh(self) -> bool:
-        return timezone.now() < self.expires_at - MARGIN
+        return database_clock.reckoned() < self.expires_at - MARGIN
 
 
 _held: dict[TokenPlan, Token] = {}
@@ -169,7 +169,8 @@ def _read(answer: Answer) -> Token:
             "connection."
         )
     return Token(
-        text=text, expires_at=timezone.now() + _lifetime(said.get("expires_in"))
+        text=text,
+        expires_at=database_clock.reckoned() + _lifetime(said.get("expires_in")),
     )
 
 

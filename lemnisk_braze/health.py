@@ -42,6 +42,7 @@ def _read() -> dict[str, object]:
         "status": "alarm" if alarms else "ok",
         "alarms": alarms,
         "tick_age_seconds": now.tick_age and round(now.tick_age.total_seconds(), 1),
+        "clock_ahead_seconds": now.clock_ahead and round(now.clock_ahead, 1),
         "people_waiting": now.people,
         "messages_waiting": now.intake.waiting,
         "limit": now.limit.cause,

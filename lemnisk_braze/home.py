@@ -10,13 +10,13 @@ from django.db import connection
 from django.db.models import Count, Model, Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils import timezone
 
 from engagements import reports
 from engagements.models import Delivery, Engagement, Run
 from engagements.operations import alarms, samples, standstills
 from engagements.operations.values import Alarm
 from lemnisk_braze import steps
+from lemnisk_braze.lib import database_clock
 from segments import intake
 from segments.models import Event, Profile
 
@@ -59,7 +59,7 @@ class Trouble:
 
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Add what the home page shows: only what this user may see."""
-    since = timezone.now() - DAY
+    since = database_clock.now() - DAY
     journey = steps.journey(request.user)
     numbers = list(_numbers(request, since))
     context |= {
@@ -179,8 +179,7 @@ def _alarm(request: HttpRequest) -> Alarm | None:
     for alarm in standstills.intake(intake.read()):
         if alarm.is_everybodys:
             return alarm
-    last = samples.last_tick()
-    return alarms.tick(timezone.now() - last if last else None)
+    return alarms.tick(samples.tick_age())
 
 
 def _troubles(request: HttpRequest) -> list[Trouble]:

@@ -136,7 +136,7 @@ DATABASES["default"]["OPTIONS"] = {
     "tcp_user_timeout": 30_000,
     **DATABASES["default"].get("OPTIONS", {}),
     "options": "-c statement_timeout=120s -c lock_timeout=30s"
-    " -c idle_in_transaction_session_timeout=60s",
+    " -c idle_in_transaction_session_timeout=30s",
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -213,13 +213,10 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TIMEZONE = "UTC"
 TICK_SECONDS = env.float("TICK_SECONDS", default=15)
-CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
+CELERY_BEAT_SCHEDULER = "lemnisk_braze.beat:Scheduler"
+# It does not expire: Celery would compare beat's clock with the worker's.
 CELERY_BEAT_SCHEDULE = {
-    "tick": {
-        "task": "engagements.tasks.tick",
-        "schedule": TICK_SECONDS,
-        "options": {"expires": max(TICK_SECONDS - 1, 1)},
-    }
+    "tick": {"task": "engagements.tasks.tick", "schedule": TICK_SECONDS}
 }
 
 # Delivery (docs/delivery.md)

@@ -32,6 +32,8 @@ REFRESH_EVERY = timedelta(minutes=15)
 # first count or, where that data was committed a moment too late, by a second one.
 SETTLED_AFTER = timedelta(minutes=1)
 REFRESH_SECONDS = 30
+# In seconds, for a segment that a process may have frozen in: others wait behind it.
+PATIENCE = 2
 # In seconds, for one count: it ends before its task is ended.
 LONGEST_COUNT = 80
 # A segment that could not be asked is left alone for so long.
@@ -59,15 +61,19 @@ class Change:
         return bool(self.entered or self.left)
 
 
-def refresh(segment_id: int) -> Change:
+def refresh(segment_id: int, patience: int | None = None) -> Change:
     """Take in everybody whom the segment's rule names, and let the others go.
 
-    Raises a ValidationError where the stored rule is wrong.
+    Raises a ValidationError where the stored rule is wrong, and the database's error
+    where others have the segment for longer than `patience` seconds (None: its own).
     """
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute(f"SET LOCAL statement_timeout = '{LONGEST_COUNT}s'")
-        segment = _locked().get(pk=segment_id)
+            if patience is not None:
+                cursor.execute(f"SET LOCAL lock_timeout = '{patience}s'")
+            segment = _locked().get(pk=segment_id)
+            cursor.execute("SET LOCAL lock_timeout TO DEFAULT")
         change = _refresh_all(segment)
         Segment.objects.filter(pk=segment_id).update(refreshed_at=Now(), problem="")
     return change
@@ -93,13 +99,13 @@ def _refresh_all(segment: Segment) -> Change:
     return change
 
 
-def try_refresh(segment_id: int) -> Change:
+def try_refresh(segment_id: int, patience: int | None = None) -> Change:
     """The same where nobody waits for it: what goes wrong is written on the segment.
 
     Raises the database's error while it is away.
     """
     try:
-        return refresh(segment_id)
+        return refresh(segment_id, patience)
     except Segment.DoesNotExist:
         pass  # deleted since somebody asked for it
     except SoftTimeLimitExceeded:
@@ -159,7 +165,7 @@ def is_due(segment: Segment, now: datetime) -> bool:
 
 def _refresh_if_free(segment_id: int) -> Change:
     try:
-        return try_refresh(segment_id)
+        return try_refresh(segment_id, PATIENCE)
     except Error as e:
         if sqlstate(e) != IN_USE:
             raise

@@ -7,6 +7,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.urls import reverse
 
+from lemnisk_braze.lib.database_clock import ChangedAtField
 from segments import stored
 
 
@@ -17,7 +18,7 @@ class Source(models.Model):
     write_key_hash = models.CharField(max_length=64, unique=True, editable=False)
     write_key_last_four = models.CharField(max_length=4, editable=False)
     is_active = models.BooleanField("active", default=True)
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     def __str__(self) -> str:
         return self.name
@@ -183,8 +184,9 @@ class Segment(models.Model):
     # Why it could not be counted: until it can, nobody enters and nobody leaves.
     problem = models.TextField(blank=True, db_default="", default="", editable=False)
     problem_at = models.DateTimeField(null=True, editable=False)
-    created_at = models.DateTimeField(auto_now_add=True)
-    updated_at = models.DateTimeField(auto_now=True)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    # Compared with refreshed_at: both are the database's.
+    updated_at = ChangedAtField(editable=False)
 
     class Meta:
         indexes = [

@@ -11,14 +11,20 @@ from engagements.operations import limits, standstills
 from engagements.operations.values import Alarm, Cause, Snapshot
 
 TICK = timedelta(seconds=60)
+# A statement is ended after two minutes: whoever tries for longer does not get on.
+STUCK = timedelta(minutes=3)
+# In seconds: what a clock that is kept right is never off by.
+CLOCK = 5.0
 
 
 def of(now: Snapshot) -> Iterator[Alarm]:
     """The alarms that are on; those about delivery as a whole come first."""
     yield from _tick(now)
+    yield from _chores(now)
     yield from _worker(now)
     yield from _mistakes(now)
     yield from _database(now)
+    yield from _clocks(now)
     yield from standstills.of(now)
     yield from _breakers(now)
     yield from _stopped(now)
@@ -41,6 +47,33 @@ def tick(age: timedelta | None) -> Alarm | None:
 def _tick(now: Snapshot) -> Iterator[Alarm]:
     if alarm := tick(now.tick_age):
         yield alarm
+
+
+def _chores(now: Snapshot) -> Iterator[Alarm]:
+    for chore in now.chores:
+        if chore.problem or chore.trying_for > STUCK:
+            ended = f", and ended with {chore.problem}" if chore.problem else ""
+            yield Alarm(
+                name="chore",
+                text=f"The periodic tick cannot {chore.name}: it has tried for "
+                f"{in_words(chore.trying_for)}{ended}. Its other work goes on.",
+                advice="Look for the error in the workers’ log. Every tick tries again.",
+            )
+
+
+def _clocks(now: Snapshot) -> Iterator[Alarm]:
+    for worker in now.workers:
+        if abs(worker.clock_ahead) > CLOCK:
+            off = in_words(timedelta(seconds=abs(worker.clock_ahead)))
+            side = "ahead of" if worker.clock_ahead > 0 else "behind"
+            yield Alarm(
+                name="clock",
+                text=f"The clock of the worker “{worker.node}” is {off} {side} the "
+                "database’s. Nothing is sent at a wrong time: only the database’s "
+                "clock counts.",
+                advice="Let NTP keep the machine’s clock right: certificates are "
+                "checked by it, and logs are read by it.",
+            )
 
 
 def _worker(now: Snapshot) -> Iterator[Alarm]:

@@ -15,6 +15,7 @@ from engagements.operations.values import (
     Plan,
     Snapshot,
 )
+from lemnisk_braze.lib import database_clock
 
 # Nobody at work for so long, with batches that are due: there is no worker.
 NOBODY = timedelta(seconds=45)
@@ -221,5 +222,5 @@ def clock(at: datetime | None) -> str:
     if at is None:
         return "—"
     local = timezone.localtime(at)
-    is_today = local.date() == timezone.localdate()
+    is_today = local.date() == timezone.localtime(database_clock.reckoned()).date()
     return f"{local:%H:%M:%S %Z}" if is_today else f"{local:%-d %b %H:%M:%S %Z}"

@@ -26,6 +26,21 @@ class Sample(models.Model):
         return f"{self.at:%Y-%m-%d %H:%M:%S %Z}"
 
 
+class Chore(models.Model):
+    """A piece of the tick's work: whose turn it is (engagements.chores), and how it goes."""
+
+    name = models.CharField(max_length=64, primary_key=True)
+    token = models.BigIntegerField()
+    held_until = models.DateTimeField(null=True)
+    # The first try since it last came to its end; None: it did so the last time.
+    trying_since = models.DateTimeField(null=True)
+    # What the last try ended with.
+    problem = models.CharField(max_length=255, blank=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class Worker(models.Model):
     """A worker's process, by the name that its attempts have, when it looks for work."""
 
@@ -40,6 +55,8 @@ class Worker(models.Model):
     # The last mistake that no wait mends, and that it left lying.
     problem = models.TextField(blank=True, db_default="")
     problem_at = models.DateTimeField(null=True)
+    # How far its machine's clock is ahead of the database's, in seconds.
+    clock_ahead = models.FloatField(default=0.0, db_default=0.0)
 
     def __str__(self) -> str:
         return self.name

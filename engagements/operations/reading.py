@@ -9,10 +9,11 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from engagements import breaker
-from engagements.models import Destination, Engagement, Worker
+from engagements.models import Chore, Destination, Engagement, Worker
 from engagements.operations import alarms, limits, samples
 from engagements.operations.values import (
     Backlog,
+    ChoreSeen,
     Database,
     Doubt,
     Lease,
@@ -131,6 +132,7 @@ def read() -> Snapshot:
         plans=_plans(at, rates),
         leases=_values(_lease, LEASES, lease=lease),
         workers=_workers(at),
+        chores=_chores(at),
         doubts=_values(_doubt, DOUBTS),
         database=_values(_database, DATABASE)[0],
         intake=intake.read(),
@@ -270,4 +272,15 @@ def _worker_seen(node: str, found: list[Worker], at: datetime) -> WorkerSeen:
         is_at_work=seen_at > at - AT_WORK,
         drain_asked_at=min(asked, default=None),
         problem=next((w.problem for w in found if _is_recent(w, at)), ""),
+        clock_ahead=max((worker.clock_ahead for worker in found), key=abs),
+    )
+
+
+def _chores(at: datetime) -> tuple[ChoreSeen, ...]:
+    return tuple(
+        ChoreSeen(
+            name=chore.name, problem=chore.problem, trying_for=at - chore.trying_since
+        )
+        for chore in Chore.objects.order_by("trying_since")
+        if chore.trying_since
     )

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection
+from django.db.models import F
 from django.db.models.functions import Now
 
 from engagements.models import Sample
@@ -100,6 +101,12 @@ def last_gap(within: timedelta) -> datetime | None:
         cursor.execute(LAST_GAP, times)
         found: datetime | None = cursor.fetchone()[0]
     return found
+
+
+def tick_age() -> timedelta | None:
+    """How long ago that was; None where there has never been one."""
+    ages = Sample.objects.order_by("-at").values_list(Now() - F("at"), flat=True)
+    return ages.first()
 
 
 def last_hour(now: datetime) -> list[Minute]:

@@ -131,6 +131,17 @@ class WorkerSeen:
     drain_asked_at: datetime | None
     # The mistake that it met lately and left lying; empty where there was none.
     problem: str = ""
+    # How far its clock is ahead of the database's, in seconds.
+    clock_ahead: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChoreSeen:
+    """A piece of the tick's work that did not come to its end the last time."""
+
+    name: str
+    problem: str
+    trying_for: timedelta
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,6 +194,7 @@ class Snapshot:
     plans: tuple[Plan, ...]
     leases: tuple[Lease, ...]
     workers: tuple[WorkerSeen, ...]
+    chores: tuple[ChoreSeen, ...]
     doubts: tuple[Doubt, ...]
     database: Database
     intake: Intake
@@ -193,6 +205,12 @@ class Snapshot:
     @property
     def tick_age(self) -> timedelta | None:
         return self.read_at - self.tick_at if self.tick_at else None
+
+    @property
+    def clock_ahead(self) -> float | None:
+        """Of the workers' clocks the one that is off most; None: no worker was seen."""
+        found = [worker.clock_ahead for worker in self.workers]
+        return max(found, key=abs, default=None)
 
     @property
     def people(self) -> int:

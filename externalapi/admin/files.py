@@ -3,7 +3,6 @@
 import hashlib
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from django import forms
@@ -22,6 +21,7 @@ from externalapi.connection_use import usable_by
 from externalapi.exports import export
 from externalapi.imports import Entry, FileError, Planned
 from externalapi.models import Connection, ExternalAPI
+from lemnisk_braze.lib import database_clock
 
 Choice = tuple[str, str, Connection | None]
 
@@ -126,7 +126,7 @@ def download(external_apis: QuerySet[ExternalAPI], name: str) -> HttpResponse:
     response = HttpResponse(text, content_type="application/json; charset=utf-8")
     # The name of a file on any system, whatever the External API's own has in it.
     plain = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-").lower() or "external-apis"
-    today = datetime.now(UTC).date()
+    today = database_clock.now().date()
     disposition = f'attachment; filename="{plain[:80]}-{today}.json"'
     response["Content-Disposition"] = disposition
     return response

@@ -18,7 +18,6 @@ from django.http import (
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils import timezone
 
 from externalapi import cases
 from externalapi.admin.shown_test import ShownTest
@@ -35,6 +34,7 @@ from externalapi.models import (
 )
 from externalapi.secrets import SecretError
 from externalapi.testing_form import TestConfigurationForm, initial_values
+from lemnisk_braze.lib import database_clock
 from lemnisk_braze.lib.names import one_line
 
 # Without scripts one request of the browser runs cases for so long, and no longer.
@@ -242,7 +242,7 @@ def _save(
         form.add_error(None, f"There are {MAX_CASES} test cases, which is the most.")
         return False
     case.values = inputs.values
-    case.changed_at = timezone.now()
+    case.changed_at = database_clock.now()
     case.changed_by_id = request.user.pk
     form.save()
     return True

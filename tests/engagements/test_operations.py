@@ -459,5 +459,5 @@ def test_the_page_asks_the_same_number_of_questions_for_any_backlog(
 ):
     for _ in range(5):
         waiting()
-    with django_assert_max_num_queries(14):
+    with django_assert_max_num_queries(15):
         reading.read()

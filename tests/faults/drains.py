@@ -4,13 +4,14 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db import connection
 from django.utils import timezone
 
 from engagements import delivery, reports, runs
 from engagements.models import Attempt, Batch, Destination, Engagement
+from lemnisk_braze.lib import database_clock
 
 
 def once() -> None:
@@ -85,3 +86,8 @@ def in_thread(act: Callable[[], object]):
 def is_over(engagement: Engagement) -> bool:
     """Whether its one run has ended."""
     return engagement.runs.filter(ended_at__lte=timezone.now()).exists()
+
+
+def ago(**units: float) -> datetime:
+    """So long before now, by the database's clock."""
+    return database_clock.now() - timedelta(**units)

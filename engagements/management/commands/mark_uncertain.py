@@ -4,10 +4,10 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.utils import timezone
 
 from engagements import restoring
 from engagements.management.asking import add_yes, confirm, engagement, moment
+from lemnisk_braze.lib import database_clock
 
 
 class Command(BaseCommand):
@@ -37,7 +37,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         before, one = options["before"], options["engagement"]
-        if before > timezone.now():
+        if before > database_clock.now():
             raise CommandError("--before lies in the future.")
         if workers := restoring.workers_at_work():
             raise CommandError(
