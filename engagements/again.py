@@ -73,13 +73,14 @@ ALLOWED = f"""
         ORDER BY profile_id, place
     )
 """
-COUNT_ALLOWED = f"""
+_OF_PEOPLE = f"""
     WITH offered AS MATERIALIZED (
         SELECT id AS profile_id, NULL::bigint AS transition_id, id AS place
         FROM ({{people}}) people (id)
     ), {ALLOWED}
-    SELECT count(*) FROM allowed
 """
+COUNT_ALLOWED = f"{_OF_PEOPLE} SELECT count(*) FROM allowed"
+ALLOWED_IDS = f"{_OF_PEOPLE} SELECT profile_id FROM allowed ORDER BY profile_id"
 
 
 def lock(engagement_id: int) -> None:
@@ -120,6 +121,17 @@ def count_allowed(engagement: Engagement, people: str, params: dict[str, Any]) -
             COUNT_ALLOWED.format(people=people), {**params, **parameters(engagement)}
         )
         return int(cursor.fetchone()[0])
+
+
+def allowed_ids(
+    engagement: Engagement, people: str, params: dict[str, Any]
+) -> list[int]:
+    """Those of the people, a query of their ids, who would be sent if they came now."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            ALLOWED_IDS.format(people=people), {**params, **parameters(engagement)}
+        )
+        return [profile_id for (profile_id,) in cursor]
 
 
 def members_left_out(engagement: Engagement) -> int:

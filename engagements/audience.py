@@ -263,9 +263,17 @@ def rows(claims: Sequence[Claim]) -> Rows:
 
 def person(profile_id: int, event_id: int | None) -> People:
     """One person alone, and what brought them in, read as a batch's people are."""
-    found = _rows_of({profile_id}, {event_id} if event_id else set())
-    event = found.events.get(event_id or 0)
-    return _one_by_one([0], [found.profiles.get(profile_id)], [event])
+    return those({profile_id: event_id})
+
+
+def those(members: Mapping[int, int | None]) -> People:
+    """People by id and what brought them in, read as a batch's people are."""
+    found = _rows_of(members, {event_id for event_id in members.values() if event_id})
+    return _parsed(
+        range(len(members)),
+        [found.profiles.get(profile_id) for profile_id in members],
+        [found.events.get(event_id or 0) for event_id in members.values()],
+    )
 
 
 def _rows_of(profile_ids: Collection[int], event_ids: Collection[int]) -> Rows:

@@ -14,7 +14,13 @@ from django.forms.boundfield import BoundField
 from django.utils import timezone
 
 from engagements.models import Engagement
-from engagements.value_inputs import choices_of, hint_of, list_id, value_field
+from engagements.value_inputs import (
+    choices_of,
+    hint_of,
+    list_id,
+    value_field,
+    with_fallback,
+)
 from engagements.values import problem
 from externalapi.connection_use import group_names
 from externalapi.definition import CompiledDefinition, compile_version
@@ -149,6 +155,19 @@ class EngagementForm(forms.ModelForm):  # type: ignore[type-arg]
             self.fields[name] = value_field(parameter, name, typed)
         if self.is_locked:
             self._lock()
+
+    def prepare_fallback(self, name: str) -> bool:
+        """Write a fallback into the parameter's value, up to its words; where it can be.
+
+        Nothing is saved: whoever opens the page fills in the words.
+        """
+        for field_name, parameter in self._parameters.items():
+            if parameter.name == name and not self.is_locked:
+                field = self.fields[field_name]
+                field.initial = with_fallback(str(field.initial or ""))
+                field.widget.attrs["autofocus"] = True
+                return True
+        return False
 
     @classmethod
     def of_typed(

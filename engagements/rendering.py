@@ -37,10 +37,14 @@ from externalapi.placeholders import Columns
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Skip:
-    """Why a person has no payload: the code of the reason, and the words for people."""
+    """Why a person has no payload: the code of the reason, and the words for people.
+
+    `parameter`: whose value it is about, where it is about one.
+    """
 
     code: str
     message: str
+    parameter: str = ""
 
     def __str__(self) -> str:
         return f"{self.code}: {self.message}"
@@ -170,9 +174,11 @@ def _of_one(
 
 def _skip(error: Exception) -> Skip:
     match error:
-        case MissingParameterError():
-            return Skip(code="missing_parameter", message=str(error))
-        case PersonalizationError() | InvalidParameterError():
+        case MissingParameterError(name=name):
+            return Skip(code="missing_parameter", message=str(error), parameter=name)
+        case InvalidParameterError(name=name):
+            return Skip(code="template_error", message=str(error), parameter=name)
+        case PersonalizationError():
             return Skip(code="template_error", message=str(error))
     # Odd data, or a payload that nothing can be made of.
     return Skip(code="template_error", message=f"{type(error).__name__}: {error}")

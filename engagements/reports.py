@@ -11,7 +11,6 @@ from django.db.models import (
     F,
     Func,
     OuterRef,
-    Q,
     QuerySet,
     Subquery,
     Sum,
@@ -20,7 +19,6 @@ from django.db.models import (
 from django.db.models.functions import Coalesce
 from django.urls import reverse
 
-from engagements import again, lifecycle
 from engagements.models import (
     PEOPLE_LEFT,
     Attempt,
@@ -29,8 +27,6 @@ from engagements.models import (
     Engagement,
     Run,
 )
-from engagements.rendering import people_per_request
-from lemnisk_braze.lib import database_clock
 
 # Who has no delivery yet: in the reports a state like the others.
 WAITING = "pending"
@@ -369,56 +365,3 @@ def _on_entry_in_words(engagement: Engagement) -> str:
     if engagement.includes_present:
         return "Everybody in the segment now, then each person who enters it"
     return "As soon as someone enters the segment"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Impact:
-    """What an activation would do: people now, the requests that they take."""
-
-    people: int
-    requests: int
-    # People of the segment whom it sent to before (Engagement.again).
-    left_out: int
-    # People of the segment who lack what the External API knows people by.
-    without_identifier: int
-    identifier: str
-    is_tested: bool
-    starts_later: bool
-
-
-def activation_impact(engagement: Engagement) -> Impact:
-    """The numbers of the page that asks before an activation."""
-    affected = lifecycle.people_affected(engagement)
-    left_out = again.members_left_out(engagement) if affected else 0
-    people = max(affected - left_out, 0)
-    api = engagement.version.external_api
-    return Impact(
-        people=people,
-        left_out=left_out,
-        requests=-(-people // _people_per_request(engagement)),
-        without_identifier=_without(engagement, api.channel_identifier),
-        identifier=api.get_channel_identifier_display(),
-        is_tested=engagement.version.tests.filter(is_success=True).exists(),
-        starts_later=_starts_later(engagement),
-    )
-
-
-def _people_per_request(engagement: Engagement) -> int:
-    try:
-        return people_per_request(engagement.version, engagement.values)
-    except ValueError:
-        # Activation refuses this version and says why; the page itself must open.
-        return 1
-
-
-def _without(engagement: Engagement, identifier: str) -> int:
-    empty = Q(**{f"profile__{identifier}": ""})
-    if identifier == "external_id":
-        empty |= Q(profile__external_id__isnull=True)
-    return engagement.segment.memberships.filter(empty).count()
-
-
-def _starts_later(engagement: Engagement) -> bool:
-    start = engagement.starts_at
-    is_scheduled = engagement.trigger == Engagement.Trigger.SCHEDULE
-    return is_scheduled and start is not None and start > database_clock.now()

@@ -69,3 +69,11 @@ def hint_of(parameter: Parameter) -> str:
     if parameter.transform is not Transform.NONE:
         parts.append(f"sent as: {parameter.transform.label}")
     return " · ".join(parts)
+
+
+def with_fallback(value: str) -> str:
+    """A value that is one expression, with an empty fallback to be filled in."""
+    text = value.strip()
+    if not text.endswith("}}") or text.count("{{") != 1 or "default:" in text:
+        return value
+    return f'{text.removesuffix("}}").rstrip()} | default: "" }}}}'

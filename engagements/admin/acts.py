@@ -13,7 +13,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
 
-from engagements import lifecycle, reports
+from engagements import forecast, lifecycle
 from engagements.models import Batch, Engagement, Run
 from externalapi import cases
 from externalapi.connection_use import User, why_not
@@ -159,7 +159,7 @@ def _activate(engagement: Engagement) -> bool:
 
 def _activation(engagement: Engagement) -> dict[str, object]:
     return {
-        "impact": reports.activation_impact(engagement),
+        "impact": forecast.activation_impact(engagement),
         "cases_why_not": cases.why_not(engagement.version),
         "cases_url": cases.url(engagement.version),
     }

@@ -195,7 +195,13 @@ class EngagementAdmin(MovePage, CarefulDelete, ModelAdmin):
             raise PermissionDenied
         if request.method == "POST":
             return self._save(request, engagement)
-        return self._page(request, EngagementForm(instance=engagement))
+        form = EngagementForm(instance=engagement)
+        if form.prepare_fallback(request.GET.get("fallback", "")):
+            messages.info(
+                request,
+                "Type what somebody without a value gets between the quotes, then save.",
+            )
+        return self._page(request, form)
 
     @transaction.atomic
     def _save(self, request: HttpRequest, engagement: Engagement) -> HttpResponse:

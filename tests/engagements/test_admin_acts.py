@@ -39,7 +39,7 @@ def test_activate_asks_with_people_requests_and_trigger(admin_page):
     page = admin_page.get(url(engagement, "activate"))
 
     text = " ".join(page.content.decode().split())
-    assert "<strong>3</strong> people affected now" in text
+    assert "<strong>3</strong> people will be sent" in text
     assert "<strong>1</strong> request needed" in text
     assert "Everybody in the segment now, then each person who enters it." in text
     assert "never tested successfully" in text

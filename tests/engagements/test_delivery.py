@@ -7,7 +7,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from engagements import delivery, lifecycle, reports
+from engagements import delivery, forecast, lifecycle, reports
 from engagements.models import Attempt, Batch, Delivery, Engagement, Run
 from engagements.preview import what_was_sent
 from externalapi import secrets
@@ -65,7 +65,7 @@ def test_people_go_together_where_the_request_is_the_same_for_all(
     before = len(sandbox.requests())
 
     engagement = active(people, version=version, values=values)
-    assert reports.activation_impact(engagement).requests == requests
+    assert forecast.activation_impact(engagement).requests == requests
     delivery.drain()
 
     assert states(engagement) == {"sent": 3}

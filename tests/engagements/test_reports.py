@@ -167,26 +167,3 @@ BERLIN_NINE = dt.datetime(2026, 7, 1, 7, 0, tzinfo=dt.UTC)
 )
 def test_a_trigger_reads_as_words(fields, words):
     assert reports.trigger_in_words(factories.make_engagement(**fields)) == words
-
-
-def test_the_impact_counts_people_requests_and_who_will_be_skipped():
-    people = [factories.make_profile() for _ in range(76)]
-    people.append(factories.make_profile(external_id=None))
-    engagement = factories.make_engagement(
-        factories.make_segment(people), includes_present=True
-    )
-
-    impact = reports.activation_impact(engagement)
-
-    assert (impact.people, impact.requests, impact.without_identifier) == (77, 2, 1)
-    assert not impact.is_tested
-
-
-def test_only_a_test_of_this_version_that_went_well_counts():
-    engagement = factories.make_engagement()
-    factories.make_test(engagement.version, is_success=False)
-    factories.make_test(factories.make_version())
-    assert not reports.activation_impact(engagement).is_tested
-
-    factories.make_test(engagement.version)
-    assert reports.activation_impact(engagement).is_tested

@@ -1,0 +1,234 @@
+"""What an activation will do to whom: its people's requests, written and not sent.
+
+Of a small audience everybody is rendered, of a large one a sample, drawn by the hash of
+the person and so of all ages and sources.
+"""
+
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connection
+
+from engagements import again, audience, delivery_ids, lifecycle
+from engagements.columns import Group
+from engagements.models import Engagement
+from engagements.rendering import Recipe, Skip, compile_recipe, people_per_request
+from lemnisk_braze.lib import database_clock
+
+SAMPLE = 2_000
+# What somebody who presses Activate waits for it at most.
+SECONDS = 1.5
+# People rendered together; the clock is looked at between.
+STEP = 50
+EXAMPLES = 3
+
+# A sample is every n-th by the hash; the index has all that is asked.
+_SAMPLE = """
+    SELECT profile_id FROM segments_membership
+    WHERE segment_id = %(segment)s
+      AND abs(hashint8(profile_id)::bigint) %% %(every)s = 0
+    LIMIT %(limit)s
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skipped:
+    """A reason, how many of those looked at it skips, and some of their ids."""
+
+    words: str
+    # What is said of the first of them; it may hold their data.
+    said: str
+    # Whose value it is about, where that is one parameter's.
+    parameter: str
+    is_missing: bool
+    count: int
+    examples: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forecast:
+    """What became of those who were looked at; all of them where `is_whole`."""
+
+    looked_at: int
+    is_whole: bool
+    skipped: Sequence[Skipped]
+
+    @property
+    def skips(self) -> int:
+        return sum(reason.count for reason in self.skipped)
+
+    @property
+    def sends(self) -> int:
+        return self.looked_at - self.skips
+
+    def of(self, people: int) -> int:
+        """How many of so many people will be sent, as far as the sample tells."""
+        if self.is_whole or not self.looked_at:
+            return self.sends
+        return round(people * self.sends / self.looked_at)
+
+
+NOBODY = Forecast(looked_at=0, is_whole=True, skipped=())
+
+
+def forecast(engagement: Engagement, people: int) -> Forecast:
+    """Render those whom an activation sends to now, `people` as far as is known.
+
+    Raises ValueError for a configuration that nobody can be rendered with.
+    """
+    if not people:
+        return NOBODY
+    recipe = compile_recipe(engagement.version, engagement.values)
+    ids = _ids(engagement, people)
+    skips: dict[str, list[tuple[int, Skip]]] = defaultdict(list)
+    looked_at, deadline = 0, time.monotonic() + SECONDS
+    for first in range(0, len(ids), STEP):
+        if time.monotonic() > deadline:
+            break
+        some = ids[first : first + STEP]
+        looked_at += len(some)
+        for profile_id, skip in _skips(engagement, recipe, some):
+            skips[_words(skip)].append((profile_id, skip))
+    return Forecast(
+        looked_at=looked_at,
+        is_whole=looked_at >= people,
+        skipped=sorted(map(_skipped, skips.values()), key=lambda it: -it.count),
+    )
+
+
+def _skipped(those: Sequence[tuple[int, Skip]]) -> Skipped:
+    skip = those[0][1]
+    words = _words(skip)
+    return Skipped(
+        words=words,
+        said=skip.message if skip.message != words else "",
+        parameter=skip.parameter,
+        is_missing=skip.code == "missing_parameter",
+        count=len(those),
+        examples=[profile_id for profile_id, _ in those[:EXAMPLES]],
+    )
+
+
+def _words(skip: Skip) -> str:
+    """The reason without anybody's data, so that one line stands for all of them."""
+    if skip.code != "template_error":
+        return skip.message
+    if skip.parameter:
+        return f"“{skip.parameter}” has a value that cannot be sent"
+    return "A value cannot be worked out"
+
+
+def _ids(engagement: Engagement, people: int) -> Sequence[int]:
+    """The sample, without those whom the engagement sends to no more."""
+    params: dict[str, Any] = {
+        "segment": engagement.segment_id,
+        "every": max(people // SAMPLE, 1),
+        "limit": SAMPLE,
+    }
+    if again.is_guarded(engagement) and engagement.runs.exists():
+        return again.allowed_ids(engagement, _SAMPLE, params)
+    with connection.cursor() as cursor:
+        cursor.execute(_SAMPLE, params)
+        return [profile_id for (profile_id,) in cursor]
+
+
+def _skips(
+    engagement: Engagement, recipe: Recipe, ids: Sequence[int]
+) -> Iterator[tuple[int, Skip]]:
+    """Who of them would be skipped, and why."""
+    memberships = engagement.segment.memberships.filter(profile__in=ids)
+    members = dict(memberships.values_list("profile_id", "event_id"))
+    people = audience.those(members)
+    who = list(members)
+    for place, skip in people.skipped.items():
+        yield who[place], skip
+    there = [who[place] for place in people.places]
+    group = Group(
+        shared=audience.shared_context(engagement, database_clock.now()),
+        profiles=people.profiles,
+        events=people.events,
+        engagements=_named(engagement, there),
+    )
+    for n, skip in _skips_of(recipe, group):
+        yield there[n], skip
+
+
+def _skips_of(recipe: Recipe, group: Group) -> Iterator[tuple[int, Skip]]:
+    rendered, skipped = recipe.render(group)
+    yield from skipped.items()
+    if rendered is None:
+        return
+    going = (n for n in range(len(group)) if n not in skipped)
+    for n, body in zip(going, rendered.bodies, strict=True):
+        try:
+            recipe.definition.request(rendered.of_one(body))
+        except ValueError as e:
+            yield n, Skip(code="too_big", message=str(e))
+
+
+def _named(engagement: Engagement, ids: Sequence[int]) -> list[dict[str, object]]:
+    """What `engagement` means to each, where their deliveries' names are asked."""
+    if not delivery_ids.are_named(engagement.values.values()):
+        return []
+    own = {"name": engagement.name, "id": engagement.pk}
+    return [
+        {**own, "delivery_id": delivery_ids.delivery_id(0, profile_id, 0)}
+        for profile_id in ids
+    ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Impact:
+    """What an activation would do: people now, the requests that they take."""
+
+    people: int
+    # How many of them will be sent; estimated where the forecast is of a sample.
+    sends: int
+    requests: int
+    # People of the segment whom it sent to before (Engagement.again).
+    left_out: int
+    forecast: Forecast
+    is_tested: bool
+    starts_later: bool
+
+
+def activation_impact(engagement: Engagement) -> Impact:
+    """The numbers of the page that asks before an activation."""
+    affected = lifecycle.people_affected(engagement)
+    left_out = again.members_left_out(engagement) if affected else 0
+    people = max(affected - left_out, 0)
+    seen = _forecast(engagement, people)
+    sends = seen.of(people)
+    return Impact(
+        people=people,
+        sends=sends,
+        left_out=left_out,
+        requests=-(-sends // _people_per_request(engagement)),
+        forecast=seen,
+        is_tested=engagement.version.tests.filter(is_success=True).exists(),
+        starts_later=_starts_later(engagement),
+    )
+
+
+def _people_per_request(engagement: Engagement) -> int:
+    try:
+        return people_per_request(engagement.version, engagement.values)
+    except ValueError:
+        # Activation refuses this version and says why; the page itself must open.
+        return 1
+
+
+def _forecast(engagement: Engagement, people: int) -> Forecast:
+    try:
+        return forecast(engagement, people)
+    except ValueError:
+        return NOBODY
+
+
+def _starts_later(engagement: Engagement) -> bool:
+    start = engagement.starts_at
+    is_scheduled = engagement.trigger == Engagement.Trigger.SCHEDULE
+    return is_scheduled and start is not None and start > database_clock.now()

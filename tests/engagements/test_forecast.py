@@ -1,0 +1,146 @@
+"""What Activate foretells is what becomes of everybody."""
+
+from collections import Counter
+
+import pytest
+
+from engagements import delivery, forecast, lifecycle
+from engagements.models import Delivery, Engagement
+from engagements.value_inputs import with_fallback
+from segments.models import Membership
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+
+NAME = "Name of the User"
+
+
+def of_members(people, version=None, **fields) -> Engagement:
+    return factories.make_engagement(
+        factories.make_segment(people), version, includes_present=True, **fields
+    )
+
+
+def mixed_people():
+    return [
+        *(factories.make_profile(first_name=f"Ann {n}") for n in range(60)),
+        *(factories.make_profile(city="Pune") for n in range(9)),
+        *(factories.make_profile(external_id=None, first_name="Bo") for n in range(7)),
+        factories.make_profile(first_name={"not": "a text"}),
+    ]
+
+
+def test_it_counts_who_will_be_sent_and_who_skipped_and_why():
+    engagement = of_members(mixed_people(), values={NAME: "{{ profile.first_name }}"})
+
+    impact = forecast.activation_impact(engagement)
+
+    assert (impact.people, impact.sends, impact.requests) == (77, 60, 1)
+    seen = impact.forecast
+    assert seen.is_whole
+    counts = {reason.words: reason.count for reason in seen.skipped}
+    assert counts == {
+        f"“{NAME}” has no value": 9,
+        "The person has no external_id.": 7,
+        f"“{NAME}” has a value that cannot be sent": 1,
+    }
+    missing = seen.skipped[0]
+    assert (missing.is_missing, missing.parameter) == (True, NAME)
+    assert len(missing.examples) == forecast.EXAMPLES
+
+
+def test_what_it_foretells_is_what_happens(braze):
+    version = factories.make_version(connection=braze)
+    engagement = of_members(
+        mixed_people(), version, values={NAME: "{{ profile.first_name }}"}
+    )
+    impact = forecast.activation_impact(engagement)
+
+    lifecycle.activate(engagement)
+    delivery.drain()
+
+    states = Counter(Delivery.objects.values_list("state", flat=True))
+    assert states == {"sent": impact.sends, "skipped": impact.forecast.skips}
+    reasons = Counter(
+        reason.partition(":")[0]
+        for reason in Delivery.objects.values_list("reason", flat=True)
+        if reason
+    )
+    assert reasons == {"missing_parameter": 9, "no_identifier": 7, "template_error": 1}
+
+
+def test_of_a_large_audience_a_sample_is_looked_at_and_said_so():
+    people = factories.make_people(3 * forecast.SAMPLE)
+    # Each third has no name, all over the table.
+    for n in range(0, len(people), 3):
+        people[n].attributes = {}
+    type(people[0]).objects.bulk_update(people[::3], ["attributes"])
+    engagement = of_members(people, values={NAME: "{{ profile.first_name }}"})
+
+    seen = forecast.activation_impact(engagement)
+
+    assert not seen.forecast.is_whole
+    assert forecast.SAMPLE * 0.8 < seen.forecast.looked_at <= forecast.SAMPLE
+    assert seen.people == len(people)
+    # A third is skipped; a sample of 2,000 misses it by no more than 5 in a hundred.
+    assert abs(seen.sends / len(people) - 2 / 3) < 0.05
+
+
+def test_whom_it_sends_to_no_more_is_neither_sent_nor_skipped(braze):
+    version = factories.make_version(connection=braze)
+    ann, bo = factories.make_profile(first_name="A"), factories.make_profile()
+    engagement = of_members([ann], version, values={NAME: "{{ profile.first_name }}"})
+    lifecycle.activate(engagement)
+    delivery.drain()
+    lifecycle.end(engagement)
+    Membership.objects.create(segment=engagement.segment, profile=bo)
+
+    impact = forecast.activation_impact(engagement)
+
+    assert (impact.people, impact.left_out, impact.sends) == (1, 1, 0)
+    assert [reason.examples for reason in impact.forecast.skipped] == [[bo.pk]]
+
+
+def test_an_entry_engagement_without_those_present_sends_nobody_at_once():
+    engagement = factories.make_engagement(factories.make_segment(5))
+    assert forecast.activation_impact(engagement).forecast == forecast.NOBODY
+
+
+def test_a_configuration_that_cannot_be_read_still_opens_the_page():
+    engagement = of_members(3, values={NAME: "{{ profile.first_name | nonsense }}"})
+    impact = forecast.activation_impact(engagement)
+    assert (impact.people, impact.forecast) == (3, forecast.NOBODY)
+
+
+def test_a_fallback_is_prepared_with_one_click(client):
+    engagement = of_members(
+        [factories.make_profile()], values={NAME: "{{ profile.first_name }}"}
+    )
+    factories.make_test(engagement.version)
+    client.force_login(factories.make_admin())
+    page = client.get(f"/admin/engagements/engagement/{engagement.pk}/activate/")
+    text = page.content.decode()
+    assert "1 of 1" in text
+    link = f"{engagement.get_absolute_url()}?fallback=Name%20of%20the%20User"
+    assert link in text
+
+    form = client.get(link).context["form"]
+
+    (field,) = (it for it in form.parameter_inputs if it.parameter.name == NAME)
+    assert field.field.value() == '{{ profile.first_name | default: "" }}'
+    assert "autofocus" in str(field.field)
+
+
+@pytest.mark.parametrize(
+    ("value", "prepared"),
+    [
+        ("{{ profile.a }}", '{{ profile.a | default: "" }}'),
+        ("{{profile.a|upcase}}", '{{profile.a|upcase | default: "" }}'),
+        ('{{ profile.a | default: "x" }}', '{{ profile.a | default: "x" }}'),
+        ("Dear {{ profile.a }}", 'Dear {{ profile.a | default: "" }}'),
+        ("{{ profile.a }} {{ profile.b }}", "{{ profile.a }} {{ profile.b }}"),
+        ("", ""),
+    ],
+)
+def test_where_a_fallback_goes(value, prepared):
+    assert with_fallback(value) == prepared
