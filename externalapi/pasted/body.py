@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl
 
 from externalapi.body import BodyError, parse_body
 from externalapi.layout import formatted
+from externalapi.parameters import JSON
 from externalapi.pasted.imported import BodyKind, Imported
 from externalapi.pasted.request import is_gap, is_secret_field
 from externalapi.sign_in import Auth
@@ -108,17 +109,15 @@ def _without_key(found: Imported, text: str) -> Imported:
 def _with_form(
     found: Imported, fields: Sequence[tuple[str, str]], is_multipart: bool
 ) -> Imported:
-    kept: dict[str, str] = {}
+    kept: dict[str, JSON] = {}
     secrets = list(found.secrets)
     notes = list(found.notes)
     for name, value in fields:
         if is_secret_field(name):
             secrets.append(value)
             notes.append(f"The field “{name}” is left out: the connection signs in.")
-        elif name in kept:
-            notes.append(f"The field “{name}” came twice; the first one stays.")
         else:
-            kept[name] = value
+            _add(kept, name, value)
     if is_multipart:
         notes.append("The fields are sent as a simple form, not as multipart.")
     return replace(
@@ -129,6 +128,15 @@ def _with_form(
         secrets=tuple(secrets),
         notes=tuple(notes),
     )
+
+
+def _add(kept: dict[str, JSON], name: str, value: str) -> None:
+    """A field that comes more than once is a list, which is sent as it came."""
+    known = kept.setdefault(name, value)
+    if isinstance(known, list):
+        known.append(value)
+    elif known is not value:
+        kept[name] = [known, value]
 
 
 def _typed(found: Imported, content_type: str) -> dict[str, str]:

@@ -5,85 +5,33 @@ the notes, and what would change the meaning is refused.
 """
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from urllib.parse import quote_plus
 
 from externalapi.pasted import shell
 from externalapi.pasted.body import with_body
+from externalapi.pasted.curl_options import FLAGS, options
 from externalapi.pasted.imported import Imported, PasteError, short
 from externalapi.pasted.request import Credential, PastedRequest, definition_of
 from externalapi.sign_in import Auth
 
 MAX_CHARS = 200_000
 
-_FLAGS = {
-    "G": "get",
-    "I": "head",
-    "k": "insecure",
-    "L": "location",
-    "s": "silent",
-    "S": "show-error",
-    "v": "verbose",
-    "i": "include",
-    "g": "globoff",
-    "f": "fail",
-    "N": "no-buffer",
-    "O": "remote-name",
-    "J": "remote-header-name",
-    "j": "junk-session-cookies",
-    "n": "netrc",
-    "a": "append",
-    "q": "disable",
-    "#": "progress-bar",
-    "0": "http1.0",
-    "1": "tlsv1",
-    "4": "ipv4",
-    "6": "ipv6",
-}
-_WITH_VALUE = {
-    "X": "request",
-    "H": "header",
-    "d": "data",
-    "u": "user",
-    "F": "form",
-    "A": "user-agent",
-    "e": "referer",
-    "b": "cookie",
-    "c": "cookie-jar",
-    "o": "output",
-    "w": "write-out",
-    "m": "max-time",
-    "x": "proxy",
-    "U": "proxy-user",
-    "E": "cert",
-    "T": "upload-file",
-    "K": "config",
-    "D": "dump-header",
-    "r": "range",
-    "y": "speed-time",
-    "Y": "speed-limit",
-    "z": "time-cond",
-    "C": "continue-at",
-}
-_LONG_WITH_VALUE = frozenset(_WITH_VALUE.values()) | frozenset(
-    """
-    data-raw data-binary data-ascii data-urlencode json form-string url url-query
-    oauth2-bearer key cacert capath cert-type key-type pass ciphers tls-max
-    connect-timeout retry retry-delay retry-max-time max-redirs limit-rate resolve
-    connect-to interface noproxy proxy-header aws-sigv4 unix-socket dns-servers
-    keepalive-time max-filesize stderr trace trace-ascii proto proto-default
-    """.split()
-)
 # How a request is printed or kept apart is nobody's loss.
 _HARMLESS = frozenset(
     """
-    silent show-error verbose include globoff fail fail-with-body no-buffer
-    progress-bar no-progress-meter remote-name remote-header-name output write-out
-    dump-header cookie-jar compressed compressed-ssh location location-trusted
-    http1.0 http1.1 http2 http2-prior-knowledge http3 tlsv1 tlsv1.2 tlsv1.3 ipv4 ipv6
-    basic path-as-is create-dirs stderr trace trace-ascii disable no-keepalive
-    keepalive-time junk-session-cookies anyauth styled-output no-styled-output
+    silent show-error verbose include fail fail-early fail-with-body buffer
+    progress-bar progress-meter remote-name remote-name-all remote-header-name
+    remote-time remove-on-error output output-dir out-null write-out dump-header
+    cookie-jar compressed compressed-ssh location location-trusted follow http1.0
+    http1.1 http2 http2-prior-knowledge http3 http3-only tlsv1 tlsv1.0 tlsv1.1 tlsv1.2
+    tlsv1.3 ipv4 ipv6 basic path-as-is create-dirs create-file-mode stderr trace
+    trace-ascii trace-time trace-ids trace-config disable keepalive keepalive-time
+    junk-session-cookies styled-output show-headers clobber skip-existing xattr
+    parallel parallel-immediate parallel-max parallel-max-host etag-save libcurl
+    suppress-connect-headers tcp-nodelay tcp-fastopen max-redirs post301 post302
+    post303 rate limit-rate alpn npn sessionid globoff use-ascii append raw
+    disallow-username-in-url happy-eyeballs-timeout-ms expect100-timeout
     """.split()
 )
 _LEFT_OUT = {
@@ -93,15 +41,36 @@ _LEFT_OUT = {
     "it. Ask the vendor for an API key.",
     "max-time": "The time limit is left out: requests have one of their own.",
     "connect-timeout": "The time limit is left out: requests have one of their own.",
-    "retry": "The retries are left out: deliveries are retried by their own rules.",
+    **dict.fromkeys(
+        ("retry", "retry-delay", "retry-max-time")
+        + ("retry-all-errors", "retry-connrefused"),
+        "The retries are left out: deliveries are retried by their own rules.",
+    ),
+    **{
+        name: f"--{name} signs in in a way that no connection can: ask the vendor for "
+        "an API key."
+        for name in ("digest", "ntlm", "ntlm-wb", "negotiate", "anyauth")
+    },
 }
-_FILES = {
-    "upload-file": "-T sends a file",
-    "config": "-K reads options from a file",
-    "cert": "-E signs in with a certificate file",
-    "key": "--key signs in with a key file",
-    "netrc": "-n signs in with a file of this computer",
-    "aws-sigv4": "--aws-sigv4 signs each request for AWS",
+# What would send something else than what is read here, and why.
+_REFUSED = {
+    "upload-file": "-T sends a file, which an External API cannot do.",
+    "config": "-K reads options from a file, which is not here.",
+    "cert": "-E signs in with a certificate file, which an External API cannot do.",
+    "key": "--key signs in with a key file, which an External API cannot do.",
+    "netrc": "-n signs in with a file of this computer, which is not here.",
+    "netrc-file": "--netrc-file signs in with a file, which is not here.",
+    "aws-sigv4": "--aws-sigv4 signs each request for AWS, which an External API "
+    "cannot do.",
+    "etag-compare": "--etag-compare reads a header from a file, which is not here.",
+    "request-target": "--request-target sends to another path than the address has. "
+    "Write that path into the address.",
+    "variable": "--variable is filled in by curl. Write its value where it belongs.",
+    "next": "There are several commands. Paste one at a time.",
+    **{
+        name: f"--{name} sends nothing. Take it out."
+        for name in ("help", "version", "manual")
+    },
 }
 _OTHER_COMMANDS = {
     "wget": "This is a wget command.",
@@ -113,6 +82,13 @@ _OTHER_COMMANDS = {
 }
 
 
+# curl takes {a,b} and [1-9] as several addresses.
+_GLOB = re.compile(
+    r"(?<![\\{])\{[^{}]*,[^{}]*\}|(?<!\\)\[(\d+-\d+|[a-z]-[a-z]|[A-Z]-[A-Z])(:\d+)?\]"
+)
+_FORM_QUOTED = re.compile(r'\s*"((?:[^"\\]|\\.)*)"', re.DOTALL)
+
+
 @dataclass(slots=True, kw_only=True)
 class _Command:
     """What the options of one command said, in the order they came."""
@@ -120,11 +96,14 @@ class _Command:
     urls: list[str] = field(default_factory=list)
     method: str = ""
     headers: list[str] = field(default_factory=list)
-    data: list[str] = field(default_factory=list)
+    data: str = ""
+    has_data: bool = False
     form: list[tuple[str, str]] = field(default_factory=list)
     query: list[str] = field(default_factory=list)
-    is_json: bool = False
-    is_get: bool = False
+    scheme: str = ""
+    flags: set[str] = field(default_factory=set)
+    agent: str = ""
+    referer: str = ""
     user: str | None = None
     bearer: str | None = None
     notes: list[str] = field(default_factory=list)
@@ -141,11 +120,13 @@ def read_curl(text: str) -> Imported:
         words, rest = shell.split(text)
     except shell.UnclosedQuoteError as e:
         raise PasteError(f"{e}. Copy the whole command, to its last quote.") from e
+    except shell.HalfCharacterError as e:
+        raise PasteError(f"{e}. Copy the command again.") from e
     _check_is_curl(words)
     command = _Command()
     if rest:
         command.notes.append(f"What follows the command is left out: {short(rest)}")
-    for name, value in _options(words[1:]):
+    for name, value in options(words[1:]):
         _take(command, name, value)
     return _definition(command)
 
@@ -162,50 +143,8 @@ def _check_is_curl(words: list[str]) -> None:
             f"This begins with “{short(words[0])}”. Paste a command that begins "
             "with curl."
         )
-    if "curl" in words[1:] or "--next" in words or "-:" in words:
-        raise PasteError("There are several commands. Paste one at a time.")
-
-
-def _options(words: list[str]) -> Iterator[tuple[str, str]]:
-    """Yield each option's long name with its value; an address is a “url”."""
-    rest = iter(words)
-    for word in rest:
-        if word == "--":
-            yield from (("url", one) for one in rest)
-        elif word.startswith("--"):
-            yield _long(word[2:], rest)
-        elif word.startswith("-") and len(word) > 1:
-            yield from _short_options(word[1:], rest)
-        elif word.strip():
-            yield "url", word
-
-
-def _long(word: str, rest: Iterator[str]) -> tuple[str, str]:
-    name, equals, value = word.partition("=")
-    if name in _LONG_WITH_VALUE:
-        return name, value if equals else _value_of(f"--{name}", rest)
-    return name, ""
-
-
-def _short_options(letters: str, rest: Iterator[str]) -> Iterator[tuple[str, str]]:
-    """-sSL is three flags; in -XPOST what follows the letter is its value."""
-    for at, letter in enumerate(letters):
-        if name := _WITH_VALUE.get(letter):
-            value = letters[at + 1 :]
-            # Nobody means -X=POST's equals sign, and curl would take it along.
-            value = value.removeprefix("=") if name == "request" else value
-            yield name, value or _value_of(f"-{letter}", rest)
-            return
-        if letter not in _FLAGS:
-            raise PasteError(f"curl has no option -{letter}. Check the command.")
-        yield _FLAGS[letter], ""
-
-
-def _value_of(option: str, rest: Iterator[str]) -> str:
-    value = next(rest, None)
-    if value is None:
-        raise PasteError(f"{option} has no value. Copy the whole command.")
-    return value
+    if any("\0" in word for word in words):
+        raise PasteError("It contains a NUL character, which cannot be sent.")
 
 
 def _take(command: _Command, name: str, value: str) -> None:
@@ -214,11 +153,25 @@ def _take(command: _Command, name: str, value: str) -> None:
         _take_data(command, name, value)
     elif name in ("form", "form-string"):
         command.form.append(_form_field(name, value))
-    elif name in _FILES:
-        raise PasteError(f"{_FILES[name]}, which an External API cannot do.")
+    elif name in _REFUSED or name.startswith("expand-"):
+        raise PasteError(_REFUSED.get(name, _REFUSED["variable"]))
+    elif name.removeprefix("no-") in FLAGS:
+        _take_flag(command, name)
     elif name in _LEFT_OUT:
         command.notes.append(_LEFT_OUT[name])
     elif not _take_simple(command, name, value) and name not in _HARMLESS:
+        command.notes.append(f"--{name} is left out.")
+
+
+def _take_flag(command: _Command, name: str) -> None:
+    """The last word counts: --no-get takes --get back."""
+    if name.startswith("no-"):
+        command.flags.discard(name.removeprefix("no-"))
+        return
+    command.flags.add(name)
+    if name in _LEFT_OUT and name != "head":
+        command.notes.append(_LEFT_OUT[name])
+    elif name not in _HARMLESS and name not in ("get", "head"):
         command.notes.append(f"--{name} is left out.")
 
 
@@ -231,17 +184,18 @@ def _take_simple(command: _Command, name: str, value: str) -> bool:
         case "header":
             command.headers.append(value)
         case "user-agent":
-            command.headers.append(f"User-Agent: {value}")
+            command.agent = value
         case "referer":
-            command.headers.append(f"Referer: {value}")
+            command.referer = value.removesuffix(";auto")
         case "user":
             command.user = value
         case "oauth2-bearer":
             command.bearer = value
         case "url-query":
-            command.query.append(_urlencoded(value))
-        case "get":
-            command.is_get = True
+            is_written = value.startswith("+")
+            command.query.append(value[1:] if is_written else _urlencoded(value))
+        case "proto-default":
+            command.scheme = value
         case _:
             return False
     return True
@@ -255,8 +209,12 @@ def _take_data(command: _Command, name: str, value: str) -> None:
             f"--{name} {short(value)} sends a file of your computer. "
             "Replace it with the file's text."
         )
-    command.data.append(value)
-    command.is_json = command.is_json or name == "json"
+    # Pieces of --json are put together as they are.
+    mark = "&" if command.data and name != "json" else ""
+    command.data += mark + value
+    command.has_data = True
+    if name == "json":
+        command.flags.add("json")
 
 
 def _urlencoded(value: str) -> str:
@@ -276,24 +234,35 @@ def _form_field(option: str, value: str) -> tuple[str, str]:
     name, equals, text = value.partition("=")
     if not equals:
         raise PasteError(f"-F {short(value)} is not name=value.")
-    if option == "form" and text[:1] in ("@", "<"):
+    if option == "form-string":
+        return name, text
+    if text[:1] in ("@", "<"):
         raise PasteError(
             f"-F {short(value)} uploads a file, which an External API cannot do."
         )
-    return name, text.partition(";type=")[0] if option == "form" else text
+    return name, _form_text(text)
+
+
+def _form_text(text: str) -> str:
+    """A text in quotes has its semicolons; any other ends at the first."""
+    if quoted := _FORM_QUOTED.match(text):
+        return re.sub(r'\\([\\"])', r"\1", quoted[1])
+    return text.partition(";")[0].strip()
 
 
 def _definition(command: _Command) -> Imported:
-    data = "&".join(command.data)
-    has_body = bool(command.data or command.form) and not command.is_get
+    if command.form and command.has_data:
+        raise PasteError("-F and -d are both there: curl sends only one of them.")
+    is_get = "get" in command.flags
+    has_body = bool(command.has_data or command.form) and not is_get
     method = command.method or ("POST" if has_body else "GET")
-    if method == "HEAD":
+    if "head" in command.flags or method == "HEAD":
         command.notes.append(_LEFT_OUT["head"])
-        method = "GET"
+        method = "GET" if method == "HEAD" else method
     request = PastedRequest(
         method=method,
-        url=_only_url(command.urls),
-        query=[*command.query, *([data] if command.is_get and data else [])],
+        url=_only_url(command),
+        query=[*command.query, *([command.data] if is_get and command.data else [])],
         headers=_headers(command),
         credential=_credential(command),
         notes=command.notes,
@@ -301,23 +270,39 @@ def _definition(command: _Command) -> Imported:
     found = definition_of(request)
     if not has_body:
         return found
-    return with_body(found, data, command.form, is_json=command.is_json)
+    is_json = "json" in command.flags
+    return with_body(found, command.data, command.form, is_json=is_json)
 
 
-def _only_url(urls: list[str]) -> str:
+def _only_url(command: _Command) -> str:
+    urls = command.urls
     if not urls:
         raise PasteError("The command has no address (https://…).")
+    if "curl" in urls:
+        raise PasteError("There are several commands. Paste one at a time.")
     if len(urls) > 1:
         raise PasteError(
             f"There are several addresses: {short(urls[0])} and {short(urls[1])}. "
             "Paste a command with one; is a quote or a backslash missing?"
         )
-    return urls[0]
+    url = urls[0]
+    if command.scheme and "://" not in url:
+        url = f"{command.scheme}://{url}"
+    if "globoff" in command.flags:
+        return url
+    if _GLOB.search(url):
+        raise PasteError(f"“{short(url)}” names several addresses. Paste one of them.")
+    return re.sub(r"\\([{}\[\]])", r"\1", url)
 
 
 def _headers(command: _Command) -> list[tuple[str, str]]:
     headers = []
-    for line in command.headers:
+    lines = list(command.headers)
+    names = {line.partition(":")[0].strip().lower() for line in lines}
+    for name, value in (("User-Agent", command.agent), ("Referer", command.referer)):
+        if value and name.lower() not in names:
+            lines.append(f"{name}: {value}")
+    for line in lines:
         if line.startswith("@"):
             raise PasteError(f"-H {short(line)} reads headers from a file.")
         name, colon, value = line.partition(":")

@@ -29,7 +29,7 @@ def as_preset(found: Imported) -> Preset:
         channel=like.channel if like else "other",
         channel_identifier=_channel_identifier(found),
         method=found.method,
-        path=found.path + _query(found),
+        path=_ascii(found.path) + _query(found),
         headers=found.headers,
         body_kind=found.body_kind,
         body=found.body,
@@ -65,6 +65,11 @@ def _name(path: str) -> str:
     """/v1/campaigns/{{ID}}/send is Campaigns Send."""
     words = [word for word in path.split("/") if not _SAYS_NOTHING.fullmatch(word)]
     return title(" ".join(words))[:255]
+
+
+def _ascii(path: str) -> str:
+    """Write other letters than ASCII's as an address has them."""
+    return re.sub(r"[^\x00-\x7f]+", lambda found: quote(found[0]), path)
 
 
 def _query(found: Imported) -> str:

@@ -34,8 +34,6 @@ _GAP = re.compile(
     r"(?i)<.*>|\$\{?\w+\}?|%\w+%|\{\{?[^{}]*\}?\}|\[.*\]|(your|my|the)[-_ ].*"
     r"|.*[-_ ]here|[x*.•…]+|(rest[-_ ])?api[-_ ]?key|token|secret|password|hidden"
 )
-# curl takes {a,b} and [1-9] as several addresses.
-_GLOB = re.compile(r"(?<!\{)\{[^{}]*,[^{}]*\}|\[\d+-\d+(:\d+)?\]|\[[a-z]-[a-z]\]")
 _PHONE = re.compile(r"\+\d+")
 
 
@@ -115,8 +113,6 @@ def _cut(request: PastedRequest) -> tuple[str, str, list[str], Credential]:
     scheme, _, rest = url.partition("://")
     if scheme.lower() not in ("http", "https"):
         raise PasteError(f"“{short(url)}” is not an address that begins with https://.")
-    if _GLOB.search(rest):
-        raise PasteError(f"“{short(url)}” names several addresses. Paste one of them.")
     host, slash, path = re.match(r"([^/?#]*)(/?)(.*)", rest, re.DOTALL).groups()  # type: ignore[union-attr]
     path, _, query = f"{slash}{path}".partition("#")[0].partition("?")
     user, _, host = host.rpartition("@")
@@ -124,7 +120,7 @@ def _cut(request: PastedRequest) -> tuple[str, str, list[str], Credential]:
         said = f"The address “{short(host)}” is a gap" if host else "It has no address"
         request.notes.append(f"{said}: choose the connection it means.")
         host = ""
-    base_url = f"{scheme.lower()}://{host.lower()}" if host else ""
+    base_url = f"{scheme.lower()}://{_ascii_host(host, url)}" if host else ""
     if base_url:
         _check_host(base_url, url)
     name, _, password = user.partition(":")
@@ -135,6 +131,17 @@ def _cut(request: PastedRequest) -> tuple[str, str, list[str], Credential]:
         written=password,
     )
     return base_url, path or "/", [query, *request.query], signs_in
+
+
+def _ascii_host(host: str, url: str) -> str:
+    """An international name is written as it is looked up (xn--…)."""
+    if host.isascii():
+        return host.lower()
+    name, colon, port = host.partition(":")
+    try:
+        return name.lower().encode("idna").decode() + colon + port
+    except UnicodeError as e:
+        raise PasteError(f"“{short(url)}” is not an address.") from e
 
 
 def _check_host(base_url: str, url: str) -> None:

@@ -10,6 +10,7 @@ from externalapi.pasted.imported import BodyKind, PasteError
 from externalapi.sign_in import Auth
 
 KEY = "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0"
+FORM = "application/x-www-form-urlencoded"
 BRAZE = "https://rest.iad-01.braze.com"
 TRACK = r"""
 curl --location --request POST 'https://rest.iad-01.braze.com/users/track' \
@@ -276,6 +277,156 @@ UNDERSTOOD = {
         r"""curl https://a.io/x --json $'{"name": "O\'Hara \u00e9\n"}'""",
         {"body": '{"name": "O\'Hara é\n"}', "note": "not JSON yet"},
     ),
+    "$'…' with both halves of a character": (
+        r"curl https://a.io/x --data-raw $'name=\ud83d\ude00'",
+        {"tree": {"name": "😀"}},
+    ),
+    "$'…' with the bytes of a letter, octal": (
+        r"""curl https://a.io/x --json $'{"n":"Zo\303\253"}'""",
+        {"tree": {"n": "Zoë"}},
+    ),
+    "$'…' with the bytes of a letter, hexadecimal": (
+        r"""curl https://a.io/x --json $'{"n":"Zo\xc3\xab \xF0\x9f\x98\x80"}'""",
+        {"tree": {"n": "Zoë 😀"}},
+    ),
+    "$'…' with a byte that is no UTF-8": (
+        r"""curl https://a.io/x --json $'{"n":"Zo\xeb \353!"}'""",
+        {"tree": {"n": "Zoë ë!"}},
+    ),
+    "$'…' with all the rest": (
+        r"""curl https://a.io/x -d $'a=\U1f600\x41\101\'\"\?\\\cA\e\v\u20acb'""",
+        {"tree": {"a": "😀AA'\"?\\\x01\x1b\x0b€b"}},
+    ),
+    "$'…' in the address and in a header": (
+        r"curl $'https://a.io/caf\303\251?q=\ud83d\ude00' -H $'X-N: \u0041\x42'",
+        {"path": "/café", "query": (("q", "😀"),), "headers": {"X-N": "AB"}},
+    ),
+    "an international name": (
+        "curl https://Bücher.example/x",
+        {"base_url": "https://xn--bcher-kva.example"},
+    ),
+    "a field more than once": (
+        "curl https://a.io/x -d 'tags[]=a' -d x=1 -d 'tags[]=b&tags[]=a'",
+        {"tree": {"tags[]": ["a", "b", "a"], "x": "1"}},
+    ),
+    "a part of a form more than once": (
+        "curl https://a.io/x -F tag=a -F tag=b",
+        {"tree": {"tag": ["a", "b"]}},
+    ),
+    "--json in pieces": (
+        """curl https://a.io/x --json '{"a":1,' --json '"b":2}'""",
+        {"tree": {"a": 1, "b": 2}},
+    ),
+    "-d and --json": (
+        "curl https://a.io/x -H 'Content-Type: text/plain' --json a -d b --json c",
+        {"body": "a&bc"},
+    ),
+    "a note before and one after": (
+        "# note: don't run\n\n  # another\n$ curl https://a.io/x -d a=1 # don't",
+        {"path": "/x", "tree": {"a": "1"}, "notes": ()},
+    ),
+    "a note between the lines": (
+        "curl https://a.io/x \\\n  # who's it for\n  -H 'X-A: 1#2' \\\n  -d 'a=#1'",
+        {"headers": {"X-A": "1#2", "Content-Type": FORM}, "tree": {"a": "#1"}},
+    ),
+    "a hash in a word": (
+        "curl https://a.io/x -d a=1#2 -d b=\\#3",
+        {"tree": {"a": "1#2", "b": "#3"}},
+    ),
+    "a prompt": ("ada@host:~/x$ curl https://a.io/x", {"path": "/x"}),
+    "a prompt of Windows": ("C:\\Users\\ada> curl https://a.io/x", {"path": "/x"}),
+    "a prompt of root": ("# curl https://a.io/x", {"path": "/x"}),
+    "-g": (
+        "curl -g 'https://a.io/{a,b}/[1-3]?f={c,d}&r[]=[a-z]'",
+        {"path": "/{a,b}/[1-3]", "query": (("f", "{c,d}"), ("r[]", "[a-z]"))},
+    ),
+    "braces behind a backslash": (
+        r"curl 'https://a.io/\{a,b\}/\[1-3\]'",
+        {"path": "/{a,b}/[1-3]"},
+    ),
+    "-Z, -R and other flags about files": (
+        "curl -ZRsO --no-clobber --no-progress-meter https://a.io/x",
+        {"path": "/x", "notes": ()},
+    ),
+    "--output-dir and others with a value": (
+        "curl --output-dir X --create-file-mode 0644 --stderr - --rate 2/s -o y "
+        "--happy-eyeballs-timeout-ms 100 --trace-config ids https://a.io/x",
+        {"path": "/x", "notes": ()},
+    ),
+    "what has a value and is left out": (
+        "curl --doh-url https://dns.io --proxy1.0 a:1 -P - -Q PWD -t a=b https://a.io/x",
+        {"path": "/x", "note": "--doh-url is left out."},
+    ),
+    "the beginning of a long name": (
+        "curl --heade 'X-A: 1' --max-t 3 --compressed-s https://a.io/x",
+        {"headers": {"X-A": "1"}},
+    ),
+    "--no-get": (
+        "curl -G --no-get https://a.io/x -d a=1",
+        {"method": "POST", "tree": {"a": "1"}},
+    ),
+    "the last of two": (
+        "curl -A one -A two -e a -e 'b;auto' -X PUT -X PATCH https://a.io/x",
+        {"method": "PATCH", "headers": {"User-Agent": "two", "Referer": "b"}},
+    ),
+    "a header wins over its option": (
+        "curl -A one -H 'user-agent: two' https://a.io/x",
+        {"headers": {"user-agent": "two"}},
+    ),
+    "--url-query as it is": (
+        "curl https://a.io/x --url-query '+a=%41' --url-query 'b c'",
+        {"query": (("a", "A"), ("b c", ""))},
+    ),
+    "-F as curl cuts it": (
+        """curl https://a.io/x -F 'a=1;type=x' -F 'b="x;y\\""' -F 'c=x;y' -F 'd= e '"""
+        " --form-string 'f=@x;type=y'",
+        {"tree": {"a": "1", "b": 'x;y"', "c": "x", "d": "e", "f": "@x;type=y"}},
+    ),
+    "--proto-default": (
+        "curl --proto-default http a.io/x",
+        {"base_url": "http://a.io"},
+    ),
+    "Windows: doubled quotes": (
+        'curl https://a.io/x --data "{""id"":7}"',
+        {"tree": {"id": 7}},
+    ),
+    "Windows: doubled quotes everywhere": (
+        'curl.exe -X PUT "https://a.io/x?a=1&b=2" -H "" -H "X-A: it\'s ""so""" '
+        '--json "{""a"":[""b"",""it\'s \'c\'""],""d"":""""}"',
+        {
+            "query": (("a", "1"), ("b", "2")),
+            "headers": {"Content-Type": "application/json", "X-A": 'it\'s "so"'},
+            "tree": {"a": ["b", "it's 'c'"], "d": ""},
+        },
+    ),
+    "Windows: doubled quotes in a text": (
+        'curl https://a.io/x -d "say=""hi"" now"',
+        {"tree": {"say": '"hi" now'}},
+    ),
+    "bash: quotes beside quotes": (
+        'curl "https://a.io/""$ID""/x" -d "a=""b"',
+        {"path": "/$ID/x", "tree": {"a": "b"}},
+    ),
+    "Windows: a caret outside quotes": (
+        'curl https://a.io/x?a=1^&b=^%2^% -H "X-A: 1^&2"',
+        {"query": (("a", "1"), ("b", "%2%")), "headers": {"X-A": "1^&2"}},
+    ),
+    "Windows: a new line in what a browser copied": (
+        'curl ^"https://a.io/x^" ^\n  --data-raw ^"a=b^\n\nc^"',
+        {"tree": {"a": "b\nc"}},
+    ),
+    "bash: a caret is a caret": (
+        'curl https://a.io/x --json \'{"re": "^[a-z]$"}\'',
+        {"tree": {"re": "^[a-z]$"}},
+    ),
+    "PowerShell: quotes": (
+        "curl.exe `\n https://a.io/x `\n --json '{\\\"a\\\": \\\"it''s\\\"}' "
+        '-H "X-A: ""1"""',
+        {
+            "tree": {"a": "it's"},
+            "headers": {"Content-Type": "application/json", "X-A": '"1"'},
+        },
+    ),
     "double quotes": (
         r"""curl https://a.io/x --json "{\"name\": \"Ada \\\"L\\\"\"}" """,
         {"tree": {"name": 'Ada "L"'}},
@@ -365,6 +516,20 @@ def test_a_command_is_understood(title):
         ("curl https://a.io https://b.io", "several addresses"),
         ("curl https://a.io/x\ncurl https://a.io/y", "several commands"),
         ("curl https://a.io --next https://b.io", "several commands"),
+        ("curl https://a.io -: https://b.io", "several commands"),
+        (r"curl https://a.io -d $'a=\ud83d'", "half of a character"),
+        (r"curl https://a.io -d $'a=\ude00\ud83d'", "half of a character"),
+        (r"curl https://a.io -H $'X: \udfff'", "half of a character"),
+        (r"curl $'https://a.io/\ud83d'", "half of a character"),
+        (r"curl https://a.io -d $'a=\0'", "NUL character"),
+        ("curl https://a.io -d a=1 -F b=2", "curl sends only one of them"),
+        ("curl --request-target /y https://a.io/x", "another path"),
+        ("curl --variable a=1 --expand-url https://a.io/{{a}}", "filled in by curl"),
+        ("curl --etag-compare f https://a.io/x", "from a file"),
+        ("curl --netrc-file f https://a.io/x", "which is not here"),
+        ("curl -V https://a.io/x", "sends nothing"),
+        ("curl --dat a=1 https://a.io/x", "no option --dat"),
+        ("curl 'https://a.io/[a-z:2]'", "several addresses"),
         ("curl 'https://a.io/{a,b}'", "several addresses"),
         ("curl 'https://a.io/[1-9]'", "several addresses"),
         ("curl -d @body.json https://a.io", "sends a file of your computer"),
@@ -381,7 +546,9 @@ def test_a_command_is_understood(title):
         ("curl -X OPTIONS https://a.io", "OPTIONS is not one of"),
         ("curl -X", "-X has no value"),
         ("curl --header", "--header has no value"),
-        ("curl -Q https://a.io", "no option -Q"),
+        ("curl -W https://a.io", "no option -W"),
+        ("curl --nothing https://a.io", "no option --nothing"),
+        ("curl --compressed=yes https://a.io", "no option --compressed=yes"),
         ("curl ftp://a.io/x", "begins with https://"),
         ("curl 'https://a.io:port/x'", "is not an address"),
         ("curl 'https://a b/x'", "is not an address"),
@@ -390,7 +557,7 @@ def test_a_command_is_understood(title):
     ids=lambda value: value[:50],
 )
 def test_what_cannot_be_taken_is_said(command, words):
-    with pytest.raises(PasteError, match=None) as error:
+    with pytest.raises(PasteError) as error:
         read_curl(command)
     assert words in str(error.value)
 
