@@ -37,7 +37,7 @@ class PostmanDocument:
         items = dict(_items(self.root))
         if key not in items:
             raise PasteError("Choose one of the requests.")
-        found = definition(items[key], variables_of(self.root))
+        found = definition(items[key])
         offered = suggest(found)
         if picked is None:
             picked = {one.name for one in offered if one.is_gap or one.is_identifier}
@@ -71,18 +71,21 @@ def read_postman(root: Mapping[str, JSON]) -> PostmanDocument:
     )
 
 
-def variables_of(root: Mapping[str, JSON]) -> Variables:
-    """Return the collection's variables by name: (value, description)."""
+def _variables_of(keys: Mapping[str, JSON], where: str) -> Variables:
+    """Return the variables of a collection or a folder by name, as they are on."""
+    where = pointer(where, "variable")
     found: dict[str, Mapping[str, JSON]] = {}
-    for index, one in enumerate(list_at(root.get("variable"), "#/variable")):
-        keys = object_at(one, pointer("#/variable", index))
-        found[str(keys.get("key") or keys.get("id") or "")] = keys
+    for index, one in enumerate(list_at(keys.get("variable"), where)):
+        variable = object_at(one, pointer(where, index))
+        if variable.get("disabled") is not True:
+            found[str(variable.get("key") or variable.get("id") or "")] = variable
     return found
 
 
 def _items(root: Mapping[str, JSON]) -> Iterator[tuple[str, Item]]:
     """Yield the requests with their keys (0.3.1), and what their folders give them."""
-    top = Item(keys=root, where="#", auth=root.get("auth"))
+    variables = _variables_of(root, "#")
+    top = Item(keys=root, where="#", auth=root.get("auth"), variables=variables)
     yield from _below(top, ())
 
 
@@ -94,7 +97,11 @@ def _below(folder: Item, way: tuple[int, ...]) -> Iterator[tuple[str, Item]]:
         item = replace(folder, keys=keys, where=at, auth=keys.get("auth", folder.auth))
         if "item" in keys:
             name = text_at(keys.get("name"), pointer(at, "name"))
-            inner = replace(item, folders=(*folder.folders, name))
+            inner = replace(
+                item,
+                folders=(*folder.folders, name),
+                variables={**folder.variables, **_variables_of(keys, at)},
+            )
             yield from _below(inner, (*way, index))
         elif "request" in keys:
             yield ".".join(map(str, (*way, index))), item

@@ -3,26 +3,50 @@
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 from urllib.parse import quote_plus
 
-from externalapi.parameters import JSON, Level, Parameter, as_text
+import orjson
+
+from externalapi.parameters import JSON, Level, Parameter, ParameterType, as_text
 from externalapi.pasted.body import with_body
-from externalapi.pasted.imported import Imported, PasteError, short
+from externalapi.pasted.imported import BodyKind, Imported, PasteError, short
 from externalapi.pasted.json_document import list_at, object_at, pointer, text_at
 from externalapi.pasted.postman_sign_in import sign_in
 from externalapi.pasted.redaction import HIDDEN
 from externalapi.pasted.request import PastedRequest, definition_of, is_gap
 from externalapi.pasted.schema import description_of
-from externalapi.pasted.suggestions import IDENTIFIERS, title, unique_name
+from externalapi.pasted.suggestions import (
+    IDENTIFIERS,
+    title,
+    type_of,
+    unique_name,
+)
 
 # By their names: what the collection says of each.
 Variables: TypeAlias = Mapping[str, Mapping[str, JSON]]
 
 _VARIABLE = re.compile(r"\{\{([^{}]{1,400})\}\}")
-_HOST = re.compile(r"(https?://)?\{\{([^{}]{1,400})\}\}(?=[:/?#]|$)(.*)", re.DOTALL)
-_PIECE = re.compile(r"(?<=/):([A-Za-z_][\w-]*)(?=/|$)")
+# Scheme, host and port; a variable's name may hold any character.
+_ORIGIN = re.compile(
+    r"((?:[A-Za-z][A-Za-z0-9+.-]*|\{\{[^{}]{1,400}\}\})://)?"
+    r"(?:\{\{[^{}]{1,400}\}\}|[^/?#{}]|[{}])*"
+)
+_PIECE = r"(?<=/):([A-Za-z_][\w-]*)"
+# In a JSON body: a text, or a variable that stands for a value of any type.
+_TEXT_OR_BARE = re.compile(
+    r'(?P<text>"(?:[^"\\]|\\.)*")|\{\{(?P<bare>[^{}]{1,400})\}\}', re.DOTALL
+)
+# A variable's value may name others, which may name others.
+_MOST_STEPS = 5
+# What Postman makes up that is no text where it stands without quotes.
+_MADE_UP = {
+    "$timestamp": ParameterType.INTEGER,
+    "$randomInt": ParameterType.INTEGER,
+    "$randomPrice": ParameterType.NUMBER,
+    "$randomBoolean": ParameterType.BOOLEAN,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +56,7 @@ class Item:
     keys: Mapping[str, JSON]
     where: str
     auth: JSON = None
+    variables: Variables = field(default_factory=dict)
     folders: tuple[str, ...] = ()
 
     @property
@@ -61,18 +86,19 @@ class Item:
 
 def target(item: Item) -> str:
     """Return where a request goes, as it is listed: without host and query."""
-    rest = re.sub(r"^(https?://)?[^/]*", "", _address(item))
-    return rest.partition("?")[0] or "/"
+    rest = _ORIGIN.sub("", _address(item), count=1)
+    return re.split(r"[?#]", rest)[0] or "/"
 
 
-def definition(item: Item, variables: Variables) -> Imported:
+def definition(item: Item) -> Imported:
     """Return the request as a definition; raises PasteError."""
     keys = item.request
+    variables = item.variables
     notes: list[str] = []
     scheme = sign_in(keys.get("auth", item.auth), notes, item.at)
     request = PastedRequest(
         method=item.method,
-        url=_hosted(_address(item), variables),
+        url=_hosted(_address(item), variables, notes),
         query=_query(item),
         headers=_headers(item),
         credential=scheme.credential,
@@ -109,10 +135,16 @@ def _address(item: Item) -> str:
         return raw
     host, path = (_joined(url.get(key), mark) for key, mark in _PARTS)
     protocol = text_at(url.get("protocol"), pointer(at, "protocol"))
-    return f"{protocol or 'https'}://{host}/{path.lstrip('/')}"
+    protocol = protocol.removesuffix("://").removesuffix(":")
+    if not protocol and not isinstance(url.get("host"), list) and "://" in host:
+        protocol, _, host = host.partition("://")
+    port = as_text(url.get("port"))
+    host = f"{host}:{port}" if port else host
+    return f"{protocol or 'https'}://{host.rstrip('/')}/{path.lstrip('/')}"
 
 
 _PARTS = (("host", "."), ("path", "/"))
+MAX_ORIGIN = 2048
 
 
 def _joined(parts: JSON, mark: str) -> str:
@@ -122,17 +154,40 @@ def _joined(parts: JSON, mark: str) -> str:
     return mark.join(as_text(text) for text in texts)
 
 
-def _hosted(url: str, variables: Variables) -> str:
-    """Put the collection's own address in, where a variable holds it."""
-    found = _HOST.fullmatch(url)
-    if found is None:
+def _hosted(url: str, variables: Variables, notes: list[str]) -> str:
+    """Put the collection's own address in, where variables hold it or parts of it."""
+    found = _ORIGIN.match(url)
+    origin = found[0] if found else ""
+    if "{{" not in origin:
         return url
-    scheme, name, rest = found.groups()
-    value = variables.get(name.strip(), {}).get("value")
-    if not isinstance(value, str) or is_gap(value) or "." not in value:
-        return url
-    value = value.strip().rstrip("/")
-    return f"{value if '://' in value else (scheme or 'https://') + value}{rest}"
+    rest = url[len(origin) :]
+    known = _filled(origin, variables)
+    scheme, mark, host = known.rpartition("://")
+    if "{{" in scheme:
+        notes.append(f"“{short(scheme)}” has no value here: https is taken.")
+        scheme = "https"
+    host, slash, path = host.partition("/")
+    is_host = "." in host or host.startswith("[")
+    if "{{" in host or is_gap(host) or not is_host:
+        # What was written says which connection is meant.
+        host = origin.rpartition("://")[2]
+    path = f"{slash}{path}".rstrip("/") if rest.startswith("/") else f"{slash}{path}"
+    return f"{scheme if mark else 'https'}://{host}{path}{rest}"
+
+
+def _filled(text: str, variables: Variables) -> str:
+    """Return the text with the values of its variables, as far as there are any."""
+    for _ in range(_MOST_STEPS):
+        before, text = text, _VARIABLE.sub(lambda f: _value(f, variables), text)
+        if text == before or len(text) > MAX_ORIGIN:
+            break
+    return text[:MAX_ORIGIN]
+
+
+def _value(found: re.Match[str], variables: Variables) -> str:
+    value = as_text(variables.get(found[1].strip(), {}).get("value")).strip()
+    is_other = bool(_VARIABLE.fullmatch(value))
+    return found[0] if (is_gap(value) and not is_other) or HIDDEN in value else value
 
 
 def _query(item: Item) -> list[str]:
@@ -246,19 +301,21 @@ class _Named:
 
     def __init__(self, variables: Variables) -> None:
         self.variables = variables
-        self.by_variable: dict[str, Parameter] = {}
+        # By what they are read from, and of which type.
+        self.by_variable: dict[tuple[str, ParameterType], Parameter] = {}
 
     def renamed(self, found: Imported, in_path: Variables) -> Imported:
         """Return the definition with parameters for `{{variables}}` and `/:pieces`."""
-        path = _PIECE.sub(lambda one: self.placeholder(one[1], in_path), found.path)
         found = replace(
             found,
-            path=self.text(path),
+            path=self.text(self._path(found.path, in_path)),
             query=tuple((name, self.text(text)) for name, text in found.query),
             headers={name: self.text(text) for name, text in found.headers.items()},
-            body=self.text(found.body),
+            body=self._body(found),
         )
-        made_up = [name for name in self.by_variable if name.startswith("$")]
+        made_up = dict.fromkeys(
+            name for name, _ in self.by_variable if name.startswith("$")
+        )
         notes = [
             f"Postman makes up “{name}” by itself; here it is a parameter."
             for name in made_up
@@ -269,21 +326,66 @@ class _Named:
             notes=(*found.notes, *notes),
         )
 
+    def _path(self, path: str, listed: Variables) -> str:
+        """`:name` is a piece, or its begin (`:id.json`); listed ones stand anywhere."""
+        names = "|".join(
+            re.escape(name) for name in sorted(listed, key=len, reverse=True) if name
+        )
+        pattern = rf"(?<=/):({names})(?!\w)|{_PIECE}|:({names})(?!\w)"
+        return re.sub(
+            pattern if names else _PIECE,
+            lambda found: self.placeholder(next(filter(None, found.groups())), listed),
+            path,
+        )
+
+    def _body(self, found: Imported) -> str:
+        """A variable without quotes is a number where its value is one."""
+        if found.body_kind is not BodyKind.JSON:
+            return self.text(found.body)
+        return _TEXT_OR_BARE.sub(
+            lambda one: self.text(one["text"]) if one["text"] else self._bare(one),
+            found.body,
+        )
+
+    def _bare(self, found: re.Match[str]) -> str:
+        name = found["bare"].strip()
+        return self._variable(name, self._type(name))
+
+    def _type(self, name: str) -> ParameterType:
+        value = self.variables.get(name, {}).get("value")
+        if isinstance(value, str):
+            try:
+                value = orjson.loads(_filled(value, self.variables))
+            except orjson.JSONDecodeError:
+                value = None
+        if value is None:
+            return _MADE_UP.get(name, ParameterType.TEXT)
+        kind = type_of(value)
+        # A time is a text to JSON.
+        return ParameterType.TEXT if isinstance(value, str) else kind
+
     def text(self, text: str) -> str:
         return _VARIABLE.sub(lambda one: self._variable(one[1].strip()), text)
 
-    def _variable(self, name: str) -> str:
+    def _variable(self, name: str, kind: ParameterType = ParameterType.TEXT) -> str:
         is_named = any(name == one.name for one in self.by_variable.values())
-        return "{{" + name + "}}" if is_named else self.placeholder(name, {})
+        return "{{" + name + "}}" if is_named else self.placeholder(name, {}, kind)
 
-    def placeholder(self, variable: str, own: Variables) -> str:
-        if variable not in self.by_variable:
-            self.by_variable[variable] = self._parameter(
-                variable, own.get(variable) or self.variables.get(variable, {})
-            )
-        return "{{" + self.by_variable[variable].name + "}}"
+    def placeholder(
+        self,
+        variable: str,
+        own: Variables,
+        kind: ParameterType = ParameterType.TEXT,
+    ) -> str:
+        key = (variable, kind)
+        if key not in self.by_variable:
+            keys = own.get(variable) or self.variables.get(variable, {})
+            self.by_variable[key] = self._parameter(variable, keys, kind)
+        return "{{" + self.by_variable[key].name + "}}"
 
-    def _parameter(self, variable: str, keys: Mapping[str, JSON]) -> Parameter:
+    def _parameter(
+        self, variable: str, keys: Mapping[str, JSON], kind: ParameterType
+    ) -> Parameter:
         taken = {one.name for one in self.by_variable.values()}
         plain = "".join(one for one in variable if one.isalnum() or one in " -_")
         value = as_text(keys.get("value"))
@@ -291,6 +393,7 @@ class _Named:
         is_person = variable.lower() in IDENTIFIERS
         return Parameter(
             name=unique_name(title(variable) or plain.strip() or "Value", (), taken),
+            type=kind,
             level=Level.IDENTIFIER if is_person else Level.ENGAGEMENT,
             description=description_of(_described(keys)),
             example=value if is_shown else "",

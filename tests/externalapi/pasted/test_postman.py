@@ -126,6 +126,146 @@ def test_the_host_s_variable_has_the_collection_s_value(value, base_url, path):
     assert (found.base_url, found.path) == (base_url, path)
 
 
+@pytest.mark.parametrize(
+    ("url", "base_url", "path"),
+    [
+        ("https://{{tenant}}.example.com/v1", "https://acme.example.com", "/v1"),
+        ("https://api.{{domain}}/v1", "https://api.acme.example.com", "/v1"),
+        ("{{scheme}}://api.example.com/v1", "http://api.example.com", "/v1"),
+        ("{{scheme}}://{{tenant}}.{{zone}}:{{port}}/v1", "http://acme.io:8443", "/v1"),
+        ("https://api.example.com:{{port}}/v1", "https://api.example.com:8443", "/v1"),
+        ("{{site}}/people", "https://acme.example.com", "/v2/people"),
+        ("{{ site }}?a=1", "https://acme.example.com", "/v2/"),
+        ("{{unknown}}://api.example.com/v1", "https://api.example.com", "/v1"),
+        ("https://{{unknown}}.example.com/v1", "", "/v1"),
+        ("https://api.example.com:{{unknown}}/v1", "", "/v1"),
+        ("{{circle}}/v1", "", "/v1"),
+        ("https://{{off}}.example.com/v1", "", "/v1"),
+    ],
+)
+def test_variables_in_the_address_have_the_collection_s_values(url, base_url, path):
+    variable = [
+        {"key": "tenant", "value": "acme"},
+        {"key": "zone", "value": "io"},
+        {"key": "scheme", "value": "http"},
+        {"key": "port", "value": 8443},
+        {"key": "domain", "value": "{{tenant}}.example.com"},
+        {"key": "site", "value": "https://{{domain}}/v2/"},
+        {"key": "circle", "value": "{{circle}}{{circle}}"},
+        {"key": "off", "value": "acme", "disabled": True},
+        {"key": "unknown", "value": ""},
+    ]
+    found = of({"url": url}, variable=variable)
+    assert (found.base_url, found.path) == (base_url, path)
+    assert bool(found.notes) == ("unknown" in url or not base_url)
+
+
+def test_a_folder_s_variables_are_nearer_than_the_collection_s():
+    text = json.dumps(
+        {
+            "info": {},
+            "variable": [{"key": "host", "value": "a.io"}, {"key": "n", "value": "1"}],
+            "item": [
+                {
+                    "name": "Folder",
+                    "variable": [{"key": "host", "value": "b.io"}],
+                    "item": [{"name": "One", "request": "https://{{host}}/{{n}}"}],
+                }
+            ],
+        }
+    )
+    found = found_in(text, "0.0")
+    assert (found.base_url, found.path) == ("https://b.io", "/{{N}}")
+
+
+@pytest.mark.parametrize(
+    ("path", "listed", "expected"),
+    [
+        ("/log/:log-id.json", ["log-id"], "/log/{{Log ID}}.json"),
+        ("/log/:log-id.json", [], "/log/{{Log ID}}.json"),
+        ("/log/:log-id.json", ["log-id.json"], "/log/{{Log ID Json}}"),
+        ("/a/:id:cancel", ["id"], "/a/{{ID}}:cancel"),
+        ("/a/v:version/x", ["version"], "/a/v{{Version}}/x"),
+        ("/a/:from..:to", ["from", "to"], "/a/{{From}}..{{To}}"),
+        ("/users:batchGet", [], "/users:batchGet"),
+        ("/users:batchGet", ["get"], "/users:batchGet"),
+    ],
+)
+def test_a_piece_of_the_path_may_have_more_around_it(path, listed, expected):
+    variable = [{"key": key, "value": ""} for key in listed]
+    found = of({"url": {"raw": f"https://a.io{path}", "variable": variable}})
+    assert found.path == expected
+
+
+def test_the_list_shows_the_path_alone():
+    text = collection({"url": "{{scheme}}://{{host}}:{{port}}/a/{{b}}?c={{d}}"})
+    assert read(text).document.operations[0].path == "/a/{{b}}"
+
+
+@pytest.mark.parametrize(
+    ("parts", "base_url"),
+    [
+        ({"host": ["a", "io"], "port": "8443"}, "https://a.io:8443"),
+        ({"host": "a.io", "port": 8443, "protocol": "http"}, "http://a.io:8443"),
+        ({"host": ["{{host}}"], "port": "{{port}}"}, "https://b.io:81"),
+        ({"host": ["{{host}}"], "protocol": "{{scheme}}"}, "http://b.io"),
+        ({"host": "https://a.io"}, "https://a.io"),
+    ],
+)
+def test_an_address_in_parts_has_its_port(parts, base_url):
+    variable = [
+        {"key": "host", "value": "b.io"},
+        {"key": "port", "value": "81"},
+        {"key": "scheme", "value": "http"},
+    ]
+    found = of({"url": {**parts, "path": ["x"]}}, variable=variable)
+    assert (found.base_url, found.path) == (base_url, "/x")
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        ("42", "integer"),
+        (43, "integer"),
+        ("-4.5", "number"),
+        (1e3, "number"),
+        ("true", "boolean"),
+        (False, "boolean"),
+        ("[1]", "list"),
+        ('{"a": 1}', "object"),
+        ("{{other}}", "integer"),
+        ("ada", "text"),
+        ("2024-01-01T00:00:00Z", "text"),
+        ("", "text"),
+        ("01", "text"),
+    ],
+)
+def test_a_variable_without_quotes_has_the_type_of_its_value(value, kind):
+    raw = '{"a": {{age}}, "b": "{{age}} years", "c": "\\"{{age}}"}'
+    variable = [{"key": "age", "value": value}, {"key": "other", "value": "7"}]
+    body = {"mode": "raw", "raw": raw, "options": {"raw": {"language": "json"}}}
+    found = of({"url": "https://a.io", "body": body}, variable=variable)
+    assert found.parameters[0].type == kind
+    if kind == "text":
+        assert len(found.parameters) == 1
+
+
+def test_a_variable_in_quotes_stays_a_text():
+    raw = '{"a": "{{age}}", "b": {{age}}}'
+    variable = [{"key": "age", "value": "42"}]
+    body = {"mode": "raw", "raw": raw}
+    found = of({"url": "https://a.io", "body": body}, variable=variable)
+    assert parse_body(found.body) == {"a": "{{Age}}", "b": "{{Age 2}}"}
+    assert [one.type for one in found.parameters] == ["text", "integer"]
+
+
+def test_a_field_of_a_form_may_come_more_than_once():
+    fields = [{"key": "tags[]", "value": value} for value in ("a", "{{tag}}", "b")]
+    for mode in ("urlencoded", "formdata"):
+        found = of({"url": "https://a.io", "body": {"mode": mode, mode: fields}})
+        assert parse_body(found.body) == {"tags[]": ["a", "{{Tag}}", "b"]}
+
+
 def test_an_address_in_parts():
     url = {
         "protocol": "https",
