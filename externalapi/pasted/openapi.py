@@ -98,7 +98,8 @@ def _path_item(reader: Reader, path: str) -> Schema:
     """Return what stands at a path; it may be a reference, too."""
     where = pointer("#/paths", path)
     paths = object_at(reader.root.get("paths"), "#/paths")
-    return reader.followed(Schema(keys=object_at(paths[path], where), where=where))
+    item = Schema(keys=object_at(paths[path], where), where=where)
+    return reader.followed(item, is_path_item=True)
 
 
 def _operation(

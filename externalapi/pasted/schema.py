@@ -17,6 +17,7 @@ from externalapi.parameter_table import MAX_ALLOWED, MAX_WORDS
 from externalapi.parameters import JSON, Level, Parameter, ParameterType, as_text
 from externalapi.pasted.imported import short
 from externalapi.pasted.json_document import list_at, object_at, pointer, printed
+from externalapi.pasted.schema_merge import joined
 from externalapi.pasted.suggestions import IDENTIFIERS, type_of
 
 MAX_FIELDS = 200
@@ -27,6 +28,7 @@ MAX_DESCRIPTION = 500
 # The value of an example that there is not; null is a value.
 ABSENT = cast(JSON, object())
 
+_PARTS = frozenset({"allOf", "oneOf", "anyOf"})
 _TYPES = {
     "integer": ParameterType.INTEGER,
     "number": ParameterType.NUMBER,
@@ -86,14 +88,24 @@ class Reader:
 
     # $ref
 
-    def followed(self, schema: Schema) -> Schema:
-        """Return what a schema's `$ref` leads to; one that cannot be is empty."""
+    def followed(self, schema: Schema, *, is_path_item: bool = False) -> Schema:
+        """Return what a schema's `$ref` leads to; one that cannot be is empty.
+
+        What stands beside it counts as well, except before OpenAPI 3.1, where it
+        "SHALL be ignored" but for a path item.
+        """
         while isinstance(ref := schema.keys.get("$ref"), str):
             if ref in schema.refs:
                 return replace(schema, keys={}, is_cut=True)
-            found = self.at(ref)
-            schema = Schema(keys=found, where=ref, refs=schema.refs | {ref})
+            beside = {k: v for k, v in schema.keys.items() if k != "$ref"}
+            schema = Schema(keys=self.at(ref), where=ref, refs=schema.refs | {ref})
+            if beside and (is_path_item or not self._ignores_siblings):
+                schema = replace(schema, keys=joined(beside, schema.keys))
         return schema
+
+    @property
+    def _ignores_siblings(self) -> bool:
+        return str(self.root.get("openapi")).startswith("3.0")
 
     def at(self, ref: str) -> Mapping[str, JSON]:
         """Return the object that a reference leads to inside the document."""
@@ -123,11 +135,12 @@ class Reader:
         parts = list_at(schema.keys.get("allOf"), pointer(schema.where, "allOf"))
         for index, part in enumerate(parts):
             inner = self.whole(schema.part(part, "allOf", index), level + 1)
-            schema = _joined(schema, inner)
+            schema = _with_part(schema, inner)
         for key in ("oneOf", "anyOf"):
             if chosen := self._chosen(schema, key):
-                schema = _joined(schema, self.whole(chosen, level + 1))
-        return schema
+                schema = _with_part(schema, self.whole(chosen, level + 1))
+        rest = {k: v for k, v in schema.keys.items() if k not in _PARTS}
+        return replace(schema, keys=rest)
 
     def _chosen(self, schema: Schema, key: str) -> Schema | None:
         choices = [
@@ -201,7 +214,8 @@ class Reader:
             yield _field(schema.keys, path, example, root)
         for key in (*known, *(key for key in properties if key not in known)):
             part = schema.part(properties[key], "properties", key)
-            if self.followed(part).keys.get("readOnly") is True:
+            part = self.whole(part)
+            if part.keys.get("readOnly") is True:
                 continue
             if "{{" in key or not key:
                 self.note(f"The field “{short(key)}” cannot be named: left out.")
@@ -257,17 +271,9 @@ def _inside(tree: JSON, key: str) -> JSON:
     return None
 
 
-def _joined(schema: Schema, part: Schema) -> Schema:
-    """Put a part's keys in; the schema's own win, properties come together."""
-    mine, theirs = schema.keys, part.keys
-    joined = {**theirs, **mine}
-    for key in ("properties", "required"):
-        one, other = theirs.get(key), mine.get(key)
-        if isinstance(one, dict) and isinstance(other, dict):
-            joined[key] = {**one, **other}
-        elif isinstance(one, list) and isinstance(other, list):
-            joined[key] = [*one, *other]
-    return replace(schema, keys=joined, refs=schema.refs | part.refs)
+def _with_part(schema: Schema, part: Schema) -> Schema:
+    keys = joined(schema.keys, part.keys)
+    return replace(schema, keys=keys, refs=schema.refs | part.refs)
 
 
 def _label(schema: Schema) -> str:

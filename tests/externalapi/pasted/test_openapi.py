@@ -344,6 +344,151 @@ def test_all_of_is_put_together_at_any_depth():
     assert found == {"id": "{{ID}}", "name": "{{Name}}", "score": "{{Score}}"}
 
 
+PARTS = {
+    "components": {
+        "schemas": {
+            "ID": {"type": "integer", "description": "An ID", "example": 7},
+            "Money": {"type": "object", "properties": {"amount": {"type": "number"}}},
+            "Made": {"type": "string", "readOnly": True},
+        }
+    }
+}
+REF = "#/components/schemas"
+
+
+def test_what_stands_beside_a_reference_counts_as_well():
+    schema = {
+        "properties": {
+            "id": {"$ref": f"{REF}/ID", "readOnly": True},
+            "by": {"$ref": f"{REF}/ID", "description": "Who did it", "minimum": 1},
+            "kind": {"$ref": f"{REF}/ID", "const": 3},
+            "of": {
+                "$ref": f"{REF}/Money",
+                "properties": {"currency": {"type": "string"}},
+                "required": ["amount"],
+            },
+            "made": {"$ref": f"{REF}/Made", "description": "When"},
+            "made_in": {"allOf": [{"$ref": f"{REF}/Made"}]},
+            "all": {"allOf": [{"$ref": f"{REF}/ID"}], "readOnly": True},
+        },
+        "required": ["by", "of"],
+    }
+    picked = ["ID", "By", "Amount", "Currency", "Made", "All"]
+    assert body(schema, picked, **PARTS) == {
+        "by": "{{By}}",
+        "kind": 3,
+        "of": {"amount": "{{Amount}}", "currency": "{{Currency}}"},
+    }
+    by = parameters(schema, **PARTS)["By"]
+    assert (by.type, by.description) == (ParameterType.INTEGER, "Who did it")
+
+
+def test_what_stands_beside_a_reference_was_ignored_before_3_1():
+    schema = {"properties": {"id": {"$ref": f"{REF}/ID", "readOnly": True}}}
+    text = with_body(schema, **PARTS).replace(
+        '"openapi": "3.1.0"', '"openapi": "3.0.3"'
+    )
+    assert parse_body(found_in(text, "POST /leads", ["ID"]).body) == {"id": "{{ID}}"}
+
+
+def test_a_reference_beside_other_keys_of_a_parameter_and_a_path():
+    text = json.dumps(
+        {
+            "openapi": "3.1.0",
+            "components": {
+                "parameters": {
+                    "P": {"name": "p", "in": "query", "schema": {"type": "integer"}}
+                },
+                "pathItems": {"I": {"parameters": [], "summary": "Its own"}},
+            },
+            "paths": {
+                "/x": {
+                    "$ref": "#/components/pathItems/I",
+                    "get": {
+                        "parameters": [
+                            {
+                                "$ref": "#/components/parameters/P",
+                                "description": "How many",
+                            }
+                        ]
+                    },
+                }
+            },
+        }
+    )
+    (parameter,) = found_in(text, "GET /x", ["P"]).parameters
+    assert (parameter.type, parameter.description) == (
+        ParameterType.INTEGER,
+        "How many",
+    )
+
+
+def test_parts_that_describe_the_same_are_put_together():
+    schema = {
+        "allOf": [
+            {
+                "properties": {
+                    "a": {
+                        "type": "object",
+                        "properties": {
+                            "x": {"type": "string"},
+                            "z": {"type": "string"},
+                        },
+                        "required": ["x"],
+                    },
+                    "rows": {"items": {"properties": {"m": {"type": "string"}}}},
+                    "n": {"type": ["number", "null"]},
+                    "state": {"enum": ["on", "off", "new"]},
+                },
+                "required": ["a"],
+            },
+            {
+                "properties": {
+                    "a": {
+                        "properties": {
+                            "y": {"type": "integer"},
+                            "z": {"description": "Both"},
+                        },
+                        "required": ["y"],
+                    },
+                    "rows": {"items": {"properties": {"k": {"type": "boolean"}}}},
+                    "n": {"type": "integer", "description": "How many"},
+                    "state": {"enum": ["off", "on"]},
+                    "gone": {"type": "string"},
+                },
+                "required": ["rows"],
+            },
+            {"properties": {"gone": {"readOnly": True}}},
+        ],
+    }
+    assert body(schema, ["Z", "N", "State", "Gone", "M", "K"]) == {
+        "a": {"x": "{{X}}", "z": "{{Z}}", "y": "{{Y}}"},
+        "rows": [{"m": "{{M}}", "k": "{{K}}"}],
+        "n": "{{N}}",
+        "state": "{{State}}",
+    }
+    offered = understood(with_body(schema), "POST /leads").offered
+    said = {one.name: (one.is_required, one.type, one.description) for one in offered}
+    assert said["X"] == (True, ParameterType.TEXT, "")
+    assert said["Y"] == (True, ParameterType.INTEGER, "")
+    assert said["Z"] == (False, ParameterType.TEXT, "Both")
+    assert said["N"] == (False, ParameterType.INTEGER, "How many")
+    assert "Gone" not in said
+    found = understood(with_body(schema), "POST /leads", ["State"]).found
+    (state,) = (one for one in found.parameters if one.name == "State")
+    assert state.allowed == ("on", "off")
+
+
+def test_a_schema_s_own_properties_are_put_together_with_its_parts():
+    schema = {
+        "properties": {"a": {"description": "Mine", "properties": {"x": {}}}},
+        "required": ["a"],
+        "allOf": [{"properties": {"a": {"description": "Theirs", "required": ["x"]}}}],
+        "oneOf": [{"properties": {"a": {"properties": {"y": {"type": "integer"}}}}}],
+    }
+    assert body(schema, ["Y"]) == {"a": {"y": "{{Y}}", "x": "{{X}}"}}
+
+
 def test_of_one_of_the_first_that_is_something_is_taken_and_the_others_named():
     schema = {
         "oneOf": [
