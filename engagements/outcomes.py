@@ -26,7 +26,6 @@ from engagements.claims import Claim
 from engagements.letters import Letter, Result
 from engagements.models import PEOPLE_LEFT, Attempt, Batch, Delivery, Engagement
 from engagements.survival import LATER_ON_DISK
-from externalapi import secrets
 from externalapi.answers import Outcome
 from externalapi.budget import Budget
 from lemnisk_braze.lib import database_clock
@@ -194,7 +193,7 @@ def _finish(statement: str, results: Sequence[Result]) -> set[uuid.UUID]:
         [result.letter.attempt_id for result in results],
         [OUTCOMES[result.verdict.outcome] for result in results],
         [result.status for result in results],
-        [secrets.redact(r.verdict.message, r.letter.key) for r in results],
+        [result.verdict.message for result in results],
         [result.response_head for result in results],
         [result.duration_ms for result in results],
         [_late(result) for result in results],

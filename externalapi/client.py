@@ -3,7 +3,6 @@
 import os
 import time
 import zlib
-from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -93,7 +92,7 @@ class GuardedClient:
             # It may have been taken back before its time. Nothing was done with it.
             token = tokens.token_for(plan, key, post, stale=token)
             answer = self._send(request, token, deadline)
-        return _without(answer, token)
+        return answer
 
     def _send(self, request: Request, key: str, deadline: float) -> Answer:
         started = time.monotonic()
@@ -114,10 +113,12 @@ class GuardedClient:
             raise lost(exchange) from e
         body, is_whole = _read(response)
         timing = exchange.timing()
+        headers = {name.lower(): value for name, value in response.headers.items()}
         return Answer(
             status=response.status_code,
-            headers={name.lower(): value for name, value in response.headers.items()},
-            body=body,
+            # What signs in is nobody's business beyond here, and some APIs repeat it.
+            headers={name: redact(text, key) for name, text in headers.items()},
+            body=redact_bytes(body, key),
             truncated=not is_whole,
             duration_ms=round(timing.total),
             timing=timing,
@@ -177,15 +178,6 @@ def seconds(request: Request) -> float:
     """A connection may be less patient than the settings, never more."""
     longest: float = settings.HTTP_TOTAL_SECONDS
     return min(request.timeout_seconds or longest, longest)
-
-
-def _without(answer: Answer, token: str) -> Answer:
-    """A token is nobody's business beyond here; some APIs repeat what they refuse."""
-    return replace(
-        answer,
-        headers={name: redact(text, token) for name, text in answer.headers.items()},
-        body=redact_bytes(answer.body, token),
-    )
 
 
 def lost(exchange: wire.Exchange) -> TransportError:

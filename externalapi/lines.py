@@ -15,7 +15,7 @@ import re
 import ssl
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from http.client import HTTPException, HTTPResponse, IncompleteRead
 from typing import Any
@@ -28,6 +28,7 @@ from externalapi import client, wire
 from externalapi.client import CA_FILE, MAX_BODY, USER_AGENT, decoded, lost
 from externalapi.guard import GuardError, Target, check_headers, check_url
 from externalapi.messages import Answer, BlockedAddressError, Request, TransportError
+from externalapi.secrets import redact_bytes
 
 AT_ONCE = 100
 ERRORS = (HTTPError, HTTPException, OSError, ValueError)
@@ -95,6 +96,7 @@ class Lines:
         line.refresh()
         return Flight(
             request=request,
+            key=key,
             pool=pool,
             line=line,
             left=memoryview(_written(request, headers, target)),
@@ -130,6 +132,7 @@ class Flight:
     """
 
     request: Request
+    key: str = field(repr=False)
     pool: HTTPConnectionPool
     # One of the pool's; it need not be open yet.
     line: Any
@@ -233,7 +236,8 @@ class Flight:
         return Answer(
             status=status,
             headers=headers,
-            body=text[:MAX_BODY],
+            # Masked before anything is read of it, or cut: half a key is not found.
+            body=redact_bytes(text[:MAX_BODY], self.key),
             truncated=not (is_whole and fits),
             duration_ms=round(timing.total),
             timing=timing,

@@ -4,7 +4,6 @@ import base64
 from collections.abc import Sequence
 from dataclasses import astuple
 from functools import lru_cache
-from urllib.parse import quote, quote_plus
 
 import orjson
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -13,6 +12,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
 from django.db.models import F
 
+from externalapi import redaction
 from externalapi.models import Connection
 from externalapi.sign_in import TokenPlan
 from lemnisk_braze.lib import database_clock
@@ -102,56 +102,21 @@ def open_token(plan: TokenPlan, sealed: str) -> str:
 
 
 def redact(text: str, key: str) -> str:
-    """Return the text with the key masked: as it is, URL-encoded and in base64."""
-    if not key:
-        return text
-    for form in _forms(key):
-        text = text.replace(form, mask(key))
-    return text
+    """Return the text with the key masked, however it is written there."""
+    return redaction.without(text, [key], mask(key)) if key else text
 
 
 def redact_bytes(data: bytes, key: str) -> bytes:
     """As `redact`, for what may be no text; a key is ASCII in all its forms."""
-    for form in _forms(key):
-        data = data.replace(form.encode(), mask(key).encode())
-    return data
+    if not key:
+        return data
+    text = data.decode(errors="surrogateescape")
+    return redact(text, key).encode(errors="surrogateescape")
 
 
 def mask(key: str) -> str:
     """Return what may be shown of a key."""
     return f"••••{key[-4:]}" if len(key) >= _SHOWS_LAST_FOUR_FROM else "••••"
-
-
-@lru_cache(maxsize=64)
-def _forms(key: str) -> tuple[str, ...]:
-    """Longest first, so that no form is left over inside another."""
-    raw = key.encode()
-    forms = {key, quote(key, safe=""), quote(key), quote_plus(key)}
-    forms.add(orjson.dumps(key).decode()[1:-1])
-    for credentials in (raw, raw + b":", b":" + raw, b"Bearer " + raw):
-        for encode in (base64.b64encode, base64.urlsafe_b64encode):
-            encoded = encode(credentials).decode()
-            # Whatever stands around the key changes the last characters.
-            forms |= {encoded, encoded.rstrip("=")[:-1]}
-    for form in (raw, quote_plus(key).encode()):
-        forms |= _inside_base64(form)
-    return tuple(sorted(forms, key=len, reverse=True))
-
-
-def _inside_base64(raw: bytes) -> set[str]:
-    """How these bytes look in the base64 of anything that they stand in.
-
-    As `user:key` does: three bytes are four characters, so there are three ways, less
-    the characters at both ends that the neighbours have a part in.
-    """
-    found = set()
-    for before in range(3):
-        for encode in (base64.b64encode, base64.urlsafe_b64encode):
-            encoded = encode(bytes(before) + raw).decode().rstrip("=")
-            first = -(-before * 8 // 6)
-            whole = (before + len(raw)) * 8 // 6
-            found.add(encoded[first:whole])
-    return found
 
 
 def _fernet() -> MultiFernet:

@@ -1,8 +1,13 @@
 import base64
+import time
+from textwrap import wrap
 from urllib.parse import quote
 
 import pytest
 from django.core.management import call_command
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 
 from externalapi.models import Connection
 from externalapi.secrets import (
@@ -125,3 +130,161 @@ def test_a_key_is_masked_in_bytes_that_are_no_text():
 
 def test_without_a_key_a_text_stays():
     assert redact("text", "") == "text"
+
+
+# --- However a key is written ---------------------------------------------------------
+
+AWKWARD = "sk/live+9f8e7d=6c5b&4a39~b7e4"
+
+
+def hexadecimal(text, form):
+    return "".join(form.format(ord(char)) for char in text)
+
+
+def slashes(text):
+    return text.replace("/", "\\/")
+
+
+SPELLINGS = {
+    "percent, upper": lambda key: quote(key, safe=""),
+    "percent, lower": lambda key: quote(key, safe="").replace("%2F", "%2f"),
+    "percent, all of it, lower": lambda key: hexadecimal(key, "%{:02x}"),
+    "percent, all of it, upper": lambda key: hexadecimal(key, "%{:02X}"),
+    "percent twice": lambda key: quote(quote(key, safe=""), safe=""),
+    "percent twice, lower": lambda key: hexadecimal(key, "%25{:02x}"),
+    "percent three times": lambda key: quote(quote(quote(key, safe=""))),
+    "JSON's slash": slashes,
+    "JSON in JSON": lambda key: slashes(slashes(key)),
+    "JSON, \\u in lower case": lambda key: hexadecimal(key, "\\u{:04x}"),
+    "JSON, \\u in upper case": lambda key: hexadecimal(key, "\\u{:04X}"),
+    "JSON in JSON, \\u": lambda key: hexadecimal(key, "\\\\u{:04x}"),
+    "JavaScript": lambda key: hexadecimal(key, "\\x{:02x}"),
+    "octal": lambda key: hexadecimal(key, "\\{:03o}"),
+    "HTML, decimal": lambda key: hexadecimal(key, "&#{};"),
+    "HTML, zeros": lambda key: hexadecimal(key, "&#{:05d};"),
+    "HTML, hexadecimal": lambda key: hexadecimal(key, "&#x{:X};"),
+    "HTML, hexadecimal, lower": lambda key: hexadecimal(key, "&#x{:02x};"),
+    "HTML, names": lambda key: (
+        key.replace("&", "&amp;").replace("/", "&sol;").replace("+", "&plus;")
+    ),
+    "HTML twice": lambda key: hexadecimal(key, "&amp;#{};"),
+    "HTML of percent": lambda key: hexadecimal(key, "&#37;{:02x}"),
+    "percent of HTML": lambda key: quote(hexadecimal(key, "&#{};"), safe=""),
+    "percent of JSON": lambda key: quote(hexadecimal(key, "\\u{:04x}"), safe=""),
+    "hex": lambda key: key.encode().hex(),
+    "hex, upper": lambda key: key.encode().hex().upper(),
+    "hex, in pairs": lambda key: key.encode().hex(" "),
+    "base64": lambda key: base64.b64encode(key.encode()).decode(),
+    "base64 without padding": lambda key: (
+        base64.b64encode(key.encode()).decode().rstrip("=")
+    ),
+    "base64 for addresses": lambda key: base64.urlsafe_b64encode(key.encode()).decode(),
+    "base64, wrapped": lambda key: "\n".join(
+        wrap(base64.b64encode(b"x" * 31 + key.encode()).decode(), 19)
+    ),
+    "base64, wrapped as in mails": lambda key: (
+        base64.encodebytes(b"user:" * 9 + key.encode()).decode().replace("\n", "\r\n")
+    ),
+    "base64, wrapped in JSON": lambda key: "\\n".join(
+        wrap(base64.b64encode(key.encode()).decode(), 7)
+    ),
+    "base64, percent": lambda key: quote(
+        base64.b64encode(key.encode()).decode(), safe=""
+    ),
+    "base64 of percent": lambda key: base64.b64encode(
+        b"a" + quote(key, safe="").encode()
+    ).decode(),
+    "broken over lines": lambda key: f"{key[:11]}\n  {key[11:]}",
+    "invisible characters": lambda key: "\u200b".join(key),
+    "UTF-16": lambda key: "\0".join(key),
+}
+
+
+@pytest.mark.parametrize("key", [KEY, AWKWARD, "a%2fb&amp;c%41%42-0123"])
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_a_key_is_masked_however_it_is_written(spelling, key):
+    written = SPELLINGS[spelling](key)
+    text = redact(f'{{"message": "Invalid key {written}."}}', key)
+    assert text.startswith('{"message": "Invalid key ')
+    assert text.endswith('."}')
+    assert mask(key) in text
+    if spelling.startswith("base64"):
+        left = text.removeprefix('{"message": "Invalid key ').replace(mask(key), "")
+        assert len(left) <= len(written) - len(key)
+    else:
+        assert text == f'{{"message": "Invalid key {mask(key)}."}}'
+
+
+@pytest.mark.parametrize("offset", [0, 1, 2])
+@pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode])
+def test_a_key_is_masked_in_base64_at_every_offset(offset, encode):
+    inside = b"u" * offset + AWKWARD.encode() + b"?>"
+    text = redact(f"see {encode(inside).decode().rstrip('=')} there", AWKWARD)
+    assert mask(AWKWARD) in text
+    assert len(text) < 30
+
+
+@pytest.mark.parametrize("left", range(9, len(AWKWARD)))
+@pytest.mark.parametrize(
+    "write",
+    [
+        str,
+        slashes,
+        lambda key: hexadecimal(key, "%{:02x}"),
+        lambda key: hexadecimal(key, "\\u{:04x}"),
+        lambda key: hexadecimal(key, "&#x{:x};"),
+        lambda key: base64.b64encode(key.encode()).decode(),
+        lambda key: key.encode().hex(),
+    ],
+    ids="plain slash percent json html base64 hex".split(),
+)
+def test_a_key_that_was_cut_is_masked(write, left):
+    written = write(AWKWARD)
+    for end in range(len(write(AWKWARD[:left])) - 3, len(write(AWKWARD[:left])) + 1):
+        text = redact(f"Invalid key {written[:end]}", AWKWARD)
+        assert text == f"Invalid key {mask(AWKWARD)}"
+
+
+def test_what_is_no_key_stays():
+    text = (
+        "100%2 50%25 \\u12 C:\\new\\x &amp; &nothing; &#x; dGVzdA== sk live 9f8e\n"
+        "\tskeleton &#1114112; \\ %"
+    )
+    assert redact(text, AWKWARD) == text
+    assert redact_bytes(b"\xff\xed\xa0\x80%2f", AWKWARD) == b"\xff\xed\xa0\x80%2f"
+
+
+# Alone they are found; what they break up may be another spelling's escape.
+ALONE = ("hex", "base64", "broken", "invisible", "UTF-16")
+ways = st.lists(
+    st.sampled_from([name for name in SPELLINGS if not name.startswith(ALONE)]),
+    max_size=2,
+)
+
+
+@hypothesis_settings(max_examples=150, deadline=None)
+@given(
+    before=st.text(max_size=20),
+    after=st.text(max_size=20),
+    ways=ways,
+    key=st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=8),
+)
+def test_a_key_is_masked_between_any_texts(before, after, ways, key):
+    written = key
+    for way in ways:
+        written = SPELLINGS[way](written)
+    text = redact(f"{before} {written} {after}", key)
+    assert "••••" in text
+    assert key not in text.replace(mask(key), "")
+
+
+@pytest.mark.parametrize(
+    "piece",
+    ["\\", "%25", "%", "&amp;", "\\u", "&#", "a ", '\\"', AWKWARD[:-1] + " ", "%2f"],
+)
+def test_a_long_answer_is_looked_through_in_no_time(piece):
+    """64 KB take 0.1 s at most; anything that grows with the square takes minutes."""
+    text = piece * (65_536 // len(piece))
+    started = time.process_time()
+    redact(text, AWKWARD)
+    assert time.process_time() - started < 2

@@ -1,5 +1,6 @@
 """What each answer of Braze, or the lack of one, does to the people in the request."""
 
+import json
 import time
 import tracemalloc
 from datetime import timedelta
@@ -269,6 +270,38 @@ def test_a_key_in_an_answer_is_masked_also_at_the_cut(active, sandbox):
 
     for attempt in Attempt.objects.filter(outcome="not_sent"):
         assert sandbox.key[:8] not in attempt.response_head
+
+
+@pytest.mark.parametrize("code", [201, 400, 401, 500])
+def test_a_key_is_kept_nowhere_of_an_answer(active, sandbox, code):
+    """Nor half of one, where its sentence is cut at 2,000 characters."""
+    engagement = active(3)
+    key = sandbox.key
+    bodies = [
+        {"message": f"{'x' * (2_000 - 8)}{key}", "errors": []},
+        {
+            "message": "success",
+            "errors": [
+                {"input_array": "attributes", "index": 0, "type": f"no key {key}"},
+                {"input_array": "attributes", "index": 1, "type": f"{'y' * 994}{key}"},
+            ],
+        },
+        {"message": f"no {key.encode().hex()}, {key}"},
+    ]
+    sandbox.faults([status(code, body=json.dumps(body)) for body in bodies])
+    for _ in bodies:
+        drains.once()
+        drains.make_due(engagement)
+
+    kept = [
+        *Attempt.objects.values_list("message", "response_head"),
+        *Delivery.objects.values_list("reason"),
+        *Engagement.objects.values_list("blocked_reason"),
+        *Destination.objects.values_list("last_problem"),
+    ]
+    assert "••••" in repr(kept)
+    assert key[:7] not in repr(kept)
+    assert key.encode().hex()[:14] not in repr(kept)
 
 
 def test_a_batch_whose_answers_are_always_lost_is_not_resent_for_ever(active, sandbox):
