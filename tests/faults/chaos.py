@@ -1,4 +1,7 @@
-"""Everything at once, at random: what may die dies, while Braze misbehaves."""
+"""Everything at once, at random: what may die dies, or stands still, or is full.
+
+And Braze misbehaves meanwhile.
+"""
 
 import random
 import sys
@@ -14,8 +17,16 @@ from engagements.models import Engagement
 from externalapi.sandbox.process import SandboxProcess
 from tests.faults import drains, invariants
 from tests.faults.broker import Broker
+from tests.faults.commits import Commits
 from tests.faults.postgres import Postgres
-from tests.faults.workers import CeleryProcess, beat, wait_until, worker
+from tests.faults.sessions import read_only, refusing
+from tests.faults.workers import (
+    CeleryProcess,
+    beat,
+    environment_of_processes,
+    wait_until,
+    worker,
+)
 
 FAULTS: Sequence[Mapping[str, object]] = (
     {"kind": "status", "status": 500},
@@ -58,11 +69,12 @@ BODY = {
     ],
 }
 PEOPLE_IN_A_REQUEST = 15
+LEASE = 3  # of the workers, in seconds
 
 
 @dataclass(slots=True, kw_only=True)
 class Chaos:
-    """A run of `engagement` with so many kills, restarts and flushes in it."""
+    """A run of `engagement` with so many kills, restarts and other blows in it."""
 
     engagement: Engagement
     sandbox: SandboxProcess
@@ -71,7 +83,10 @@ class Chaos:
     seed: int
     kills: int
     restarts: int
-    flushes: int
+    # Of each: the broker forgets everything, the database cannot be written to, its
+    # disk is full, a worker stands still for longer than a lease, and an intent's
+    # COMMIT is cut off.
+    others: int
     # How long the undisturbed end may take, in seconds.
     patience: float
     chance: random.Random = field(init=False)
@@ -107,7 +122,8 @@ class Chaos:
         seconds = time.monotonic() - self.began
         sys.stdout.write(
             f"\n{self.note}: {self.kills} kills, {self.restarts} restarts of PostgreSQL,"
-            f" {self.flushes} flushes of the broker in {seconds:.0f} s\n"
+            f" {self.others} each of {len(self._other_blows())} others"
+            f" in {seconds:.0f} s\n"
             f"people: {drains.states(self.engagement)}\n"
             f"requests: {drains.outcomes(self.engagement)}\n"
         )
@@ -122,10 +138,19 @@ class Chaos:
         blows = [
             *[self._kill] * self.kills,
             *[self._restart] * self.restarts,
-            *[self._flush] * self.flushes,
+            *self._other_blows() * self.others,
         ]
         self.chance.shuffle(blows)
         return blows
+
+    def _other_blows(self) -> list[Callable[[], None]]:
+        return [
+            self._flush,
+            self._forbid_writing,
+            self._fill_the_disk,
+            self._stop,
+            self._cut_intents,
+        ]
 
     def _kill(self) -> None:
         """One more worker comes, and dies in the middle of its work."""
@@ -141,6 +166,41 @@ class Chaos:
     def _flush(self) -> None:
         self._wait_for_work()
         self.broker.client().flushall()
+
+    def _forbid_writing(self) -> None:
+        self._wait_for_work()
+        with read_only():
+            time.sleep(self.chance.uniform(1, 5))
+        connection.close()
+
+    def _fill_the_disk(self) -> None:
+        """Whatever is written next does not fit, as a rule in one table first."""
+        self._wait_for_work()
+        table = self.chance.choice(["attempt", "delivery", "batch"])
+        with refusing(f"engagements_{table}", "true", code="53100"):
+            time.sleep(self.chance.uniform(1, 5))
+
+    def _stop(self) -> None:
+        """One more worker comes, and stands still in the middle of its work."""
+        with self._worker() as zombie:
+            self._wait_for_work()
+            time.sleep(self.chance.uniform(0, 0.5))
+            with zombie.stopped():
+                time.sleep(self.chance.uniform(LEASE, 2 * LEASE))
+            time.sleep(self.chance.uniform(0, 2))
+
+    def _cut_intents(self) -> None:
+        """One more worker comes, who does not hear that its intents are written down."""
+        arrive = self.chance.random() < 0.5
+        with Commits(times=2, arrive=arrive) as commits:
+            with commits.used():
+                url = environment_of_processes()["DATABASE_URL"]
+            with worker(REDIS_URL=self.broker.url, DATABASE_URL=url):
+                wait_until(lambda: self._moves_on(commits), f"an intent, {self.note}")
+                time.sleep(self.chance.uniform(0, 2))
+
+    def _moves_on(self, commits: Commits) -> bool:
+        return self._hurry() or commits.seen.is_set()
 
     def _wait_for_work(self) -> None:
         seen = self.sandbox.traffic()["requests"]

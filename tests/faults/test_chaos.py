@@ -1,4 +1,6 @@
-"""Workers, PostgreSQL and the broker die at random while Braze misbehaves at random.
+"""Workers, PostgreSQL and the broker die, stand still or fill up at random.
+
+Braze misbehaves at random meanwhile.
 
 `make chaos` does the same with 60,000 people and 60 kills.
 """
@@ -35,7 +37,7 @@ def test_nobody_is_lost_and_nobody_is_sent_twice(
             seed=SEED,
             kills=KILLS,
             restarts=RESTARTS,
-            flushes=max(KILLS // 10, 1),
+            others=max(KILLS // 10, 1),
             patience=90 + PEOPLE / 100,
         )
         chaos.run(requests=PEOPLE // PEOPLE_IN_A_REQUEST)

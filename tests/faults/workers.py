@@ -5,8 +5,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -63,6 +63,15 @@ class CeleryProcess:
         assert self.process is not None
         self.process.terminate()
         return self.process.wait(seconds)
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """It stands still, all of it, and knows nothing of it."""
+        os.killpg(self.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.killpg(self.pid, signal.SIGCONT)
 
     def kill(self) -> None:
         """-9 for the whole group: parent, pool processes and all."""
