@@ -6,8 +6,9 @@ class EngagementsConfig(AppConfig):
     verbose_name = "Engagements"
 
     def ready(self) -> None:
-        from engagements import doorbell, usage
+        from engagements import doorbell, erasing, usage
         from externalapi.usage import UsedBy, register
 
         doorbell.connect()
+        erasing.connect()
         register(UsedBy(uses=usage.uses, live_versions=usage.live_versions))

@@ -298,6 +298,8 @@ def people(held: Claim, rows: Rows, left: Collection[int] = ()) -> People:
     if held.left_out:
         places = [place for place in places if place not in held.left_out]
     gone = [p for p in places if held.profile_ids[p] in left] if left else []
+    # Who is not there at all has not just left.
+    gone = [place for place in gone if profiles[place]]
     if gone:
         places = [place for place in places if place not in gone]
     if len(places) < len(profiles):

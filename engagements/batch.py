@@ -29,8 +29,8 @@ class Batch(models.Model):
     """People who go out in one request: the outbox.
 
     The three lists say who, by place: a person, the event that brought them in, and
-    which entry into the segment it was. They never change; an empty list means nothing
-    for everybody. `left_out` are the places (from 0) that no further request takes
+    which entry into the segment it was. Their places never change; an empty list means
+    nothing for everybody, and 0 is a person who was erased. `left_out` are the places (from 0) that no further request takes
     along: those without a payload, and those whose delivery is settled already.
     """
 

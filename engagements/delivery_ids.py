@@ -14,6 +14,7 @@ def delivery_id(first_run_id: int, profile_id: int, transition_id: int) -> str:
 
 
 def of_delivery(delivery: Delivery) -> str:
+    assert delivery.profile_id is not None
     first = first_run_id(delivery.run)
     return delivery_id(first, delivery.profile_id, delivery.transition_id)
 

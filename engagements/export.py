@@ -54,9 +54,9 @@ def _row(delivery: Delivery) -> tuple[object, ...]:
     profile = delivery.profile
     return (
         delivery.pk,
-        profile.external_id or "",
-        profile.email,
-        profile.phone,
+        (profile and profile.external_id) or "",
+        profile.email if profile else "",
+        profile.phone if profile else "",
         delivery.run.engagement,
         timezone.localtime(delivery.run.scheduled_for).isoformat(),
         delivery.get_state_display(),

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from engagements import claims, outcomes, settling, workers
+from engagements import claims, erasing, outcomes, settling, workers
 from engagements.letters import Letter
 from engagements.models import Delivery
 
@@ -128,7 +128,7 @@ def _take_off(letters: Sequence[Letter], active: Sequence[int]) -> set[int]:
 def _skip(letters: Sequence[Letter]) -> None:
     """Write the end of those without a payload, each with its reason.
 
-    Of somebody who was deleted there is nothing to tell.
+    Of somebody who was deleted nothing is told but that.
     """
     gone, reasons = {}, {}
     for letter in letters:
@@ -136,7 +136,7 @@ def _skip(letters: Sequence[Letter]) -> None:
         gone[letter.batch_id] = [n for n, skip in own if skip.code == "erased"]
         reasons[letter.batch_id] = {n: str(s) for n, s in own if s.code != "erased"}
     settling.settle_places(Delivery.State.SKIPPED, reasons)
-    settling.leave_out(gone)
+    erasing.vacate(gone)
 
 
 def _array(places: Sequence[int]) -> str:

@@ -274,6 +274,7 @@ class Delivery(models.Model):
         UNCERTAIN = "uncertain", "Uncertain"
         DEAD = "dead", "Given up"
         CANCELLED = "cancelled", "Cancelled"
+        ERASED = "erased", "Erased"
 
     # Filtered by these, PostgreSQL sees that the index of what was not sent has them.
     NOT_SENT = frozenset(State) - {State.SENT}
@@ -285,10 +286,12 @@ class Delivery(models.Model):
         db_constraint=False,
         db_index=False,
     )
-    # No index of its own: the unique constraint begins with it.
+    # None: the person was erased. No index of its own: the unique constraint begins
+    # with it.
     profile = models.ForeignKey(
         Profile,
-        on_delete=models.CASCADE,
+        on_delete=models.SET_NULL,
+        null=True,
         related_name="deliveries",
         db_constraint=False,
         db_index=False,
@@ -348,6 +351,7 @@ class Delivery(models.Model):
                         "uncertain",
                         "dead",
                         "cancelled",
+                        "erased",
                     ]
                 ),
             ),
@@ -356,4 +360,8 @@ class Delivery(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.profile} in {self.run}"
+        return f"{self.person} in {self.run}"
+
+    @property
+    def person(self) -> str:
+        return str(self.profile or "Somebody who was erased")

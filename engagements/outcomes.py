@@ -418,10 +418,12 @@ def _bury(letter: Letter | Claim, reason: str) -> None:
 
 def split(letter: Letter, reason: str) -> None:
     """Two halves in place of a refused batch; one person alone is given up."""
-    if len(letter.places) < 2:
-        _bury(letter, reason)
-        return
     batch = _held(letter, Batch.State.LEASED, Batch.State.SENDING)
     if batch is None:
         return
-    splitting.halve(batch, letter.places)
+    # Somebody may have been erased meanwhile.
+    places = [place for place in letter.places if place not in batch.left_out]
+    if len(places) < 2:
+        _bury(letter, reason)
+    else:
+        splitting.halve(batch, places)

@@ -87,6 +87,7 @@ def what_was_sent(delivery: Delivery) -> Preview:
     this differs from what went out.
     """
     run = delivery.run
+    assert delivery.profile_id is not None
     written = Batch.objects.filter(pk=delivery.batch_id, written_at__isnull=False)
     now = written.values_list("written_at", flat=True).first() or run.started_at
     context = audience.shared_context(run.engagement, now)

@@ -37,7 +37,6 @@ SKIP_REASONS: Mapping[str, str] = {
     "missing_parameter": "A required parameter had no value",
     "template_error": "A value could not be worked out",
     "too_big": "The payload was too big",
-    "erased": "The person was erased",
     "left_segment": "Left the segment",
 }
 
@@ -55,6 +54,8 @@ EXPLANATIONS: Mapping[str, str] = {
     Delivery.State.DEAD: "It was tried until the attempts were used up, or an error "
     "made further attempts useless.",
     Delivery.State.CANCELLED: "The run was cancelled before it was sent.",
+    Delivery.State.ERASED: "The person was erased, and with them whatever told what "
+    "became of it. Only the number is kept.",
 }
 
 # The colours of badges and bars.
@@ -67,6 +68,7 @@ TONES: dict[str, str] = {
     Delivery.State.UNCERTAIN: "warning",
     Delivery.State.DEAD: "danger",
     Delivery.State.CANCELLED: "neutral",
+    Delivery.State.ERASED: "neutral",
 }
 
 ENGAGEMENT_TONES: dict[str, str] = {
@@ -105,6 +107,7 @@ ORDER = (
     Delivery.State.SKIPPED,
     Delivery.State.DEAD,
     Delivery.State.CANCELLED,
+    Delivery.State.ERASED,
 )
 
 

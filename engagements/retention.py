@@ -58,8 +58,15 @@ DELETE_DELIVERIES = """
     WHERE d.profile_id = x.profile_id AND d.run_id = x.run_id
       AND d.transition_id = x.entry_id AND d.batch_id = x.id
 """
+# Theirs is the index of what was not sent.
+DELETE_ERASED = """
+    DELETE FROM engagements_delivery d USING engagements_batch b
+    WHERE b.id = ANY(%s) AND d.run_id = b.run_id AND d.batch_id = b.id
+      AND d.state = 'erased'
+"""
 DELETE_ATTEMPTS = "DELETE FROM engagements_attempt WHERE batch_id = ANY(%s)"
 DELETE_BATCHES = "DELETE FROM engagements_batch WHERE id = ANY(%s)"
+GOING = (DELETE_DELIVERIES, DELETE_ERASED, DELETE_ATTEMPTS, DELETE_BATCHES)
 CLEAR_RESPONSES = """
     UPDATE engagements_attempt SET response_head = '' WHERE id IN (
         SELECT id FROM engagements_attempt
@@ -114,7 +121,7 @@ def clean_deliveries(before: datetime, deadline: float) -> int:
                 break
             cursor.execute(CLOSED, {**bounds, "until": until})
             ids = [batch_id for (batch_id,) in cursor]
-            for statement in (DELETE_DELIVERIES, DELETE_ATTEMPTS, DELETE_BATCHES):
+            for statement in GOING:
                 cursor.execute(statement, [ids])
         count += len(ids)
         last = until

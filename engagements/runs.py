@@ -9,7 +9,7 @@ from engagements.leaving import LEFT
 from engagements.models import Batch, Delivery, Engagement, Run
 
 # What makes a run one with errors; that somebody left the segment is none.
-ERRORS = Delivery.NOT_SENT - {Delivery.State.CANCELLED}
+ERRORS = Delivery.NOT_SENT - {Delivery.State.CANCELLED, Delivery.State.ERASED}
 
 
 def finish() -> int:

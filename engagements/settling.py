@@ -47,6 +47,8 @@ SETTLE_PLACES = f"""
         coalesce(b.transition_ids[x.place + 1], 0), b.id, %s, x.reason
     FROM unnest(%s::bigint[], %s::int[], %s::text[]) AS x (batch_id, place, reason)
     JOIN engagements_batch b ON b.id = x.batch_id
+    -- Who was erased has an end already.
+    WHERE b.profile_ids[x.place + 1] <> 0
     {INTO_DELIVERIES}
 """
 LEAVE_OUT = """

@@ -299,7 +299,7 @@ class DeliveryAdmin(ReplayMixin, LogAdmin):
 
     @admin.display(description="person")
     def person(self, delivery: Delivery) -> str:
-        return str(delivery.profile)
+        return delivery.person
 
     @admin.display(description="reason")
     def why(self, delivery: Delivery) -> str:
@@ -316,7 +316,7 @@ class DeliveryAdmin(ReplayMixin, LogAdmin):
     def page_context(self, request: HttpRequest, obj: Delivery) -> Mapping[str, object]:
         may_see = request.user.has_perm("segments.view_profile")
         return {
-            "title": f"{obj.profile} in {obj.run.engagement}",
+            "title": f"{obj.person} in {obj.run.engagement}",
             # The path on top ends with the list: the page's own heading says who.
             "original": None,
             "delivery": obj,
@@ -324,7 +324,9 @@ class DeliveryAdmin(ReplayMixin, LogAdmin):
             "explanation": reports.EXPLANATIONS[obj.state],
             "reason": reports.reason_in_words(obj.reason),
             "attempts": traces.attempts_of(obj),
-            "preview": _what_was_sent(request, obj) if may_see else None,
+            "preview": _what_was_sent(request, obj)
+            if may_see and obj.profile
+            else None,
         }
 
 

@@ -88,6 +88,15 @@ def test_the_ended_batches_of_a_standing_run_go_and_the_run_stays():
     assert Run.objects.get() == run
 
 
+def test_who_was_erased_is_counted_no_longer_than_the_others():
+    old_batch()
+    Delivery.objects.all()[0].profile.delete()
+    assert Delivery.objects.filter(profile=None).count() == 1
+    Delivery.objects.update(updated_at=NOW() - 100 * DAY)
+    clean()
+    assert left() == (0, 0, 0)
+
+
 def test_a_batch_that_was_split_stays_as_long_as_its_parts():
     parent = old_batch("split", age=120)
     part = old_batch(age=80, run=parent.run, parent=parent)

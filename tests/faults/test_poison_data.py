@@ -151,6 +151,6 @@ def test_who_is_deleted_meanwhile_ends_nothing_but_their_own_batch(active, sandb
 
     drains.to_the_end(engagement)
 
-    assert drains.states(engagement) == {"sent": 1}
+    assert drains.states(engagement) == {"sent": 1, "erased": 1}
     assert not Batch.objects.open().exists()
     assert len(sandbox.requests()) == 1
