@@ -36,7 +36,7 @@ def test_the_rows_add_up_to_everybody_across_the_runs():
 
     assert {row.key for row in report.rows} == {*State.values, reports.WAITING}
     ended = Delivery.objects.filter(run__engagement=engagement).count()
-    assert report.total == sum(row.count for row in report.rows) == ended + 16 == 72
+    assert report.total == sum(row.count for row in report.rows) == ended + 16 == 88
 
 
 def test_the_reasons_add_up_to_the_skipped():
