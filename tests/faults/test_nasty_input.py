@@ -1,0 +1,209 @@
+"""20,000 messages and 5,000 people that mean harm: nothing stops, nothing is unaccounted.
+
+NASTY_SEED=… makes the same again.
+"""
+
+import json
+import os
+import time
+from random import Random
+
+import pytest
+from django.test import Client
+
+from engagements import lifecycle
+from engagements.models import Attempt, Delivery
+from segments import inbox, membership
+from segments.models import InboxMessage, Profile, Segment
+from segments.tracking import keys
+from tests import factories
+from tests.faults import drains, invariants, nasty
+from tests.faults.nasty import Verdict
+from tests.tracking.conftest import basic
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+MESSAGES = 20_000
+PEOPLE = 5_000
+IN_A_BATCH = 40
+
+
+def longest_stop():
+    """In seconds: nothing takes longer. A machine with more to do is that much slower."""
+    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+
+
+COMPARISONS = (
+    ("equals", 5),
+    ("equals", "5.0"),
+    ("not_equals", "Ann"),
+    ("contains", "e"),
+    ("starts_with", "9"),
+    ("ends_with", "0"),
+    ("greater", 5),
+    ("greater", "2026-01-01"),
+    ("less", 1e20),
+    ("less", "2026-02-01T00:00:00Z"),
+    ("between", [0, 10]),
+    ("between", ["2025-01-01", "2027-01-01"]),
+    ("in", [1, "5", True, "Pune"]),
+    ("is_present", None),
+    ("is_missing", None),
+    ("in_last_days", 30),
+)
+
+
+@pytest.fixture
+def seed():
+    return int(os.environ.get("NASTY_SEED") or Random().getrandbits(32))
+
+
+@pytest.fixture
+def segments():
+    """Each comparison, of an attribute and of a property."""
+    for operator, value in COMPARISONS:
+        compared = {"is": operator, "value": value}
+        did = {
+            "event": "Lead",
+            "at_least": 2,
+            "where": [{"property": "v", **compared}],
+        }
+        factories.make_segment(
+            rule={"any": [{"attribute": "v", **compared}, did]}, event_names=["Lead"]
+        )
+    factories.make_segment(rule={"attribute": "email", "is": "contains", "value": "İ"})
+    return Segment.objects.all()
+
+
+@pytest.fixture
+def door():
+    """The tracking API; (status, answer) of a body that is JSON text."""
+    source = factories.make_source()
+    authorization = basic(keys.issue(source))
+    client = Client(raise_request_exception=False)
+
+    def send(path, text):
+        response = client.generic(
+            "POST",
+            f"/v1/{path}",
+            text.encode(),
+            "application/json",
+            headers={"Authorization": authorization},
+        )
+        return response.status_code, response.content
+
+    return send
+
+
+def test_nasty_messages_stop_nothing(door, segments, seed):
+    random, note = Random(seed), f"seed {seed}"
+    taken = 0
+    for found in in_bodies(random):
+        taken += send(door, found, note)
+    assert InboxMessage.objects.count() <= taken
+
+    rounds = []
+    while inbox.is_waiting():
+        started = time.monotonic()
+        assert inbox.apply_some(), note
+        rounds.append(time.monotonic() - started)
+    assert max(rounds) < longest_stop(), note
+    refused = InboxMessage.objects.exclude(error="").values("error", "payload")
+    assert not refused, f"{note}: the door took what cannot be kept: {refused[:3]}"
+    for segment in segments:
+        assert segment.problem == "", note
+        before = set(segment.memberships.values_list("profile_id", flat=True))
+        membership.refresh(segment.pk)
+        after = set(segment.memberships.values_list("profile_id", flat=True))
+        assert before == after, f"{note}: {segment.rule}"
+
+
+def in_bodies(random):
+    """The messages: some alone, others in batches of which each can be read."""
+    alone, together = [], []
+    for _ in range(MESSAGES):
+        one = nasty.message(random)
+        lot = together if one.is_readable and random.random() < 0.9 else alone
+        lot.append(one)
+    yield from ([one] for one in alone)
+    for first in range(0, len(together), IN_A_BATCH):
+        yield together[first : first + IN_A_BATCH]
+
+
+def send(door, found, note):
+    """Send the messages, check that the answer names the right ones; return how many
+    were taken."""
+    started = time.monotonic()
+    if len(found) == 1:
+        [one] = found
+        kind = (
+            "identify" if '"type":"identify"' in one.text.replace(" ", "") else "track"
+        )
+        status, content = door(kind, one.text)
+        assert status in (200, 400, 413), f"{note}: {status} for {one.text[:2000]}"
+        is_taken = [status == 200]
+    else:
+        body = '{"batch":[' + ",".join(one.text for one in found) + "]}"
+        status, content = door("batch", body)
+        if status == 413:
+            half = len(found) // 2
+            return send(door, found[:half], note) + send(door, found[half:], note)
+        assert status == 200, f"{note}: {status} {content[:500]}"
+        refused = {r["index"] for r in json.loads(content).get("refused", ())}
+        is_taken = [index not in refused for index in range(len(found))]
+    assert time.monotonic() - started < longest_stop(), note
+    for one, was_taken in zip(found, is_taken, strict=True):
+        expected = Verdict.TAKEN if was_taken else Verdict.REFUSED
+        assert one.verdict in (expected, Verdict.EITHER), (
+            f"{note}: {expected} {content[:300]!r}: {one.text[-1000:]}"
+        )
+    return sum(is_taken)
+
+
+def test_nasty_people_stop_nothing(braze, sandbox, draft, seed):
+    random, note = Random(seed), f"seed {seed}"
+    values, plain = {}, set()
+    for number in range(PEOPLE):
+        name = f"p{number}"
+        if number % 10 == 0:
+            plain.add(name)
+            values[name] = {"v": "Ann", "w": "free"}
+        else:
+            values[name] = {"v": nasty.value(random), "w": nasty.value(random)}
+    source = factories.make_source()
+    bodies = (
+        (name, "identify", {"userId": name, "traits": parsed(traits), "timestamp": AT})
+        for name, traits in values.items()
+    )
+    inbox.append(source, bodies)
+    segment = factories.make_segment(
+        rule={"attribute": "external_id", "is": "starts_with", "value": "p"}
+    )
+    assert inbox.apply().messages == PEOPLE, note
+    assert segment.memberships.count() == PEOPLE, note
+
+    engagement = draft(
+        segment,
+        values={"Name of the User": "{{ profile.v }}", "Plan": "{{ profile.w }}"},
+    )
+    lifecycle.activate(engagement)
+    drains.to_the_end(engagement)
+
+    invariants.check(engagement, sandbox, sandbox.key, note)
+    sent = Delivery.objects.filter(run__engagement=engagement, state="sent")
+    reached = set(sent.values_list("profile__external_id", flat=True))
+    assert plain <= reached, f"{note}: {sorted(plain - reached)[:5]}"
+    left_out = Delivery.objects.filter(run__engagement=engagement).exclude(state="sent")
+    assert not left_out.filter(reason="").exists(), f"{note}: left out without a word"
+    assert Profile.objects.count() == PEOPLE
+    begun = sorted(Attempt.objects.values_list("started_at", flat=True))
+    gaps = [b - a for a, b in zip(begun, begun[1:], strict=False)]
+    assert max(gaps).total_seconds() < longest_stop(), note
+
+
+AT = "2026-01-31T12:00:00+00:00"
+
+
+def parsed(traits):
+    """As the door would hand it on."""
+    return json.loads(nasty.dump(traits))
