@@ -6,9 +6,17 @@ class EngagementsConfig(AppConfig):
     verbose_name = "Engagements"
 
     def ready(self) -> None:
-        from engagements import doorbell, erasing, usage
+        import segments.readers
+        from engagements import doorbell, erasing, segment_use, usage
         from externalapi.usage import UsedBy, register
 
         doorbell.connect()
         erasing.connect()
         register(UsedBy(uses=usage.uses, live_versions=usage.live_versions))
+        segments.readers.register(
+            segments.readers.Readers(
+                read=segment_use.read,
+                effects=segment_use.effects,
+                permission=segment_use.PERMISSION,
+            )
+        )

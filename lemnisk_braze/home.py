@@ -17,8 +17,8 @@ from engagements.operations import alarms, samples, standstills
 from engagements.operations.values import Alarm
 from lemnisk_braze import steps
 from lemnisk_braze.lib import database_clock
-from segments import intake
-from segments.models import Event, Profile
+from segments import intake, readers
+from segments.models import Event, Profile, Proposal, Segment
 
 State = Delivery.State
 DAY = timedelta(days=1)
@@ -70,6 +70,8 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "alarm": _alarm(request),
         "may_operate": request.user.has_perm("engagements.operate_delivery"),
         "troubles": _troubles(request),
+        "proposals": _proposals(request),
+        "may_decide": readers.may_decide(request.user),
         "engagements": _latest(request),
     }
     return context
@@ -203,6 +205,17 @@ def _troubles(request: HttpRequest) -> list[Trouble]:
         )
         for engagement in engagements[:MOST_SHOWN]
     ]
+
+
+def _proposals(request: HttpRequest) -> list[Proposal]:
+    """Changes of segments that wait for this user, or that they proposed."""
+    if not _may_see(request, Segment):
+        return []
+    found = Proposal.objects.filter(state=Proposal.State.OPEN)
+    if not readers.may_decide(request.user):
+        found = found.filter(proposed_by=request.user.pk)
+    related = found.select_related("segment", "proposed_by").order_by("pk")
+    return list(related[:MOST_SHOWN])
 
 
 def _with_names(engagements: QuerySet[Engagement]) -> QuerySet[Engagement]:

@@ -9,7 +9,7 @@ from django.forms.fields import InvalidJSONInput
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from lemnisk_braze.lib.names import one_line
-from segments import rules
+from segments import counting, rules
 from segments.conditions import OPERATORS
 from segments.models import Segment, Source
 
@@ -85,9 +85,7 @@ class SegmentForm(forms.ModelForm):  # type: ignore[type-arg]
     def save(self, commit: bool = True) -> Segment:
         """Save; a new rule, or being active again, asks for a new count."""
         if {"rule", "is_active"} & set(self.changed_data):
-            self.instance.event_names = rules.event_names(self.cleaned_data["rule"])
-            self.instance.refreshed_at = None
-            self.instance.problem = ""
+            counting.mark_changed(self.instance)
         saved: Segment = super().save(commit)
         return saved
 

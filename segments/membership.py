@@ -260,7 +260,7 @@ def _locked() -> QuerySet[Segment]:
 
 
 @contextmanager
-def _hashing() -> Iterator[None]:
+def hashing() -> Iterator[None]:
     """Compare sets by hash, in memory.
 
     PostgreSQL has no statistics of the CTEs below (nor of tables just filled) and
@@ -288,7 +288,7 @@ def _apply_difference(segment: Segment, ids: Sequence[int] | None) -> Change:
     )
     few_params = [] if ids is None else [list(ids)]
     params = [*matched_params, segment.pk, *few_params, *in_params, *off_params]
-    with _hashing(), connection.cursor() as cursor:
+    with hashing(), connection.cursor() as cursor:
         cursor.execute(statement, params)
         entered, left = cursor.fetchone()
     change = Change(entered=entered, left=left)
@@ -301,7 +301,7 @@ def _apply_difference(segment: Segment, ids: Sequence[int] | None) -> Change:
 def _renew_events(segment: Segment) -> None:
     """Let what satisfies the rule as it is now go with who is in already."""
     event, params = _cause(segment.rule, None)
-    with _hashing(), connection.cursor() as cursor:
+    with hashing(), connection.cursor() as cursor:
         cursor.execute(RENEW.format(event=event), [*params, segment.pk])
 
 

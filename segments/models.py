@@ -1,5 +1,6 @@
 """People, what they did, and the segments that they are in."""
 
+from django.conf import settings
 from django.contrib.postgres.indexes import GinIndex
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
@@ -199,6 +200,54 @@ class Segment(models.Model):
 
     def get_absolute_url(self) -> str:
         return reverse("admin:segments_segment_change", args=[self.pk])
+
+
+class Proposal(models.Model):
+    """A change of whom a segment takes in, kept for somebody who may decide about it."""
+
+    class State(models.TextChoices):
+        OPEN = "open", "Waits for a decision"
+        ACCEPTED = "accepted", "Accepted"
+        REJECTED = "rejected", "Rejected"
+        REPLACED = "replaced", "Replaced by a newer one"
+
+    segment = models.ForeignKey(
+        Segment, on_delete=models.CASCADE, related_name="proposals"
+    )
+    rule = models.JSONField()
+    is_active = models.BooleanField()
+    state = models.CharField(max_length=16, choices=State, default=State.OPEN)
+    proposed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        related_name="+",
+    )
+    proposed_at = models.DateTimeField(db_default=Now())
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        related_name="+",
+    )
+    decided_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["segment"],
+                condition=Q(state="open"),
+                name="proposal_is_the_only_open_one",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"Proposed change of {self.segment}"
+
+    def get_absolute_url(self) -> str:
+        return reverse(
+            "admin:segments_segment_proposal", args=[self.segment_id, self.pk]
+        )
 
 
 class Membership(models.Model):

@@ -3,25 +3,23 @@
 from typing import Any
 
 from django.contrib import admin
-from django.core.exceptions import ValidationError
-from django.db import OperationalError, connection, models, transaction
+from django.db import connection, models
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.text import capfirst
 from unfold.admin import ModelAdmin
 
 from lemnisk_braze.lib.deleting import NAMED, CarefulDelete, Dependant, Instead
-from segments import membership, rules, tasks
+from segments import counting, rules
+from segments.admin.asking import AsksFirst, describe, proposal_of
 from segments.forms import SegmentForm
 from segments.models import Segment
 
 SAMPLE = 10
-# Counting so many people takes about a second; more are counted by a worker.
-QUICK = 100_000
 KNOWN_NAMES = 500
 
 
 @admin.register(Segment)
-class SegmentAdmin(CarefulDelete, ModelAdmin):
+class SegmentAdmin(AsksFirst, CarefulDelete, ModelAdmin):
     form = SegmentForm
     list_display = ["name", "sentence", "people", "is_active"]
     list_filter = ["is_active"]
@@ -53,11 +51,9 @@ class SegmentAdmin(CarefulDelete, ModelAdmin):
         change: bool,
     ) -> None:
         # `size` belongs to whoever counts, perhaps right now.
-        fields = {"name", "description", "rule", "is_active"}
-        fields |= {"event_names", "refreshed_at", "problem", "updated_at"}
+        fields = {"name", "description", *counting.CHANGED}
         obj.save(update_fields=fields if change else None)
-        if obj.is_active and obj.refreshed_at is None:
-            _count(obj)
+        counting.count_soon(obj)
 
     def response_add(
         self, request: HttpRequest, obj: Segment, post_url_continue: str | None = None
@@ -113,15 +109,6 @@ class SegmentAdmin(CarefulDelete, ModelAdmin):
         )
 
 
-def describe(segment: Segment) -> str:
-    """The segment's rule as a sentence."""
-    try:
-        rules.validate(segment.rule)
-    except ValidationError as e:
-        return e.messages[0]
-    return capfirst(rules.describe(segment.rule))
-
-
 def known_events() -> list[str]:
     """Names of events, from the index alone."""
     with connection.cursor() as cursor:
@@ -142,31 +129,12 @@ def _panels(request: HttpRequest, segment: Segment) -> dict[str, Any]:
     return {
         "sentence": describe(segment),
         "sample": sample[:SAMPLE] if may_see else None,
+        "proposal": proposal_of(segment),
         "channel_templates": [
             "engagements/segment_channels.html",
             "segments/no_channels.html",
         ],
     }
-
-
-def _count(segment: Segment) -> None:
-    """Count the people now if that is quick; else a worker does, or the next tick."""
-    if _number_of_people() > QUICK:
-        transaction.on_commit(lambda: tasks.wake_refresh(segment.pk))
-        return
-    try:
-        membership.try_refresh(segment.pk)
-    except OperationalError:
-        return  # somebody holds the segment for long: the tick counts it
-    segment.refresh_from_db()
-
-
-def _number_of_people() -> int:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT reltuples FROM pg_class WHERE oid = 'segments_profile'::regclass"
-        )
-        return int(cursor.fetchone()[0])
 
 
 # A loose index scan: one step for each name, however many events there are.

@@ -1,0 +1,67 @@
+"""What a segment's page asks before it takes in others (segments.readers)."""
+
+from collections.abc import Sequence
+
+from django.db.models import QuerySet
+
+from engagements import again, reports
+from engagements.models import Engagement
+from engagements.usage import AT_REST
+from segments.models import Segment
+from segments.readers import Effect
+
+PERMISSION = "engagements.activate_engagement"
+PEOPLE = "SELECT unnest(%(people)s::bigint[])"
+
+
+def read(segment: Segment) -> bool:
+    """Whether an engagement at work has the segment."""
+    return _at_work(segment).exists()
+
+
+def effects(segment: Segment, entering: Sequence[int]) -> list[Effect]:
+    """What each engagement at work would send to these people if they entered."""
+    engagements = _at_work(segment).order_by("name")
+    return [_effect(engagement, entering) for engagement in engagements]
+
+
+def _at_work(segment: Segment) -> QuerySet[Engagement]:
+    return segment.engagements.exclude(state__in=AT_REST)
+
+
+def _effect(engagement: Engagement, entering: Sequence[int]) -> Effect:
+    return Effect(
+        name=engagement.name,
+        url=engagement.get_absolute_url(),
+        state=engagement.get_state_display(),
+        tone=reports.ENGAGEMENT_TONES[engagement.state],
+        sent=_sent(engagement, entering),
+        when=_when(engagement),
+    )
+
+
+def _sent(engagement: Engagement, entering: Sequence[int]) -> int:
+    if not entering:
+        return 0
+    if _is_schedule(engagement) and _has_had_its_run(engagement):
+        return 0
+    if not again.is_guarded(engagement):
+        return len(entering)
+    return again.count_allowed(engagement, PEOPLE, {"people": list(entering)})
+
+
+def _is_schedule(engagement: Engagement) -> bool:
+    return engagement.trigger == Engagement.Trigger.SCHEDULE
+
+
+def _has_had_its_run(engagement: Engagement) -> bool:
+    """Whether no run comes any more that could take somebody in."""
+    is_once = engagement.repeat == Engagement.Repeat.ONCE
+    return is_once and engagement.runs.exists()
+
+
+def _when(engagement: Engagement) -> str:
+    when = "in its next run" if _is_schedule(engagement) else "at once"
+    return (
+        when if engagement.state == Engagement.State.ACTIVE else f"{when} after Resume"
+    )

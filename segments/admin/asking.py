@@ -1,0 +1,178 @@
+"""The question before a segment takes in others, and the proposals that wait for it."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import transaction
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from django.utils.text import capfirst
+
+from segments import changing, readers, rules
+from segments.forms import SegmentForm
+from segments.models import Proposal, Segment
+
+# What the question's own buttons and marks are called.
+CONFIRM, PROPOSE, SEEN = "_confirm", "_propose", "_seen"
+OWN = (CONFIRM, PROPOSE, SEEN, "csrfmiddlewaretoken")
+CHANGED_MEANWHILE = "The segment was changed meanwhile. Nothing was saved: this is what it would do now."
+
+
+class AsksFirst:
+    """A segment that somebody sends to is changed after a look at what that does."""
+
+    def get_urls(self: Any) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.proposal_view)
+        name = "segments_segment_proposal"
+        return [
+            path("<int:segment_id>/proposals/<int:pk>/", view, name=name),
+            *super().get_urls(),  # type: ignore[misc]
+        ]
+
+    @transaction.atomic
+    def changeform_view(
+        self: Any,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        asked = None
+        if request.method == "POST" and object_id:
+            asked = self._ask(request, object_id)
+        if asked is not None:
+            return asked
+        return super().changeform_view(request, object_id, form_url, extra_context)  # type: ignore[misc]
+
+    def _ask(self: Any, request: HttpRequest, object_id: str) -> HttpResponse | None:
+        """The question; None where there is none, or it was answered with yes."""
+        segment = self.get_object(request, object_id)
+        if segment is None or not self.has_change_permission(request, segment):
+            return None
+        # Locked to the end, so that what was shown is what is changed.
+        stored = Segment.objects.select_for_update(no_key=True).get(pk=segment.pk)
+        form = SegmentForm(request.POST, instance=segment)
+        if not form.is_valid():
+            return None
+        rule, is_active = form.cleaned_data["rule"], form.cleaned_data["is_active"]
+        if not changing.needs_decision(stored, rule, is_active):
+            return None
+        if PROPOSE in request.POST:
+            return _propose(self, request, stored, form)
+        if CONFIRM not in request.POST:
+            return _question(self, request, stored, rule, is_active)
+        if not readers.may_decide(request.user):
+            raise PermissionDenied
+        if request.POST.get(SEEN) == changing.fingerprint(stored):
+            return None
+        messages.warning(request, CHANGED_MEANWHILE)
+        return _question(self, request, stored, rule, is_active)
+
+    def proposal_view(
+        self: Any, request: HttpRequest, segment_id: int, pk: int
+    ) -> HttpResponse:
+        """What a proposed change would do; who may decide about it does so here."""
+        if not self.has_view_or_change_permission(request):
+            raise PermissionDenied
+        found = Proposal.objects.select_related("segment", "proposed_by", "decided_by")
+        proposal = found.filter(pk=pk, segment=segment_id).first()
+        if proposal is None:
+            raise Http404
+        if request.method == "POST":
+            return _decide(self, request, proposal)
+        segment = proposal.segment
+        return _question(
+            self, request, segment, proposal.rule, proposal.is_active, proposal
+        )
+
+
+def describe(segment: Segment | Proposal) -> str:
+    """The rule as a sentence."""
+    try:
+        rules.validate(segment.rule)
+    except ValidationError as e:
+        return str(e.messages[0])
+    return capfirst(rules.describe(segment.rule))
+
+
+def proposal_of(segment: Segment) -> Proposal | None:
+    """The newest change that was proposed: it waits, or was decided about."""
+    found = segment.proposals.select_related("proposed_by", "decided_by")
+    return found.order_by("-pk").first()
+
+
+def _question(
+    page: Any,
+    request: HttpRequest,
+    segment: Segment,
+    rule: dict[str, Any],
+    is_active: bool,
+    proposal: Proposal | None = None,
+) -> HttpResponse:
+    is_open = proposal is None or proposal.state == Proposal.State.OPEN
+    wanted = Segment(rule=rule, is_active=is_active)
+    context = {
+        **page.admin_site.each_context(request),
+        "opts": page.opts,
+        "media": page.media,
+        "original": segment,
+        "title": f"Change who is in “{segment}”?",
+        "before": describe(segment),
+        "after": describe(wanted),
+        "wanted": wanted,
+        "proposal": proposal,
+        "is_open": is_open,
+        "forecast": changing.forecast(segment, rule, is_active) if is_open else None,
+        "may_decide": readers.may_decide(request.user),
+        "may_see_people": request.user.has_perm("segments.view_profile"),
+        "seen": changing.fingerprint(segment),
+        "typed": [
+            (name, value)
+            for name, values in request.POST.lists()
+            for value in values
+            if name not in OWN
+        ],
+    }
+    return TemplateResponse(request, "admin/segments/segment/question.html", context)
+
+
+def _propose(
+    page: Any, request: HttpRequest, stored: Segment, form: SegmentForm
+) -> HttpResponse:
+    """Save what decides about nobody, and keep the rest as a proposal."""
+    rule, is_active = form.cleaned_data["rule"], form.cleaned_data["is_active"]
+    stored.name = form.cleaned_data["name"]
+    stored.description = form.cleaned_data["description"]
+    stored.save(update_fields=["name", "description"])
+    changing.propose(stored, rule, is_active, request.user)
+    page.log_change(request, stored, "Proposed a change of who is in.")
+    messages.success(
+        request,
+        "Your change is proposed. Nothing changes before an Approver accepts it: it "
+        "stands on this page and on their home page.",
+    )
+    return HttpResponseRedirect(stored.get_absolute_url())
+
+
+def _decide(page: Any, request: HttpRequest, proposal: Proposal) -> HttpResponse:
+    if not readers.may_decide(request.user):
+        raise PermissionDenied
+    segment, by = proposal.segment, proposal.proposed_by or "somebody"
+    if "_reject" in request.POST:
+        if changing.reject(proposal, request.user):
+            page.log_change(
+                request, segment, f"Rejected the change that {by} proposed."
+            )
+            messages.success(request, "The proposal is rejected. Nothing has changed.")
+            return HttpResponseRedirect(segment.get_absolute_url())
+    elif changing.accept(proposal, request.user, request.POST.get(SEEN, "")):
+        page.log_change(request, segment, f"Accepted the change that {by} proposed.")
+        messages.success(request, "The proposal is accepted, and the segment changed.")
+        return HttpResponseRedirect(segment.get_absolute_url())
+    messages.warning(
+        request,
+        "Nothing was done: somebody decided, or changed the segment, meanwhile.",
+    )
+    return HttpResponseRedirect(proposal.get_absolute_url())

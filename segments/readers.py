@@ -1,0 +1,61 @@
+"""Who sends to a segment's people: the apps above tell, this one does not know them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from django.contrib.auth.models import AnonymousUser
+from django.contrib.auth.models import User as AnyUser
+
+from segments.models import Segment
+
+# Who asks; whoever may do anything is signed in.
+User: TypeAlias = AnyUser | AnonymousUser
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effect:
+    """What a reader does with people who enter: how many it would send to, and when.
+
+    `state` and `tone` are its badge. `sent` is None where it could not be counted.
+    """
+
+    name: str
+    url: str
+    state: str
+    tone: str
+    sent: int | None
+    when: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readers:
+    """What an app above answers, and the permission that a change needs then."""
+
+    read: Callable[[Segment], bool]
+    effects: Callable[[Segment, Sequence[int]], list[Effect]]
+    permission: str
+
+
+_registered: list[Readers] = []
+
+
+def register(readers: Readers) -> None:
+    """Called once, when the app above is ready."""
+    _registered.append(readers)
+
+
+def is_read(segment: Segment) -> bool:
+    """Whether somebody sends to its people, or will when it is resumed."""
+    return any(readers.read(segment) for readers in _registered)
+
+
+def effects(segment: Segment, entering: Sequence[int]) -> list[Effect]:
+    """What becomes of these people where they enter."""
+    found = [readers.effects(segment, entering) for readers in _registered]
+    return [effect for one in found for effect in one]
+
+
+def may_decide(user: User) -> bool:
+    """Whether the user may change whom a segment takes in that is read."""
+    return all(user.has_perm(readers.permission) for readers in _registered)

@@ -1,0 +1,78 @@
+"""The question before a segment that engagements read takes in others."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from segments import membership
+from segments.models import Segment
+from tests import factories
+from tests.browser import axe
+from tests.browser.conftest import Shot
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+PUNE = {"attribute": "city", "is": "equals", "value": "Pune"}
+
+
+@pytest.fixture
+def segment(page: Page) -> Segment:
+    for n, city in enumerate(["Pune"] * 3 + ["Delhi"] * 5):
+        factories.make_profile(city=city, external_id=f"{city.lower()}-{n}")
+    made = factories.make_segment(rule=PUNE, name="Leads from Pune")
+    membership.refresh(made.pk)
+    factories.make_engagement(made, state="active", name="Welcome")
+    factories.make_engagement(
+        made, state="paused", name="Weekly", trigger="schedule", repeat="weekly"
+    )
+    return made
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_an_edit_is_asked_about_proposed_and_accepted(
+    page: Page,
+    sign_in: Callable[[Any], None],
+    segment: Segment,
+    shot: Shot,
+    width: int,
+):
+    marketer = factories.make_user(
+        "segments.view_segment",
+        "segments.change_segment",
+        "segments.view_profile",
+        "engagements.view_engagement",
+        username="mara",
+    )
+    approver = factories.make_user(
+        "segments.view_segment",
+        "segments.view_profile",
+        "engagements.activate_engagement",
+        username="paul",
+    )
+    page.set_viewport_size({"width": width, "height": 900})
+    sign_in(marketer)
+    page.goto(segment.get_absolute_url())
+    page.get_by_label("Value", exact=True).first.fill("Delhi")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_text("5 people").first).to_be_visible()
+    assert axe.violations(page, axe.source()) == []
+    shot(f"segment-question-{width}")
+    page.get_by_role("button", name="Propose the change").click()
+    expect(page.get_by_text("Your change is proposed.")).to_be_visible()
+    shot(f"segment-proposed-{width}")
+
+    sign_in(approver)
+    page.goto("/admin/")
+    shot(f"home-proposal-{width}")
+    page.get_by_role("link", name="Who is in “Leads from Pune”").click()
+    expect(page.get_by_role("button", name="Accept")).to_be_visible()
+    assert axe.violations(page, axe.source()) == []
+    shot(f"segment-decision-{width}")
+    page.get_by_role("button", name="Accept").click()
+    expect(page.get_by_text("The proposal is accepted")).to_be_visible()
+    segment.refresh_from_db()
+    assert json.dumps(segment.rule).count("Delhi") == 1
+    assert segment.size == 5
