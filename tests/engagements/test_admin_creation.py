@@ -172,7 +172,7 @@ def test_the_preview_names_a_parameter_by_its_label(admin_page):
     page = admin_page.post(reverse("admin:engagements_engagement_preview"), typed)
 
     text = page.content.decode()
-    assert "<strong>First name:</strong> This person has no value for it." in text
+    assert "<strong>First name:</strong> Not filled in yet." in text
 
 
 def test_the_preview_is_of_the_newest_member_unless_somebody_is_named(admin_page):
