@@ -4,13 +4,14 @@ Nearly every value is one path whose value fits as it is: a text for a text para
 number for a number. Such a column is looked up for everybody and checked as a whole, in
 loops that are not Python's. Who does not fit takes the long way, alone; both give the
 same (a property test holds them against each other). What comes out of PostgreSQL has
-no NUL and no half of a character, and no number that JSON has not.
+no NUL and no half of a character, and no NaN.
 """
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from math import inf
 from types import MappingProxyType
 from typing import Any
 
@@ -168,11 +169,9 @@ def _are_integers(values: Sequence[Any]) -> bool:
 
 def _are_numbers(values: Sequence[Any]) -> bool:
     found = set(map(type, values))
-    if found == {float}:
-        return True
-    return found <= {int, float} and _are_integers(
-        [v for v in values if type(v) is int]
-    )
+    if not found <= {int, float} or inf in values or -inf in values:
+        return False
+    return found == {float} or _are_integers([v for v in values if type(v) is int])
 
 
 def _are_booleans(values: Sequence[Any]) -> bool:

@@ -29,7 +29,7 @@ from liquid.builtin.output import OutputNode
 from liquid.exceptions import LiquidError
 from liquid.template import BoundTemplate
 
-from engagements import braze_spelling, expressions
+from engagements import expressions, spelling
 from engagements.expressions import Context, PersonalizationError
 from engagements.filters.budget import MAX_TEXT, Budget
 from engagements.filters.errors import FilterError
@@ -47,6 +47,7 @@ FIELDS: Mapping[str, frozenset[str]] = {
 }
 MAX_SOURCE = 4_096
 _NOT_CLOSED = "A {{ has no }} that closes it."
+_CURLY = re.compile("[\u201c\u201d\u2018\u2019\u201e\u00ab\u00bb]")
 _NOTHING = re.compile(r"\{\{-?\s*-?\}\}")
 
 
@@ -81,7 +82,7 @@ def compile_value(source: str) -> Value:
     """Compile what a marketer typed; raise PersonalizationError in plain words."""
     if len(source) > MAX_SOURCE:
         raise PersonalizationError(f"This is longer than {MAX_SOURCE:,} characters.")
-    template = _parse(braze_spelling.translate(source))
+    template = _parse(spelling.translate(source))
     outputs = [node for node in template.nodes if isinstance(node, OutputNode)]
     for node in outputs:
         for segments in expressions.paths(node.expression):
@@ -131,6 +132,8 @@ def _plain(source: str, error: LiquidError) -> str:
         return "Tags such as {% if %} cannot be used here, only {{ … }}."
     if source.count("{{") != source.count("}}"):
         return _NOT_CLOSED
+    if _CURLY.search(source):
+        return 'Write straight quotes around a text: "there".'
     return f"This expression cannot be read: {error.message}."
 
 

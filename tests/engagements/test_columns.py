@@ -23,7 +23,8 @@ VALUES = st.one_of(
     st.none(),
     st.booleans(),
     st.integers(-(2**64), 2**65),
-    st.floats(allow_nan=False, allow_infinity=False),
+    # What a number of thousands of digits is read as.
+    st.floats(allow_nan=False),
     TEXTS,
     st.sampled_from(
         ["", "true", "0", "12", "1e3", "2025-W01-1T09:30:00Z", "x" * 30_000]

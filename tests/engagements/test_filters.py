@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from engagements.braze_spelling import translate
 from engagements.filters import dates
 from engagements.filters.table import FILTERS, GROUPS
 from engagements.personalization import MISSING, PersonalizationError, compile_value
+from engagements.spelling import translate
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "filters.md"
 NOW = datetime(2026, 5, 2, 7, 8, 9, 123456, tzinfo=UTC)
@@ -330,6 +330,7 @@ def test_a_value_of_another_kind_is_an_error_for_the_person(source, message):
         # Braze's own, which means nothing here.
         ("{{ campaign.${name} }}", "“campaign.${name}” is known to Braze only"),
         ("{{ ${} }}", "names no variable"),
+        ("{{ profile.nick | default: “there” }}", "Write straight quotes"),
     ],
 )
 def test_a_mistake_in_a_filter_is_refused_when_it_is_saved(source, message):
@@ -457,6 +458,7 @@ def test_each_directive_that_is_offered_can_be_written():
             "{{ now | time_zone: ${time_zone} }}",
             "{{ now | time_zone: profile.time_zone }}",
         ),
+        ("{{ ${limit} }}", '{{ profile["limit"] }}'),
         ("${5} is text", "${5} is text"),
         ("{{ profile.x | default: '${5}' }}", "{{ profile.x | default: '${5}' }}"),
     ],
@@ -464,6 +466,13 @@ def test_each_directive_that_is_offered_can_be_written():
 def test_brazes_own_spelling_is_understood(braze, ours):
     assert translate(braze) == ours
     assert compile_value(braze).variables == compile_value(ours).variables
+
+
+@pytest.mark.parametrize("name", ["limit", "in", "empty", "required", "true", "for"])
+def test_an_attribute_may_be_called_as_a_word_of_liquid_is(name):
+    value = compile_value(f"{{{{ profile.{name} | append: '.{name}' }}}}")
+    assert value.evaluate({"profile": {name: "x"}}) == f"x.{name}"
+    assert value.variables == {("profile", name)}
 
 
 GROWING = [

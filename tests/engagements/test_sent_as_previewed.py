@@ -188,7 +188,7 @@ def nasty_value(chance: random.Random, depth: int = 2):
     }
 
 
-def nasty_data(chance: random.Random) -> dict:
+def nasty_data(chance: random.Random):
     return {key: nasty_value(chance) for key in "abc" if chance.random() < 0.8}
 
 

@@ -1,7 +1,8 @@
-"""Braze's own spelling of variables, `${first_name}`, as ours.
+"""Spellings of variables that python-liquid does not read, as those that it does.
 
-What a marketer takes over from a message in Braze means the same here, as far as there
-is such a thing; what only Braze knows is named.
+`${first_name}` is Braze's own: what a marketer takes over from a message in Braze means
+the same here, as far as there is such a thing; what only Braze knows is named. And an
+attribute may be called as a word of Liquid is: `profile.limit`.
 """
 
 import re
@@ -20,25 +21,30 @@ GROUPS = {
 }
 # `{{${name}}}` ends in three braces, of which the first is the name's own.
 _OUTPUT = re.compile(r"\{\{((?:[^{}]|\$\{[^{}]*\})*)\}\}")
+_WORDS = (
+    "and as blank cols contains continue else empty false for if in limit nil not null "
+    "offset or required reversed true with"
+).split()
 _VARIABLE = re.compile(
     r"(?P<quoted>\"[^\"]*\"|'[^']*')|(?:(?P<group>\w+)\.)?\$\{(?P<name>[^{}]*)\}"
+    rf"|\.\s*(?P<word>{'|'.join(_WORDS)})(?![\w-])"
 )
 _WORD = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 
 
 def translate(source: str) -> str:
-    """Return a value's text with Braze's variables as ours; raises PersonalizationError.
+    """Return a value's text as python-liquid reads it; raises PersonalizationError.
 
     A `${…}` that stands in no braces is text.
     """
-    if "${" not in source:
-        return source
     return _OUTPUT.sub(lambda found: _VARIABLE.sub(_ours, found[0]), source)
 
 
 def _ours(found: re.Match[str]) -> str:
     if found["quoted"] is not None:
         return found[0]
+    if found["word"]:
+        return f'["{found["word"]}"]'
     name, group = found["name"].strip(), found["group"]
     if not name or '"' in name:
         raise PersonalizationError(f"“{found[0]}” names no variable.")
@@ -53,5 +59,5 @@ def _ours(found: re.Match[str]) -> str:
 
 
 def _inside(group: str, name: str) -> str:
-    is_word = _WORD.fullmatch(name)
+    is_word = _WORD.fullmatch(name) and name not in _WORDS
     return f"{group}.{name}" if is_word else f'{group}["{name}"]'
