@@ -31,7 +31,7 @@ from engagements.filters.kinds import (
     text,
 )
 
-LONG = f"over {MAX_TEXT:,} characters: an error"
+LONG = f"makes over {MAX_TEXT:,} characters: an error"
 LARGE = "too large: an error"
 NOTHING = "—"
 
@@ -222,14 +222,14 @@ _TEXTS = (
     _text("split", "A list of the pieces between each `at`", texts.split, at=TEXT),
     _text(
         "truncate",
-        "At most `length` (50) characters, `end` (…) included",
+        "At most `length` (50) characters, `end` (`...`) included",
         texts.truncate,
         or_length=WHOLE,
         or_end=TEXT,
     ),
     _text(
         "truncatewords",
-        "At most `count` (15) words and `end` (…)",
+        "At most `count` (15) words and `end` (`...`)",
         texts.truncatewords,
         or_count=WHOLE,
         or_end=TEXT,
@@ -289,7 +289,7 @@ _NUMBERS = (
     _number("times", "Multiplies by `number`", numbers.times, number=NUMBER),
     _number(
         "divided_by",
-        "Divides by `number`; by a whole number rounded down",
+        "Divides by `number`; two whole numbers give one, rounded down",
         numbers.divided_by,
         number=DIVISOR,
     ),
@@ -351,7 +351,7 @@ _LISTS = (
     _list("first", "The first item; missing of an empty list", lists.first),
     _list("last", "The last item; missing of an empty list", lists.last),
     _list("concat", "The items of both lists", lists.concat, list=LIST),
-    _list("map", "What each item has under `name`", lists.map_, name=TEXT),
+    _list("map", "What each has under `name`, null for nothing", lists.map_, name=TEXT),
     _list("reverse", "From the last to the first", lists.reverse),
     _list("compact", "Without null", lists.compact, or_name=TEXT),
     _list("uniq", "Each once", lists.uniq, or_name=TEXT),
