@@ -3,13 +3,12 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from math import isfinite
 from types import MappingProxyType
 from typing import Any
 
 import orjson
 
-from externalapi.parameters import JSON
+from externalapi.parameters import JSON, has_nan
 from externalapi.placeholders import find_in_tree, whole_name
 
 # Braze takes 4 MB; what is left is for the HTTP headers and for counting in decimals.
@@ -228,14 +227,6 @@ def _dump(merged: JSON) -> bytes:
         raise ValueError(f"this cannot be written as JSON: {e}") from e
     # orjson writes NaN as null, which means "delete" to Braze. Looking through the
     # tree costs more than writing it, so look only where a null came out.
-    if b"null" in body and _has_nan(merged):
+    if b"null" in body and has_nan(merged):
         raise ValueError("NaN and infinity cannot be written as JSON")
     return body
-
-
-def _has_nan(tree: JSON) -> bool:
-    if isinstance(tree, float):
-        return not isfinite(tree)
-    if isinstance(tree, dict):
-        return any(_has_nan(item) for item in tree.values())
-    return isinstance(tree, list) and any(_has_nan(item) for item in tree)

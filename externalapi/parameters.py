@@ -1,5 +1,6 @@
 """Parameters of an External API: what a marketer fills in, and how a value is read."""
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -207,8 +208,33 @@ def as_text(value: JSON | datetime) -> str:
             # As a person writes it: 0.00001, and not 1e-05.
             return f"{Decimal(repr(value)):f}"
         case dict() | list():
-            return orjson.dumps(value).decode()
+            return as_json(value)
     return str(value)
+
+
+def as_json(value: JSON) -> str:
+    """Return the value as JSON text; raises ValueError for a number that JSON has not."""
+    try:
+        written = orjson.dumps(value).decode()
+    except TypeError:
+        # A whole number beyond 64 bits, with all its digits.
+        return json.dumps(
+            value, ensure_ascii=False, allow_nan=False, separators=(",", ":")
+        )
+    # orjson writes NaN as null. Looking through the tree costs more than writing it,
+    # so look only where a null came out.
+    if "null" in written and has_nan(value):
+        raise ValueError("NaN and infinity cannot be written as JSON")
+    return written
+
+
+def has_nan(tree: JSON) -> bool:
+    """Whether there is a number in it that JSON has not."""
+    if isinstance(tree, float):
+        return not isfinite(tree)
+    if isinstance(tree, dict):
+        return any(has_nan(item) for item in tree.values())
+    return isinstance(tree, list) and any(has_nan(item) for item in tree)
 
 
 def _text(value: JSON | datetime) -> str:

@@ -12,7 +12,7 @@ import orjson
 
 from engagements.filters.budget import check_length
 from engagements.filters.errors import FilterError
-from externalapi.parameters import JSON, MAX_DEPTH
+from externalapi.parameters import JSON, MAX_DEPTH, as_json
 
 _LINE_ENDS = re.compile(r"\r?\n")
 _SPACES = re.compile(r"\s+")
@@ -145,8 +145,8 @@ def json_escape(text: str) -> str:
 
 def as_json_string(value: JSON) -> str:
     try:
-        return orjson.dumps(value).decode()
-    except TypeError as e:
+        return as_json(value)
+    except (TypeError, ValueError) as e:
         raise FilterError("this cannot be written as JSON") from e
 
 

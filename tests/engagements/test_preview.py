@@ -169,6 +169,8 @@ def test_a_number_is_written_with_all_its_digits(number, text, as_number):
         values["Points"] = points
         shown = preview(version, values, factories.make_segment([ann]), ann)
         assert f'{text}"' in shown.body
+    values["Points"] = "Points: {{ profile.list }}"
+    assert preview(version, values, factories.make_segment([ann]), ann).is_sendable
 
 
 def test_an_optional_value_of_another_type_is_left_out_and_named():
