@@ -1,9 +1,10 @@
-"""Trying again, in a run of their own, people whose delivery failed.
+"""Trying again, in a run of their own, people who were not sent.
 
-A failure is an end and stays one. The retry is a new run of the engagement, with just
-these people, the External API's version and the values that the engagement has now. It
-takes each failure along once: the delivery says which run tries it again. Who was sent
-since is not sent once more where the engagement says so (engagements.again).
+What was recorded of them is an end and stays one. The retry is a new run of the
+engagement, with just these people, the External API's version and the values that the
+engagement has now. It takes each along once: the delivery says which run tries it
+again. Who was sent since is not sent once more where the engagement says so
+(engagements.again).
 """
 
 from collections.abc import Iterable
@@ -12,15 +13,19 @@ from dataclasses import dataclass
 from django.db import connection, transaction
 from django.db.models import Count, Q, QuerySet
 
-from engagements import again, doorbell, lifecycle
-from engagements.models import Delivery, Engagement, Run
+from engagements import again, doorbell, lifecycle, settling
+from engagements.models import PEOPLE_LEFT, Batch, Delivery, Engagement, Run
 from engagements.rendering import people_per_request
 from externalapi.definition import compile_version
 from lemnisk_braze.lib import database_clock
 
+State = Delivery.State
 # Rejected and skipped people are tried again after their data, or the values, were
-# corrected.
-STATES = (Delivery.State.DEAD, Delivery.State.REJECTED, Delivery.State.SKIPPED)
+# corrected; who is in doubt after somebody has looked on the other side.
+FAILED = (State.DEAD, State.REJECTED, State.SKIPPED, State.ACCEPTED_UNVERIFIED)
+# These only by their name: somebody has cancelled them, or is still to decide.
+BY_NAME = (State.UNCERTAIN, State.CANCELLED)
+STATES = (*FAILED, *BY_NAME)
 # A batch of one person may be the half of a half of … a full one.
 MOST_SPLITS = 8
 
@@ -70,6 +75,8 @@ class Share:
     ambiguous: int
     # Of them: refused, perhaps beside other objects of theirs that were taken.
     rejected: int
+    # Of them: taken, as far as the answer could be read.
+    unverified: int
     # Why nothing can be sent for this engagement; empty where it can.
     problem: str
 
@@ -86,6 +93,12 @@ class Retried:
     runs: tuple[Run, ...]
 
 
+def counts(deliveries: QuerySet[Delivery]) -> dict[str, int]:
+    """How many of these deliveries a retry could take along, by state."""
+    rows = failed(deliveries).order_by().values_list("state").annotate(Count("pk"))
+    return dict(rows)
+
+
 def failed(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
     """Of these deliveries those that a retry would take along."""
     return deliveries.filter(state__in=STATES, retry=None)
@@ -100,20 +113,22 @@ def shares(deliveries: QuerySet[Delivery]) -> list[Share]:
         .annotate(
             people=Count("pk"),
             ambiguous=Count("pk", filter=_was_ambiguous()),
-            rejected=Count("pk", filter=Q(state=Delivery.State.REJECTED)),
+            rejected=Count("pk", filter=Q(state=State.REJECTED)),
+            unverified=Count("pk", filter=Q(state=State.ACCEPTED_UNVERIFIED)),
         )
     )
-    counts = {pk: numbers for pk, *numbers in rows}
+    numbers = {pk: own for pk, *own in rows}
     return [
         Share(
             engagement=engagement,
             people=people,
             ambiguous=ambiguous,
             rejected=rejected,
+            unverified=unverified,
             problem=_problem(engagement),
         )
-        for engagement in _engagements(counts)
-        for people, ambiguous, rejected in [counts[engagement.pk]]
+        for engagement in _engagements(numbers)
+        for people, ambiguous, rejected, unverified in [numbers[engagement.pk]]
     ]
 
 
@@ -194,6 +209,7 @@ def _take_along(run: Run, source: Run, ids: list[int]) -> tuple[int, int]:
     is_guarded = again.is_guarded(run.engagement)
     if is_guarded:
         again.lock(run.engagement_id)
+    _decide(source, ids)
     with connection.cursor() as cursor:
         cursor.execute(
             INSERT_ALLOWED if is_guarded else INSERT_ALL,
@@ -208,3 +224,23 @@ def _take_along(run: Run, source: Run, ids: list[int]) -> tuple[int, int]:
         )
         count, batches = cursor.fetchone()
     return int(count), int(batches)
+
+
+def _decide(source: Run, ids: list[int]) -> None:
+    """Whom a retry takes out of an uncertain batch, nobody decides about any more.
+
+    Under the batches' locks: neither a late answer nor another decision comes between.
+    """
+    uncertain = source.deliveries.filter(pk__in=ids, state=State.UNCERTAIN, retry=None)
+    batches = Batch.objects.filter(
+        pk__in=uncertain.values("batch"), state=Batch.State.UNCERTAIN
+    )
+    held = {batch.pk: batch for batch in batches.select_for_update().order_by("pk")}
+    places: dict[int, list[int]] = {}
+    for delivery in uncertain.filter(batch__in=held):
+        place = held[delivery.batch_id].place_of(delivery)
+        if place is not None:
+            places.setdefault(delivery.batch_id, []).append(place)
+    settling.leave_out(places)
+    nobody_left = Batch.objects.annotate(left=PEOPLE_LEFT).filter(pk__in=places, left=0)
+    nobody_left.update(state=Batch.State.DONE)

@@ -171,10 +171,14 @@ def cancel(batch_ids: Iterable[int]) -> None:
 
 
 def reopen(batch: Batch) -> None:
-    """Let the batch's uncertain people wait again: they have no end any more."""
+    """Let the batch's uncertain people wait again: they have no end any more.
+
+    But for those whom a retry has taken along: they wait there.
+    """
     Delivery.objects.filter(
         run_id=batch.run_id,
         profile_id__in=batch.profile_ids,
         batch=batch,
         state=Delivery.State.UNCERTAIN,
+        retry=None,
     ).delete()

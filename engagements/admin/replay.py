@@ -115,6 +115,9 @@ class ReplayMixin:
         deliveries = _listed(self, request)
         if deliveries is None:
             return _back(request, "This filter cannot be read. Nothing was sent.")
+        counts = retrying.counts(deliveries)
+        chosen = _chosen(request)
+        deliveries = deliveries.filter(state__in=chosen)
         if request.method == "POST":
             return _retry(request, deliveries)
         found = retrying.shares(deliveries)
@@ -127,6 +130,12 @@ class ReplayMixin:
             "people": sum(share.people for share in possible),
             "ambiguous": sum(share.ambiguous for share in possible),
             "rejected": sum(share.rejected for share in possible),
+            "unverified": sum(share.unverified for share in possible),
+            "others": [
+                (Delivery.State(state).label, count, _retry_url(request, state))
+                for state, count in counts.items()
+                if state not in chosen
+            ],
             "most": MOST,
             "back": _list_url(request),
         }
@@ -165,6 +174,19 @@ def _listed(
     except IncorrectLookupParameters:
         return None
     return found
+
+
+def _chosen(request: HttpRequest) -> list[str]:
+    """The states that a retry takes along: some only where the list shows them alone."""
+    named = request.GET.get("state__exact", "")
+    return [*retrying.FAILED, *([named] if named in retrying.BY_NAME else [])]
+
+
+def _retry_url(request: HttpRequest, state: str) -> str:
+    """The same page, about one state."""
+    query = request.GET.copy()
+    query["state__exact"] = state
+    return f"{reverse('admin:engagements_delivery_retry')}?{query.urlencode()}"
 
 
 def _retry(request: HttpRequest, deliveries: QuerySet[Delivery]) -> HttpResponse:

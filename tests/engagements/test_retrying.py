@@ -47,7 +47,10 @@ def waiting(run: Run) -> list[int]:
 # --- The new run ------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("state", ["dead", "rejected", "skipped"])
+@pytest.mark.parametrize(
+    "state",
+    ["dead", "rejected", "skipped", "accepted_unverified", "uncertain", "cancelled"],
+)
 def test_who_failed_waits_in_a_new_run_and_the_failure_stays_on_record(state):
     source = failed(state, people=3)
 
@@ -61,10 +64,42 @@ def test_who_failed_waits_in_a_new_run_and_the_failure_stays_on_record(state):
     assert {d.retry for d in source.deliveries.all()} == {run}
 
 
-@pytest.mark.parametrize("state", ["sent", "accepted_unverified", "uncertain"])
-def test_who_did_not_fail_is_not_sent_again(state):
-    failed(state)
+def test_every_state_but_sent_can_be_tried_again():
+    assert set(retrying.STATES) == Delivery.NOT_SENT
+
+
+def test_who_was_sent_is_not_sent_again():
+    failed("sent")
     assert retry() == retrying.Retried(people=0, runs=())
+
+
+@pytest.mark.parametrize(("taken", "left"), [(1, [1]), (2, [])])
+@pytest.mark.parametrize("decision", ["resend", "mark_sent"])
+def test_whom_a_retry_takes_out_of_doubt_nobody_decides_about_again(
+    taken, left, decision
+):
+    source = failed(people=0)
+    batch = factories.make_batch(
+        source, 2, delivery_state="uncertain", state="uncertain", ambiguous_count=1
+    )
+    chosen = source.deliveries.order_by("pk")[:taken]
+
+    (run,) = retry(pk__in=[d.pk for d in chosen]).runs
+
+    assert waiting(run) == batch.profile_ids[:taken]
+    batch.refresh_from_db()
+    assert lifecycle.decide(batch, decision) is bool(left)
+    batch.refresh_from_db()
+    others = [batch.profile_ids[place] for place in left]
+    if decision == "resend":
+        assert batch.state == ("pending" if left else "done")
+        assert batch.left_out == list(range(taken))
+    else:
+        assert batch.sent_count == len(others)
+        sent = source.deliveries.filter(state="sent").values_list("profile", flat=True)
+        assert list(sent) == others
+    # What was recorded of who is tried again stays on record.
+    assert source.deliveries.filter(state="uncertain", retry=run).count() == taken
 
 
 def test_a_failure_is_taken_along_once():
@@ -290,6 +325,31 @@ def test_the_warnings_stand_with_their_numbers(admin_page):
     assert "3 were rejected" in text
     assert "It has ended. Activate it again first." in text
     assert "Retry 5" in text
+
+
+def test_a_retry_of_somebody_in_doubt_may_be_a_repeat(admin_page):
+    failed("accepted_unverified", people=2)
+    failed("dead", people=3)
+    text = admin_page.get(f"{LIST}retry/").content.decode()
+    assert "For 2 of them this may be a repeat" in text
+    assert "Retry 5" in text
+
+
+@pytest.mark.parametrize("state", ["uncertain", "cancelled"])
+def test_who_waits_for_a_decision_is_tried_again_only_by_name(admin_page, state):
+    failed(state, people=2)
+    failed("dead", people=3)
+    page = admin_page.get(f"{LIST}retry/")
+    assert page.context["people"] == 3
+    ((label, count, url),) = page.context["others"]
+    assert (label, count) == (Delivery.State(state).label, 2)
+    admin_page.post(f"{LIST}retry/")
+    assert Delivery.objects.filter(state=state, retry=None).count() == 2
+
+    assert admin_page.get(url).context["people"] == 2
+    admin_page.post(url)
+
+    assert not Delivery.objects.filter(state=state, retry=None).exists()
 
 
 # --- The command --------------------------------------------------------------------
