@@ -37,6 +37,7 @@ STAGES: Mapping[str, Stage] = {
     "reset_after": Stage.AFTER,
     "close_after": Stage.AFTER,
     "cut_body": Stage.AFTER,
+    "answer": Stage.AFTER,
     "partial_errors": Stage.AFTER,
     "error_without_index": Stage.AFTER,
     "unknown_input_array": Stage.AFTER,
@@ -65,8 +66,8 @@ class Rule:
     match: str = ""  # a text that must occur in the request's body
     external_id: str = ""  # a person that must occur in it
     seconds: float = 1.0  # delay_before, delay_after; slow_*: between two bytes
-    status: int = 500
-    body: str | None = None
+    status: int = 500  # status, answer
+    body: str | None = None  # of the same
     headers: dict[str, str] = field(default_factory=dict)
     indexes: list[int] | None = field(default_factory=lambda: [0])  # None: all
     input_array: str = ""  # partial_errors; empty: the first array of the request

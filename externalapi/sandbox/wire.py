@@ -102,6 +102,10 @@ async def _delay(request: web.Request, rule: Rule, reply: Reply) -> None:
     await asyncio.sleep(rule.seconds)
 
 
+async def _answer(request: web.Request, rule: Rule, reply: Reply) -> web.Response:
+    return _status(rule)
+
+
 async def _reset_after(request: web.Request, rule: Rule, reply: Reply) -> web.Response:
     return reset(request)
 
@@ -193,6 +197,7 @@ _AFTERWARDS: Mapping[
     str,
     Callable[[web.Request, Rule, Reply], Awaitable[web.StreamResponse | None]],
 ] = {
+    "answer": _answer,
     "delay_after": _delay,
     "reset_after": _reset_after,
     "close_after": _close_after,
