@@ -17,6 +17,7 @@ from externalapi import answers, client, secrets
 from externalapi.answers import Outcome, Verdict
 from externalapi.batching import Packed
 from externalapi.budget import Budget, read_budget
+from externalapi.definition import Rendered
 from lemnisk_braze.lib import database_clock
 
 RESPONSE_HEAD = 2_048
@@ -64,6 +65,17 @@ class Letter:
         """With what is left out, by the place of a body."""
         return replace(
             self, notes={self.places[n]: words for n, words in left_out.items()}
+        )
+
+    def without(self, skipped: Mapping[int, Skip]) -> "Letter":
+        """The letter without those at these positions among its people."""
+        return replace(
+            self,
+            places=[at for n, at in enumerate(self.places) if n not in skipped],
+            skipped={
+                **self.skipped,
+                **{self.places[n]: why for n, why in skipped.items()},
+            },
         )
 
     def refused(self, reason: str) -> "Letter":
@@ -153,12 +165,23 @@ def _letter(script: Script, held: Claim, people: People) -> Letter:
         return letter
     if rendered.left_out:
         letter = letter.noted(rendered.left_out)
+    return _filled(letter, script.recipe, rendered)
+
+
+def _filled(letter: Letter, recipe: Recipe, rendered: Rendered) -> Letter:
+    """The letter with its request, without those of whom no request can be made."""
     try:
-        request, packed = script.recipe.definition.request(rendered)
+        return letter.filled(*recipe.definition.request(rendered))
+    except ValueError:
+        rest, skipped = recipe.sendable(rendered)
+    letter = letter.without(skipped)
+    if not letter.places:
+        return letter
+    try:
+        return letter.filled(*recipe.definition.request(rest))
     except ValueError as e:
-        # Too big together, or one of them cannot be written as JSON: halves tell which.
+        # Each of them can go, but not together: halves can.
         return letter.refused(str(e))
-    return letter.filled(request, packed)
 
 
 def _named(
@@ -198,8 +221,9 @@ class Result:
 
     @property
     def is_accepted_whole(self) -> bool:
-        """Braze took everybody in the letter."""
-        return self.verdict.outcome is Outcome.SENT and not self.verdict.errors
+        """Braze took everybody in the letter, and nothing about it is odd."""
+        verdict = self.verdict
+        return verdict.outcome is Outcome.SENT and not (verdict.errors or verdict.note)
 
     @classmethod
     def of_answer(cls, letter: Letter, answer: client.Answer) -> "Result":
@@ -248,6 +272,8 @@ def _verdict(answer: client.Answer) -> Verdict:
     return replace(
         verdict,
         message=storable(verdict.message),
+        doubt=storable(verdict.doubt),
+        note=storable(verdict.note),
         errors=tuple(
             replace(error, array=storable(error.array), message=storable(error.message))
             for error in verdict.errors

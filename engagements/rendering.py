@@ -22,6 +22,7 @@ from engagements.personalization import (
     Value,
     compile_value,
 )
+from externalapi.batching import NothingToSendError, TooBigError
 from externalapi.definition import (
     CompiledDefinition,
     InvalidParameterError,
@@ -97,6 +98,21 @@ class Recipe:
             for name, error in found.items()
             if error is not None and not isinstance(error, LeftOutError)
         }
+
+    def sendable(self, rendered: Rendered) -> tuple[Rendered, Mapping[int, Skip]]:
+        """Those of whom a request can be made, and why not of the others, by position.
+
+        Too many objects of one person are not spread over several requests: the later
+        ones would be written from other data, and half of them could be in doubt.
+        """
+        skipped: dict[int, Skip] = {}
+        for position, body in enumerate(rendered.bodies):
+            try:
+                self.definition.request(rendered._replace(bodies=[body]))
+            except ValueError as e:
+                skipped[position] = _skip(e)
+        bodies = [body for n, body in enumerate(rendered.bodies) if n not in skipped]
+        return rendered._replace(bodies=bodies), skipped
 
     def _read(self, group: Group) -> tuple[Columns, Mapping[str, Gaps]]:
         """Everybody's values and their gaps, without the columns that nobody has."""
@@ -180,6 +196,10 @@ def _skip(error: Exception) -> Skip:
             return Skip(code="template_error", message=str(error), parameter=name)
         case PersonalizationError():
             return Skip(code="template_error", message=str(error))
+        case NothingToSendError():
+            return Skip(code="nothing_to_send", message=str(error))
+        case TooBigError():
+            return Skip(code="too_big", message=f"{error}.")
     # Odd data, or a payload that nothing can be made of.
     return Skip(code="template_error", message=f"{type(error).__name__}: {error}")
 

@@ -113,11 +113,11 @@ class Packed:
 
 
 class TooBigError(ValueError):
-    """The bodies at these positions are too much for one request: send fewer."""
+    """The bodies are too much for one request: send fewer."""
 
-    def __init__(self, message: str, positions: tuple[int, ...]) -> None:
-        super().__init__(message)
-        self.positions = positions
+
+class NothingToSendError(ValueError):
+    """A body has no object in the lists that it is all about."""
 
 
 def people_per_request(
@@ -146,44 +146,68 @@ def people_per_request(
     return max(1, min(limits, default=1))
 
 
-def pack(plan: BatchPlan, bodies: Sequence[JSON]) -> Packed:
+def pack(
+    plan: BatchPlan, bodies: Sequence[JSON], objects: Collection[str] = ()
+) -> Packed:
     """Merge the bodies' arrays; other keys are the first body's, empty arrays go.
 
-    Raises TooBigError over the plan's limits and ValueError for what JSON has not.
+    Nulls among the objects go too: in the plan's arrays, and in those that `objects`
+    names. Raises TooBigError over the plan's limits and ValueError for what JSON has
+    not.
     """
     if len(bodies) != 1 and not plan.arrays:
         raise ValueError("this plan sends one request for each person")
-    merged, owners = _merge(plan, bodies)
-    positions = tuple(range(len(bodies)))
-    _check_counts(plan, merged, positions)
+    merged, owners = _merge(plan, bodies, objects)
+    _check_counts(plan, merged)
     body = _dump(merged)
     if len(body) > plan.max_bytes:
         raise TooBigError(
-            f"{len(body)} bytes are more than {plan.max_bytes}", positions
+            f"{len(body):,} bytes are too many: one request takes {plan.max_bytes:,}"
         )
     item_count = sum(map(len, owners.values())) if plan.arrays else 1
     return Packed(body=body, item_count=item_count, owners=owners)
 
 
 def _merge(
-    plan: BatchPlan, bodies: Sequence[JSON]
+    plan: BatchPlan, bodies: Sequence[JSON], objects: Collection[str]
 ) -> tuple[JSON, Mapping[str, Sequence[int]]]:
     first = bodies[0]
     if not isinstance(first, dict):
         return first, {}
+    if len(bodies) == 1:
+        first = _without_nulls(first, objects)
     if not plan.arrays:
         return first, _owned_by_one(first)
-    objects = [body if isinstance(body, dict) else {} for body in bodies]
-    found = set().union(*objects)
+    people = [body if isinstance(body, dict) else {} for body in bodies]
+    people[0] = first
+    found = set().union(*people)
     merged: dict[str, JSON] = {}
-    owners: dict[str, Sequence[int]] = dict.fromkeys(plan.arrays, ())
-    for array in filter(found.__contains__, plan.arrays):
-        lists = [_items(body.get(array)) for body in objects]
-        if any(lists):
-            merged[array] = list(chain.from_iterable(lists))
-            owners[array] = _owners(lists)
     out = {key: item for key, item in first.items() if key not in plan.arrays}
+    # What stands outside the arrays is one person's where nobody else is there.
+    owners: dict[str, Sequence[int]] = (
+        dict(_owned_by_one(out)) if len(people) == 1 else {}
+    )
+    owners |= dict.fromkeys(plan.arrays, ())
+    for array in filter(found.__contains__, plan.arrays):
+        lists = [_items(body.get(array)) for body in people]
+        items = list(chain.from_iterable(lists))
+        if None in items:
+            lists = [[item for item in own if item is not None] for own in lists]
+            items = list(chain.from_iterable(lists))
+        if items:
+            merged[array] = items
+            owners[array] = _owners(lists)
     return out | merged, owners
+
+
+def _without_nulls(body: dict[str, JSON], arrays: Collection[str]) -> dict[str, JSON]:
+    """The body, with no null among the objects of these arrays."""
+    changed: dict[str, JSON] = {}
+    for array in arrays:
+        items = body.get(array)
+        if isinstance(items, list) and None in items:
+            changed[array] = [item for item in items if item is not None]
+    return {**body, **changed} if changed else body
 
 
 def _items(value: JSON) -> list[JSON]:
@@ -191,7 +215,7 @@ def _items(value: JSON) -> list[JSON]:
 
 
 def _owners(lists: Sequence[list[JSON]]) -> Sequence[int]:
-    """Whose each item is, where each list is one person's."""
+    """Whose each item is, where each list is one person's; a range: one of everybody."""
     if set(map(len, lists)) == {1}:
         return range(len(lists))
     return [position for position, items in enumerate(lists) for _ in items]
@@ -206,18 +230,27 @@ def _owned_by_one(body: dict[str, JSON]) -> dict[str, list[int]]:
     }
 
 
-def _check_counts(plan: BatchPlan, merged: JSON, positions: tuple[int, ...]) -> None:
+def _check_counts(plan: BatchPlan, merged: JSON) -> None:
     """A list parameter can bring more objects than the template's shape showed."""
     if not isinstance(merged, dict) or not plan.arrays:
         return
-    counts = [
-        len(items) for a in plan.arrays if isinstance(items := merged.get(a), list)
-    ]
-    too_many = (plan.combined is not None and sum(counts) > plan.combined) or (
-        plan.each is not None and max(counts, default=0) > plan.each
-    )
-    if too_many:
-        raise TooBigError(f"{sum(counts)} objects are too many", positions)
+    counts = {
+        array: len(items)
+        for array in plan.arrays
+        if isinstance(items := merged.get(array), list)
+    }
+    total = sum(counts.values())
+    if plan.combined is not None and total > plan.combined:
+        raise TooBigError(
+            f"{total:,} objects ({', '.join(counts)}) are too many: one request takes"
+            f" {plan.combined:,}"
+        )
+    for array, count in counts.items():
+        if plan.each is not None and count > plan.each:
+            raise TooBigError(
+                f"{count:,} objects in “{array}” are too many: one request takes"
+                f" {plan.each:,}"
+            )
 
 
 def _dump(merged: JSON) -> bytes:

@@ -1,14 +1,21 @@
 """An External API version, compiled: values in, a request out."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from types import MappingProxyType
 from typing import NamedTuple
 
 from externalapi import bodies
 from externalapi.answer_rules import AnswerRules
-from externalapi.batching import BatchPlan, Packed, pack, people_per_request
+from externalapi.batching import (
+    BatchPlan,
+    NothingToSendError,
+    Packed,
+    pack,
+    people_per_request,
+)
+from externalapi.braze import endpoint_answers
 from externalapi.guard import MAX_URL
 from externalapi.messages import Request
 from externalapi.models import Connection, ExternalAPIVersion
@@ -79,6 +86,8 @@ class CompiledDefinition:
     plan: BatchPlan
     people_per_request: int
     arrays_used: tuple[str, ...]
+    # The lists of the body that hold the people's objects, as far as they are known.
+    objects: tuple[str, ...]
     # Whether sending the same request twice may change more than sending it once.
     has_side_effects: bool
     method: str
@@ -138,7 +147,7 @@ class CompiledDefinition:
     def request(self, rendered: Rendered) -> tuple[Request, Packed]:
         """Pack people into one request; at most `people_per_request` fit.
 
-        Raises TooBigError.
+        Raises TooBigError, and NothingToSendError where one of them has no object.
         """
         headers = {"Accept": "application/json", **rendered.headers}
         if self.content_type:
@@ -152,14 +161,34 @@ class CompiledDefinition:
             sign_in=self.sign_in,
             timeout_seconds=self.timeout_seconds,
             rules=self.rules,
+            items=self._items(packed),
         )
         return request, packed
 
     def _pack(self, rendered: Rendered) -> Packed:
-        if self.is_json:
-            return pack(self.plan, rendered.bodies)
-        text = str(rendered.body or "")
-        return Packed(body=text.encode(), item_count=1, owners={})
+        if not self.is_json:
+            text = str(rendered.body or "")
+            return Packed(body=text.encode(), item_count=1, owners={})
+        packed = pack(self.plan, rendered.bodies, self.objects)
+        # The usual request has one object of everybody: nobody needs to be looked at.
+        is_usual = any(isinstance(own, range) for own in packed.owners.values())
+        if not is_usual and any(map(self._is_nothing, rendered.bodies)):
+            raise NothingToSendError("Nothing to send: the list is empty.")
+        return packed
+
+    def _is_nothing(self, body: JSON) -> bool:
+        """Whether a body has no object in any of the lists that it is about."""
+        if not isinstance(body, dict):
+            return body is None or body == []
+        if self.objects:
+            return not any(_is_filled(body.get(array)) for array in self.objects)
+        return all(item == [] for item in body.values())
+
+    def _items(self, packed: Packed) -> Mapping[str, int]:
+        """How many objects an answer can name, by array."""
+        counts = {array: len(own) for array, own in packed.owners.items() if own}
+        known = {array: n for array, n in counts.items() if array in self.objects}
+        return known or counts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,6 +235,8 @@ def compile_version(
     plan = version.plan if is_json else BatchPlan(max_bytes=version.batch_bytes)
     same = {p.name for p in parameters if p.level is Level.FIXED}.union(constant)
     outside = find_in_tree([version.target, *version.headers.values()])
+    base_url = version.connection.base_url.rstrip("/")
+    known = endpoint_answers.known(version.method, base_url, version.path)
     return CompiledDefinition(
         parameters=parameters,
         plan=plan,
@@ -213,14 +244,15 @@ def compile_version(
             people_per_request(plan, body, same) if same.issuperset(outside) else 1
         ),
         arrays_used=_arrays_used(body),
+        objects=_objects(body, {*plan.arrays, *known.arrays}) if is_json else (),
         has_side_effects=_has_side_effects(body, parameters),
         method=version.method,
-        base_url=version.connection.base_url.rstrip("/"),
+        base_url=base_url,
         content_type=content_type,
         is_json=is_json,
         sign_in=version.connection.sign_in,
         timeout_seconds=version.connection.timeout_seconds,
-        rules=_rules(version.rules, plan),
+        rules=endpoint_answers.rules_at(known, version.rules),
         readers=tuple(_reader(parameter) for parameter in parameters),
         _path=compile_target(version.path, query, _room(version.connection)),
         _headers=compile_headers(version.headers),
@@ -234,11 +266,6 @@ def _room(connection: Connection) -> int:
     sign_in = connection.sign_in
     key = KEY_ROOM + len(sign_in.name) if sign_in.auth is Auth.QUERY else 0
     return MAX_URL - len(connection.base_url.rstrip("/")) - key
-
-
-def _rules(rules: AnswerRules, plan: BatchPlan) -> AnswerRules:
-    """Errors that name no array can only mean the one that there is."""
-    return replace(rules, only_array=plan.arrays[0] if len(plan.arrays) == 1 else "")
 
 
 def parameters_found(
@@ -287,6 +314,24 @@ def _arrays_used(body: JSON) -> tuple[str, ...]:
     if not isinstance(body, dict):
         return ()
     return tuple(key for key, item in body.items() if isinstance(item, list) and item)
+
+
+def _objects(body: JSON, arrays: Collection[str]) -> tuple[str, ...]:
+    """Of these arrays those that the template fills: with items, or as a parameter."""
+    if not isinstance(body, dict):
+        return ()
+    return tuple(
+        key
+        for key, item in body.items()
+        if key in arrays and (whole_name(item) or (isinstance(item, list) and item))
+    )
+
+
+def _is_filled(value: JSON) -> bool:
+    """Whether there is an object; what is no list is for the other side to judge."""
+    if isinstance(value, list):
+        return any(item is not None for item in value)
+    return value is not None
 
 
 def _has_side_effects(body: JSON, parameters: Sequence[Parameter]) -> bool:

@@ -40,6 +40,15 @@ class Endpoint:
         """The address of its page in Braze's documentation."""
         return f"https://www.braze.com/docs/api/endpoints/{self.page}"
 
+    def is_at(self, path: str) -> bool:
+        """Whether a path, with placeholders of its own, is this endpoint's."""
+        asked = path.partition("?")[0].rstrip("/").split("/")
+        parts = self.path.split("/")
+        return len(asked) == len(parts) and all(
+            part.startswith("{") or part == one
+            for part, one in zip(parts, asked, strict=True)
+        )
+
 
 MINUTE = 60
 

@@ -78,7 +78,7 @@ def lint(
 
 def lint_request(method: str, path: str, headers: Mapping[str, str]) -> list[Finding]:
     """Return the findings of a request outside its body, where the path is known."""
-    methods = {one.method: one.url for one in _ENDPOINTS if _is_at(one, path)}
+    methods = {one.method: one.url for one in _ENDPOINTS if one.is_at(path)}
     if not methods:
         return []
     has_body = is_track(path) or _known(method, path) is not None
@@ -93,19 +93,9 @@ def _known(method: str, path: str) -> tuple[Endpoint, Shape] | None:
     found = (
         (endpoint, shape)
         for endpoint, shape in SHAPES
-        if endpoint.method == method and _is_at(endpoint, path)
+        if endpoint.method == method and endpoint.is_at(path)
     )
     return next(found, None)
-
-
-def _is_at(endpoint: Endpoint, path: str) -> bool:
-    """Whether a path, with placeholders of its own, is one of the endpoint's."""
-    asked = path.partition("?")[0].rstrip("/").split("/")
-    parts = endpoint.path.split("/")
-    return len(asked) == len(parts) and all(
-        part.startswith("{") or part == one
-        for part, one in zip(parts, asked, strict=True)
-    )
 
 
 def _limit(path: str, limit: ObjectLimit) -> ObjectLimit:

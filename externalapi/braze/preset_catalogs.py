@@ -6,9 +6,6 @@ request of many people is halved until it is found. The catalog and its fields m
 exist; an item's ID has letters, digits, hyphens and underscores.
 """
 
-from dataclasses import replace
-
-from externalapi.answer_rules import BRAZE
 from externalapi.batching import BatchPlan
 from externalapi.braze.endpoints import (
     ADD_ITEMS,
@@ -72,12 +69,6 @@ def _items(endpoint: Endpoint, code: str, name: str, description: str) -> Preset
         body=_BODY if has_fields else _ONLY_IDS,
         plan=BatchPlan(arrays=("items",), combined=MAX_ITEMS),
         objects=f"{MAX_ITEMS} items a request",
-        rules=replace(
-            BRAZE,
-            success=frozenset({endpoint.status}),
-            errors_array="",
-            errors_message="message",
-        ),
         parameters=(CATALOG, ITEM_ID, *(_FIELDS if has_fields else ())),
     )
 

@@ -3,15 +3,13 @@
 from dataclasses import replace
 from typing import Any
 
-from externalapi.answer_rules import BRAZE, AnswerRules
+from externalapi.answer_rules import BRAZE
 from externalapi.batching import BatchPlan
 from externalapi.braze.endpoints import Endpoint, Limit
 from externalapi.parameters import Level, Parameter, ParameterType
 from externalapi.preset import Preset
 
 DOCS = "https://www.braze.com/docs/api/endpoints/"
-# "In maintenance", an older version of api/errors says: 202 {"message": "queued"}.
-QUEUED = 202
 
 EXTERNAL_ID = Parameter(
     name="External ID", level=Level.IDENTIFIER, example="customer-4711"
@@ -28,11 +26,12 @@ def braze_preset(
     channel_identifier: str = "external_id",
     plan: BatchPlan,
     objects: str,
-    rules: AnswerRules | None = None,
     **fields: Any,
 ) -> Preset:
-    """A preset of one endpoint; `objects` says in words what a request may hold."""
-    rules = rules or replace(BRAZE, success=frozenset({endpoint.status, QUEUED}))
+    """A preset of one endpoint; `objects` says in words what a request may hold.
+
+    How it answers is known by its address (endpoint_answers).
+    """
     return Preset(
         channel=channel,
         channel_identifier=channel_identifier,
@@ -40,7 +39,7 @@ def braze_preset(
         path=fields.pop("path", endpoint.path),
         headers={"Content-Type": "application/json"},
         plan=plan,
-        rules=replace(rules, permission=endpoint.permission),
+        rules=replace(BRAZE, permission=endpoint.permission),
         limit=f"{objects}; {rate(endpoint.limit)}",
         source=DOCS + endpoint.page,
         **fields,

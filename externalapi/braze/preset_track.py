@@ -5,7 +5,6 @@ The objects a request are those of api/api_limits, 75 together; older contracts 
 event_object and purchase_object of api/objects_filters.
 """
 
-from externalapi.answer_rules import BRAZE
 from externalapi.batching import PLANS, BatchPlan
 from externalapi.braze.endpoints import TRACK, TRACK_SYNC
 from externalapi.braze.preset_parts import EVENT_TIME, EXTERNAL_ID, braze_preset
@@ -45,8 +44,6 @@ TRACK_USERS = braze_preset(
 """,
     plan=PLAN,
     objects=OBJECTS,
-    # Any 2xx with one of its messages, as clients in the wild have seen them.
-    rules=BRAZE,
     parameters=(
         EXTERNAL_ID,
         Parameter(name="Name of the User", example="Ada"),
@@ -78,7 +75,6 @@ TRACK_ATTRIBUTES = braze_preset(
 """,
     plan=PLAN,
     objects=OBJECTS,
-    rules=BRAZE,
     parameters=(
         EXTERNAL_ID,
         Parameter(name="First Name", required=False, example="Ada"),
@@ -113,7 +109,6 @@ TRACK_EVENT = braze_preset(
 """,
     plan=PLAN,
     objects=OBJECTS,
-    rules=BRAZE,
     parameters=(
         EXTERNAL_ID,
         Parameter(name="Event Name", example="lead_submitted"),
@@ -149,7 +144,6 @@ TRACK_PURCHASE = braze_preset(
 """,
     plan=PLAN,
     objects=OBJECTS,
-    rules=BRAZE,
     parameters=(
         EXTERNAL_ID,
         Parameter(name="Product ID", example="p-7"),

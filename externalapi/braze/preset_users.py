@@ -6,9 +6,6 @@ was found: a wrong capital in an alias is a success without an effect
 (post_user_identify, "Case sensitivity").
 """
 
-from dataclasses import replace
-
-from externalapi.answer_rules import BRAZE
 from externalapi.batching import BatchPlan
 from externalapi.braze.endpoints import DELETE_USERS, IDENTIFY, MERGE_USERS, NEW_ALIAS
 from externalapi.braze.preset_parts import EXTERNAL_ID, braze_preset
@@ -24,12 +21,6 @@ ALIAS_NAME = Parameter(
     example="visitor-0815",
 )
 ALIAS_LABEL = Parameter(name="Alias Label", default="website", example="website")
-
-# Refused objects come under "user_identifiers", a name that no body has (known from
-# partners' code): the index alone says which object is meant.
-_IDENTIFY_RULES = replace(
-    BRAZE, success=frozenset({IDENTIFY.status, 202}), errors_array=""
-)
 
 IDENTIFY_BY_ALIAS = braze_preset(
     IDENTIFY,
@@ -53,7 +44,6 @@ IDENTIFY_BY_ALIAS = braze_preset(
 """,
     plan=BatchPlan(arrays=("aliases_to_identify",), combined=MAX_PEOPLE),
     objects=OBJECTS,
-    rules=_IDENTIFY_RULES,
     parameters=(EXTERNAL_ID, ALIAS_NAME, ALIAS_LABEL),
 )
 
@@ -77,7 +67,6 @@ IDENTIFY_BY_EMAIL = braze_preset(
 """,
     plan=BatchPlan(arrays=("emails_to_identify",), combined=MAX_PEOPLE),
     objects=OBJECTS,
-    rules=_IDENTIFY_RULES,
     parameters=(EXTERNAL_ID, Parameter(name="Email", example="ada@example.com")),
 )
 
@@ -143,13 +132,6 @@ DELETE = braze_preset(
 """,
     plan=BatchPlan(arrays=("external_ids",), combined=MAX_PEOPLE),
     objects=OBJECTS,
-    # The page promises the number alone; recorded answers have a message as well.
-    rules=replace(
-        BRAZE,
-        success=frozenset({DELETE_USERS.status, 202}),
-        success_path=("deleted",),
-        success_values=(),
-    ),
     parameters=(EXTERNAL_ID,),
 )
 

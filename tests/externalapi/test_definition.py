@@ -3,7 +3,7 @@ import json
 import orjson
 import pytest
 
-from externalapi.batching import PLANS, TooBigError
+from externalapi.batching import PLANS, NothingToSendError, TooBigError
 from externalapi.body import BodyError
 from externalapi.definition import (
     InvalidParameterError,
@@ -201,7 +201,7 @@ def test_a_request_brings_what_its_connection_and_rules_say():
     assert request.sign_in == SignIn(auth=Auth.HEADER, name="X-Key")
     assert request.timeout_seconds == 7
     assert request.rules.permission == "catalogs.update_items"
-    assert request.rules.only_array == "items"
+    assert request.items == {"items": 1}
     assert definition.people_per_request == 50
 
 
@@ -283,6 +283,65 @@ def test_people_go_together_where_what_is_sent_once_is_the_same_for_all():
 def test_only_plain_attributes_may_be_sent_twice(body, expected):
     change = Parameter(name="Change", type=ParameterType.OBJECT)
     assert compiled(body, [NAME, change]).has_side_effects is expected
+
+
+CART = Parameter(name="Cart", type=ParameterType.LIST, required=False)
+
+
+@pytest.mark.parametrize(
+    ("plan", "path", "body", "cart"),
+    [
+        ("braze_75_combined", "/users/track", {"purchases": "{{Cart}}"}, []),
+        ("braze_75_combined", "/users/track", {"purchases": "{{Cart}}"}, None),
+        ("braze_75_combined", "/users/track", {"purchases": "{{Cart}}"}, [None]),
+        ("one", "/users/track", {"purchases": "{{Cart}}"}, []),
+        ("one", "/users/track", {"purchases": "{{Cart}}", "partner": "x"}, []),
+        # Of another path nobody knows which list is the point of it.
+        ("one", "/leads", {"leads": "{{Cart}}"}, []),
+        ("one", "/leads", {"leads": "{{Cart}}"}, None),
+        ("one", "/leads", "{{Cart}}", []),
+        (
+            "braze_75_combined",
+            "/users/track",
+            {"events": "{{Cart}}", "purchases": "{{Cart}}"},
+            [],
+        ),
+        (
+            "one",
+            "/campaigns/trigger/send",
+            {"campaign_id": "c", "recipients": "{{Cart}}"},
+            [],
+        ),
+    ],
+    ids=str,
+)
+def test_a_body_about_nothing_is_not_sent(plan, path, body, cart):
+    definition = compiled(body, [CART], path=path, batching=plan)
+    with pytest.raises(NothingToSendError):
+        definition.request(definition.render({"Cart": cart}))
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/users/track", {"attributes": [{"a": 1}], "purchases": "{{Cart}}"}),
+        # The template's own empty list is somebody's wish.
+        ("/campaigns/trigger/send", {"campaign_id": "c", "recipients": []}),
+        ("/leads", {"tags": "{{Cart}}", "name": "x"}),
+    ],
+    ids=str,
+)
+def test_a_body_about_something_is_sent(path, body):
+    definition = compiled(body, [CART], path=path, batching="one")
+    request, _ = definition.request(definition.render({"Cart": []}))
+    assert request.body
+
+
+def test_an_answer_can_name_what_the_body_had():
+    body = {"purchases": "{{Cart}}", "events": [{"name": "x"}], "tags": ["a"]}
+    definition = compiled(body, [CART], batching="one")
+    request, _ = definition.request(definition.render({"Cart": [{}, None, {}]}))
+    assert request.items == {"purchases": 2, "events": 1}
 
 
 def test_too_many_objects_are_an_error_the_engine_can_split():

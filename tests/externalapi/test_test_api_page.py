@@ -333,5 +333,5 @@ def test_more_objects_than_a_request_takes_are_refused_before_sending(
         '{"attributes": {{All}}}', [parameter("All", type="list")], connection=braze
     )
     answer = admin_client.post(page_of(version), {"p0": "[" + "{}," * 75 + "{}]"})
-    assert "76 objects are too many" in answer.content.decode()
+    assert "76 objects (attributes) are too many" in answer.content.decode()
     assert sandbox.requests() == []
