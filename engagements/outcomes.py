@@ -210,14 +210,8 @@ def _late(result: Result) -> str:
 
 def _apply(result: Result) -> None:
     match result.verdict.outcome:
-        case Outcome.SENT:
-            _sent(result)
-        case Outcome.ACCEPTED_UNVERIFIED:
-            _accept(
-                _answerable([result.letter.batch_id]),
-                Delivery.State.ACCEPTED_UNVERIFIED,
-                result.verdict.message,
-            )
+        case Outcome.SENT | Outcome.ACCEPTED_UNVERIFIED:
+            _taken(result)
         case Outcome.NOT_SENT:
             _again_or_dead(result)
         case Outcome.RATE_LIMITED:
@@ -256,34 +250,28 @@ def _close(batch_ids: Sequence[int], sent: Combinable | int = 0) -> None:
         )
 
 
-def _sent(result: Result) -> None:
+def _taken(result: Result) -> None:
+    """Whom the answer names is rejected; the rest was sent, or is in doubt with it."""
+    verdict = result.verdict
     batch_ids = _answerable([result.letter.batch_id])
-    rejected, is_complete = _rejections(result)
-    if not is_complete:
-        message = result.verdict.message or "The answer names no object for its errors."
-        _accept(batch_ids, Delivery.State.ACCEPTED_UNVERIFIED, message)
-        return
+    rejected = _rejections(result)
     for batch_id in batch_ids:
         settling.settle_places(Delivery.State.REJECTED, {batch_id: rejected})
-    _accept(batch_ids)
+    if verdict.outcome is Outcome.SENT:
+        _accept(batch_ids)
+    else:
+        _accept(batch_ids, Delivery.State.ACCEPTED_UNVERIFIED, verdict.doubt)
 
 
-def _rejections(result: Result) -> tuple[dict[int, str], bool]:
-    """Place → Braze's words, and whether every error named its object."""
+def _rejections(result: Result) -> dict[int, str]:
+    """Place → the other side's words about this person."""
     letter = result.letter
     messages: dict[int, list[str]] = defaultdict(list)
-    is_complete = True
     for error in result.verdict.errors:
-        owner = letter.packed.owner(error.array or "", _index(error.index))
-        if owner is None:
-            is_complete = False
-        else:
+        owner = letter.packed.owner(error.array, error.index)
+        if owner is not None:
             messages[letter.places[owner]].append(error.message)
-    return {n: "; ".join(dict.fromkeys(m)) for n, m in messages.items()}, is_complete
-
-
-def _index(index: int | None) -> int:
-    return -1 if index is None else index
+    return {n: "; ".join(dict.fromkeys(m)) for n, m in messages.items()}
 
 
 def _again_or_dead(result: Result) -> None:
@@ -321,19 +309,26 @@ def _rate_limited(result: Result) -> None:
 
 
 def _refused(result: Result) -> None:
-    """400: the named objects are rejected, the rest goes once more; else halves."""
+    """The named are rejected, and the rest goes once more; without a name in halves.
+
+    Where the status is a success nobody knows that nothing was taken: then it ends
+    here for everybody, and a person decides about a retry.
+    """
     letter = result.letter
-    rejected, is_complete = _rejections(result)
-    if not rejected or not is_complete:
-        split(letter, result.verdict.message)
-        return
     if not _held(letter):
         return
+    is_final = result.status is not None and 200 <= result.status < 300
+    rejected = _rejections(result)
+    if not rejected and not is_final:
+        split(letter, result.verdict.message)
+        return
     settling.settle_places(Delivery.State.REJECTED, {letter.batch_id: rejected})
-    if len(rejected) < len(letter.places):
-        _release(letter, Batch.State.PENDING, timedelta(0))
-    else:
+    if len(rejected) == len(letter.places):
         _close([letter.batch_id])
+    elif is_final:
+        _bury(letter, result.verdict.message)
+    else:
+        _release(letter, Batch.State.PENDING, timedelta(0))
 
 
 def _blocked(result: Result) -> None:

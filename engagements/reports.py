@@ -36,7 +36,8 @@ SKIP_REASONS: Mapping[str, str] = {
     "no_identifier": "No identifier that the External API asks for",
     "missing_parameter": "A required parameter had no value",
     "template_error": "A value could not be worked out",
-    "too_big": "The payload was too big",
+    "too_big": "More than one request takes",
+    "nothing_to_send": "Nothing to send",
     "left_segment": "Left the segment",
 }
 
@@ -44,15 +45,16 @@ EXPLANATIONS: Mapping[str, str] = {
     WAITING: "Waiting in line. Nothing was sent yet, or it is sent again after an "
     "error.",
     Delivery.State.SENT: "The other side took it and said so.",
-    Delivery.State.ACCEPTED_UNVERIFIED: "The other side took it, but its answer could "
-    "not be read to the end. It is not sent again by itself.",
+    Delivery.State.ACCEPTED_UNVERIFIED: "The other side accepted the request, but its "
+    "answer could not be read to the end, or has an error that names nobody. It is not "
+    "sent again by itself.",
     Delivery.State.REJECTED: "The other side read it and refused this person’s data.",
-    Delivery.State.SKIPPED: "Nothing was sent: no payload could be made for this "
-    "person, or they had left the segment.",
+    Delivery.State.SKIPPED: "Nothing was sent: there was nothing to send, no payload "
+    "could be made for this person, or they had left the segment.",
     Delivery.State.UNCERTAIN: "The answer was lost, so nobody can know whether it "
     "arrived. Somebody has to decide.",
-    Delivery.State.DEAD: "It was tried until the attempts were used up, or an error "
-    "made further attempts useless.",
+    Delivery.State.DEAD: "It was tried until the attempts were used up, or the other "
+    "side refused it without saying what is wrong with this person’s data.",
     Delivery.State.CANCELLED: "The run was cancelled before it was sent.",
     Delivery.State.ERASED: "The person was erased, and with them whatever told what "
     "became of it. Only the number is kept.",

@@ -47,10 +47,13 @@ def explain(
     a wrong instance answers (api/errors; api/basics, "REST API key permissions").
     """
     if search_users_url(version.connection):
+        words = ""
         if answer.status in (401, 403):
-            return _key_words(answer.rules.permission or permission_for(version.path))
-        if answer.status == 404:
-            return _address_words(version)
+            words = _key_words(answer.rules.permission or permission_for(version.path))
+        elif answer.status == 404:
+            words = _address_words(version)
+        if words and verdict.outcome is answers.Outcome.BLOCKED:
+            return answers.said_first(answer, verdict, words)
     return answers.explain(answer, verdict)
 
 

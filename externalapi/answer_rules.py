@@ -29,8 +29,12 @@ class AnswerRules:
     A success has one of the statuses and, where there is a `success_path`, one of the
     values (lower case) at its end. `errors_path` leads to a list whose entries name
     the array, index and reason of one object each; without a name of the array they
-    mean `only_array`. `retry` and `refused` win over what a status means by itself.
-    `permission` is what the key needs, for people.
+    mean the only one that the body had. `retry` and `refused` win over what a status
+    means by itself. `permission` is what the key needs, for people.
+
+    What only the endpoint itself can tell, and nobody types: something at
+    `also_success` is a success where nothing stands at `success_path`; `counters` say
+    for an array which number of the answer counts its objects.
     """
 
     success: frozenset[int] = frozenset(range(200, 300))
@@ -40,11 +44,12 @@ class AnswerRules:
     errors_array: str = "input_array"
     errors_index: str = "index"
     errors_message: str = "type"
-    only_array: str = ""
     retry: frozenset[int] = frozenset()
     refused: frozenset[int] = frozenset()
     wait_headers: tuple[str, ...] = WAIT_HEADERS
     permission: str = ""
+    also_success: tuple[str, ...] = ()
+    counters: tuple[tuple[str, str], ...] = ()
 
     def to_dict(self) -> dict[str, JSON]:
         """Return the rules as they are stored and typed: statuses as "200-299"."""

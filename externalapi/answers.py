@@ -5,6 +5,7 @@ meanings; what else an API says, its rules tell (`answer_rules`).
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -12,12 +13,17 @@ from enum import StrEnum
 
 import orjson
 
+from externalapi import answer_errors, answer_notes
+from externalapi.answer_errors import ItemError, at, read_errors
 from externalapi.answer_rules import AnswerRules
 from externalapi.messages import Answer
 from externalapi.parameters import JSON, as_text
 from lemnisk_braze.lib import database_clock
 
+__all__ = ["ItemError", "Outcome", "Verdict", "explain", "read", "seconds_until"]
+
 MAX_WAIT = 900.0
+MAX_WORDS = 2000
 _EPOCH_FROM = 1e9
 _SECONDS = re.compile(r"[0-9]{1,13}(?:\.[0-9]{1,9})?")
 _TOO_LONG = "max input length exceeded"
@@ -35,21 +41,21 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ItemError:
-    """The other side's own words about one object of the request."""
-
-    array: str
-    index: int
-    message: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """`errors` name objects; `wait_seconds` (0 to 900) is the other side's wish."""
+    """`errors` name objects of the request; `message` is all else that was said.
+
+    `has_errors` also where none of them names an object. `doubt` says why nobody can
+    tell whether those were taken who are not named; it is empty for a clear answer.
+    `note` is what a success says that is odd about it. `wait_seconds` (0 to 900) is the
+    other side's wish.
+    """
 
     outcome: Outcome
     errors: tuple[ItemError, ...] = ()
+    has_errors: bool = False
     message: str = ""
+    doubt: str = ""
+    note: str = ""
     wait_seconds: float | None = None
 
 
@@ -59,6 +65,8 @@ _NOT_SENT = frozenset({408, 425, 500, 503, 521, 522, 523, 525, 526})
 _AMBIGUOUS = frozenset({502, 504, 520, 524, 527})
 # The definition or the key is wrong: every further request would fail alike.
 _BLOCKED = frozenset({401, 402, 403, 404, 405, 406, 407, 410, 411, 415, 501, 505})
+# They may ask to wait.
+_WAITING = (Outcome.RATE_LIMITED, Outcome.NOT_SENT)
 
 
 def read(answer: Answer, now: float | None = None) -> Verdict:
@@ -67,14 +75,42 @@ def read(answer: Answer, now: float | None = None) -> Verdict:
     `now` (epoch seconds) counts only for an answer without a Date header.
     """
     body = _parsed(answer.body)
-    message, errors, has_unusable = _said(body, answer.rules)
+    errors = read_errors(body, answer)
+    message = _message(body)
     outcome = _outcome(answer, body, message)
-    if outcome is Outcome.SENT and has_unusable:
+    if outcome is Outcome.SENT and errors.nameless:
         outcome = Outcome.ACCEPTED_UNVERIFIED
-    wait = None
-    if outcome in (Outcome.RATE_LIMITED, Outcome.NOT_SENT):
-        wait = _wait(answer, now)
-    return Verdict(outcome=outcome, errors=errors, message=message, wait_seconds=wait)
+    is_clear = outcome is Outcome.SENT
+    is_in_doubt = outcome is Outcome.ACCEPTED_UNVERIFIED
+    note = answer_notes.note(body, answer, errors.named) if is_clear else ""
+    return Verdict(
+        outcome=outcome,
+        errors=errors.named,
+        has_errors=bool(errors.named or errors.nameless),
+        message=_joined([message, *errors.nameless]),
+        doubt=(_joined(errors.nameless) or _doubt(answer)) if is_in_doubt else "",
+        note=note[:MAX_WORDS],
+        wait_seconds=_wait(answer, now) if outcome in _WAITING else None,
+    )
+
+
+def _joined(sentences: Iterable[str]) -> str:
+    return "; ".join(filter(None, sentences))[:MAX_WORDS]
+
+
+def _message(body: JSON) -> str:
+    if not isinstance(body, dict):
+        return ""
+    return answer_errors.words(body.get("message") or body.get("error"))
+
+
+def _doubt(answer: Answer) -> str:
+    """Why a success is none that anybody can be sure of."""
+    if answer.truncated:
+        return "The answer was cut off before its end."
+    if answer.status not in answer.rules.success:
+        return f"{answer.status} is not one of the statuses of a success."
+    return "The answer does not say that it is a success."
 
 
 def explain(answer: Answer, verdict: Verdict) -> str:
@@ -83,11 +119,14 @@ def explain(answer: Answer, verdict: Verdict) -> str:
         case Outcome.SENT if verdict.errors:
             return f"Accepted, but not all of it. {_named(verdict)}"
         case Outcome.SENT:
-            return "Accepted. It can take a moment until the data can be seen."
+            done = "Accepted. It can take a moment until the data can be seen."
+            return f"{done} {verdict.note}".rstrip()
         case Outcome.ACCEPTED_UNVERIFIED:
+            return _unverified(answer, verdict)
+        case Outcome.REFUSED if 200 <= answer.status < 300:
             return (
-                "The answer says success but cannot be read as expected, so nobody "
-                "can tell what was taken. Look for the person on the other side."
+                f"Not taken: the status is {answer.status}, but the answer does not say"
+                f" that it is a success. {_named(verdict)}"
             )
         case Outcome.REFUSED:
             return f"Refused, and nothing of it was taken. {_named(verdict)}"
@@ -103,7 +142,27 @@ def explain(answer: Answer, verdict: Verdict) -> str:
         case Outcome.NOT_SENT:
             return f"The other side has a problem of its own. {_try_again(verdict)}"
     words = _BLOCKED_WORDS.get(answer.status) or _other_blocked(answer)
-    return words.replace("PERMISSION", _permission(answer.rules))
+    return said_first(
+        answer, verdict, words.replace("PERMISSION", _permission(answer.rules))
+    )
+
+
+def said_first(answer: Answer, verdict: Verdict, words: str) -> str:
+    """Put what the answer itself objects to before what its status usually means."""
+    if not verdict.has_errors:
+        return words
+    return (
+        f"Refused with {answer.status}, and the answer is about the data:"
+        f" {_named(verdict)} If that is right as it is: {words[:1].lower()}{words[1:]}"
+    )
+
+
+def _unverified(answer: Answer, verdict: Verdict) -> str:
+    refused = f"Refused are {_faults(verdict)}. " if verdict.errors else ""
+    return (
+        f"{refused}The status is {answer.status}, a success, but nobody can tell what"
+        f" was taken: {verdict.doubt.rstrip('.')}. Look for the person on the other side."
+    )
 
 
 def _permission(rules: AnswerRules) -> str:
@@ -155,8 +214,9 @@ def _outcome(answer: Answer, body: JSON, message: str) -> Outcome:
     if status in _BLOCKED or 300 <= status < 400:
         return Outcome.BLOCKED
     if 200 <= status < 300:
-        # A success, but not one of those that this API has.
-        return Outcome.ACCEPTED_UNVERIFIED
+        # A success, but not one of those that this API has; if it says so at all.
+        is_denied = bool(rules.success_path) and _said_success(answer, body) is False
+        return Outcome.REFUSED if is_denied else Outcome.ACCEPTED_UNVERIFIED
     if status in _AMBIGUOUS or status < 200:
         return Outcome.AMBIGUOUS
     if status in _NOT_SENT or status >= 500:
@@ -169,23 +229,30 @@ def _success(answer: Answer, body: JSON) -> Outcome:
     rules = answer.rules
     if not rules.success_path:
         return Outcome.SENT
-    word = _at(body, rules.success_path)
-    if answer.truncated or isinstance(word, dict | list) or word is None:
+    said = _said_success(answer, body)
+    if said is None:
         return Outcome.ACCEPTED_UNVERIFIED
-    is_said = not rules.success_values or as_text(word).lower() in rules.success_values
-    return Outcome.SENT if is_said else Outcome.ACCEPTED_UNVERIFIED
+    return Outcome.SENT if said else Outcome.REFUSED
 
 
-def _at(body: JSON, path: tuple[str, ...]) -> JSON:
-    """Return what stands at the path, None where it leads nowhere."""
-    for part in path:
-        if isinstance(body, dict):
-            body = body.get(part)
-        elif isinstance(body, list) and part.isdecimal() and int(part) < len(body):
-            body = body[int(part)]
-        else:
-            return None
-    return body
+def _said_success(answer: Answer, body: JSON) -> bool | None:
+    """Whether the words of the answer are a success; None where it has none."""
+    rules = answer.rules
+    word = _word(at(body, rules.success_path))
+    if answer.truncated:
+        return None
+    if not word and _word(at(body, rules.also_success)):
+        return True
+    if not word:
+        # What has an error to tell and no word of success is none.
+        return False if _word(at(body, ("error",))) else None
+    return not rules.success_values or word in rules.success_values
+
+
+def _word(found: JSON) -> str:
+    if found is None or isinstance(found, dict | list):
+        return ""
+    return as_text(found).strip().lower()
 
 
 def _parsed(body: bytes) -> JSON:
@@ -196,47 +263,19 @@ def _parsed(body: bytes) -> JSON:
     return parsed
 
 
-def _said(body: JSON, rules: AnswerRules) -> tuple[str, tuple[ItemError, ...], bool]:
-    """Return the message, the errors that name objects, and whether others do not."""
-    if not isinstance(body, dict):
-        return "", (), False
-    message = body.get("message") or body.get("error") or ""
-    listed = _at(body, rules.errors_path) if rules.errors_path else None
-    if not listed:
-        return _words(message)[:2000], (), False
-    entries = listed if isinstance(listed, list) else [listed]
-    errors = tuple(error for entry in entries if (error := _item_error(entry, rules)))
-    rest = [_words(entry) for entry in entries if _item_error(entry, rules) is None]
-    text = "; ".join([_words(message), *rest])
-    return text[:2000], errors, bool(rest)
-
-
-def _item_error(entry: JSON, rules: AnswerRules) -> ItemError | None:
-    if not isinstance(entry, dict):
-        return None
-    array = entry.get(rules.errors_array, rules.only_array)
-    index = entry.get(rules.errors_index)
-    if not (isinstance(array, str) and array) or type(index) is not int or index < 0:
-        return None
-    message = entry.get(rules.errors_message) or entry
-    return ItemError(array=array, index=index, message=_words(message))
-
-
-def _words(entry: JSON) -> str:
-    if isinstance(entry, dict):
-        entry = entry.get("type") or entry.get("message") or entry
-    return entry if isinstance(entry, str) else orjson.dumps(entry).decode()
-
-
 def _named(verdict: Verdict) -> str:
-    """Return which objects are at fault and why, the first five of them."""
+    """Return which objects are at fault and why, and what to do."""
+    faults = _faults(verdict) or verdict.message or "No reason was given"
+    return f"{faults.rstrip('.')}. Correct this and test again."
+
+
+def _faults(verdict: Verdict) -> str:
+    """Return the first five objects that are at fault, and why."""
     lines = [f"{e.array}[{e.index}]: {e.message}" for e in verdict.errors[:5]]
     more = len(verdict.errors) - len(lines)
     if more > 0:
         lines.append(f"and {more} more")
-    if not lines:
-        lines = [verdict.message or "No reason was given"]
-    return f"{'; '.join(lines).rstrip('.')}. Correct this and test again."
+    return "; ".join(lines)
 
 
 def _try_again(verdict: Verdict) -> str:

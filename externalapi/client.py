@@ -123,6 +123,7 @@ class GuardedClient:
             duration_ms=round(timing.total),
             timing=timing,
             rules=request.rules,
+            items=request.items,
         )
 
     def close(self) -> None:

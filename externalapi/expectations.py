@@ -13,6 +13,7 @@ _INDEX = re.compile(r"\[([0-9]{1,6})\]")
 _PATH = re.compile(r"[^.\s\[\]][^.\[\]]*(?:\.[^.\s\[\]][^.\[\]]*)*")
 # What the other side says of the request, as opposed to of itself or of the moment.
 _REFUSED = frozenset({"refused", "too_big", "blocked"})
+_TAKEN = frozenset({"sent", "accepted_unverified"})
 MAX_SHOWN = 100
 
 
@@ -54,7 +55,7 @@ def _outcome(case: TestCase, response: Mapping[str, Any]) -> str:
     outcome = response.get("outcome")
     has_errors = bool(response.get("has_errors"))
     is_accepted = outcome == "sent" and not has_errors
-    is_refused = outcome in _REFUSED or (outcome == "sent" and has_errors)
+    is_refused = outcome in _REFUSED or (outcome in _TAKEN and has_errors)
     if case.outcome == TestCase.Outcome.ACCEPTED and not is_accepted:
         return f"It was not accepted. {response.get('explanation', '')}".strip()
     if case.outcome == TestCase.Outcome.REFUSED and not is_refused:

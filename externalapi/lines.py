@@ -242,6 +242,7 @@ class Flight:
             duration_ms=round(timing.total),
             timing=timing,
             rules=self.request.rules,
+            items=self.request.items,
         )
 
 

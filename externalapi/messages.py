@@ -25,6 +25,7 @@ class Request:
 
     `sign_in` says where the key goes, `timeout_seconds` how long the whole exchange
     may take (None: as long as the settings allow), and `rules` how to read the answer.
+    `items` counts the objects in each array of the body (None: nobody knows).
     """
 
     method: str
@@ -34,13 +35,14 @@ class Request:
     sign_in: SignIn = BEARER
     timeout_seconds: float | None = None
     rules: AnswerRules = BRAZE
+    items: Mapping[str, int] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """What came back: names of headers in lower case, at most 64 KB of the body.
 
-    It is read by the rules of the request that it answers.
+    It is read by the rules of the request that it answers, and can name its `items`.
     """
 
     status: int
@@ -50,6 +52,7 @@ class Answer:
     duration_ms: int = 0
     timing: Timing = NO_TIMING
     rules: AnswerRules = BRAZE
+    items: Mapping[str, int] | None = None
 
 
 class TransportError(Exception):

@@ -139,8 +139,8 @@ class ShownTest:
 
     @property
     def _is_partly_refused(self) -> bool:
-        is_sent = self.response.get("outcome") == "sent"
-        return is_sent and bool(self.response.get("has_errors"))
+        is_taken = self.response.get("outcome") in ("sent", "accepted_unverified")
+        return is_taken and bool(self.response.get("has_errors"))
 
     @property
     def _timing(self) -> Mapping[str, Any]:

@@ -53,7 +53,9 @@ ERROR = {"type": "'name' is required", "input_array": "events", "index": 1}
             {"message": "success", "errors": [{**ERROR, "index": True}]},
             "accepted_unverified",
         ),
-        (201, {"message": "partially"}, "accepted_unverified"),
+        (201, {"message": "partially"}, "refused"),
+        (200, {"message": "failure"}, "refused"),
+        (200, {"error": "no such campaign"}, "refused"),
         (201, {}, "accepted_unverified"),
         (201, b"", "accepted_unverified"),
         (201, b'{"message": "succ', "accepted_unverified"),
@@ -171,7 +173,16 @@ def test_a_server_error_waits_only_for_its_own_header():
         (413, b"", "too large"),
         (500, b"", "problem of its own. Try again in a moment."),
         (502, b"", "nobody knows"),
-        (200, b"<html>", "cannot be read"),
+        (200, b"<html>", "nobody can tell what was taken"),
+        (200, {"message": "failure"}, "does not say that it is a success. failure."),
+        (
+            201,
+            {"message": "success", "errors": [ERROR, "odd"]},
+            "Refused are events[1]: 'name' is required. The status is 201, a success,"
+            " but nobody can tell what was taken: odd.",
+        ),
+        (401, {"errors": ["e-mail is not confirmed"]}, "about the data"),
+        (401, {"message": "Invalid API key: x"}, "The key was not accepted."),
     ],
     ids=lambda value: str(value)[:130],
 )
@@ -245,7 +256,13 @@ def test_plain_http_takes_the_status_at_its_word(status, body, outcome):
             {"success_path": "ok", "success_values": ["true"]},
             200,
             {"ok": False},
-            "accepted_unverified",
+            "refused",
+        ),
+        (
+            {"success_statuses": "202"},
+            200,
+            {"message": "failure"},
+            "refused",
         ),
         # Any word will do where none is named.
         ({"success_path": "id", "success_values": []}, 200, {"id": 7}, "sent"),
@@ -284,13 +301,50 @@ def test_partial_errors_are_found_where_the_rules_say():
     )
 
 
-def test_errors_without_an_array_mean_the_only_one_there_is():
-    rules = replace(AnswerRules.from_dict({"errors_array": ""}), only_array="items")
+@pytest.mark.parametrize(
+    ("items", "array"),
+    [({"items": 3}, "items"), ({"items": 3, "others": 0}, "items")],
+)
+def test_errors_without_an_array_mean_the_only_one_there_is(items, array):
     body = {"message": "success", "errors": [{"index": 2, "type": "bad"}]}
-    assert read(by(rules, answer(200, body))).errors == (
-        ItemError(array="items", index=2, message="bad"),
-    )
-    assert read(by(replace(rules, only_array=""), answer(200, body))).errors == ()
+    given = replace(answer(200, body), items=items)
+    assert read(given).errors == (ItemError(array=array, index=2, message="bad"),)
+
+
+@pytest.mark.parametrize("items", [{}, {"items": 2}, {"items": 3, "others": 3}])
+def test_errors_without_an_array_mean_nobody_where_there_is_no_such_place(items):
+    body = {"message": "success", "errors": [{"index": 2, "type": "bad"}]}
+    verdict = read(replace(answer(200, body), items=items))
+    assert (verdict.errors, verdict.doubt) == ((), "[2]: bad")
+    assert verdict.outcome is Outcome.ACCEPTED_UNVERIFIED
+
+
+@pytest.mark.parametrize(
+    ("body", "note"),
+    [
+        ({"events_processed": 3}, ""),
+        ({}, ""),
+        ({"events_processed": "3"}, ""),
+        ({"events_processed": 1}, "events_processed is 1 where 3 were sent."),
+        ({"events_processed": 0}, "events_processed is 0 where 3 were sent."),
+        ({"events_processed": 4}, "events_processed is 4 where 3 were sent."),
+        # Whom an error names is not counted.
+        ({"events_processed": 2, "errors": [ERROR]}, ""),
+        ({"events_processed": 2, "errors": [ERROR, ERROR]}, ""),
+        (
+            {"events_processed": 3, "errors": [ERROR]},
+            "events_processed is 3 where 2 were sent.",
+        ),
+        # What the request had not is nobody's business.
+        ({"attributes_processed": 1}, ""),
+        ({"notice": "The Canvas is paused."}, "The Canvas is paused."),
+    ],
+    ids=str,
+)
+def test_what_is_odd_about_a_success_is_noted(body, note):
+    given = replace(answer(201, {"message": "success", **body}), items={"events": 3})
+    verdict = read(given)
+    assert (verdict.outcome, verdict.note) == (Outcome.SENT, note)
 
 
 def test_the_wish_to_wait_is_read_from_the_headers_that_the_rules_name():

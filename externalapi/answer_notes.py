@@ -1,0 +1,40 @@
+"""What is odd about a success: counts that do not fit, and what it lets be known.
+
+Braze counts what it took of each array (attributes_processed; post_user_track), and
+says in a `notice` that a Canvas is paused (post_send_triggered_canvases). People are
+sent to all the same, as far as anybody can tell, so this is for people to read.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from externalapi.answer_errors import ItemError, words
+from externalapi.messages import Answer
+from externalapi.parameters import JSON
+
+NOTICE = "notice"
+
+
+def note(body: JSON, answer: Answer, errors: Sequence[ItemError]) -> str:
+    """Return what is odd in the other side's words and numbers; "" where nothing is."""
+    if not isinstance(body, dict) or not answer.rules.success_path:
+        return ""
+    notice = words(body.get(NOTICE))
+    return " ".join(filter(None, [notice, *_miscounts(body, answer, errors)]))
+
+
+def _miscounts(
+    body: dict[str, JSON], answer: Answer, errors: Sequence[ItemError]
+) -> Iterator[str]:
+    """What each counter says where it is not what was sent without a refusal."""
+    counters = dict(answer.rules.counters)
+    refused = Counter({(e.array, e.index): 1 for e in errors})
+    expected: Counter[str] = Counter()
+    for array, count in (answer.items or {}).items():
+        if count:
+            named = sum(1 for own, _ in refused if own == array)
+            expected[counters.get(array, f"{array}_processed")] += count - named
+    for counter, count in expected.items():
+        said = body.get(counter)
+        if type(said) is int and said != count:
+            yield f"{counter} is {said:,} where {count:,} were sent."
