@@ -30,8 +30,8 @@ SINCE = """coalesce((
         - make_interval(days => %(days)s::int - 1)
     ) AT TIME ZONE %(time_zone)s, '-infinity')"""
 # Deliveries of the engagement that speak against another, to the person or to somebody
-# who was merged into them.
-WERE_SENT = f"""
+# who was merged into them; but for those that somebody has asked to try again.
+_WERE_SENT = f"""
     SELECT n.profile_id FROM (
         SELECT profile_id, profile_id AS name_id FROM offered
         UNION ALL
@@ -41,7 +41,7 @@ WERE_SENT = f"""
     JOIN engagements_delivery d ON d.profile_id = n.name_id AND d.run_id = ANY(ARRAY(
         SELECT id FROM engagements_run WHERE engagement_id = %(engagement)s
     ))
-    WHERE d.state IN {tuple(map(str, SENT))} AND d.updated_at >= {SINCE}
+    WHERE d.state IN {tuple(map(str, SENT))} AND d.updated_at >= {SINCE} {{but}}
 """
 # Who waits in the engagement's open batches. They may be many, so they are looked at
 # only for those who may be among them: in a standing run, who entered a segment before.
@@ -56,8 +56,7 @@ WAIT = """
 """
 # PostgreSQL knows nothing of how many are in these sets: written like this it can only
 # look each up by hash.
-# Of those in `offered` (as audience.FROM_ENTRIES has them) those who may be sent, once.
-ALLOWED = f"""
+_ALLOWED = f"""
     returning_people AS MATERIALIZED (
         SELECT profile_id FROM offered o
         WHERE transition_id IS NULL OR EXISTS (
@@ -65,7 +64,7 @@ ALLOWED = f"""
             WHERE t.profile_id = o.profile_id AND t.kind = 'entry'
               AND t.id < o.transition_id
         )
-    ), were_sent AS MATERIALIZED ({WERE_SENT}), wait AS MATERIALIZED ({WAIT}),
+    ), were_sent AS MATERIALIZED ({_WERE_SENT}), wait AS MATERIALIZED ({WAIT}),
     allowed AS (
         SELECT DISTINCT ON (profile_id) * FROM offered o
         WHERE profile_id NOT IN (SELECT profile_id FROM were_sent)
@@ -73,6 +72,10 @@ ALLOWED = f"""
         ORDER BY profile_id, place
     )
 """
+# Of those in `offered` (as audience.FROM_ENTRIES has them) those who may be sent, once.
+ALLOWED = _ALLOWED.format(but="")
+# The same, where the deliveries %(ids)s are to be tried again.
+ALLOWED_AGAIN = _ALLOWED.format(but="AND d.id <> ALL(%(ids)s)")
 _OF_PEOPLE = f"""
     WITH offered AS MATERIALIZED (
         SELECT id AS profile_id, NULL::bigint AS transition_id, id AS place

@@ -38,7 +38,7 @@ ALLOWED = f"""
     offered AS MATERIALIZED (
         SELECT id, profile_id, NULL::bigint AS transition_id, -id AS place
         FROM engagements_delivery WHERE {_FAILED}
-    ), {again.ALLOWED},
+    ), {again.ALLOWED_AGAIN},
 """
 _INSERT_BATCHES = f"""
     WITH {{allowed}} taken AS (
