@@ -42,6 +42,8 @@ class Attempt(models.Model):
     )
     status = models.PositiveIntegerField(null=True)
     message = models.TextField(blank=True, db_default="")
+    # What is odd about a success (externalapi.answer_notes).
+    note = models.TextField(blank=True, db_default="")
     # At most 2 KB, the key masked.
     response_head = models.TextField(blank=True, db_default="")
     started_at = models.DateTimeField(db_default=Now())
@@ -53,6 +55,10 @@ class Attempt(models.Model):
             models.Index(fields=["batch", "started_at"], name="attempt_of_batch"),
             # The rates of the operations page, and the list, newest first.
             models.Index(fields=["started_at"], name="attempt_by_time"),
+            # "How many of these requests were taken with something odd about it?"
+            models.Index(
+                fields=["batch"], name="attempt_with_note", condition=~Q(note="")
+            ),
             # "Whose answer is too old to be kept?"
             models.Index(
                 fields=["started_at"],

@@ -1,18 +1,33 @@
-"""A key or an address that is wrong: everybody's problem, and nobody's attempt.
+"""What is wrong for everybody: a key, an address, or something that all are refused for.
 
-The engagements that would fail alike stop at once, each with the reason; those that
-the key stopped go on by themselves when it is replaced.
+With a wrong key or address the engagements that would fail alike stop at once, each
+with the reason, and nobody's attempt is used up; those that the key stopped go on by
+themselves when it is replaced. A refusal may be one person's fault: it stops the
+engagement when it came for a handful, one as the other, and nobody was taken meanwhile.
 """
 
-from django.db.models import F
+from datetime import timedelta
+
+from django.conf import settings
+from django.db.models import DateTimeField, ExpressionWrapper, F, Value
 
 from engagements import lifecycle
 from engagements.letters import Result
-from engagements.models import Engagement, Run
+from engagements.models import Attempt, Batch, Engagement, Run
 from externalapi.models import Connection
 
 # The key itself was not accepted; all other statuses are about one External API.
 KEY_REFUSED = 401
+# So many requests in a row, for different people, are no accident.
+HANDFUL = 5
+# But of so many on the wire one at least: their answers may be successes.
+IN_FLIGHT_SHARE = 4
+TAKEN = (Attempt.Outcome.SENT, Attempt.Outcome.ACCEPTED_UNVERIFIED)
+REFUSED = (Batch.State.SPLIT, Batch.State.DEAD)
+ANSWERED_AT = ExpressionWrapper(
+    F("started_at") + F("duration_ms") * Value(timedelta(milliseconds=1)),
+    output_field=DateTimeField(),
+)
 
 
 def block(result: Result) -> None:
@@ -50,6 +65,87 @@ def _reason(result: Result, is_key: bool) -> str:
     said = f"{result.status} {words}".strip()
     promise = " With a new key it goes on by itself." if is_key else ""
     return f"{result.advice}{promise} The answer was: {said}"
+
+
+def is_everybodys(result: Result, batch: Batch, words: str, *, is_final: bool) -> bool:
+    """Count a refusal of all in a request; True: it is everybody's, and they are kept.
+
+    Then the engagement has stopped, or will when those on the wire were refused too.
+    `words` are the other side's; `is_final`: these people are not sent in halves. Call
+    it in a transaction that holds the batch.
+    """
+    said = f"{result.status} {words}".strip()
+    run = result.letter.run
+    engagement = Engagement.objects.select_for_update(no_key=True).get(
+        pk=run.engagement_id
+    )
+    if engagement.state != Engagement.State.ACTIVE:
+        is_stopped = engagement.state == Engagement.State.BLOCKED
+        return is_stopped and engagement.refusal == said
+    _count(engagement, said, result, batch)
+    is_proof = is_final or len(result.letter.places) == 1 or _is_sibling_refused(batch)
+    is_shared = is_proof and engagement.refusals >= HANDFUL
+    if is_shared and _was_anybody_taken(engagement):
+        engagement.refusals = 0
+        _count(engagement, said, result, batch)
+        is_shared = False
+    engagement.save(update_fields=["refusal", "refusals", "refused_since"])
+    if is_shared and engagement.refusals * IN_FLIGHT_SHARE >= _on_the_wire(engagement):
+        stop = [Engagement.State.ACTIVE], Engagement.State.BLOCKED
+        engagement.move(*stop, _refused_in_words(engagement))
+    return is_shared
+
+
+def _count(engagement: Engagement, said: str, result: Result, batch: Batch) -> None:
+    """One more in a row, or the first of another kind.
+
+    A half of a refused batch takes the place of the whole: one person who is at fault
+    in a batch of 75 is one refusal, however often it is split.
+    """
+    is_same = engagement.refusals > 0 and engagement.refusal == said
+    if is_same:
+        is_more = batch.parent_id is None or _is_sibling_refused(batch)
+        engagement.refusals += is_more
+        return
+    answered = Attempt.objects.filter(pk=result.letter.attempt_id)
+    engagement.refusal, engagement.refusals = said, 1
+    engagement.refused_since = answered.values_list(ANSWERED_AT, flat=True).get()
+
+
+def _is_sibling_refused(batch: Batch) -> bool:
+    """Whether both halves of a batch were refused: no one person can be the cause."""
+    if batch.parent_id is None:
+        return False
+    halves = Batch.objects.filter(parent=batch.parent_id, state__in=REFUSED)
+    return halves.exclude(pk=batch.pk).exists()
+
+
+def _on_the_wire(engagement: Engagement) -> int:
+    return Batch.objects.filter(
+        state=Batch.State.SENDING, run__engagement=engagement
+    ).count()
+
+
+def _was_anybody_taken(engagement: Engagement) -> bool:
+    """Whether an answer that came after the first of these refusals was a success."""
+    since = engagement.refused_since
+    assert since is not None
+    taken = Attempt.objects.filter(
+        batch__run__engagement=engagement,
+        outcome__in=TAKEN,
+        # What was answered later cannot have begun long before.
+        started_at__gte=since - 2 * timedelta(seconds=settings.HTTP_TOTAL_SECONDS),
+    )
+    return taken.annotate(at=ANSWERED_AT).filter(at__gt=since).exists()
+
+
+def _refused_in_words(engagement: Engagement) -> str:
+    return (
+        f"The other side refuses everybody in the same way: “{engagement.refusal}”."
+        f" It came {engagement.refusals} times in a row, and nobody was taken. Correct"
+        " the External API or the values, then press Resume. Who waits is sent then;"
+        " those who were refused can be retried from the list of deliveries."
+    )
 
 
 def resume_with_new_keys() -> int:

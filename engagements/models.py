@@ -112,6 +112,11 @@ class Engagement(models.Model):
     blocked_reason = models.TextField(blank=True, editable=False)
     # The version of the key that was refused: with a newer one it goes on by itself.
     blocked_key_version = models.PositiveIntegerField(null=True, editable=False)
+    # The other side's last refusal of everybody in a request, how often it came in a
+    # row, and since when (engagements.blocking).
+    refusal = models.TextField(blank=True, db_default="", editable=False)
+    refusals = models.PositiveIntegerField(default=0, db_default=0, editable=False)
+    refused_since = models.DateTimeField(null=True, editable=False)
     # Its owner is still to be told that it was stopped.
     is_notice_due = models.BooleanField(default=False, db_default=False, editable=False)
     # Paused by “Pause all”, which “Resume all” takes back; any other move forgets it.
@@ -172,7 +177,8 @@ class Engagement(models.Model):
 
         With a reason it is the engine that stops it, and its owner is told.
         """
-        begins = {"active_since": Now()} if new == self.State.ACTIVE else {}
+        is_begun = new == self.State.ACTIVE
+        begins = {"active_since": Now(), "refusals": 0} if is_begun else {}
         moved = Engagement.objects.filter(pk=self.pk, state__in=list(old)).update(
             **begins,
             state=new,

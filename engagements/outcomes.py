@@ -216,10 +216,10 @@ def _apply(result: Result) -> None:
             _again_or_dead(result)
         case Outcome.RATE_LIMITED:
             _rate_limited(result)
-        case Outcome.REFUSED:
-            _refused(result)
-        case Outcome.TOO_BIG:
+        case Outcome.TOO_BIG if len(result.letter.places) > 1:
             split(result.letter, result.verdict.message)
+        case Outcome.REFUSED | Outcome.TOO_BIG:
+            _refused(result)
         case Outcome.BLOCKED:
             _blocked(result)
         case Outcome.AMBIGUOUS:
@@ -312,23 +312,37 @@ def _refused(result: Result) -> None:
     """The named are rejected, and the rest goes once more; without a name in halves.
 
     Where the status is a success nobody knows that nothing was taken: then it ends
-    here for everybody, and a person decides about a retry.
+    here for everybody, and a person decides about a retry. What everybody is refused
+    for is nobody's fault: it stops the engagement, and people are kept.
     """
     letter = result.letter
-    if not _held(letter):
+    batch = _held(letter)
+    if batch is None:
         return
-    is_final = result.status is not None and 200 <= result.status < 300
     rejected = _rejections(result)
-    if not rejected and not is_final:
-        split(letter, result.verdict.message)
-        return
-    settling.settle_places(Delivery.State.REJECTED, {letter.batch_id: rejected})
-    if len(rejected) == len(letter.places):
-        _close([letter.batch_id])
-    elif is_final:
-        _bury(letter, result.verdict.message)
+    is_final = result.status is not None and 200 <= result.status < 300
+    words = _words_for_all(result, rejected)
+    if words and blocking.is_everybodys(result, batch, words, is_final=is_final):
+        _release(letter, Batch.State.PENDING, retries.SCHEDULE[0], attempts=-1)
+    elif not rejected and not is_final:
+        split(letter, words)
     else:
-        _release(letter, Batch.State.PENDING, timedelta(0))
+        settling.settle_places(Delivery.State.REJECTED, {letter.batch_id: rejected})
+        if len(rejected) == len(letter.places):
+            _close([letter.batch_id])
+        elif is_final:
+            _bury(letter, words or result.verdict.message)
+        else:
+            _release(letter, Batch.State.PENDING, timedelta(0))
+
+
+def _words_for_all(result: Result, rejected: Mapping[int, str]) -> str:
+    """What everybody in the request was refused for; "" where they differ."""
+    if not rejected:
+        return result.verdict.message or f"Refused with {result.status}."
+    sentences = set(rejected.values())
+    is_for_all = len(rejected) == len(result.letter.places)
+    return sentences.pop() if is_for_all and len(sentences) == 1 else ""
 
 
 def _blocked(result: Result) -> None:

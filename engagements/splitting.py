@@ -1,6 +1,7 @@
 """Two smaller batches in place of one: halves tell who of them is the trouble."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from django.db import connection
 
@@ -16,6 +17,9 @@ def halve(batch: Batch, places: Sequence[int], reap_count: int = 0) -> None:
     batch.lease_token = batch.lease_until = None
     batch.save(update_fields=["state", "lease_token", "lease_until"])
     first = _reserve_sequences(batch.run_id, 2)
+    # Before the others of the run: the sooner both are known, the sooner it is clear
+    # whether one person is the cause or everybody.
+    due = batch.next_attempt_at - timedelta(seconds=1)
     middle = len(places) // 2
     for sequence, half in enumerate((places[:middle], places[middle:]), first):
         Batch.objects.create(
@@ -29,6 +33,7 @@ def halve(batch: Batch, places: Sequence[int], reap_count: int = 0) -> None:
             ],
             reap_count=reap_count,
             written_at=batch.written_at,
+            next_attempt_at=due,
         )
 
 

@@ -5,9 +5,12 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from engagements.breaker import SIGNS, Sign
 from engagements.letters import Letter, Result
 from engagements.pacing import FEW, IDLE
+from externalapi.answers import Outcome
+
+# Only these say that a version works.
+TAKEN = (Outcome.SENT, Outcome.ACCEPTED_UNVERIFIED)
 
 
 def in_turn(letters: Sequence[Letter]) -> list[Letter]:
@@ -29,8 +32,9 @@ _answered: dict[int, float] = {}
 class Trials:
     """Letters on the wire of versions that this process has not seen answered lately.
 
-    A wrong address or a missing permission is its version's alone, so that what the
-    connection's other versions do says nothing: it costs FEW requests, not a handful.
+    A wrong address, a missing permission or what everybody is refused for is its
+    version's alone, so that what the connection's other versions do says nothing: it
+    costs FEW requests at a time, not a handful.
     """
 
     def __init__(self) -> None:
@@ -55,8 +59,7 @@ class Trials:
         for result in results:
             version = result.letter.run.version_id
             self._out[version] -= 1
-            # As for the breaker: a refusal of people is an answer to the version.
-            if SIGNS[result.verdict.outcome] is Sign.SUCCESS:
+            if result.verdict.outcome in TAKEN:
                 _answered[version] = time.monotonic()
 
 

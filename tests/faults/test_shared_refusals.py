@@ -1,0 +1,239 @@
+"""A refusal that everybody gets is a wrong configuration: it stops, people are kept."""
+
+import json
+
+import pytest
+
+from engagements import lifecycle, retrying
+from engagements.models import Attempt, Delivery, Engagement
+from tests import factories
+from tests.faults import drains, invariants
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+NOT_FOUND = "Campaign c-1 not found"
+ALWAYS = None
+
+
+def refuses(message: str = NOT_FOUND, status: int = 400, **fields):
+    fields.setdefault("times", ALWAYS)
+    body = json.dumps({"message": message, **fields.pop("says", {})})
+    return {"kind": "status", "status": status, "body": body, **fields}
+
+
+@pytest.fixture
+def one_by_one(active, braze):
+    """An engagement that sends one request for each person."""
+
+    def make(people, **fields) -> Engagement:
+        version = factories.make_version(connection=braze, batching="one")
+        engagement: Engagement = active(people, version=version, **fields)
+        return engagement
+
+    return make
+
+
+def reload(engagement: Engagement) -> Engagement:
+    engagement.refresh_from_db()
+    return engagement
+
+
+def until_it_stops(engagement: Engagement) -> None:
+    for _ in range(40):
+        drains.once()
+        if reload(engagement).state != Engagement.State.ACTIVE:
+            return
+        drains.make_due(engagement)
+    raise AssertionError("it did not stop")
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        refuses(),
+        refuses(status=422),
+        refuses("failure", status=200),
+        refuses("Max Input Length Exceeded"),
+        refuses("", status=413),
+        refuses(says={"errors": ["no such campaign"]}),
+        refuses(
+            says={"errors": [{"type": "bad", "input_array": "attributes", "index": 0}]}
+        ),
+        refuses(""),
+    ],
+    ids=lambda fault: f"{fault['status']} {fault['body']}"[:60],
+)
+def test_one_by_one_it_stops_after_a_handful(one_by_one, sandbox, fault):
+    engagement = one_by_one(60)
+    sandbox.faults([fault])
+
+    until_it_stops(engagement)
+
+    assert engagement.state == Engagement.State.BLOCKED
+    assert "refuses everybody in the same way" in engagement.blocked_reason
+    assert engagement.is_notice_due
+    states = drains.states(engagement)
+    gone = states.get("dead", 0) + states.get("rejected", 0)
+    assert gone == 4
+    assert states["pending"] == 56
+    assert len(sandbox.requests()) <= 7
+
+
+def test_when_it_is_corrected_everybody_is_sent(one_by_one, sandbox):
+    engagement = one_by_one(60)
+    sandbox.faults([refuses()])
+    until_it_stops(engagement)
+    assert NOT_FOUND in engagement.blocked_reason
+
+    sandbox.clear_faults()
+    assert lifecycle.resume(engagement)
+    drains.to_the_end(engagement)
+    assert drains.states(engagement) == {"sent": 56, "dead": 4}
+    assert retrying.retry(Delivery.objects.filter(state="dead")).people == 4
+    drains.to_the_end(engagement)
+
+    assert drains.states(engagement) == {"sent": 60}
+    assert set(invariants.received(sandbox).values()) == {1}
+
+
+def test_what_is_not_corrected_stops_again(one_by_one, sandbox):
+    engagement = one_by_one(60)
+    sandbox.faults([refuses()])
+    until_it_stops(engagement)
+    before = len(sandbox.requests())
+
+    lifecycle.resume(engagement)
+    until_it_stops(engagement)
+
+    assert engagement.state == Engagement.State.BLOCKED
+    assert len(sandbox.requests()) - before <= 7
+    assert drains.states(engagement) == {"dead": 8, "pending": 52}
+
+
+@pytest.mark.parametrize("people", [75, 750])
+def test_batches_are_not_halved_to_the_bottom(active, sandbox, people):
+    engagement = active(people)
+    sandbox.faults([refuses()])
+
+    until_it_stops(engagement)
+
+    assert engagement.state == Engagement.State.BLOCKED
+    assert drains.states(engagement) == {"pending": people}
+    assert len(sandbox.requests()) <= 14
+
+    sandbox.clear_faults()
+    lifecycle.resume(engagement)
+    drains.to_the_end(engagement)
+    assert drains.states(engagement) == {"sent": people}
+    invariants.check(engagement, sandbox, sandbox.key)
+
+
+def test_a_success_that_is_none_for_everybody_stops_too(active, sandbox):
+    engagement = active(750)
+    sandbox.faults([refuses("failure", status=200)])
+
+    until_it_stops(engagement)
+
+    assert drains.states(engagement) == {"dead": 300, "pending": 450}
+    assert len(sandbox.requests()) <= 7
+
+
+def test_less_than_a_handful_is_not_everybody(one_by_one, sandbox):
+    engagement = one_by_one(4)
+    sandbox.faults([refuses()])
+
+    drains.to_the_end(engagement)
+
+    assert reload(engagement).state == Engagement.State.ENDED
+    assert drains.states(engagement) == {"dead": 4}
+
+
+def test_people_at_fault_among_others_stop_nothing(active, sandbox):
+    """One in each batch, and all for the same reason."""
+    engagement = active(750)
+    memberships = engagement.segment.memberships.order_by("profile_id")
+    victims = [m.profile for m in memberships.select_related("profile")[5::75]]
+    sandbox.faults([refuses(external_id=one.external_id) for one in victims])
+
+    drains.to_the_end(engagement)
+
+    assert reload(engagement).state == Engagement.State.ENDED
+    assert drains.states(engagement) == {"sent": 740, "dead": 10}
+    invariants.check(engagement, sandbox, sandbox.key)
+
+
+def test_people_at_fault_one_by_one_stop_nothing(one_by_one, sandbox):
+    engagement = one_by_one(60)
+    memberships = engagement.segment.memberships.order_by("profile_id")
+    victims = [m.profile for m in memberships.select_related("profile")[::4]]
+    sandbox.faults([refuses(external_id=one.external_id) for one in victims])
+    # Whatever the order: somebody is always taken in between.
+    sandbox.faults([{"kind": "pass", "times": None}])
+
+    drains.to_the_end(engagement)
+
+    assert drains.states(engagement) == {"sent": 45, "dead": 15}
+
+
+def test_different_refusals_are_different_people_s_faults(one_by_one, sandbox):
+    engagement = one_by_one(12)
+    people = [m.profile for m in engagement.segment.memberships.all()]
+    sandbox.faults(
+        [refuses(f"{p.email} is no e-mail", external_id=p.external_id) for p in people]
+    )
+
+    drains.to_the_end(engagement)
+
+    assert reload(engagement).state == Engagement.State.ENDED
+    assert drains.states(engagement) == {"dead": 12}
+
+
+def enter(engagement: Engagement) -> None:
+    factories.enter(engagement.segment, factories.make_profile(first_name="Nia"))
+    drains.once()
+
+
+def test_entries_that_trickle_in_stop_it_too(one_by_one, sandbox):
+    engagement = one_by_one(0, trigger=Engagement.Trigger.ON_ENTRY)
+    sandbox.faults([refuses()])
+
+    for n in range(1, 8):
+        enter(engagement)
+        is_stopped = reload(engagement).state == Engagement.State.BLOCKED
+        assert is_stopped is (n >= 5)
+
+    assert len(sandbox.requests()) == 5
+    drains.once()
+    report = drains.states(engagement)
+    assert report["dead"] == 4
+    assert report["pending"] >= 1
+
+
+def test_one_who_is_taken_in_between_begins_the_row_anew(one_by_one, sandbox):
+    engagement = one_by_one(0, trigger=Engagement.Trigger.ON_ENTRY)
+    sandbox.faults(
+        [refuses(times=4), {"kind": "pass"}, refuses(times=4), {"kind": "pass"}]
+    )
+
+    for _ in range(10):
+        enter(engagement)
+
+    assert reload(engagement).state == Engagement.State.ACTIVE
+    assert drains.states(engagement) == {"sent": 2, "dead": 8}
+
+
+def test_what_is_on_the_wire_when_it_goes_wrong_is_kept(one_by_one, sandbox):
+    """A campaign that is archived in the middle of a run, with 64 on the wire."""
+    engagement = one_by_one(400)
+    sandbox.faults([{"kind": "pass", "times": 100}, refuses()])
+
+    until_it_stops(engagement)
+
+    assert engagement.state == Engagement.State.BLOCKED
+    states = drains.states(engagement)
+    assert states["sent"] == 100
+    # Those who were refused before anybody could know.
+    assert states["dead"] == 4
+    assert states["pending"] == 296
+    # What one worker has on the wire, and what it had just answered.
+    assert Attempt.objects.filter(outcome="refused").count() <= 100
