@@ -133,6 +133,9 @@ class Report:
     total: int
     rows: tuple[Row, ...]
     url: str
+    # Requests that were taken with something odd about it, and the list of them.
+    noted: int
+    noted_url: str
 
     @property
     def is_empty(self) -> bool:
@@ -216,7 +219,24 @@ def _report(
         for state in ORDER
         if counts.get(state)
     ]
-    return Report(total=total, rows=tuple(rows), url=people_url(scope))
+    return Report(
+        total=total,
+        rows=tuple(rows),
+        url=people_url(scope),
+        noted=_noted(whose),
+        noted_url=_noted_url(scope),
+    )
+
+
+def _noted(whose: Mapping[str, object]) -> int:
+    batches = {f"batch__{name}": value for name, value in whose.items()}
+    return Attempt.objects.filter(~Q(note=""), **batches).count()
+
+
+def _noted_url(scope: Mapping[str, object]) -> str:
+    query = {f"batch__{name}": value for name, value in scope.items()}
+    query["noted"] = "yes"
+    return f"{reverse('admin:engagements_attempt_changelist')}?{urlencode(query)}"
 
 
 def _by_state(

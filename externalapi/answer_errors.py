@@ -104,9 +104,9 @@ def _field(entry: dict[str, JSON], name: str) -> JSON:
 
 def _array(name: JSON, answer: Answer) -> str | None:
     """The array that is meant: an error without a name means the only one."""
-    if isinstance(name, str) and name:
+    if isinstance(name, str) and name not in ("", *answer.rules.nameless_arrays):
         return name
-    if name not in (None, "") or answer.items is None:
+    if not (name is None or isinstance(name, str)) or answer.items is None:
         return None
     own = [array for array, count in answer.items.items() if count]
     return own[0] if len(own) == 1 else None

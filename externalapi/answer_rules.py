@@ -33,8 +33,9 @@ class AnswerRules:
     means by itself. `permission` is what the key needs, for people.
 
     What only the endpoint itself can tell, and nobody types: something at
-    `also_success` is a success where nothing stands at `success_path`; `counters` say
-    for an array which number of the answer counts its objects.
+    `also_success` is a success where nothing stands at `success_path`; an array of a
+    name in `nameless_arrays` is no name; `counters` say for an array which number of
+    the answer counts its objects.
     """
 
     success: frozenset[int] = frozenset(range(200, 300))
@@ -49,6 +50,7 @@ class AnswerRules:
     wait_headers: tuple[str, ...] = WAIT_HEADERS
     permission: str = ""
     also_success: tuple[str, ...] = ()
+    nameless_arrays: tuple[str, ...] = ()
     counters: tuple[tuple[str, str], ...] = ()
 
     def to_dict(self) -> dict[str, JSON]:

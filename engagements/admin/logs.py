@@ -330,6 +330,23 @@ class DeliveryAdmin(ReplayMixin, LogAdmin):
         }
 
 
+class NotedFilter(admin.SimpleListFilter):
+    """The requests that were taken with something odd about it."""
+
+    title = "notes"
+    parameter_name = "noted"
+
+    def lookups(
+        self, request: HttpRequest, model_admin: Any
+    ) -> Iterable[tuple[str, str]]:
+        return [("yes", "With a note")]
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[Attempt]
+    ) -> QuerySet[Attempt]:
+        return queryset.exclude(note="") if self.value() else queryset
+
+
 @admin.register(Attempt)
 class AttemptAdmin(LogAdmin):
     page_template = "engagements/attempt.html"
@@ -342,8 +359,13 @@ class AttemptAdmin(LogAdmin):
         "item_count",
         "duration_ms",
         "message",
+        "note",
     )
-    list_filter = ("outcome",)
+    list_filter = ("outcome", NotedFilter)
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        asked = lookup.removeprefix("batch__") in REPORT_LOOKUPS
+        return asked or bool(super().lookup_allowed(lookup, value, request))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Attempt]:
         attempts: QuerySet[Attempt] = super().get_queryset(request)

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from externalapi.answer_rules import BRAZE, AnswerRules
 from externalapi.braze import contract, endpoints
 from externalapi.braze.endpoints import Endpoint
+from externalapi.braze.refusals import IDENTIFIED_ARRAY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,8 +42,8 @@ ENDPOINTS: Mapping[Endpoint, Answers] = {
     endpoints.TRACK_SYNC: _TRACK,
     endpoints.TRACK_BULK: _TRACK,
     endpoints.EXPORT_IDS: Answers(arrays=("external_ids", "user_aliases")),
-    # Refused objects come under "user_identifiers", a name that no body has (known from
-    # partners' code): the index alone says which object is meant.
+    # Refused objects also come under "user_identifiers", a name that no body has (known
+    # from partners' code): then the index alone says which object is meant.
     endpoints.IDENTIFY: Answers(
         arrays=(
             "aliases_to_identify",
@@ -51,7 +52,7 @@ ENDPOINTS: Mapping[Endpoint, Answers] = {
         ),
         rules=replace(
             BRAZE,
-            errors_array="",
+            nameless_arrays=(IDENTIFIED_ARRAY,),
             counters=_counted(
                 aliases_to_identify="aliases_processed",
                 emails_to_identify="emails_processed",

@@ -11,6 +11,11 @@ MAX_OBJECTS = 50
 PRIORITIZATIONS = frozenset(
     {"identified", "unidentified", "most_recently_updated", "least_recently_updated"}
 )
+# Wishes that exclude each other.
+EXCLUSIVE = (
+    ("identified", "unidentified"),
+    ("most_recently_updated", "least_recently_updated"),
+)
 # A deletion knows no "least recently" (post_user_delete).
 DELETE_PRIORITIZATIONS = PRIORITIZATIONS - {"least_recently_updated"}
 
@@ -55,6 +60,18 @@ USER_ALIAS_REQUIRED = _object_inferred("'user_alias' is required")
 EMAIL_REQUIRED = _object_inferred("'email' is required")
 PHONE_REQUIRED = _object_inferred("'phone' is required")
 PRIORITIZATION_NOT_VALID = _object_inferred("'prioritization' is not valid")
+_BOTH = (
+    "Request can not contain both of '{}' and '{}' values in the 'prioritization' array"
+)
+# The second is in a partner's test data, the first follows it.
+PRIORITIZATION_OF_BOTH = {
+    EXCLUSIVE[0]: _object_inferred(_BOTH.format(*EXCLUSIVE[0])),
+    EXCLUSIVE[1]: ObjectError(
+        code="",
+        sentence=_BOTH.format(*EXCLUSIVE[1]),
+        evidence=Evidence.THIRD_PARTY,
+    ),
+}
 
 # --- Merges (post_users_merge, "Error reference") ------------------------------------
 
@@ -180,6 +197,9 @@ RECIPIENT_STATE_NOT_VALID = _inferred(
 BROADCAST_REQUIRED = _inferred("'broadcast' must be true without a list of recipients")
 RECIPIENTS_IN_BROADCAST = _inferred(
     "a list of recipients cannot be included when 'broadcast' is true"
+)
+ATTACHMENTS_IN_BROADCAST = _inferred(
+    "'attachments' cannot be included when 'broadcast' is true"
 )
 RECIPIENTS_NOT_VALID = _inferred("recipients must be an array")
 PROPERTIES_NOT_OBJECT = _inferred("trigger properties and context must be objects")

@@ -39,13 +39,14 @@ def wishes(known: frozenset[str], *, asked_by: Iterable[str]) -> Rule:
                     f"It is {', '.join(sorted(known))}.",
                     page,
                 )
-        if "identified" in value and "unidentified" in value:
-            yield error(
-                (*at, "prioritization"),
-                "Nobody is identified and unidentified.",
-                "Keep one of them.",
-                page,
-            )
+        for one, other in refusals.EXCLUSIVE:
+            if one in value and other in value:
+                yield error(
+                    (*at, "prioritization"),
+                    f"“{one}” and “{other}” are here; Braze takes one of them.",
+                    "Keep one of them.",
+                    page,
+                )
 
     return rule
 
@@ -93,6 +94,17 @@ def _broadcast(
             at,
             f"A broadcast needs {' or '.join(audiences)}.",
             "Add one of them.",
+            page,
+        )
+
+
+def attached(item: Mapping[str, Value], at: Path, page: str) -> Findings:
+    """Attachments go to people by name, and not with a broadcast."""
+    if item.get("attachments") and item.get("broadcast") in (True, "true"):
+        yield error(
+            (*at, "attachments"),
+            "Braze takes no attachments with broadcast.",
+            "Take them out, or name the people.",
             page,
         )
 

@@ -14,6 +14,7 @@ from externalapi.braze.contract import (
 )
 from externalapi.braze.endpoints import Endpoint
 from externalapi.braze.request_rules import (
+    attached,
     created,
     new_alias_parts,
     not_email_and_phone,
@@ -303,6 +304,14 @@ _SEND = Shape(
 )
 
 
+_ATTACHMENT = Shape(
+    keys={
+        "file_name": text(is_required=True, is_certain=False),
+        "url": text(is_required=True, is_certain=False),
+    }
+)
+
+
 def _trigger(id_field: str, properties: tuple[str, ...]) -> Shape:
     values = {name: an_object() for name in properties}
     identifiers = ("external_user_id", "user_alias", "braze_id", "email")
@@ -328,8 +337,9 @@ def _trigger(id_field: str, properties: tuple[str, ...]) -> Shape:
             "broadcast": flag(),
             "audience": an_object(is_certain=False),
             "recipients": a_list(recipient, most=MOST),
+            "attachments": a_list(_ATTACHMENT, is_certain=False),
         },
-        rules=(people_or_broadcast("recipients"),),
+        rules=(people_or_broadcast("recipients"), attached),
     )
 
 

@@ -6,19 +6,22 @@ narrows the people down, and if more than one is left, none is meant.
 
 from collections.abc import Callable, Mapping, Sequence
 
+from externalapi.braze import refusals
+from externalapi.braze.contract import ObjectError
 from externalapi.sandbox.people import People, User, email_key, phone_key
 from externalapi.sandbox.verdicts import JsonObject
 
-_EXCLUSIVE = {"identified", "unidentified"}
 
-
-def is_prioritization(value: object, known: frozenset[str]) -> bool:
-    """A list of wishes, not empty, with one of the two that exclude each other."""
+def prioritization_error(value: object, known: frozenset[str]) -> ObjectError | None:
+    """What is wrong with a list of wishes: it has one at least, and none twice over."""
     if not isinstance(value, list) or not value:
-        return False
+        return refusals.PRIORITIZATION_NOT_VALID
     if any(not isinstance(wish, str) or wish not in known for wish in value):
-        return False
-    return not set(value) >= _EXCLUSIVE
+        return refusals.PRIORITIZATION_NOT_VALID
+    for both, error in refusals.PRIORITIZATION_OF_BOTH.items():
+        if set(both) <= set(value):
+            return error
+    return None
 
 
 def meant(people: People, identifier: JsonObject) -> User | None:

@@ -19,12 +19,14 @@ Arrays = dict[str, list[JsonObject]]
 class Counting:
     """How an endpoint answers for the objects that it has taken.
 
-    `counters` names the field of the answer that counts an array; `when_none` is the
-    answer when no object is left (None: success all the same).
+    `counters` names the field of the answer that counts an array, `count` counts in a
+    way of its own; `when_none` is the answer when no object is left (None: success all
+    the same).
     """
 
     status: int = contract.SUCCESS_STATUS
     counters: Mapping[str, str] = field(default_factory=dict)
+    count: Callable[[Arrays], JsonObject] | None = None
     when_none: FatalAnswer | None = None
     more: Mapping[str, object] = field(default_factory=dict)
 
@@ -64,6 +66,8 @@ def counted(accepted: Arrays, errors: list[JsonObject], counting: Counting) -> V
         counter = counting.counters.get(name)
         if counter is not None:
             answer[counter] = len(items) + _number(answer.get(counter, 0))
+    if counting.count is not None:
+        answer |= counting.count(accepted)
     answer |= counting.more
     if errors:
         answer["errors"] = errors

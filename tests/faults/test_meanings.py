@@ -7,8 +7,9 @@ held against what the sandbox took.
 import json
 
 import pytest
+from django.urls import reverse
 
-from engagements import retrying
+from engagements import reports, retrying
 from engagements.models import Attempt, Delivery, Engagement
 from tests import factories
 from tests.faults import drains, invariants
@@ -623,3 +624,71 @@ def test_who_is_too_large_alone_does_not_split_the_others(active, sandbox, braze
     ((reason,),) = reasons(engagement).values()
     assert reason.startswith("too_big: ")
     assert len(sandbox.requests()) == 1
+
+
+# --- What is odd about a success ------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("says_also", "note"),
+    [
+        ({"attributes_processed": 1}, "attributes_processed is 1 where 6 were sent."),
+        ({"notice": "The Canvas is paused."}, "The Canvas is paused."),
+    ],
+    ids=str,
+)
+def test_what_is_odd_stands_on_the_attempt_and_in_the_report(
+    active, sandbox, admin_client, says_also, note
+):
+    engagement = active(6)
+    sandbox.faults([takes_and_says(201, {"message": "success", **says_also})])
+
+    drains.to_the_end(engagement)
+
+    assert drains.states(engagement) == {"sent": 6}
+    attempt = Attempt.objects.get()
+    assert (attempt.outcome, attempt.note) == ("sent", note)
+    for report in (
+        reports.engagement_report(engagement),
+        reports.run_report(engagement.runs.get()),
+    ):
+        assert report.noted == 1
+        listed = admin_client.get(report.noted_url)
+        assert list(listed.context["cl"].queryset) == [attempt]
+    page = admin_client.get(engagement.runs.get().get_absolute_url())
+    assert "1 request</a>" in page.content.decode()
+    shown = admin_client.get(
+        reverse("admin:engagements_attempt_change", args=[attempt.pk])
+    )
+    assert note in shown.content.decode()
+
+
+def test_nothing_is_odd_about_what_the_sandbox_says_itself(active, sandbox, braze):
+    for path, body in (
+        ("/users/track", {"attributes": [{"external_id": "{{User ID}}", "x": 1}]}),
+        ("/users/delete", {"external_ids": ["{{User ID}}"]}),
+        (
+            "/users/identify",
+            {
+                "emails_to_identify": [
+                    {
+                        "external_id": "{{User ID}}",
+                        "email": "a@b.de",
+                        "prioritization": ["unidentified"],
+                    }
+                ]
+            },
+        ),
+        (
+            "/users/alias/new",
+            {"user_aliases": [{"external_id": "{{User ID}}", **ALIAS}]},
+        ),
+    ):
+        (array,) = body
+        version = factories.make_version(
+            body, [ID], connection=braze, path=path, batch_arrays=[array]
+        )
+        engagement = active(3, version=version, values={})
+        drains.to_the_end(engagement)
+        assert drains.states(engagement) == {"sent": 3}
+    assert not Attempt.objects.exclude(note="").exists()

@@ -96,7 +96,12 @@ def test_an_email_address_and_a_phone_number(sandbox):
     answer = identified(
         sandbox, emails_to_identify=[by_email], phone_numbers_to_identify=[by_phone]
     )
-    assert answer.json()["aliases_processed"] == 2
+    assert answer.json() == {
+        "aliases_processed": 0,
+        "emails_processed": 1,
+        "phone_numbers_processed": 1,
+        "message": "success",
+    }
     assert sandbox.user("a")["email"] == "a@example.com"
     assert sandbox.user("p")["phone"] == "+4420712345"
 
@@ -143,7 +148,18 @@ def test_the_prioritization_chooses(sandbox, order, who):
                 "email": "a@example.com",
                 "prioritization": ["identified", "unidentified"],
             },
-            "'prioritization' is not valid",
+            "Request can not contain both of 'identified' and 'unidentified' values in"
+            " the 'prioritization' array",
+        ),
+        (
+            "emails_to_identify",
+            {
+                "external_id": "a",
+                "email": "a@example.com",
+                "prioritization": ["most_recently_updated", "least_recently_updated"],
+            },
+            "Request can not contain both of 'most_recently_updated' and"
+            " 'least_recently_updated' values in the 'prioritization' array",
         ),
         (
             "emails_to_identify",
@@ -154,10 +170,13 @@ def test_the_prioritization_chooses(sandbox, order, who):
 )
 def test_nothing_processed_is_a_success_with_errors(sandbox, array, item, sentence):
     answer = identified(sandbox, **{array: [item]})
+    counts = {"aliases_processed": 0}
+    if array != "aliases_to_identify":
+        counts |= {"emails_processed": 0, "phone_numbers_processed": 0}
     assert (answer.status, answer.json()) == (
         201,
         {
-            "aliases_processed": 0,
+            **counts,
             "errors": [
                 {"type": sentence, "input_array": "user_identifiers", "index": 0}
             ],

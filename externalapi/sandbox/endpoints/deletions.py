@@ -8,7 +8,7 @@ from externalapi.braze import refusals
 from externalapi.braze.contract import ObjectError
 from externalapi.sandbox.endpoints.route import Arrived, Asked, Params
 from externalapi.sandbox.judge import is_alias, is_external_id
-from externalapi.sandbox.matching import is_prioritization, meant
+from externalapi.sandbox.matching import meant, prioritization_error
 from externalapi.sandbox.store import Store
 from externalapi.sandbox.verdicts import (
     Arrays,
@@ -79,9 +79,7 @@ def _address_error(item: JsonObject) -> ObjectError | None:
     if not isinstance(address, str) or not address:
         return refusals.DELETE_IDENTIFIER_NOT_VALID
     order = item.get("prioritization")
-    if is_prioritization(order, refusals.DELETE_PRIORITIZATIONS):
-        return None
-    return refusals.PRIORITIZATION_NOT_VALID
+    return prioritization_error(order, refusals.DELETE_PRIORITIZATIONS)
 
 
 def apply(store: Store, arrived: Arrived) -> None:

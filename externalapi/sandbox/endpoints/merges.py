@@ -7,7 +7,7 @@ from externalapi.braze import refusals
 from externalapi.braze.contract import FatalAnswer
 from externalapi.sandbox.endpoints.route import Arrived, Asked, Params
 from externalapi.sandbox.judge import is_alias
-from externalapi.sandbox.matching import is_prioritization, meant
+from externalapi.sandbox.matching import meant, prioritization_error
 from externalapi.sandbox.merging import MERGED_FIELDS, both_have_invalid_phones, merge
 from externalapi.sandbox.people import User
 from externalapi.sandbox.store import Store
@@ -55,9 +55,9 @@ def _refusal_of(identifier: object) -> FatalAnswer | None:
     if name not in _ADDRESSES:
         return None
     order = identifier.get("prioritization")
-    if is_prioritization(order, refusals.PRIORITIZATIONS):
-        return None
-    return refusals.MERGE_PRIORITIZATION_NOT_VALID
+    if prioritization_error(order, refusals.PRIORITIZATIONS):
+        return refusals.MERGE_PRIORITIZATION_NOT_VALID
+    return None
 
 
 def apply(store: Store, arrived: Arrived) -> None:

@@ -15,7 +15,7 @@ from externalapi.braze.contract import FatalAnswer, ObjectError
 from externalapi.sandbox.endpoints.route import Arrived, Asked, Params
 from externalapi.sandbox.judge import attributes_error, is_alias, is_external_id
 from externalapi.sandbox.known import Canvas, Known, is_uuid
-from externalapi.sandbox.matching import is_prioritization, meant
+from externalapi.sandbox.matching import meant, prioritization_error
 from externalapi.sandbox.people import Send, User
 from externalapi.sandbox.sends import dispatch_id, identifier_of, is_broadcast
 from externalapi.sandbox.store import Store
@@ -115,6 +115,8 @@ def _refusal_of(
         refusal = _properties_refusal(name, body.get(name))
         if refusal is not None:
             return refusal
+    if body.get("attachments") and is_broadcast(body):
+        return refusals.ATTACHMENTS_IN_BROADCAST
     return _recipients_refusal(body, arrays)
 
 
@@ -168,10 +170,9 @@ def _identifier_error(item: JsonObject) -> ObjectError | None:
         is_valid = isinstance(value, str)
     if not is_valid:
         return refusals.RECIPIENT_NOT_VALID
-    order = item.get("prioritization")
-    if name == "email" and not is_prioritization(order, refusals.PRIORITIZATIONS):
-        return refusals.PRIORITIZATION_NOT_VALID
-    return None
+    if name != "email":
+        return None
+    return prioritization_error(item.get("prioritization"), refusals.PRIORITIZATIONS)
 
 
 def _creation_error(item: JsonObject) -> ObjectError | None:
