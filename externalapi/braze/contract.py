@@ -322,22 +322,29 @@ COUNTRIES = _words(
     """
 )
 
-# "Australia" becomes AU: the page calls the mapping best effort and lists no names.
+# "Australia" becomes AU: the page calls the mapping best effort and lists no names,
+# so which these are is inferred.
 COUNTRY_NAMES: Mapping[str, str] = MappingProxyType(
     {
+        "argentina": "AR",
         "australia": "AU",
         "austria": "AT",
         "belgium": "BE",
         "brazil": "BR",
         "canada": "CA",
+        "chile": "CL",
         "china": "CN",
+        "colombia": "CO",
+        "czech republic": "CZ",
         "denmark": "DK",
         "finland": "FI",
         "france": "FR",
         "germany": "DE",
+        "greece": "GR",
         "india": "IN",
         "indonesia": "ID",
         "ireland": "IE",
+        "israel": "IL",
         "italy": "IT",
         "japan": "JP",
         "malaysia": "MY",
@@ -359,8 +366,10 @@ COUNTRY_NAMES: Mapping[str, str] = MappingProxyType(
         "turkey": "TR",
         "united arab emirates": "AE",
         "united kingdom": "GB",
+        "uk": "GB",
         "united states": "US",
         "united states of america": "US",
+        "usa": "US",
         "vietnam": "VN",
     }
 )

@@ -161,11 +161,12 @@ def _country(text: str) -> Finding | None:
         return None
     code = contract.COUNTRY_NAMES.get(text.lower()) or text.upper()
     if code in contract.COUNTRIES:
-        message = f"“{text}” is understood as {code}."
+        message = f"Braze may understand “{text}” as {code}."
         return hint((), message, f"Write “{code}” to be sure.", ATTRIBUTES_PAGE)
     return warning(
         (),
-        f"“{text[:60]}” is no country code; Braze empties the attribute.",
+        f"“{text[:60]}” is no country code; Braze maps the names that it knows, and may"
+        " empty the attribute.",
         "Write two letters of ISO 3166-1, such as DE.",
         ATTRIBUTES_PAGE,
     )

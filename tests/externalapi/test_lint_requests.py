@@ -45,6 +45,9 @@ def message(**keys):
     return {"external_user_ids": [ID], "messages": {"email": EMAIL}, **keys}
 
 
+FILE = {"file_name": "invoice.pdf", "url": "https://example.com/invoice.pdf"}
+
+
 def campaign(*recipients, **keys):
     return {
         "campaign_id": UUID,
@@ -161,6 +164,9 @@ RULES = [
     (E.TRIGGER_CAMPAIGN, campaign({"user_alias": ALIAS, "send_to_existing_only": False}), ERROR, "recipients[0].send_to_existing_only", "user alias"),
     (E.TRIGGER_CAMPAIGN, campaign(*[{"external_user_id": ID}] * 51), ERROR, "recipients", "51"),
     (E.TRIGGER_CAMPAIGN, campaign(broadcast=True), ERROR, "broadcast", "one of them"),
+    (E.TRIGGER_CAMPAIGN, campaign(attachments=[FILE]), None, "", ""),
+    (E.TRIGGER_CAMPAIGN, campaign(attachments=[FILE], broadcast=True), ERROR, "attachments", "no attachments with broadcast"),
+    (E.TRIGGER_CAMPAIGN, campaign({"email": "{{E}}", "prioritization": ["most_recently_updated", "least_recently_updated"]}), ERROR, "recipients[0].prioritization", "Keep one"),
     (E.TRIGGER_CANVAS, without(canvas(), "canvas_id"), ERROR, "", "“canvas_id” is missing"),
     (E.TRIGGER_CANVAS, {**canvas(), "campaign_id": UUID}, WARNING, "campaign_id", "Braze ignores"),
     (E.TRIGGER_CANVAS, canvas({"external_user_id": ID, "context": [1]}), ERROR, "recipients[0].context", "an object"),

@@ -162,6 +162,10 @@ def test_a_wrong_recipient_is_named_and_the_others_get_it(sandbox, recipient, se
         ({"recipients": ADA}, refusals.RECIPIENTS_NOT_VALID),
         ({"recipients": [ADA] * 51}, refusals.TOO_MANY_IDS_AND_ALIASES),
         ({"broadcast": True}, refusals.RECIPIENTS_IN_BROADCAST),
+        (
+            {"broadcast": True, "recipients": None, "attachments": [{"url": "u"}]},
+            refusals.ATTACHMENTS_IN_BROADCAST,
+        ),
         ({"trigger_properties": [1]}, refusals.PROPERTIES_NOT_OBJECT),
     ],
 )

@@ -8,6 +8,9 @@ from externalapi.sandbox.store import Store
 from externalapi.sandbox.verdicts import Arrays, JsonObject, Verdict, fatal
 from externalapi.sandbox.workspace import Workspace
 
+BUCKETS = 10_000
+# Any number that has no factor in common with it.
+_SPREAD = 6_101
 _LISTS = (("external_ids", "external_id"), ("user_aliases", "user_alias"))
 _SINGLES = (("braze_id", "braze_id"), ("email_address", "email"), ("phone", "phone"))
 
@@ -43,11 +46,27 @@ def _exported(store: Store, wanted: list[JsonObject], fields: object) -> JsonObj
             unknown += item.values()
         else:
             found[user.braze_id] = user
-    users = [_chosen(exports.exported(user), fields) for user in found.values()]
+    users = [_chosen(_shown(user), fields) for user in found.values()]
     answer: JsonObject = {"users": users, "message": contract.SUCCESS_MESSAGE}
     if unknown:
         answer["invalid_user_ids"] = unknown
     return answer
+
+
+def _shown(user: User) -> JsonObject:
+    """As recorded answers and the page's example have it.
+
+    `appboy_id` is the old name of the Braze ID, the bucket a number of the person for
+    random samples; nothing is said of events and purchases where there are none.
+    """
+    shown = exports.exported(user)
+    for name in ("custom_events", "purchases"):
+        if not shown[name]:
+            del shown[name]
+    if shown.get("dob"):
+        shown["dob"] = f"{shown['dob']}T00:00:00.000Z"
+    bucket = user.number * _SPREAD % BUCKETS
+    return {**shown, "appboy_id": user.braze_id, "random_bucket": bucket}
 
 
 def _chosen(user: JsonObject, fields: object) -> JsonObject:
