@@ -257,8 +257,9 @@ def _taken(result: Result) -> None:
     rejected = _rejections(result)
     for batch_id in batch_ids:
         settling.settle_places(Delivery.State.REJECTED, {batch_id: rejected})
-    if note := secrets.redact(verdict.note, result.letter.key):
-        Attempt.objects.filter(pk=result.letter.attempt_id).update(note=note)
+    if verdict.note:
+        attempts = Attempt.objects.filter(pk=result.letter.attempt_id)
+        attempts.update(note=verdict.note)
     if verdict.outcome is Outcome.SENT:
         _accept(batch_ids)
     else:

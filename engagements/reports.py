@@ -230,7 +230,7 @@ def _report(
 
 def _noted(whose: Mapping[str, object]) -> int:
     batches = {f"batch__{name}": value for name, value in whose.items()}
-    return Attempt.objects.filter(~Q(note=""), **batches).count()
+    return Attempt.objects.exclude(note="").filter(**batches).count()
 
 
 def _noted_url(scope: Mapping[str, object]) -> str:

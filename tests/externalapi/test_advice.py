@@ -93,6 +93,20 @@ def test_a_refused_key_names_the_permission_of_its_path(db, status):
     assert "lacks the permission “users.alias.new”" in explained(version, status)
 
 
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_an_answer_about_the_data_is_not_about_the_key(db, status):
+    body = {"message": "invalid", "errors": ["ada@example.com is not confirmed"]}
+    words = explained(make_version(), status, json.dumps(body).encode())
+    assert words.startswith(f"Refused with {status}, and the answer is about the data")
+    assert "ada@example.com is not confirmed" in words
+
+
+def test_a_success_that_is_none_is_not_called_one(db):
+    words = explained(make_version(), 200, b'{"message": "failure"}')
+    assert words.startswith("Not taken: the status is 200")
+    assert "failure" in words
+
+
 def test_a_wrong_address_names_the_instance(db):
     version = make_version(path="/users/trakc")
     words = explained(version, 404)
