@@ -9,7 +9,7 @@ engagement when it came for a handful, one as the other, and nobody was taken me
 from datetime import timedelta
 
 from django.conf import settings
-from django.db.models import DateTimeField, ExpressionWrapper, F, Value
+from django.db.models import DateTimeField, ExpressionWrapper, F, Max, Value
 
 from engagements import lifecycle
 from engagements.letters import Result
@@ -67,12 +67,13 @@ def _reason(result: Result, is_key: bool) -> str:
     return f"{result.advice}{promise} The answer was: {said}"
 
 
-def is_everybodys(result: Result, batch: Batch, words: str, *, is_final: bool) -> bool:
+def is_everybodys(result: Result, batch: Batch, words: str, *, is_whole: bool) -> bool:
     """Count a refusal of all in a request; True: it is everybody's, and they are kept.
 
     Then the engagement has stopped, or will when those on the wire were refused too.
-    `words` are the other side's; `is_final`: these people are not sent in halves. Call
-    it in a transaction that holds the batch.
+    `words` are the other side's; `is_whole`: they are about each of these people, or
+    about all of them, and halves would tell no more. Call it in a transaction that
+    holds the batch.
     """
     said = f"{result.status} {words}".strip()
     run = result.letter.run
@@ -83,12 +84,11 @@ def is_everybodys(result: Result, batch: Batch, words: str, *, is_final: bool) -
         is_stopped = engagement.state == Engagement.State.BLOCKED
         return is_stopped and engagement.refusal == said
     _count(engagement, said, result, batch)
-    is_proof = is_final or len(result.letter.places) == 1 or _is_sibling_refused(batch)
+    is_proof = is_whole or len(result.letter.places) == 1 or _is_sibling_refused(batch)
     is_shared = is_proof and engagement.refusals >= HANDFUL
-    if is_shared and _was_anybody_taken(engagement):
-        engagement.refusals = 0
-        _count(engagement, said, result, batch)
-        is_shared = False
+    if is_shared:
+        engagement.refusals = min(engagement.refusals, _in_a_row(engagement))
+        is_shared = engagement.refusals >= HANDFUL
     engagement.save(update_fields=["refusal", "refusals", "refused_since"])
     if is_shared and engagement.refusals * IN_FLIGHT_SHARE >= _on_the_wire(engagement):
         stop = [Engagement.State.ACTIVE], Engagement.State.BLOCKED
@@ -102,14 +102,17 @@ def _count(engagement: Engagement, said: str, result: Result, batch: Batch) -> N
     A half of a refused batch takes the place of the whole: one person who is at fault
     in a batch of 75 is one refusal, however often it is split.
     """
-    is_same = engagement.refusals > 0 and engagement.refusal == said
-    if is_same:
+    attempts = Attempt.objects.filter(pk=result.letter.attempt_id)
+    answered_at = attempts.values_list(ANSWERED_AT, flat=True).get()
+    since = engagement.refused_since
+    if engagement.refusals and engagement.refusal == said and since is not None:
         is_more = batch.parent_id is None or _is_sibling_refused(batch)
         engagement.refusals += is_more
-        return
-    answered = Attempt.objects.filter(pk=result.letter.attempt_id)
-    engagement.refusal, engagement.refusals = said, 1
-    engagement.refused_since = answered.values_list(ANSWERED_AT, flat=True).get()
+        # Answers that come together are not looked at in their order.
+        engagement.refused_since = min(since, answered_at)
+    else:
+        engagement.refusal, engagement.refusals = said, 1
+        engagement.refused_since = answered_at
 
 
 def _is_sibling_refused(batch: Batch) -> bool:
@@ -126,17 +129,18 @@ def _on_the_wire(engagement: Engagement) -> int:
     ).count()
 
 
-def _was_anybody_taken(engagement: Engagement) -> bool:
-    """Whether an answer that came after the first of these refusals was a success."""
+def _in_a_row(engagement: Engagement) -> int:
+    """How many requests were refused since the last that was not, by their answers."""
     since = engagement.refused_since
     assert since is not None
-    taken = Attempt.objects.filter(
-        batch__run__engagement=engagement,
-        outcome__in=TAKEN,
-        # What was answered later cannot have begun long before.
-        started_at__gte=since - 2 * timedelta(seconds=settings.HTTP_TOTAL_SECONDS),
-    )
-    return taken.annotate(at=ANSWERED_AT).filter(at__gt=since).exists()
+    # What was answered later cannot have begun long before.
+    begun = since - 2 * timedelta(seconds=settings.HTTP_TOTAL_SECONDS)
+    attempts = Attempt.objects.filter(
+        batch__run__engagement=engagement, started_at__gte=begun
+    ).annotate(at=ANSWERED_AT)
+    taken = attempts.filter(outcome__in=TAKEN).aggregate(last=Max("at"))["last"]
+    refused = attempts.filter(outcome=Attempt.Outcome.REFUSED)
+    return (refused.filter(at__gt=taken) if taken else refused).count()
 
 
 def _refused_in_words(engagement: Engagement) -> str:

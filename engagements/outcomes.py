@@ -325,7 +325,8 @@ def _refused(result: Result) -> None:
     rejected = _rejections(result)
     is_final = result.status is not None and 200 <= result.status < 300
     words = _words_for_all(result, rejected)
-    if words and blocking.is_everybodys(result, batch, words, is_final=is_final):
+    is_whole = is_final or bool(rejected)
+    if words and blocking.is_everybodys(result, batch, words, is_whole=is_whole):
         _release(letter, Batch.State.PENDING, retries.SCHEDULE[0], attempts=-1)
     elif not rejected and not is_final:
         split(letter, words)
