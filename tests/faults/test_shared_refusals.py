@@ -244,8 +244,8 @@ def test_what_is_on_the_wire_when_it_goes_wrong_is_kept(one_by_one, sandbox):
     assert engagement.state == Engagement.State.BLOCKED
     states = drains.states(engagement)
     assert states["sent"] == 100
-    # Those who were refused before anybody could know, beside the last who were taken.
-    assert 4 <= states["dead"] <= 12
+    # At most what one worker had on the wire beside the last who were taken.
+    assert states["dead"] <= 64
     assert states["dead"] + states["pending"] == 300
     # What one worker has on the wire, and what it had just answered.
     assert Attempt.objects.filter(outcome="refused").count() <= 100
