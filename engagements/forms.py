@@ -26,6 +26,7 @@ from externalapi.connection_use import group_names
 from externalapi.definition import CompiledDefinition, compile_version
 from externalapi.models import ExternalAPIVersion
 from externalapi.parameters import Parameter
+from lemnisk_braze.lib import database_clock
 from lemnisk_braze.lib.names import one_line
 from segments.models import Segment
 
@@ -43,6 +44,8 @@ BASIC = (
     "skips_who_left",
 )
 PREFIX = "parameter_"
+# The fields that say when it runs.
+SCHEDULE = {"trigger", "starts_at", "time_zone", "repeat"}
 # Ten years.
 MAX_DAYS = 3_660
 
@@ -275,6 +278,9 @@ class EngagementForm(forms.ModelForm):  # type: ignore[type-arg]
                 if str(self.cleaned_data[name] or "").strip()
             }
             written += [*self.Meta.fields, "values"]
+            if SCHEDULE & set(self.changed_data):
+                engagement.schedule_set_at = database_clock.now()
+                written.append("schedule_set_at")
         if commit:
             is_new = engagement.pk is None
             engagement.save(update_fields=None if is_new else set(written))

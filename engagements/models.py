@@ -77,6 +77,8 @@ class Engagement(models.Model):
     )
     repeat = models.CharField(max_length=16, choices=Repeat, default=Repeat.ONCE)
     time_zone = models.CharField(max_length=64, default="UTC")
+    # When it was last changed when it runs: a slot from before is nobody's.
+    schedule_set_at = models.DateTimeField(null=True, editable=False)
     again = models.CharField(
         "the same person is sent",
         max_length=16,
@@ -214,6 +216,8 @@ class Run(models.Model):
     # What the values were when the run began, so that a retry renders the same.
     values = models.JSONField(default=dict)
     scheduled_for = models.DateTimeField()
+    # The reading of the clock that a schedule's run is for (engagements.schedule).
+    slot = models.CharField(max_length=40, blank=True, default="", db_default="")
     state = models.CharField(max_length=32, choices=State, default=State.EXPANDING)
     failure = models.TextField(blank=True)
     # An on-entry engagement's run: it takes in entries until the engagement ends.
@@ -244,8 +248,14 @@ class Run(models.Model):
             # Two beats, a late beat or a clock jump cannot make a slot's second run.
             models.UniqueConstraint(
                 fields=["engagement", "scheduled_for", "is_standing"],
+                name="run_is_made_once_a_moment",
+            ),
+            # The clock may show a slot twice.
+            models.UniqueConstraint(
+                fields=["engagement", "slot"],
                 name="run_is_made_once_a_slot",
-            )
+                condition=~Q(slot=""),
+            ),
         ]
         indexes = [
             # "Which runs have work?"

@@ -1,10 +1,10 @@
 """When a run, and with it an engagement, is over."""
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 
-from engagements import settling
+from engagements import schedule, settling
 from engagements.leaving import LEFT
 from engagements.models import Batch, Delivery, Engagement, Run
 
@@ -70,9 +70,11 @@ def _end_engagements() -> None:
     its_runs = Run.objects.filter(
         engagement=OuterRef("pk"), scheduled_for__gte=OuterRef("activated_at")
     )
+    # Not what it ran for while it was still to repeat.
+    its_one = its_runs.filter(Q(slot="") | Q(slot__startswith=schedule.ONCE))
     completed = (Run.State.COMPLETED, Run.State.COMPLETED_WITH_ERRORS)
     Engagement.objects.filter(
-        Exists(its_runs.filter(state__in=completed)),
+        Exists(its_one.filter(state__in=completed)),
         ~Exists(its_runs.filter(state__in=Run.OPEN)),
         state=Engagement.State.ACTIVE,
         trigger=Engagement.Trigger.SCHEDULE,

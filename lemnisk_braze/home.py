@@ -59,7 +59,7 @@ class Trouble:
 
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Add what the home page shows: only what this user may see."""
-    since = database_clock.now() - DAY
+    since = database_clock.reckoned() - DAY
     journey = steps.journey(request.user)
     numbers = list(_numbers(request, since))
     context |= {

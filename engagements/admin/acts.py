@@ -13,10 +13,11 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
 
-from engagements import forecast, lifecycle
+from engagements import forecast, lifecycle, schedule
 from engagements.models import Batch, Engagement, Run
 from externalapi import cases
 from externalapi.connection_use import User, why_not
+from lemnisk_braze.lib import database_clock
 
 State = Engagement.State
 
@@ -35,6 +36,8 @@ class Act:
     permission: str
     states: frozenset[str]
     do: Callable[[Any], bool]
+    # What is said beside `done`: what comes of it.
+    then: Callable[[Any], str] = field(default=lambda obj: "")
     # What to say where `do` returned False although the state was right.
     refused: str = ""
     template: str = "engagements/confirm.html"
@@ -102,7 +105,7 @@ def _do(request: HttpRequest, obj: Any, act: Act) -> None:
         messages.warning(request, _too_late(obj) if is_late else act.refused)
         return
     log(request, obj, act.done)
-    messages.success(request, act.done)
+    messages.success(request, f"{act.done} {act.then(obj)}".strip())
 
 
 def page_url(obj: Model) -> str:
@@ -210,6 +213,7 @@ ENGAGEMENT_ACTS = (
         permission="pause_engagement",
         states=frozenset({State.PAUSED, State.BLOCKED}),
         do=lifecycle.resume,
+        then=lambda engagement: schedule.in_words(engagement, database_clock.now()),
         asks=False,
         refuse=_limit,
     ),

@@ -8,9 +8,10 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from engagements import again, reports, traces
+from engagements import again, reports, schedule, traces
 from engagements.models import Attempt, Batch, Delivery, Engagement
 from engagements.operations import alarms, limits
+from lemnisk_braze.lib import database_clock
 from segments.models import Profile, Segment
 
 register = template.Library()
@@ -89,6 +90,12 @@ def reason_words(delivery: Delivery) -> str:
 @register.filter
 def trigger_words(engagement: Engagement) -> str:
     return reports.trigger_in_words(engagement)
+
+
+@register.filter
+def next_words(engagement: Engagement) -> str:
+    """What its schedule does next."""
+    return schedule.in_words(engagement, database_clock.now())
 
 
 @register.filter

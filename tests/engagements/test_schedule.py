@@ -1,9 +1,10 @@
 from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pytest
 from django.utils import timezone
 
+from engagements import runs, schedule
 from engagements.models import Engagement, Run
 from engagements.schedule import make_due_runs, newest_slot, next_slot
 from tests import factories
@@ -85,3 +86,187 @@ def test_which_schedules_are_due(fields, runs):
     scheduled(**fields)
     make_due_runs(timezone.now())
     assert Run.objects.count() == runs
+
+
+NIGHT = datetime(2026, 10, 25, tzinfo=UTC)
+MINUTES_10 = timedelta(minutes=10)
+DAILY, HOURLY, WEEKLY = (
+    Engagement.Repeat.DAILY,
+    Engagement.Repeat.HOURLY,
+    Engagement.Repeat.WEEKLY,
+)
+HOUR = timedelta(hours=1)
+
+
+def ticks(begin: datetime, end: datetime, every: timedelta = MINUTES_10) -> None:
+    """The tick, again and again, as time goes on."""
+    now = begin
+    while now <= end:
+        make_due_runs(now)
+        now += every
+
+
+def run_times(engagement: Engagement) -> list[datetime]:
+    runs = engagement.runs.order_by("scheduled_for")
+    return list(runs.values_list("scheduled_for", flat=True))
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("first_tick", [0, 40, 70, 100])
+def test_the_hour_that_comes_twice_has_one_run(first_tick):
+    """The day before was missed: the first tick comes so many minutes after midnight.
+
+    UTC's: the clock in Berlin shows 02:00 at 0 and at 60.
+    """
+    engagement = scheduled(
+        starts_at=datetime(2026, 10, 20, 2, 30, tzinfo=BERLIN),
+        activated_at=NIGHT - timedelta(days=9),
+        repeat=DAILY,
+        time_zone="Europe/Berlin",
+    )
+    ticks(NIGHT + first_tick * timedelta(minutes=1), NIGHT + timedelta(hours=6))
+
+    assert run_times(engagement) == [NIGHT + timedelta(minutes=30)]
+
+
+@pytest.mark.django_db
+def test_a_slot_is_known_by_the_clock_and_not_by_the_moment():
+    """As where a tick of the second reading came first: the name is the same."""
+    engagement = scheduled(
+        starts_at=datetime(2026, 10, 20, 2, 30, tzinfo=BERLIN),
+        activated_at=NIGHT - timedelta(days=9),
+        repeat=DAILY,
+        time_zone="Europe/Berlin",
+    )
+    factories.make_run(
+        engagement,
+        scheduled_for=NIGHT + timedelta(minutes=90),
+        slot="2026-10-25T02:30:00.000000",
+        started_at=NIGHT - timedelta(days=2),
+    )
+    assert make_due_runs(NIGHT + timedelta(minutes=31)) == 0
+
+
+def nine_daily(**fields) -> Engagement:
+    """At nine, for two weeks; it ran yesterday, or did not."""
+    fields.setdefault("starts_at", at(1, 9))
+    fields.setdefault("activated_at", at(1, 8))
+    fields.setdefault("repeat", DAILY)
+    return scheduled(**fields)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("now", "runs"),
+    [
+        (at(14, 8, 58), [at(14, 9)]),  # 70 s before: the missed one is left out
+        (at(14, 3, 1), [at(14, 9)]),  # less than six hours before
+        (at(14, 2, 59), [at(13, 9), at(14, 9)]),
+        (at(13, 9, 10), [at(13, 9), at(14, 9)]),
+    ],
+)
+def test_a_missed_slot_never_doubles_the_next(now, runs):
+    """Resumed, or the engine back, after the slot of the 13th was missed."""
+    engagement = nine_daily()
+    ticks(now, at(14, 12))
+    assert run_times(engagement) == runs
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("repeat", "now", "runs"),
+    [
+        (HOURLY, at(14, 8, 50), [at(14, 9), at(14, 10)]),
+        (HOURLY, at(14, 8, 40), [at(14, 8), at(14, 9), at(14, 10)]),
+        (WEEKLY, at(14, 9), [at(15, 9)]),
+        (WEEKLY, at(13, 9), [at(8, 9), at(15, 9)]),
+    ],
+)
+def test_how_near_the_next_may_be(repeat, now, runs):
+    engagement = nine_daily(repeat=repeat)
+    end = at(14, 10, 5) if repeat == HOURLY else at(15, 10)
+    ticks(now, end, MINUTES_10 / 2)
+    assert run_times(engagement) == runs
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("change", "after"),
+    [
+        ({"starts_at": at(1, 8)}, at(14, 8)),  # an hour earlier: tomorrow
+        ({"starts_at": at(1, 9, 5)}, at(14, 9, 5)),  # five minutes later: tomorrow
+        ({"starts_at": at(1, 17)}, at(13, 17)),  # this evening
+        ({"time_zone": "Europe/Lisbon"}, at(14, 9)),
+        ({"time_zone": "Asia/Tokyo"}, at(14, 9)),
+        ({"repeat": WEEKLY}, at(15, 9)),
+        ({"repeat": HOURLY}, at(13, 10)),
+    ],
+)
+def test_a_changed_schedule_begins_with_its_next_slot(change, after):
+    """Paused at 9:20 after the run of nine, changed, and resumed at once."""
+    engagement = nine_daily()
+    ticks(at(13, 8), at(13, 9, 10))
+    assert run_times(engagement)[-1] == at(13, 9)
+    Engagement.objects.update(**change, schedule_set_at=at(13, 9, 20))
+    ticks(at(13, 9, 20), after + MINUTES_10)
+    runs = [run for run in run_times(engagement) if run > at(13, 8, 30)]
+    assert runs == [at(13, 9), after]
+
+
+@pytest.mark.django_db
+def test_once_is_once_whenever_it_is_put_off_to():
+    engagement = scheduled(starts_at=at(13, 9), activated_at=at(13, 8))
+    ticks(at(13, 8), at(13, 9, 30))
+    Engagement.objects.update(starts_at=at(13, 12), schedule_set_at=at(13, 11))
+    ticks(at(13, 11), at(13, 13))
+    assert run_times(engagement) == [at(13, 9)]
+
+
+@pytest.mark.django_db
+def test_a_daily_one_that_becomes_once_has_one_more_at_its_time():
+    engagement = nine_daily()
+    ticks(at(13, 8), at(13, 9, 10))
+    Engagement.objects.update(
+        repeat="once", starts_at=at(16, 9), schedule_set_at=at(13, 11)
+    )
+    runs.finish()
+    ticks(at(13, 11), at(17, 9))
+    assert run_times(engagement)[-2:] == [at(13, 9), at(16, 9)]
+
+
+@pytest.mark.django_db
+def test_a_zone_that_nobody_knows_stops_its_own_engagement_alone():
+    broken = nine_daily(time_zone="Mars/Olympus")
+    engagement = nine_daily()
+    with pytest.raises(ZoneInfoNotFoundError):
+        make_due_runs(at(13, 9))
+    assert run_times(engagement) == [at(13, 9)]
+    assert run_times(broken) == []
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("state", "now", "words"),
+    [
+        ("active", at(13, 10), "Next run: 14 March 2026 at 09:00 (UTC)."),
+        (
+            "paused",
+            at(14, 8, 59),
+            "If you resume it now: the missed run of 13 March 2026 at 09:00 (UTC) is "
+            "left out, because the next one is near. Next run: 14 March 2026 at 09:00 "
+            "(UTC).",
+        ),
+        (
+            "paused",
+            at(13, 9, 30),
+            "If you resume it now: the missed run of 13 March 2026 at 09:00 (UTC) goes "
+            "out now. Next run: 14 March 2026 at 09:00 (UTC).",
+        ),
+        ("ended", at(13, 9, 30), ""),
+    ],
+)
+def test_the_page_says_what_it_will_do(state, now, words):
+    engagement = nine_daily(state=state)
+    if state == "active":
+        make_due_runs(now)
+    assert schedule.in_words(engagement, now) == words

@@ -22,7 +22,9 @@ def is_held() -> bool:
     return Chore.objects.filter(held_until__gt=database_clock.now()).exists()
 
 
-@pytest.mark.parametrize("table", ["segments_segment", "engagements_sample"])
+@pytest.mark.parametrize(
+    "table", ["segments_segment", "engagements_run", "engagements_sample"]
+)
 def test_another_takes_over_within_two_ticks(settings, table):
     """Frozen just before it writes to a table, in one of the tick's pieces of work."""
     settings.TICK_SECONDS = 2
