@@ -10,11 +10,19 @@ from engagements.models import Engagement
 from engagements.preview import GENERAL, sentence
 from engagements.rendering import compile_recipe
 from engagements.values import problem
+from externalapi import cases
 from externalapi.definition import compile_version
 from externalapi.models import ExternalAPIVersion
 from externalapi.parameters import Parameter
 from externalapi.renames import renames
 from lemnisk_braze.lib import database_clock
+
+# What it moves to goes live at once, or as soon as somebody resumes it.
+LIVE = {
+    Engagement.State.ACTIVE,
+    Engagement.State.PAUSED,
+    Engagement.State.BLOCKED,
+}
 
 
 class AdoptionError(Exception):
@@ -170,7 +178,9 @@ def _problems(
         )
     }
     is_active = engagement.state == Engagement.State.ACTIVE
-    if is_active and not version.connection.key_encrypted:
+    if engagement.state in LIVE and (reason := cases.why_not(version)):
+        found[GENERAL] = reason
+    elif is_active and not version.connection.key_encrypted:
         found[GENERAL] = (
             f"The connection “{version.connection}” has no key yet."
             " Ask an engineer to set it."

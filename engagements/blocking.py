@@ -158,4 +158,4 @@ def resume_with_new_keys() -> int:
         state=Engagement.State.BLOCKED,
         blocked_key_version__lt=F("version__connection__key_version"),
     )
-    return sum(lifecycle.resume(engagement) for engagement in stopped)
+    return sum(lifecycle.resume_or_say(engagement) for engagement in stopped)

@@ -22,6 +22,7 @@ from engagements.value_inputs import (
     with_fallback,
 )
 from engagements.values import problem
+from externalapi import cases
 from externalapi.connection_use import group_names
 from externalapi.definition import CompiledDefinition, compile_version
 from externalapi.models import ExternalAPIVersion
@@ -44,6 +45,7 @@ BASIC = (
     "skips_who_left",
 )
 PREFIX = "parameter_"
+State = Engagement.State
 # The fields that say when it runs.
 SCHEDULE = {"trigger", "starts_at", "time_zone", "repeat"}
 # Ten years.
@@ -259,6 +261,7 @@ class EngagementForm(forms.ModelForm):  # type: ignore[type-arg]
         if self.is_locked:
             return cleaned
         self._clean_start(cleaned)
+        self._clean_version(cleaned)
         self._clean_again(cleaned)
         segment = cleaned.get("segment")
         for name, parameter in self._parameters.items():
@@ -319,6 +322,15 @@ class EngagementForm(forms.ModelForm):  # type: ignore[type-arg]
     def _lock(self) -> None:
         for name, field in self.fields.items():
             field.disabled = name not in ("name", "description")
+
+    def _clean_version(self, cleaned: Mapping[str, Any]) -> None:
+        """One that is only paused goes live with it as soon as somebody resumes it."""
+        version = cleaned.get("version")
+        if version is None or version.pk == self.initial.get("version"):
+            return
+        is_paused = self.instance.state in (State.PAUSED, State.BLOCKED)
+        if is_paused and (reason := cases.why_not(version)):
+            self.add_error("version", reason)
 
     def _clean_start(self, cleaned: Mapping[str, Any]) -> None:
         start, zone_name = cleaned.get("starts_at"), cleaned.get("time_zone")

@@ -22,8 +22,11 @@ def pause_all() -> list[Engagement]:
 
 
 def resume_all() -> list[Engagement]:
-    """Resume the engagements that “Pause all” paused, and no other; return them."""
-    return [engagement for engagement in held() if lifecycle.resume(engagement)]
+    """Resume the engagements that “Pause all” paused, and no other; return them.
+
+    One whose version may not go live stays, and its page says why.
+    """
+    return [engagement for engagement in held() if lifecycle.resume_or_say(engagement)]
 
 
 def held() -> list[Engagement]:

@@ -1,5 +1,7 @@
 """Activate, pause, resume, end; and a person's decision about what is uncertain."""
 
+from collections.abc import Iterable
+
 from django.db import transaction
 from django.db.models import Max
 from django.db.models.functions import Now
@@ -8,7 +10,7 @@ from engagements import doorbell, runs, schedule, settling
 from engagements.models import PEOPLE_LEFT, Batch, Delivery, Engagement, Run
 from engagements.rendering import compile_recipe
 from externalapi import cases
-from externalapi.models import ExternalAPI
+from externalapi.models import ExternalAPI, ExternalAPIVersion
 from lemnisk_braze.lib import database_clock
 from segments.models import Segment, Transition
 
@@ -38,7 +40,7 @@ def activate(engagement: Engagement) -> None:
     An on-entry engagement takes in the entries that commit after this.
     """
     _check(engagement)
-    if not engagement.move([State.DRAFT, State.ENDED], State.ACTIVE):
+    if not go_live(engagement, [State.DRAFT, State.ENDED]):
         raise ActivationError("It is active already, or waits for Resume.")
     engagement.activated_at = database_clock.now()
     engagement.save(update_fields=["activated_at"])
@@ -47,6 +49,24 @@ def activate(engagement: Engagement) -> None:
     else:
         _start_standing_run(engagement)
     transaction.on_commit(doorbell.ring)
+
+
+def go_live(engagement: Engagement, states: Iterable[str]) -> bool:
+    """Become active; False where it is in none of these states.
+
+    The one way there, whoever asks. Raises ActivationError where its version has not
+    passed the test cases that its External API must pass.
+    """
+    version = _version_now(engagement)
+    if reason := cases.why_not(version):
+        raise ActivationError(reason, cases.url(version))
+    return engagement.move(states, State.ACTIVE)
+
+
+def _version_now(engagement: Engagement) -> ExternalAPIVersion:
+    """Its version, whatever the caller read before somebody moved it."""
+    versions = ExternalAPIVersion.objects.select_related("external_api")
+    return versions.get(engagements=engagement.pk)
 
 
 def _check(engagement: Engagement) -> None:
@@ -66,8 +86,6 @@ def _check(engagement: Engagement) -> None:
             f"The connection “{engagement.version.connection}” has no key yet."
             " Ask an engineer to set it."
         )
-    if reason := cases.why_not(engagement.version):
-        raise ActivationError(reason, cases.url(engagement.version))
     try:
         compile_recipe(engagement.version, engagement.values)
     except ValueError as e:
@@ -108,12 +126,26 @@ def pause(engagement: Engagement) -> bool:
 
 @transaction.atomic
 def resume(engagement: Engagement) -> bool:
-    """Go on, with the values as they are now; entries made meanwhile follow."""
-    if not engagement.move([State.PAUSED, State.BLOCKED], State.ACTIVE):
+    """Go on, with the values as they are now; entries made meanwhile follow.
+
+    False: it did not wait for that. Raises ActivationError as go_live does.
+    """
+    if not go_live(engagement, [State.PAUSED, State.BLOCKED]):
         return False
     renew_standing_run(engagement)
     transaction.on_commit(doorbell.ring)
     return True
+
+
+def resume_or_say(engagement: Engagement) -> bool:
+    """Resume where nobody looks on: one that may not go live keeps the reason."""
+    try:
+        return resume(engagement)
+    except ActivationError as e:
+        Engagement.objects.filter(
+            pk=engagement.pk, state__in=[State.PAUSED, State.BLOCKED]
+        ).update(blocked_reason=str(e), blocked_key_version=None, is_notice_due=True)
+        return False
 
 
 def renew_standing_run(engagement: Engagement) -> None:
@@ -161,7 +193,7 @@ def decide(batch: Batch, decision: str) -> bool:
     """Settle an uncertain batch: "resend" or "mark_sent".
 
     False: someone was first, or the run or its engagement was ended by a person, after
-    which nothing is sent any more.
+    which nothing is sent any more. Raises ActivationError as go_live does.
     """
     resends = decision == "resend"
     if resends and not _reopen(batch.run):
@@ -194,11 +226,14 @@ def may_send_again(engagement: Engagement) -> bool:
 
 
 def reopen_engagement(engagement: Engagement) -> bool:
-    """Let an engagement send again; False where somebody has ended it."""
+    """Let an engagement send again; False where somebody has ended it.
+
+    Raises ActivationError as go_live does.
+    """
     if not may_send_again(engagement):
         return False
     if engagement.state == State.ENDED:
-        engagement.move([State.ENDED], State.ACTIVE)
+        go_live(engagement, [State.ENDED])
     return True
 
 
@@ -208,12 +243,14 @@ def _reopen(run: Run) -> bool:
     if not Run.objects.filter(pk=run.pk, state__in=states).exists():
         return False
     # A once-run engagement ended with its run; its batches go out only while active.
-    Engagement.objects.filter(
+    ended = Engagement.objects.filter(
         pk=run.engagement_id,
         state=State.ENDED,
         trigger=Engagement.Trigger.SCHEDULE,
         repeat=Engagement.Repeat.ONCE,
-    ).update(state=State.ACTIVE)
+    ).first()
+    if ended:
+        go_live(ended, [State.ENDED])
     if Engagement.objects.filter(pk=run.engagement_id, state=State.ENDED).exists():
         return False
     Run.objects.filter(pk=run.pk, state__in=Run.COMPLETED).update(

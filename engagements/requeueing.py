@@ -58,7 +58,7 @@ def settle(
     batches = uncertain(choice).select_related("run__engagement")
     for batch in batches.iterator(chunk_size=500):
         count = len(batch.profile_ids) - len(batch.left_out)
-        if lifecycle.decide(batch, decision):
+        if _decide(batch, decision):
             people += count
             say(people)
         else:
@@ -67,3 +67,10 @@ def settle(
             break
     remaining = uncertain(choice).people() - refused
     return Settled(people=people, refused=refused, remaining=max(remaining, 0))
+
+
+def _decide(batch: Batch, decision: str) -> bool:
+    try:
+        return lifecycle.decide(batch, decision)
+    except lifecycle.ActivationError:
+        return False

@@ -16,6 +16,7 @@ from django.db.models import Count, Q, QuerySet
 from engagements import again, doorbell, lifecycle, settling
 from engagements.models import PEOPLE_LEFT, Batch, Delivery, Engagement, Run
 from engagements.rendering import people_per_request
+from externalapi import cases
 from externalapi.definition import compile_version
 from lemnisk_braze.lib import database_clock
 
@@ -151,6 +152,8 @@ def _was_ambiguous() -> Q:
 def _problem(engagement: Engagement) -> str:
     if not lifecycle.may_send_again(engagement):
         return "It has ended. Activate it again first."
+    if reason := cases.why_not(engagement.version):
+        return reason
     try:
         compile_version(engagement.version)
     except ValueError as e:
@@ -184,7 +187,10 @@ def _retry_run(source: Run, ids: list[int]) -> tuple[Run | None, int]:
     engagement = Engagement.objects.select_for_update(no_key=True).get(
         pk=source.engagement_id
     )
-    if not lifecycle.reopen_engagement(engagement):
+    try:
+        if not lifecycle.reopen_engagement(engagement):
+            return None, 0
+    except lifecycle.ActivationError:
         return None, 0
     run = Run.objects.create(
         engagement=engagement,

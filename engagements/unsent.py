@@ -6,6 +6,7 @@ stopped between the intent and the wire.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import timedelta
 
 from django.db import connection, transaction
@@ -66,4 +67,6 @@ def clear_of_doubt(batch_ids: Sequence[int]) -> None:
         cursor.execute(CALM, [list(batch_ids)])
         parked = [batch_id for batch_id, is_parked in cursor if is_parked]
     for batch in Batch.objects.filter(pk__in=parked).select_related("run__engagement"):
-        lifecycle.decide(batch, "resend")
+        # Where its version may not go live any more somebody has to decide.
+        with suppress(lifecycle.ActivationError):
+            lifecycle.decide(batch, "resend")

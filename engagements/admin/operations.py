@@ -229,7 +229,7 @@ def _settle(decision: str, request: HttpRequest, pk: int) -> str:
     words = f"{engagement}: settled {_people(done.people)}."
     log(request, engagement, f"{decision}: {_people(done.people)} in bulk.")
     if done.refused:
-        words += f" {_people(done.refused)} stay uncertain: their run was ended."
+        words += f" {_people(done.refused)} stay uncertain: their run was ended, or its External API must pass its test cases first."
     if done.remaining:
         words += f" {_people(done.remaining)} remain: press the button once more."
     return words
