@@ -58,14 +58,14 @@ def _problem(run: Run, now: datetime) -> str:
 
     Everybody is counted only where there are failures enough, or half an hour is over.
     """
-    failures = _failures(run)
+    failed = failures(run)
     began = max(run.half_hour_began or run.started_at, _active_since(run))
     is_long = now - began >= TOO_LONG
-    if failures - run.judged_failures <= SHARE * PEOPLE and not is_long:
+    if failed - run.judged_failures <= SHARE * PEOPLE and not is_long:
         return ""
     people = reports.progress([run])[run.pk].finished
-    return _share_problem(run, people, failures) or (
-        _half_hour_problem(run, people, failures, now) if is_long else ""
+    return _share_problem(run, people, failed) or (
+        _half_hour_problem(run, people, failed, now) if is_long else ""
     )
 
 
@@ -103,7 +103,8 @@ def _active_since(run: Run) -> datetime:
     return run.engagement.active_since or run.started_at
 
 
-def _failures(run: Run) -> int:
+def failures(run: Run) -> int:
+    """How many people of a run failed by somebody's mistake."""
     failed = Q(state__in=[Delivery.State.REJECTED, Delivery.State.DEAD])
     for reason in NOT_RENDERED:
         failed |= Q(state=Delivery.State.SKIPPED, reason__startswith=f"{reason}:")

@@ -110,7 +110,8 @@ class Engagement(models.Model):
     state = models.CharField(
         max_length=16, choices=State, default=State.DRAFT, editable=False
     )
-    # Why the engine stopped it: it is blocked, or paused by itself.
+    # Why the engine stopped it: it is blocked, or paused by itself. Of one that is
+    # active or ended: that its last run mostly failed.
     blocked_reason = models.TextField(blank=True, editable=False)
     # The version of the key that was refused: with a newer one it goes on by itself.
     blocked_key_version = models.PositiveIntegerField(null=True, editable=False)
@@ -242,6 +243,8 @@ class Run(models.Model):
     half_hour_failures = models.PositiveIntegerField(default=0, db_default=0)
     started_at = models.DateTimeField(db_default=Now())
     ended_at = models.DateTimeField(null=True)
+    # Whether somebody has looked how it ended (engagements.ended).
+    is_end_judged = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         constraints = [
@@ -263,7 +266,13 @@ class Run(models.Model):
                 fields=["engagement"],
                 name="run_open",
                 condition=Q(state__in=["expanding", "sending"]),
-            )
+            ),
+            # "Which have just ended?"
+            models.Index(
+                fields=["ended_at"],
+                name="run_end_to_judge",
+                condition=Q(is_end_judged=False),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""Telling an engagement's owner that it was stopped."""
+"""Telling an engagement's owner that it was stopped, or that a run mostly failed."""
 
 import logging
 from smtplib import SMTPException
@@ -27,7 +27,8 @@ def _tell(engagement: Engagement) -> bool:
     mine = Engagement.objects.filter(pk=engagement.pk, is_notice_due=True)
     if not mine.update(is_notice_due=False):
         return False
-    logger.warning("Stopped “%s”: %s", engagement, engagement.blocked_reason)
+    what = "was stopped" if _is_stopped(engagement) else "mostly failed"
+    logger.warning("“%s” %s: %s", engagement, what, engagement.blocked_reason)
     address = engagement.created_by.email if engagement.created_by else ""
     if not address:
         return False
@@ -42,11 +43,22 @@ def _tell(engagement: Engagement) -> bool:
 def _subject(engagement: Engagement) -> str:
     # A name with a line break in it would not be a subject.
     name = " ".join(engagement.name.split())
-    return f"“{name}” was stopped"
+    if _is_stopped(engagement):
+        return f"“{name}” was stopped"
+    return f"“{name}”: its run mostly failed"
+
+
+def _is_stopped(engagement: Engagement) -> bool:
+    return engagement.state in (Engagement.State.PAUSED, Engagement.State.BLOCKED)
 
 
 def _text(engagement: Engagement) -> str:
     link = settings.SITE_URL.rstrip("/") + engagement.get_absolute_url()
+    if not _is_stopped(engagement):
+        return (
+            f"The last run of the engagement “{engagement}” mostly failed.\n\n"
+            f"{engagement.blocked_reason}\n\n{link}\n"
+        )
     return (
         f"The engagement “{engagement}” was stopped.\n\n{engagement.blocked_reason}\n\n"
         f"Nobody was lost: who was not sent waits in line.\n\n{link}\n"

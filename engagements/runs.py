@@ -21,9 +21,9 @@ def finish() -> int:
     ids = list(over.values_list("pk", flat=True))
     runs = Run.objects.filter(pk__in=ids, state=Run.State.SENDING)
     count = runs.filter(with_errors).update(
-        state=Run.State.COMPLETED_WITH_ERRORS, ended_at=Now()
+        state=Run.State.COMPLETED_WITH_ERRORS, ended_at=Now(), is_end_judged=False
     )
-    count += runs.update(state=Run.State.COMPLETED, ended_at=Now())
+    count += runs.update(state=Run.State.COMPLETED, ended_at=Now(), is_end_judged=False)
     _end_engagements()
     return count
 
@@ -37,7 +37,7 @@ def fail(run_id: int, reason: str) -> None:
     # has just moved the engagement.
     engagement = Run.objects.filter(pk=run_id).values("engagement_id")
     Engagement.objects.filter(pk__in=engagement, state=Engagement.State.ACTIVE).update(
-        state=Engagement.State.BLOCKED, blocked_reason=reason
+        state=Engagement.State.BLOCKED, blocked_reason=reason, is_notice_due=True
     )
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from django.contrib import admin
 from django.db import connection
-from django.db.models import Count, Model, Q, QuerySet
+from django.db.models import Count, Exists, Model, OuterRef, Q, QuerySet
+from django.db.models.functions import Now
 from django.http import HttpRequest
 from django.urls import reverse
 
@@ -26,6 +27,8 @@ LAST_DAY = "last 24 hours"
 # A number on the home page reads this many rows at most, whatever a table holds.
 MOST_READ = 100_000
 MOST_SHOWN = 8
+# How long a run that ended badly is named.
+NAMED_FOR = timedelta(days=7)
 LATEST_SHOWN = 5
 # What a number is called → the states in it, and its colour where it is not 0.
 OUTCOMES: Mapping[str, tuple[tuple[str, ...], str]] = {
@@ -193,7 +196,8 @@ def _troubles(request: HttpRequest) -> list[Trouble]:
     stopped = Q(state=Engagement.State.BLOCKED) | (
         Q(state=Engagement.State.PAUSED) & ~Q(blocked_reason="")
     )
-    engagements = _with_names(Engagement.objects.filter(stopped | Q(pk__in=uncertain)))
+    named = stopped | _ended_badly() | Q(pk__in=uncertain)
+    engagements = _with_names(Engagement.objects.filter(named))
     return [
         Trouble(
             engagement=engagement,
@@ -216,6 +220,15 @@ def _proposals(request: HttpRequest) -> list[Proposal]:
         found = found.filter(proposed_by=request.user.pk)
     related = found.select_related("segment", "proposed_by").order_by("pk")
     return list(related[:MOST_SHOWN])
+
+
+def _ended_badly() -> Q:
+    """Their last run mostly failed, not long ago."""
+    states = (Engagement.State.ACTIVE, Engagement.State.ENDED)
+    recent = Run.objects.filter(
+        engagement=OuterRef("pk"), ended_at__gte=Now() - NAMED_FOR
+    )
+    return Q(Exists(recent), ~Q(blocked_reason=""), state__in=states)
 
 
 def _with_names(engagements: QuerySet[Engagement]) -> QuerySet[Engagement]:
