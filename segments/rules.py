@@ -30,6 +30,10 @@ from segments.models import Event, Profile
 
 COLUMNS = ("external_id", "email", "phone")
 MAX_CONDITIONS = 100
+# Comparisons that one person's answer and its cause take: about a quarter of a second.
+MAX_COST = 400
+# So many values of a list cost as much as a comparison.
+VALUES_EACH = 50
 MAX_DEPTH = 8
 MAX_TIMES = 1_000_000
 MAX_NAME = 255
@@ -40,6 +44,12 @@ def validate(rule: object) -> None:
     _validate(rule, "Rule", depth=1)
     if sum(1 for _ in _conditions(rule)) > MAX_CONDITIONS:
         raise ValidationError(f"Rule: use at most {MAX_CONDITIONS} conditions.")
+    if (costs := cost(rule)) > MAX_COST:  # type: ignore[arg-type]
+        raise ValidationError(
+            f"Rule: it compares too much, {costs:,} times where {MAX_COST} is the most. "
+            "Use fewer conditions, fewer “where”, shorter lists or fewer groups in "
+            "groups."
+        )
 
 
 def people(rule: dict[str, Any], ids: Sequence[int] | None = None) -> QuerySet[Profile]:
@@ -79,6 +89,15 @@ def causes(
     does not hold for them. What they did not do is no cause.
     """
     return list(_causes(rule, person, ids, (), is_wanted=True))
+
+
+def cost(rule: dict[str, Any]) -> int:
+    """How many comparisons a valid rule takes, with those that its causes repeat."""
+    return (
+        _size(rule)
+        + _causes_size(rule, 0, is_wanted=True)
+        + _causes_size(rule, 0, is_wanted=False)
+    )
 
 
 def event_names(rule: dict[str, Any]) -> list[str]:
@@ -143,6 +162,36 @@ def _lower(value: Any) -> Any:
     if isinstance(value, list):
         return [_lower(v) for v in value]
     return value.lower() if isinstance(value, str) else value
+
+
+def _size(rule: dict[str, Any]) -> int:
+    if "event" in rule:
+        return 1 + sum(map(_size, rule.get("where") or ()))
+    if "is" in rule:
+        value = rule.get("value")
+        return 1 + (len(value) // VALUES_EACH if isinstance(value, list) else 0)
+    return sum(_size(part) for part in _parts(rule))
+
+
+def _causes_size(rule: dict[str, Any], gates: int, *, is_wanted: bool) -> int:
+    """What _causes would compare: each event's condition, and the gates before it."""
+    if "not" in rule:
+        return _causes_size(rule["not"], gates, is_wanted=not is_wanted)
+    if "event" in rule:
+        return (_size(rule) + gates) if is_wanted else 0
+    has_gates = ("any" in rule) is is_wanted
+    return sum(
+        _causes_size(
+            part,
+            gates + (_size(part) if has_gates and _needs_gate(part) else 0),
+            is_wanted=is_wanted,
+        )
+        for part in rule.get("all") or rule.get("any") or ()
+    )
+
+
+def _parts(rule: dict[str, Any]) -> list[dict[str, Any]]:
+    return rule.get("all") or rule.get("any") or [rule["not"]]
 
 
 def _causes(

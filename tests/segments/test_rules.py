@@ -9,6 +9,20 @@ CITY = {"attribute": "city", "is": "equals", "value": "Pune"}
 LEAD = {"event": "Lead form submitted"}
 
 
+WHERE = [{"property": "form", "is": "equals", "value": "x"}]
+
+
+def did(wheres):
+    return {**LEAD, "where": WHERE * wheres}
+
+
+def gates(depth, rule):
+    """A rule deep in groups: who did it is asked for the groups around it as well."""
+    if depth == 0:
+        return rule
+    return {"any": [{"all": [gates(depth - 1, rule), did(2)]}, CITY]}
+
+
 def nested(depth):
     return CITY if depth == 0 else {"not": nested(depth - 1)}
 
@@ -56,6 +70,11 @@ def nested(depth):
         ({**LEAD, "where": [{"is": "equals"}]}, "where 1: enter the name of a property"),
         ({**LEAD, "where": [{"property": "form", "is": "equals"}]}, "where 1, property form, “equals”: enter a text or a number."),
         ({"all": [CITY] * 101}, "Rule: use at most 100 conditions."),
+        ({"all": [did(15)] * 100}, "Rule: it compares too much, 3,200 times where 400 is the most."),
+        ({"any": [did(2)] * 100}, "it compares too much, 600 times"),
+        ({"all": [did(100)] * 2}, "it compares too much, 404 times"),
+        ({"any": [{**CITY, "is": "in", "value": ["x"] * 1_000}] * 20}, "it compares too much, 420 times"),
+        (gates(3, {"any": [did(1)] * 30}), "it compares too much"),
         (nested(8), "nest groups at most 8 deep."),
     ],
 )  # fmt: skip
@@ -63,6 +82,21 @@ def test_a_wrong_rule_is_refused_with_its_place(rule, message):
     with pytest.raises(ValidationError) as e:
         rules.validate(rule)
     assert message in e.value.messages[0]
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"all": [LEAD] * 100},
+        {"all": [did(1)] * 100},
+        {"any": [CITY] * 100},
+        did(100),
+        {**CITY, "is": "in", "value": ["x"] * 1_000},
+        gates(2, {"any": [did(1)] * 5}),
+    ],
+)
+def test_a_large_rule_that_can_be_asked_is_fine(rule):
+    rules.validate(rule)
 
 
 def test_as_many_levels_as_allowed_are_fine():
