@@ -83,3 +83,23 @@ def test_a_broker_that_fell_silent(engagement, sandbox, broker):
 
     invariants.check(engagement, sandbox, sandbox.key)
     assert set(invariants.received(sandbox).values()) == {1}
+
+
+def test_a_broker_that_became_a_replica(engagement, sandbox, broker):
+    """A failover: it answers, takes no writes, and unblocks whoever waits at it."""
+    with (
+        worker(REDIS_URL=broker.url) as celery,
+        beat(REDIS_URL=broker.url) as ticking,
+        broker.client() as client,
+    ):
+        enter(engagement)
+        wait_until(sent(engagement, PEOPLE), "the people from before")
+        client.replicaof("127.0.0.1", "1")  # where nobody is
+        enter(engagement)
+        time.sleep(4)  # the outage itself, not a race
+        client.replicaof("NO", "ONE")
+        wait_until(sent(engagement, 2 * PEOPLE), "the others", 30)
+        assert [p.process.poll() for p in (celery, ticking)] == [None, None]
+
+    invariants.check(engagement, sandbox, sandbox.key)
+    assert set(invariants.received(sandbox).values()) == {1}
