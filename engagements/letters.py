@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from engagements import audience, delivery_ids, leaving
+from engagements import audience, delivery_ids, leaving, workers
 from engagements.audience import People
 from engagements.claims import Claim, put_back
 from engagements.columns import Group
@@ -136,6 +136,10 @@ def _compiled(run_id: int) -> Script | None:
         recipe = compile_recipe(run.version, run.values)
         key = secrets.read_key(run.version.connection)
     except (ValueError, secrets.SecretError) as e:
+        if isinstance(e, secrets.SecretError) and secrets.is_stranger():
+            # Others can read it: it is for them, and nobody's engagement is at fault.
+            workers.take_no_more(secrets.StrangerError())
+            return None
         run.engagement.move([Engagement.State.ACTIVE], Engagement.State.BLOCKED, str(e))
         return None
     is_named = delivery_ids.are_named(run.values.values())

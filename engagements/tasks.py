@@ -1,19 +1,37 @@
 """Celery's way in. A task is an address: it calls one function."""
 
 import gc
+import logging
 from typing import Any
 
 from celery import shared_task
 from celery.signals import worker_init, worker_process_init
+from django.db import Error, connection
 
 from engagements import delivery, doorbell, workers
 from engagements import tick as ticking
+from externalapi import secrets
 from segments import wakeup
+
+logger = logging.getLogger(__name__)
 
 
 @worker_init.connect
 def _begin(sender: Any, **kwargs: object) -> None:
+    _refuse_strangers()
     workers.begin(sender.hostname)
+
+
+def _refuse_strangers() -> None:
+    """End before anything is taken in hand that others could do and this cannot."""
+    try:
+        if secrets.is_stranger():
+            raise SystemExit(str(secrets.StrangerError()))
+    except Error as e:
+        logger.warning("The keys cannot be looked at yet: %s", e)
+    finally:
+        # The pool's processes must not inherit the session.
+        connection.close()
 
 
 @worker_process_init.connect

@@ -166,6 +166,16 @@ def report(error: Exception) -> None:
         )
 
 
+def take_no_more(error: Exception) -> None:
+    """Say what keeps this worker from its work, and let it end as if asked to drain."""
+    global _checked_at, _drains
+    report(error)
+    drain([_node or process_name()])
+    _drains, _checked_at = True, time.monotonic()
+    if _main_pid:
+        os.kill(_main_pid, signal.SIGTERM)
+
+
 def named(text: str) -> list[str]:
     """The names of workers that `text` is, or begins, or is the host or process of."""
     rows = list(Worker.objects.values_list("node", "name"))

@@ -31,6 +31,17 @@ class SecretError(Exception):
         super().__init__(self.__doc__)
 
 
+class StrangerError(Exception):
+    """This process has another SECRETS_KEY than those that stored the connections' keys.
+
+    It can read none of them. Give it the same SECRETS_KEYS as the others, then start it
+    again.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(" ".join(str(self.__doc__).split()))
+
+
 def set_key(connection: Connection, key: str) -> None:
     """Store the key on the (saved) connection, counting its version up."""
     Connection.objects.filter(pk=connection.pk).update(
@@ -67,6 +78,29 @@ def open_key(connection: Connection, sealed: str) -> str:
     if opened["connection"] != connection.pk:
         raise SecretError
     return str(opened["key"])
+
+
+def is_stranger() -> bool:
+    """Whether keys are stored, and this process can read none of them.
+
+    One that cannot be read among others that can is its connection's trouble; where all
+    of them cannot, it is this process that came with the wrong passphrase.
+    """
+    stored = [
+        sealed
+        for row in Connection.objects.values_list(*KEY_FIELDS)
+        for sealed in row
+        if sealed
+    ]
+    return bool(stored) and not any(map(_opens, stored))
+
+
+def _opens(sealed: str) -> bool:
+    try:
+        _fernet().decrypt(sealed.encode())
+    except InvalidToken:
+        return False
+    return True
 
 
 def last_four(key: str) -> str:
