@@ -260,7 +260,7 @@ def _number(value: JSON | datetime) -> int | float:
         number = int(stripped) if _INTEGER.fullmatch(stripped) else float(stripped)
     if isinstance(number, bool) or not isinstance(number, int | float):
         raise ValueError(f"{_quoted(value)} is not a number")
-    if not isfinite(number) or (isinstance(number, int) and number not in _WHOLE):
+    if number not in _WHOLE if isinstance(number, int) else not isfinite(number):
         raise ValueError(f"{_quoted(value)} is too large a number")
     return number
 

@@ -364,6 +364,7 @@ def test_a_mistake_in_a_filter_is_refused_when_it_is_saved(source, message):
         ("{{ 'March 14, 2016' | date: '%b %d, %y' }}", "Mar 14, 16"),
         ("{{ '14 March 2016 5:06 pm' | date: '%k:%M' }}", "17:06"),
         ("{{ '2016/3/4' | date: '%F' }}", "2016-03-04"),
+        ("{{ '4.3.2016 17:06' | date: '%F %R' }}", "2016-03-04 17:06"),
         (
             "{{ '2016-W10-5' | date: '%F %G-%V %j %u %w' }}",
             "2016-03-11 2016-10 071 5 5",
