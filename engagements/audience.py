@@ -7,14 +7,15 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, TypeAlias
 
 import orjson
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
 
-from engagements import again, leaving, runs
+from engagements import again, leaving, runs, workers
 from engagements.claims import Claim
 from engagements.models import Engagement, Run
 from engagements.rendering import Skip, people_per_request
 from engagements.survival import LATER_ON_DISK
 from externalapi.models import ExternalAPIVersion
+from lemnisk_braze.lib.database_errors import About, about, in_words
 from segments import stored
 from segments.models import Membership, Transition
 
@@ -66,6 +67,21 @@ TAKE_IN_ALLOWED = f"""
     SELECT count(*), max(place), (SELECT count(*) FROM audience)
     FROM offered WHERE {LATER_ON_DISK}
 """
+# In a batch that holds nobody.
+PASS_OVER = """
+    WITH people AS ({people}), batches AS (
+        INSERT INTO engagements_batch (run_id, sequence, state, profile_ids, event_ids,
+            transition_ids)
+        SELECT %(run)s, %(sequence)s, 'dead', '{{}}', '{{}}', '{{}}' FROM people
+        RETURNING id
+    ), ends AS (
+        INSERT INTO engagements_delivery
+            (run_id, profile_id, event_id, transition_id, batch_id, state, reason)
+        SELECT %(run)s, profile_id, event_id, coalesce(transition_id, 0), batches.id,
+            'dead', %(reason)s FROM people, batches
+    )
+    SELECT place FROM people
+"""
 _LOCK = """
     SELECT r.id, r.version_id, r.values, e.segment_id, r.is_standing, r.started_at,
         r.expansion_cursor, r.next_sequence, e.id, e.trigger, e.repeat, e.again,
@@ -114,15 +130,49 @@ EXPANDABLE = """
 def expand(run_ids: Iterable[int]) -> int:
     """Take in one chunk of people for each of the runs; return how many in all.
 
-    A run whose External API cannot be read fails by itself and stops no other.
+    A run whose External API cannot be read fails by itself, and no other trouble of one
+    stops the others either.
     """
     count = 0
     for run_id in run_ids:
         try:
-            count += _expand_chunk(run_id)
+            count += _expand(run_id)
         except ValueError as e:
             runs.fail(run_id, str(e))
+        except Exception as e:
+            if about(e) is About.CONNECTION:
+                raise
+            workers.report(e)
     return count
+
+
+def _expand(run_id: int) -> int:
+    """Take in one chunk of a run's people, or as many as come before a bad one."""
+    most = CHUNK
+    while True:
+        try:
+            return _expand_chunk(run_id, most)
+        except DatabaseError as e:
+            if about(e) is not About.ROW:
+                raise
+            if most == 1:
+                return _pass_over(run_id, in_words(e))
+        most //= 2
+
+
+@transaction.atomic
+def _pass_over(run_id: int, reason: str) -> int:
+    """The next person, whom no batch can hold, is given up; return how many that is."""
+    run = _locked(run_id)
+    if run is None:
+        return 0
+    people = FROM_ENTRIES if run.is_standing else FROM_MEMBERS
+    asked: dict[str, Any] = {**run._asdict(), "chunk": 1, "reason": reason}
+    with connection.cursor() as cursor:
+        cursor.execute(PASS_OVER.format(people=people), asked)
+        for (place,) in cursor.fetchall():
+            cursor.execute(ADVANCE, [place, 1, 0, run_id])
+    return 1
 
 
 def expandable_runs() -> list[int]:
@@ -146,7 +196,7 @@ def people_to_take_in(run: Run) -> int:
 
 
 @transaction.atomic
-def _expand_chunk(run_id: int) -> int:
+def _expand_chunk(run_id: int, most: int) -> int:
     run = _locked(run_id)
     if run is None:
         return 0
@@ -154,7 +204,7 @@ def _expand_chunk(run_id: int) -> int:
     people = FROM_ENTRIES if run.is_standing else FROM_MEMBERS
     # What a crash of the database forgets here, it forgets with the cursor.
     taking_in = TAKE_IN_ALLOWED if _is_guarded(run) else TAKE_IN_ALL
-    chunk = max(CHUNK // size, 1) * size
+    chunk = max(most // size, 1) * size if most > size else most
     if not (run.is_standing or run.cursor):
         leaving.mark(run_id, run.segment)
     asked = {

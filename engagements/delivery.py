@@ -131,21 +131,24 @@ class _Work:
         self._give_back()
         if workers.is_draining():
             return False
-        is_applied = _try(self._take_in)
+        is_applied = _try(self._apply)
+        is_applied |= _try(self._expand)
         self.is_sending = _try(self._send_handful)
         is_busy = is_applied or self.is_sending
         self._record(0 if is_busy else GLANCE)
         _try(self._finish_runs)
         return is_busy or bool(self.senders.in_flight) or self._linger()
 
-    def _take_in(self) -> bool:
-        """People who wait: in the inbox, before a segment, in an audience."""
+    def _apply(self) -> bool:
+        """Take in what waits in the inbox, and before a segment."""
         # Here, and not only in a task of its own: whoever does something on a website
         # must not wait until a large run lets go of a worker.
         size = inbox.SMALL_CHUNK if self.is_sending else inbox.CHUNK
         with doorbell.held():
-            is_applied = inbox.apply_some(size)
-        return bool(audience.expand(audience.expandable_runs())) or is_applied
+            return inbox.apply_some(size)
+
+    def _expand(self) -> bool:
+        return bool(audience.expand(audience.expandable_runs()))
 
     def _send_handful(self) -> bool:
         taken = self._claim()

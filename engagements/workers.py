@@ -18,12 +18,13 @@ from django.db.models.functions import Now
 from engagements.models import Attempt, Batch
 from engagements.operations.models import Worker
 from lemnisk_braze.lib import database_clock
-from lemnisk_braze.lib.database_errors import in_words
+from lemnisk_braze.lib.database_errors import in_words, sqlstate
 
 logger = logging.getLogger(__name__)
 
 # How often a process that is at work says so, and looks whether it shall end.
 EVERY = 2.0
+REPORT_EVERY = 1.0
 # A row of a process that nobody has heard of for so long is dropped.
 FORGOTTEN = timedelta(days=1)
 
@@ -54,6 +55,7 @@ WHO = """
 _node = ""
 _main_pid = 0
 _checked_at = float("-inf")
+_reported_at = float("-inf")
 _drains = False
 
 
@@ -149,18 +151,27 @@ def _check_in() -> bool:
 
 
 def report(error: Exception) -> None:
-    """Raise an alarm: this process goes on, but not with what needs somebody to look."""
+    """Raise an alarm: this process goes on, but not with what needs somebody to look.
+
+    Once a second at most, however often it comes.
+    """
+    global _reported_at
+    if time.monotonic() < _reported_at + REPORT_EVERY:
+        return
+    _reported_at = time.monotonic()
     logger.error("A mistake that no wait mends", exc_info=error)
+    # The words of an error of ours may name somebody.
+    words = in_words(error)[:500] if sqlstate(error) else type(error).__name__
     # Where even that cannot be written down, the log has it.
     with suppress(DatabaseError):
         name = process_name()
         Worker.objects.update_or_create(
             name=name,
-            defaults={"problem": in_words(error)[:500], "problem_at": Now()},
+            defaults={"problem": words, "problem_at": Now()},
             create_defaults={
                 "node": _node or name,
                 "mark": mark(),
-                "problem": in_words(error)[:500],
+                "problem": words,
                 "problem_at": Now(),
             },
         )

@@ -24,6 +24,7 @@ from tests.faults.workers import (
     CeleryProcess,
     beat,
     environment_of_processes,
+    off,
     wait_until,
     worker,
 )
@@ -69,6 +70,7 @@ BODY = {
     ],
 }
 PEOPLE_IN_A_REQUEST = 15
+TWO_HOURS = 7_200.0
 LEASE = 3  # of the workers, in seconds
 
 
@@ -84,8 +86,8 @@ class Chaos:
     kills: int
     restarts: int
     # Of each: the broker forgets everything, the database cannot be written to, its
-    # disk is full, a worker stands still for longer than a lease, and an intent's
-    # COMMIT is cut off.
+    # disk is full, a worker stands still for longer than a lease, an intent's COMMIT is
+    # cut off, and a worker's clock is wrong.
     others: int
     # How long the undisturbed end may take, in seconds.
     patience: float
@@ -150,6 +152,7 @@ class Chaos:
             self._fill_the_disk,
             self._stop,
             self._cut_intents,
+            self._skew,
         ]
 
     def _kill(self) -> None:
@@ -198,6 +201,13 @@ class Chaos:
             with worker(REDIS_URL=self.broker.url, DATABASE_URL=url):
                 wait_until(lambda: self._moves_on(commits), f"an intent, {self.note}")
                 time.sleep(self.chance.uniform(0, 2))
+
+    def _skew(self) -> None:
+        """One more worker comes, whose clock is two hours off."""
+        ahead = self.chance.choice([-1, 1]) * TWO_HOURS
+        with off(ahead, REDIS_URL=self.broker.url):
+            self._wait_for_work()
+            time.sleep(self.chance.uniform(1, 4))
 
     def _moves_on(self, commits: Commits) -> bool:
         return self._hurry() or commits.seen.is_set()

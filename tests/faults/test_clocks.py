@@ -3,7 +3,6 @@
 import re
 import time
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 import time_machine
@@ -16,7 +15,7 @@ from externalapi import answers
 from externalapi.client import Answer
 from lemnisk_braze.lib import database_clock
 from tests.faults import drains
-from tests.faults.workers import ROOT, CeleryProcess, beat, wait_until, worker
+from tests.faults.workers import ROOT, beat, off, wait_until, worker
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -27,13 +26,6 @@ NO_DECISION = {
     "segments/tracking/views.py: message = messages.read(raw, datetime.now(UTC), kind)",
     "segments/tracking/views.py: now = datetime.now(UTC)",
 }
-
-
-def off(seconds: float, start=worker) -> CeleryProcess:
-    """A process whose clock is so many seconds ahead."""
-    folder = Path(__file__).with_name("clocks")
-    process: CeleryProcess = start(PYTHONPATH=str(folder), CLOCK_AHEAD=str(seconds))
-    return process
 
 
 @pytest.mark.parametrize("seconds", [HOURS, -HOURS])

@@ -47,6 +47,38 @@ def test_an_end_that_is_refused_altogether_keeps_nobody_else(active, sandbox):
     assert drains.outcomes(engagement) == {"sent": 2}
 
 
+@pytest.mark.parametrize("trigger", ["schedule", "on_entry"])
+def test_whom_no_batch_can_hold_keeps_nobody_else(active, sandbox, trigger):
+    engagement = active(150, trigger=trigger, includes_present=True)
+    person = somebody(engagement)
+    with refusing(
+        "engagements_batch", f"NEW.profile_ids @> ARRAY[{person.pk}::bigint]"
+    ):
+        # Chunk by chunk: no batch is open between two.
+        wait_until(lambda: everybody_has_an_end(engagement), "the last chunk")
+
+    assert drains.states(engagement) == {"sent": 149, "dead": 1}
+    invariants.check(engagement, sandbox, sandbox.key)
+    assert Delivery.objects.get(state="dead").profile == person
+
+
+def everybody_has_an_end(engagement) -> bool:
+    drains.to_the_end(engagement)
+    return sum(drains.states(engagement).values()) == 150
+
+
+def test_a_run_that_takes_nobody_in_stops_no_other(active, sandbox):
+    hindered, other = active(75), active(75)
+    condition = f"NEW.run_id = {hindered.runs.get().pk}"
+    with refusing("engagements_batch", condition, code="P0001"):
+        drains.to_the_end(other)
+        assert drains.states(other) == {"sent": 75}
+    drains.to_the_end(hindered)
+
+    invariants.check(hindered, sandbox, sandbox.key)
+    assert drains.states(hindered) == {"sent": 75}
+
+
 def test_an_intent_that_is_refused_keeps_nobody_else(active, sandbox):
     engagement = active(150)
     person = somebody(engagement)

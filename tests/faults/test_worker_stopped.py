@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from engagements import lifecycle
+from engagements import lifecycle, recovery
 from engagements.models import Attempt, Batch
 from tests import factories
 from tests.faults import drains, invariants
@@ -78,3 +78,27 @@ def test_a_worker_that_is_asked_to_end_finishes_what_it_began(draft, sandbox, br
         wait_until(lambda: drains.is_over(engagement), "the end of the run")
     invariants.check(engagement, sandbox, sandbox.key)
     assert Counter(invariants.received(sandbox).values()) == {1: 600}
+
+
+def test_who_stands_still_is_not_taken_for_dead(draft, sandbox):
+    """Stopped before the intent, for longer than a lease; then it wakes."""
+    engagement = draft(150)
+    with worker() as first:
+        with locked("engagements_attempt"):
+            lifecycle.activate(engagement)
+            wait_until(lambda: is_waited_for("engagements_attempt"), "the intent")
+            with first.stopped():
+                end_waiting_sessions()
+                wait_until(taken_back, "the end of the lease", 20)
+                assert set(Batch.objects.values_list("reap_count", flat=True)) == {0}
+        with beat():
+            wait_until(lambda: drains.is_over(engagement), "the end of the run")
+
+    invariants.check(engagement, sandbox, sandbox.key)
+    assert drains.outcomes(engagement) == {"sent": 2}
+    assert Counter(invariants.received(sandbox).values()) == {1: 150}
+
+
+def taken_back() -> bool:
+    recovery.reap()
+    return set(Batch.objects.values_list("state", flat=True)) == {"pending"}

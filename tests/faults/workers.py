@@ -101,6 +101,14 @@ def beat(**environment: str) -> CeleryProcess:
     return CeleryProcess("beat", **environment)
 
 
+def off(
+    seconds: float, start: Callable[..., CeleryProcess] = worker, **environment: str
+) -> CeleryProcess:
+    """A process whose clock is so many seconds ahead."""
+    folder = Path(__file__).with_name("clocks")
+    return start(PYTHONPATH=str(folder), CLOCK_AHEAD=str(seconds), **environment)
+
+
 def environment_of_processes() -> dict[str, str]:
     database = connection.settings_dict
     host = database["HOST"] or database["OPTIONS"].get("host", "")
