@@ -63,8 +63,8 @@ class Postgres:
             try:
                 self._server.ensure_postgres_running()
                 return
-            except subprocess.CalledProcessError:
-                # Its last children still hold the shared memory.
+            except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
+                # Its last children still hold the shared memory, or the machine is busy.
                 time.sleep(0.1 * patience)
         raise AssertionError("it does not start any more")
 

@@ -1,10 +1,12 @@
 """A worker ends exactly between two steps; and one that is asked to end."""
 
 from collections import Counter
+from contextlib import ExitStack
+from datetime import timedelta
 
 import pytest
 
-from engagements import lifecycle, recovery
+from engagements import lifecycle, tick
 from engagements.models import Attempt, Batch
 from tests import factories
 from tests.faults import drains, invariants
@@ -80,17 +82,20 @@ def test_a_worker_that_is_asked_to_end_finishes_what_it_began(draft, sandbox, br
     assert Counter(invariants.received(sandbox).values()) == {1: 600}
 
 
-def test_who_stands_still_is_not_taken_for_dead(draft, sandbox):
+def test_who_stands_still_is_not_taken_for_dead(draft, sandbox, settings):
     """Stopped before the intent, for longer than a lease; then it wakes."""
+    settings.DELIVERY_LEASE = timedelta(seconds=3)  # as the workers' own
+    settings.TICK_SECONDS = 1
     engagement = draft(150)
-    with worker() as first:
+    with worker() as first, ExitStack() as still:
         with locked("engagements_attempt"):
             lifecycle.activate(engagement)
             wait_until(lambda: is_waited_for("engagements_attempt"), "the intent")
-            with first.stopped():
-                end_waiting_sessions()
-                wait_until(taken_back, "the end of the lease", 20)
-                assert set(Batch.objects.values_list("reap_count", flat=True)) == {0}
+            still.enter_context(first.stopped())
+            end_waiting_sessions()
+        wait_until(taken_back, "the end of the lease", 30)
+        assert set(Batch.objects.values_list("reap_count", flat=True)) == {0}
+        still.close()
         with beat():
             wait_until(lambda: drains.is_over(engagement), "the end of the run")
 
@@ -100,5 +105,5 @@ def test_who_stands_still_is_not_taken_for_dead(draft, sandbox):
 
 
 def taken_back() -> bool:
-    recovery.reap()
+    tick.tick()
     return set(Batch.objects.values_list("state", flat=True)) == {"pending"}
