@@ -101,10 +101,10 @@ def forecast(engagement: Engagement, people: int) -> Forecast:
 
 def _skipped(those: Sequence[tuple[int, Skip]]) -> Skipped:
     skip = those[0][1]
-    words = _words(skip)
+    words, said = _words(skip), skip.message.removeprefix(f"“{skip.parameter}”: ")
     return Skipped(
-        words=words,
-        said=skip.message if skip.message != words else "",
+        words=words.removesuffix("."),
+        said=said if said != words else "",
         parameter=skip.parameter,
         is_missing=skip.code == "missing_parameter",
         count=len(those),

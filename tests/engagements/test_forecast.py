@@ -41,7 +41,7 @@ def test_it_counts_who_will_be_sent_and_who_skipped_and_why():
     counts = {reason.words: reason.count for reason in seen.skipped}
     assert counts == {
         f"“{NAME}” has no value": 9,
-        "The person has no external_id.": 7,
+        "The person has no external_id": 7,
         f"“{NAME}” has a value that cannot be sent": 1,
     }
     missing = seen.skipped[0]
