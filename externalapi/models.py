@@ -381,7 +381,7 @@ class TestCase(models.Model):
     )
     answer_value = models.CharField("expected value there", max_length=1000, blank=True)
     # When inputs or expectations changed: an older result says nothing of them.
-    changed_at = models.DateTimeField(db_default=Now())
+    changed_at = models.DateTimeField(db_default=Now(), editable=False)
     changed_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.SET_NULL,
@@ -414,7 +414,7 @@ class ConfigurationTest(models.Model):
         null=True,
         related_name="+",
     )
-    at = models.DateTimeField(db_default=Now())
+    at = models.DateTimeField(db_default=Now(), editable=False)
     values = models.JSONField(default=dict, encoder=DjangoJSONEncoder)
     # The key is masked in both.
     request = models.JSONField(default=dict)

@@ -138,7 +138,7 @@ class Migration(migrations.Migration):
                 ('status', models.PositiveSmallIntegerField(blank=True, help_text='Empty: any.', null=True, verbose_name='expected status')),
                 ('answer_path', models.CharField(blank=True, help_text='For example message, or errors.0.type. Empty: anywhere.', max_length=255, verbose_name='place in the answer')),
                 ('answer_value', models.CharField(blank=True, max_length=1000, verbose_name='expected value there')),
-                ('changed_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ('changed_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
                 ('changed_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
                 ('external_api', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='test_cases', to='externalapi.externalapi')),
             ],
@@ -147,7 +147,7 @@ class Migration(migrations.Migration):
             name='ConfigurationTest',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ('at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
                 ('values', models.JSONField(default=dict, encoder=django.core.serializers.json.DjangoJSONEncoder)),
                 ('request', models.JSONField(default=dict)),
                 ('response', models.JSONField(default=dict)),

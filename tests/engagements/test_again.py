@@ -438,7 +438,7 @@ def test_the_pages_tell_what_was_left_out(active, admin_page):
 
     page = admin_page.get(f"/admin/engagements/engagement/{engagement.pk}/activate/")
     text = " ".join(page.text.split())
-    assert "<strong>1</strong> person affected now" in text
+    assert "<strong>1</strong> person will be sent" in text
     assert "2 of the segment are left out: this Engagement sent to them before." in text
     engagement.refresh_from_db()
     lifecycle.activate(engagement)
