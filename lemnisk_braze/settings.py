@@ -125,6 +125,8 @@ DATABASES = {
         **env.db_url_config(server_url("DATABASE_URL")),
         "CONN_MAX_AGE": env.int("CONN_MAX_AGE", default=60),
         "CONN_HEALTH_CHECKS": True,
+        # A cursor of the server's own would outlive its transaction.
+        "DISABLE_SERVER_SIDE_CURSORS": env.bool("DATABASE_POOLER", default=False),
     }
 }
 DATABASES["default"]["OPTIONS"] = {

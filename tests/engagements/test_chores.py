@@ -1,6 +1,8 @@
 """Whose turn a piece of the tick's work is; one that fails keeps no other waiting."""
 
+import re
 import threading
+from pathlib import Path
 
 import pytest
 from django.db import connection
@@ -123,3 +125,20 @@ def test_ticks_that_stood_in_line_find_it_done(settings):
     """Of a hundred of beat's that no worker came to, one does the work."""
     assert [tick.tick_if_late(0.5) for _ in range(5)] == [True, *[False] * 4]
     assert Sample.objects.count() == 1
+
+
+def test_nothing_is_held_by_a_session():
+    """A pooler may give each transaction another one: locks and settings are its own."""
+    held = re.compile(
+        r"pg_(try_)?advisory_lock|pg_advisory_unlock|\bLISTEN\b|\bPREPARE\b"
+        r"|[\"';]\s*SET (?!LOCAL)[a-z_]+ *(=|TO)|set_config\([^)]*false\)"
+    )
+    root = Path(__file__).parents[2]
+    found = [
+        f"{path.relative_to(root)}: {line.strip()}"
+        for app in ("engagements", "segments", "externalapi", "lemnisk_braze")
+        for path in (root / app).rglob("*.py")
+        for line in path.read_text().splitlines()
+        if held.search(line)
+    ]
+    assert found == []
