@@ -5,7 +5,6 @@ says in a `notice` that a Canvas is paused (post_send_triggered_canvases). Peopl
 sent to all the same, as far as anybody can tell, so this is for people to read.
 """
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from externalapi.answer_errors import ItemError, words
@@ -19,7 +18,7 @@ def note(body: JSON, answer: Answer, errors: Sequence[ItemError]) -> str:
     """Return what is odd in the other side's words and numbers; "" where nothing is."""
     if not isinstance(body, dict) or not answer.rules.success_path:
         return ""
-    notice = words(body.get(NOTICE))
+    notice = words(body[NOTICE]) if NOTICE in body else ""
     return " ".join(filter(None, [notice, *_miscounts(body, answer, errors)]))
 
 
@@ -28,12 +27,14 @@ def _miscounts(
 ) -> Iterator[str]:
     """What each counter says where it is not what was sent without a refusal."""
     counters = dict(answer.rules.counters)
-    refused = Counter({(e.array, e.index): 1 for e in errors})
-    expected: Counter[str] = Counter()
-    for array, count in (answer.items or {}).items():
-        if count:
-            named = sum(1 for own, _ in refused if own == array)
-            expected[counters.get(array, f"{array}_processed")] += count - named
+    items = answer.items or {}
+    names = {array: counters.get(array) or f"{array}_processed" for array in items}
+    expected: dict[str, int] = dict.fromkeys(names.values(), 0)
+    for array, count in items.items():
+        expected[names[array]] += count
+    for array, _ in {(error.array, error.index) for error in errors}:
+        if array in names:
+            expected[names[array]] -= 1
     for counter, count in expected.items():
         said = body.get(counter)
         if type(said) is int and said != count:
