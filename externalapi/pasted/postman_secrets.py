@@ -12,6 +12,7 @@ from externalapi.parameters import JSON
 from externalapi.pasted.imported import PasteError
 from externalapi.pasted.redaction import HIDDEN
 from externalapi.pasted.request import is_gap, is_secret_field, is_secret_header
+from externalapi.redaction import without
 
 # Recorded answers and scripts are long, and hold tokens.
 _LEFT_OUT = frozenset({"response", "event", "protocolProfileBehavior", "cookie"})
@@ -26,6 +27,9 @@ _OPEN = frozenset(
 # what it says.
 _SHORTEST = 8
 MAX_SECRETS = 500
+# More would take seconds to search for every way to write a key.
+MAX_LOOKED_THROUGH = 300_000
+MAX_LOOKED_FOR = 50
 _LISTS = frozenset({"header", "query", "urlencoded", "formdata", "variable"})
 _SECRET_VARIABLE = re.compile(r"(?i).*(key|token|secret|passw|credential|auth).*")
 _KEY_IN_TEXT = re.compile(r'("api[-_]?key"\s*:\s*")((?:[^"\\]|\\.)*)(")', re.I)
@@ -150,9 +154,11 @@ def _without(tree: JSON, secrets: set[str]) -> JSON:
             f"There are more than {MAX_SECRETS} different keys in the collection. "
             "Export a part of it."
         )
-    text = orjson.dumps(tree)
+    text = orjson.dumps(tree).decode()
     # Longer ones first: one may be the beginning of another.
     for secret in sorted(secrets, key=len, reverse=True):
-        text = text.replace(orjson.dumps(secret)[1:-1], HIDDEN.encode())
+        text = text.replace(orjson.dumps(secret).decode()[1:-1], HIDDEN)
+    if len(text) <= MAX_LOOKED_THROUGH and len(secrets) <= MAX_LOOKED_FOR:
+        text = without(text, secrets, HIDDEN)
     cleaned: JSON = orjson.loads(text)
     return cleaned

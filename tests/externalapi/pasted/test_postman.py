@@ -1,5 +1,7 @@
+import base64
 import json
 import time
+from urllib.parse import quote
 
 import pytest
 
@@ -560,3 +562,24 @@ def test_no_text_takes_long(text):
     body = {"mode": "raw", "raw": text}
     found_in(collection({"url": "https://a.io", "body": body}))
     assert time.monotonic() - started < 10
+
+
+def test_a_key_is_taken_out_however_it_is_written_elsewhere():
+    key = "sk/live+9f8e7d6c5b4a"
+    written = [
+        quote(key, safe="").lower(),
+        key.replace("/", "&#x2F;"),
+        base64.b64encode(f"api:{key}".encode()).decode(),
+    ]
+    text = collection(
+        {
+            "url": f"https://a.io/x?sig={written[0]}",
+            "header": [{"key": "X-Api-Key", "value": key}],
+            "description": f"Sign in with {written[1]} or {written[2]}.",
+        }
+    )
+    shown = read(text).text
+    assert "HIDDEN" in shown
+    for one in (key, *written):
+        assert one not in shown
+    assert json.loads(shown)["item"][0]["name"] == "One"
