@@ -11,13 +11,13 @@ from django.db.models import ManyToManyField
 from django.forms import ModelMultipleChoiceField
 from django.http import HttpRequest
 from django.urls import reverse
-from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from externalapi.models import Connection
 from lemnisk_braze import groups
 from lemnisk_braze.lib.deleting import NAMED, CarefulDelete, Dependant, Instead
+from lemnisk_braze.lib.filtering import OfferedFilters
 
 admin.site.index_title = "Home"
 admin.site.unregister(User)
@@ -25,7 +25,7 @@ admin.site.unregister(Group)
 
 
 @admin.register(User)
-class UserAdmin(CarefulDelete, DjangoUserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]
+class UserAdmin(CarefulDelete, DjangoUserAdmin, OfferedFilters):  # type: ignore[misc, type-arg]
     """Django's own, except that nobody makes or changes more than they are."""
 
     form = UserChangeForm
@@ -108,7 +108,7 @@ class PermissionsField(ModelMultipleChoiceField):  # type: ignore[type-arg]
 
 
 @admin.register(Group)
-class GroupAdmin(CarefulDelete, DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc]
+class GroupAdmin(CarefulDelete, DjangoGroupAdmin, OfferedFilters):  # type: ignore[misc]
     filter_horizontal = ()
 
     def users_of(self, obj: Group) -> list[Dependant]:

@@ -13,7 +13,6 @@ from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.text import Truncator
-from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from engagements import reports
@@ -26,13 +25,14 @@ from engagements.models import Engagement, Run
 from engagements.variables import known_variables
 from externalapi.models import ExternalAPI
 from lemnisk_braze.lib.deleting import CarefulDelete, Dependant, Instead
+from lemnisk_braze.lib.filtering import OfferedFilters
 
 RUNS_SHOWN = 10
 WHY_SHOWN = 90
 
 
 @admin.register(Engagement)
-class EngagementAdmin(MovePage, CarefulDelete, ModelAdmin):
+class EngagementAdmin(MovePage, CarefulDelete, OfferedFilters):
     actions = None
     list_display = (
         "name",

@@ -13,7 +13,6 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.paginator import InfinitePaginator
 
@@ -35,6 +34,7 @@ from engagements.admin.replay import (
 )
 from engagements.models import Attempt, Batch, Delivery, Engagement, Run
 from engagements.preview import Preview, seen_by, what_was_sent
+from lemnisk_braze.lib.filtering import OfferedFilters
 
 RUN_TONES: dict[str, str] = {
     Run.State.EXPANDING: "info",
@@ -68,7 +68,7 @@ REPORT_LOOKUPS = frozenset(
 TROUBLED = (Batch.State.UNCERTAIN, Batch.State.DEAD, Batch.State.RETRY)
 
 
-class LogAdmin(ModelAdmin):
+class LogAdmin(OfferedFilters):
     """A list that cannot be changed, and a page of its own for each row."""
 
     actions = None
@@ -191,10 +191,7 @@ class BatchAdmin(LogAdmin):
         "next_attempt_at",
     )
     list_filter = (WaitingFilter, "state")
-
-    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        asked = lookup in REPORT_LOOKUPS
-        return asked or bool(super().lookup_allowed(lookup, value, request))
+    linked_lookups = REPORT_LOOKUPS
 
     @admin.display
     def people(self, batch: Batch) -> int:
@@ -286,12 +283,9 @@ class DeliveryAdmin(ReplayMixin, LogAdmin):
         EngagementFilter,
         RunFilter,
     )
+    linked_lookups = REPORT_LOOKUPS
     search_fields = ("profile__external_id__exact", "profile__email__exact")
     search_help_text = "A person’s whole external ID or e-mail."
-
-    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        asked = lookup in REPORT_LOOKUPS
-        return asked or bool(super().lookup_allowed(lookup, value, request))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
         deliveries: QuerySet[Delivery] = super().get_queryset(request)
@@ -362,10 +356,9 @@ class AttemptAdmin(LogAdmin):
         "note",
     )
     list_filter = ("outcome", NotedFilter)
-
-    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        asked = lookup.removeprefix("batch__") in REPORT_LOOKUPS
-        return asked or bool(super().lookup_allowed(lookup, value, request))
+    linked_lookups = frozenset(
+        {"batch__run__id__exact", "batch__run__engagement__id__exact"}
+    )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Attempt]:
         attempts: QuerySet[Attempt] = super().get_queryset(request)

@@ -4,10 +4,11 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from unfold.admin import ModelAdmin
+
+from lemnisk_braze.lib.filtering import OfferedFilters
 
 
-class LimitedAdmin(ModelAdmin):
+class LimitedAdmin(OfferedFilters):
     """Mixed into the admins of connections and External APIs."""
 
     def limit(self, request: HttpRequest, obj: Any) -> str:

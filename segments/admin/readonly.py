@@ -7,10 +7,11 @@ from django.db.models import Model
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.admin import ModelAdmin
+
+from lemnisk_braze.lib.filtering import OfferedFilters
 
 
-class ReadOnlyAdmin(ModelAdmin):
+class ReadOnlyAdmin(OfferedFilters):
     """Rows that the product writes and people read."""
 
     show_full_result_count = False

@@ -6,9 +6,9 @@ from django.contrib import admin
 from django.db import connection, models
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.text import capfirst
-from unfold.admin import ModelAdmin
 
 from lemnisk_braze.lib.deleting import NAMED, CarefulDelete, Dependant, Instead
+from lemnisk_braze.lib.filtering import OfferedFilters
 from segments import counting, rules
 from segments.admin.asking import AsksFirst, describe, proposal_of
 from segments.forms import SegmentForm
@@ -19,7 +19,7 @@ KNOWN_NAMES = 500
 
 
 @admin.register(Segment)
-class SegmentAdmin(AsksFirst, CarefulDelete, ModelAdmin):
+class SegmentAdmin(AsksFirst, CarefulDelete, OfferedFilters):
     form = SegmentForm
     list_display = ["name", "sentence", "people", "is_active"]
     list_filter = ["is_active"]

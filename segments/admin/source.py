@@ -8,16 +8,16 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.views.decorators.cache import never_cache
-from unfold.admin import ModelAdmin
 
 from lemnisk_braze.lib.deleting import CarefulDelete, Dependant, Instead
+from lemnisk_braze.lib.filtering import OfferedFilters
 from segments.forms import SourceForm
 from segments.models import Event, InboxMessage, Source
 from segments.tracking import keys
 
 
 @admin.register(Source)
-class SourceAdmin(CarefulDelete, ModelAdmin):
+class SourceAdmin(CarefulDelete, OfferedFilters):
     form = SourceForm
     list_display = ["name", "is_active", "write_key", "created_at"]
     fields = ["name", "is_active", "write_key", "created_at"]
