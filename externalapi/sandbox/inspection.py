@@ -106,10 +106,10 @@ class Inspection:
     # --- JSON -------------------------------------------------------------------------
 
     async def requests(self, request: web.Request) -> web.Response:
-        since = request.query.get("since", "0")
-        if not since.isdecimal():
+        since = _number(request.query.get("since", "0"))
+        if since is None:
             return _json({"message": "since must be a number"}, status=400)
-        return _json(self._api.traffic.since(int(since)))
+        return _json(self._api.traffic.since(since))
 
     async def traffic(self, request: web.Request) -> web.Response:
         """Counts of what arrived; asking for them applies nothing and costs nothing."""
@@ -229,3 +229,8 @@ def _page(text: str, status: int = 200) -> web.Response:
 def _json(value: object, status: int = 200) -> web.Response:
     body = orjson.dumps(value)
     return web.Response(body=body, status=status, content_type="application/json")
+
+
+def _number(text: str) -> int | None:
+    """Return the number of a request; None for what is none, or longer than any."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else None
