@@ -117,7 +117,8 @@ def read_curl(text: str) -> Imported:
     if len(text) > MAX_CHARS:
         raise PasteError(f"This is longer than {MAX_CHARS:,} characters.")
     try:
-        words, rest = shell.split(text)
+        # A browser sends every line's end as two characters, whatever was pasted.
+        words, rest = shell.split(text.replace("\r\n", "\n"))
     except shell.UnclosedQuoteError as e:
         raise PasteError(f"{e}. Copy the whole command, to its last quote.") from e
     except shell.HalfCharacterError as e:

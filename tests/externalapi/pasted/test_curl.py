@@ -333,6 +333,11 @@ UNDERSTOOD = {
         "curl https://a.io/x -d a=1#2 -d b=\\#3",
         {"tree": {"a": "1#2", "b": "#3"}},
     ),
+    "as a browser's form sends it": (
+        "# note\r\ncurl https://a.io/x \\\r\n -H 'Content-Type: text/plain' \\\r\n"
+        " -d 'a\r\nb' # end\r\n",
+        {"body": "a\nb", "headers": {"Content-Type": "text/plain"}},
+    ),
     "a prompt": ("ada@host:~/x$ curl https://a.io/x", {"path": "/x"}),
     "a prompt of Windows": ("C:\\Users\\ada> curl https://a.io/x", {"path": "/x"}),
     "a prompt of root": ("# curl https://a.io/x", {"path": "/x"}),
