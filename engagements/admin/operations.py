@@ -6,7 +6,7 @@ from functools import partial
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -99,6 +99,8 @@ def operation_view(
     site: admin.AdminSite, operation: Operation, request: HttpRequest, **named: object
 ) -> HttpResponse:
     check(request, OPERATE, operation.permission)
+    if any("\0" in str(name) for name in named.values()):
+        raise Http404
     if request.method == "POST":
         messages.success(request, operation.do(request, **named))
         return redirect("admin:engagements_operations")

@@ -160,3 +160,9 @@ def test_a_bad_selection_is_no_error_of_a_list(signed_in, model):
             {"action": "delete_selected", "_selected_action": value, "index": value},
         )
         assert answer.status_code < 500, value
+
+
+def test_a_process_of_no_possible_name_is_none(signed_in):
+    address = reverse("admin:engagements_drain", args=["1"]).replace("/1/", "/%00/")
+    assert signed_in.get(address).status_code == 404
+    assert signed_in.post(address).status_code == 404
