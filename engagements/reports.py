@@ -19,6 +19,7 @@ from django.db.models import (
 from django.db.models.functions import Coalesce
 from django.urls import reverse
 
+from engagements.headcount import Headcount, headcount
 from engagements.models import (
     PEOPLE_LEFT,
     Attempt,
@@ -128,9 +129,10 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """Everybody who qualified, in rows that add up to `total`."""
+    """Deliveries, waiting ones too, in rows that add up to `total`; and whom to."""
 
     total: int
+    people: Headcount
     rows: tuple[Row, ...]
     url: str
     # Requests that were taken with something odd about it, and the list of them.
@@ -150,7 +152,7 @@ class Report:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """How far a run is: people in all, people with an end, and each state's number."""
+    """How far a run is: deliveries in all, those with an end, each state's number."""
 
     total: int
     finished: int
@@ -173,7 +175,10 @@ def engagement_report(engagement: Engagement) -> Report:
     scope = {"run__engagement__id__exact": engagement.pk}
     has_retries = engagement.runs.filter(retry_of__isnull=False).exists()
     return _report(
-        {"run__engagement": engagement}, scope, LAST_TRY if has_retries else {}
+        {"run__engagement": engagement},
+        scope,
+        LAST_TRY if has_retries else {},
+        engagement.runs.all(),
     )
 
 
@@ -184,13 +189,15 @@ def repeats_left_out(engagement: Engagement) -> int:
 
 
 def run_report(run: Run) -> Report:
-    return _report({"run": run}, {"run__id__exact": run.pk}, {})
+    own = Run.objects.filter(pk=run.pk)
+    return _report({"run": run}, {"run__id__exact": run.pk}, {}, own)
 
 
 def _report(
     whose: Mapping[str, object],
     scope: Mapping[str, object],
     unsent: Mapping[str, object],
+    runs: QuerySet[Run],
 ) -> Report:
     """`whose` filters batches and deliveries, `scope` is the same for a list's URL.
 
@@ -221,6 +228,7 @@ def _report(
     ]
     return Report(
         total=total,
+        people=headcount(runs, total),
         rows=tuple(rows),
         url=people_url(scope),
         noted=_noted(whose),
@@ -333,8 +341,8 @@ def _progress(counts: Mapping[str, int]) -> Progress:
     )
 
 
-def with_people_sent(engagements: QuerySet[Engagement]) -> QuerySet[Engagement]:
-    """Annotate `people_sent`: deliveries that the other side took."""
+def with_deliveries_sent(engagements: QuerySet[Engagement]) -> QuerySet[Engagement]:
+    """Annotate `deliveries_sent`: those that the other side took."""
     # Subqueries are worked out for the rows of one page only, joins for all.
     sent = (
         Batch.objects.filter(run__engagement=OuterRef("pk"))
@@ -351,7 +359,7 @@ def with_people_sent(engagements: QuerySet[Engagement]) -> QuerySet[Engagement]:
         .values_list(Count("pk"))
     )
     return engagements.annotate(
-        people_sent=Coalesce(Subquery(sent), 0) + Coalesce(Subquery(unverified), 0)
+        deliveries_sent=Coalesce(Subquery(sent), 0) + Coalesce(Subquery(unverified), 0)
     )
 
 

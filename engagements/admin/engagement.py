@@ -41,7 +41,7 @@ class EngagementAdmin(MovePage, CarefulDelete, OfferedFilters):
         "when",
         "state_badge",
         "why_stopped",
-        "people_sent",
+        "deliveries_sent",
     )
     list_filter = ("state", "trigger", "segment")
     list_select_related = ("segment", "version__external_api")
@@ -49,7 +49,7 @@ class EngagementAdmin(MovePage, CarefulDelete, OfferedFilters):
     ordering = ("-pk",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Engagement]:
-        return reports.with_people_sent(super().get_queryset(request))
+        return reports.with_deliveries_sent(super().get_queryset(request))
 
     @admin.display(description="External API", ordering="version__external_api__name")
     def configuration(self, engagement: Engagement) -> str:
@@ -67,9 +67,9 @@ class EngagementAdmin(MovePage, CarefulDelete, OfferedFilters):
     def why_stopped(self, engagement: Engagement) -> str:
         return Truncator(engagement.blocked_reason).chars(WHY_SHOWN)
 
-    @admin.display(description="people sent", ordering="people_sent")
-    def people_sent(self, engagement: Engagement) -> int:
-        return int(engagement.people_sent)  # type: ignore[attr-defined]
+    @admin.display(description="deliveries sent", ordering="deliveries_sent")
+    def deliveries_sent(self, engagement: Engagement) -> int:
+        return int(engagement.deliveries_sent)  # type: ignore[attr-defined]
 
     def has_delete_permission(
         self, request: HttpRequest, obj: Engagement | None = None

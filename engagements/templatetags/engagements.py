@@ -21,9 +21,9 @@ DELIVERIES_SHOWN = 20
 
 @register.simple_tag
 def engagements_of(segment: Segment) -> QuerySet[Engagement]:
-    """A segment's engagements with `people_sent`, newest first."""
+    """A segment's engagements with `deliveries_sent`, newest first."""
     engagements = segment.engagements.select_related("version__external_api")
-    return reports.with_people_sent(engagements).order_by("-pk")
+    return reports.with_deliveries_sent(engagements).order_by("-pk")
 
 
 @register.simple_tag

@@ -106,9 +106,9 @@ def test_the_report_follows_a_run_by_itself(page: Page, admin):
     run = factories.make_run(engagement, state="sending")
     batch = factories.make_batch(run, people=2)
     page.goto(engagement.get_absolute_url())
-    expect(page.get_by_text("0 of 2 people done")).to_be_visible()
+    expect(page.get_by_text("0 of 2 deliveries done")).to_be_visible()
 
     settling.settle([batch.pk], Delivery.State.SENT)
     Batch.objects.update(state=Batch.State.DONE, sent_count=2)
 
-    expect(page.get_by_text("2 of 2 people done")).to_be_visible(timeout=15_000)
+    expect(page.get_by_text("2 of 2 deliveries done")).to_be_visible(timeout=15_000)

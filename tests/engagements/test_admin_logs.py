@@ -226,7 +226,7 @@ def test_the_report_of_an_engagement_is_drawn_again_for_a_page_that_follows(admi
 
     text = admin_page.get(url).content.decode()
 
-    assert 'data-open="1"' in text and "3 of 3 people done" in text
+    assert 'data-open="1"' in text and "3 of 3 deliveries done" in text
     assert "<html" not in text
 
 

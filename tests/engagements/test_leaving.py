@@ -168,6 +168,18 @@ def test_a_retry_skips_who_left_since(active, people):
     }
 
 
+def test_who_was_erased_did_not_leave(active, people, trigger):
+    active(trigger=trigger)
+    change(people[1], "free")
+    claims = claim(10)
+    people[0].delete()
+    (letter,) = letters.write(claims)
+    assert [skip.code for _, skip in sorted(letter.skipped.items())] == [
+        "erased",
+        "left_segment",
+    ]
+
+
 def test_where_nobody_left_the_people_are_not_asked_for(active, people, trigger):
     active(trigger=trigger)
     Transition.objects.create(

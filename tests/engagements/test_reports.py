@@ -96,14 +96,14 @@ def test_the_progress_of_many_runs_takes_three_queries(django_assert_num_queries
     assert (second.total, second.percent) == (0, 0)
 
 
-def test_people_sent_counts_what_the_other_side_took():
+def test_deliveries_sent_counts_what_the_other_side_took():
     engagement = an_engagement_in_every_state()
 
-    found = reports.with_people_sent(Engagement.objects.filter(pk=engagement.pk))
+    found = reports.with_deliveries_sent(Engagement.objects.filter(pk=engagement.pk))
 
     taken = [State.SENT, State.ACCEPTED_UNVERIFIED]
     people = Delivery.objects.filter(state__in=taken).count()
-    assert vars(found.get())["people_sent"] == people == 6
+    assert vars(found.get())["deliveries_sent"] == people == 6
 
 
 def test_a_delivery_s_attempts_include_those_of_the_batch_it_was_split_from():
