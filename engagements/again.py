@@ -5,6 +5,7 @@ somebody entered the segment. Asking and taking in are one step: under a lock th
 runs of the engagement share, and to the end of the transaction.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.db import connection
@@ -17,6 +18,20 @@ SENT = (
     Delivery.State.ACCEPTED_UNVERIFIED,
     Delivery.State.UNCERTAIN,
 )
+# Before these batches' deliveries go.
+REMEMBER = f"""
+    INSERT INTO engagements_sentbefore AS s (engagement_id, profile_id, sent_at)
+    SELECT r.engagement_id, d.profile_id, max(d.updated_at)
+    FROM engagements_batch b
+    JOIN engagements_run r ON r.id = b.run_id AND r.engagement_id = ANY(%s)
+    CROSS JOIN LATERAL unnest(b.profile_ids, b.transition_ids) m (profile_id, entry_id)
+    JOIN engagements_delivery d ON d.profile_id = m.profile_id AND d.run_id = b.run_id
+        AND d.transition_id = coalesce(m.entry_id, 0) AND d.batch_id = b.id
+    WHERE b.id = ANY(%s) AND d.state IN {tuple(map(str, SENT))}
+    GROUP BY r.engagement_id, d.profile_id
+    ON CONFLICT (profile_id, engagement_id) DO UPDATE
+    SET sent_at = greatest(s.sent_at, excluded.sent_at)
+"""
 # Any number that nothing else in this database uses.
 LOCK = 0x0A6A
 _LOCK = "SELECT pg_advisory_xact_lock(%s, %s)"
@@ -29,19 +44,26 @@ SINCE = """coalesce((
         date_trunc('day', now() AT TIME ZONE %(time_zone)s)
         - make_interval(days => %(days)s::int - 1)
     ) AT TIME ZONE %(time_zone)s, '-infinity')"""
-# Deliveries of the engagement that speak against another, to the person or to somebody
-# who was merged into them; but for those that somebody has asked to try again.
+# Everybody by their own name, and by that of whoever was merged into them.
+NAMES = """
+    SELECT profile_id, profile_id AS name_id FROM offered
+    UNION ALL
+    SELECT merged_into_id, id FROM segments_profile
+    WHERE merged_into_id IN (SELECT profile_id FROM offered)
+"""
+# Deliveries of the engagement that speak against another, or what is left of them; but
+# for those that somebody has asked to try again.
 _WERE_SENT = f"""
-    SELECT n.profile_id FROM (
-        SELECT profile_id, profile_id AS name_id FROM offered
-        UNION ALL
-        SELECT merged_into_id, id FROM segments_profile
-        WHERE merged_into_id IN (SELECT profile_id FROM offered)
-    ) n
+    SELECT n.profile_id FROM names n
     JOIN engagements_delivery d ON d.profile_id = n.name_id AND d.run_id = ANY(ARRAY(
         SELECT id FROM engagements_run WHERE engagement_id = %(engagement)s
     ))
     WHERE d.state IN {tuple(map(str, SENT))} AND d.updated_at >= {SINCE} {{but}}
+    UNION ALL
+    SELECT n.profile_id FROM names n
+    JOIN engagements_sentbefore s
+        ON s.profile_id = n.name_id AND s.engagement_id = %(engagement)s
+    WHERE s.sent_at >= {SINCE}
 """
 # Who waits in the engagement's open batches. They may be many, so they are looked at
 # only for those who may be among them: in a standing run, who entered a segment before.
@@ -64,7 +86,8 @@ _ALLOWED = f"""
             WHERE t.profile_id = o.profile_id AND t.kind = 'entry'
               AND t.id < o.transition_id
         )
-    ), were_sent AS MATERIALIZED ({_WERE_SENT}), wait AS MATERIALIZED ({WAIT}),
+    ), names AS MATERIALIZED ({NAMES}), were_sent AS MATERIALIZED ({_WERE_SENT}),
+    wait AS MATERIALIZED ({WAIT}),
     allowed AS (
         SELECT DISTINCT ON (profile_id) * FROM offered o
         WHERE profile_id NOT IN (SELECT profile_id FROM were_sent)
@@ -135,6 +158,16 @@ def allowed_ids(
             ALLOWED_IDS.format(people=people), {**params, **parameters(engagement)}
         )
         return [profile_id for (profile_id,) in cursor]
+
+
+def remember(batch_ids: Sequence[int]) -> None:
+    """Keep whom these batches were sent to, where that decides about another time.
+
+    Call it in the transaction that deletes their deliveries.
+    """
+    guarded = [one.pk for one in Engagement.objects.all() if is_guarded(one)]
+    with connection.cursor() as cursor:
+        cursor.execute(REMEMBER, [guarded, list(batch_ids)])
 
 
 def members_left_out(engagement: Engagement) -> int:

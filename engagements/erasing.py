@@ -84,6 +84,7 @@ WHO_IS_AT = """
     SELECT b.profile_ids[place + 1] FROM engagements_batch b
     CROSS JOIN unnest(%(gone)s::int[]) place WHERE b.id = %(batch)s
 """
+FORGET_SENT = "DELETE FROM engagements_sentbefore WHERE profile_id = ANY(%(people)s)"
 # What was answered may name them.
 SILENCE = """
     UPDATE engagements_attempt SET response_head = ''
@@ -114,7 +115,7 @@ def forget(profile_ids: Collection[int]) -> None:
         # Again: some may just have been taken in.
         cursor.execute(FIND, people)
         people["batches"] = [batch_id for (batch_id,) in cursor]
-        for statement in (END, UNCOUNT, UNNAME, VACATE, SILENCE):
+        for statement in (END, UNCOUNT, UNNAME, VACATE, FORGET_SENT, SILENCE):
             cursor.execute(statement, people)
 
 

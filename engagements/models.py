@@ -17,6 +17,7 @@ from engagements.destination import Destination as Destination
 from engagements.operations.models import Chore as Chore
 from engagements.operations.models import Sample as Sample
 from engagements.operations.models import Worker as Worker
+from engagements.sent_before import SentBefore as SentBefore
 from externalapi.models import ExternalAPIVersion
 from lemnisk_braze.lib.database_clock import ChangedAtField
 from segments.models import Event, Profile, Segment

@@ -9,9 +9,9 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
-from engagements import audience, delivery, lifecycle, retrying, schedule
+from engagements import audience, delivery, lifecycle, retention, retrying, schedule
 from engagements.forms import EngagementForm
-from engagements.models import Batch, Delivery, Engagement, Run
+from engagements.models import Attempt, Batch, Delivery, Engagement, Run, SentBefore
 from segments.models import Membership, Profile
 from tests import factories
 from tests.faults import drains, invariants
@@ -350,6 +350,52 @@ def test_every_time_tries_both_failures_again(active):
         factories.make_delivery(ann, run, state="rejected", transition_id=entry)
 
     assert retrying.retry(Delivery.objects.all()).people == 2
+
+
+# --- What is kept of it ---------------------------------------------------------------
+
+
+def grow_old(days=100) -> None:
+    at = timezone.now() - timedelta(days=days)
+    Batch.objects.update(created_at=at)
+    Delivery.objects.update(updated_at=at)
+    Attempt.objects.update(started_at=at)
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_again"),
+    [
+        ({}, False),
+        ({"again": "after_days", "again_after_days": 101}, False),
+        ({"again": "after_days", "again_after_days": 99}, True),
+        ({"again": "always"}, True),
+    ],
+)
+def test_it_is_known_when_the_deliveries_are_gone(active, fields, is_again):
+    (ann,) = factories.make_people(1)
+    engagement = active(**fields)
+    enter(engagement.segment, ann)
+    delivery.drain()
+    grow_old()
+    retention.clean(10)
+    assert not Delivery.objects.exists()
+    enter(engagement.segment, ann)
+    expand_all()
+
+    assert waiting(engagement) == ([ann.pk] if is_again else [])
+
+
+def test_nothing_is_kept_of_who_was_not_sent_or_is_erased(active):
+    ann, bob = factories.make_people(2)
+    engagement = active()
+    run = earlier(engagement)
+    factories.make_batch(run, [ann], delivery_state="rejected")
+    factories.make_batch(run, [bob], delivery_state="sent")
+    grow_old()
+    retention.clean(10)
+    assert list(SentBefore.objects.values_list("profile", flat=True)) == [bob.pk]
+    bob.delete()
+    assert not SentBefore.objects.exists()
 
 
 # --- Races ----------------------------------------------------------------------------

@@ -1,0 +1,32 @@
+"""Whom an engagement sent to, of whose deliveries nothing else is kept any more."""
+
+from django.db import models
+
+from segments.models import Profile
+
+
+class SentBefore(models.Model):
+    """Left of deliveries when they go (engagements.retention): "once" is for ever."""
+
+    # No index: the unique constraint begins with the person, and finds both.
+    engagement = models.ForeignKey(
+        "Engagement", on_delete=models.CASCADE, related_name="+", db_index=False
+    )
+    profile = models.ForeignKey(
+        Profile,
+        on_delete=models.CASCADE,
+        related_name="+",
+        db_constraint=False,
+        db_index=False,
+    )
+    sent_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["profile", "engagement"], name="sent_before_is_kept_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.profile_id} from {self.engagement_id}"
