@@ -150,10 +150,11 @@ def _check_in() -> bool:
     return bool(drains)
 
 
-def report(error: Exception) -> None:
+def report(error: Exception, shown: str = "") -> None:
     """Raise an alarm: this process goes on, but not with what needs somebody to look.
 
-    Once a second at most, however often it comes.
+    Once a second at most, however often it comes. `shown`: its words, where they name
+    nobody.
     """
     global _reported_at
     if time.monotonic() < _reported_at + REPORT_EVERY:
@@ -161,7 +162,7 @@ def report(error: Exception) -> None:
     _reported_at = time.monotonic()
     logger.error("A mistake that no wait mends", exc_info=error)
     # The words of an error of ours may name somebody.
-    words = in_words(error)[:500] if sqlstate(error) else type(error).__name__
+    words = in_words(error)[:500] if sqlstate(error) else shown or type(error).__name__
     # Where even that cannot be written down, the log has it.
     with suppress(DatabaseError):
         name = process_name()
@@ -180,7 +181,7 @@ def report(error: Exception) -> None:
 def take_no_more(error: Exception) -> None:
     """Say what keeps this worker from its work, and let it end as if asked to drain."""
     global _checked_at, _drains
-    report(error)
+    report(error, str(error))
     drain([_node or process_name()])
     _drains, _checked_at = True, time.monotonic()
     if _main_pid:

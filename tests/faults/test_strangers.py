@@ -24,6 +24,7 @@ STRANGE = "a passphrase that no other process has"
 def asked_anew(monkeypatch):
     monkeypatch.setattr(workers, "_checked_at", float("-inf"))
     monkeypatch.setattr(workers, "_drains", False)
+    monkeypatch.setattr(workers, "_reported_at", float("-inf"))
 
 
 def test_a_worker_with_another_key_refuses_to_start(draft, sandbox):
