@@ -49,11 +49,13 @@ SOME = """
     WITH pages AS (
         SELECT greatest(pg_relation_size('segments_profile')
             / current_setting('block_size')::bigint, 1)::float AS n
+    ), sample AS (
+        SELECT least(100 * %s / n, 100) AS percent FROM pages
     ), sampled AS (
-        SELECT id, (ctid::text::point)[0] AS page FROM segments_profile
-        TABLESAMPLE SYSTEM ((SELECT least(100 * %s / n, 100) FROM pages))
+        SELECT id FROM segments_profile
+        TABLESAMPLE SYSTEM ((SELECT percent FROM sample))
     )
-    SELECT array_agg(id), count(DISTINCT page) / (SELECT n FROM pages) FROM sampled
+    SELECT array_agg(id), (SELECT percent FROM sample) / 100 FROM sampled
 """
 
 
