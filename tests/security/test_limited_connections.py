@@ -408,7 +408,7 @@ def test_a_group_that_limits_a_connection_is_not_deleted(client, world):
     client.force_login(factories.make_admin())
     url = at("auth_group_delete", world.group.pk)
     page = client.get(url).content.decode()
-    assert f"“{world.spare}” is limited to this group" in page
+    assert f"Connection: {world.spare} is limited to this group" in page
     client.post(url, {"post": "yes"})
     assert world.spare.groups.get() == world.group
 

@@ -4,6 +4,7 @@ The tables say who may; everybody else signed in gets 403, and who is not signed
 led to the sign-in page. A page that is in no table fails the test.
 """
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +19,7 @@ from engagements.forms import EngagementForm
 from engagements.models import Attempt, Batch, Delivery, Engagement, Run
 from externalapi.archive import archive
 from externalapi.models import Connection, ExternalAPI, ExternalAPIVersion
+from segments import changing
 from segments.models import Event, InboxMessage, Profile, Segment, Source
 from tests import factories
 from tests.site.world import World, prefix
@@ -67,6 +69,7 @@ PAGES = {
     "externalapi_externalapi_test_history": "MED",
     "externalapi_externalapi_test_cases": "MED",
     "segments_source_rotate": "ED",
+    "segments_segment_proposal": "MVEAD",
     "engagements_engagement_report": "MVEAD",
     "engagements_engagement_resend_all": "ED",
     "engagements_engagement_mark_all_sent": "ED",
@@ -256,8 +259,12 @@ def _source_data(world: World) -> dict[str, Any]:
     return {"name": "Renamed", "is_active": "on"}
 
 
-def _segment_data(world: World) -> dict[str, Any]:
-    return {"name": "Renamed", "rule": '{"event": "Lead", "at_least": 1}'}
+def _segment_data(world: World, rule: object = None) -> dict[str, Any]:
+    """Without a rule, its own: who is in stays the same, and nobody is asked."""
+    segment = world.rows[Segment]
+    assert isinstance(segment, Segment)
+    rule = rule or segment.rule
+    return {"name": "Renamed", "rule": json.dumps(rule), "is_active": "on"}
 
 
 def _engagement_data(world: World) -> dict[str, Any]:
@@ -299,6 +306,45 @@ def test_a_form_saves_for_those_who_may_change(client, model, letter):
     may_change = letter in MODELS[model][2]
     assert answer.status_code == (302 if may_change else 403)
     assert model._default_manager.filter(name="Renamed").exists() is may_change
+
+
+OTHERS = {"event": "Sale"}
+
+
+@pytest.mark.parametrize("letter", LETTERS)
+def test_who_is_sent_to_is_changed_by_those_who_may_change_and_activate(client, letter):
+    """The world's segment is read by an active engagement."""
+    world = World()
+    segment = world.rows[Segment]
+    assert isinstance(segment, Segment)
+    before, url = segment.rule, segment.get_absolute_url()
+    client.force_login(member(letter))
+    typed = _segment_data(world, OTHERS)
+    yes = {**typed, "_confirm": "1", "_seen": changing.fingerprint(segment)}
+    for data, who_may, saved_by in ((typed, "MD", ""), (yes, "D", "D")):
+        asked = {302: letter in saved_by, 200: letter in who_may, 403: True}
+        expected = next(status for status, is_it in asked.items() if is_it)
+        assert client.post(url, data).status_code == expected
+        segment.refresh_from_db()
+        assert segment.rule == (OTHERS if letter in saved_by else before)
+
+
+@pytest.mark.parametrize("letter", LETTERS)
+@pytest.mark.parametrize("button", ["_accept", "_reject"])
+def test_a_proposal_is_decided_by_those_who_may_activate(client, letter, button):
+    world = World()
+    segment, proposal = world.proposal.segment, world.proposal
+    before = segment.rule
+    client.force_login(member(letter))
+    data = {button: "1", "_seen": changing.fingerprint(segment)}
+    answer = client.post(proposal.get_absolute_url(), data)
+    may_decide = letter in "VD"
+    assert answer.status_code == (302 if may_decide else 403)
+    proposal.refresh_from_db()
+    segment.refresh_from_db()
+    assert (proposal.state == "open") is not may_decide
+    is_changed = may_decide and button == "_accept"
+    assert segment.rule == (OTHERS if is_changed else before)
 
 
 @pytest.mark.parametrize("letter", LETTERS)

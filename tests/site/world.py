@@ -7,7 +7,7 @@ from django.urls import reverse
 from engagements.models import Attempt, Batch, Delivery, Engagement, Run
 from externalapi import secrets
 from externalapi.models import Connection, ExternalAPI
-from segments.models import Event, InboxMessage, Profile, Segment, Source
+from segments.models import Event, InboxMessage, Profile, Proposal, Segment, Source
 from tests import factories
 
 
@@ -21,7 +21,9 @@ class World:
         factories.make_test(version)
         person = factories.make_profile(first_name="Ann")
         event = factories.make_event(person)
-        segment = factories.make_segment([person])
+        segment = factories.make_segment(
+            [person], rule={"event": "Lead", "at_least": 1}
+        )
         # Two engagements: one with a history, one that nobody has touched yet.
         self.at_work = factories.make_engagement(segment, version, state="active")
         draft = factories.make_engagement(segment, version)
@@ -31,6 +33,9 @@ class World:
         )
         message = InboxMessage.objects.create(
             source=event.source, message_id="m", kind="track", payload={}
+        )
+        self.proposal = Proposal.objects.create(
+            segment=segment, rule={"event": "Sale"}, is_active=True
         )
         self.rows: dict[type[Model], Model] = {
             Connection: connection,
@@ -50,6 +55,8 @@ class World:
         }
 
     def url(self, name: str) -> str:
+        if name == "segments_segment_proposal":
+            return self.proposal.get_absolute_url()
         row = next(r for m, r in self.rows.items() if name.startswith(prefix(m)))
         return reverse(f"admin:{name}", args=[row.pk])
 
