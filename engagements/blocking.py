@@ -9,7 +9,14 @@ engagement when it came for a handful, one as the other, and nobody was taken me
 from datetime import timedelta
 
 from django.conf import settings
-from django.db.models import DateTimeField, ExpressionWrapper, F, Max, Value
+from django.db.models import (
+    DateTimeField,
+    ExpressionWrapper,
+    F,
+    Max,
+    QuerySet,
+    Value,
+)
 
 from engagements import lifecycle
 from engagements.letters import Result
@@ -87,8 +94,9 @@ def is_everybodys(result: Result, batch: Batch, words: str, *, is_whole: bool) -
     is_proof = is_whole or len(result.letter.places) == 1 or _is_sibling_refused(batch)
     is_shared = is_proof and engagement.refusals >= HANDFUL
     if is_shared:
-        engagement.refusals = min(engagement.refusals, _in_a_row(engagement))
-        is_shared = engagement.refusals >= HANDFUL
+        refused = _in_a_row(engagement)
+        engagement.refusals = min(engagement.refusals, refused.count())
+        is_shared = engagement.refusals >= HANDFUL and _are_a_handful(refused)
     engagement.save(update_fields=["refusal", "refusals", "refused_since"])
     if is_shared and engagement.refusals * IN_FLIGHT_SHARE >= _on_the_wire(engagement):
         stop = [Engagement.State.ACTIVE], Engagement.State.BLOCKED
@@ -129,8 +137,8 @@ def _on_the_wire(engagement: Engagement) -> int:
     ).count()
 
 
-def _in_a_row(engagement: Engagement) -> int:
-    """How many requests were refused since the last that was not, by their answers."""
+def _in_a_row(engagement: Engagement) -> QuerySet[Attempt]:
+    """The requests that were refused since the last that was not, by their answers."""
     since = engagement.refused_since
     assert since is not None
     # What was answered later cannot have begun long before.
@@ -140,7 +148,20 @@ def _in_a_row(engagement: Engagement) -> int:
     ).annotate(at=ANSWERED_AT)
     taken = attempts.filter(outcome__in=TAKEN).aggregate(last=Max("at"))["last"]
     refused = attempts.filter(outcome=Attempt.Outcome.REFUSED)
-    return (refused.filter(at__gt=taken) if taken else refused).count()
+    return refused.filter(at__gt=taken) if taken else refused
+
+
+def _are_a_handful(refused: QuerySet[Attempt]) -> bool:
+    """Whether these requests were for so many people: one may come again and again."""
+    batches = Batch.objects.filter(pk__in=refused.values("batch"))
+    people: set[int] = set()
+    for ids in batches.values_list("profile_ids", flat=True).iterator():
+        people.update(ids)
+        # In the place of who was erased stands 0.
+        people.discard(0)
+        if len(people) >= HANDFUL:
+            return True
+    return False
 
 
 def _refused_in_words(engagement: Engagement) -> str:

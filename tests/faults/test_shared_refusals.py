@@ -249,3 +249,33 @@ def test_what_is_on_the_wire_when_it_goes_wrong_is_kept(one_by_one, sandbox):
     assert states["dead"] + states["pending"] == 300
     # What one worker has on the wire, and what it had just answered.
     assert Attempt.objects.filter(outcome="refused").count() <= 100
+
+
+def test_one_person_who_is_tried_again_and_again_stops_nobody(one_by_one, sandbox):
+    engagement = one_by_one(0, trigger=Engagement.Trigger.ON_ENTRY)
+    nia = factories.make_profile(first_name="Nia")
+    sandbox.faults([refuses(external_id=nia.external_id)])
+    factories.enter(engagement.segment, nia)
+
+    for _ in range(7):
+        drains.once()
+        retrying.retry(Delivery.objects.filter(state="dead"))
+
+    assert Attempt.objects.filter(outcome="refused").count() == 7
+    assert reload(engagement).state == Engagement.State.ACTIVE
+
+
+def test_one_person_who_enters_again_and_again_stops_nobody(one_by_one, sandbox):
+    engagement = one_by_one(
+        0, trigger=Engagement.Trigger.ON_ENTRY, again=Engagement.Again.ALWAYS
+    )
+    nia = factories.make_profile(first_name="Nia")
+    sandbox.faults([refuses(external_id=nia.external_id)])
+
+    for _ in range(7):
+        factories.enter(engagement.segment, nia)
+        drains.once()
+        engagement.segment.memberships.all().delete()
+
+    assert reload(engagement).state == Engagement.State.ACTIVE
+    assert drains.states(engagement) == {"dead": 7}
