@@ -78,7 +78,7 @@ def test_a_clock_that_is_off_is_an_alarm(draft, sandbox, client, seconds):
         found = reading.read()
 
     measured = Worker.objects.values_list("clock_ahead", flat=True)
-    assert max(abs(ahead - seconds) for ahead in measured) < 2
+    assert max(abs(ahead - seconds) for ahead in measured) < 4
     (alarm,) = [alarm for alarm in found.alarms if alarm.name == "clock"]
     assert found.workers[0].node in alarm.text
     assert ("behind" in alarm.text) == (seconds < 0)
@@ -86,7 +86,7 @@ def test_a_clock_that_is_off_is_an_alarm(draft, sandbox, client, seconds):
     answer = client.get("/healthz")
     assert answer.status_code == 503
     assert "clock" in answer.json()["alarms"]
-    assert abs(answer.json()["clock_ahead_seconds"] - seconds) < 2
+    assert abs(answer.json()["clock_ahead_seconds"] - seconds) < 4
 
 
 def test_a_clock_that_is_right_is_none(draft, sandbox):
