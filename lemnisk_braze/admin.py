@@ -3,15 +3,21 @@
 from typing import Any
 
 from django.apps import apps
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, Permission, User
+from django.core.exceptions import ValidationError
 from django.db.models import ManyToManyField
 from django.forms import ModelMultipleChoiceField
 from django.http import HttpRequest
 from django.urls import reverse
-from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+from unfold.forms import (
+    AdminPasswordChangeForm,
+    AuthenticationForm,
+    UserChangeForm,
+    UserCreationForm,
+)
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from externalapi.models import Connection
@@ -19,6 +25,26 @@ from lemnisk_braze import groups
 from lemnisk_braze.lib.deleting import NAMED, CarefulDelete, Dependant, Instead
 from lemnisk_braze.lib.filtering import OfferedFilters
 
+
+class SignInForm(AuthenticationForm):
+    """Says to whom the password is right, but no group lets in, what is missing."""
+
+    error_messages = {
+        **AuthenticationForm.error_messages,
+        "invalid_login": "The username or the password is not right; capitals count "
+        "in both. If you are sure of them, ask an administrator whether your account "
+        "is active.",
+        "no_group": "The password is right, but you are in no group yet. Ask an "
+        "administrator to add you to one: Marketer, Approver, Engineer or Analyst.",
+    }
+
+    def confirm_login_allowed(self, user: Any) -> None:
+        if user.is_active and not user.is_staff:
+            raise ValidationError(self.error_messages["no_group"], code="no_group")
+        super().confirm_login_allowed(user)
+
+
+admin.site.login_form = SignInForm
 admin.site.index_title = "Home"
 admin.site.unregister(User)
 admin.site.unregister(Group)
@@ -39,7 +65,7 @@ class UserAdmin(CarefulDelete, DjangoUserAdmin, OfferedFilters):  # type: ignore
         ("Personal details", {"fields": ("first_name", "last_name", "email")}),
         (
             "What they may do",
-            {"fields": ("is_active", "is_staff", "is_superuser", "groups")},
+            {"fields": ("is_active", "is_superuser", "groups")},
         ),
         ("Dates", {"fields": ("last_login", "date_joined")}),
     )
@@ -48,11 +74,30 @@ class UserAdmin(CarefulDelete, DjangoUserAdmin, OfferedFilters):  # type: ignore
             None,
             {
                 "classes": ("wide",),
-                "fields": ("username", "password1", "password2", "is_staff", "groups"),
+                "fields": ("username", "password1", "password2", "groups"),
             },
         ),
     )
     readonly_fields = ("last_login", "date_joined")
+
+    def save_model(
+        self, request: HttpRequest, obj: User, form: Any, change: bool
+    ) -> None:
+        # A group lets somebody in; a superuser needs none.
+        obj.is_staff = obj.is_staff or obj.is_superuser
+        super().save_model(request, obj, form, change)
+
+    def save_related(
+        self, request: HttpRequest, form: Any, formsets: Any, change: bool
+    ) -> None:
+        super().save_related(request, form, formsets, change)
+        user: User = form.instance
+        if not user.is_superuser and not user.groups.exists():
+            messages.warning(
+                request,
+                f"“{user}” is in no group, and so may do nothing here. Choose one: "
+                "Marketer, Approver, Engineer, Analyst or Administrator.",
+            )
 
     def formfield_for_manytomany(
         self, db_field: "ManyToManyField[Any, Any]", request: HttpRequest, **kwargs: Any

@@ -1,5 +1,5 @@
 from django.apps import AppConfig, apps
-from django.db.models.signals import post_migrate
+from django.db.models.signals import m2m_changed, post_migrate
 
 
 class LemniskBrazeConfig(AppConfig):
@@ -14,4 +14,10 @@ class LemniskBrazeConfig(AppConfig):
             groups.create_groups,
             sender=apps.get_app_config("auth"),
             dispatch_uid="lemnisk_braze.groups",
+        )
+        user = apps.get_model("auth", "User")
+        m2m_changed.connect(
+            groups.let_in,
+            sender=user.groups.through,
+            dispatch_uid="lemnisk_braze.let_in",
         )

@@ -8,8 +8,8 @@ from typing import Any
 
 from django.apps import AppConfig, apps
 from django.contrib.auth.management import create_permissions
-from django.contrib.auth.models import Group, Permission
-from django.db.models import QuerySet, Value
+from django.contrib.auth.models import Group, Permission, User
+from django.db.models import Model, QuerySet, Value
 from django.db.models.functions import Concat
 
 LOOK = (
@@ -90,6 +90,19 @@ def create_groups(
     for name in sorted(missing):
         wanted = permissions(GROUPS[name]).using(using)
         groups.create(name=name).permissions.set(wanted)
+
+
+def let_in(
+    sender: object, instance: Model, action: str, pk_set: set[int] | None, **kwargs: Any
+) -> None:
+    """Who is in a group may sign in (an m2m_changed receiver, whoever adds them)."""
+    if action != "post_add" or not pk_set:
+        return
+    # The relation has two ends: a user's groups, and a group's users.
+    users = {instance.pk} if isinstance(instance, User) else pk_set
+    User.objects.filter(pk__in=users, is_staff=False).update(is_staff=True)
+    if isinstance(instance, User):
+        instance.is_staff = True
 
 
 def permissions(names: Iterable[str] = EVERYTHING) -> QuerySet[Permission]:

@@ -28,6 +28,9 @@ class Source(models.Model):
 class Profile(models.Model):
     """One person."""
 
+    # Attributes that are parts of a name, in the order in which they are said.
+    NAME_ATTRIBUTES = ("first_name", "last_name", "name", "full_name")
+
     external_id = models.CharField(
         "external ID", max_length=987, unique=True, null=True, blank=True
     )
@@ -72,6 +75,16 @@ class Profile(models.Model):
 
     def get_absolute_url(self) -> str:
         return reverse("admin:segments_profile_change", args=[self.pk])
+
+    @property
+    def called(self) -> str:
+        """The name that people know them by; without one what they are found by."""
+        first, last, *others = (self.attributes.get(n) for n in self.NAME_ATTRIBUTES)
+        names = [name for name in (first, last) if isinstance(name, str)]
+        if whole := " ".join(" ".join(names).split()):
+            return whole
+        said = (" ".join(name.split()) for name in others if isinstance(name, str))
+        return next(filter(None, said), str(self))
 
 
 class Identifier(models.Model):

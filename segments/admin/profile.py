@@ -14,8 +14,8 @@ RECENT_EVENTS = 50
 
 @admin.register(Profile)
 class ProfileAdmin(ReadOnlyAdmin):
-    list_display = ["__str__", "external_id", "email", "phone", "updated_at"]
-    list_display_links = ["__str__"]
+    list_display = ["person", "external_id", "email", "phone", "updated_at"]
+    list_display_links = ["person"]
     fields = ("external_id", "email", "phone", "created_at", "updated_at")
     readonly_fields = fields
     ordering = ["-id"]
@@ -25,6 +25,10 @@ class ProfileAdmin(ReadOnlyAdmin):
 
     class Media:
         css = {"all": ["segments/segments.css"]}
+
+    @admin.display(description="name")
+    def person(self, profile: Profile) -> str:
+        return profile.called
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Profile], search_term: str
@@ -58,7 +62,8 @@ def _panels(request: HttpRequest, profile: Profile) -> dict[str, Any]:
     may_see_events = request.user.has_perm("segments.view_event")
     memberships = profile.memberships.select_related("segment", "event")
     return {
-        "title": str(profile),
+        "title": profile.called,
+        "heading": profile.called,
         "person": profile,
         "identifiers": profile.identifiers.order_by("id"),
         "attributes": as_pairs(profile.attributes),

@@ -71,8 +71,8 @@ def test_a_success_forgets_the_failures_before_it(client, user):
 def test_the_message_does_not_say_whether_the_name_exists(client, user):
     known = sign_in(client, "wrong").content.decode()
     unknown = sign_in(client, "wrong", username="nobody").content.decode()
-    assert "Please enter the correct" in known
-    assert "Please enter the correct" in unknown
+    assert "The username or the password is not right" in known
+    assert "The username or the password is not right" in unknown
 
 
 def test_a_forwarded_address_cannot_be_made_up(client, user):
