@@ -21,6 +21,7 @@ from django.db.models import (
 from engagements import lifecycle
 from engagements.letters import Result
 from engagements.models import Attempt, Batch, Engagement, Run
+from externalapi.connection_check import learn
 from externalapi.models import Connection
 
 # The key itself was not accepted; all other statuses are about one External API.
@@ -49,6 +50,8 @@ def block(result: Result) -> None:
     if newest > used.key_version:
         return
     is_key = result.status == KEY_REFUSED
+    if is_key:
+        learn(used, KEY_REFUSED, f"A request of “{result.letter.run.engagement}”")
     alike = {"version__connection": used} if is_key else {"version": version}
     runs = Run.objects.filter(**alike, state__in=Run.OPEN)
     stopped = Engagement.objects.filter(

@@ -13,6 +13,7 @@ from django.db.models import Q
 from externalapi import answers, records
 from externalapi.batching import Packed
 from externalapi.client import Answer, Request, TransportError, send
+from externalapi.connection_check import learn
 from externalapi.connection_use import check_use
 from externalapi.definition import compile_version
 from externalapi.expectations import problem_of
@@ -107,6 +108,8 @@ def _send(test: ConfigurationTest, request: Request, key: str) -> Answer | None:
     verdict = answers.read(answer)
     test.response = records.answered(test.version, request, answer, verdict, key)
     test.is_success = verdict.outcome is answers.Outcome.SENT and not verdict.errors
+    if answer.status in (401, 403) or test.is_success:
+        learn(test.version.connection, answer.status, "A test on the Test API page")
     return answer
 
 

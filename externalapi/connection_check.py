@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
+from enum import StrEnum
 
 from django.db.models import Q
 
@@ -10,7 +11,7 @@ from externalapi.advice import search_users_url
 from externalapi.client import Answer, Request, TransportError, send
 from externalapi.models import Connection
 from externalapi.secrets import open_key
-from externalapi.sign_in import SignIn
+from externalapi.sign_in import Auth, SignIn
 from lemnisk_braze.lib import database_clock
 
 PAUSE = timedelta(seconds=5)
@@ -61,6 +62,45 @@ def check(connection: Connection, by: str, *, next_key: bool = False) -> Check:
     same.update(**{field: asdict(found)})
     connection.refresh_from_db()
     return found
+
+
+def learn(connection: Connection, status: int, by: str) -> None:
+    """Keep what another answer has said of the key in use: it is as good as a check.
+
+    `connection` is what was sent with: a key that was set meanwhile is another one.
+    """
+    if 200 <= status < 300:
+        found = Check(tone="success", words=f"{by}: the key was taken.", status=status)
+    elif status in (401, 403):
+        words = f"{by}: the key was refused." if connection.key_encrypted else ""
+        words = words or f"{by}: a key is asked for, and none is set."
+        found = Check(tone="danger", words=words, status=status)
+    else:
+        return
+    same = Connection.objects.filter(
+        pk=connection.pk, key_version=connection.key_version
+    )
+    same.update(last_check=asdict(replace(found, at=database_clock.now().isoformat())))
+
+
+class KeyState(StrEnum):
+    """What is known of a connection's key, said with the time in its list."""
+
+    MISSING = "missing"
+    UNKNOWN = "unknown"
+    WORKS = "works"
+    REFUSED = "refused"
+
+
+def key_state(connection: Connection) -> KeyState:
+    """By the last check; one that proves nothing of the key leaves it unknown."""
+    if not connection.key_encrypted and connection.auth != Auth.NONE:
+        return KeyState.MISSING
+    tone = connection.last_check.get("tone")
+    if tone == "success":
+        return KeyState.WORKS
+    is_refused = connection.last_check.get("status") in (401, 403)
+    return KeyState.REFUSED if is_refused else KeyState.UNKNOWN
 
 
 def is_braze(connection: Connection) -> bool:

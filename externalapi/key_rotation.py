@@ -50,6 +50,7 @@ def switch(connection: Connection, kept_for: timedelta) -> bool:
         key_last_four=held.next_key_last_four,
         **_NEW_VERSION,
         key_set_at=now,
+        last_check=held.next_key_check,
         previous_key_encrypted=held.key_encrypted,
         previous_key_last_four=held.key_last_four,
         previous_key_until=now + kept_for if held.key_encrypted else None,
@@ -75,10 +76,11 @@ def undo(connection: Connection) -> bool:
         key_last_four=held.previous_key_last_four,
         **_NEW_VERSION,
         key_set_at=now,
+        last_check={},
         next_key_encrypted=held.key_encrypted,
         next_key_last_four=held.key_last_four,
         next_key_set_at=held.key_set_at,
-        next_key_check={},
+        next_key_check=held.last_check,
         **_NO_PREVIOUS,
     )
     connection.refresh_from_db()

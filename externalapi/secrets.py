@@ -51,6 +51,8 @@ def set_key(connection: Connection, key: str) -> None:
         key_set_at=database_clock.now(),
         token_encrypted="",
         token_expires_at=None,
+        # What was heard of another key says nothing of this one.
+        last_check={},
     )
     connection.refresh_from_db()
 

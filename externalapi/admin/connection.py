@@ -4,19 +4,31 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import Count, Exists, OuterRef, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, reverse
 from unfold.decorators import display
 
 from externalapi import connection_history
-from externalapi.admin.connection_key import KeyPage
+from externalapi.admin.connection_key import KeyPage, in_words, key_url
 from externalapi.admin.limited import LimitedAdmin
-from externalapi.connection_form import RATE_FIELDS, ConnectionForm
+from externalapi.connection_check import KeyState, key_state
+from externalapi.connection_form import (
+    RATE_FIELDS,
+    SIGN_IN_FIELDS,
+    ConnectionForm,
+)
 from externalapi.connection_use import check_use, group_names, usable_by, why_not
 from externalapi.models import Connection, ExternalAPI
 from externalapi.secrets import set_key
 from lemnisk_braze.lib.deleting import NAMED, CarefulDelete, Dependant, Instead
 
+KEY_TONES = {
+    KeyState.WORKS: "success",
+    KeyState.REFUSED: "danger",
+    KeyState.MISSING: "warning",
+    KeyState.UNKNOWN: "info",
+    "hidden": "default",
+}
 SIGN_IN = ("auth", "key_name", "username", "token_url", "client_id", "scope", "key")
 
 
@@ -25,7 +37,7 @@ class ConnectionAdmin(KeyPage, CarefulDelete, LimitedAdmin):
     form = ConnectionForm
     change_form_template = "externalapi/connection.html"
     object_history_template = "externalapi/history.html"
-    list_display = ("name", "address", "key_state", "rate_plan", "used_by", "for_whom")
+    list_display = ("name", "address", "key_badge", "rate_plan", "used_by", "for_whom")
     # By nothing that a row does not show to everybody.
     search_fields = ("name",)
     ordering = ("name",)
@@ -74,17 +86,12 @@ class ConnectionAdmin(KeyPage, CarefulDelete, LimitedAdmin):
     def address(self, connection: Connection) -> str:
         return connection.base_url if _is_shown(connection) else "—"
 
-    @display(
-        description="key",
-        label={"set": "success", "missing": "warning", "hidden": "default"},
-    )
-    def key_state(self, connection: Connection) -> tuple[str, str]:
+    @display(description="key", label=KEY_TONES)
+    def key_badge(self, connection: Connection) -> tuple[str, str]:
         if not _is_shown(connection):
             return "hidden", "Not shown to you"
-        if not connection.key_encrypted:
-            return "missing", "No key yet"
-        end = connection.key_last_four
-        return "set", f"Ends in {end}" if end else "Set"
+        state = key_state(connection)
+        return state.value, in_words(connection, state)
 
     @admin.display(description="rate plan")
     def rate_plan(self, connection: Connection) -> str:
@@ -168,9 +175,25 @@ class ConnectionAdmin(KeyPage, CarefulDelete, LimitedAdmin):
     def save_model(
         self, request: HttpRequest, obj: Connection, form: Any, change: bool
     ) -> None:
+        # What was heard at another address, or with another sign-in, is of no use.
+        if change and {"base_url", "auth", *SIGN_IN_FIELDS} & {*form.changed_data}:
+            obj.last_check = {}
         super().save_model(request, obj, form, change)
         if key := form.cleaned_data.get("key"):
             set_key(obj, key)
+
+    def response_add(
+        self,
+        request: HttpRequest,
+        obj: Connection,
+        post_url_continue: str | None = None,
+    ) -> HttpResponse:
+        """Saved, the next step is to check the key."""
+        answer: HttpResponse = super().response_add(request, obj, post_url_continue)
+        is_saved_only = "_save" in request.POST and "_popup" not in request.POST
+        if is_saved_only and self.has_change_permission(request, obj):
+            return HttpResponseRedirect(key_url(obj))
+        return answer
 
     def construct_change_message(
         self, request: HttpRequest, form: Any, formsets: Any, add: bool = False

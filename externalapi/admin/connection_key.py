@@ -10,11 +10,17 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils import formats, timezone
 from django.utils.dateparse import parse_datetime
 
 from externalapi import key_rotation
 from externalapi.admin.asking import with_why
-from externalapi.connection_check import CheckedJustNowError, check
+from externalapi.connection_check import (
+    CheckedJustNowError,
+    KeyState,
+    check,
+    key_state,
+)
 from externalapi.connection_use import why_not
 from externalapi.models import Connection
 from externalapi.secrets import MIN_LENGTH, SecretError
@@ -118,12 +124,29 @@ class KeyPage:
             "title": f"Key of {connection}",
             "last_check": _shown(connection.last_check),
             "next_check": _shown(connection.next_key_check),
+            "key_works": key_state(connection) is KeyState.WORKS,
             "hours": HOURS,
             "kept_hours": key_rotation.KEPT_HOURS,
             "error": error,
             "may_set": request.user.has_perm("externalapi.use_secret"),
         }
         return TemplateResponse(request, "externalapi/connection_key.html", context)
+
+
+def in_words(connection: Connection, state: KeyState) -> str:
+    """The badge: what is known of the key, which one it is, and since when."""
+    if state is KeyState.MISSING:
+        return "No key yet"
+    end = connection.key_last_four
+    if not connection.key_encrypted:
+        which = "Needs none"
+    else:
+        which = f"Ends in {end}" if end else "Set"
+    if state is KeyState.UNKNOWN:
+        return f"{which}, not checked"
+    at = parse_datetime(connection.last_check["at"])
+    when = formats.date_format(timezone.localtime(at), "DATETIME_FORMAT")
+    return f"{which}, {state} ({when})"
 
 
 def key_url(connection: Connection) -> str:

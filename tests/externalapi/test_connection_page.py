@@ -5,11 +5,13 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group
 from django.urls import reverse
 
+from externalapi import connection_check
 from externalapi.braze.instances import INSTANCES
+from externalapi.configuration_tests import run_test
 from externalapi.models import Connection
 from externalapi.secrets import read_key, set_key
 from externalapi.sign_in import Auth, SignIn
-from tests.factories import make_connection
+from tests.factories import make_admin, make_connection, make_version
 
 ADD = "admin:externalapi_connection_add"
 KEY = "a-key-with-36-characters-0123-4567"
@@ -390,3 +392,69 @@ def test_a_secret_in_a_token_url_stays_out(admin_client):
     )
     assert "Token URL: empty → https://id.example.org/token?…." in text
     assert "client_secret" not in text
+
+
+# --- What is known of the key -----------------------------------------------------
+
+
+def badge(admin_client):
+    return admin_client.get(reverse("admin:externalapi_connection_changelist")).text
+
+
+def test_a_key_that_nobody_has_checked_is_not_green(admin_client):
+    set_key(make_connection(), KEY)
+    assert "Ends in 4567, not checked" in badge(admin_client)
+
+
+def test_a_check_says_that_the_key_works_and_when(admin_client, braze):
+    connection_check.check(braze, "ann")
+    assert "Set, works (" in badge(admin_client)
+
+
+def test_a_refused_check_is_red(admin_client, braze):
+    set_key(braze, "wrong-key-0123456789")
+    connection_check.check(braze, "ann")
+    assert "Ends in 6789, refused (" in badge(admin_client)
+
+
+def test_a_test_on_the_test_api_page_tells_of_the_key(admin_client, braze):
+    version = make_version(connection=braze)
+    user = make_admin()
+    values = {"User ID": "u", "Name of the User": "Ann"}
+    run_test(version, values, user)
+    assert "works (" in badge(admin_client)
+    set_key(braze, "wrong-key-0123456789")
+    version.refresh_from_db()
+    assert "not checked" in badge(admin_client)
+    run_test(version, values, user)
+    assert "Ends in 6789, refused (" in badge(admin_client)
+
+
+def test_another_address_makes_the_key_unknown_again(admin_client, braze):
+    connection_check.check(braze, "ann")
+    form = typed(name=braze.name, key="", base_url="https://rest.iad-03.braze.com")
+    assert admin_client.post(change_url(braze), form).status_code == 302
+    assert "not checked" in badge(admin_client)
+
+
+def test_what_was_heard_of_the_key_before_is_not_said_of_the_new_one(braze):
+    old = Connection.objects.get(pk=braze.pk)
+    set_key(braze, "another-key-0123456789")
+    connection_check.learn(old, 401, "A late answer")
+    braze.refresh_from_db()
+    assert braze.last_check == {}
+
+
+def test_a_new_connection_leads_to_the_check_of_its_key(admin_client):
+    response = admin_client.post(reverse(ADD), {**typed(), "_save": "Save"})
+    connection = Connection.objects.get()
+    assert response.url == reverse(
+        "admin:externalapi_connection_key", args=[connection.pk]
+    )
+
+
+def test_a_key_that_works_leads_to_the_external_api(admin_client, braze):
+    url = reverse("admin:externalapi_connection_key", args=[braze.pk])
+    assert "Add New External API" not in admin_client.get(url).text
+    page = admin_client.post(url, {"act": "check"}, follow=True).text
+    assert "Add New External API" in page
