@@ -50,8 +50,6 @@ def block(result: Result) -> None:
     if newest > used.key_version:
         return
     is_key = result.status == KEY_REFUSED
-    if is_key:
-        learn(used, KEY_REFUSED, f"A request of “{result.letter.run.engagement}”")
     alike = {"version__connection": used} if is_key else {"version": version}
     runs = Run.objects.filter(**alike, state__in=Run.OPEN)
     stopped = Engagement.objects.filter(
@@ -66,6 +64,8 @@ def block(result: Result) -> None:
         blocked_key_version=newest if is_key else None,
         is_notice_due=True,
     )
+    if is_key:
+        learn(used, KEY_REFUSED, f"A request of “{result.letter.run.engagement}”")
 
 
 def _reason(result: Result, is_key: bool) -> str:

@@ -43,7 +43,9 @@ def activate(engagement: Engagement) -> None:
     if not go_live(engagement, [State.DRAFT, State.ENDED]):
         raise ActivationError("It is active already, or waits for Resume.")
     engagement.activated_at = database_clock.now()
-    engagement.save(update_fields=["activated_at"])
+    # What somebody asked for is done.
+    engagement.asked_at = engagement.asked_by = None
+    engagement.save(update_fields=["activated_at", "asked_at", "asked_by"])
     if engagement.trigger == Engagement.Trigger.SCHEDULE:
         schedule.make_due_run(engagement, engagement.activated_at)
     else:

@@ -123,6 +123,16 @@ class Engagement(models.Model):
     refused_since = models.DateTimeField(null=True, editable=False)
     # Its owner is still to be told that it was stopped.
     is_notice_due = models.BooleanField(default=False, db_default=False, editable=False)
+    # Who asked an Approver to activate it, and when (engagements.approval).
+    asked_at = models.DateTimeField(null=True, editable=False)
+    asked_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        editable=False,
+        related_name="+",
+    )
+    is_asking_due = models.BooleanField(default=False, db_default=False, editable=False)
     # Paused by “Pause all”, which “Resume all” takes back; any other move forgets it.
     is_held = models.BooleanField(default=False, editable=False)
     activated_at = models.DateTimeField(null=True, editable=False)

@@ -6,6 +6,7 @@ from datetime import timedelta
 from django.conf import settings
 
 from engagements import (
+    approval,
     auto_pause,
     blocking,
     chores,
@@ -79,6 +80,7 @@ CHORES = {
     "forget ended workers": workers.forget,
     "delete what is old": retention.clean,
     "tell owners": notices.tell_owners,
+    "tell Approvers": approval.tell_approvers,
     # Last: a tick that is cut short on its way is one that did not come.
     "take a sample": samples.take,
 }

@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 from django.http import HttpRequest
 from django.urls import reverse
 
-from engagements import reports
+from engagements import approval, reports
 from engagements.models import Delivery, Engagement, Run
 from engagements.operations import alarms, samples, standstills
 from engagements.operations.values import Alarm
@@ -75,6 +75,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "troubles": _troubles(request),
         "proposals": _proposals(request),
         "may_decide": readers.may_decide(request.user),
+        "asked": _asked(request),
         "engagements": _latest(request),
     }
     return context
@@ -229,6 +230,17 @@ def _ended_badly() -> Q:
         engagement=OuterRef("pk"), ended_at__gte=Now() - NAMED_FOR
     )
     return Q(Exists(recent), ~Q(blocked_reason=""), state__in=states)
+
+
+def _asked(request: HttpRequest) -> QuerySet[Engagement]:
+    """What waits for somebody who may activate it, the longest first."""
+    if not request.user.has_perm(approval.PERMISSION):
+        return Engagement.objects.none()
+    waiting = Engagement.objects.filter(
+        asked_at__isnull=False, state__in=approval.ASKABLE
+    )
+    related = waiting.select_related("segment", "version__external_api", "asked_by")
+    return related.order_by("asked_at")[:MOST_SHOWN]
 
 
 def _with_names(engagements: QuerySet[Engagement]) -> QuerySet[Engagement]:

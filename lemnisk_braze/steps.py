@@ -143,6 +143,9 @@ def _way_to_trigger(
         permission = "engagements.add_engagement"
         note = "Somebody in the group Marketer builds it."
         return way(user, permission, "Add Engagement", url, note)
+    may_ask = user.has_perm("engagements.change_engagement")
+    if may_ask and not user.has_perm("engagements.activate_engagement"):
+        return Way(label="Ask an Approver", url=engagement.get_absolute_url())
     return way(
         user,
         "engagements.activate_engagement",

@@ -8,14 +8,14 @@ from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.text import Truncator
 from unfold.decorators import display
 
-from engagements import reports
+from engagements import approval, reports
 from engagements.admin import operations, suggesting
 from engagements.admin.acts import ENGAGEMENT_ACTS, Act, act_view, buttons, missing
 from engagements.admin.moving import MovePage
@@ -136,6 +136,9 @@ class EngagementAdmin(MovePage, CarefulDelete, OfferedFilters):
                 name="engagements_engagement_preview",
             ),
             path(
+                "<int:pk>/ask/", view(self.ask_view), name="engagements_engagement_ask"
+            ),
+            path(
                 "move/<int:external_api_id>/",
                 view(self.move_view),
                 name="engagements_engagement_move",
@@ -175,7 +178,7 @@ class EngagementAdmin(MovePage, CarefulDelete, OfferedFilters):
         self.log_addition(request, engagement, [{"added": {}}])
         messages.success(
             request,
-            f"“{engagement}” is saved as a draft. Activate it when it is ready.",
+            f"“{engagement}” is saved as a draft. {_next_words(request)}",
         )
         return redirect(engagement.get_absolute_url())
 
@@ -249,6 +252,7 @@ class EngagementAdmin(MovePage, CarefulDelete, OfferedFilters):
         return {
             "engagement": engagement,
             "buttons": buttons(request, engagement, ENGAGEMENT_ACTS),
+            "may_ask": self._may_ask(request, engagement),
             "when": reports.trigger_in_words(engagement),
             "tone": reports.ENGAGEMENT_TONES[engagement.state],
             "can_delete": self.has_delete_permission(request, engagement),
@@ -258,6 +262,31 @@ class EngagementAdmin(MovePage, CarefulDelete, OfferedFilters):
             "uncertain": reports.uncertain_batches(engagement)[:RUNS_SHOWN],
             "is_open": _is_moving(engagement, runs),
         }
+
+    # Whoever may not activate asks somebody who may
+
+    def _may_ask(self, request: HttpRequest, engagement: Engagement) -> bool:
+        may_activate = request.user.has_perm(approval.PERMISSION)
+        is_askable = engagement.state in approval.ASKABLE and not engagement.asked_at
+        may_build = self.has_change_permission(request, engagement)
+        return bool(is_askable and may_build and not may_activate)
+
+    def ask_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        engagement = get_object_or_404(Engagement, pk=pk)
+        if not self.has_change_permission(request, engagement):
+            raise PermissionDenied
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        if approval.ask(engagement, request.user):  # type: ignore[arg-type]
+            self.log_change(request, engagement, "Asked an Approver to activate it.")
+            messages.success(
+                request,
+                "Approvers are told: it stands on their home page, and a mail "
+                "goes to those whose address is known.",
+            )
+        else:
+            messages.info(request, "Nothing was changed: it was asked for already.")
+        return redirect(engagement.get_absolute_url())
 
     # The parts that the page asks for again
 
@@ -296,6 +325,12 @@ class EngagementAdmin(MovePage, CarefulDelete, OfferedFilters):
             pk=pk,
         )
         return act_view(self.admin_site, request, engagement, act)
+
+
+def _next_words(request: HttpRequest) -> str:
+    if request.user.has_perm(approval.PERMISSION):
+        return "Activate it when it is ready."
+    return "When it is ready, ask an Approver to activate it."
 
 
 def _may_see_people(request: HttpRequest) -> bool:

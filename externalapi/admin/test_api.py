@@ -76,6 +76,11 @@ class TestAPIPage:
             "version": version,
             "connection": version.connection,
             # Whoever knows people offers to fill the inputs with their data.
+            # And what comes after a good test, whoever is above.
+            "next_templates": [
+                "engagements/after_test.html",
+                "externalapi/no_next.html",
+            ],
             "people_templates": [
                 "engagements/fill_from_person.html",
                 "externalapi/no_people.html",

@@ -298,3 +298,9 @@ def test_styles_come_from_the_sandbox_itself(sandbox, path, content_type):
     assert answer.status == 200
     assert answer.headers["Content-Type"].startswith(content_type)
     assert b"http://" not in answer.body.replace(b"http://www.w3.org/2000/svg", b"")
+
+
+def test_search_users_is_in_the_menu_audience(sandbox):
+    page = sandbox.call("GET", "/search-users").body.decode()
+    menu = page.split("<summary>Audience</summary>")[1].split("</details>")[0]
+    assert "Search Users" in menu

@@ -43,7 +43,13 @@ def _header(section: str) -> Html:
         ),
         el(
             "nav",
-            _nav_link("Search Users", "/search-users", section),
+            # Where Braze's own dashboard has it.
+            el(
+                "details",
+                el("summary", "Audience"),
+                _nav_link("Search Users", "/search-users", section),
+                open="",
+            ),
             _nav_link("Catalogs", "/sandbox/catalogs", section),
             _nav_link("Requests", "/requests", section),
             aria_label="Sandbox",
@@ -135,7 +141,7 @@ def table(
         class_="scroll",
         tabindex="0",
         role="region",
-        aria_label=caption,
+        aria_label=f"{caption}, as a table",
     )
 
 

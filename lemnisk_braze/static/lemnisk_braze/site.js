@@ -87,7 +87,7 @@
                 step(-1);
             }
         });
-        document.querySelectorAll("[data-search]").forEach((button) => button.addEventListener("click", open));
+        document.querySelectorAll("[data-open-search]").forEach((button) => button.addEventListener("click", open));
         dialog.querySelector("[data-close]").addEventListener("click", () => dialog.close());
         dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
         dialog.querySelector("form").addEventListener("submit", (event) => {
