@@ -225,10 +225,6 @@ class EngagementForm(forms.ModelForm):  # type: ignore[type-arg]
         return Engagement(pk=self.instance.pk, name=name)
 
     @property
-    def changed_labels(self) -> list[str]:
-        return [str(self.fields[name].label or name) for name in self.changed_data]
-
-    @property
     def time_zones(self) -> list[str]:
         return sorted(available_timezones())
 

@@ -287,10 +287,24 @@ class Run(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.engagement} · {self.scheduled_for:%Y-%m-%d %H:%M %Z}"
+        # Two may be planned for the same minute: a run and its retry, for one.
+        return f"{self.engagement} · {self.scheduled_for:%Y-%m-%d %H:%M %Z} · {self.pk}"
 
     def get_absolute_url(self) -> str:
         return reverse("admin:engagements_run_change", args=[self.pk])
+
+    @property
+    def state_in_words(self) -> str:
+        """One word on each page; a standing run has nobody to send most of the time."""
+        if self.is_standing and self.state == self.State.SENDING:
+            return "Listening"
+        return str(self.get_state_display())
+
+    @property
+    def kind_in_words(self) -> str:
+        if self.is_standing:
+            return "Everybody who enters"
+        return "Failed people again" if self.retry_of_id else "Everybody in the segment"
 
 
 class Delivery(models.Model):

@@ -1,5 +1,6 @@
 """The personalization variables that mean something for the people of a segment."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from difflib import get_close_matches
 from django.db.models import QuerySet
 
 from engagements.personalization import Value
+from externalapi.parameters import Parameter
 from segments.models import Event, Membership, Profile, Segment
 
 # People (and events) whose data is looked at for what can be named.
@@ -15,6 +17,15 @@ SAMPLE = 1_000
 # Columns of a person; everything else is an attribute.
 FIELDS = ("external_id", "email", "phone")
 EXAMPLE_LENGTH = 40
+# What Braze calls a person's data, and most who send it do as well.
+STANDARD = tuple(
+    f"profile.{name}"
+    for name in (
+        *FIELDS,
+        *("first_name", "last_name", "country", "home_city", "language", "dob"),
+        "gender",
+    )
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,16 +46,39 @@ class Group:
     variables: tuple[Variable, ...]
 
 
-def known_variables(segment: Segment | None) -> list[Group]:
-    """What the picker offers: the segment's people, their events, and the rest."""
-    groups = []
-    if segment is not None:
-        groups.append(Group(name="Person", variables=_of_people(segment)))
-        groups.append(Group(name="Event", variables=_of_events(segment)))
+def known_variables(
+    segment: Segment | None, parameters: Iterable[Parameter] = ()
+) -> list[Group]:
+    """What the picker offers: the segment's people, their events, and the rest.
+
+    What nobody has yet is offered as well: the attributes that everybody names alike,
+    and an event's property for each of the `parameters` that are asked for.
+    """
+    asked = [_property(parameter) for parameter in parameters]
+    people = _of_people(segment) if segment else ()
+    events = _of_events(segment) if segment else ()
+    groups = [
+        Group(name="Person", variables=_with(people, STANDARD)),
+        Group(
+            name="Event", variables=_with(events, ("event.name", "event.time", *asked))
+        ),
+    ]
     paths = ("segment.name", "engagement.name", "engagement.delivery_id", "now")
     general = tuple(Variable(path=path) for path in paths)
     groups.append(Group(name="General", variables=general))
     return [group for group in groups if group.variables]
+
+
+def _with(known: tuple[Variable, ...], paths: Iterable[str]) -> tuple[Variable, ...]:
+    """What is known, and behind it those of the paths that it lacks."""
+    has = {variable.path for variable in known}
+    return known + tuple(Variable(path=path) for path in paths if path not in has)
+
+
+def _property(parameter: Parameter) -> str:
+    """Product ID → event.properties.product_id, as most trackers write it."""
+    words = re.findall(r"[0-9A-Za-z]+", parameter.title)
+    return _path("event.properties", "_".join(words).lower() or "value")
 
 
 def _of_people(segment: Segment) -> tuple[Variable, ...]:
@@ -82,15 +116,16 @@ def _examples(rows: Iterable[dict[str, object]]) -> dict[str, str]:
 
 
 def _variables(root: str, examples: dict[str, str]) -> tuple[Variable, ...]:
-    # A name with a space or a dash is read with brackets.
     return tuple(
-        Variable(
-            path=f"{root}.{name}" if name.isidentifier() else f'{root}["{name}"]',
-            example=example,
-        )
+        Variable(path=_path(root, name), example=example)
         for name, example in examples.items()
         if '"' not in name
     )
+
+
+def _path(root: str, name: str) -> str:
+    # A name with a space or a dash is read with brackets.
+    return f"{root}.{name}" if name.isidentifier() else f'{root}["{name}"]'
 
 
 def unknown_variable(value: Value, segment: Segment) -> str:

@@ -184,6 +184,8 @@ class ConnectionForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def clean_token_url(self) -> str:
         url: str = self.cleaned_data["token_url"].strip()
+        if url and "://" not in url:
+            url = f"https://{url}"
         if url and self.cleaned_data.get("auth") == Auth.OAUTH2:
             try:
                 check_url(url, settings.ALLOWED_LOCAL_ADDRESSES)
@@ -265,6 +267,9 @@ class ConnectionForm(forms.ModelForm):  # type: ignore[type-arg]
             raise ValidationError(
                 "Choose your Braze instance or type its REST endpoint."
             )
+        # As it stands in Braze's own table of instances.
+        if "://" not in typed and "." in typed:
+            typed = f"https://{typed}"
         if "?" in typed or "{{" in typed:
             raise ValidationError("Parameters belong to the External API's path.")
         try:

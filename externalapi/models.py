@@ -82,13 +82,13 @@ class Connection(models.Model):
         help_text="How long one request may take.",
     )
     requests_per_burst = models.PositiveIntegerField(
-        "requests in each burst window",
+        "requests at most",
         default=3000,
         validators=[MinValueValidator(1)],
         help_text="Braze's own limit is 3,000 requests in 3 seconds.",
     )
     burst_seconds = models.PositiveIntegerField(
-        "burst window in seconds", default=3, validators=[MinValueValidator(1)]
+        "in so many seconds", default=3, validators=[MinValueValidator(1)]
     )
     requests_per_hour = models.PositiveIntegerField(
         null=True,
@@ -100,7 +100,7 @@ class Connection(models.Model):
         null=True,
         blank=True,
         validators=[MinValueValidator(1)],
-        help_text="How many requests may be on the wire together. Empty: no limit.",
+        help_text="How many requests may wait for their answers at the same time. Empty: no limit.",
     )
     # externalapi.connection_use says what follows from it.
     groups = models.ManyToManyField(

@@ -24,6 +24,7 @@ from externalapi.models import Connection
 from lemnisk_braze import groups
 from lemnisk_braze.lib.deleting import NAMED, CarefulDelete, Dependant, Instead
 from lemnisk_braze.lib.filtering import OfferedFilters
+from lemnisk_braze.lib.form_changes import ChangesInWords
 
 
 class SignInForm(AuthenticationForm):
@@ -51,7 +52,7 @@ admin.site.unregister(Group)
 
 
 @admin.register(User)
-class UserAdmin(CarefulDelete, DjangoUserAdmin, OfferedFilters):  # type: ignore[misc, type-arg]
+class UserAdmin(ChangesInWords, CarefulDelete, DjangoUserAdmin, OfferedFilters):  # type: ignore[misc, type-arg]
     """Django's own, except that nobody makes or changes more than they are."""
 
     form = UserChangeForm
@@ -79,6 +80,7 @@ class UserAdmin(CarefulDelete, DjangoUserAdmin, OfferedFilters):  # type: ignore
         ),
     )
     readonly_fields = ("last_login", "date_joined")
+    untold = frozenset({"password", "password1", "password2", "usable_password"})
 
     def save_model(
         self, request: HttpRequest, obj: User, form: Any, change: bool
@@ -153,7 +155,7 @@ class PermissionsField(ModelMultipleChoiceField):  # type: ignore[type-arg]
 
 
 @admin.register(Group)
-class GroupAdmin(CarefulDelete, DjangoGroupAdmin, OfferedFilters):  # type: ignore[misc]
+class GroupAdmin(ChangesInWords, CarefulDelete, DjangoGroupAdmin, OfferedFilters):  # type: ignore[misc]
     filter_horizontal = ()
 
     def users_of(self, obj: Group) -> list[Dependant]:

@@ -24,6 +24,7 @@ from engagements.forms import EngagementForm
 from engagements.models import Engagement, Run
 from engagements.variables import known_variables
 from externalapi.models import ExternalAPI
+from lemnisk_braze.lib import form_changes
 from lemnisk_braze.lib.deleting import CarefulDelete, Dependant, Instead
 from lemnisk_braze.lib.filtering import OfferedFilters
 
@@ -68,8 +69,8 @@ class EngagementAdmin(MovePage, CarefulDelete, OfferedFilters):
         return Truncator(engagement.blocked_reason).chars(WHY_SHOWN)
 
     @admin.display(description="deliveries sent", ordering="deliveries_sent")
-    def deliveries_sent(self, engagement: Engagement) -> int:
-        return int(engagement.deliveries_sent)  # type: ignore[attr-defined]
+    def deliveries_sent(self, engagement: Engagement) -> str:
+        return f"{engagement.deliveries_sent:,}"  # type: ignore[attr-defined]
 
     def has_delete_permission(
         self, request: HttpRequest, obj: Engagement | None = None
@@ -218,8 +219,8 @@ class EngagementAdmin(MovePage, CarefulDelete, OfferedFilters):
         if not form.is_valid():
             return self._page(request, form)
         form.save()
-        changed = [{"changed": {"fields": form.changed_labels}}]
-        self.log_change(request, engagement, changed)
+        changed = " ".join(form_changes.changes(form))
+        self.log_change(request, engagement, changed or "Saved without a change.")
         messages.success(request, f"“{engagement}” is saved.")
         return redirect(engagement.get_absolute_url())
 
@@ -233,7 +234,9 @@ class EngagementAdmin(MovePage, CarefulDelete, OfferedFilters):
             "original": original,
             "title": str(original) if original else "Engagement Creation",
             "form": form,
-            "groups": known_variables(form.chosen_segment),
+            "groups": known_variables(
+                form.chosen_segment, [one.parameter for one in form.parameter_inputs]
+            ),
             "may_see_people": _may_see_people(request),
             "panel": self._panel(request, form),
             "can_save": self._can_save(request, engagement),

@@ -136,7 +136,7 @@ class LogAdmin(OfferedFilters):
 class RunAdmin(LogAdmin):
     acts = RUN_ACTS
     page_template = "engagements/run.html"
-    list_display = ("run", "state_badge", "is_standing", "started_at", "ended_at")
+    list_display = ("run", "state_badge", "kind", "started_at", "ended_at")
     list_filter = ("state", "engagement")
     search_fields = ("engagement__name",)
 
@@ -146,7 +146,11 @@ class RunAdmin(LogAdmin):
 
     @display(description="state", ordering="state", label=RUN_TONES)
     def state_badge(self, run: Run) -> tuple[str, str]:
-        return run.state, run.get_state_display()
+        return run.state, run.state_in_words
+
+    @admin.display(description="whom it sends")
+    def kind(self, run: Run) -> str:
+        return run.kind_in_words
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Run]:
         runs: QuerySet[Run] = super().get_queryset(request)
@@ -194,8 +198,8 @@ class BatchAdmin(LogAdmin):
     linked_lookups = REPORT_LOOKUPS
 
     @admin.display
-    def people(self, batch: Batch) -> int:
-        return len(batch.profile_ids) - len(batch.left_out)
+    def people(self, batch: Batch) -> str:
+        return f"{len(batch.profile_ids) - len(batch.left_out):,}"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Batch]:
         batches: QuerySet[Batch] = super().get_queryset(request)

@@ -123,7 +123,7 @@ def _ask_pause(request: HttpRequest) -> Question:
         title="Pause every active Engagement?",
         text=f"{_count(len(engagements), 'Engagement')} with "
         f"{_people(holding.people_waiting(engagements))} in line: no new request starts "
-        "until somebody resumes them. Requests on the wire end within 30 seconds.",
+        "until somebody resumes them. Requests under way end within 30 seconds.",
         label="Pause all",
         tone="danger",
         nothing="" if engagements else "No Engagement is active: nothing to pause.",

@@ -144,19 +144,19 @@ class ConnectionAdmin(KeyPage, CarefulDelete, LimitedAdmin):
             else self.has_add_permission(request)
         )
         address = ("name", "instance_choice", "base_url")
-        plan = {
-            "fields": (
-                *(("rate_plan",) if can_save else ()),
-                *RATE_FIELDS,
-                "requests_at_once",
-            ),
-            "description": "All workers together stay below these limits.",
+        limits = {
+            "fields": (*RATE_FIELDS, "requests_at_once", "timeout_seconds"),
+            "description": "The rate plan fills them in. All workers together stay "
+            "below them.",
+            # Engineers' words: whoever chooses a rate plan need not read them.
+            "classes": ["collapse"],
         }
+        plan = [("Rate plan", {"fields": ("rate_plan",)})] if can_save else []
         return [
             (None, {"fields": address if can_save else ("name", "base_url")}),
             ("Sign-in", {"fields": SIGN_IN if can_save else ("auth",)}),
-            ("Rate plan", plan),
-            ("Timeout", {"fields": ("timeout_seconds",)}),
+            *plan,
+            ("Limits in figures", limits),
             ("Who may use it", {"fields": ("groups" if can_save else "for_whom",)}),
         ]
 

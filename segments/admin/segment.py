@@ -9,6 +9,7 @@ from django.utils.text import capfirst
 
 from lemnisk_braze.lib.deleting import NAMED, CarefulDelete, Dependant, Instead
 from lemnisk_braze.lib.filtering import OfferedFilters
+from lemnisk_braze.lib.form_changes import ChangesInWords, Words
 from segments import counting, rules
 from segments.admin.asking import AsksFirst, describe, proposal_of
 from segments.forms import SegmentForm
@@ -19,7 +20,7 @@ KNOWN_NAMES = 500
 
 
 @admin.register(Segment)
-class SegmentAdmin(AsksFirst, CarefulDelete, OfferedFilters):
+class SegmentAdmin(AsksFirst, ChangesInWords, CarefulDelete, OfferedFilters):
     form = SegmentForm
     list_display = ["name", "sentence", "people", "is_active"]
     list_filter = ["is_active"]
@@ -36,6 +37,9 @@ class SegmentAdmin(AsksFirst, CarefulDelete, OfferedFilters):
     @admin.display(description="rule")
     def sentence(self, segment: Segment) -> str:
         return describe(segment)
+
+    def words_of(self) -> dict[str, Words]:
+        return {"rule": _rule_in_words}
 
     @admin.display(description="people", ordering="size")
     def people(self, segment: Segment) -> str:
@@ -107,6 +111,10 @@ class SegmentAdmin(AsksFirst, CarefulDelete, OfferedFilters):
             label="Open the segment",
             url=obj.get_absolute_url(),
         )
+
+
+def _rule_in_words(rule: Any) -> str:
+    return describe(Segment(rule=rule))
 
 
 def known_events() -> list[str]:

@@ -11,13 +11,14 @@ from django.views.decorators.cache import never_cache
 
 from lemnisk_braze.lib.deleting import CarefulDelete, Dependant, Instead
 from lemnisk_braze.lib.filtering import OfferedFilters
+from lemnisk_braze.lib.form_changes import ChangesInWords
 from segments.forms import SourceForm
 from segments.models import Event, InboxMessage, Source
 from segments.tracking import keys
 
 
 @admin.register(Source)
-class SourceAdmin(CarefulDelete, OfferedFilters):
+class SourceAdmin(ChangesInWords, CarefulDelete, OfferedFilters):
     form = SourceForm
     list_display = ["name", "is_active", "write_key", "created_at"]
     fields = ["name", "is_active", "write_key", "created_at"]

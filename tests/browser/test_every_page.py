@@ -3,12 +3,15 @@
 from collections.abc import Iterator
 
 import pytest
+from django.contrib.admin import site
+from django.test import RequestFactory
 from django.urls import reverse
-from playwright.sync_api import Browser, Page, ViewportSize
+from playwright.sync_api import Browser, Page, ViewportSize, expect
 from pytest_django.live_server_helper import LiveServer
 
 from engagements.models import Engagement
 from externalapi.models import ExternalAPI, ExternalAPIVersion, TestCase
+from lemnisk_braze import errors
 from tests import factories
 from tests.browser import axe
 from tests.browser.conftest import DESKTOP, Shot
@@ -168,6 +171,51 @@ def test_every_page_is_accessible(page: Page, addresses, shot: Shot, scheme, siz
             shot(f"dark-{size['width']}-{name.replace(' ', '-')}")
     lines = [f"{name}\n    " + "\n    ".join(rules) for name, rules in found.items()]
     assert not lines, "\n".join(lines)
+
+
+@pytest.fixture
+def empty(admin) -> dict[str, str]:
+    """The pages of a site where nobody has done anything, and those of problems."""
+    found = {"home": "/admin/", "operations": reverse("admin:engagements_operations")}
+    for model in site._registry:
+        name = f"{model._meta.app_label}_{model._meta.model_name}"
+        found[name] = reverse(f"admin:{name}_changelist")
+        found[f"{name} filtered"] = f"{found[name]}?q=zzz"
+    return found
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_an_empty_site_is_accessible(page: Page, empty, complaints, size):
+    script = axe.source()
+    page.set_viewport_size(size)
+    found = {}
+    for name, address in empty.items():
+        page.goto(address)
+        broken = axe.violations(page, script)
+        if broken or scrolls_sideways(page):
+            found[name] = broken or ["It scrolls sideways."]
+    assert found == {}
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_pages_of_problems_are_accessible(page: Page, admin, complaints, size):
+    script = axe.source()
+    page.set_viewport_size(size)
+    page.goto("/admin/nothing/")
+    assert axe.violations(page, script) == []
+    broken = errors.server_error(RequestFactory().get("/")).content.decode()
+    answer = {"status": 500, "content_type": "text/html", "body": broken}
+    page.route("**/broken/", lambda route: route.fulfill(**answer))
+    page.goto("/broken/")
+    assert axe.violations(page, script) == []
+    page.goto("/admin/segments/source/add/")
+    page.get_by_label("Name").fill("Shop")
+    page.context.clear_cookies(name="csrftoken")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_role("heading", name="Nothing was saved").first).to_be_visible()
+    assert axe.violations(page, script) == []
+    # That they are answered so is what this test asks for.
+    complaints.clear()
 
 
 def test_the_sign_in_page_is_accessible(page: Page):

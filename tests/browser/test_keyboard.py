@@ -30,6 +30,8 @@ def walk(page: Page, until: str, limit: int = 80) -> list[str]:
     for _ in range(limit):
         page.keyboard.press("Tab")
         focused = page.evaluate(FOCUSED)
+        if focused["place"].startswith("<body"):
+            continue  # beyond the last element is the browser's own window
         assert focused["name"], f"no name: {focused['place']}"
         assert focused["is_seen"], f"the focus is not seen: {focused['place']}"
         names.append(focused["name"])

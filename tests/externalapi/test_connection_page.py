@@ -352,7 +352,7 @@ def test_a_save_is_told_in_the_words_of_the_form(admin_client):
         "Base URL: https://rest.iad-03.braze.com → https://rest.fra-02.braze.eu.",
         "Sign-in: Bearer key (Braze) → User name and password.",
         "User name: empty → ada.",
-        "Requests in each burst window: 3000 → 50.",
+        "Requests at most: 3000 → 50.",
         "Timeout in seconds: empty → 9.",
         "Limited to groups: empty → Retail.",
     ):
@@ -458,3 +458,31 @@ def test_a_key_that_works_leads_to_the_external_api(admin_client, braze):
     assert "Add New External API" not in admin_client.get(url).text
     page = admin_client.post(url, {"act": "check"}, follow=True).text
     assert "Add New External API" in page
+
+
+@pytest.mark.parametrize(
+    ("written", "address"),
+    [
+        ("rest.fra-01.braze.eu", "https://rest.fra-01.braze.eu"),
+        (" rest.iad-03.braze.com/ ", "https://rest.iad-03.braze.com"),
+        ("https://rest.fra-01.braze.eu", "https://rest.fra-01.braze.eu"),
+    ],
+)
+def test_an_address_without_its_beginning_is_completed(admin_client, written, address):
+    assert admin_client.post(reverse(ADD), typed(base_url=written)).status_code == 302
+    assert Connection.objects.get().base_url == address
+
+
+def test_a_plain_address_is_still_refused(admin_client):
+    response = admin_client.post(reverse(ADD), typed(base_url="http://rest.braze.eu"))
+    assert "base_url" in errors(response)
+
+
+def test_engineers_figures_are_folded_away(admin_client):
+    page = admin_client.get(reverse(ADD)).text
+    folded = page.split("<details>")[1].split("</details>")[0]
+    assert "Limits in figures" in folded
+    for name in ("requests_per_burst", "requests_at_once", "timeout_seconds"):
+        assert f'name="{name}"' in folded
+    for riddle in ("burst window", "on the wire"):
+        assert riddle not in page
