@@ -15,6 +15,13 @@ VALUES = {
     "Email": "tessa@example.com",
 }
 
+PARAMETERS = {
+    "Name of the User": "{{ profile.first_name }}",
+    "Email": "{{ profile.email }}",
+    "Event Time": "{{ event.time }}",
+    "Product ID": "{{ event.properties.product_id }}",
+}
+
 
 def press(page: Page, name: str) -> None:
     """Walk to what is called so, press Enter, and wait for the page that follows."""
@@ -70,7 +77,8 @@ def test_the_three_steps_without_a_mouse(
     press(page, "Save")
     press(page, "Add Engagement")
     fill(page, "Name", "Lead form to Braze")
-    fill(page, "Name of the User", "{{ profile.first_name }}")
+    for name, value in PARAMETERS.items():
+        fill(page, name, value)
     press(page, "Save")
     expect(page.get_by_text("is saved as a draft")).to_be_visible()
     press(page, "Activate")
