@@ -8,6 +8,7 @@ from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
+from django.utils.functional import SimpleLazyObject
 from django.utils.text import capfirst
 
 from segments import changing, readers, rules
@@ -51,7 +52,7 @@ class AsksFirst:
         segment = self.get_object(request, object_id)
         if segment is None or not self.has_change_permission(request, segment):
             return None
-        # Locked to the end, so that what was shown is what is changed.
+        # Locked until it is saved, so that what was shown is what is changed.
         stored = Segment.objects.select_for_update(no_key=True).get(pk=segment.pk)
         form = SegmentForm(request.POST, instance=segment)
         if not form.is_valid():
@@ -113,6 +114,9 @@ def _question(
 ) -> HttpResponse:
     is_open = proposal is None or proposal.state == Proposal.State.OPEN
     wanted = Segment(rule=rule, is_active=is_active)
+    # Worked out while the page is written: it may take seconds, and whoever holds the
+    # segment for so long keeps everybody's messages waiting.
+    forecast = SimpleLazyObject(lambda: changing.forecast(segment, rule, is_active))
     context = {
         **page.admin_site.each_context(request),
         "opts": page.opts,
@@ -124,7 +128,7 @@ def _question(
         "wanted": wanted,
         "proposal": proposal,
         "is_open": is_open,
-        "forecast": changing.forecast(segment, rule, is_active) if is_open else None,
+        "forecast": forecast if is_open else None,
         "may_decide": readers.may_decide(request.user),
         "may_see_people": request.user.has_perm("segments.view_profile"),
         "seen": changing.fingerprint(segment),

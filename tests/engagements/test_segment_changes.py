@@ -8,6 +8,7 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.db import connection, transaction
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from engagements import delivery, lifecycle
 from engagements.models import Delivery, Engagement
@@ -344,6 +345,10 @@ def test_more_than_many_is_not_counted_further(segment):
 def test_some_are_counted_and_taken_for_all(segment):
     read_by(segment)
     with connection.cursor() as cursor:
+        with transaction.atomic():
+            cursor.execute(FILL)
+            # They leave their pages empty.
+            transaction.set_rollback(True)
         cursor.execute(FILL)
     found = changing.estimate(segment, DELHI, changing.PATIENCE)
     assert found.entering.word == found.word == "about"
@@ -373,3 +378,16 @@ def test_what_takes_too_long_is_not_waited_for(admin_page, segment):
     with connection.cursor() as cursor:
         cursor.execute("SHOW statement_timeout")
         assert cursor.fetchone()[0] == "2min"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nobody_waits_for_the_segment_while_its_change_is_counted(admin_page, segment):
+    read_by(segment)
+    with CaptureQueriesContext(connection) as queries:
+        page = post(admin_page, segment, DELHI)
+    said = [query["sql"] for query in queries]
+
+    assert page.context["forecast"].entering.count == 3
+    (locks,) = (n for n, sql in enumerate(said) if "FOR NO KEY UPDATE" in sql)
+    (counts,) = (n for n, sql in enumerate(said) if "matched (id)" in sql)
+    assert "COMMIT" in said[locks:counts]
