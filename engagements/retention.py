@@ -65,9 +65,21 @@ DELETE_ERASED = """
     WHERE b.id = ANY(%s) AND d.run_id = b.run_id AND d.batch_id = b.id
       AND d.state = 'erased'
 """
+# Theirs too: who was given up because no batch could hold them (audience.PASS_OVER).
+DELETE_PASSED_OVER = """
+    DELETE FROM engagements_delivery d USING engagements_batch b
+    WHERE b.id = ANY(%s) AND b.profile_ids = '{}' AND d.run_id = b.run_id
+      AND d.batch_id = b.id AND d.state = 'dead'
+"""
 DELETE_ATTEMPTS = "DELETE FROM engagements_attempt WHERE batch_id = ANY(%s)"
 DELETE_BATCHES = "DELETE FROM engagements_batch WHERE id = ANY(%s)"
-GOING = (DELETE_DELIVERIES, DELETE_ERASED, DELETE_ATTEMPTS, DELETE_BATCHES)
+GOING = (
+    DELETE_DELIVERIES,
+    DELETE_ERASED,
+    DELETE_PASSED_OVER,
+    DELETE_ATTEMPTS,
+    DELETE_BATCHES,
+)
 CLEAR_RESPONSES = """
     UPDATE engagements_attempt SET response_head = '' WHERE id IN (
         SELECT id FROM engagements_attempt

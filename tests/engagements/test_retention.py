@@ -97,6 +97,14 @@ def test_who_was_erased_is_counted_no_longer_than_the_others():
     assert left() == (0, 0, 0)
 
 
+def test_whom_no_batch_could_hold_goes_with_the_batch_that_holds_nobody():
+    batch = old_batch("dead", people=0)
+    factories.make_delivery(run=batch.run, batch=batch, state="dead")
+    Delivery.objects.update(updated_at=NOW() - 100 * DAY)
+    clean()
+    assert left() == (0, 0, 0)
+
+
 def test_a_batch_that_was_split_stays_as_long_as_its_parts():
     parent = old_batch("split", age=120)
     part = old_batch(age=80, run=parent.run, parent=parent)
