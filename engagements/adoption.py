@@ -17,13 +17,6 @@ from externalapi.parameters import Parameter
 from externalapi.renames import renames
 from lemnisk_braze.lib import database_clock
 
-# What it moves to goes live at once, or as soon as somebody resumes it.
-LIVE = {
-    Engagement.State.ACTIVE,
-    Engagement.State.PAUSED,
-    Engagement.State.BLOCKED,
-}
-
 
 class AdoptionError(Exception):
     """The engagement cannot move; `move.problems` says why."""
@@ -178,7 +171,9 @@ def _problems(
         )
     }
     is_active = engagement.state == Engagement.State.ACTIVE
-    if engagement.state in LIVE and (reason := cases.why_not(version)):
+    # Where it is paused the version goes live as soon as somebody resumes it.
+    goes_live = engagement.state not in Engagement.AT_REST
+    if goes_live and (reason := cases.why_not(version)):
         found[GENERAL] = reason
     elif is_active and not version.connection.key_encrypted:
         found[GENERAL] = (

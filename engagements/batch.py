@@ -30,8 +30,9 @@ class Batch(models.Model):
 
     The three lists say who, by place: a person, the event that brought them in, and
     which entry into the segment it was. Their places never change; an empty list means
-    nothing for everybody, and 0 is a person who was erased. `left_out` are the places (from 0) that no further request takes
-    along: those without a payload, and those whose delivery is settled already.
+    nothing for everybody, and 0 is a person who was erased. `left_out` are the places
+    (from 0) that no further request takes along: those without a payload, and those
+    whose delivery is settled already.
     """
 
     class State(models.TextChoices):

@@ -49,6 +49,9 @@ class Engagement(models.Model):
         BLOCKED = "blocked", "Stopped by an error"
         ENDED = "ended", "Ended"
 
+    # Neither at work nor waiting to be resumed.
+    AT_REST = (State.DRAFT, State.ENDED)
+
     class AmbiguousPolicy(models.TextChoices):
         RESEND = "resend", "Send again (best for plain attributes)"
         PARK = "park", "Hold for a decision (best for events and purchases)"

@@ -33,13 +33,6 @@ APART = 4
 ONCE = "once "
 
 
-LIVE = {
-    Engagement.State.ACTIVE,
-    Engagement.State.PAUSED,
-    Engagement.State.BLOCKED,
-}
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slot:
     """When it is, and the reading of the clock that its run is known by."""
@@ -223,7 +216,7 @@ def in_words(engagement: Engagement, now: datetime) -> str:
 
     Of one that is not active: what happens when somebody resumes it now.
     """
-    if engagement.state not in LIVE:
+    if engagement.state in Engagement.AT_REST:
         return ""
     found = plan(engagement, now)
     said = []

@@ -6,7 +6,6 @@ from django.db.models import QuerySet
 
 from engagements import again, reports
 from engagements.models import Engagement
-from engagements.usage import AT_REST
 from segments.models import Segment
 from segments.readers import Effect
 
@@ -26,7 +25,7 @@ def effects(segment: Segment, entering: Sequence[int]) -> list[Effect]:
 
 
 def _at_work(segment: Segment) -> QuerySet[Engagement]:
-    return segment.engagements.exclude(state__in=AT_REST)
+    return segment.engagements.exclude(state__in=Engagement.AT_REST)
 
 
 def _effect(engagement: Engagement, entering: Sequence[int]) -> Effect:

@@ -9,8 +9,6 @@ from engagements import reports
 from engagements.models import Engagement
 from externalapi.usage import Use
 
-AT_REST = (Engagement.State.DRAFT, Engagement.State.ENDED)
-
 
 def uses(version_ids: Iterable[int]) -> list[Use]:
     """The engagements of these versions, by name."""
@@ -31,5 +29,5 @@ def _use(engagement: Engagement) -> Use:
         tone=reports.ENGAGEMENT_TONES[engagement.state],
         version_id=engagement.version_id,
         is_live=engagement.state == Engagement.State.ACTIVE,
-        is_at_work=engagement.state not in AT_REST,
+        is_at_work=engagement.state not in Engagement.AT_REST,
     )

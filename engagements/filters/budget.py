@@ -1,8 +1,8 @@
 """How much work one person's value may be.
 
 A unit is a character that a filter reads or makes; an item of a list is five. Whatever
-the chain of filters, the sum is bounded, and so are the time and the memory. The same budget holds
-when a value is saved, in the preview and in sending.
+the chain of filters, the sum is bounded, and so are the time and the memory. The same
+budget holds when a value is saved, in the preview and in sending.
 """
 
 import time
