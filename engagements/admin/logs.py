@@ -63,6 +63,8 @@ REPORT_LOOKUPS = frozenset(
         "run__id__exact",
         "reason__startswith",
         "profile__id__exact",
+        # What is left out of a report: who was tried again is counted there.
+        "retry__isnull",
     }
 )
 TROUBLED = (Batch.State.UNCERTAIN, Batch.State.DEAD, Batch.State.RETRY)

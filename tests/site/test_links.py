@@ -1,0 +1,52 @@
+"""Every link of the site's own pages leads somewhere."""
+
+import re
+from html import unescape
+from urllib.parse import urljoin
+
+import pytest
+
+from engagements import delivery, lifecycle, retrying
+from engagements.models import Delivery
+from tests import factories
+from tests.site.world import World
+
+pytestmark = pytest.mark.django_db
+
+HREF = re.compile(r'href="([^"#]+)')
+# Leaves the site, or ends the session.
+NOT_FOLLOWED = ("/static/", "/admin/logout/", "http:", "https:", "mailto:")
+ENOUGH = 600
+
+
+def test_every_link_of_a_page_leads_to_a_page(client, braze):
+    World()
+    tried_again(braze)
+    client.force_login(factories.make_admin())
+    waiting, seen, broken = ["/admin/"], {"/admin/"}, {}
+    while waiting and len(seen) < ENOUGH:
+        url = waiting.pop(0)
+        answer = client.get(url, follow=True)
+        if answer.status_code >= 400:
+            broken[url] = answer.status_code
+        for href in HREF.findall(answer.content.decode(errors="replace")):
+            found = urljoin(url, unescape(href))
+            if found not in seen and not found.startswith(NOT_FOLLOWED):
+                seen.add(found)
+                waiting.append(found)
+    assert broken == {}
+    assert len(seen) > 100
+
+
+def tried_again(braze) -> None:
+    """An engagement of which somebody failed and was tried again."""
+    engagement = factories.make_engagement(
+        factories.make_segment([factories.make_profile(external_id=None)]),
+        factories.make_version(connection=braze),
+        includes_present=True,
+    )
+    lifecycle.activate(engagement)
+    delivery.drain()
+    assert Delivery.objects.filter(state="skipped").exists()
+    retrying.retry(Delivery.objects.filter(state="skipped"))
+    delivery.drain()
