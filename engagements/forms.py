@@ -115,6 +115,7 @@ class EngagementForm(forms.ModelForm):  # type: ignore[type-arg]
     skips_who_left = forms.TypedChoiceField(
         label="Who leaves the segment while waiting",
         choices=[("True", "Is skipped"), ("False", "Is sent all the same")],
+        initial=True,
         coerce=lambda value: value == "True",
         empty_value=True,  # type: ignore[arg-type]
         required=False,

@@ -224,6 +224,7 @@ def test_the_form_says_it_and_keeps_it():
             }
         )
 
+    assert "checked" in str(EngagementForm()["skips_who_left"]), "a new one's page"
     assert form().save().skips_who_left is True
     saved = form(skips_who_left="False").save()
     assert saved.skips_who_left is False
