@@ -6,7 +6,7 @@ the person and so of all ages and sources.
 
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from engagements.columns import Group
 from engagements.models import Engagement
 from engagements.rendering import Recipe, Skip, compile_recipe, people_per_request
 from lemnisk_braze.lib import database_clock
+from segments.models import Profile
 
 SAMPLE = 2_000
 # What somebody who presses Activate waits for it at most.
@@ -36,7 +37,7 @@ _SAMPLE = """
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Skipped:
-    """A reason, how many of those looked at it skips, and some of their ids."""
+    """A reason, how many of those looked at it skips, and some of them."""
 
     words: str
     # What is said of the first of them; it may hold their data.
@@ -45,7 +46,7 @@ class Skipped:
     parameter: str
     is_missing: bool
     count: int
-    examples: Sequence[int]
+    examples: Sequence[Profile]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,14 +93,19 @@ def forecast(engagement: Engagement, people: int) -> Forecast:
         looked_at += len(some)
         for profile_id, skip in _skips(engagement, recipe, some):
             skips[_words(skip)].append((profile_id, skip))
+    some_of_each = {pk for those in skips.values() for pk, _ in those[:EXAMPLES]}
+    known = Profile.objects.in_bulk(some_of_each)
+    reasons = (_skipped(those, known) for those in skips.values())
     return Forecast(
         looked_at=looked_at,
         is_whole=looked_at >= people,
-        skipped=sorted(map(_skipped, skips.values()), key=lambda it: -it.count),
+        skipped=sorted(reasons, key=lambda it: -it.count),
     )
 
 
-def _skipped(those: Sequence[tuple[int, Skip]]) -> Skipped:
+def _skipped(
+    those: Sequence[tuple[int, Skip]], known: Mapping[int, Profile]
+) -> Skipped:
     skip = those[0][1]
     words, said = _words(skip), skip.message.removeprefix(f"“{skip.parameter}”: ")
     return Skipped(
@@ -108,7 +114,8 @@ def _skipped(those: Sequence[tuple[int, Skip]]) -> Skipped:
         parameter=skip.parameter,
         is_missing=skip.code == "missing_parameter",
         count=len(those),
-        examples=[profile_id for profile_id, _ in those[:EXAMPLES]],
+        # Somebody may have been deleted meanwhile.
+        examples=[known[pk] for pk, _ in those[:EXAMPLES] if pk in known],
     )
 
 

@@ -46,6 +46,22 @@ def test_activate_asks_with_people_requests_and_trigger(admin_page):
     assert state_of(engagement) == State.DRAFT
 
 
+def test_activate_names_whom_it_will_skip(admin_page):
+    ann = factories.make_profile(external_id="ann")
+    segment = factories.make_segment(people=[ann])
+    version = factories.make_version()
+    engagement = factories.make_engagement(
+        segment,
+        version,
+        includes_present=True,
+        values={"Name of the User": "{{ profile.first_name }}"},
+    )
+
+    text = admin_page.get(url(engagement, "activate")).content.decode()
+
+    assert f'(such as <a href="{ann.get_absolute_url()}">ann</a>)' in text
+
+
 def test_activate_does_not_warn_of_a_configuration_that_was_tested(admin_page):
     engagement = ready()
     factories.make_test(engagement.version)

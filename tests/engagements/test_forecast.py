@@ -98,7 +98,7 @@ def test_whom_it_sends_to_no_more_is_neither_sent_nor_skipped(braze):
     impact = forecast.activation_impact(engagement)
 
     assert (impact.people, impact.left_out, impact.sends) == (1, 1, 0)
-    assert [reason.examples for reason in impact.forecast.skipped] == [[bo.pk]]
+    assert [reason.examples for reason in impact.forecast.skipped] == [[bo]]
 
 
 def test_an_entry_engagement_without_those_present_sends_nobody_at_once():
