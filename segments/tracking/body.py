@@ -26,6 +26,8 @@ def gunzip(data: bytes, limit: int) -> bytes:
         raise too_large(limit)
     if not inflater.eof:
         raise RefusedError(400, "bad_gzip", "The gzip body is cut off.")
+    if inflater.unused_data:
+        raise RefusedError(400, "bad_gzip", "Something follows the gzip body.")
     return plain
 
 

@@ -381,7 +381,14 @@ def test_a_gzip_bomb_is_cut_at_the_limit(post):
     assert post("batch", b" " * 50_000_000, zipped=True)[0] == 413
 
 
-@pytest.mark.parametrize("data", [b"plain", gzip.compress(b'{"userId":"u1"}')[:-9]])
+WHOLE = gzip.compress(b'{"userId":"u1"}')
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"plain", WHOLE[:-9], WHOLE + WHOLE, WHOLE + b"{}"],
+    ids=["plain", "cut", "twice", "with a tail"],
+)
 def test_broken_gzip_is_refused(post, data):
     status, answer = post("identify", data, **{"Content-Encoding": "gzip"})
     assert (status, answer["code"]) == (400, "bad_gzip")
