@@ -17,6 +17,7 @@ class EngagementsConfig(AppConfig):
             segments.readers.Readers(
                 read=segment_use.read,
                 effects=segment_use.effects,
+                refusal=segment_use.refusal,
                 permission=segment_use.PERMISSION,
             )
         )

@@ -6,8 +6,10 @@ from django.db.models import QuerySet
 
 from engagements import again, reports
 from engagements.models import Engagement
+from externalapi.connection_use import usable_by, why_not
+from externalapi.models import Connection
 from segments.models import Segment
-from segments.readers import Effect
+from segments.readers import Effect, User
 
 PERMISSION = "engagements.activate_engagement"
 PEOPLE = "SELECT unnest(%(people)s::bigint[])"
@@ -22,6 +24,15 @@ def effects(segment: Segment, entering: Sequence[int]) -> list[Effect]:
     """What each engagement at work would send to these people if they entered."""
     engagements = _at_work(segment).order_by("name")
     return [_effect(engagement, entering) for engagement in engagements]
+
+
+def refusal(segment: Segment, user: User) -> str:
+    """Why the user may not let others in: a connection behind it is limited to others."""
+    behind = Connection.objects.filter(
+        versions__engagements__in=_at_work(segment).order_by()
+    )
+    limited = behind.exclude(pk__in=usable_by(user)).order_by("name").first()
+    return why_not(limited, user) if limited else ""
 
 
 def _at_work(segment: Segment) -> QuerySet[Engagement]:

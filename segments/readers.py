@@ -30,10 +30,15 @@ class Effect:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Readers:
-    """What an app above answers, and the permission that a change needs then."""
+    """What an app above answers, and the permission that a change needs then.
+
+    `refusal` says why this user may not change this segment, whatever the permission
+    says; "" where they may.
+    """
 
     read: Callable[[Segment], bool]
     effects: Callable[[Segment, Sequence[int]], list[Effect]]
+    refusal: Callable[[Segment, User], str]
     permission: str
 
 
@@ -59,3 +64,9 @@ def effects(segment: Segment, entering: Sequence[int]) -> list[Effect]:
 def may_decide(user: User) -> bool:
     """Whether the user may change whom a segment takes in that is read."""
     return all(user.has_perm(readers.permission) for readers in _registered)
+
+
+def refusal(segment: Segment, user: User) -> str:
+    """Why a user who may decide may not change this segment; "" where they may."""
+    found = (readers.refusal(segment, user) for readers in _registered)
+    return next(filter(None, found), "")

@@ -64,8 +64,7 @@ class AsksFirst:
             return _propose(self, request, stored, form)
         if CONFIRM not in request.POST:
             return _question(self, request, stored, rule, is_active)
-        if not readers.may_decide(request.user):
-            raise PermissionDenied
+        _check_may_decide(request, stored)
         if request.POST.get(SEEN) == changing.fingerprint(stored):
             return None
         messages.warning(request, CHANGED_MEANWHILE)
@@ -113,6 +112,8 @@ def _question(
     proposal: Proposal | None = None,
 ) -> HttpResponse:
     is_open = proposal is None or proposal.state == Proposal.State.OPEN
+    may_decide = readers.may_decide(request.user)
+    refusal = readers.refusal(segment, request.user) if is_open and may_decide else ""
     wanted = Segment(rule=rule, is_active=is_active)
     # Worked out while the page is written: it may take seconds, and whoever holds the
     # segment for so long keeps everybody's messages waiting.
@@ -129,7 +130,10 @@ def _question(
         "proposal": proposal,
         "is_open": is_open,
         "forecast": forecast if is_open else None,
-        "may_decide": readers.may_decide(request.user),
+        "may_decide": may_decide and not refusal,
+        # Whoever may decide may refuse: that sends nothing.
+        "may_reject": may_decide,
+        "refusal": refusal,
         "may_see_people": request.user.has_perm("segments.view_profile"),
         "seen": changing.fingerprint(segment),
         "typed": [
@@ -161,20 +165,33 @@ def _propose(
 
 
 def _decide(page: Any, request: HttpRequest, proposal: Proposal) -> HttpResponse:
-    if not readers.may_decide(request.user):
-        raise PermissionDenied
     segment, by = proposal.segment, proposal.proposed_by or "somebody"
     if "_reject" in request.POST:
+        _check_may_decide(request)
         if changing.reject(proposal, request.user):
             page.log_change(
                 request, segment, f"Rejected the change that {by} proposed."
             )
             messages.success(request, "The proposal is rejected. Nothing has changed.")
             return HttpResponseRedirect(segment.get_absolute_url())
-    elif changing.accept(proposal, request.user, request.POST.get(SEEN, "")):
+        return _too_late(request, proposal)
+    _check_may_decide(request, segment)
+    if changing.accept(proposal, request.user, request.POST.get(SEEN, "")):
         page.log_change(request, segment, f"Accepted the change that {by} proposed.")
         messages.success(request, "The proposal is accepted, and the segment changed.")
         return HttpResponseRedirect(segment.get_absolute_url())
+    return _too_late(request, proposal)
+
+
+def _check_may_decide(request: HttpRequest, segment: Segment | None = None) -> None:
+    """Refuse whoever may not decide, or may not change this segment."""
+    if not readers.may_decide(request.user):
+        raise PermissionDenied
+    if segment and (refusal := readers.refusal(segment, request.user)):
+        raise PermissionDenied(refusal)
+
+
+def _too_late(request: HttpRequest, proposal: Proposal) -> HttpResponse:
     messages.warning(
         request,
         "Nothing was done: somebody decided, or changed the segment, meanwhile.",

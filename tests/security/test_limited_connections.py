@@ -33,6 +33,8 @@ from externalapi.models import (
 )
 from externalapi.versions import Draft
 from lemnisk_braze.groups import EVERYTHING
+from segments import changing
+from segments.models import Proposal, Segment
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -71,9 +73,12 @@ class World:
         )
         self.case = self.api.test_cases.create(name="Ann", values=NAME)
         self.other_case = self.elsewhere.test_cases.create(name="Ann", values=NAME)
-        segment = factories.make_segment(1)
+        segment = factories.make_segment(1, rule={"event": "Lead"})
         self.draft = factories.make_engagement(segment, self.version)
         self.paused = factories.make_engagement(segment, self.version, state="paused")
+        self.proposal = Proposal.objects.create(
+            segment=segment, rule={"event": "Sale"}, is_active=True
+        )
         self.behind = factories.make_engagement(
             segment, self.api.versions.get(number=2)
         )
@@ -108,6 +113,7 @@ class World:
             ConfigurationTest,
             TestCase,
             Engagement,
+            Segment,
         )
         return [list(m._default_manager.order_by("pk").values()) for m in models]
 
@@ -246,6 +252,22 @@ WAYS: dict[str, Callable[[Client, World], Any]] = {
     "activate": lambda c, w: post(c, at("engagements_engagement_activate", w.draft.pk)),
     "resume": lambda c, w: post(c, at("engagements_engagement_resume", w.paused.pk)),
     "move": moved,
+    # The paused engagement on it sends to whom the segment takes in.
+    "change whom it sends to": lambda c, w: post(
+        c,
+        w.paused.segment.get_absolute_url(),
+        name=w.paused.segment.name,
+        rule='{"event": "Sale"}',
+        is_active="on",
+        _seen=changing.fingerprint(w.paused.segment),
+        _confirm="1",
+    ),
+    "accept who is sent": lambda c, w: post(
+        c,
+        w.proposal.get_absolute_url(),
+        _seen=changing.fingerprint(w.paused.segment),
+        _accept="1",
+    ),
 }
 
 
@@ -411,6 +433,23 @@ def test_a_group_that_limits_a_connection_is_not_deleted(client, world):
     assert f"Connection: {world.spare} is limited to this group" in page
     client.post(url, {"post": "yes"})
     assert world.spare.groups.get() == world.group
+
+
+def test_who_is_outside_proposes_and_rejects(client, world):
+    """Neither sends anything; the pages offer no more than that, and say why."""
+    client.force_login(world.user("outsider"))
+    segment, proposal = world.paused.segment, world.proposal
+    typed = {"name": segment.name, "rule": '{"event": "Sale"}', "is_active": "on"}
+    asked = client.post(segment.get_absolute_url(), typed).content.decode()
+    assert TOLD in asked
+    assert 'name="_propose"' in asked
+    assert 'name="_confirm"' not in asked
+    shown = client.get(proposal.get_absolute_url()).content.decode()
+    assert TOLD in shown
+    assert 'name="_accept"' not in shown
+    client.post(proposal.get_absolute_url(), {"_reject": "1"})
+    proposal.refresh_from_db()
+    assert proposal.state == "rejected"
 
 
 def test_the_page_of_an_engagement_names_who_activates_it(client, world):
