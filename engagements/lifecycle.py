@@ -10,7 +10,7 @@ from engagements import doorbell, runs, schedule, settling
 from engagements.models import PEOPLE_LEFT, Batch, Delivery, Engagement, Run
 from engagements.rendering import compile_recipe
 from externalapi import cases
-from externalapi.models import ExternalAPI, ExternalAPIVersion
+from externalapi.models import ExternalAPI
 from lemnisk_braze.lib import database_clock
 from segments.models import Segment, Transition
 
@@ -39,6 +39,7 @@ def activate(engagement: Engagement) -> None:
 
     An on-entry engagement takes in the entries that commit after this.
     """
+    _lock(engagement)
     _check(engagement)
     if not go_live(engagement, [State.DRAFT, State.ENDED]):
         raise ActivationError("It is active already, or waits for Resume.")
@@ -56,19 +57,19 @@ def activate(engagement: Engagement) -> None:
 def go_live(engagement: Engagement, states: Iterable[str]) -> bool:
     """Become active; False where it is in none of these states.
 
-    The one way there, whoever asks. Raises ActivationError where its version has not
-    passed the test cases that its External API must pass.
+    The one way there, whoever asks; call it in a transaction. Raises ActivationError
+    where its version has not passed the test cases that its External API must pass.
     """
-    version = _version_now(engagement)
-    if reason := cases.why_not(version):
-        raise ActivationError(reason, cases.url(version))
+    _lock(engagement)
+    if reason := cases.why_not(engagement.version):
+        raise ActivationError(reason, cases.url(engagement.version))
     return engagement.move(states, State.ACTIVE)
 
 
-def _version_now(engagement: Engagement) -> ExternalAPIVersion:
-    """Its version, whatever the caller read before somebody moved it."""
-    versions = ExternalAPIVersion.objects.select_related("external_api")
-    return versions.get(engagements=engagement.pk)
+def _lock(engagement: Engagement) -> None:
+    """Read it as it is now, whatever the caller read; nobody changes it meanwhile."""
+    locked = Engagement.objects.select_for_update(no_key=True)
+    engagement.refresh_from_db(from_queryset=locked)
 
 
 def _check(engagement: Engagement) -> None:

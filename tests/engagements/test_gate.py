@@ -1,10 +1,12 @@
 """One gate for every way a version goes live: its External API's test cases."""
 
 import re
+from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.db import connection, transaction
 from django.urls import reverse
 
 from engagements import adoption, blocking, holding, lifecycle, requeueing, retrying
@@ -14,6 +16,8 @@ from engagements.models import Delivery, Engagement, Run
 from externalapi.models import ExternalAPI, TestCase
 from lemnisk_braze.lib import database_clock
 from tests import factories
+from tests.faults import drains
+from tests.faults.workers import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -133,6 +137,43 @@ def test_resending_does_not_reopen_what_may_not_go_live(guarded):
     settled = requeueing.settle(Choice(), "resend")
     assert (settled.people, settled.refused) == (0, 2)
     assert state(engagement) == State.ENDED
+
+
+def test_whoever_changes_it_meanwhile_is_waited_for(guarded, braze):
+    engagement = guarded()
+    asks, free = engagement.version, factories.make_version(connection=braze)
+    Engagement.objects.update(version=free)
+    engagement.refresh_from_db()
+    refused = []
+
+    def activate() -> None:
+        try:
+            lifecycle.activate(engagement)
+        except ActivationError as e:
+            refused.append(str(e))
+
+    with ExitStack() as beside, transaction.atomic():
+        Engagement.objects.update(version=asks)
+        beside.enter_context(drains.in_thread(activate))
+        wait_until(somebody_waits, "the activation")
+
+    assert len(refused) == 1 and GATE in refused[0]
+    assert state(engagement) == State.DRAFT
+
+
+def somebody_waits() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")
+        return bool(cursor.fetchone()[0])
+
+
+def test_what_was_saved_since_it_was_read_goes_live(guarded):
+    engagement = guarded(trigger=Engagement.Trigger.ON_ENTRY, activated_at=None)
+    ExternalAPI.objects.update(must_pass_cases=False)
+    saved = {"Name of the User": "Ann"}
+    Engagement.objects.update(values=saved)
+    lifecycle.activate(engagement)
+    assert engagement.runs.get().values == saved
 
 
 def test_the_resume_button_says_what_to_do(guarded, admin_client):
