@@ -154,7 +154,7 @@ def zone(name: str) -> tzinfo:
     """The time zone of this name; raises FilterError."""
     if name in _zone_names():
         return ZoneInfo(name)
-    if re.fullmatch(r"[+-][0-9]{2}:?[0-9]{2}", name) and name[1:3] < "15":
+    if re.fullmatch(r"[+-][0-9]{2}:?[0-5][0-9]", name) and name[1:3] < "15":
         return _offset(name)
     close = get_close_matches(name[:40], _zone_names(), n=1)
     hint = f" Did you mean “{close[0]}”?" if close else " Write one as Europe/Berlin."

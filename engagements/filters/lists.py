@@ -96,7 +96,8 @@ def property_accessor(value: dict[str, Any], name: str) -> Any:
 def _fits(item: object, name: str, value: object) -> bool:
     found = property_of(item, name)
     if value is None:
-        return found not in (None, False)
+        # 0 is False to Python, and is something to everybody else.
+        return found is not None and found is not False
     # True is 1 to Python, and to nobody else.
     return bool(found == value) and isinstance(found, bool) == isinstance(value, bool)
 

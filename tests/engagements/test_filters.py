@@ -31,6 +31,7 @@ CONTEXT = {
         "born": "19901231",
         "seen": "2021-06-03 17:13:41 UTC",
         "zone": "Europe/Berlin",
+        "odd_zone": "+05:99",
         "huge": 10**400,
     },
     "event": {"time": datetime(2026, 5, 1, 22, 30, tzinfo=UTC), "properties": {}},
@@ -226,6 +227,10 @@ def test_each_filter_of_the_list_above_is_one():
         ("{{ profile.cart | where: 'price' | sum: 'price' }}", 9.5),
         ("{{ profile.cart | where: 'sku', 'S1' | size }}", 2),
         ("{{ profile.cart | reject: 'price' | size }}", 1),
+        # 0 is a value, as false is none.
+        ("{{ '[{\"n\": 0}, {\"n\": false}]' | json_parse | where: 'n' | size }}", 1),
+        ("{{ '[{\"n\": 0}, {}]' | json_parse | reject: 'n' }}", [{}]),
+        ("{{ '[{\"n\": 0.0}]' | json_parse | has: 'n' }}", True),
         ("{{ profile.cart | find_index: 'sku', 'S2' }}", 1),
         ("{{ profile.cart | has: 'sku', 'S2' }}", True),
         ("{{ profile.cart | compact: 'price' | size }}", 2),
@@ -261,6 +266,10 @@ def test_a_filter_gives(source, expected):
         ("{{ profile.nick | date: '%Y' }}", "“ana” is not a date and time"),
         ("{{ profile.is_member | date: '%Y' }}", "is not a date and time"),
         ("{{ profile.seen | time_zone: profile.nick }}", "there is no time zone “ana”"),
+        (
+            "{{ profile.seen | time_zone: profile.odd_zone }}",
+            "there is no time zone “+05:99”",
+        ),
         ("{{ profile.age | date: profile.nick }}", None),
         ("{{ profile.nick | base64_decode }}", "not a text in base64"),
         ("{{ '%ff' | append: '' | url_decode }}", "not a text in URL encoding"),
@@ -310,6 +319,8 @@ def test_a_value_of_another_kind_is_an_error_for_the_person(source, message):
         ("{{ profile.nick | append: nil }}", "cannot be used here"),
         ("{{ profile.nick | default: empty }}", "cannot be read"),
         ("{{ now | time_zone: 'Europe/Berln' }}", "Did you mean “Europe/Berlin”?"),
+        ("{{ now | time_zone: '+05:99' }}", "there is no time zone “+05:99”"),
+        ("{{ now | time_zone: '+15:00' }}", "there is no time zone “+15:00”"),
         # Extreme constants.
         ("{{ profile.tags | compact: 99999999999999999999 }}", "too large"),
         ("{{ 99999999999999999999 | plus: 1 }}", "too large"),
