@@ -8,7 +8,7 @@ by what comes after that.
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from engagements import reports
 from engagements.models import Batch, Delivery, Destination, Engagement, Run
@@ -84,13 +84,14 @@ def _share_problem(run: Run, people: int, failures: int) -> str:
 
 def _half_hour_problem(run: Run, people: int, failures: int, now: datetime) -> str:
     new, failed = people - run.half_hour_people, failures - run.half_hour_failures
+    since = run.half_hour_began or run.started_at
     _keep(
         run,
         half_hour_began=now,
         half_hour_people=people,
         half_hour_failures=failures,
     )
-    if not A_FEW <= new == failed:
+    if not A_FEW <= new == failed or _people_failed(run, since) < A_FEW:
         return ""
     return f"For half an hour nobody was taken: all {failed:,} people failed."
 
@@ -104,11 +105,21 @@ def _active_since(run: Run) -> datetime:
 
 
 def failures(run: Run) -> int:
-    """How many people of a run failed by somebody's mistake."""
+    """How many times people of a run failed by somebody's mistake."""
+    return _failed(run).count()
+
+
+def _people_failed(run: Run, since: datetime) -> int:
+    """How many different people: one may enter, and fail, again and again."""
+    found = _failed(run).filter(updated_at__gte=since)
+    return found.aggregate(people=Count("profile", distinct=True))["people"]
+
+
+def _failed(run: Run) -> QuerySet[Delivery]:
     failed = Q(state__in=[Delivery.State.REJECTED, Delivery.State.DEAD])
     for reason in NOT_RENDERED:
         failed |= Q(state=Delivery.State.SKIPPED, reason__startswith=f"{reason}:")
-    return Delivery.objects.filter(failed, run=run).count()
+    return Delivery.objects.filter(failed, run=run)
 
 
 # --- Their connection does not answer -------------------------------------------------

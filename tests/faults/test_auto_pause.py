@@ -149,6 +149,20 @@ def test_a_few_people_who_all_fail_for_half_an_hour(active, sandbox):
     assert look(engagement)[0] == "active"
 
 
+def test_one_person_who_fails_again_and_again_is_not_a_few(active, sandbox):
+    engagement = active(0, trigger="on_entry", again=Engagement.Again.ALWAYS)
+    nobody = factories.make_profile()
+    for _ in range(6):
+        enter(engagement, [nobody])
+        drains.once()
+        engagement.segment.memberships.all().delete()
+    assert drains.states(engagement) == {"skipped": 6}
+
+    minutes_pass(31)
+
+    assert look(engagement)[0] == "active"
+
+
 def test_one_of_them_who_was_taken_is_enough(active, sandbox):
     engagement = active(0, trigger="on_entry")
     enter(engagement, [factories.make_profile() for _ in range(5)])
