@@ -1,6 +1,7 @@
 """For any tree and any values: what is rendered is what an obvious filler makes."""
 
 import re
+from decimal import Decimal
 
 import orjson
 from hypothesis import given, settings
@@ -65,6 +66,8 @@ def written(value):
         return ""
     if isinstance(value, dict | list):
         return orjson.dumps(value).decode()
+    if isinstance(value, float):
+        return f"{Decimal(repr(value)):f}"
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
