@@ -8,7 +8,7 @@ by what comes after that.
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from engagements import reports
 from engagements.models import Batch, Delivery, Destination, Engagement, Run
@@ -112,7 +112,7 @@ def failures(run: Run) -> int:
 def _people_failed(run: Run, since: datetime) -> int:
     """How many different people: one may enter, and fail, again and again."""
     found = _failed(run).filter(updated_at__gte=since)
-    return found.aggregate(people=Count("profile", distinct=True))["people"]
+    return found.values("profile").distinct().count()
 
 
 def _failed(run: Run) -> QuerySet[Delivery]:
