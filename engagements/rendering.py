@@ -1,6 +1,6 @@
 """People's payloads: values first, then the External API's template."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -33,7 +33,11 @@ from externalapi.definition import (
 )
 from externalapi.models import ExternalAPIVersion
 from externalapi.parameters import JSON, Level
-from externalapi.placeholders import Columns
+from externalapi.placeholders import Columns, find
+
+# At an address that has a person's value in it these say something of that person; at
+# one that is everybody's the definition is wrong.
+OWN_ADDRESS = frozenset({403, 404, 405, 410, *range(300, 400)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,10 +230,26 @@ def read_recipe(
             columns[name] = _column(reader, values, identifier)
         except PersonalizationError as e:
             problems[name] = e
+    if _is_personal(version.target, definition.readers, values):
+        definition = definition.with_refused(OWN_ADDRESS)
     recipe = Recipe(
         definition=definition, columns=columns, channel_identifier=identifier
     )
     return recipe, problems
+
+
+def _is_personal(
+    text: str, readers: Iterable[Reader], values: Mapping[str, str]
+) -> bool:
+    """Whether people have values of their own in a text of the definition."""
+    same = _same_for_all(values)
+    own = {
+        parameter.name
+        for parameter in (reader.parameter for reader in readers)
+        if parameter.level == Level.IDENTIFIER
+        or (parameter.name in values and parameter.name not in same)
+    }
+    return not own.isdisjoint(find(text))
 
 
 def people_per_request(version: ExternalAPIVersion, values: Mapping[str, str]) -> int:

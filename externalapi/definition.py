@@ -1,7 +1,7 @@
 """An External API version, compiled: values in, a request out."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from types import MappingProxyType
 from typing import NamedTuple
@@ -115,6 +115,12 @@ class CompiledDefinition:
 
     def _at(self, level: Level) -> tuple[Parameter, ...]:
         return tuple(p for p in self.parameters if p.level == level)
+
+    def with_refused(self, statuses: Collection[int]) -> "CompiledDefinition":
+        """The same where these are a refusal, unless the rules say what they are."""
+        rules = self.rules
+        refused = rules.refused.union(statuses) - rules.retry
+        return replace(self, rules=replace(rules, refused=refused))
 
     def render(self, values: Mapping[str, JSON]) -> Rendered:
         """Fill in one person's values, by parameter name.

@@ -5,7 +5,12 @@ from collections.abc import Callable, Mapping, Sequence
 from urllib.parse import parse_qsl, quote
 
 from externalapi.guard import DOT_SEGMENT, MAX_HEADER_VALUE, MAX_URL
-from externalapi.parameters import JSON, InvalidParameterError, as_text
+from externalapi.parameters import (
+    JSON,
+    InvalidParameterError,
+    MissingParameterError,
+    as_text,
+)
 from externalapi.placeholders import Values, compile_text, find, split_text, whole_name
 
 Query = Sequence[tuple[str, str]]
@@ -21,7 +26,9 @@ def compile_target(
     A value is one piece of the path and one value of the query. A query parameter
     whose whole value is missing is left out; a list gives its name once an item.
     Values that make more than `room` characters, or a way up, raise
-    InvalidParameterError: they are one person's, and the address everybody's.
+    InvalidParameterError: they are one person's, and the address everybody's. A piece of
+    the path without a value raises MissingParameterError: what is left is the address of
+    something else.
     """
     # The slash ends the host: without it a path could go on as another host.
     fill = compile_text(f"/{path.lstrip('/')}", _in_path)
@@ -31,6 +38,9 @@ def compile_target(
     names = [*in_path, *find("".join(template for _, template in query))]
 
     def render(values: Values) -> str:
+        for name in in_path:
+            if name not in values:
+                raise MissingParameterError(name)
         filled = fill(values)
         if in_path and DOT_SEGMENT.search(filled.partition("?")[0]):
             raise InvalidParameterError(in_path[-1], "it cannot be a part of the path")

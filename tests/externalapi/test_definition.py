@@ -232,6 +232,15 @@ def test_a_value_cannot_climb_the_path(value):
         definition.render({"User ID": value})
 
 
+def test_a_path_with_a_hole_is_the_address_of_something_else():
+    own = [ID, Parameter(name="List", required=False), NAME]
+    definition = compiled(None, own, path="/u/{{User ID}}/lists/{{List}}")
+    whole = {"User ID": "u1", "List": "7", "Name of the User": "x"}
+    assert definition.render(whole).path == "/u/u1/lists/7"
+    with pytest.raises(MissingParameterError, match="“List” has no value"):
+        definition.render({**whole, "List": ""})
+
+
 @pytest.mark.parametrize("value", ["a\r\nX-Evil: 1", "a\nb", "ü", "a\x7f"])
 def test_a_value_cannot_break_out_of_a_header(value):
     definition = compiled({}, [ID], headers={"X-User": "id {{User ID}}"})

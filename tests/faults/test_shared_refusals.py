@@ -279,3 +279,44 @@ def test_one_person_who_enters_again_and_again_stops_nobody(one_by_one, sandbox)
 
     assert reload(engagement).state == Engagement.State.ACTIVE
     assert drains.states(engagement) == {"dead": 7}
+
+
+ONES_OWN = [["of", "{{User ID}}"]]
+
+
+@pytest.mark.parametrize("status", [302, 403, 404, 405, 410])
+def test_what_is_not_there_for_one_person_stops_nobody(active, sandbox, braze, status):
+    version = factories.make_version(connection=braze, batching="one", query=ONES_OWN)
+    engagement = active(12, version=version)
+    victim = engagement.segment.memberships.order_by("profile_id")[3].profile
+    sandbox.faults([refuses("", status=status, external_id=victim.external_id)])
+
+    drains.to_the_end(engagement)
+
+    assert reload(engagement).state == Engagement.State.ENDED
+    assert drains.states(engagement) == {"sent": 11, "dead": 1}
+    assert str(status) in Delivery.objects.get(profile=victim).reason
+
+
+def test_what_is_there_for_nobody_stops_after_a_handful(active, sandbox, braze):
+    version = factories.make_version(connection=braze, batching="one", query=ONES_OWN)
+    engagement = active(60, version=version)
+    sandbox.faults([refuses("", status=404)])
+
+    until_it_stops(engagement)
+
+    assert drains.states(engagement) == {"dead": 4, "pending": 56}
+
+
+def test_at_everybodys_address_one_is_enough(active, sandbox, braze):
+    """A value that the engagement gives is everybody's."""
+    version = factories.make_version(
+        connection=braze, batching="one", query=[["of", "{{Name of the User}}"]]
+    )
+    engagement = active(60, version=version, values={"Name of the User": "x"})
+    sandbox.faults([refuses("", status=404)])
+
+    until_it_stops(engagement)
+
+    assert "nothing at this address" in engagement.blocked_reason
+    assert drains.states(engagement) == {"pending": 60}
