@@ -2,7 +2,7 @@
 
 import re
 from html import unescape
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 import pytest
 
@@ -16,7 +16,6 @@ pytestmark = pytest.mark.django_db
 HREF = re.compile(r'href="([^"#]+)')
 # Leaves the site, or ends the session.
 NOT_FOLLOWED = ("/static/", "/admin/logout/", "http:", "https:", "mailto:")
-ENOUGH = 600
 
 
 def test_every_link_of_a_page_leads_to_a_page(client, braze):
@@ -24,14 +23,18 @@ def test_every_link_of_a_page_leads_to_a_page(client, braze):
     tried_again(braze)
     client.force_login(factories.make_admin())
     waiting, seen, broken = ["/admin/"], {"/admin/"}, {}
-    while waiting and len(seen) < ENOUGH:
+    while waiting:
         url = waiting.pop(0)
         answer = client.get(url, follow=True)
         if answer.status_code >= 400:
             broken[url] = answer.status_code
-        for href in HREF.findall(answer.content.decode(errors="replace")):
+        text = b"".join(answer).decode(errors="replace")
+        for href in HREF.findall(text):
             found = urljoin(url, unescape(href))
-            if found not in seen and not found.startswith(NOT_FOLLOWED):
+            # A list's own orders and filters have no end; other tests go through them.
+            is_its_own = urlsplit(found).path == urlsplit(url).path
+            is_new = found not in seen and not is_its_own
+            if is_new and not found.startswith(NOT_FOLLOWED):
                 seen.add(found)
                 waiting.append(found)
     assert broken == {}
