@@ -128,6 +128,8 @@ ELSEWHERE = {
     "engagements_engagement_preview",
     # tests/engagements/test_brakes.py
     "engagements_drain",
+    # tests/engagements/test_approval.py
+    "engagements_engagement_ask",
     # tests/engagements/test_moving.py
     "engagements_engagement_move",
     "externalapi_externalapi_test_compare",
