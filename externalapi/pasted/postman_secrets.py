@@ -99,7 +99,7 @@ class _Cleaner:
             return tree
         return [
             one
-            if one.get("key") in is_open
+            if str(one.get("key")) in is_open
             else {**one, "value": self.hidden(one.get("value"))}
             for one in tree
             if isinstance(one, dict)

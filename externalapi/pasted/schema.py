@@ -150,7 +150,10 @@ class Reader:
             )
         ]
         real = [one for one in choices if one.keys.get("type") != "null"]
-        open_ones = [one for one in real if one.keys.get("$ref") not in schema.refs]
+        # A reference is a text; what else stands there leads nowhere.
+        open_ones = [
+            one for one in real if str(one.keys.get("$ref")) not in schema.refs
+        ]
         if len(real) > 1:
             names = ", ".join(_name(one) for one in real)
             self.note(

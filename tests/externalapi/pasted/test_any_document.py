@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -149,6 +150,92 @@ def test_any_tree_is_understood_or_refused(text):
 @given(st.sampled_from([PETSTORE, STRIPE, BRAZE]).flatmap(changed))
 def test_a_document_with_mistakes_is_understood_or_refused(text):
     understood_or_refused(text)
+
+
+# Each with a value of every kind that its reader looks at.
+WHOLE = {
+    "postman": {
+        "info": {"name": "A", "schema": "v2.1"},
+        "auth": {"type": "apikey", "apikey": [{"key": "key", "value": "x"}]},
+        "variable": [{"key": "host", "value": "a.io", "type": "string"}],
+        "item": [
+            {
+                "name": "B",
+                "request": {
+                    "method": "POST",
+                    "header": [{"key": "X-A", "value": "1", "disabled": False}],
+                    "url": {
+                        "protocol": "https",
+                        "host": ["{{host}}"],
+                        "path": [":id"],
+                        "query": [{"key": "a", "value": "b"}],
+                        "variable": [{"key": "id", "value": "1"}],
+                    },
+                    "body": {
+                        "mode": "urlencoded",
+                        "urlencoded": [{"key": "a", "value": "b", "type": "text"}],
+                    },
+                },
+            }
+        ],
+    },
+    "openapi": {
+        "openapi": "3.1.0",
+        "info": {"title": "A"},
+        "servers": [{"url": "https://{a}.io", "variables": {"a": {"default": "b"}}}],
+        "security": [{"k": []}],
+        "paths": {
+            "/x/{id}": {
+                "parameters": [
+                    {"name": "id", "in": "path", "schema": {"type": "string"}}
+                ],
+                "post": {
+                    "requestBody": {
+                        "content": {
+                            "application/json": {
+                                "schema": {"$ref": "#/components/schemas/A"}
+                            }
+                        }
+                    }
+                },
+            }
+        },
+        "components": {
+            "securitySchemes": {"k": {"type": "http", "scheme": "bearer"}},
+            "schemas": {
+                "A": {
+                    "type": ["object", "null"],
+                    "required": ["a"],
+                    "allOf": [{"properties": {"b": {"const": 1}}}],
+                    "properties": {
+                        "a": {"oneOf": [{"$ref": "#/x"}, {"type": "null"}]},
+                        "c": {"enum": ["x", "y"], "default": "x", "example": "y"},
+                        "d": {"type": "array", "items": {"type": "string"}},
+                        "e": {"anyOf": [{"type": "integer"}, {"type": "string"}]},
+                    },
+                }
+            },
+        },
+    },
+}
+ODD: tuple[object, ...] = (None, True, 5, "", "x", [], {}, [[]], [{}], {"key": {}})
+
+
+def with_odd(tree):
+    """The document once for each of its values, and each odd one in that place."""
+    yield from ODD
+    if isinstance(tree, dict | list):
+        for key in tree if isinstance(tree, dict) else range(len(tree)):
+            for odd in with_odd(tree[key]):
+                other = tree.copy()
+                other[key] = odd
+                yield other
+
+
+@pytest.mark.parametrize("kind", WHOLE)
+def test_a_value_of_another_kind_is_understood_or_refused(kind):
+    for tree in with_odd(WHOLE[kind]):
+        understood_or_refused(json.dumps(tree))
 
 
 @settings(max_examples=100, deadline=None)
