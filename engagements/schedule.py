@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from django.db import IntegrityError
+from django.db import connection
 from django.db.models import Max, QuerySet
 
 from engagements.models import Engagement, Run
@@ -31,6 +31,16 @@ PERIODS = {
 APART = 4
 # How the name of the one slot begins that does not come again.
 ONCE = "once "
+# Where the engagement is in the state that it was looked at in, and while nobody moves
+# it; the slot may have its run already.
+MAKE = """
+    INSERT INTO engagements_run (engagement_id, version_id, "values", scheduled_for,
+        slot, state, failure, is_standing, expansion_cursor, next_sequence)
+    SELECT e.id, e.version_id, e.values, %(at)s, %(slot)s, 'expanding', '', false, 0, 0
+    FROM engagements_engagement e
+    WHERE e.id = %(engagement)s AND e.state = %(state)s FOR SHARE
+    ON CONFLICT DO NOTHING
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,22 +198,23 @@ def make_due_runs(now: datetime) -> int:
 def make_due_run(engagement: Engagement, now: datetime) -> bool:
     """Make the run that is due, if one is; False where another was first.
 
-    In one statement of its own: a process that freezes here holds up nobody else's.
+    In one statement of its own: a process that freezes here holds up nobody else's, and
+    makes none when it wakes and somebody has stopped the engagement meanwhile.
     """
     slot = plan(engagement, now).due
     if slot is None:
         return False
-    try:
-        Run.objects.create(
-            engagement=engagement,
-            scheduled_for=slot.at,
-            slot=slot.name,
-            version_id=engagement.version_id,
-            values=engagement.values,
+    with connection.cursor() as cursor:
+        cursor.execute(
+            MAKE,
+            {
+                "at": slot.at,
+                "slot": slot.name,
+                "engagement": engagement.pk,
+                "state": engagement.state,
+            },
         )
-    except IntegrityError:
-        return False
-    return True
+        return bool(cursor.rowcount)
 
 
 def is_due(engagement: Engagement, now: datetime) -> bool:

@@ -4,9 +4,14 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import pytest
 from django.utils import timezone
 
-from engagements import runs, schedule
+from engagements import lifecycle, runs, schedule
 from engagements.models import Engagement, Run
-from engagements.schedule import make_due_runs, newest_slot, next_slot
+from engagements.schedule import (
+    make_due_run,
+    make_due_runs,
+    newest_slot,
+    next_slot,
+)
 from tests import factories
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -43,6 +48,16 @@ def scheduled(**fields) -> Engagement:
     fields.setdefault("state", Engagement.State.ACTIVE)
     fields.setdefault("activated_at", timezone.now())
     return factories.make_engagement(trigger=Engagement.Trigger.SCHEDULE, **fields)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("stop", [lifecycle.pause, lifecycle.end])
+def test_whoever_wakes_after_it_was_stopped_makes_no_run(stop):
+    now = timezone.now()
+    seen = scheduled(starts_at=now, activated_at=now - timedelta(days=1))
+    assert stop(Engagement.objects.get())
+    assert not make_due_run(seen, now)
+    assert not seen.runs.exists()
 
 
 @pytest.mark.django_db
