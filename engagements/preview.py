@@ -167,7 +167,7 @@ def _request(version: ExternalAPIVersion, recipe: Recipe, group: Group) -> Previ
         method=request.method,
         url=request.url,
         headers=_masked(version, request.headers),
-        body=_pretty(request.body),
+        body=_shown(request.body or b"", is_json=recipe.definition.is_json),
         notes=tuple(rendered.left_out.values()),
     )
 
@@ -191,13 +191,11 @@ def _masked(version: ExternalAPIVersion, headers: Mapping[str, str]) -> dict[str
     return {**({"Authorization": key} if key else {}), **headers}
 
 
-def _pretty(body: bytes | None) -> str:
-    if not body:
-        return ""
-    try:
-        return orjson.dumps(orjson.loads(body), option=orjson.OPT_INDENT_2).decode()
-    except orjson.JSONDecodeError:
+def _shown(body: bytes, *, is_json: bool) -> str:
+    """A text is shown as it is, though it may read as JSON."""
+    if not is_json:
         return body.decode(errors="replace")
+    return orjson.dumps(orjson.loads(body), option=orjson.OPT_INDENT_2).decode()
 
 
 def sentence(message: str) -> str:

@@ -131,6 +131,26 @@ def test_what_was_sent_keeps_to_the_version_and_values_of_the_run():
 
 
 @pytest.mark.parametrize(
+    "text", ["12345678901234567890123", "1E5", '{"a":  1.50}', "[1,1e2]", " null "]
+)
+def test_a_text_is_shown_as_it_is_though_it_reads_as_json(text):
+    version = factories.make_version(
+        "{{Text}}",
+        [factories.parameter("Text")],
+        body_kind="text",
+        headers={"Content-Type": "text/plain"},
+        batching="one",
+    )
+    ann = factories.make_profile(note=text)
+
+    shown = preview(
+        version, {"Text": "{{ profile.note }}"}, factories.make_segment([ann]), ann
+    )
+
+    assert shown.body == text
+
+
+@pytest.mark.parametrize(
     ("number", "text", "as_number"),
     [
         (1e20, "100000000000000000000", "1e+20"),
