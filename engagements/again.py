@@ -106,7 +106,7 @@ _OF_PEOPLE = f"""
     ), {ALLOWED}
 """
 COUNT_ALLOWED = f"{_OF_PEOPLE} SELECT count(*) FROM allowed"
-ALLOWED_IDS = f"{_OF_PEOPLE} SELECT profile_id FROM allowed ORDER BY profile_id"
+ALLOWED_IDS = f"{_OF_PEOPLE} SELECT profile_id FROM allowed"
 
 
 def lock(engagement_id: int) -> None:
@@ -149,15 +149,12 @@ def count_allowed(engagement: Engagement, people: str, params: dict[str, Any]) -
         return int(cursor.fetchone()[0])
 
 
-def allowed_ids(
-    engagement: Engagement, people: str, params: dict[str, Any]
-) -> list[int]:
-    """Those of the people, a query of their ids, who would be sent if they came now."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            ALLOWED_IDS.format(people=people), {**params, **parameters(engagement)}
-        )
-        return [profile_id for (profile_id,) in cursor]
+def allowed_people(engagement: Engagement, people: str) -> tuple[str, dict[str, Any]]:
+    """Those of the people, a query of their ids, who would be sent if they came now.
+
+    A query again, and the parameters that it has besides.
+    """
+    return ALLOWED_IDS.format(people=people), parameters(engagement)
 
 
 def remember(batch_ids: Sequence[int]) -> None:

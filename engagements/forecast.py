@@ -26,12 +26,16 @@ SECONDS = 1.5
 STEP = 50
 EXAMPLES = 3
 
-# A sample is every n-th by the hash; the index has all that is asked.
-_SAMPLE = """
+# Every n-th by the hash; the index has all that is asked.
+_MEMBERS = """
     SELECT profile_id FROM segments_membership
     WHERE segment_id = %(segment)s
       AND abs(hashint8(profile_id)::bigint) %% %(every)s = 0
-    LIMIT %(limit)s
+"""
+# What is too many of them is left out by the hash, too.
+_SAMPLE = """
+    SELECT profile_id FROM ({people}) people
+    ORDER BY hashint8(profile_id) LIMIT %(limit)s
 """
 
 
@@ -135,10 +139,12 @@ def _ids(engagement: Engagement, people: int) -> Sequence[int]:
         "every": max(people // SAMPLE, 1),
         "limit": SAMPLE,
     }
+    members = _MEMBERS
     if again.is_guarded(engagement) and engagement.runs.exists():
-        return again.allowed_ids(engagement, _SAMPLE, params)
+        members, own = again.allowed_people(engagement, _MEMBERS)
+        params |= own
     with connection.cursor() as cursor:
-        cursor.execute(_SAMPLE, params)
+        cursor.execute(_SAMPLE.format(people=members), params)
         return [profile_id for (profile_id,) in cursor]
 
 

@@ -86,6 +86,34 @@ def test_of_a_large_audience_a_sample_is_looked_at_and_said_so():
     assert abs(seen.sends / len(people) - 2 / 3) < 0.05
 
 
+def test_a_sample_has_people_of_all_ages():
+    people = factories.make_people(2 * forecast.SAMPLE - 1)
+    newest = people[forecast.SAMPLE :]
+    for person in newest:
+        person.attributes = {}
+    type(people[0]).objects.bulk_update(newest, ["attributes"])
+    engagement = of_members(people, values={NAME: "{{ profile.first_name }}"})
+
+    seen = forecast.activation_impact(engagement)
+
+    assert not seen.forecast.is_whole
+    assert abs(seen.sends / len(people) - 1 / 2) < 0.05
+
+
+def test_the_few_whom_it_has_not_sent_to_are_found_among_many():
+    people = factories.make_people(forecast.SAMPLE + 10)
+    engagement = of_members(people)
+    run = factories.make_run(engagement)
+    factories.make_batch(
+        run, people[: forecast.SAMPLE], delivery_state="sent", state="done"
+    )
+
+    impact = forecast.activation_impact(engagement)
+
+    assert (impact.people, impact.left_out, impact.sends) == (10, forecast.SAMPLE, 10)
+    assert impact.forecast.is_whole
+
+
 def test_whom_it_sends_to_no_more_is_neither_sent_nor_skipped(braze):
     version = factories.make_version(connection=braze)
     ann, bo = factories.make_profile(first_name="A"), factories.make_profile()
