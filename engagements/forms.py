@@ -257,6 +257,7 @@ class EngagementForm(forms.ModelForm):  # type: ignore[type-arg]
         cleaned = super().clean() or self.cleaned_data
         if self.is_locked:
             return cleaned
+        self._clean_what_is_begun()
         self._clean_start(cleaned)
         self._clean_version(cleaned)
         self._clean_again(cleaned)
@@ -319,6 +320,17 @@ class EngagementForm(forms.ModelForm):  # type: ignore[type-arg]
     def _lock(self) -> None:
         for name, field in self.fields.items():
             field.disabled = name not in ("name", "description")
+
+    def _clean_what_is_begun(self) -> None:
+        """Its run has people of the one segment, and takes in by the one trigger."""
+        if self.instance.state not in (State.PAUSED, State.BLOCKED):
+            return
+        for name in {"segment", "trigger"}.intersection(self.changed_data):
+            self.add_error(
+                name,
+                "This cannot change while the engagement is at work. End it first,"
+                " then change it and activate it again.",
+            )
 
     def _clean_version(self, cleaned: Mapping[str, Any]) -> None:
         """One that is only paused goes live with it as soon as somebody resumes it."""

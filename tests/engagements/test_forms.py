@@ -322,9 +322,40 @@ def test_saving_never_writes_the_state():
     version = one_parameter()
     stale = factories.make_engagement(version=version, state="paused")
     Engagement.objects.filter(pk=stale.pk).update(state="ended")
-    form = EngagementForm(typed(version, values={"The value": "x"}), instance=stale)
+    data = typed(version, stale.segment, {"The value": "x"})
+    form = EngagementForm(data, instance=stale)
 
     form.save()
 
     stale.refresh_from_db()
     assert stale.state == "ended"
+
+
+@pytest.mark.parametrize("state", ["paused", "blocked"])
+@pytest.mark.parametrize("field", ["segment", "trigger"])
+def test_what_is_at_work_keeps_its_people_and_its_trigger(state, field):
+    """Its run has people of the one segment in line, and takes in by the one trigger."""
+    version = one_parameter()
+    own = factories.make_segment()
+    engagement = factories.make_engagement(
+        own, version, state=state, trigger="schedule", values={"The value": "x"}
+    )
+    other = {"segment": factories.make_segment().pk, "trigger": "on_entry"}
+    same = typed(version, own, {"The value": "y"}, trigger="schedule")
+
+    assert EngagementForm(same, instance=engagement).is_valid()
+    form = EngagementForm({**same, field: other[field]}, instance=engagement)
+
+    assert not form.is_valid()
+    (words,) = form.errors[field]
+    assert "End it first" in str(words)
+
+
+def test_after_its_end_an_engagement_may_have_other_people():
+    version = one_parameter()
+    engagement = factories.make_engagement(
+        factories.make_segment(), version, state="ended", values={"The value": "x"}
+    )
+    data = typed(version, factories.make_segment(), {"The value": "x"})
+
+    assert EngagementForm(data, instance=engagement).is_valid()
