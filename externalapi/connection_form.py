@@ -268,7 +268,7 @@ class ConnectionForm(forms.ModelForm):  # type: ignore[type-arg]
                 "Choose your Braze instance or type its REST endpoint."
             )
         # As it stands in Braze's own table of instances.
-        if "://" not in typed and "." in typed:
+        if "://" not in typed and "." in typed and not typed.startswith("/"):
             typed = f"https://{typed}"
         if "?" in typed or "{{" in typed:
             raise ValidationError("Parameters belong to the External API's path.")

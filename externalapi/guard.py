@@ -99,7 +99,8 @@ def check_url(url: str, allowed_local: Collection[str] = ()) -> Target:
         )
     match = _URL.fullmatch(url)
     if match is None:
-        raise GuardError("Write the address as https://host/path, without “#”.")
+        without = ", without “#”" if "#" in url else ""
+        raise GuardError(f"Write the address as https://host/path{without}.")
     scheme = match["scheme"].lower()
     if scheme not in ("https", "http"):
         raise GuardError("The address must begin with https://.")

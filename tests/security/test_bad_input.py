@@ -35,7 +35,7 @@ ADDRESSES = [
     ("file:///etc/passwd", "must begin with https://"),
     ("javascript:alert(1)", "Write the address as https://"),
     ("//a.com", "Write the address as https://"),
-    ("a.com", "Write the address as https://"),
+    ("localhost:8690", "Write the address as https://host/path."),
     ("https://user@a.com", "may not contain a user name"),
     ("https://user:pass@a.com", "may not contain a user name"),
     ("https://a.com\\@127.0.0.1", "no spaces, backslashes"),
