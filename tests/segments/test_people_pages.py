@@ -1,5 +1,10 @@
 """Finding a person, and what their page tells; sources and their keys."""
 
+import html
+import re
+import shlex
+from base64 import b64encode
+
 import pytest
 from django.urls import reverse
 
@@ -110,6 +115,22 @@ def test_a_new_source_shows_its_write_key_once(admin_client):
     ).text
     assert key not in page
     assert f"…{key[-4:]}" in page
+
+
+def test_the_command_beside_a_new_write_key_sends_an_event(admin_client, client):
+    page = admin_client.post(
+        "/admin/segments/source/add/", {"name": "Shop", "is_active": "on"}
+    )
+    command = re.search(r"curl .*?</pre>", page.text, re.DOTALL)
+    url, flag, name, *_, body = shlex.split(html.unescape(command[0][:-6]))[1:]
+    sent = client.post(
+        url,
+        body,
+        content_type="application/json",
+        headers={"Authorization": f"Basic {b64encode(name.encode()).decode()}"},
+    )
+    assert (flag, sent.json()) == ("-u", {"success": True})
+    assert InboxMessage.objects.get().payload["event"] == "Lead form submitted"
 
 
 def test_replacing_a_key_shows_the_new_one_and_refuses_the_old(admin_client):
