@@ -317,6 +317,12 @@ class EngagementForm(forms.ModelForm):  # type: ignore[type-arg]
         except ValueError:
             return None
 
+    def show_only(self) -> None:
+        """For somebody who may look at it and change nothing."""
+        self.is_locked = True
+        for field in self.fields.values():
+            field.disabled = True
+
     def _lock(self) -> None:
         for name, field in self.fields.items():
             field.disabled = name not in ("name", "description")

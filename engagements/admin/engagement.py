@@ -228,6 +228,9 @@ class EngagementAdmin(MovePage, CarefulDelete, OfferedFilters):
         engagement = form.instance if form.instance.pk else None
         # A rejected form has its own wishes on the instance; the page shows the facts.
         original = Engagement.objects.filter(pk=form.instance.pk).first()
+        can_save = self._can_save(request, engagement)
+        if not can_save:
+            form.show_only()
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
@@ -239,7 +242,7 @@ class EngagementAdmin(MovePage, CarefulDelete, OfferedFilters):
             ),
             "may_see_people": _may_see_people(request),
             "panel": self._panel(request, form),
-            "can_save": self._can_save(request, engagement),
+            "can_save": can_save,
             **(self._report(request, original) if original else {}),
         }
         return TemplateResponse(request, "engagements/engagement.html", context)
@@ -310,7 +313,11 @@ class EngagementAdmin(MovePage, CarefulDelete, OfferedFilters):
             or self.has_add_permission(request)
         ):
             raise PermissionDenied
-        form = EngagementForm.of_typed(request.POST.dict(), engagement)
+        form = (
+            EngagementForm.of_typed(request.POST.dict(), engagement)
+            if self._can_save(request, engagement)
+            else EngagementForm(instance=engagement)
+        )
         context = {"panel": self._panel(request, form)}
         return TemplateResponse(request, "engagements/preview.html", context)
 

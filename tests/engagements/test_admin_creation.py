@@ -254,6 +254,27 @@ def test_the_list_shows_each_engagement_with_people_sent(admin_page):
     assert b"Welcome" in text and b">3<" in text
 
 
+def test_who_may_not_change_it_sees_that_and_previews_what_is_saved(client: Client):
+    engagement = factories.make_engagement(
+        factories.make_segment([factories.make_profile(first_name="Ann")]),
+        values={"Name of the User": "{{ profile.first_name }}"},
+    )
+    approver = ("engagements.view_engagement", "engagements.activate_engagement")
+    client.force_login(factories.make_user(*approver, "segments.view_profile"))
+
+    page = client.get(page_of(engagement))
+
+    fields = page.context["form"].fields
+    assert fields and all(field.disabled for field in fields.values())
+    text = page.content.decode()
+    assert "data-pick=" not in text and "This Engagement is active" not in text
+    # A browser sends nothing of fields that are disabled.
+    preview = client.post(
+        reverse("admin:engagements_engagement_preview"), {"engagement": engagement.pk}
+    )
+    assert "&quot;Ann&quot;" in preview.content.decode()
+
+
 def test_saving_needs_permission(client: Client):
     engagement = factories.make_engagement(name="Before")
     client.force_login(factories.make_user("engagements.view_engagement"))
