@@ -22,7 +22,7 @@ def test_a_marketer_makes_an_engagement_with_the_keyboard(page: Page, admin):
     page.goto(f"{reverse('admin:engagements_engagement_add')}?segment={segment.pk}")
 
     page.get_by_label("Name", exact=False).first.fill("From the browser")
-    page.get_by_label("External API").select_option(str(version.pk))
+    page.get_by_role("combobox", name="External API").select_option(str(version.pk))
     page.get_by_label("Insert variable into Name of the User").press("Enter")
     page.keyboard.type("first_n")
     page.keyboard.press("ArrowDown")
