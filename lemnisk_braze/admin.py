@@ -39,6 +39,13 @@ class SignInForm(AuthenticationForm):
         "administrator to add you to one: Marketer, Approver, Engineer or Analyst.",
     }
 
+    def clean_username(self) -> str:
+        username: str = self.cleaned_data["username"]
+        # Longer than anybody's, and than the log of failures takes.
+        if len(username) > self.fields["username"].max_length:
+            raise self.get_invalid_login_error()
+        return username
+
     def confirm_login_allowed(self, user: Any) -> None:
         if user.is_active and not user.is_staff:
             raise ValidationError(self.error_messages["no_group"], code="no_group")

@@ -68,6 +68,13 @@ def test_a_success_forgets_the_failures_before_it(client, user):
         assert sign_in(client, "secret").status_code == 302
 
 
+@pytest.mark.parametrize("length", [151, 256, 100_000])
+def test_a_name_that_nobody_can_have_is_like_a_wrong_one(client, user, length):
+    answer = sign_in(client, "wrong", username="a" * length)
+    assert answer.status_code == 200
+    assert "The username or the password is not right" in answer.content.decode()
+
+
 def test_the_message_does_not_say_whether_the_name_exists(client, user):
     known = sign_in(client, "wrong").content.decode()
     unknown = sign_in(client, "wrong", username="nobody").content.decode()
