@@ -8,7 +8,7 @@ runs of the engagement share, and to the end of the transaction.
 from collections.abc import Sequence
 from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
 
 from engagements.models import Delivery, Engagement
 
@@ -106,6 +106,9 @@ _OF_PEOPLE = f"""
     ), {ALLOWED}
 """
 COUNT_ALLOWED = f"{_OF_PEOPLE} SELECT count(*) FROM allowed"
+# For a whole segment: what PostgreSQL thinks is too much for its memory it does not look
+# up by hash, but compares everybody with everybody.
+MEMORY = "128MB"
 ALLOWED_IDS = f"{_OF_PEOPLE} SELECT profile_id FROM allowed"
 
 
@@ -140,13 +143,16 @@ def is_guarded(engagement: Engagement) -> bool:
     return engagement.sent_again != Engagement.Again.ALWAYS
 
 
+@transaction.atomic
 def count_allowed(engagement: Engagement, people: str, params: dict[str, Any]) -> int:
     """How many of the people, a query of their ids, would be sent if they came now."""
+    asked = {**params, **parameters(engagement)}
     with connection.cursor() as cursor:
-        cursor.execute(
-            COUNT_ALLOWED.format(people=people), {**params, **parameters(engagement)}
-        )
-        return int(cursor.fetchone()[0])
+        cursor.execute(f"SET LOCAL work_mem = '{MEMORY}'")
+        cursor.execute(COUNT_ALLOWED.format(people=people), asked)
+        count = int(cursor.fetchone()[0])
+        cursor.execute("SET LOCAL work_mem TO DEFAULT")
+    return count
 
 
 def allowed_people(engagement: Engagement, people: str) -> tuple[str, dict[str, Any]]:
