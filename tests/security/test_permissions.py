@@ -19,6 +19,7 @@ from engagements.forms import EngagementForm
 from engagements.models import Attempt, Batch, Delivery, Engagement, Run
 from externalapi.archive import archive
 from externalapi.models import Connection, ExternalAPI, ExternalAPIVersion
+from lemnisk_braze import groups
 from segments import changing
 from segments.models import Event, InboxMessage, Profile, Segment, Source
 from tests import factories
@@ -197,9 +198,10 @@ def test_who_is_not_signed_in_is_led_to_the_sign_in_page(client):
             assert answer.url.startswith(reverse("admin:login")), page
 
 
-def test_who_is_not_staff_is_led_to_the_sign_in_page(client):
+def test_who_is_in_no_group_is_led_to_the_sign_in_page(client):
+    """Whatever else they were given: it is the group that lets in."""
     user = User.objects.create_user("customer")
-    user.groups.add(Group.objects.get(name="Administrator"))
+    user.user_permissions.set(groups.permissions())
     client.force_login(user)
     for page, (url, _) in pages(World()).items():
         assert client.get(url).status_code == 302, page
