@@ -17,6 +17,11 @@ def is_one_line(name: str) -> bool:
     return not _UNSEEN.search(name)
 
 
+def visible(text: str) -> str:
+    """The text without what nobody sees in it."""
+    return _UNSEEN.sub("", text)
+
+
 def one_line(name: str) -> str:
     """Return the name; raises ValidationError for one that could pass for more."""
     if not is_one_line(name):

@@ -60,6 +60,17 @@ def test_email_and_phone_have_their_own_columns(send):
     assert (person().email, person().phone) == ("", "+49123")
 
 
+@pytest.mark.parametrize(
+    "unseen", ["\u202a", "\u202e", "\u200b", "\ufeff", "\n", "\x1b"]
+)
+def test_what_nobody_sees_is_no_part_of_an_address(send, unseen):
+    """As it comes along where somebody copies a number out of an address book."""
+    send("identify", "u1", traits={"email": f"{unseen}ann@{unseen}a.io{unseen}"})
+    send("identify", "u1", traits={"phone": f"{unseen}+49 123{unseen}"})
+    inbox.apply()
+    assert (person().email, person().phone) == ("ann@a.io", "+49 123")
+
+
 def test_later_traits_win_and_null_removes_one(send):
     send("identify", "u1", traits={"city": "Pune", "age": 30, "pet": "cat"})
     send("identify", "u1", traits={"city": "Delhi", "pet": None, "never": None})
