@@ -191,13 +191,14 @@ def _forms(secrets: tuple[str, ...]) -> tuple[str, ...]:
 
 def _written(secret: str) -> set[str]:
     raw = secret.encode(errors="replace")
-    forms = {secret, raw.hex(), raw.hex().upper()}
+    pairs = (raw.hex(), raw.hex(":"), raw.hex("-"))
+    forms = {secret, *pairs, *(form.upper() for form in pairs)}
     for credentials in (raw, raw + b":", b":" + raw, b"Bearer " + raw):
         for encode in (base64.b64encode, base64.urlsafe_b64encode):
             encoded = encode(credentials).decode()
             # Whatever stands around the key changes the last characters.
             forms |= {encoded, encoded.rstrip("=")[:-1]}
-    for form in (raw, quote_plus(secret).encode()):
+    for form in (raw, quote_plus(secret).encode(), base64.b64encode(raw)):
         forms |= _inside_base64(form)
     return forms
 

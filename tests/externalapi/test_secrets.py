@@ -174,6 +174,9 @@ SPELLINGS = {
     "hex": lambda key: key.encode().hex(),
     "hex, upper": lambda key: key.encode().hex().upper(),
     "hex, in pairs": lambda key: key.encode().hex(" "),
+    "hex, with colons": lambda key: key.encode().hex(":"),
+    "hex, with colons, upper": lambda key: key.encode().hex(":").upper(),
+    "hex, with hyphens": lambda key: key.encode().hex("-"),
     "base64": lambda key: base64.b64encode(key.encode()).decode(),
     "base64 without padding": lambda key: (
         base64.b64encode(key.encode()).decode().rstrip("=")
@@ -188,6 +191,9 @@ SPELLINGS = {
     "base64, wrapped in JSON": lambda key: "\\n".join(
         wrap(base64.b64encode(key.encode()).decode(), 7)
     ),
+    "base64 twice": lambda key: base64.b64encode(
+        base64.b64encode(key.encode())
+    ).decode(),
     "base64, percent": lambda key: quote(
         base64.b64encode(key.encode()).decode(), safe=""
     ),
