@@ -3,15 +3,18 @@
 Whoever sends to everybody in a second has ended before anyone could pause it.
 """
 
-from django.db.models import Count
+from django.db.models import Count, Q, QuerySet
 
 from engagements import auto_pause, reports
+from engagements.leaving import LEFT
 from engagements.models import Delivery, Engagement, Run
 
 State = Delivery.State
 # Of all the run's people; of a thousand and more the share that pauses is enough.
 MOSTLY = 0.5
 FAILED = (State.REJECTED, State.DEAD, State.SKIPPED)
+# Who left the segment while they waited has not failed.
+AS_WISHED = Q(state=State.SKIPPED, reason__startswith=f"{LEFT.code}:")
 ADVICE = "The report says why. Correct the cause, then try again who failed."
 
 
@@ -41,13 +44,9 @@ def _judge(run: Run) -> bool:
 
 def _problem(run: Run) -> str:
     """Why the run is to be named; "" where it went well enough."""
-    people = reports.progress([run])[run.pk].finished
-    counts = dict(
-        Delivery.objects.filter(run=run, state__in=FAILED)
-        .order_by()
-        .values_list("state")
-        .annotate(n=Count("pk"))
-    )
+    left = Delivery.objects.filter(AS_WISHED, run=run).count()
+    people = reports.progress([run])[run.pk].finished - left
+    counts = dict(_failed(run).order_by().values_list("state").annotate(n=Count("pk")))
     failed = sum(counts.values())
     is_much = people >= auto_pause.PEOPLE and (
         auto_pause.failures(run) > auto_pause.SHARE * people
@@ -65,10 +64,14 @@ def _problem(run: Run) -> str:
     )
 
 
+def _failed(run: Run) -> QuerySet[Delivery]:
+    return Delivery.objects.filter(run=run, state__in=FAILED).exclude(AS_WISHED)
+
+
 def _reason(run: Run) -> str:
     """What most of them have in common, in the words of the other side."""
     most = (
-        Delivery.objects.filter(run=run, state__in=FAILED)
+        _failed(run)
         .exclude(reason="")
         .order_by()
         .values_list("reason")

@@ -4,9 +4,10 @@ import pytest
 from django.core import mail
 from django.urls import reverse
 
-from engagements import retrying, runs
+from engagements import audience, retrying, runs
 from engagements.models import Delivery, Engagement, Run
 from engagements.tick import tick
+from segments.models import Transition
 from tests import factories
 from tests.faults import drains
 
@@ -30,13 +31,15 @@ def ended(engagement: Engagement) -> Engagement:
 
 
 def test_it_is_as_loud_as_one_that_was_stopped(active, sandbox, owner, admin_client):
-    sandbox.faults(REJECTED)
-    engagement = ended(active(1_300, created_by=owner))
+    # All but one of each request: what everybody is refused for would stop it.
+    others = list(range(1, 75))
+    sandbox.faults([{"kind": "partial_errors", "indexes": others, "times": None}])
+    engagement = ended(active(17 * 75, created_by=owner))
 
     assert engagement.state == Engagement.State.ENDED
-    said = "1,300 of 1,300 people"
+    said = "1,258 of 1,275 people"
     assert said in engagement.blocked_reason
-    assert "1,300 rejected" in engagement.blocked_reason
+    assert "1,258 rejected" in engagement.blocked_reason
     (letter,) = mail.outbox
     assert letter.to == [OWNER] and said in letter.body
     assert "mostly failed" in letter.subject
@@ -74,6 +77,23 @@ def test_what_mostly_means(active, sandbox, owner, repeat, failing, people, is_n
     if is_named:
         # One that repeats is paused for it, where it may be.
         assert f"{failing:,} of " in engagement.blocked_reason
+
+
+def test_who_left_the_segment_did_not_fail(active, sandbox, owner):
+    engagement = active(10, created_by=owner)
+    while audience.expand(audience.expandable_runs()):
+        pass
+    for member in engagement.segment.memberships.order_by("pk")[:7]:
+        Transition.objects.create(
+            segment=engagement.segment,
+            profile=member.profile,
+            kind=Transition.Kind.EXIT,
+        )
+        member.delete()
+
+    assert ended(engagement).blocked_reason == ""
+    assert drains.states(engagement) == {"sent": 3, "skipped": 7}
+    assert not mail.outbox
 
 
 def test_a_good_retry_takes_it_back(active, sandbox, owner):
