@@ -135,9 +135,12 @@ def _compile_form(tree: list[JSON]) -> Callable[[Values], JSON]:
 
 
 def _items(filled: JSON) -> list[JSON]:
-    """A list parameter gives its field once an item."""
+    """A list parameter gives its field once an item; a null is none."""
     assert isinstance(filled, list)
-    return filled[0] if len(filled) == 1 and isinstance(filled[0], list) else filled
+    is_list = len(filled) == 1 and isinstance(filled[0], list)
+    items = filled[0] if is_list else filled
+    assert isinstance(items, list)
+    return [item for item in items if item is not None]
 
 
 def _writer(content_type: str) -> Callable[[JSON], str]:

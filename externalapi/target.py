@@ -120,8 +120,8 @@ def _compile_pair(name: str, template: str) -> Callable[[Values], str]:
 
     def render(values: Values) -> str:
         value = values.get(whole)
-        items = value if isinstance(value, list) else [] if value is None else [value]
-        return "&".join(start + _in_query(item) for item in items)
+        items = value if isinstance(value, list) else [value]
+        return "&".join(start + _in_query(item) for item in items if item is not None)
 
     return render
 

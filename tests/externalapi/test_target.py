@@ -26,6 +26,9 @@ QUOTED = "a%2Fb%3Fc%3Dd%26e%23f%20%C3%BC"
         # A list gives its name once an item.
         ([("tag", "{{ID}}")], {"ID": ["x", "y z"]}, "/p?tag=x&tag=y%20z"),
         ([("tag", "{{ID}}")], {"ID": []}, "/p"),
+        # A null is no item.
+        ([("tag", "{{ID}}")], {"ID": ["x", None]}, "/p?tag=x"),
+        ([("tag", "{{ID}}")], {"ID": [None]}, "/p"),
         ([("n", "{{ID}}"), ("b", "{{B}}")], {"ID": 1.5, "B": True}, "/p?n=1.5&b=true"),
         ([("empty", "")], {}, "/p?empty="),
     ],
