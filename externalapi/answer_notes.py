@@ -11,15 +11,16 @@ from externalapi.answer_errors import ItemError, words
 from externalapi.messages import Answer
 from externalapi.parameters import JSON
 
-NOTICE = "notice"
+# Where a success says more than that it is one.
+TOLD = ("notice", "error")
 
 
 def note(body: JSON, answer: Answer, errors: Sequence[ItemError]) -> str:
     """Return what is odd in the other side's words and numbers; "" where nothing is."""
     if not isinstance(body, dict) or not answer.rules.success_path:
         return ""
-    notice = words(body[NOTICE]) if NOTICE in body else ""
-    return " ".join(filter(None, [notice, *_miscounts(body, answer, errors)]))
+    told = [words(said) for name in TOLD if (said := body.get(name))]
+    return " ".join(filter(None, [*told, *_miscounts(body, answer, errors)]))
 
 
 def _miscounts(

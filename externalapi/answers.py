@@ -238,15 +238,15 @@ def _success(answer: Answer, body: JSON) -> Outcome:
 def _said_success(answer: Answer, body: JSON) -> bool | None:
     """Whether the words of the answer are a success; None where it has none."""
     rules = answer.rules
-    word = _word(at(body, rules.success_path))
+    found = at(body, rules.success_path)
     if answer.truncated:
         return None
-    if not word and _word(at(body, rules.also_success)):
+    if found not in (None, "", [], {}):
+        return not rules.success_values or _word(found) in rules.success_values
+    if _word(at(body, rules.also_success)):
         return True
-    if not word:
-        # What has an error to tell and no word of success is none.
-        return False if _word(at(body, ("error",))) else None
-    return not rules.success_values or word in rules.success_values
+    # What has an error to tell and no word of success is none.
+    return False if at(body, ("error",)) else None
 
 
 def _word(found: JSON) -> str:
