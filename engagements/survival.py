@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from django.conf import settings
 from django.db import connection
 
 from lemnisk_braze.lib.database_errors import About, about
@@ -18,8 +19,11 @@ logger = logging.getLogger(__name__)
 # from the end backwards: of what is before an intent, which does wait, nothing.
 LATER_ON_DISK = "set_config('synchronous_commit', 'off', true) = 'off'"
 
+# In seconds. The reaper waits one lease from when the database is back: whoever holds
+# answers looks often enough to be there well before it.
 FIRST_WAIT = 0.2
 LONGEST_WAIT = 3.0
+LOOKS_IN_A_LEASE = 10
 
 
 # For what must not be lost: an answer that is not written down, for example.
@@ -33,6 +37,8 @@ def insist(action: Callable[[], Found], seconds: float = FOREVER) -> Found:
     returns. Raises the last error after `seconds`, and at once what no wait mends.
     """
     deadline = time.monotonic() + seconds
+    lease = settings.DELIVERY_LEASE.total_seconds()
+    longest = min(LONGEST_WAIT, lease / LOOKS_IN_A_LEASE)
     wait = FIRST_WAIT
     while True:
         try:
@@ -44,4 +50,4 @@ def insist(action: Callable[[], Found], seconds: float = FOREVER) -> Found:
             logger.warning("The database is away, trying again: %s", e)
         connection.close()
         time.sleep(wait)
-        wait = min(wait * 2, LONGEST_WAIT)
+        wait = min(wait * 2, longest)
