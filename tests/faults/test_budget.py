@@ -23,15 +23,19 @@ WORKERS = 3
 
 @pytest.fixture
 def limited(draft, settings):
-    """A Braze with a plan of its own, and an engagement that sends one by one."""
+    """A Braze with a plan of its own, and an engagement that sends one by one.
+
+    `pairs`: two people a request.
+    """
     with ExitStack() as stack:
 
-        def make(people: int, *arguments: str, **plan):
+        def make(people: int, *arguments: str, pairs: bool = False, **plan):
             sandbox = stack.enter_context(SandboxProcess(*arguments))
             settings.ALLOWED_LOCAL_ADDRESSES = [f"127.0.0.1:{sandbox.port}"]
             connection = factories.make_connection(base_url=sandbox.url, **plan)
             secrets.set_key(connection, sandbox.key)
-            version = factories.make_version(connection=connection, batching="one")
+            size = {"batch_combined": 2} if pairs else {"batching": "one"}
+            version = factories.make_version(connection=connection, **size)
             return sandbox, draft(people, version=version)
 
         yield make
@@ -111,13 +115,13 @@ def test_no_more_are_on_the_wire_than_may_be_at_once(limited):
 
 def test_a_version_whose_people_are_rejected_is_no_version_on_trial(limited):
     """Whoever reads and rejects is there: the others need not wait for each answer."""
-    sandbox, engagement = limited(40, "--delay-ms=200")
-    sandbox.faults([{"kind": "partial_errors", "indexes": None, "times": None}])
+    sandbox, engagement = limited(80, "--delay-ms=200", pairs=True)
+    sandbox.faults([{"kind": "partial_errors", "indexes": [0], "times": None}])
     lifecycle.activate(engagement)
 
     drain_together(10)
 
-    assert drains.states(engagement) == {"rejected": 40}
+    assert drains.states(engagement) == {"rejected": 40, "sent": 40}
     moments = [request["at"] for request in sandbox.requests()]
     assert most_within(0.19, moments) > WORKERS * pacing.FEW
 
