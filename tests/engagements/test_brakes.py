@@ -21,8 +21,9 @@ State = Engagement.State
 
 @pytest.fixture(autouse=True)
 def looks_at_once(monkeypatch):
-    """No other test's look at the drain mark is remembered."""
+    """No other test's look at the drain mark is remembered, and none of these."""
     monkeypatch.setattr(workers, "_checked_at", float("-inf"))
+    monkeypatch.setattr(workers, "_drains", False)
     monkeypatch.setattr(workers, "EVERY", 0.0)
 
 

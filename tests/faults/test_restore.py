@@ -160,6 +160,7 @@ def test_twice_does_nothing_more(active):
 def test_not_while_a_worker_is_at_work(active, monkeypatch):
     active(3)
     monkeypatch.setattr(workers, "_checked_at", float("-inf"))
+    monkeypatch.setattr(workers, "_drains", False)
     drains.once()
 
     with pytest.raises(CommandError, match="Stop the workers first"):
