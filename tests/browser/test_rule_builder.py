@@ -26,7 +26,7 @@ def test_a_marketer_builds_a_rule_without_json(page: Page, admin):
     page.keyboard.type("age")
     page.get_by_label("Comparison").last.select_option("between")
     page.get_by_label("From").fill("20")
-    page.get_by_label("To").fill("40")
+    page.get_by_label("To", exact=True).fill("40")
     page.get_by_role("button", name="Save and continue editing").click()
 
     wrong = page.get_by_label("At least (times)")
