@@ -241,7 +241,8 @@ def _said_success(answer: Answer, body: JSON) -> bool | None:
     found = at(body, rules.success_path)
     if answer.truncated:
         return None
-    if found not in (None, "", [], {}):
+    # Blank is nothing; any other shape of a message than a success is a refusal.
+    if found not in (None, [], {}) and str(found).strip():
         return not rules.success_values or _word(found) in rules.success_values
     if _word(at(body, rules.also_success)):
         return True
