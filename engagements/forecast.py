@@ -13,7 +13,7 @@ from typing import Any
 from django.db import connection
 
 from engagements import again, audience, delivery_ids, lifecycle
-from engagements.columns import Group
+from engagements.columns import Context, Group
 from engagements.models import Engagement
 from engagements.rendering import Recipe, Skip, compile_recipe, people_per_request
 from lemnisk_braze.lib import database_clock
@@ -87,6 +87,7 @@ def forecast(engagement: Engagement, people: int) -> Forecast:
     if not people:
         return NOBODY
     recipe = compile_recipe(engagement.version, engagement.values)
+    shared = audience.shared_context(engagement, database_clock.now())
     ids = _ids(engagement, people)
     skips: dict[str, list[tuple[int, Skip]]] = defaultdict(list)
     looked_at, deadline = 0, time.monotonic() + SECONDS
@@ -95,7 +96,7 @@ def forecast(engagement: Engagement, people: int) -> Forecast:
             break
         some = ids[first : first + STEP]
         looked_at += len(some)
-        for profile_id, skip in _skips(engagement, recipe, some):
+        for profile_id, skip in _skips(engagement, recipe, shared, some):
             skips[_words(skip)].append((profile_id, skip))
     some_of_each = {pk for those in skips.values() for pk, _ in those[:EXAMPLES]}
     known = Profile.objects.in_bulk(some_of_each)
@@ -149,7 +150,7 @@ def _ids(engagement: Engagement, people: int) -> Sequence[int]:
 
 
 def _skips(
-    engagement: Engagement, recipe: Recipe, ids: Sequence[int]
+    engagement: Engagement, recipe: Recipe, shared: Context, ids: Sequence[int]
 ) -> Iterator[tuple[int, Skip]]:
     """Who of them would be skipped, and why."""
     memberships = engagement.segment.memberships.filter(profile__in=ids)
@@ -160,7 +161,7 @@ def _skips(
         yield who[place], skip
     there = [who[place] for place in people.places]
     group = Group(
-        shared=audience.shared_context(engagement, database_clock.now()),
+        shared=shared,
         profiles=people.profiles,
         events=people.events,
         engagements=_named(engagement, there),
@@ -174,12 +175,9 @@ def _skips_of(recipe: Recipe, group: Group) -> Iterator[tuple[int, Skip]]:
     yield from skipped.items()
     if rendered is None:
         return
-    going = (n for n in range(len(group)) if n not in skipped)
-    for n, body in zip(going, rendered.bodies, strict=True):
-        try:
-            recipe.definition.request(rendered.of_one(body))
-        except ValueError as e:
-            yield n, Skip(code="too_big", message=str(e))
+    going = [n for n in range(len(group)) if n not in skipped]
+    for position, skip in recipe.sendable(rendered)[1].items():
+        yield going[position], skip
 
 
 def _named(engagement: Engagement, ids: Sequence[int]) -> list[dict[str, object]]:

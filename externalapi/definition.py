@@ -73,10 +73,6 @@ class Rendered(NamedTuple):
         """The body of the only, or the first, person."""
         return self.bodies[0]
 
-    def of_one(self, body: JSON) -> "Rendered":
-        """The same for one of the people alone, by their body."""
-        return self._replace(bodies=[body], left_out=NOTHING)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompiledDefinition:

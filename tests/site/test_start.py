@@ -16,6 +16,7 @@ import pytest
 import requests
 from django.conf import settings as django_settings
 
+from lemnisk_braze.local.processes import free_port
 from tests.site.empty_site import ROOT, EmptySite
 
 SLOW_CLIENTS = 1_000
@@ -101,7 +102,7 @@ def is_listening(address: str) -> bool:
 @pytest.fixture
 def proxy(site: EmptySite, var: Path) -> Iterator[str]:
     """The proxy of the operator's guide in front, without its TLS; its address."""
-    port = free_port()
+    port = free_port(8750)
     conf = (ROOT / "docs/nginx.conf").read_text()
     for theirs, ours in (
         ("listen 443 ssl;", f"listen 127.0.0.1:{port};"),
@@ -175,9 +176,3 @@ def test_it_ends_as_a_whole_and_the_next_start_makes_no_second_administrator(var
             assert "Log out" in sign_in(second.address, password)[1]
     finally:
         shutil.rmtree(again, ignore_errors=True)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
