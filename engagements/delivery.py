@@ -30,7 +30,7 @@ from engagements.claims import Claim, clock
 from engagements.intent import intend, still_going
 from engagements.letters import Letter, Result, write
 from engagements.senders import Senders
-from engagements.survival import insist
+from engagements.survival import FOREVER, flush, insist
 from engagements.turns import Trials, in_turn
 from lemnisk_braze.lib.database_errors import About, about, in_words
 from segments import inbox
@@ -57,6 +57,7 @@ FRESH = 1.0
 LATER = timedelta(seconds=15)
 
 T = TypeVar("T", Claim, Letter)
+R = TypeVar("R")
 
 
 def drain(
@@ -102,6 +103,9 @@ class _Work:
     held: dict[int, Claim] = field(default_factory=dict)
     # Answers that cannot be written down, by a mistake of ours.
     kept: Sequence[Result] = ()
+    # Answers that are written down, and that a crash of the database may still forget.
+    in_memory: list[Result] = field(default_factory=list)
+    is_repeat_due: bool = False
 
     def go_on(self) -> None:
         try:
@@ -113,18 +117,32 @@ class _Work:
             # However long the database stays away: what is on the wire is answered, and
             # of what is not, nobody else could know it.
             self._record_all()
-            insist(self._give_back)
+            self._outlive(self._give_back)
 
     def _is_more(self) -> bool:
         if self.line:
             self.line.hold()
         # A claim that is lost with its session is taken back by the reaper.
-        is_more = insist(self._round, _lease())
+        is_more = self._outlive(self._round, _lease())
         if is_more or not self.line:
             return is_more
         # Whoever rings from now on wakes somebody; who rang before is found here.
         self.line.leave()
-        return insist(self._round, _lease())
+        return self._outlive(self._round, _lease())
+
+    def _outlive(self, action: Callable[[], R], seconds: float = FOREVER) -> R:
+        """Insist on an action; after an outage what may be forgotten is repeated."""
+
+        def repeated() -> R:
+            if self.is_repeat_due:
+                outcomes.record(self.in_memory)
+                self.is_repeat_due = False
+            return action()
+
+        return insist(repeated, seconds, self._on_loss)
+
+    def _on_loss(self) -> None:
+        self.is_repeat_due = bool(self.in_memory)
 
     def _round(self) -> bool:
         """Take in, send and record what there is; False when that was all."""
@@ -172,7 +190,11 @@ class _Work:
         letters = self._apart(lambda claims: list(write(claims)), taken)
         paced = list(self._pace(letters))
         asked_at = clock()
-        sent = self._post(self._apart(intend, paced), asked_at)
+        intended = self._apart(intend, paced)
+        if intended:
+            # Its COMMIT waited for the disk, behind everything before.
+            self.in_memory.clear()
+        sent = self._post(intended, asked_at)
         self.trials.sent(sent)
         ids = {letter.batch_id for letter in sent}
         breaker.note([letter for letter in paced if letter.batch_id not in ids], [])
@@ -266,7 +288,9 @@ class _Work:
         if results:
             # The other side has answered: what is not written down would be in doubt
             # for ever, or sent twice.
-            self.kept = [*self.kept, *insist(lambda: outcomes.record(results))]
+            rest = self._outlive(lambda: outcomes.record(results))
+            self.kept = [*self.kept, *rest]
+            self.in_memory += results
             _try(lambda: self._heed(results))
 
     def _heed(self, results: Sequence[Result]) -> bool:
@@ -289,10 +313,13 @@ class _Work:
             self._record_kept()
         if self.kept:
             logger.error("%d answers could not be written down", len(self.kept))
+        if self.in_memory:
+            self._outlive(flush)
+            self.in_memory.clear()
 
     def _record_kept(self) -> None:
         kept = self.kept
-        self.kept = insist(lambda: outcomes.record(kept))
+        self.kept = self._outlive(lambda: outcomes.record(kept))
 
     def _finish_runs(self) -> bool:
         # A small run is over before the large one beside it is.

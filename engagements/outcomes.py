@@ -101,7 +101,7 @@ def record(results: Sequence[Result]) -> list[Result]:
 
     The usual answer, everybody accepted, takes one statement for any number of letters;
     each of the others its own. It is on disk with the next intent, or in less than a
-    second; a crash of the database before makes the attempts ambiguous.
+    second; who calls keeps it until then, and repeats it after a crash of the database.
 
     Returns those that could not be written down, by a mistake of ours: the caller keeps
     them. Raises only where the database is away.

@@ -19,6 +19,9 @@ logger = logging.getLogger(__name__)
 # from the end backwards: of what is before an intent, which does wait, nothing.
 LATER_ON_DISK = "set_config('synchronous_commit', 'off', true) = 'off'"
 
+# Waits for the disk itself, and so for all that was committed before.
+ON_DISK = "SELECT pg_logical_emit_message(true, 'engagements', '')"
+
 # In seconds. The reaper waits one lease from when the database is back: whoever holds
 # answers looks often enough to be there well before it.
 FIRST_WAIT = 0.2
@@ -30,11 +33,16 @@ LOOKS_IN_A_LEASE = 10
 FOREVER = float("inf")
 
 
-def insist(action: Callable[[], Found], seconds: float = FOREVER) -> Found:
+def insist(
+    action: Callable[[], Found],
+    seconds: float = FOREVER,
+    on_loss: Callable[[], None] | None = None,
+) -> Found:
     """Do something idempotent, again and again while the database is away.
 
-    Away is also one that is full, or read-only after a failover. Returns what it
-    returns. Raises the last error after `seconds`, and at once what no wait mends.
+    Away is also one that is full, or read-only after a failover; `on_loss` is called
+    each time that it is found so. Returns what it returns. Raises the last error after
+    `seconds`, and at once what no wait mends.
     """
     deadline = time.monotonic() + seconds
     lease = settings.DELIVERY_LEASE.total_seconds()
@@ -45,9 +53,17 @@ def insist(action: Callable[[], Found], seconds: float = FOREVER) -> Found:
             return action()
         except Exception as e:
             is_away = about(e) is About.CONNECTION
+            if is_away and on_loss:
+                on_loss()
             if not is_away or time.monotonic() + wait > deadline:
                 raise
             logger.warning("The database is away, trying again: %s", e)
         connection.close()
         time.sleep(wait)
         wait = min(wait * 2, longest)
+
+
+def flush() -> None:
+    """Return when everything that was committed so far outlives a crash."""
+    with connection.cursor() as cursor:
+        cursor.execute(ON_DISK)

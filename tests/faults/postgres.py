@@ -72,6 +72,17 @@ class Postgres:
         self.stop()
         self.start()
 
+    @contextmanager
+    def late_on_disk(self) -> Iterator[None]:
+        """What no COMMIT waits for stays in memory, where a crash forgets it."""
+        self._execute("ALTER SYSTEM SET wal_writer_delay = '10s'")
+        self._execute("SELECT pg_reload_conf()")
+        try:
+            yield
+        finally:
+            self._execute("ALTER SYSTEM RESET wal_writer_delay")
+            self._execute("SELECT pg_reload_conf()")
+
     @property
     def _host(self) -> str:
         return str(self._server.get_postmaster_info().socket_dir)

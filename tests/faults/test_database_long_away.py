@@ -82,3 +82,20 @@ def test_intents_that_fail_for_long_make_nobody_suspect(draft, sandbox):
     assert drains.states(engagement) == {"sent": 150}
     assert drains.outcomes(engagement) == {"sent": 2}
     assert set(Batch.objects.values_list("reap_count", flat=True)) == {0}
+
+
+def test_what_a_crash_forgot_is_written_down_again(postgres, draft, braze, sandbox):
+    """An answer is on disk in less than a second, and its worker knows it until then."""
+    slow = {"kind": "delay_after", "seconds": 1.2, "times": 10}
+    sandbox.faults([{"kind": "pass", "times": 20}, slow])
+    version = factories.make_version(connection=braze, batching="one")
+    engagement = draft(30, version=version, ambiguous_policy="resend")
+    with postgres.late_on_disk(), worker(), beat():
+        lifecycle.activate(engagement)
+        wait_until(lambda: drains.outcomes(engagement).get("sent") == 20, "the quick")
+        postgres.restart()
+        wait_until(lambda: drains.is_over(engagement), "the end of the run", 90)
+
+    invariants.check(engagement, sandbox, sandbox.key)
+    assert drains.outcomes(engagement) == {"sent": 30}
+    assert set(invariants.received(sandbox).values()) == {1}
