@@ -7,7 +7,7 @@ breaks its lines; what is found is taken out of the text as it is.
 
 import base64
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from html.entities import html5
@@ -85,7 +85,7 @@ def without(text: str, secrets: Collection[str], shown: str) -> str:
     for form in forms:
         text = text.replace(form, shown)
     if _MAY_ESCAPE.search(text):
-        text = _taken_out(text, _unescaped(_View.of(text)), forms, shown)
+        text = _taken_out(text, _views(_View.of(text)), forms, shown)
     if _UNSEEN.search(text):
         text = _without_broken(text, forms, shown)
     return text if text.endswith(_ENDS) else _without_begin(text, forms, shown)
@@ -96,17 +96,28 @@ def _without_broken(text: str, forms: Sequence[str], shown: str) -> str:
     together = _UNSEEN.sub("", view.text)
     if not (any(form in together for form in forms) or _MAY_ESCAPE.search(together)):
         return text
-    return _taken_out(text, _unescaped(_without_unseen(view)), forms, shown)
+    return _taken_out(text, _views(_without_unseen(view)), forms, shown)
+
+
+def _views(view: _View) -> Iterator[_View]:
+    """The text as it is, and with its escapes undone once, twice and so on.
+
+    A secret's own end may be the begin of what looks like an escape: it is found in one
+    of them, and not in the last.
+    """
+    yield view
+    for _ in range(_ROUNDS):
+        if not _MAY_ESCAPE.search(view.text):
+            return
+        before, view = view, view.replaced(_characters(view.text))
+        if len(view.text) == len(before.text):
+            return
+        yield view
 
 
 def _unescaped(view: _View) -> _View:
-    for _ in range(_ROUNDS):
-        if not _MAY_ESCAPE.search(view.text):
-            break
-        before, view = view, view.replaced(_characters(view.text))
-        if len(view.text) == len(before.text):
-            break
-    return view
+    *_, last = _views(view)
+    return last
 
 
 def _characters(text: str) -> Iterator[tuple[int, int, str]]:
@@ -136,9 +147,12 @@ def _without_unseen(view: _View) -> _View:
     return view.replaced((one.start(), one.end(), "") for one in spaces)
 
 
-def _taken_out(text: str, view: _View, forms: Sequence[str], shown: str) -> str:
+def _taken_out(
+    text: str, views: Iterable[_View], forms: Sequence[str], shown: str
+) -> str:
     places = sorted(
         (view.begins[at], view.ends[at + len(form) - 1])
+        for view in views
         for form in forms
         for at in _all(view.text, form)
     )

@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 import pytest
 from django.core.management import call_command
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
@@ -268,6 +268,14 @@ ways = st.lists(
 )
 
 
+@example(before="", after="1", ways=["percent, upper"], key="0000000\\")
+@example(before="", after="u0041", ways=["percent, upper"], key="abcdefgh\\")
+@example(
+    before="",
+    after="41 &amp;",
+    ways=["percent, upper", "percent, upper"],
+    key="abcdefgh%",
+)
 @hypothesis_settings(max_examples=150, deadline=None)
 @given(
     before=st.text(max_size=20),
