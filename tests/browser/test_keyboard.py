@@ -14,7 +14,9 @@ FOCUSED = """() => {
     const style = getComputedStyle(element);
     const spoken = element.cloneNode(true);
     spoken.querySelectorAll("[aria-hidden=true]").forEach(hidden => hidden.remove());
-    const labels = [...(element.labels || [])].map(label => label.innerText).join(" ");
+    const ids = (element.getAttribute("aria-labelledby") || "").split(" ");
+    const labels = [...ids.map(id => document.getElementById(id)), ...(element.labels || [])]
+        .map(label => label ? label.innerText : "").join(" ").trim();
     return {
         name: (element.getAttribute("aria-label") || labels || spoken.textContent || "")
             .trim().replace(/\\s+/g, " "),
