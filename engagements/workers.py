@@ -12,7 +12,7 @@ from datetime import timedelta
 from functools import cache
 
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import Error, connection
 from django.db.models.functions import Now
 
 from engagements.models import Attempt, Batch
@@ -164,7 +164,7 @@ def report(error: Exception, shown: str = "") -> None:
     # The words of an error of ours may name somebody.
     words = in_words(error)[:500] if sqlstate(error) else shown or type(error).__name__
     # Where even that cannot be written down, the log has it.
-    with suppress(DatabaseError):
+    with suppress(Error):
         name = process_name()
         Worker.objects.update_or_create(
             name=name,

@@ -3,6 +3,7 @@ key, kept encrypted on the connection's row, and used until shortly before it ex
 """
 
 import base64
+import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from datetime import datetime, timedelta
 from urllib.parse import quote_plus, urlencode
 
 import orjson
-from django.db import DatabaseError, connection
+from django.db import Error, connection
 
 from externalapi.messages import (
     Answer,
@@ -24,6 +25,9 @@ from externalapi.models import Connection
 from externalapi.secrets import open_token, seal_token
 from externalapi.sign_in import NO_SIGN_IN, TokenPlan
 from lemnisk_braze.lib import database_clock
+from lemnisk_braze.lib.database_errors import About, about
+
+logger = logging.getLogger(__name__)
 
 # Used a little less long than it lives: it must not expire on its way.
 MARGIN = timedelta(seconds=30)
@@ -103,11 +107,16 @@ def _store(plan: TokenPlan, token: Token) -> None:
 
 @contextmanager
 def _database() -> Iterator[None]:
-    """A sender thread has no database connection: what it opens here, it closes."""
+    """A sender thread has no database connection: what it opens here, it closes.
+
+    Whatever the database's error is, nothing was sent yet.
+    """
     was_open = connection.connection is not None
     try:
         yield
-    except DatabaseError as e:
+    except Error as e:
+        if about(e) is not About.CONNECTION:
+            logger.exception("A mistake that no wait mends")
         raise NotSentError("The access token could not be looked up.") from e
     finally:
         if not was_open:

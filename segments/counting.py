@@ -1,7 +1,8 @@
 """A new rule asks for a new count: now where that is quick, else by a worker."""
 
-from django.db import OperationalError, connection, transaction
+from django.db import Error, connection, transaction
 
+from lemnisk_braze.lib.database_errors import About, about
 from segments import membership, rules, tasks
 from segments.models import Segment
 
@@ -29,7 +30,9 @@ def count_soon(segment: Segment) -> None:
         return
     try:
         membership.try_refresh(segment.pk)
-    except OperationalError:
+    except Error as e:
+        if about(e) is not About.CONNECTION:
+            raise
         return  # somebody holds the segment for long: the tick counts it
     segment.refresh_from_db()
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 from urllib.parse import parse_qs
 
 import pytest
+from django.db import connection as database
 from django.utils import timezone
 
 from externalapi import tokens
@@ -14,6 +15,7 @@ from externalapi.secrets import set_key
 from externalapi.tokens import TokenRefusedError
 from tests.externalapi.raw_server import RawServer, response
 from tests.factories import make_connection
+from tests.lib.databases import losing_the_database
 
 SECRET = "client secret/0123456789"
 
@@ -266,6 +268,31 @@ def test_a_token_url_that_is_silent_is_no_doubt_about_the_request(
         # The request for a token may have arrived; the one for the API has not left.
         with pytest.raises(NotSentError, match="No access token could be fetched"):
             send(connection)
+    assert api.calls == []
+
+
+def test_a_lost_database_is_no_doubt_about_the_request(
+    api, transactional_db, connection
+):
+    with losing_the_database(), pytest.raises(NotSentError, match="looked up"):
+        send(connection)
+    assert api.fetches == api.calls == []
+    database.close()
+    assert send(connection).status == 201
+
+
+def test_a_statement_that_the_database_refuses_is_logged_and_nothing_sent(
+    api, transactional_db, connection, caplog
+):
+    with database.cursor() as cursor:
+        cursor.execute("ALTER TABLE externalapi_connection RENAME TO gone")
+    try:
+        with pytest.raises(NotSentError, match="could not be looked up"):
+            send(connection)
+    finally:
+        with database.cursor() as cursor:
+            cursor.execute("ALTER TABLE gone RENAME TO externalapi_connection")
+    assert "A mistake that no wait mends" in caplog.text
     assert api.calls == []
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings as django_settings
+from django.db import connection
 
 from engagements import lifecycle, workers
 from engagements.models import Batch, Engagement, Worker
@@ -13,6 +14,7 @@ from externalapi.models import Connection
 from tests import factories
 from tests.faults import drains, invariants
 from tests.faults.workers import wait_until, worker
+from tests.lib.databases import losing_the_database
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -101,3 +103,11 @@ def test_a_worker_with_the_old_and_the_new_key_is_no_stranger(braze, settings):
 def test_where_no_key_is_stored_nobody_is_a_stranger(db, settings):
     settings.SECRETS_KEYS = [STRANGE]
     assert not secrets.is_stranger()
+
+
+def test_an_alarm_that_cannot_be_written_down_stops_nothing(caplog):
+    with losing_the_database():
+        workers.report(ValueError("a mistake"))
+    assert "A mistake that no wait mends" in caplog.text
+    connection.close()
+    assert not Worker.objects.exists()
