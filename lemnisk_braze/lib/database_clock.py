@@ -40,6 +40,13 @@ def reckoned() -> datetime:
     return at + timedelta(seconds=time.monotonic() - heard_at)
 
 
+class ClockTime(models.Func):
+    """The same in a query that is asked anyway; not that of its transaction's begin."""
+
+    function = "clock_timestamp"
+    output_field = models.DateTimeField()
+
+
 class ChangedAtField(models.DateTimeField):  # type: ignore[type-arg]
     """When a row was saved last, by the database's clock: Django's auto_now without ours."""
 

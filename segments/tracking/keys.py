@@ -3,7 +3,9 @@
 import hashlib
 import hmac
 import secrets
+from datetime import datetime
 
+from lemnisk_braze.lib.database_clock import ClockTime
 from segments.models import Source
 
 
@@ -16,15 +18,16 @@ def issue(source: Source) -> str:
     return key
 
 
-def source_of(key: str) -> Source | None:
-    """The active source with this write key."""
+def source_of(key: str) -> tuple[Source, datetime] | None:
+    """The active source with this write key, and the time by the database's clock."""
     if not key:
         return None
     digest = _hash(key)
-    source = Source.objects.filter(write_key_hash=digest, is_active=True).first()
+    active = Source.objects.filter(is_active=True).annotate(asked_at=ClockTime())
+    source = active.filter(write_key_hash=digest).first()
     if source is None or not hmac.compare_digest(source.write_key_hash, digest):
         return None
-    return source
+    return source, source.asked_at
 
 
 def _hash(key: str) -> str:

@@ -7,7 +7,7 @@ CSRF does not apply, since no cookie signs anyone in here.
 import base64
 import logging
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import wraps
 from operator import itemgetter
 from typing import Any
@@ -71,10 +71,10 @@ def _answering(view: Callable[..., Answer]) -> View:
 @_answering
 def single(request: HttpRequest, kind: str) -> Answer:
     """`POST /v1/identify` and `/v1/track`: one message."""
-    raw, source = _read(request, body.MAX_MESSAGE + body.MAX_ENVELOPE)
+    raw, source, received_at = _read(request, body.MAX_MESSAGE + body.MAX_ENVELOPE)
     if kind in messages.OTHER_KINDS:
         raise messages.unsupported(kind)
-    message = messages.read(raw, datetime.now(UTC), kind)
+    message = messages.read(raw, received_at, kind)
     for _, refusal in _append(source, [(0, message)]):
         raise refusal
     return {"success": True}
@@ -83,13 +83,12 @@ def single(request: HttpRequest, kind: str) -> Answer:
 @_answering
 def batch(request: HttpRequest) -> Answer:
     """`POST /v1/batch`: many messages; each refused one is named, the others stay."""
-    raw, source = _read(request, body.MAX_BATCH)
+    raw, source, received_at = _read(request, body.MAX_BATCH)
     accepted: list[tuple[int, Message]] = []
     refused: list[tuple[int, RefusedError]] = []
-    now = datetime.now(UTC)
     for index, item in enumerate(_items(raw)):
         try:
-            message = messages.read(item, now, sent_at=raw.get("sentAt"))
+            message = messages.read(item, received_at, sent_at=raw.get("sentAt"))
             accepted.append((index, message))
         except RefusedError as e:
             refused.append((index, e))
@@ -145,17 +144,19 @@ def _append(
     return []
 
 
-def _read(request: HttpRequest, limit: int) -> tuple[dict[str, Any], Source]:
-    """The body and the source, refusing as early and as cheaply as it can be done.
+def _read(request: HttpRequest, limit: int) -> tuple[dict[str, Any], Source, datetime]:
+    """The body, its source and when it came in, by the database's clock.
+
+    Refused is as early and as cheaply as it can be done.
 
     Nobody's body is looked into further than for its key.
     """
     _check_head(request, limit)
     key = _basic_auth(request)
-    source = None if key is None else _source(key)
+    known = None if key is None else _source(key)
     data = _plain_body(request, limit)
-    source = source or _source(body.write_key(data))
-    return body.parse(data), source
+    source, received_at = known or _source(body.write_key(data))
+    return body.parse(data), source, received_at
 
 
 def _check_head(request: HttpRequest, limit: int) -> None:
@@ -215,11 +216,11 @@ def _basic_auth(request: HttpRequest) -> str | None:
     return decoded.partition(":")[0]
 
 
-def _source(key: object) -> Source:
-    source = keys.source_of(key) if isinstance(key, str) else None
-    if source is None:
+def _source(key: object) -> tuple[Source, datetime]:
+    found = keys.source_of(key) if isinstance(key, str) else None
+    if found is None:
         raise _unauthorized()
-    return source
+    return found
 
 
 def _unauthorized() -> RefusedError:
