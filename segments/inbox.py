@@ -125,19 +125,22 @@ def _apply_next_chunk(size: int = CHUNK) -> tuple[int, int] | None:
     error while it is away.
     """
     size = min(size, _care.at_once)
+    tried: list[int] = []
     try:
-        counts = _apply_chunk(size)
+        counts = _apply_chunk(size, tried)
     except Error as e:
-        return _go_on_after(e, size)
+        return _go_on_after(e, size, tried)
     _care.at_once = min(2 * _care.at_once, ANY_NUMBER)
     return counts
 
 
-def _go_on_after(error: Error, size: int) -> tuple[int, int] | None:
+def _go_on_after(
+    error: Error, size: int, tried: Sequence[int]
+) -> tuple[int, int] | None:
     """What a chunk's error leaves to be done, as _apply_next_chunk says it."""
     code = sqlstate(error)
-    if code == TOO_LONG and size == 1:
-        return 0, _refuse_oldest(error)
+    if code == TOO_LONG and size == 1 and tried:
+        return 0, _give_up(tried, error)
     if code == TOO_LONG or code in IN_THE_WAY:
         logger.info("%d messages of the inbox are tried by fewer: %s", size, error)
         _care.at_once = max(size // FEWER, 1)
@@ -150,15 +153,18 @@ def _go_on_after(error: Error, size: int) -> tuple[int, int] | None:
     return None
 
 
-def _apply_chunk(size: int) -> tuple[int, int] | None:
+def _apply_chunk(size: int, tried: list[int]) -> tuple[int, int] | None:
+    """The same, or its error; `tried` is told the messages' ids before they are."""
     longest = LONGEST_ALONE if size == 1 else LONGEST
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(BEGIN, [LOCK, f"{LOCK_WAIT}s", f"{longest}s"])
         if not cursor.fetchone()[0]:
             return None
         cursor.execute(SELECT_WAITING, [size])
+        rows = cursor.fetchall()
+        tried += [row[0] for row in rows]
         round_ = _Round()
-        messages = list(filter(None, (round_.read(*row) for row in cursor.fetchall())))
+        messages = list(filter(None, (round_.read(*row) for row in rows)))
         round_.apply(messages)
         refused = round_.refused_in_the_end()
         cursor.execute(MARK_APPLIED, [[m.id for m in messages]])
@@ -254,11 +260,15 @@ def _mark_refused(refused: Mapping[int, Exception]) -> None:
             cursor.execute(MARK_REFUSED, [list(refused), reasons])
 
 
-def _refuse_oldest(error: Error) -> int:
-    """Give up the message that takes too long by itself; return how many that were."""
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(SELECT_WAITING, [1])
-        refused = {row[0]: error for row in cursor.fetchall()}
+def _give_up(message_ids: Sequence[int], error: Error) -> int:
+    """Refuse these messages, but for those that another worker has applied since.
+
+    Returns how many that were.
+    """
+    with transaction.atomic():
+        waiting = InboxMessage.objects.filter(pk__in=message_ids, applied_at=None)
+        ids = waiting.select_for_update().values_list("pk", flat=True)
+        refused = dict.fromkeys(ids, error)
         _mark_refused(refused)
     return len(refused)
 
@@ -305,5 +315,5 @@ FROM unnest(%s::bigint[], %s::text[]) AS refused (id, error) WHERE m.id = refuse
 NOTE = """
 UPDATE segments_inboxmessage SET error = %s WHERE id = (
     SELECT id FROM segments_inboxmessage WHERE applied_at IS NULL ORDER BY id LIMIT 1
-)
+) AND applied_at IS NULL
 """

@@ -40,6 +40,16 @@ def is_waited_for(table: str) -> bool:
         return bool(cursor.fetchone()[0])
 
 
+def somebody_waits_for_a_lock() -> bool:
+    """Whether a session of this database waits for what another holds."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        return bool(cursor.fetchone()[0])
+
+
 def end_waiting_sessions() -> None:
     """End the sessions that wait for a lock: a dead worker's would go on when it can."""
     with connection.cursor() as cursor:

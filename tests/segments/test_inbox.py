@@ -7,13 +7,17 @@ import time
 from contextlib import contextmanager
 
 import pytest
-from django.db import connection, transaction
+from django.db import Error, connection, transaction
+from django.db.models.functions import Now
 
 from segments import identity, inbox
 from segments.inbox import Applied
 from segments.models import Event, InboxMessage, Membership, Profile, Segment
 from segments.signals import segments_changed
 from tests.factories import make_segment, make_source
+from tests.faults.drains import in_thread
+from tests.faults.sessions import somebody_waits_for_a_lock
+from tests.faults.workers import wait_until
 
 pytestmark = pytest.mark.django_db
 
@@ -398,6 +402,57 @@ def test_one_message_that_takes_too_long_is_given_up(send, careless, monkeypatch
     assert "statement timeout" in refusals()["t50"]
     send("track", "later")
     assert inbox.apply() == Applied(messages=1)
+
+
+@contextmanager
+def at_error(act):
+    """Act beside us, in a session of its own, as soon as a statement here fails."""
+
+    def execute(call, *args):
+        try:
+            return call(*args)
+        except Error:
+            with in_thread(act):
+                pass
+            raise
+
+    with connection.execute_wrapper(execute):
+        yield
+
+
+def apply_elsewhere(message_id):
+    message = InboxMessage.objects.filter(message_id=message_id, applied_at=None)
+    return lambda: message.update(applied_at=Now())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_only_the_message_that_took_too_long_is_given_up(send, careless, monkeypatch):
+    """Another worker applied it as soon as this one let go: nobody is at fault."""
+    monkeypatch.setattr(inbox, "LONGEST_ALONE", 0.3)
+    for name in ("slow", "next"):
+        send("track", "u1", message_id=name)
+    slow = "IF NEW.message_id = 'slow' THEN PERFORM pg_sleep(30); END IF;"
+    with event_trigger(slow), at_error(apply_elsewhere("slow")):
+        inbox.apply_some(1)
+    assert not refusals()
+    assert inbox.apply() == Applied(messages=1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_why_it_waits_is_not_written_beside_what_was_applied(send, careless):
+    send("track", "u1", message_id="m")
+    is_marked = threading.Event()
+
+    def apply_it():
+        with transaction.atomic():
+            apply_elsewhere("m")()
+            is_marked.set()
+            wait_until(somebody_waits_for_a_lock, "the note")
+
+    with event_trigger(raises("42804", "m")), in_thread(apply_it):
+        assert is_marked.wait(20)
+        assert inbox.apply() == Applied()
+    assert not InboxMessage.objects.exclude(error="").exists()
 
 
 @pytest.mark.django_db(transaction=True)

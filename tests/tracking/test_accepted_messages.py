@@ -25,9 +25,7 @@ def a_web_server_whose_clock_is_off():
 def is_just_now():
     """Whether a stored time is that of the request, by the database's clock."""
     begun = database_clock.now()
-    return lambda time: (
-        begun <= datetime.fromisoformat(time) <= database_clock.now()
-    )
+    return lambda time: begun <= datetime.fromisoformat(time) <= database_clock.now()
 
 
 def test_an_identify_waits_in_the_inbox(post, source, is_just_now):
