@@ -219,6 +219,8 @@ class Run(models.Model):
         FAILED = "failed", "Failed"
         CANCELLED = "cancelled", "Cancelled"
 
+    # What a standing run does while it is in the state SENDING, in one word.
+    LISTENING = "Listening"
     OPEN = (State.EXPANDING, State.SENDING)
     COMPLETED = (State.COMPLETED, State.COMPLETED_WITH_ERRORS)
 
@@ -300,7 +302,7 @@ class Run(models.Model):
     def state_in_words(self) -> str:
         """One word on each page; a standing run has nobody to send most of the time."""
         if self.is_standing and self.state == self.State.SENDING:
-            return "Listening"
+            return self.LISTENING
         return str(self.get_state_display())
 
     @property

@@ -6,7 +6,7 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
-from django.db.models import Model, QuerySet
+from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
@@ -134,12 +134,35 @@ class LogAdmin(OfferedFilters):
         raise NotImplementedError
 
 
+class RunStateFilter(admin.SimpleListFilter):
+    """A run's state in the word that its row and its page show."""
+
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(
+        self, request: HttpRequest, model_admin: Any
+    ) -> Iterable[tuple[str, str]]:
+        for state, label in Run.State.choices:
+            yield state, label
+            if state == Run.State.SENDING:
+                yield "listening", Run.LISTENING
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Run]) -> QuerySet[Run]:
+        if self.value() is None:
+            return queryset
+        listening = Q(state=Run.State.SENDING, is_standing=True)
+        if self.value() == "listening":
+            return queryset.filter(listening)
+        return queryset.filter(~listening, state=self.value())
+
+
 @admin.register(Run)
 class RunAdmin(LogAdmin):
     acts = RUN_ACTS
     page_template = "engagements/run.html"
     list_display = ("run", "state_badge", "kind", "started_at", "ended_at")
-    list_filter = ("state", "engagement")
+    list_filter = (RunStateFilter, "engagement")
     search_fields = ("engagement__name",)
 
     @admin.display(description="run", ordering="scheduled_for")
@@ -164,6 +187,7 @@ class RunAdmin(LogAdmin):
             "run": obj,
             "tone": RUN_TONES[obj.state],
             "report": reports.run_report(obj),
+            "values": _labelled_values(obj),
             "troubled": list(troubled[:PEOPLE_SHOWN]),
         }
 
@@ -382,6 +406,14 @@ class AttemptAdmin(LogAdmin):
 
     def page_context(self, request: HttpRequest, obj: Attempt) -> Mapping[str, object]:
         return {"attempts": [obj], "attempt": obj}
+
+
+def _labelled_values(run: Run) -> list[tuple[str, str]]:
+    """(label, value), in the order and the words of the engagement's form."""
+    labels = {one.name: one.title for one in run.version.read_parameters()}
+    # What the version does not know is shown by its name, at the end.
+    names = sorted(run.values, key=lambda name: [*labels, name].index(name))
+    return [(labels.get(name, name), run.values[name]) for name in names]
 
 
 def link(obj: Model) -> SafeString:

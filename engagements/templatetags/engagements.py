@@ -9,7 +9,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from engagements import again, reports, schedule, traces
-from engagements.models import Attempt, Batch, Delivery, Engagement
+from engagements.models import Attempt, Batch, Delivery, Engagement, Run
 from engagements.operations import alarms, limits
 from lemnisk_braze.lib import database_clock
 from segments.models import Profile, Segment
@@ -68,6 +68,12 @@ def moment(value: datetime | None) -> SafeString | str:
         local.isoformat(),
         f"{local:%-d %b %Y, %H:%M:%S} {local.tzname()}",
     )
+
+
+@register.filter
+def run_name(run: Run) -> SafeString:
+    """What other pages call a run: two may be planned for the same second."""
+    return format_html("run {} of {}", run.pk, moment(run.scheduled_for))
 
 
 @register.filter

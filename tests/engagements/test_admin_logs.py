@@ -1,11 +1,18 @@
 """Runs, batches, deliveries and attempts are read; a person is found in two clicks."""
 
+import re
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+
 import pytest
 from django.template import Context, Template
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import strip_tags
 
-from engagements.models import Attempt, Delivery
+from engagements.models import Attempt, Delivery, Run
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -235,3 +242,100 @@ def test_the_report_needs_permission(client: Client):
     client.force_login(factories.make_user("engagements.view_run"))
     url = reverse("admin:engagements_engagement_report", args=[run.engagement_id])
     assert client.get(url).status_code == 403
+
+
+# --- Names and states of runs --------------------------------------------------------
+
+
+def runs_of_one_second() -> tuple[Run, Run, Run]:
+    """A standing run, another of the same engagement and moment, and its retry."""
+    engagement = factories.make_engagement(name="Welcome", state="active")
+    now = timezone.now()
+    standing = factories.make_run(
+        engagement, state="sending", is_standing=True, scheduled_for=now
+    )
+    other = factories.make_run(engagement, state="sending", scheduled_for=now)
+    retry = factories.make_run(
+        engagement,
+        state="completed",
+        retry_of=other,
+        scheduled_for=now + timedelta(microseconds=1),
+    )
+    return standing, other, retry
+
+
+def names_of(answer: Any, runs: Iterable[Run]) -> list[list[str]]:
+    """What the page calls each of these runs, link by link."""
+    found = []
+    for run in runs:
+        link = rf'<a[^>]*href="{page("run", run)}[^"]*"[^>]*>(.*?)</a>'
+        found.append([strip_tags(name) for name in re.findall(link, answer.text, re.S)])
+    return found
+
+
+def test_two_runs_of_an_engagement_are_told_apart_by_name(admin_page):
+    runs = runs_of_one_second()
+    addresses = [page("run"), runs[0].engagement.get_absolute_url()]
+    for address in addresses:
+        named = names_of(admin_page.get(address), runs)
+        assert all(named), (address, named)
+        assert len({name for names in named for name in names}) == len(runs), named
+    titles = {admin_page.get(page("run", run)).context["title"] for run in runs}
+    assert len(titles) == len(runs)
+    filtered = re.findall(
+        r'run__id__exact=\d+"[^>]*>(.*?)</a>|<option value="\d+"[^>]*>(Welcome.*?)</option>',
+        admin_page.get(page("delivery")).text,
+        re.S,
+    )
+    assert len({"".join(one).strip() for one in filtered}) == len(runs)
+
+
+def test_pages_around_a_run_call_it_by_its_number(admin_page):
+    _, other, retry = runs_of_one_second()
+    ann = factories.make_profile(first_name="Ann")
+    delivery = factories.make_delivery(ann, other, state="rejected")
+    Delivery.objects.filter(pk=delivery.pk).update(retry=retry)
+    for address, run in (
+        (page("delivery", delivery), other),
+        (page("delivery", delivery), retry),
+        (page("batch", delivery.batch), other),
+        (page("run", retry), other),
+    ):
+        [names] = names_of(admin_page.get(address), [run])
+        assert names and all(f"run {run.pk} of" in name for name in names), address
+
+
+@pytest.mark.parametrize("is_standing", [True, False])
+@pytest.mark.parametrize("state", Run.State.values)
+def test_a_run_s_state_is_one_word_everywhere(admin_page, state, is_standing):
+    run = factories.make_run(state=state, is_standing=is_standing)
+    word = run.state_in_words
+    rows = admin_page.get(page("run")).context["cl"]
+    assert [one.state_in_words for one in rows.result_list] == [word]
+    for address in (page("run", run), run.engagement.get_absolute_url()):
+        assert re.search(rf">\s*{word}\s*<", admin_page.get(address).text), address
+    # The word that is offered finds it, and no other does.
+    [offered] = [spec for spec in rows.filter_specs if spec.title == "state"]
+    finds = {
+        label
+        for value, label in offered.lookup_choices
+        if admin_page.get(page("run"), {"state": value}).context["cl"].result_list
+    }
+    assert finds == {word}
+
+
+def test_the_values_of_a_run_have_the_labels_of_the_form(admin_page):
+    version = factories.make_version(
+        body={"id": "{{User ID}}", "name": "{{first_nm}}", "plan": "{{Plan}}"},
+        parameters=[
+            factories.parameter("User ID", level="identifier"),
+            {**factories.parameter("first_nm"), "label": "First name"},
+            factories.parameter("Plan"),
+        ],
+    )
+    engagement = factories.make_engagement(version=version)
+    run = factories.make_run(
+        engagement, values={"gone": "x", "Plan": "gold", "first_nm": "Ann"}
+    )
+    answer = admin_page.get(page("run", run))
+    assert re.findall(r"<dt>(.*?)</dt>", answer.text) == ["First name", "Plan", "gone"]
