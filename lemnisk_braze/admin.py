@@ -1,5 +1,6 @@
 """The admin's pages of users and groups."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.apps import apps
@@ -22,6 +23,7 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from externalapi.models import Connection
 from lemnisk_braze import groups
+from lemnisk_braze.lib.active import active_badge
 from lemnisk_braze.lib.deleting import NAMED, CarefulDelete, Dependant, Instead
 from lemnisk_braze.lib.filtering import OfferedFilters
 from lemnisk_braze.lib.form_changes import ChangesInWords
@@ -65,7 +67,7 @@ class UserAdmin(ChangesInWords, CarefulDelete, DjangoUserAdmin, OfferedFilters):
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
-    list_display = ("username", "email", "groups_of", "is_active", "last_login")
+    list_display = ("username", "email", "groups_of", active_badge, "last_login")
     list_filter = ("is_active", "is_superuser", "groups")
     filter_horizontal = ()
     fieldsets = (
@@ -87,6 +89,22 @@ class UserAdmin(ChangesInWords, CarefulDelete, DjangoUserAdmin, OfferedFilters):
         ),
     )
     readonly_fields = ("last_login", "date_joined")
+    # In place of the framework's words for engineers.
+    words: Mapping[str, Mapping[str, str]] = {
+        "username": {
+            "help_text": "What they sign in with: letters, digits and @ . + - _, at "
+            "most 150."
+        },
+        "is_active": {
+            "help_text": "Whether they may sign in. Switch it off instead of deleting "
+            "somebody: the histories then still say who did what."
+        },
+        "is_superuser": {
+            "label": "Superuser",
+            "help_text": "They may do everything, whatever their groups are.",
+        },
+        "groups": {"help_text": "They may do what any of their groups may do."},
+    }
     untold = frozenset({"password", "password1", "password2", "usable_password"})
 
     def save_model(
@@ -107,6 +125,12 @@ class UserAdmin(ChangesInWords, CarefulDelete, DjangoUserAdmin, OfferedFilters):
                 f"“{user}” is in no group, and so may do nothing here. Choose one: "
                 "Marketer, Approver, Engineer, Analyst or Administrator.",
             )
+
+    def formfield_for_dbfield(
+        self, db_field: Any, request: HttpRequest, **kwargs: Any
+    ) -> Any:
+        kwargs |= self.words.get(db_field.name, {})
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def formfield_for_manytomany(
         self, db_field: "ManyToManyField[Any, Any]", request: HttpRequest, **kwargs: Any

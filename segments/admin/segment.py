@@ -7,6 +7,7 @@ from django.db import connection, models
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.text import capfirst
 
+from lemnisk_braze.lib.active import active_badge
 from lemnisk_braze.lib.deleting import NAMED, CarefulDelete, Dependant, Instead
 from lemnisk_braze.lib.filtering import OfferedFilters
 from lemnisk_braze.lib.form_changes import ChangesInWords, Words
@@ -22,7 +23,7 @@ KNOWN_NAMES = 500
 @admin.register(Segment)
 class SegmentAdmin(AsksFirst, ChangesInWords, CarefulDelete, OfferedFilters):
     form = SegmentForm
-    list_display = ["name", "sentence", "people", "is_active"]
+    list_display = ["name", "sentence", "people", active_badge]
     list_filter = ["is_active"]
     list_filter_submit = False
     search_fields = ["name"]
@@ -106,7 +107,7 @@ class SegmentAdmin(AsksFirst, ChangesInWords, CarefulDelete, OfferedFilters):
 
     def instead(self, request: HttpRequest, obj: Segment) -> Instead:
         return Instead(
-            text="Switched off (“Is active” on its page), it keeps its people and its "
+            text="Switched off (“Active” on its page), it keeps its people and its "
             "history, and nobody enters or leaves any more.",
             label="Open the segment",
             url=obj.get_absolute_url(),

@@ -9,6 +9,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.views.decorators.cache import never_cache
 
+from lemnisk_braze.lib.active import active_badge
 from lemnisk_braze.lib.deleting import CarefulDelete, Dependant, Instead
 from lemnisk_braze.lib.filtering import OfferedFilters
 from lemnisk_braze.lib.form_changes import ChangesInWords
@@ -20,7 +21,7 @@ from segments.tracking import keys
 @admin.register(Source)
 class SourceAdmin(ChangesInWords, CarefulDelete, OfferedFilters):
     form = SourceForm
-    list_display = ["name", "is_active", "write_key", "created_at"]
+    list_display = ["name", active_badge, "write_key", "created_at"]
     fields = ["name", "is_active", "write_key", "created_at"]
     readonly_fields = ["write_key", "created_at"]
     search_fields = ["name"]
@@ -47,7 +48,7 @@ class SourceAdmin(ChangesInWords, CarefulDelete, OfferedFilters):
 
     def instead(self, request: HttpRequest, obj: Source) -> Instead:
         return Instead(
-            text="Switched off (“Is active” on its page), its write key is refused and "
+            text="Switched off (“Active” on its page), its write key is refused and "
             "everything that it sent stays.",
             label="Open the source",
             url=reverse("admin:segments_source_change", args=[obj.pk]),

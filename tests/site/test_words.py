@@ -1,0 +1,60 @@
+"""The words of lists and forms: none is left to a tick or to the framework."""
+
+import re
+
+import pytest
+from django.urls import reverse
+
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+
+
+def make_users():
+    return factories.make_user(), factories.make_user(is_active=False)
+
+
+def make_sources():
+    return factories.make_source(), factories.make_source(is_active=False)
+
+
+def make_segments():
+    return factories.make_segment(), factories.make_segment(is_active=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "make"),
+    [
+        ("segments_segment", make_segments),
+        ("segments_source", make_sources),
+        ("auth_user", make_users),
+    ],
+)
+def test_a_list_says_in_words_whether_a_row_is_active(admin_client, name, make):
+    active, other = make()
+    page = admin_client.get(reverse(f"admin:{name}_changelist")).text
+    for row, word in ((active, "Active"), (other, "Not active")):
+        address = reverse(f"admin:{name}_change", args=[row.pk])
+        [line] = [part for part in page.split("<tr")[1:] if f'href="{address}"' in part]
+        assert re.search(rf">\s*{word}\s*<", line)
+
+
+@pytest.mark.parametrize(
+    ("name", "make"),
+    [("segments_segment", make_segments), ("segments_source", make_sources)],
+)
+def test_a_switch_is_called_as_its_form_calls_it(admin_client, name, make):
+    """What may be done instead of deleting names the switch."""
+    row, _ = make()
+    page = admin_client.get(reverse(f"admin:{name}_delete", args=[row.pk]))
+    form = admin_client.get(reverse(f"admin:{name}_change", args=[row.pk]))
+    label = form.context["adminform"].form.fields["is_active"].label
+    assert f"Switched off (“{label}” on its page)" in page.text
+
+
+@pytest.mark.parametrize("page", ["add", "change"])
+def test_a_user_s_page_speaks_to_people(admin_client, page):
+    args = [factories.make_user().pk] if page == "change" else []
+    text = admin_client.get(reverse(f"admin:auth_user_{page}", args=args)).text
+    for words in ("Designates", "A user will get", "log into", "Superuser status"):
+        assert words not in text
