@@ -1,16 +1,18 @@
 """A secret taken out of a text, however it is written there. Pure.
 
 Who refuses a key likes to repeat it: in JSON, in an address, in HTML, in a log's hex or
-base64. So the text is looked at as it is, with its escapes undone, and without what
-breaks its lines; what is found is taken out of the text as it is.
+base64, as a list of its bytes. So the text is looked at as it is, with its escapes
+undone, with its lists of numbers read as characters, and without what breaks its lines;
+what is found is taken out of the text as it is.
 """
 
 import base64
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from functools import lru_cache
 from html.entities import html5
+from string import ascii_lowercase, ascii_uppercase
 from typing import Self
 from urllib.parse import quote_plus
 
@@ -38,6 +40,26 @@ _HALF_ESCAPE = re.compile(
     r"(?:%(?:25){0,8}[0-9a-fA-F]?|\\{1,8}(?:u\{?[0-9a-fA-F]{0,6}|x[0-9a-fA-F]?|[0-7]{0,2})"
     r"|&(?:amp;){0,8}#?[0-9a-zA-Z]{0,31})\Z"
 )
+# A byte in a list: 0x0f, 0f, 0Fh, U+000F; 15; 017. A key's are visible characters.
+_NUMBERS = {
+    16: re.compile(
+        r"(?<![0-9A-Za-z])(?:0?[xX]|[uU]\+)?0{0,6}([0-9a-fA-F]{2})[hH]?(?![0-9A-Za-z])"
+    ),
+    10: re.compile(r"(?<![0-9A-Za-z])0{0,2}([0-9]{2,3})(?![0-9A-Za-z])"),
+    8: re.compile(r"(?<![0-9A-Za-z])(?:0[oO])?0{0,2}([0-7]{2,3})(?![0-9A-Za-z])"),
+}
+# What stands between two of them, such as a comma, a new line and its indentation.
+_GAP = re.compile(r"[^0-9A-Za-z]{1,40}")
+_MAY_LIST = re.compile(
+    r"(?:[0-9a-fA-F]{2}[hH]?[^0-9A-Za-z]{1,40}(?:0?[xXoO]|[uU]\+)?0{0,6}[0-9]?){5}"
+)
+# JavaScript's arrays of bytes become objects: {"0":115,"1":107}.
+_INDEX = re.compile(r"""\\{0,8}["'][0-9]{1,4}\\{0,8}["']\s{0,2}:""")
+_HALF_NUMBER = re.compile(
+    r"""[^0-9A-Za-z]{0,40}(?<![0-9A-Za-z])(?:(?:[0-9]{1,4}\\{0,8}["']\s{0,2}:?\s?)?"""
+    r"""(?:0?[xXoO]?0{0,6}[0-9a-fA-F]?|[uU]\+?0{0,6}[0-9a-fA-F]?|[0-9]{0,3}))\Z"""
+)
+_FOLDED = str.maketrans(ascii_uppercase, ascii_lowercase)
 # An answer that ends so was not cut.
 _ENDS = ("}", "]", ">")
 
@@ -74,29 +96,97 @@ class _View:
         return _View("".join(parts), begins, ends)
 
 
+@dataclass(frozen=True, slots=True)
+class _Forms:
+    """How a secret is written, longest first, so that none is left over inside another.
+
+    `folded` are those in which capitals are no other letters than small ones, in small;
+    `begins` are the first characters of each.
+    """
+
+    exact: Sequence[str]
+    folded: Sequence[str]
+    begins: Set[str]
+
+
+# A text, and the forms to look for in it.
+_Reading = tuple[_View, Sequence[str]]
+
+
 def without(text: str, secrets: Collection[str], shown: str) -> str:
     """Return the text with `shown` where one of the secrets stands, in any form.
 
     So it is with the begin of one at the end of the text, which may have been cut.
     """
     forms = _forms(tuple(sorted(secrets)))
-    if not forms:
+    if not forms.exact:
         return text
-    for form in forms:
+    for form in forms.exact:
         text = text.replace(form, shown)
-    if _MAY_ESCAPE.search(text):
-        text = _taken_out(text, _views(_View.of(text)), forms, shown)
+    text = _taken_out(text, _readings(text, forms), shown)
     if _UNSEEN.search(text):
         text = _without_broken(text, forms, shown)
     return text if text.endswith(_ENDS) else _without_begin(text, forms, shown)
 
 
-def _without_broken(text: str, forms: Sequence[str], shown: str) -> str:
+def _readings(text: str, forms: _Forms) -> Iterator[_Reading]:
+    """The ways to read a text that has no exact form in it as it is."""
+    plain, *undone = _views(_View.of(text))
+    yield _folded(plain), forms.folded
+    for view in undone:
+        yield view, forms.exact
+        yield _folded(view), forms.folded
+    for view in (plain, *undone):
+        for listed in _lists(view):
+            yield listed, forms.exact
+
+
+def _without_broken(text: str, forms: _Forms, shown: str) -> str:
     view = _unescaped(_View.of(text))
     together = _UNSEEN.sub("", view.text)
-    if not (any(form in together for form in forms) or _MAY_ESCAPE.search(together)):
+    small = _small(together)
+    if not (
+        any(form in together for form in forms.exact)
+        or any(form in small for form in forms.folded)
+        or _MAY_ESCAPE.search(together)
+    ):
         return text
-    return _taken_out(text, _views(_without_unseen(view)), forms, shown)
+    views = list(_views(_without_unseen(view)))
+    readings = [(view, forms.exact) for view in views]
+    readings += [(_folded(view), forms.folded) for view in views]
+    return _taken_out(text, readings, shown)
+
+
+def _folded(view: _View) -> _View:
+    return _View(_small(view.text), view.begins, view.ends)
+
+
+def _small(text: str) -> str:
+    """The text in small letters, and as long as before."""
+    return text.lower() if text.isascii() else text.translate(_FOLDED)
+
+
+def _may_list(text: str) -> bool:
+    return bool(_MAY_LIST.search(_INDEX.sub("", text)))
+
+
+def _lists(view: _View) -> Iterator[_View]:
+    """The text with the numbers of its lists read as characters, whatever their base."""
+    if not _may_list(view.text):
+        return
+    view = view.replaced((*one.span(), "") for one in _INDEX.finditer(view.text))
+    for base in _NUMBERS:
+        yield view.replaced(_listed(view.text, base))
+
+
+def _listed(text: str, base: int) -> Iterator[tuple[int, int, str]]:
+    """The characters whose numbers are listed, and nothing for what is between them."""
+    end = None
+    for found in _NUMBERS[base].finditer(text):
+        if end is not None and _GAP.fullmatch(text, end, found.start()):
+            yield end, found.start(), ""
+        end = found.end()
+        yield found.start(), end, chr(int(found[1], base))
 
 
 def _views(view: _View) -> Iterator[_View]:
@@ -147,12 +237,10 @@ def _without_unseen(view: _View) -> _View:
     return view.replaced((one.start(), one.end(), "") for one in spaces)
 
 
-def _taken_out(
-    text: str, views: Iterable[_View], forms: Sequence[str], shown: str
-) -> str:
+def _taken_out(text: str, readings: Iterable[_Reading], shown: str) -> str:
     places = sorted(
         (view.begins[at], view.ends[at + len(form) - 1])
-        for view in views
+        for view, forms in readings
         for form in forms
         for at in _all(view.text, form)
     )
@@ -172,62 +260,99 @@ def _all(text: str, form: str) -> Iterator[int]:
         at = text.find(form, at + 1)
 
 
-def _without_begin(text: str, forms: Sequence[str], shown: str) -> str:
+def _without_begin(text: str, forms: _Forms, shown: str) -> str:
     """Take out the begin of a secret that the text ends with."""
     # Six characters are the longest escape that is common, thrice over.
-    start = max(0, len(text) - 18 * len(forms[0]))
-    whole = _HALF_ESCAPE.sub("", text[start:])
-    view = _without_unseen(_unescaped(_View.of(whole)))
-    for form in forms:
-        begin = form[:_SHORTEST_BEGIN]
-        at = view.text.find(begin, max(0, len(view.text) - len(form)))
-        while at >= 0:
-            if form.startswith(view.text[at:]):
-                return f"{text[: start + view.begins[at]]}{shown}"
-            at = view.text.find(begin, at + 1)
+    start = max(0, len(text) - 18 * len(forms.exact[0]))
+    for view, written in _readings_of_end(text[start:], forms):
+        at = _begin(view, written, forms.begins)
+        if at is not None:
+            return f"{text[: start + at]}{shown}"
     return text
 
 
+def _readings_of_end(text: str, forms: _Forms) -> Iterator[_Reading]:
+    view = _unescaped(_View.of(_HALF_ESCAPE.sub("", text)))
+    together = _without_unseen(view)
+    yield together, forms.exact
+    yield _folded(together), forms.folded
+    if _may_list(view.text):
+        view = _unescaped(_View.of(_HALF_NUMBER.sub("", text)))
+        for listed in _lists(view):
+            yield listed, forms.exact
+
+
+def _begin(view: _View, forms: Sequence[str], begins: Set[str]) -> int | None:
+    """Where the begin of a secret stands that the view ends with, if there is one."""
+    text, size = view.text, _SHORTEST_BEGIN
+    if begins.isdisjoint(text[at : at + size] for at in range(len(text) - size + 1)):
+        return None
+    for form in forms:
+        at = text.find(form[:size], max(0, len(text) - len(form)))
+        while at >= 0:
+            if form.startswith(text[at:]):
+                return view.begins[at]
+            at = text.find(form[:size], at + 1)
+    return None
+
+
 @lru_cache(maxsize=64)
-def _forms(secrets: tuple[str, ...]) -> tuple[str, ...]:
-    """Longest first, so that no form is left over inside another."""
-    forms: set[str] = set()
+def _forms(secrets: tuple[str, ...]) -> _Forms:
+    exact: set[str] = set()
+    folded: set[str] = set()
     for secret in secrets:
         if len(secret) < _SHORTEST:
             continue
         # A key may itself look like an escape; then it is found undone as well.
         undone = _unescaped(_View.of(secret)).text
         for written in {secret, undone, _UNSEEN.sub("", undone)}:
-            forms |= _written(written)
-    forms = {form for form in forms if len(form) >= _SHORTEST}
-    return tuple(sorted(forms, key=lambda form: (-len(form), form)))
+            exact |= _written(written)
+            folded |= _written_in_any_case(written)
+    begins = frozenset(form[:_SHORTEST_BEGIN] for form in exact | folded)
+    return _Forms(_longest_first(exact), _longest_first(folded), begins)
+
+
+def _longest_first(forms: Iterable[str]) -> Sequence[str]:
+    long_enough = (form for form in forms if len(form) >= _SHORTEST)
+    return tuple(sorted(long_enough, key=lambda form: (-len(form), form)))
 
 
 def _written(secret: str) -> set[str]:
     raw = secret.encode(errors="replace")
-    pairs = (raw.hex(), raw.hex(":"), raw.hex("-"))
-    forms = {secret, *pairs, *(form.upper() for form in pairs)}
+    forms = {secret}
     for credentials in (raw, raw + b":", b":" + raw, b"Bearer " + raw):
         for encode in (base64.b64encode, base64.urlsafe_b64encode):
             encoded = encode(credentials).decode()
             # Whatever stands around the key changes the last characters.
             forms |= {encoded, encoded.rstrip("=")[:-1]}
-    for form in (raw, quote_plus(secret).encode(), base64.b64encode(raw)):
-        forms |= _inside_base64(form)
+    wide = secret.encode("utf-16-le", errors="replace")
+    for form in (raw, quote_plus(secret).encode(), base64.b64encode(raw), wide):
+        for encode in (base64.b64encode, base64.urlsafe_b64encode):
+            forms |= _inside(form, encode, bits=6)
     return forms
 
 
-def _inside_base64(raw: bytes) -> set[str]:
-    """How these bytes look in the base64 of anything that they stand in.
+def _written_in_any_case(secret: str) -> set[str]:
+    raw = secret.encode(errors="replace")
+    forms = {raw.hex()}
+    for encode in (base64.b32encode, base64.b32hexencode):
+        encoded = encode(raw).decode()
+        found = {encoded, encoded.rstrip("="), *_inside(raw, encode, bits=5)}
+        forms |= {form.lower() for form in found}
+    return forms
 
-    As `user:key` does: three bytes are four characters, so there are three ways, less
-    the characters at both ends that the neighbours have a part in.
+
+def _inside(raw: bytes, encode: Callable[[bytes], bytes], bits: int) -> set[str]:
+    """How these bytes look in the base64 or base32 of anything that they stand in.
+
+    As `user:key` does: each character is so many bits, so there are as many ways as
+    bytes before it until both are in step again, less the characters at both ends that
+    the neighbours have a part in.
     """
     found = set()
-    for before in range(3):
-        for encode in (base64.b64encode, base64.urlsafe_b64encode):
-            encoded = encode(bytes(before) + raw).decode().rstrip("=")
-            first = -(-before * 8 // 6)
-            whole = (before + len(raw)) * 8 // 6
-            found.add(encoded[first:whole])
+    for before in range(3 if bits == 6 else 5):
+        encoded = encode(bytes(before) + raw).decode().rstrip("=")
+        first = -(-before * 8 // bits)
+        whole = (before + len(raw)) * 8 // bits
+        found.add(encoded[first:whole])
     return found

@@ -141,6 +141,14 @@ def hexadecimal(text, form):
     return "".join(form.format(ord(char)) for char in text)
 
 
+def mixed_case(digits):
+    return "".join(c.upper() if n % 3 else c for n, c in enumerate(digits))
+
+
+def listed(text, form, gap):
+    return gap.join(form.format(ord(char)) for char in text)
+
+
 def slashes(text):
     return text.replace("/", "\\/")
 
@@ -177,6 +185,31 @@ SPELLINGS = {
     "hex, with colons": lambda key: key.encode().hex(":"),
     "hex, with colons, upper": lambda key: key.encode().hex(":").upper(),
     "hex, with hyphens": lambda key: key.encode().hex("-"),
+    "hex, mixed case": lambda key: mixed_case(key.encode().hex()),
+    "hex, with 0x": lambda key: listed(key, "0x{:02x}", ", "),
+    "hex, with 0X, mixed case": lambda key: mixed_case(listed(key, "0X{:02x}", ",")),
+    "hex, in code points": lambda key: listed(key, "U+{:04X}", " "),
+    "hex, in texts": lambda key: listed(key, "{:02x}", "',\n            '"),
+    "hex, in texts in JSON": lambda key: listed(key, "{:02X}", '\\", \\"'),
+    "hex, as in assembler": lambda key: listed(key, "0{:02x}h", ", "),
+    "hex, wrapped": lambda key: "\n".join(wrap(key.encode().hex(), 15)),
+    "bytes": lambda key: listed(key, "{}", ","),
+    "bytes, with spaces": lambda key: listed(key, "{:03d}", " "),
+    "bytes, a line each": lambda key: listed(key, "{}", ",\n                "),
+    "bytes, as JavaScript has them": lambda key: ",".join(
+        f'"{n}":{ord(char)}' for n, char in enumerate(key)
+    ).removeprefix('"0":'),
+    "bytes, as JavaScript has them, in JSON": lambda key: ", ".join(
+        f'\\"{n}\\": {ord(char)}' for n, char in enumerate(key)
+    ).removeprefix('\\"0\\": '),
+    "bytes, octal": lambda key: listed(key, "0o{:03o}", ", "),
+    "base32": lambda key: base64.b32encode(key.encode()).decode(),
+    "base32, lower": lambda key: base64.b32encode(key.encode()).decode().lower(),
+    "base32 without padding": lambda key: (
+        base64.b32encode(key.encode()).decode().rstrip("=")
+    ),
+    "base32 of a pair": lambda key: base64.b32encode(b"user:" + key.encode()).decode(),
+    "base32hex": lambda key: base64.b32hexencode(key.encode()).decode(),
     "base64": lambda key: base64.b64encode(key.encode()).decode(),
     "base64 without padding": lambda key: (
         base64.b64encode(key.encode()).decode().rstrip("=")
@@ -202,6 +235,7 @@ SPELLINGS = {
     ).decode(),
     "broken over lines": lambda key: f"{key[:11]}\n  {key[11:]}",
     "invisible characters": lambda key: "\u200b".join(key),
+    "base64 of UTF-16": lambda key: base64.b64encode(key.encode("utf-16-le")).decode(),
     "UTF-16": lambda key: "\0".join(key),
 }
 
@@ -214,7 +248,7 @@ def test_a_key_is_masked_however_it_is_written(spelling, key):
     assert text.startswith('{"message": "Invalid key ')
     assert text.endswith('."}')
     assert mask(key) in text
-    if spelling.startswith("base64"):
+    if spelling.startswith("base"):
         left = text.removeprefix('{"message": "Invalid key ').replace(mask(key), "")
         assert len(left) <= len(written) - len(key)
     else:
@@ -241,8 +275,11 @@ def test_a_key_is_masked_in_base64_at_every_offset(offset, encode):
         lambda key: hexadecimal(key, "&#x{:x};"),
         lambda key: base64.b64encode(key.encode()).decode(),
         lambda key: key.encode().hex(),
+        lambda key: listed(key, "0x{:02x}", ", "),
+        lambda key: listed(key, "{}", ",\n    "),
+        lambda key: base64.b32encode(key.encode()).decode(),
     ],
-    ids="plain slash percent json html base64 hex".split(),
+    ids="plain slash percent json html base64 hex 0x bytes base32".split(),
 )
 def test_a_key_that_was_cut_is_masked(write, left):
     written = write(AWKWARD)
@@ -261,7 +298,7 @@ def test_what_is_no_key_stays():
 
 
 # Alone they are found; what they break up may be another spelling's escape.
-ALONE = ("hex", "base64", "broken", "invisible", "UTF-16")
+ALONE = ("hex", "bytes", "base", "broken", "invisible", "UTF-16")
 ways = st.lists(
     st.sampled_from([name for name in SPELLINGS if not name.startswith(ALONE)]),
     max_size=2,
@@ -294,7 +331,22 @@ def test_a_key_is_masked_between_any_texts(before, after, ways, key):
 
 @pytest.mark.parametrize(
     "piece",
-    ["\\", "%25", "%", "&amp;", "\\u", "&#", "a ", '\\"', AWKWARD[:-1] + " ", "%2f"],
+    [
+        *(
+            "\\",
+            "%25",
+            "%",
+            "&amp;",
+            "\\u",
+            "&#",
+            "a ",
+            '\\"',
+            AWKWARD[:-1] + " ",
+            "%2f",
+        ),
+        *("73", "73 ", "0x73, ", "115,", '"1":115,', "0", "0 ", '"', "'1", "%2573%2C"),
+        *(" " * 39 + "7", '"000', listed(AWKWARD[:-1], "{}", ",") + " "),
+    ],
 )
 def test_a_long_answer_is_looked_through_in_no_time(piece):
     """64 KB take 0.1 s at most; anything that grows with the square takes minutes."""
