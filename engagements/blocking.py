@@ -6,6 +6,7 @@ themselves when it is replaced. A refusal may be one person's fault: it stops th
 engagement when it came for a handful, one as the other, and nobody was taken meanwhile.
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from django.conf import settings
@@ -21,6 +22,7 @@ from django.db.models import (
 from engagements import lifecycle
 from engagements.letters import Result
 from engagements.models import Attempt, Batch, Engagement, Run
+from externalapi.answers import Outcome
 from externalapi.connection_check import learn
 from externalapi.models import Connection
 
@@ -31,6 +33,8 @@ HANDFUL = 5
 # But of so many on the wire one at least: their answers may be successes.
 IN_FLIGHT_SHARE = 4
 TAKEN = (Attempt.Outcome.SENT, Attempt.Outcome.ACCEPTED_UNVERIFIED)
+# Answers of which enough stop their engagement.
+REFUSALS = (Outcome.REFUSED, Outcome.TOO_BIG)
 REFUSED = (Batch.State.SPLIT, Batch.State.DEAD)
 ANSWERED_AT = ExpressionWrapper(
     F("started_at") + F("duration_ms") * Value(timedelta(milliseconds=1)),
@@ -38,26 +42,35 @@ ANSWERED_AT = ExpressionWrapper(
 )
 
 
+def hold(results: Sequence[Result]) -> None:
+    """Lock the engagements that these answers may stop.
+
+    Before their batches, as everybody does who locks both: a retry, a pause, a cancel.
+    """
+    ids = {r.letter.run.engagement_id for r in results if r.verdict.outcome in REFUSALS}
+    blocked = [r for r in results if r.verdict.outcome is Outcome.BLOCKED]
+    for alike in {str(found): found for found in map(_alike, blocked)}.values():
+        ids.update(_at_work(alike).values_list("pk", flat=True))
+    if ids:
+        held = Engagement.objects.filter(pk__in=ids).order_by("pk")
+        list(held.select_for_update(no_key=True).values_list("pk", flat=True))
+
+
 def block(result: Result) -> None:
     """Stop the engagement of this letter, and those that the same error would meet.
 
     Not where the key was replaced while the request was on its way: with the new one
-    it is simply sent again. Call it in a transaction.
+    it is simply sent again. Call it in a transaction that holds them.
     """
-    version = result.letter.run.version
-    used = version.connection
+    used = result.letter.run.version.connection
     newest = Connection.objects.values_list("key_version", flat=True).get(pk=used.pk)
     if newest > used.key_version:
         return
-    is_key = result.status == KEY_REFUSED
-    alike = {"version__connection": used} if is_key else {"version": version}
-    runs = Run.objects.filter(**alike, state__in=Run.OPEN)
-    stopped = Engagement.objects.filter(
-        pk__in=runs.values("engagement"), state=Engagement.State.ACTIVE
-    )
-    # Locked in order, as everybody does who locks more than one.
-    locked = stopped.order_by("pk").select_for_update(no_key=True)
+    # One that was activated since, and is in use, is stopped by an answer of its own.
+    stopped = _at_work(_alike(result)).order_by("pk")
+    locked = stopped.select_for_update(no_key=True, skip_locked=True)
     ids = list(locked.values_list("pk", flat=True))
+    is_key = result.status == KEY_REFUSED
     Engagement.objects.filter(pk__in=ids).update(
         state=Engagement.State.BLOCKED,
         blocked_reason=_reason(result, is_key),
@@ -66,6 +79,21 @@ def block(result: Result) -> None:
     )
     if is_key:
         learn(used, KEY_REFUSED, f"A request of “{result.letter.run.engagement}”")
+
+
+def _alike(result: Result) -> dict[str, object]:
+    """The runs that the same error would meet, as conditions."""
+    version = result.letter.run.version
+    if result.status == KEY_REFUSED:
+        return {"version__connection": version.connection_id}
+    return {"version": version.pk}
+
+
+def _at_work(alike: dict[str, object]) -> QuerySet[Engagement]:
+    runs = Run.objects.filter(**alike, state__in=Run.OPEN)
+    return Engagement.objects.filter(
+        pk__in=runs.values("engagement"), state=Engagement.State.ACTIVE
+    )
 
 
 def _reason(result: Result, is_key: bool) -> str:

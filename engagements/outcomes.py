@@ -152,6 +152,7 @@ def _record_apart(result: Result, error: Exception) -> list[Result]:
 
 @transaction.atomic
 def _record_one_by_one(results: Sequence[Result]) -> None:
+    blocking.hold(results)
     # Under their locks nobody begins to send them again.
     batches = Batch.objects.filter(pk__in=[r.letter.batch_id for r in results])
     list(batches.select_for_update().order_by("pk").values_list("pk", flat=True))

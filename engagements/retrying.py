@@ -7,10 +7,11 @@ again. Who was sent since is not sent once more where the engagement says so
 (engagements.again).
 """
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from django.db import connection, transaction
+from django.db import Error, connection, transaction
 from django.db.models import Count, Q, QuerySet
 
 from engagements import again, doorbell, lifecycle, settling
@@ -19,6 +20,9 @@ from engagements.rendering import people_per_request
 from externalapi import cases
 from externalapi.definition import compile_version
 from lemnisk_braze.lib import database_clock
+from lemnisk_braze.lib.database_errors import is_in_the_way, sqlstate
+
+logger = logging.getLogger(__name__)
 
 State = Delivery.State
 # Rejected and skipped people are tried again after their data, or the values, were
@@ -29,6 +33,10 @@ BY_NAME = (State.UNCERTAIN, State.CANCELLED)
 STATES = (*FAILED, *BY_NAME)
 # A batch of one person may be the half of a half of … a full one.
 MOST_SPLITS = 8
+# Where others are at the same rows so often in a row, somebody has to come again.
+TRIES = 3
+# The SQLSTATE of a lock that was not to be had in time.
+LOCKED = "55P03"
 
 _FAILED = """
     id = ANY(%(ids)s) AND run_id = %(source)s AND retry_id IS NULL
@@ -88,10 +96,11 @@ class Share:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retried:
-    """What a retry made."""
+    """What a retry made; and whether others were in the way of some of it."""
 
     people: int
     runs: tuple[Run, ...]
+    is_cut_short: bool = False
 
 
 def counts(deliveries: QuerySet[Delivery]) -> dict[str, int]:
@@ -164,20 +173,40 @@ def _problem(engagement: Engagement) -> str:
 def retry(deliveries: QuerySet[Delivery], most: int | None = None) -> Retried:
     """Try at most `most` of these people again: one new run for each run of theirs.
 
-    Where nothing can be sent (Share.problem) they stay as they are.
+    Where nothing can be sent (Share.problem) they stay as they are, and also where
+    others keep their rows (Retried.is_cut_short).
     """
     possible = [s.engagement.pk for s in shares(deliveries) if s.is_possible]
     chosen = failed(deliveries).filter(run__engagement__in=possible).order_by("pk")
     by_run: dict[int, list[int]] = {}
     for pk, run_id in chosen.values_list("pk", "run_id")[:most]:
         by_run.setdefault(run_id, []).append(pk)
-    people, runs = 0, []
+    people, runs, is_cut_short = 0, [], False
     for run_id, ids in by_run.items():
-        run, count = _retry_run(Run.objects.get(pk=run_id), ids)
+        try:
+            run, count = _retry_patiently(Run.objects.get(pk=run_id), ids)
+        except Error as e:
+            if not is_in_the_way(e):
+                raise
+            is_cut_short = True
+            break
         if run is not None:
             runs.append(run)
             people += count
-    return Retried(people=people, runs=tuple(runs))
+    return Retried(people=people, runs=tuple(runs), is_cut_short=is_cut_short)
+
+
+def _retry_patiently(source: Run, ids: list[int]) -> tuple[Run | None, int]:
+    """Once more where the database undid it for somebody else's sake."""
+    for _ in range(TRIES - 1):
+        try:
+            return _retry_run(source, ids)
+        except Error as e:
+            # A lock that was waited for is not waited for again: a person looks on.
+            if not is_in_the_way(e) or sqlstate(e) == LOCKED:
+                raise
+            logger.warning("The retry of run %s is done once more: %s", source.pk, e)
+    return _retry_run(source, ids)
 
 
 @transaction.atomic

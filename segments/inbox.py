@@ -15,7 +15,7 @@ import orjson
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import Error, connection, transaction
 
-from lemnisk_braze.lib.database_errors import About, about, sqlstate
+from lemnisk_braze.lib.database_errors import About, about, is_in_the_way, sqlstate
 from segments import applying
 from segments.applying import Message
 from segments.models import InboxMessage, Source
@@ -40,9 +40,8 @@ SUSPECTS = 20
 MAX_REASON = 500
 # pg_advisory_xact_lock's key: any number that nothing else here uses.
 LOCK = 0x5E69_1B0C
-# SQLSTATEs: the statement took too long; somebody else holds a lock.
+# The SQLSTATE of a statement that took too long.
 TOO_LONG = "57014"
-IN_THE_WAY = ("55P03", "40001", "40P01")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +140,7 @@ def _go_on_after(
     code = sqlstate(error)
     if code == TOO_LONG and size == 1 and tried:
         return 0, _give_up(tried, error)
-    if code == TOO_LONG or code in IN_THE_WAY:
+    if code == TOO_LONG or is_in_the_way(error):
         logger.info("%d messages of the inbox are tried by fewer: %s", size, error)
         _care.at_once = max(size // FEWER, 1)
         return 0, 0

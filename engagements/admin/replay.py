@@ -30,6 +30,10 @@ RETRY = "engagements.resend_engagement"
 EXPORT = "engagements.export_delivery"
 # So many people one press of the button takes along: the page answers in seconds.
 MOST = 50_000
+IN_THE_WAY = (
+    "Others were at work on the same people, so not everybody could be taken along."
+    " Nobody is lost or taken twice: press Retry again in a minute."
+)
 
 
 class MomentForm(SearchForm):
@@ -191,12 +195,16 @@ def _retry_url(request: HttpRequest, state: str) -> str:
 
 def _retry(request: HttpRequest, deliveries: QuerySet[Delivery]) -> HttpResponse:
     done = retrying.retry(deliveries, MOST)
+    if done.is_cut_short:
+        messages.warning(request, IN_THE_WAY)
+    if not done.runs and done.is_cut_short:
+        return redirect(_list_url(request))
     if not done.runs:
         return _back(request, "Nobody was left to be tried again.")
     for run in done.runs:
         log(request, run, f"Tries people of “{run.retry_of}” again.")
-    people = f"{done.people:,} {'person' if done.people == 1 else 'people'}"
-    messages.success(request, f"{people} wait in line again.")
+    people = "1 person waits" if done.people == 1 else f"{done.people:,} people wait"
+    messages.success(request, f"{people} in line again.")
     if len(done.runs) == 1:
         return redirect(page_url(done.runs[0]))
     return redirect("admin:engagements_run_changelist")

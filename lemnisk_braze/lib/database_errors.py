@@ -78,6 +78,11 @@ def about(error: BaseException) -> About:
     return About.ROW
 
 
+def is_in_the_way(error: BaseException) -> bool:
+    """Whether others were at the same rows: done again, at once, it may well succeed."""
+    return sqlstate(error) in _IN_THE_WAY
+
+
 def in_words(error: BaseException) -> str:
     """The first line of what it says, for whoever reads why something was set aside."""
     line = str(error).strip().partition("\n")[0]
@@ -86,6 +91,8 @@ def in_words(error: BaseException) -> str:
     return f"{type(error).__name__}: {line}"
 
 
+# A lock that was not to be had in time, a serialization failure, a deadlock.
+_IN_THE_WAY = ("55P03", "40001", "40P01")
 # Django's errors, and the driver's where a cursor of its own is used.
 _DATABASE = (db.Error, psycopg.Error)
 _UNREACHED = (

@@ -1,16 +1,20 @@
 """People whose delivery failed, tried again from the list, or by a command."""
 
+import threading
+from contextlib import contextmanager
 from datetime import timedelta
 from io import StringIO
 
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
+from django.db import connection, transaction
 from django.urls import reverse
 from django.utils import timezone
 
 from engagements import delivery, lifecycle, reports, retrying, runs
 from engagements.models import Batch, Delivery, Engagement, Run
 from tests import factories
+from tests.faults import drains
 
 pytestmark = pytest.mark.django_db
 
@@ -309,6 +313,49 @@ def test_every_filter_of_the_list_counts(admin_page, query, people):
     hour_ago = f"{timezone.now() - timedelta(hours=1):%Y-%m-%dT%H:%M}"
     address = f"{LIST}retry/?{query.format(hour_ago=hour_ago)}"
     assert admin_page.get(address).context["people"] == people
+
+
+@pytest.fixture
+def somebody_has_it(transactional_db):
+    """Another session has locked an engagement for longer than we wait for it."""
+
+    @contextmanager
+    def locked(engagement):
+        is_locked, is_over = threading.Event(), threading.Event()
+
+        def lock():
+            with transaction.atomic():
+                Engagement.objects.select_for_update().get(pk=engagement.pk)
+                is_locked.set()
+                is_over.wait(20)
+
+        with drains.in_thread(lock), connection.cursor() as cursor:
+            assert is_locked.wait(20)
+            cursor.execute("SET lock_timeout = '100ms'")
+            yield
+            cursor.execute("RESET lock_timeout")
+            is_over.set()
+
+    return locked
+
+
+def test_whom_others_are_at_can_be_tried_again_later(somebody_has_it, client):
+    client.force_login(factories.make_admin())
+    free, held = failed("dead", people=2), failed("dead", people=1)
+    address = f"{LIST}retry/?why="
+    with somebody_has_it(held.engagement):
+        text = client.post(address, follow=True).content.decode()
+        assert "2 people wait in line again." in text
+        assert "press Retry again in a minute" in text
+        answer = client.post(address, follow=True)
+        assert "press Retry again in a minute" in answer.content.decode()
+        # The list that was chosen, to press it there again.
+        assert answer.redirect_chain == [(f"{LIST}?why=", 302)]
+        with pytest.raises(CommandError, match="Run it again"):
+            call_command("requeue", "failed", "--yes")
+    assert free.retries.count() == 1 and not held.retries.exists()
+    text = client.post(address, follow=True).content.decode()
+    assert "1 person waits in line again." in text
 
 
 def test_a_time_that_is_none_leads_back_with_words(admin_page):

@@ -40,14 +40,20 @@ def is_waited_for(table: str) -> bool:
         return bool(cursor.fetchone()[0])
 
 
-def somebody_waits_for_a_lock() -> bool:
-    """Whether a session of this database waits for what another holds."""
+def waiting() -> int:
+    """How many sessions of this database wait for what another holds."""
     with connection.cursor() as cursor:
+        # Else a transaction sees what it saw when it first asked.
+        cursor.execute("SELECT pg_stat_clear_snapshot()")
         cursor.execute(
             "SELECT count(*) FROM pg_stat_activity"
             " WHERE datname = current_database() AND wait_event_type = 'Lock'"
         )
-        return bool(cursor.fetchone()[0])
+        return int(cursor.fetchone()[0])
+
+
+def somebody_waits_for_a_lock() -> bool:
+    return waiting() > 0
 
 
 def end_waiting_sessions() -> None:

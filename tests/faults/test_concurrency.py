@@ -7,16 +7,16 @@ from contextlib import ExitStack
 from datetime import timedelta
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
-from engagements import audience, delivery, lifecycle, outcomes, runs
+from engagements import audience, delivery, lifecycle, outcomes, retrying, runs
 from engagements.claims import claim
 from engagements.intent import intend
 from engagements.letters import write
-from engagements.models import Attempt, Batch, Engagement, Run
+from engagements.models import Attempt, Batch, Delivery, Engagement, Run
 from engagements.senders import send
 from tests import factories
-from tests.faults import drains, invariants
+from tests.faults import drains, invariants, sessions
 from tests.faults.workers import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -140,3 +140,53 @@ def test_a_cancelled_run_does_not_start_what_was_claimed(active):
     runs.finish()
     assert drains.states(engagement) == {"cancelled": 3}
     assert engagement.runs.get().state == Run.State.CANCELLED
+
+
+@pytest.fixture
+def late_refusal(active, sandbox):
+    """An answer that stops its engagement, and comes when everybody is uncertain."""
+    active(3)
+    audience.expand(audience.expandable_runs())
+    audience.expand(audience.expandable_runs())
+    sandbox.faults([{"kind": "status", "status": 401, "body": "{}", "times": None}])
+    (result,) = [send(letter) for letter in intend(list(write(claim(1))))]
+    with transaction.atomic():
+        outcomes.doubt(result.letter.batch_id, result.letter.token)
+    return result
+
+
+def test_a_retry_and_a_late_answer_do_not_lock_each_other_out(late_refusal, caplog):
+    """Both ask for the engagement and for the batch, in the same order."""
+    retried = []
+    with ExitStack() as beside, transaction.atomic():
+        # Whoever records has locked what there is to be locked before it.
+        Attempt.objects.select_for_update().get()
+        beside.enter_context(drains.in_thread(lambda: outcomes.record([late_refusal])))
+        wait_until(lambda: sessions.waiting() == 1, "who records")
+        beside.enter_context(
+            drains.in_thread(
+                lambda: retried.append(retrying.retry(Delivery.objects.all()))
+            )
+        )
+        wait_until(lambda: sessions.waiting() == 2, "who tries again")
+
+    assert [done.people for done in retried] == [3]
+    assert Engagement.objects.get().state == Engagement.State.BLOCKED
+    # Done at once, and not by a second try after a deadlock.
+    assert not caplog.records
+
+
+def lock_the_other_way_round(is_locked: threading.Event) -> None:
+    with transaction.atomic():
+        Batch.objects.select_for_update().get()
+        is_locked.set()
+        wait_until(sessions.somebody_waits_for_a_lock, "who tries again")
+        Engagement.objects.select_for_update().get()
+
+
+def test_a_retry_that_met_a_deadlock_is_done_again(late_refusal):
+    is_locked = threading.Event()
+    with drains.in_thread(lambda: lock_the_other_way_round(is_locked)):
+        assert is_locked.wait(20)
+        done = retrying.retry(Delivery.objects.all())
+    assert done.people == 3

@@ -3,7 +3,7 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
 from engagements import requeueing, retrying
 from engagements.choosing import Choice
@@ -75,3 +75,5 @@ class Command(BaseCommand):
             done = retrying.retry(deliveries)
             runs = len(done.runs)
             self.stdout.write(f"In line again: {done.people:,} people in {runs} runs.")
+            if done.is_cut_short:
+                raise CommandError("Others were at the same people. Run it again.")
