@@ -7,13 +7,15 @@ from collections.abc import Iterator
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from engagements import reports
 from engagements.models import Delivery
+from segments import naming
+from segments.models import Profile
 
+# Of a person, for who may see people; and for who may not.
+PERSON_HEADS = ("external ID", "e-mail", "phone")
+NUMBER_HEADS = ("person",)
 HEADS = (
-    "delivery",
-    "external ID",
-    "e-mail",
-    "phone",
     "engagement",
     "run",
     "state",
@@ -40,27 +42,34 @@ class _Line:
         return line
 
 
-def lines(deliveries: QuerySet[Delivery]) -> Iterator[str]:
+def lines(deliveries: QuerySet[Delivery], user: naming.User) -> Iterator[str]:
     """The heads, then a line for each delivery, in the order of the query."""
     writer = csv.writer(_Line())
     # The mark by which spreadsheets know UTF-8.
-    yield "\ufeff" + writer.writerow(HEADS)
+    may_see = naming.may_see_people(user)
+    who = PERSON_HEADS if may_see else NUMBER_HEADS
+    yield "\ufeff" + writer.writerow(("delivery", *who, *HEADS))
     rows = deliveries.select_related("profile", "run__engagement")
     for delivery in rows.iterator(chunk_size=CHUNK):
-        yield writer.writerow(map(harmless, _row(delivery)))
+        person = delivery.profile
+        named = _identifiers(person) if may_see else (naming.called(person, user),)
+        row = (delivery.pk, *named, *_row(delivery, user))
+        yield writer.writerow(map(harmless, row))
 
 
-def _row(delivery: Delivery) -> tuple[object, ...]:
-    profile = delivery.profile
+def _identifiers(person: Profile | None) -> tuple[str, str, str]:
+    if person is None:
+        return "", "", ""
+    return person.external_id or "", person.email, person.phone
+
+
+def _row(delivery: Delivery, user: naming.User) -> tuple[object, ...]:
+    is_open = naming.may_see_people(user)
     return (
-        delivery.pk,
-        (profile and profile.external_id) or "",
-        profile.email if profile else "",
-        profile.phone if profile else "",
         delivery.run.engagement,
         timezone.localtime(delivery.run.scheduled_for).isoformat(),
         delivery.get_state_display(),
-        delivery.reason,
+        delivery.reason if is_open else reports.reason_for(delivery.reason, user),
         timezone.localtime(delivery.updated_at).isoformat(),
     )
 

@@ -28,6 +28,7 @@ from engagements.models import (
     Engagement,
     Run,
 )
+from segments import naming
 
 # Who has no delivery yet: in the reports a state like the others.
 WAITING = "pending"
@@ -376,6 +377,14 @@ def reason_in_words(reason: str) -> str:
     """The words of a delivery's reason, without the code that a skip begins with."""
     code, _, words = reason.partition(": ")
     return words if code in SKIP_REASONS and words else reason
+
+
+def reason_for(reason: str, user: naming.User) -> str:
+    """The same before this user: a skip's own words may hold the person's data."""
+    code = reason.partition(": ")[0]
+    if code in SKIP_REASONS and not naming.may_see_people(user):
+        return SKIP_REASONS[code]
+    return reason_in_words(reason)
 
 
 def trigger_in_words(engagement: Engagement) -> str:

@@ -27,6 +27,7 @@ from externalapi.models import ExternalAPI
 from lemnisk_braze.lib import form_changes
 from lemnisk_braze.lib.deleting import CarefulDelete, Dependant, Instead
 from lemnisk_braze.lib.filtering import OfferedFilters
+from segments import naming
 
 RUNS_SHOWN = 10
 WHY_SHOWN = 90
@@ -240,7 +241,7 @@ class EngagementAdmin(MovePage, CarefulDelete, OfferedFilters):
             "groups": known_variables(
                 form.chosen_segment, [one.parameter for one in form.parameter_inputs]
             ),
-            "may_see_people": _may_see_people(request),
+            "may_see_people": naming.may_see_people(request.user),
             "panel": self._panel(request, form),
             "can_save": can_save,
             **(self._report(request, original) if original else {}),
@@ -323,7 +324,7 @@ class EngagementAdmin(MovePage, CarefulDelete, OfferedFilters):
 
     def _panel(self, request: HttpRequest, form: EngagementForm) -> PreviewPanel:
         # People's data is for those who may see people.
-        if not _may_see_people(request):
+        if not naming.may_see_people(request.user):
             return PreviewPanel(message="You may not see people’s data.")
         return preview_panel(form, request.POST.get("preview_person", ""), request.user)
 
@@ -341,10 +342,6 @@ def _next_words(request: HttpRequest) -> str:
     if request.user.has_perm(approval.PERMISSION):
         return "Activate it when it is ready."
     return "When it is ready, ask an Approver to activate it."
-
-
-def _may_see_people(request: HttpRequest) -> bool:
-    return bool(request.user.has_perm("segments.view_profile"))
 
 
 def _is_moving(engagement: Engagement, runs: list[Run]) -> bool:

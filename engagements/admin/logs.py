@@ -1,6 +1,6 @@
 """Runs, batches, deliveries and attempts: logs that are read, never edited."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django.contrib import admin
@@ -35,6 +35,7 @@ from engagements.admin.replay import (
 from engagements.models import Attempt, Batch, Delivery, Engagement, Run
 from engagements.preview import Preview, seen_by, what_was_sent
 from lemnisk_braze.lib.filtering import OfferedFilters
+from segments import naming
 
 RUN_TONES: dict[str, str] = {
     Run.State.EXPANDING: "info",
@@ -304,10 +305,9 @@ def _number(request: HttpRequest, name: str) -> int | None:
 @admin.register(Delivery)
 class DeliveryAdmin(ReplayMixin, LogAdmin):
     page_template = "engagements/delivery.html"
-    list_display = ("person", "engagement", "state_badge", "why", "updated_at")
+    list_display = ("engagement", "state_badge", "updated_at")
     list_filter = (
         "state",
-        ReasonFilter,
         SinceFilter,
         BeforeFilter,
         EngagementFilter,
@@ -321,13 +321,26 @@ class DeliveryAdmin(ReplayMixin, LogAdmin):
         deliveries: QuerySet[Delivery] = super().get_queryset(request)
         return deliveries.select_related("profile", "run__engagement")
 
-    @admin.display(description="person")
-    def person(self, delivery: Delivery) -> str:
-        return delivery.person
+    def get_list_display(self, request: HttpRequest) -> Sequence[Any]:
+        @admin.display(description="reason")
+        def why(delivery: Delivery) -> str:
+            return reports.reason_for(delivery.reason, request.user)
 
-    @admin.display(description="reason")
-    def why(self, delivery: Delivery) -> str:
-        return reports.reason_in_words(delivery.reason)
+        who = naming.column(request, lambda delivery: delivery.profile)
+        return (who, "engagement", "state_badge", why, "updated_at")
+
+    # No question may tell what no column shows.
+
+    def get_list_filter(self, request: HttpRequest) -> Sequence[Any]:
+        state, *others = super().get_list_filter(request)
+        asked = [ReasonFilter] if naming.may_see_people(request.user) else []
+        return (state, *asked, *others)
+
+    def get_search_fields(self, request: HttpRequest) -> Sequence[str]:
+        if not naming.may_see_people(request.user):
+            return ()
+        fields: Sequence[str] = super().get_search_fields(request)
+        return fields
 
     @admin.display(description="engagement")
     def engagement(self, delivery: Delivery) -> str:
@@ -338,15 +351,16 @@ class DeliveryAdmin(ReplayMixin, LogAdmin):
         return delivery.state, delivery.get_state_display()
 
     def page_context(self, request: HttpRequest, obj: Delivery) -> Mapping[str, object]:
-        may_see = request.user.has_perm("segments.view_profile")
+        may_see = naming.may_see_people(request.user)
+        who = naming.called(obj.profile, request.user)
         return {
-            "title": f"{obj.person} in {obj.run.engagement}",
+            "title": f"{who} in {obj.run.engagement}",
             # The path on top ends with the list: the page's own heading says who.
             "original": None,
             "delivery": obj,
             "tone": reports.TONES[obj.state],
             "explanation": reports.EXPLANATIONS[obj.state],
-            "reason": reports.reason_in_words(obj.reason),
+            "reason": reports.reason_for(obj.reason, request.user),
             "attempts": traces.attempts_of(obj),
             "preview": _what_was_sent(request, obj)
             if may_see and obj.profile

@@ -25,6 +25,7 @@ from externalapi.diff import Row as DiffRow
 from externalapi.diff import diff_lines
 from externalapi.models import ExternalAPI, ExternalAPIVersion
 from externalapi.parameters import Parameter
+from segments import naming
 from segments.models import Membership, Profile
 
 # Rendering somebody's payload twice for each of more takes too long for a page.
@@ -255,7 +256,7 @@ def _example(
     request: HttpRequest, engagement: Engagement, move: Move
 ) -> Example | None:
     # People's data is for those who may see people.
-    if not request.user.has_perm("segments.view_profile"):
+    if not naming.may_see_people(request.user):
         return None
     segment = engagement.segment
     person = example_person(segment)

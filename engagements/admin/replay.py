@@ -154,7 +154,8 @@ class ReplayMixin:
         user = request.user.get_username()
         logger.info("%r exports deliveries: %r", user, request.GET.urlencode())
         answer = StreamingHttpResponse(
-            export.lines(deliveries), content_type="text/csv; charset=utf-8"
+            export.lines(deliveries, request.user),
+            content_type="text/csv; charset=utf-8",
         )
         name = f"deliveries-{timezone.localtime():%Y-%m-%d-%H%M}.csv"
         answer["Content-Disposition"] = f'attachment; filename="{name}"'

@@ -12,9 +12,10 @@ from django.utils import formats, timezone
 from engagements import suggestions
 from externalapi.models import ExternalAPI, ExternalAPIVersion
 from externalapi.testing_form import TestConfigurationForm
+from segments import naming
 from segments.models import Event, Profile
 
-NEEDED = ("segments.view_profile", "externalapi.test_externalapi")
+NEEDED = (naming.PERMISSION, "externalapi.test_externalapi")
 
 
 def urls(site: admin.AdminSite) -> list[URLPattern]:

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from django import template
 from django.db.models import QuerySet
+from django.template import Context
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -12,6 +13,7 @@ from engagements import again, reports, schedule, traces
 from engagements.models import Attempt, Batch, Delivery, Engagement, Run
 from engagements.operations import alarms, limits
 from lemnisk_braze.lib import database_clock
+from segments import naming
 from segments.models import Profile, Segment
 
 register = template.Library()
@@ -42,6 +44,21 @@ def deliveries_of(profile: Profile) -> list[tuple[Delivery, Attempt | None]]:
 def waiting_for(profile: Profile) -> list[Batch]:
     """The batches that this person waits in."""
     return traces.waiting_for(profile)
+
+
+@register.simple_tag(takes_context=True)
+def called(context: Context, person: Profile | None) -> str:
+    """What the user who looks calls a person."""
+    return naming.called(person, context["request"].user)
+
+
+@register.simple_tag(takes_context=True)
+def person_link(context: Context, person: Profile | None) -> str:
+    """The same, as a link to the person's page for who may open it."""
+    words = called(context, person)
+    if person is None or not naming.may_see_people(context["request"].user):
+        return words
+    return format_html('<a href="{}">{}</a>', person.get_absolute_url(), words)
 
 
 @register.simple_tag

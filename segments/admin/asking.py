@@ -11,7 +11,7 @@ from django.urls import URLPattern, path
 from django.utils.functional import SimpleLazyObject
 from django.utils.text import capfirst
 
-from segments import changing, readers, rules
+from segments import changing, naming, readers, rules
 from segments.forms import SegmentForm
 from segments.models import Proposal, Segment
 
@@ -134,7 +134,7 @@ def _question(
         # Whoever may decide may refuse: that sends nothing.
         "may_reject": may_decide,
         "refusal": refusal,
-        "may_see_people": request.user.has_perm("segments.view_profile"),
+        "may_see_people": naming.may_see_people(request.user),
         "seen": changing.fingerprint(segment),
         "typed": [
             (name, value)

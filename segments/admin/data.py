@@ -8,30 +8,38 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
+from segments import naming
 from segments.admin.readonly import ReadOnlyAdmin, as_json
 from segments.models import Event, InboxMessage, Source
 
 
 @admin.register(Event)
 class EventAdmin(ReadOnlyAdmin):
-    list_display = ["name", "profile", "time", "source"]
+    list_display = ["name", "time", "source"]
     list_select_related = ["profile", "source"]
-    fields = (
-        "name",
-        "profile",
-        "time",
-        "received_at",
-        "source",
-        "message_id",
-        "json",
-    )
-    readonly_fields = fields
     ordering = ["-id"]
     search_fields = ["name"]
     search_help_text = "The exact name of an event, or a message ID."
 
     class Media:
         css = {"all": ["segments/segments.css"]}
+
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        who = naming.column(request, lambda event: event.profile)
+        return ["name", who, "time", "source"]
+
+    def get_fields(self, request: HttpRequest, obj: Event | None = None) -> list[Any]:
+        who = (
+            "profile"
+            if naming.may_see_people(request.user)
+            else naming.column(request, lambda event: event.profile)
+        )
+        return ["name", who, "time", "received_at", "source", "message_id", "json"]
+
+    def get_readonly_fields(
+        self, request: HttpRequest, obj: Event | None = None
+    ) -> list[Any]:
+        return self.get_fields(request, obj)
 
     @admin.display(description="properties")
     def json(self, event: Event) -> SafeString:

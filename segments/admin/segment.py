@@ -11,7 +11,7 @@ from lemnisk_braze.lib.active import active_badge
 from lemnisk_braze.lib.deleting import NAMED, CarefulDelete, Dependant, Instead
 from lemnisk_braze.lib.filtering import OfferedFilters
 from lemnisk_braze.lib.form_changes import ChangesInWords, Words
-from segments import counting, rules
+from segments import counting, naming, rules
 from segments.admin.asking import AsksFirst, describe, proposal_of
 from segments.forms import SegmentForm
 from segments.models import Segment
@@ -134,7 +134,7 @@ def known_attributes() -> list[str]:
 
 def _panels(request: HttpRequest, segment: Segment) -> dict[str, Any]:
     sample = segment.memberships.select_related("profile").order_by("-since", "-id")
-    may_see = request.user.has_perm("segments.view_profile")
+    may_see = naming.may_see_people(request.user)
     return {
         "sentence": describe(segment),
         "sample": sample[:SAMPLE] if may_see else None,

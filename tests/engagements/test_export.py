@@ -79,8 +79,9 @@ def test_a_spreadsheet_runs_nothing(admin_page, value, cell):
 def test_lines_come_one_after_the_other(django_assert_num_queries):
     for _ in range(3):
         factories.make_delivery()
+    user = factories.make_admin()
     with django_assert_num_queries(1):
-        lines = list(export.lines(Delivery.objects.all()))
+        lines = list(export.lines(Delivery.objects.all(), user))
     assert len(lines) == 4
 
 
