@@ -42,7 +42,6 @@ __all__ = [
 MAX_BODY = 64 * 1024
 POOL_SIZE = 100
 USER_AGENT = "lemnisk-braze/1"
-CA_FILE = DEFAULT_CA_BUNDLE_PATH
 # One text for a name that does not exist and for one that leads inside.
 UNREACHABLE = (
     "The address cannot be reached from here: its name is unknown, or not on the "
@@ -69,7 +68,7 @@ class GuardedClient:
         self, *, resolver: wire.Resolver = wire.resolve, ca_file: str | None = None
     ) -> None:
         self._resolver = resolver
-        self._verify = ca_file or True
+        self._ca_file = ca_file or trusted()
         self._adapter = _Adapter(pool_connections=POOL_SIZE, pool_maxsize=POOL_SIZE)
 
     def send(self, request: Request, key: str) -> Answer:
@@ -106,7 +105,7 @@ class GuardedClient:
                 prepared,
                 stream=True,
                 timeout=(wire.CONNECT_SECONDS, settings.HTTP_TOTAL_SECONDS),
-                verify=self._verify,
+                verify=self._ca_file,
                 proxies={},
             )
         except (requests.RequestException, HTTPError, OSError, ValueError) as e:
@@ -158,6 +157,11 @@ class GuardedClient:
 def send(request: Request, key: str) -> Answer:
     """Send through this process's client; see GuardedClient.send."""
     return _client().send(request, key)
+
+
+def trusted() -> str:
+    """The PEM file of the authorities that a server's certificate has to come from."""
+    return str(settings.CA_FILE or DEFAULT_CA_BUNDLE_PATH)
 
 
 def request_host(host: str, port: int, scheme: str) -> str:

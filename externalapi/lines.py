@@ -25,7 +25,7 @@ from urllib3 import HTTPConnectionPool
 from urllib3.exceptions import HTTPError
 
 from externalapi import client, wire
-from externalapi.client import CA_FILE, MAX_BODY, USER_AGENT, decoded, lost
+from externalapi.client import MAX_BODY, USER_AGENT, decoded, lost
 from externalapi.guard import GuardError, Target, check_headers, check_url
 from externalapi.messages import Answer, BlockedAddressError, Request, TransportError
 from externalapi.secrets import redact_bytes
@@ -50,10 +50,10 @@ class Lines:
     """
 
     def __init__(
-        self, *, resolver: wire.Resolver = wire.resolve, ca_file: str = CA_FILE
+        self, *, resolver: wire.Resolver = wire.resolve, ca_file: str | None = None
     ) -> None:
         self._resolver = resolver
-        self._ca_file = ca_file
+        self._ca_file = ca_file or client.trusted()
         self._pools: dict[tuple[str, str, int], HTTPConnectionPool] = {}
 
     def send(self, request: Request, key: str) -> Answer:

@@ -1,5 +1,6 @@
 """What `manage.py check --deploy` says about settings that are for a laptop only."""
 
+import ssl
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,12 @@ E001 = checks.Error(
     "one out.",
     id="lemnisk_braze.E001",
 )
+E002 = checks.Error(
+    "CA_FILE names no file with certificates, so no HTTPS server would be trusted.",
+    hint="Name a PEM file of the authorities to trust in place of the public ones, or "
+    "leave CA_FILE empty.",
+    id="lemnisk_braze.E002",
+)
 # As many as token_urlsafe(24) or a UUID without its dashes has.
 _SHORTEST_SECRET = 32
 _FEWEST_CHARACTERS = 8
@@ -46,6 +53,7 @@ def register() -> None:
     checks.register(local_addresses_are_for_development, deploy=True)
     checks.register(secrets_are_set, deploy=True)
     checks.register(secrets_are_strong, deploy=True)
+    checks.register(authorities_are_there)
 
 
 def local_addresses_are_for_development(
@@ -72,6 +80,18 @@ def secrets_are_strong(
 ) -> list[checks.CheckMessage]:
     """Any text becomes a key for Fernet; what can be guessed makes one that can be."""
     return [] if all(map(_is_strong, settings.SECRETS_KEYS)) else [E001]
+
+
+def authorities_are_there(
+    app_configs: Sequence[AppConfig] | None, **kwargs: Any
+) -> list[checks.CheckMessage]:
+    if not settings.CA_FILE:
+        return []
+    try:
+        found = ssl.create_default_context(cafile=settings.CA_FILE).get_ca_certs()
+    except OSError:
+        return [E002]
+    return [] if found else [E002]
 
 
 def _is_strong(text: str) -> bool:

@@ -237,6 +237,9 @@ RETENTION_TESTS = timedelta(days=env.int("RETENTION_TEST_DAYS", default=366))
 # Addresses that the guarded client may dial although they are private or plain http:
 # exact host:port pairs, for the Braze sandbox on a developer's machine.
 ALLOWED_LOCAL_ADDRESSES = env.list("ALLOWED_LOCAL_ADDRESSES", default=[])
+# A PEM file of the authorities that the guarded client trusts in place of the public
+# ones. There is no way to trust everybody.
+CA_FILE = env.str("CA_FILE", default="")
 
 LOGGING = {
     "version": 1,

@@ -239,6 +239,26 @@ def test_a_certificate_that_does_not_fit_is_refused_in_clear_words(
         over_tls(context, ca_file)
 
 
+def test_an_authority_in_the_settings_is_trusted_and_still_asked_for_the_name(
+    over_tls, tmp_path, settings
+):
+    settings.CA_FILE, context = certificate(tmp_path)
+    answer, _ = over_tls(context, None)
+    assert answer.status == 201
+    settings.CA_FILE, context = certificate(tmp_path, name="other.com")
+    with pytest.raises(NotSentError, match="Hostname mismatch"):
+        over_tls(context, None)
+
+
+@pytest.mark.parametrize("file", ["absent.pem", "empty.pem"])
+def test_a_list_without_authorities_trusts_nobody(over_tls, tmp_path, settings, file):
+    _, context = certificate(tmp_path)
+    (tmp_path / "empty.pem").touch()
+    settings.CA_FILE = str(tmp_path / file)
+    with pytest.raises(NotSentError):
+        over_tls(context, None)
+
+
 def test_a_certificate_of_nobody_known_is_refused(over_tls, tmp_path):
     _, context = certificate(tmp_path)
     with pytest.raises(NotSentError, match="self-signed certificate"):

@@ -7,6 +7,7 @@ from pathlib import Path
 from secrets import token_hex
 from uuid import uuid4
 
+import certifi
 import pytest
 from cryptography.fernet import Fernet
 from django.core import checks
@@ -86,6 +87,25 @@ def test_secrets_are_set(settings, tmp_path, kept, secret_key, secrets_keys, exp
 def test_secrets_are_strong(settings, keys, expected):
     settings.SECRETS_KEYS = keys
     assert ids(ours.secrets_are_strong) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", ["lemnisk_braze.E002"]),
+        ("no certificate\n", ["lemnisk_braze.E002"]),
+        (Path(certifi.where()).read_text(), []),
+    ],
+    ids=["empty", "no certificate", "certificates"],
+)
+def test_authorities_are_there(settings, tmp_path, text, expected):
+    settings.CA_FILE = ""
+    assert ids(ours.authorities_are_there) == []
+    file = tmp_path / "ca.pem"
+    settings.CA_FILE = str(file)
+    assert ids(ours.authorities_are_there) == ["lemnisk_braze.E002"]
+    file.write_text(text)
+    assert ids(ours.authorities_are_there) == expected
 
 
 def test_they_belong_to_deploy_alone():
