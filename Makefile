@@ -31,11 +31,14 @@ check: lint
 	$(BIN)/python manage.py check --fail-level WARNING
 	$(BIN)/python manage.py makemigrations --check --dry-run
 
-# Servers of its own, a few minutes; WRITE=1 writes docs/performance.md.
+# Servers of its own, a few minutes; SUITE is delivery, people or segments, JSON a file
+# for the figures; WRITE=1 writes docs/performance.md, PLAIN=1 leaves out TLS.
 bench: $(READY)
-	@$(BIN)/python -m benchmarks.run $(if $(SIZES),--sizes "$(SIZES)") \
-	  $(if $(WORKERS),--workers "$(WORKERS)") $(if $(ROUNDS),--rounds $(ROUNDS)) \
-	  $(if $(SECONDS),--seconds $(SECONDS)) $(if $(WRITE),--write)
+	@$(BIN)/python -m benchmarks.run $(if $(SUITE),--suite $(SUITE)) \
+	  $(if $(SIZES),--sizes "$(SIZES)") $(if $(WORKERS),--workers "$(WORKERS)") \
+	  $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS),--seconds $(SECONDS)) \
+	  $(if $(HOLD),--hold $(HOLD)) $(if $(JSON),--json "$(JSON)") \
+	  $(if $(PLAIN),--plain) $(if $(WRITE),--write)
 
 # Workers, PostgreSQL and the broker are killed at random in the middle of a run.
 chaos: $(READY)

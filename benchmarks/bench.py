@@ -9,11 +9,13 @@ from pathlib import Path
 from django.conf import settings
 from django.db import connection
 
+from benchmarks import certificate
 from benchmarks.meter import Meter
 from benchmarks.sink import SinkClient
 from lemnisk_braze.local.processes import Child, Processes
 
 CELERY = ("celery", "-A")
+HOST = "127.0.0.1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,24 +40,42 @@ class Bench:
             workers=workers.process.pid,
         )
 
+    def meter_here(self) -> Meter:
+        """What this process and PostgreSQL spend; there are no workers."""
+        return Meter(
+            sessions={},
+            families={"postgres": self._server("postgres/postmaster.pid")},
+            workers=-1,
+        )
+
     def _server(self, name: str) -> int:
         return int((self.directory / name).read_text().split()[0])
 
 
 @contextmanager
-def start(sink_port: int) -> Iterator[Bench]:
-    """Start the sink; all that was started has ended when the block is left."""
+def start(sink_port: int, *, is_plain: bool = False) -> Iterator[Bench]:
+    """Start the sink, over HTTPS unless it `is_plain`.
+
+    All that was started has ended when the block is left.
+    """
     directory = Path(settings.VAR_DIR)
-    url = f"http://127.0.0.1:{sink_port}"
+    url = f"{'http' if is_plain else 'https'}://{HOST}:{sink_port}"
+    made = certificate.make(directory / "tls", HOST)
+    arguments = ["benchmarks.sink", f"--port={sink_port}"]
+    if not is_plain:
+        arguments.append(f"--certificate={made.server}")
     environment = {
         "BENCHMARK_SINK": url,
-        "ALLOWED_LOCAL_ADDRESSES": f"127.0.0.1:{sink_port}",
-        "NO_PROXY": "127.0.0.1",
+        "ALLOWED_LOCAL_ADDRESSES": f"{HOST}:{sink_port}",
+        # Whom the engine trusts, and whom the tasks written by hand do.
+        "CA_FILE": str(made.authority),
+        "REQUESTS_CA_BUNDLE": str(made.authority),
+        "NO_PROXY": HOST,
         "LOG_LEVEL": "WARNING",
     }
     with Processes(directory / "log", environment) as processes:
-        child = processes.start("sink", ["benchmarks.sink", f"--port={sink_port}"])
-        sink = SinkClient(url=url)
+        child = processes.start("sink", arguments)
+        sink = SinkClient(url=url, ca_file=str(made.authority))
         processes.wait_until(sink.is_up, "the sink", 20)
         yield Bench(
             directory=directory,

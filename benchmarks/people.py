@@ -5,12 +5,13 @@ the tasks written by hand, and as Python; the benchmark compares what arrived wi
 last.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db import connection
 
 from externalapi.parameters import Level, Parameter, ParameterType
+from segments.models import Source
 
 FIRST_NAMES = ("Maya", "Noor", "Ada", "Ravi", "Lena")
 CITIES = ("Pune", "Berlin", "Oslo", "Lima")
@@ -85,23 +86,46 @@ SELECT 'person-' || n, 'person-' || n || '@example.com', jsonb_build_object(
     'score', n %% 1000,
     'newsletter', n %% 2 = 0,
     'member_since', to_char(1 + n %% 28, '"2025-01-"FM00"T09:30:00Z"')
-) FROM generate_series(1, %(count)s) n
+) FROM generate_series(%(first)s, %(last)s) n
+"""
+# Ten events of each person, spread over ninety days.
+INSERT_EVENTS = """
+INSERT INTO segments_event (source_id, message_id, profile_id, name, time, properties)
+SELECT %(source)s, 'past-' || p.id || '-' || n, p.id,
+    (%(names)s::text[])[1 + (p.id + n) %% 4],
+    now() - make_interval(secs => (p.id * 7919 + n * 777600) %% 7776000),
+    jsonb_build_object('form', (ARRAY['shoes', 'bags'])[1 + (p.id + n) %% 2])
+FROM segments_profile p, generate_series(1, 10) n
+WHERE (p.attributes ->> 'number')::int BETWEEN %(first)s AND %(last)s
 """
 
 
-def load(count: int) -> None:
-    """Make the people 1 to `count` in one statement."""
+def load(last: int, first: int = 1) -> None:
+    """Make the people `first` to `last` in one statement."""
     with connection.cursor() as cursor:
         cursor.execute(
             INSERT,
             {
-                "count": count,
+                "first": first,
+                "last": last,
                 "first_names": list(FIRST_NAMES),
                 "cities": list(CITIES),
                 "plans": list(PLANS),
             },
         )
         cursor.execute("VACUUM ANALYZE segments_profile")
+
+
+def load_events(
+    source: Source, names: Sequence[str], last: int, first: int = 1
+) -> None:
+    """Make what the people `first` to `last` did: the events with the four names."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            INSERT_EVENTS,
+            {"source": source.pk, "names": list(names), "first": first, "last": last},
+        )
+        cursor.execute("VACUUM ANALYZE segments_event")
 
 
 def expected(number: int) -> dict[str, Any]:

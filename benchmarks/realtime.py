@@ -4,7 +4,7 @@ import asyncio
 import base64
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,14 +14,16 @@ from django.db import connection
 
 from benchmarks import engine
 from benchmarks.engine import Engine
-from benchmarks.report import Latencies
+from benchmarks.figures import Figures
+from benchmarks.report import Latencies, percentile
 from engagements import lifecycle
 from engagements.models import Engagement
 from externalapi.models import Connection
 from externalapi.parameters import Level, Parameter, ParameterType
 from lemnisk_braze.local import servers
+from lemnisk_braze.local.processes import Processes
 from segments import membership, rules
-from segments.models import Segment, Source
+from segments.models import InboxMessage, Segment, Source
 from segments.tracking import keys
 
 EVENT = "Lead form submitted"
@@ -134,12 +136,12 @@ class Story:
         )
 
 
-def start_web(running: Engine, port: int) -> str:
+def start_web(processes: Processes, port: int) -> str:
     """The web server as an operator starts it; return its address."""
     address = f"http://127.0.0.1:{port}"
-    running.processes.start("web server", servers.web(port))
+    processes.start("web server", servers.web(port))
     is_up = partial(servers.answers, f"{address}/admin/login/")
-    running.processes.wait_until(is_up, "the web server", 60)
+    processes.wait_until(is_up, "the web server", 60)
     return address
 
 
@@ -151,9 +153,11 @@ def measure(running: Engine, pace: Pace, bulk: Segment | None) -> Latencies:
         pace.run()
         seen = _wait_for_last(running, pace)
     came = [marker for marker in pace.answered if marker in seen]
+    applied = _applied(running, pace)
     return Latencies(
         rate=pace.rate,
         with_bulk=bulk is not None,
+        after_applied=[(seen[m] - applied[m]) * 1000 for m in came],
         after_answer=[(seen[m] - pace.answered[m]) * 1000 for m in came],
         after_request=[(seen[m] - pace.asked[m]) * 1000 for m in came],
         lost=len(pace.asked) - len(came),
@@ -168,6 +172,30 @@ def _wait_for_last(running: Engine, pace: Pace) -> dict[str, float]:
         if pace.answered.keys() <= seen.keys() or time.monotonic() > deadline:
             return seen
         time.sleep(0.2)
+
+
+def _applied(running: Engine, pace: Pace) -> dict[str, float]:
+    """Marker → when its message was applied, on the clock of what the sink saw.
+
+    The database stands on this machine: its clock is the machine's.
+    """
+    offset = time.time() - time.monotonic()
+    rows = InboxMessage.objects.filter(message_id__in=list(pace.asked)).values_list(
+        "message_id", "applied_at"
+    )
+    return {marker: at.timestamp() - offset for marker, at in rows if at}
+
+
+def figures(latencies: Sequence[Latencies]) -> Figures:
+    """The latencies that the bar names: 100 a second alone, 200 beside a bulk run."""
+    alone = [one for one in latencies if (one.rate, one.with_bulk) == (100, False)]
+    bulk = [one for one in latencies if (one.rate, one.with_bulk) == (200, True)]
+    return {
+        "realtime.alone_p50_ms": [percentile(one.after_applied, 50) for one in alone],
+        "realtime.alone_p99_ms": [percentile(one.after_applied, 99) for one in alone],
+        "realtime.bulk_p50_ms": [percentile(one.after_answer, 50) for one in bulk],
+        "realtime.bulk_p99_ms": [percentile(one.after_answer, 99) for one in bulk],
+    }
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from datetime import date
 from statistics import median
 from typing import Any, Self, TypeVar
 
+from benchmarks.figures import UNITS, Figures
 from benchmarks.machine import Machine
 from benchmarks.meter import Cost
 
@@ -48,6 +49,8 @@ class Measurement:
     workers: int
     seconds: float
     requests: int
+    # Connections that were opened meanwhile.
+    connections: int
     bytes_a_person: float
     refused: int
     peak: int
@@ -75,6 +78,7 @@ class Measurement:
             workers=workers,
             seconds=seconds,
             requests=counts["requests"],
+            connections=counts["connections"],
             bytes_a_person=counts["size"] / max(counts["objects"], 1),
             refused=counts["refused"],
             peak=counts["peak"],
@@ -101,7 +105,9 @@ class Latencies:
 
     rate: int
     with_bulk: bool
-    # From the tracking API's answer, and from the request to it.
+    # From when the event was applied, from the tracking API's answer, and from the
+    # request to it.
+    after_applied: Sequence[float]
     after_answer: Sequence[float]
     after_request: Sequence[float]
     lost: int
@@ -114,6 +120,7 @@ class Latencies:
         return [
             f"{self.rate} a second",
             bulk,
+            _percentiles(self.after_applied),
             _percentiles(self.after_answer),
             _percentiles(self.after_request),
             f"{self.lost} of {self.lost + len(self.after_answer):,}",
@@ -121,6 +128,7 @@ class Latencies:
 
     def to_dict(self) -> dict[str, object]:
         kept = {
+            "after_applied": [percentile(self.after_applied, p) for p in (50, 95, 99)],
             "after_answer": [percentile(self.after_answer, p) for p in (50, 95, 99)],
             "after_request": [percentile(self.after_request, p) for p in (50, 95, 99)],
         }
@@ -239,7 +247,9 @@ def _throughput(measurements: Sequence[Measurement]) -> Table:
         note="The engine: from Activate until the run has ended, every person claimed,"
         " intended, sent, answered and recorded. The tasks: from the first publish until"
         " the last row. Median [least–most] of the rounds. Every round is checked: each"
-        " person arrived once, and as they should.",
+        " person arrived once, and as they should. Connections: those opened meanwhile. The"
+        " engine keeps its own and has most of them from the warm-up, the careful task and"
+        " the loop keep one a process, `requests.post` opens one for each person.",
         head=[
             "what",
             "people",
@@ -247,6 +257,7 @@ def _throughput(measurements: Sequence[Measurement]) -> Table:
             "people a second",
             "seconds",
             "requests",
+            "connections",
             "429s",
         ],
         rows=[
@@ -255,6 +266,7 @@ def _throughput(measurements: Sequence[Measurement]) -> Table:
                 spread([m.rate for m in group]),
                 spread([m.seconds for m in group], 2),
                 spread([m.requests for m in group]),
+                spread([m.connections for m in group]),
                 f"{sum(m.refused for m in group)}",
             ]
             for key, group in _groups(measurements)
@@ -326,20 +338,42 @@ def _real_time(latencies: Sequence[Latencies]) -> Table:
         title="Real time",
         note="Each event is one HTTP request to the tracking API, of a person who enters"
         " a segment by it; measured until the other side has answered our request.",
-        head=["events", "meanwhile", "from the API's answer", "from the event", "lost"],
+        head=[
+            "events",
+            "meanwhile",
+            "from applied",
+            "from the API's answer",
+            "from the event",
+            "lost",
+        ],
         rows=[one.cells() for one in latencies],
     )
 
 
-def document(command: str, machine: Machine, made: Sequence[Table]) -> str:
+def figures_table(title: str, figures: Figures) -> Table:
+    return Table(
+        title=title,
+        note="Median [least–most] of the rounds.",
+        head=["what", "measured", "unit", "rounds"],
+        rows=[
+            [key, spread(values, 2), UNITS[key], str(len(values))]
+            for key, values in figures.items()
+        ],
+    )
+
+
+def document(
+    command: str, machine: Machine, made: Sequence[Table], *, is_plain: bool
+) -> str:
     """docs/performance.md, whole."""
+    wire = "Plain HTTP" if is_plain else "TLS with a certificate made for the run"
     lines = [
         "# Performance",
         "",
         f"Measured on {date.today():%d %B %Y} with `{command}`; anyone can do it again"
         " on a bare checkout. Everything runs on this one machine, over loopback:"
         " PostgreSQL, the broker, the workers, and the other side, a server that answers"
-        " as Braze does. No TLS and no network is in the figures, so only ratios of one"
+        f" as Braze does. {wire} and no network is in the figures, so only ratios of one"
         " run travel to another machine.",
         "",
         *[f"- {line}" for line in machine.lines()],

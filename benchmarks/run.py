@@ -17,8 +17,16 @@ import psycopg
 from lemnisk_braze import embedded
 
 if TYPE_CHECKING:
-    from benchmarks.suite import Options
+    from benchmarks.people_suite import PeopleSuite
+    from benchmarks.segments_suite import SegmentsSuite
+    from benchmarks.suite import Options, Suite
 
+# What is measured, and with how many people where nobody says it.
+SUITES = {
+    "delivery": (10_000, 100_000, 1_000_000),
+    "people": (100_000,),
+    "segments": (100_000, 1_000_000),
+}
 DIRECTORY = embedded.VAR_DIR / "bench"
 DOCUMENT = Path(__file__).parents[1] / "docs" / "performance.md"
 # A database that a benchmark fills is never one that somebody named.
@@ -46,12 +54,20 @@ def main() -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("--sizes", type=_numbers, default=(10_000, 100_000, 1_000_000))
+    parser.add_argument("--suite", choices=list(SUITES), default="delivery")
+    parser.add_argument("--sizes", type=_numbers)
     parser.add_argument("--workers", type=_numbers, default=(1, 2, 4))
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=20)
+    parser.add_argument("--hold", type=float, default=60)
+    parser.add_argument("--json", type=Path, help="where to write the figures")
+    parser.add_argument("--plain", action="store_true", help="HTTP without TLS")
     parser.add_argument("--write", action="store_true")
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    arguments.sizes = arguments.sizes or SUITES[arguments.suite]
+    if arguments.write and arguments.suite != "delivery":
+        parser.error("docs/performance.md is written by the suite delivery alone.")
+    return arguments
 
 
 def _numbers(text: str) -> tuple[int, ...]:
@@ -95,22 +111,35 @@ def _start_servers() -> None:
 
 
 def _measure(arguments: argparse.Namespace) -> None:
-    from benchmarks import bench, machine, report
-    from benchmarks.suite import Suite, say
+    from benchmarks import bench, figures, machine, report
+    from benchmarks.suite import say
     from lemnisk_braze.local.processes import free_port
 
     found = machine.describe()
     say("\n".join([*found.lines(), found.warning()]))
-    with bench.start(free_port(18_700)) as ground:
-        suite = Suite.prepare(ground, _options(arguments), _Keeper(found.to_dict()))
+    with bench.start(free_port(18_700), is_plain=arguments.plain) as ground:
+        suite = _suite(arguments.suite).prepare(
+            ground, _options(arguments), _Keeper(found.to_dict())
+        )
         suite.run()
-    made = report.tables(
-        suite.measurements, suite.ratios(), suite.latencies, suite.stages
-    )
+    made = suite.tables()
     say("\n".join(table.text() for table in made))
+    command = _command(arguments)
+    if arguments.json:
+        figures.write(arguments.json, suite.figures(), command)
+        say(f"\nWritten: {arguments.json}")
     if arguments.write:
-        DOCUMENT.write_text(report.document(_command(arguments), found, made))
+        text = report.document(command, found, made, is_plain=arguments.plain)
+        DOCUMENT.write_text(text)
         say(f"\nWritten: {DOCUMENT}")
+
+
+def _suite(name: str) -> "type[Suite | PeopleSuite | SegmentsSuite]":
+    from benchmarks.people_suite import PeopleSuite
+    from benchmarks.segments_suite import SegmentsSuite
+    from benchmarks.suite import Suite
+
+    return {"delivery": Suite, "people": PeopleSuite, "segments": SegmentsSuite}[name]
 
 
 def _options(arguments: argparse.Namespace) -> "Options":
@@ -121,6 +150,7 @@ def _options(arguments: argparse.Namespace) -> "Options":
         workers=arguments.workers,
         rounds=arguments.rounds,
         seconds=arguments.seconds,
+        hold=arguments.hold,
     )
 
 
@@ -138,10 +168,13 @@ class _Keeper:
 def _command(arguments: argparse.Namespace) -> str:
     """The make command that measures this again."""
     told = {
+        "SUITE": arguments.suite,
         "SIZES": " ".join(map(str, arguments.sizes)),
         "WORKERS": " ".join(map(str, arguments.workers)),
         "ROUNDS": str(arguments.rounds),
         "SECONDS": f"{arguments.seconds:g}",
+        "HOLD": f"{arguments.hold:g}",
+        **({"PLAIN": "1"} if arguments.plain else {}),
     }
     return " ".join(["make bench", *(f'{name}="{told[name]}"' for name in told)])
 

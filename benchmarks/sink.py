@@ -1,6 +1,7 @@
 """The other side: a server that takes everything, answers like Braze, and counts.
 
-`python -m benchmarks.sink --port PORT` listens on loopback. POST /users/track is what
+`python -m benchmarks.sink --port PORT --certificate FILE` listens on loopback, over
+HTTPS, as Braze does; without a certificate over plain HTTP. POST /users/track is what
 is measured; GET /counts, GET /seen and POST /reset (a JSON object of options) are for
 the benchmark. It costs as little as an asyncio server can, so that what is measured is
 the sender: objects are counted by their external IDs, and not parsed.
@@ -9,10 +10,11 @@ the sender: objects are counted by their external IDs, and not parsed.
 import argparse
 import asyncio
 import re
+import ssl
 import time
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.request import ProxyHandler, Request, build_opener
+from urllib.request import HTTPSHandler, ProxyHandler, Request, build_opener
 
 import orjson
 
@@ -24,7 +26,6 @@ MARKER = re.compile(rb'"marker": ?"([^"]+)"')
 SUCCESS = b'{"message":"success","attributes_processed":%d}'
 REFUSAL = b'{"message":"Rate limit exceeded"}'
 REASONS = {200: b"OK", 201: b"Created", 429: b"Too Many Requests"}
-_opener = build_opener(ProxyHandler({}))
 
 
 @dataclass(slots=True)
@@ -34,6 +35,8 @@ class Sink:
     latency: float = 0.0
     limiter: Limiter | None = None
     requests: int = 0
+    # Those that had a request for the first time since the reset, and ever.
+    connections: int = 0
     objects: int = 0
     size: int = 0
     refused: int = 0
@@ -69,6 +72,7 @@ class Sink:
     def counts(self) -> dict[str, Any]:
         return {
             "requests": self.requests,
+            "connections": self.connections,
             "objects": self.objects,
             "size": self.size,
             "refused": self.refused,
@@ -84,6 +88,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, sink: Sink) -> None:
         self.sink = sink
         self.buffer = b""
+        self.is_new = True
         self.transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -104,6 +109,8 @@ class Connection(asyncio.Protocol):
 
     def _answer(self, head: bytes, body: bytes) -> None:
         if head.startswith(b"POST /users/track"):
+            self.sink.connections += self.is_new
+            self.is_new = False
             status, headers, answer = self.sink.take(body)
             if self.sink.latency:
                 loop = asyncio.get_running_loop()
@@ -138,6 +145,8 @@ class SinkClient:
     """How the benchmark talks to the sink."""
 
     url: str
+    # The authority of the sink's certificate, for this run alone.
+    ca_file: str
 
     def is_up(self) -> bool:
         try:
@@ -164,21 +173,31 @@ class SinkClient:
     def _ask(self, method: str, path: str, options: object = None) -> Any:
         data = None if options is None else orjson.dumps(options)
         request = Request(self.url + path, data, method=method)
-        with _opener.open(request, timeout=30) as response:
+        context = ssl.create_default_context(cafile=self.ca_file)
+        opener = build_opener(ProxyHandler({}), HTTPSHandler(context=context))
+        with opener.open(request, timeout=30) as response:
             return orjson.loads(response.read())
 
 
-async def serve(port: int) -> None:
+async def serve(port: int, certificate: str | None) -> None:
     sink = Sink()
+    context = None
+    if certificate:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Connection(sink), "127.0.0.1", port)
+    server = await loop.create_server(
+        lambda: Connection(sink), "127.0.0.1", port, ssl=context
+    )
     await server.serve_forever()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, required=True)
-    asyncio.run(serve(parser.parse_args().port))
+    parser.add_argument("--certificate", help="a PEM file with its key")
+    arguments = parser.parse_args()
+    asyncio.run(serve(arguments.port, arguments.certificate))
 
 
 if __name__ == "__main__":

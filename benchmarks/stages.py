@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from django.conf import settings
 
 from benchmarks import engine
+from benchmarks.bench import Bench
 from benchmarks.report import Stages
 from engagements import audience, claims, outcomes, pacing, runs
 from engagements.claims import Claim
@@ -23,9 +24,10 @@ from lemnisk_braze.local.processes import LocalError
 from segments.models import Segment
 
 
-def measure(segment: Segment, version: ExternalAPIVersion, address: str) -> Stages:
+def measure(segment: Segment, version: ExternalAPIVersion, bench: Bench) -> Stages:
     """Send the segment's people stage by stage; raise LocalError unless all arrived."""
-    settings.ALLOWED_LOCAL_ADDRESSES = [address]
+    settings.ALLOWED_LOCAL_ADDRESSES = [bench.environment["ALLOWED_LOCAL_ADDRESSES"]]
+    settings.CA_FILE = bench.environment["CA_FILE"]
     engine.forget_engagements()
     run = engine.activate(segment, version)
     stages = Stages(people=segment.size)

@@ -10,9 +10,20 @@ from typing import Any
 import orjson
 from django.db.models import Max
 
-from benchmarks import careful, engine, naive, peers, people, raw, realtime, stages
+from benchmarks import (
+    careful,
+    engine,
+    naive,
+    peers,
+    people,
+    raw,
+    realtime,
+    report,
+    stages,
+)
 from benchmarks.bench import Bench, database_now, start_worker
-from benchmarks.report import Latencies, Measurement, Ratio, Stages
+from benchmarks.figures import Figures
+from benchmarks.report import Latencies, Measurement, Ratio, Stages, Table
 from externalapi.braze.contract import BURST_SECONDS
 from externalapi.models import ExternalAPIVersion
 from lemnisk_braze.local.processes import Child, Processes, free_port
@@ -25,6 +36,8 @@ CAREFUL_PEOPLE = 20_000
 OBJECTS = 75
 # Braze's round trip in the measurement that keeps to Braze's limit.
 LATENCY_MS = 50
+# People a second that Braze's limit lets through.
+BRAZE_PEOPLE = engine.BRAZE_BURST / BURST_SECONDS * OBJECTS
 RAW = "requests.Session, ready-made bodies"
 LIMITED = f"engine, Braze's limit, {LATENCY_MS} ms"
 
@@ -41,11 +54,13 @@ class Options:
     rounds: int
     # Seconds of each pace of events; 0 leaves real time out.
     seconds: float
+    # For how many seconds Braze's limit is held.
+    hold: float
 
 
 @dataclass(slots=True, kw_only=True)
 class Suite:
-    """Everything that is measured; results go to `keep` as they come."""
+    """All that is measured of delivery; results go to `keep` as they come."""
 
     bench: Bench
     options: Options
@@ -106,12 +121,38 @@ class Suite:
                 (RAW, "one loop of ready-made bodies, which is only the client"),
             )
         ]
-        limit = engine.BRAZE_BURST / BURST_SECONDS * OBJECTS
-        limited = [rate / limit for rate in self._rates(LIMITED)]
         return [
             *compared,
-            Ratio(peer="Braze's own limit, with it kept", values=limited),
+            Ratio(peer="Braze's own limit, with it kept", values=self._limit_shares),
         ]
+
+    def figures(self) -> Figures:
+        """What was measured, under the keys that the bar is held to."""
+        largest = max(self.options.sizes)
+        naive, careful, *_ = self.ratios()
+        refused = sum(m.refused for m in self._of(LIMITED))
+        ours = self._of("engine", largest)
+        tenths = self._of("engine", largest // 10)
+        pairs = list(zip(ours, tenths, strict=True)) if tenths else []
+        return {
+            "delivery.times_naive": naive.values,
+            "delivery.times_careful": careful.values,
+            # A limit that was overstepped was not held.
+            "delivery.braze_limit_share": [] if refused else self._limit_shares,
+            "delivery.growth": [a.seconds / b.seconds for a, b in pairs],
+            "delivery.peak_mb": [m.peak_pss_mb for m in ours],
+            "delivery.peak_growth": [a.peak_pss_mb / b.peak_pss_mb for a, b in pairs],
+            **realtime.figures(self.latencies),
+        }
+
+    def tables(self) -> list[Table]:
+        return report.tables(
+            self.measurements, self.ratios(), self.latencies, self.stages
+        )
+
+    @property
+    def _limit_shares(self) -> list[float]:
+        return [rate / BRAZE_PEOPLE for rate in self._rates(LIMITED)]
 
     @property
     def _compared(self) -> int:
@@ -119,8 +160,11 @@ class Suite:
         return 2 if 2 in self.options.workers else max(self.options.workers)
 
     def _rates(self, name: str, size: int | None = None) -> list[float]:
+        return [m.rate for m in self._of(name, size)]
+
+    def _of(self, name: str, size: int | None = None) -> list[Measurement]:
         return [
-            m.rate
+            m
             for m in self.measurements
             if m.name == name
             and m.workers in (self._compared, 1 if name == RAW else self._compared)
@@ -141,12 +185,15 @@ class Suite:
     def _limited(self) -> None:
         """With Braze's rate plan and a real round trip; the sink counts and judges."""
         size = max(self.options.sizes)
+        runs = max(round(self.options.hold * BRAZE_PEOPLE / size), 1)
         with engine.started(self.bench, self.version, self._compared) as running:
             running.warm_up(self.segments[engine.WARM_UP])
             engine.set_plan(self.version, engine.BRAZE_BURST)
             try:
                 segment = self.segments[size]
-                measured = running.measure(segment, name=LIMITED, latency_ms=LATENCY_MS)
+                measured = running.measure(
+                    segment, name=LIMITED, latency_ms=LATENCY_MS, runs=runs
+                )
                 self._note(measured)
             finally:
                 engine.set_plan(self.version, engine.NO_LIMIT)
@@ -155,10 +202,9 @@ class Suite:
     def _stages(self) -> None:
         """In this process, with nobody else at work."""
         segment = self.segments[sorted(self.options.sizes)[-2:][0]]
-        address = self.bench.environment["ALLOWED_LOCAL_ADDRESSES"]
         self.bench.sink.reset()
         for _ in range(self.options.rounds):
-            self.stages.append(stages.measure(segment, self.version, address))
+            self.stages.append(stages.measure(segment, self.version, self.bench))
         self.keep({"name": "stages", "seconds": [dict(s.seconds) for s in self.stages]})
 
     def _peer(self, name: str, publish: Callable[[list[int]], None], size: int) -> None:
@@ -194,7 +240,7 @@ class Suite:
 
     def _raw(self) -> None:
         self.bench.sink.reset()
-        size, seconds = raw.measure(self.bench.sink.url)
+        size, seconds = raw.measure(self.bench.sink)
         counts = self.bench.sink.counts()
         self._note(
             Measurement.of(
@@ -210,7 +256,7 @@ class Suite:
         story = realtime.Story.begin(self.version.connection)
         bulk = self.segments[max(self.options.sizes)]
         with engine.started(self.bench, self.version, self._compared) as running:
-            address = realtime.start_web(running, free_port(18_800))
+            address = realtime.start_web(running.processes, free_port(18_800))
             running.warm_up(self.segments[engine.WARM_UP])
             story.activate()
             realtime.measure(running, story.pace(address, "warm-up", 50, 3), None)

@@ -1,0 +1,59 @@
+"""Figures for a command: each under its key, so that one can be held to a bar."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import median
+
+import orjson
+
+# A figure's key → what it was in each round.
+Figures = Mapping[str, Sequence[float]]
+
+UNITS = {
+    "delivery.times_naive": "times",
+    "delivery.times_careful": "times",
+    "delivery.braze_limit_share": "share",
+    "delivery.growth": "times",
+    "delivery.peak_mb": "MB",
+    "delivery.peak_growth": "times",
+    "realtime.alone_p50_ms": "ms",
+    "realtime.alone_p99_ms": "ms",
+    "realtime.bulk_p50_ms": "ms",
+    "realtime.bulk_p99_ms": "ms",
+    "people.times_orm": "times",
+    "people.times_orm_12": "times",
+    "people.share_100": "share",
+    "people.http_p99_ms": "ms",
+    "people.bytes_an_event": "bytes",
+    "segments.changed_us_12": "µs",
+    "segments.changed_us_100": "µs",
+    "segments.refresh_times_sql": "times",
+    "segments.fill_times_insert": "times",
+    "segments.ingest_wait_ms": "ms",
+    "segments.growth": "times",
+}
+
+
+def summed_up(figures: Figures, command: str) -> dict[str, dict[str, object]]:
+    """Median, least and most of each figure that was measured; the others are absent.
+
+    `command` measures them again. Raises KeyError for a key without a unit.
+    """
+    return {
+        key: {
+            "median": median(values),
+            "least": min(values),
+            "most": max(values),
+            "unit": UNITS[key],
+            "rounds": len(values),
+            "command": command,
+        }
+        for key, values in figures.items()
+        if values
+    }
+
+
+def write(path: Path, figures: Figures, command: str) -> None:
+    """Write them as a JSON object."""
+    text = orjson.dumps(summed_up(figures, command), option=orjson.OPT_INDENT_2)
+    path.write_bytes(text + b"\n")

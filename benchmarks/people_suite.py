@@ -1,0 +1,142 @@
+"""SUITE=people: what comes in, how fast, and what it takes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import connection
+
+from benchmarks import messages, people, realtime, rules
+from benchmarks.bench import Bench
+from benchmarks.figures import UNITS, Figures
+from benchmarks.messages import Messages
+from benchmarks.report import Table, figures_table, percentile
+from benchmarks.suite import Options, say
+from lemnisk_braze.local.processes import LocalError, free_port
+from segments.models import Segment, Source
+from segments.tracking import keys
+
+# Messages by the ORM, and with segments, take their time.
+ORM_MESSAGES = 5_000
+SEGMENT_MESSAGES = 10_000
+MOST_MESSAGES = 200_000
+WARM_UP = 500
+HTTP_RATE = 500
+BYTES_AN_EVENT = """
+SELECT pg_total_relation_size('segments_event')::float / count(*) FROM segments_event
+"""
+
+
+@dataclass(slots=True, kw_only=True)
+class PeopleSuite:
+    """All that is measured of people and events coming in."""
+
+    bench: Bench
+    options: Options
+    keep: Callable[[dict[str, Any]], None]
+    source: Source
+    write_key: str
+    size: int
+    segments: list[Segment] = field(default_factory=list)
+    measured: dict[str, list[float]] = field(default_factory=dict)
+
+    @classmethod
+    def prepare(
+        cls, bench: Bench, options: Options, keep: Callable[[dict[str, Any]], None]
+    ) -> "PeopleSuite":
+        size = max(options.sizes)
+        say(f"Making {size:,} people …")
+        people.load(size)
+        source = Source(name="Benchmark")
+        write_key = keys.issue(source)
+        return cls(
+            bench=bench,
+            options=options,
+            keep=keep,
+            source=source,
+            write_key=write_key,
+            size=size,
+        )
+
+    def run(self) -> None:
+        # Everyone's first messages import and connect.
+        self._ours("warm-up", WARM_UP, 0)
+        self._orm("warm-up of the ORM", WARM_UP)
+        count = min(self.size, MOST_MESSAGES)
+        for number in range(1, self.options.rounds + 1):
+            say(f"Round {number} of {self.options.rounds}")
+            alone = self._ours(f"alone-{number}", count, 0)
+            by_orm = self._orm(f"orm-{number}", min(count, ORM_MESSAGES))
+            few = self._ours(f"twelve-{number}", min(count, SEGMENT_MESSAGES), 12)
+            many = self._ours(f"hundred-{number}", min(count, SEGMENT_MESSAGES), 100)
+            self._note("people.times_orm", alone / by_orm)
+            self._note("people.times_orm_12", few / by_orm)
+            self._note("people.share_100", many / alone)
+            rules.check()
+        with connection.cursor() as cursor:
+            cursor.execute(BYTES_AN_EVENT)
+            self._note("people.bytes_an_event", cursor.fetchone()[0])
+        if self.options.seconds:
+            self._note("people.http_p99_ms", self._http())
+
+    def figures(self) -> Figures:
+        return self.measured
+
+    def tables(self) -> list[Table]:
+        return [figures_table("People and events coming in", self.measured)]
+
+    def _note(self, key: str, value: float) -> None:
+        self.measured.setdefault(key, []).append(value)
+        self.keep({"name": key, "value": value})
+        say(f"  {key}: {value:,.2f} {UNITS[key]}")
+
+    def _ours(self, label: str, count: int, active: int) -> float:
+        """Messages applied in a second of CPU, with so many active segments."""
+        self._activate(active)
+        sent = messages.make(label, count, self.size)
+        return self._rate(label, sent, lambda: messages.send_in(self.write_key, sent))
+
+    def _orm(self, label: str, count: int) -> float:
+        """The same by hand; nobody evaluates a segment."""
+        sent = messages.make(label, count, self.size)
+        return self._rate(label, sent, lambda: messages.by_the_orm(self.source, sent))
+
+    def _rate(self, label: str, sent: Messages, act: Callable[[], None]) -> float:
+        with self.bench.meter_here() as meter:
+            act()
+        cpu = meter.cost.cpu["benchmark"] + meter.cost.cpu["postgres"]
+        wall = meter.cost.seconds
+        self.keep({"name": label, "messages": len(sent), "cpu": cpu, "seconds": wall})
+        say(
+            f"  {label}: {len(sent) / wall:,.0f} messages a second,"
+            f" {cpu / len(sent) * 1e6:,.0f} µs of CPU each"
+        )
+        return len(sent) / cpu
+
+    def _activate(self, count: int) -> None:
+        """Let so many segments be active; the first time they are made and counted."""
+        if count > len(self.segments):
+            Segment.objects.all().delete()
+            self.segments = rules.make_segments(count)
+        active = [segment.pk for segment in self.segments[:count]]
+        Segment.objects.exclude(pk__in=active).update(is_active=False)
+        Segment.objects.filter(pk__in=active).update(is_active=True)
+
+    def _http(self) -> float:
+        """The 99th percentile, in ms, of single events at a steady pace."""
+        with self.bench.processes() as processes:
+            address = realtime.start_web(processes, free_port(18_800))
+            # The first requests import and connect.
+            for name, seconds in (("warm-up", 1.0), ("http", self.options.seconds)):
+                pace = realtime.Pace(
+                    address=address,
+                    write_key=self.write_key,
+                    name=name,
+                    rate=HTTP_RATE,
+                    seconds=seconds,
+                )
+                pace.run()
+        if lost := len(pace.asked) - len(pace.answered):
+            raise LocalError(f"{lost} of {len(pace.asked):,} events were not accepted.")
+        took = [(pace.answered[m] - pace.asked[m]) * 1000 for m in pace.answered]
+        return percentile(took, 99)

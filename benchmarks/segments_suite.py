@@ -1,0 +1,169 @@
+"""SUITE=segments: who is in them, worked out for everybody and for who changed."""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import connection
+
+from benchmarks import messages, people, rules
+from benchmarks.bench import Bench
+from benchmarks.figures import UNITS, Figures
+from benchmarks.report import Table, figures_table
+from benchmarks.suite import Options, say
+from lemnisk_braze.local.processes import LocalError
+from segments import membership
+from segments.models import Profile, Segment, Source
+from segments.tracking import keys
+
+CHANGED = 1_000
+# A segment of 87 % of everybody.
+BROAD = {"attribute": "score", "is": "less", "value": 870}
+CHANGE = """
+UPDATE segments_profile SET attributes = attributes || jsonb_build_object(
+    'score', (random() * 999)::int, 'city', (%s::text[])[1 + (random() * 3)::int])
+WHERE id = ANY(%s)
+"""
+# What a careful engineer writes to compare a segment with its rule.
+BY_HAND = """
+SELECT count(*) FILTER (WHERE m.profile_id IS NULL OR x.id IS NULL), count(x.id)
+FROM (SELECT p.id FROM segments_profile p
+      WHERE p.merged_into_id IS NULL AND ({sql})) x
+FULL JOIN (SELECT profile_id FROM segments_membership WHERE segment_id = %s) m
+    ON m.profile_id = x.id
+"""
+PLAIN = "INSERT INTO plain SELECT * FROM segments_membership WHERE segment_id = %s"
+
+
+@dataclass(slots=True, kw_only=True)
+class SegmentsSuite:
+    """All that is measured of segments."""
+
+    bench: Bench
+    options: Options
+    keep: Callable[[dict[str, Any]], None]
+    source: Source
+    write_key: str
+    measured: dict[str, list[float]] = field(default_factory=dict)
+
+    @classmethod
+    def prepare(
+        cls, bench: Bench, options: Options, keep: Callable[[dict[str, Any]], None]
+    ) -> "SegmentsSuite":
+        source = Source(name="Benchmark")
+        write_key = keys.issue(source)
+        return cls(
+            bench=bench,
+            options=options,
+            keep=keep,
+            source=source,
+            write_key=write_key,
+        )
+
+    def run(self) -> None:
+        """Size after size; only the largest is what the figures are of."""
+        sizes = sorted(self.options.sizes)
+        changed: dict[int, list[float]] = {}
+        made = 0
+        for size in sizes:
+            say(f"Making {size:,} people and {size * 10:,} events …")
+            people.load(size, first=made + 1)
+            people.load_events(self.source, messages.NAMES, size, first=made + 1)
+            made = size
+            Segment.objects.all().delete()
+            segments = rules.make_segments(len(rules.PAIRS))
+            changed[size] = [self._changed() for _ in range(self.options.rounds)]
+        self._note("segments.changed_us_12", *changed[made])
+        if tenths := changed.get(made // 10):
+            pairs = zip(changed[made], tenths, strict=True)
+            self._note("segments.growth", *(a / b for a, b in pairs))
+        for _ in range(self.options.rounds):
+            self._note("segments.refresh_times_sql", self._refresh(segments))
+            self._note("segments.fill_times_insert", self._fill())
+            self._note("segments.ingest_wait_ms", self._ingest_wait(made))
+        Segment.objects.all().delete()
+        rules.make_segments(100)
+        hundred = (self._changed() for _ in range(self.options.rounds))
+        self._note("segments.changed_us_100", *hundred)
+        rules.check()
+
+    def figures(self) -> Figures:
+        return self.measured
+
+    def tables(self) -> list[Table]:
+        return [figures_table("Segments", self.measured)]
+
+    def _note(self, key: str, *values: float) -> None:
+        for value in values:
+            self.measured.setdefault(key, []).append(value)
+            self.keep({"name": key, "value": value})
+            say(f"  {key}: {value:,.2f} {UNITS[key]}")
+
+    def _changed(self) -> float:
+        """Microseconds a changed person takes, in all active segments."""
+        ids = list(Profile.objects.order_by("?").values_list("pk", flat=True)[:CHANGED])
+        with connection.cursor() as cursor:
+            cursor.execute(CHANGE, [list(people.CITIES), ids])
+        started = time.perf_counter()
+        membership.evaluate(ids)
+        return (time.perf_counter() - started) / len(ids) * 1e6
+
+    def _refresh(self, segments: Sequence[Segment]) -> float:
+        """CPU of counting the twelve anew, against the same in SQL written by hand."""
+        with self.bench.meter_here() as ours:
+            for segment in segments:
+                membership.refresh(segment.pk)
+        with self.bench.meter_here() as by_hand, connection.cursor() as cursor:
+            for pair, segment in zip(rules.PAIRS, segments, strict=True):
+                cursor.execute(BY_HAND.format(sql=pair.sql), [segment.pk])
+                differing, found = cursor.fetchone()
+                # The clock has moved on a little.
+                if differing > 5 + found / 1_000:
+                    raise LocalError(f"{segment.rule} is not what {pair.sql} finds.")
+        return _cpu(ours.cost.cpu) / _cpu(by_hand.cost.cpu)
+
+    def _fill(self) -> float:
+        """Time of a broad segment's first count, against a plain INSERT of its rows."""
+        segment = Segment.objects.create(name="Broad", rule=BROAD)
+        started = time.perf_counter()
+        membership.refresh(segment.pk)
+        filling = time.perf_counter() - started
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "CREATE TABLE plain (LIKE segments_membership INCLUDING ALL)"
+            )
+            started = time.perf_counter()
+            cursor.execute(PLAIN, [segment.pk])
+            inserting = time.perf_counter() - started
+            cursor.execute("DROP TABLE plain")
+        segment.delete()
+        return filling / inserting
+
+    def _ingest_wait(self, size: int) -> float:
+        """The longest, in ms, that one message takes while a broad segment fills."""
+        segment = Segment.objects.create(name="Broad", rule=BROAD)
+        thread = threading.Thread(target=_fill_in_a_thread, args=(segment.pk,))
+        thread.start()
+        longest, number = 0.0, 0
+        while thread.is_alive():
+            started = time.perf_counter()
+            label = f"wait-{segment.pk}-{number}"
+            messages.send_in(self.write_key, messages.make(label, 1, size))
+            longest = max(longest, time.perf_counter() - started)
+            number += 1
+        thread.join()
+        segment.delete()
+        return longest * 1000
+
+
+def _fill_in_a_thread(segment_id: int) -> None:
+    try:
+        membership.refresh(segment_id)
+    finally:
+        connection.close()
+
+
+def _cpu(spent: Any) -> float:
+    return float(spent["benchmark"] + spent["postgres"])
