@@ -1,6 +1,7 @@
 """A Braze for the tests: a real sandbox process, one for all, empty for each."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from django.conf import settings as django_settings
@@ -9,6 +10,29 @@ from externalapi import secrets
 from externalapi.models import Connection
 from externalapi.sandbox.process import SandboxProcess
 from tests import factories
+
+# Whole sites, and what breaks them.
+SLOW_FOLDERS = {"browser", "faults", "site"}
+# What walks over every page, every answer or every day, and what starts processes.
+SLOW_FILES = {
+    "test_bad_input.py",
+    "test_client.py",
+    "test_delivery.py",
+    "test_forecast.py",
+    "test_limited_connections.py",
+    "test_lint.py",
+    "test_lint_requests.py",
+    "test_list_queries.py",
+    "test_odd_data_on_pages.py",
+    "test_permissions.py",
+    "test_process.py",
+    "test_schedule.py",
+    "test_schedule_zones.py",
+    "test_sent_as_previewed.py",
+    "test_suites.py",
+}
+# Servers and processes of their own, and tables that are emptied after each test.
+SLOW_FIXTURES = {"live_server", "postgres", "transactional_db"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -22,6 +46,29 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure() -> None:
     # A password is hashed in every test that signs in: slow on purpose, elsewhere.
     django_settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests for every day: `make test ARGS="-m quick"`."""
+    for item in items:
+        if _is_quick(item):
+            item.add_marker(pytest.mark.quick)
+
+
+def _is_quick(item: pytest.Item) -> bool:
+    folder = item.path.relative_to(Path(__file__).parent).parts[0]
+    fixtures = set(getattr(item, "fixturenames", ()))
+    database = item.get_closest_marker("django_db")
+    commits = database is not None and database.kwargs.get("transaction")
+    tries_many = getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
+    return not (
+        folder in SLOW_FOLDERS
+        or item.path.name in SLOW_FILES
+        or fixtures & SLOW_FIXTURES
+        or commits
+        or tries_many
+    )
 
 
 @pytest.fixture(scope="session")
