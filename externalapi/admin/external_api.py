@@ -21,9 +21,11 @@ from externalapi.admin.status import STATUS_TONES, StatusFilter
 from externalapi.admin.test_cases import TestCasePages
 from externalapi.batching import PLANS
 from externalapi.changes import in_words
+from externalapi.connection_use import usable_by
 from externalapi.forms import ExternalAPIForm
 from externalapi.models import (
     ConfigurationTest,
+    Connection,
     ExternalAPI,
     ExternalAPIQuerySet,
     ExternalAPIVersion,
@@ -195,6 +197,8 @@ class ExternalAPIAdmin(
         initial.setdefault("plan", PLANS["braze_75_combined"])
         if preset := self._preset(request):
             initial |= _preset_initial(preset)
+            if connection := _only_connection(preset, request.user):
+                initial["connection"] = connection.pk
         return initial
 
     def get_form(
@@ -314,6 +318,15 @@ def _version_initial(version: ExternalAPIVersion) -> dict[str, Any]:
         "rules": version.rules,
         "parameters": list(version.read_parameters()),
     }
+
+
+def _only_connection(preset: Preset, user: Any) -> Connection | None:
+    """The one connection that a preset of Braze's can mean; None where there are more.
+
+    Only Braze's endpoints name a permission of the key.
+    """
+    usable = list(usable_by(user)[:2]) if preset.rules.permission else []
+    return usable[0] if len(usable) == 1 else None
 
 
 def _preset_initial(preset: Preset) -> dict[str, Any]:

@@ -1,11 +1,12 @@
 import pytest
+from django.contrib.auth.models import Group
 from django.urls import reverse
 
 from externalapi.braze.presets import TRACK_USERS
 from externalapi.models import ExternalAPI
 from externalapi.parameters import Level, Parameter, ParameterType
 from externalapi.versions import Draft, save_version
-from tests.factories import make_connection, make_test, make_version
+from tests.factories import make_connection, make_test, make_user, make_version
 
 ADD = "admin:externalapi_externalapi_add"
 
@@ -85,6 +86,33 @@ def test_the_preset_fills_in_everything_but_the_connection(admin_client):
         posted[field] = form.initial[field]
     assert admin_client.post(url, posted).status_code == 302
     assert parameters_of(ExternalAPI.objects.get()) == list(TRACK_USERS.parameters)
+
+
+def chosen(client, preset):
+    form = client.get(f"{reverse(ADD)}?preset={preset}").context["adminform"].form
+    return form["connection"].value()
+
+
+def test_a_preset_of_braze_s_chooses_the_only_connection(admin_client):
+    assert chosen(admin_client, "braze_track_users") is None
+    connection = make_connection()
+    assert chosen(admin_client, "braze_track_users") == connection.pk
+    # Whatever else somebody calls, it is hardly Braze.
+    assert chosen(admin_client, "http_lead") is None
+    make_connection()
+    assert chosen(admin_client, "braze_track_users") is None
+
+
+@pytest.mark.django_db
+def test_the_only_connection_is_the_only_one_that_one_may_use(client):
+    group = Group.objects.create(name="Shop")
+    limited, mine = make_connection(), make_connection()
+    limited.groups.add(group)
+    user = make_user("externalapi.add_externalapi", "externalapi.view_externalapi")
+    client.force_login(user)
+    assert chosen(client, "braze_track_users") == mine.pk
+    mine.groups.add(group)
+    assert chosen(client, "braze_track_users") is None
 
 
 def test_an_unknown_preset_is_an_empty_form(admin_client):
