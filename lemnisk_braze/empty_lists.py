@@ -81,12 +81,11 @@ def _nothing_for(changelist: Any) -> str:
 
 def _add_source(user: User | AnonymousUser) -> Way:
     """To the sources: what fills the list comes from one of them."""
-    note = "Somebody in the group Engineer adds a source, whose key lets data in."
-    if Source.objects.exists():
-        url = reverse("admin:segments_source_changelist")
-        return steps.way(user, "segments.view_source", "Open the sources", url, note)
-    url = reverse("admin:segments_source_add")
-    return steps.way(user, "segments.add_source", "Add a source", url, note)
+    if not Source.objects.exists():
+        return steps.way_to_source(user)
+    url = reverse("admin:segments_source_changelist")
+    note = "Whoever is in the group Engineer sees the sources."
+    return steps.way(user, "segments.view_source", "Open the sources", url, note)
 
 
 def _add_connection(user: User | AnonymousUser) -> Way:

@@ -1,4 +1,9 @@
-"""The three steps of the partner page: which are done, and where the next one is."""
+"""The three steps of the partner page: which are done, and where the next one is.
+
+Until somebody has arrived, a step 0 says where people come from. It is the next one only
+while there is no source: a website that is to send its people may take days, and nobody
+has to wait for it with the steps 1 and 2.
+"""
 
 from dataclasses import dataclass, replace
 
@@ -7,7 +12,7 @@ from django.urls import reverse
 
 from engagements.models import Engagement
 from externalapi.models import ConfigurationTest, Connection, ExternalAPI
-from segments.models import Segment
+from segments.models import Profile, Segment, Source
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +38,8 @@ class Step:
     way: Way
     number: int = 0
     is_next: bool = False
+    # Nothing is left to press; somebody else's website has to do the rest.
+    is_awaited: bool = False
 
     @property
     def is_done(self) -> bool:
@@ -41,16 +48,48 @@ class Step:
 
 def journey(user: User | AnonymousUser) -> list[Step]:
     """The steps that this user may see; the first that is not done is the next."""
+    before = []
+    if user.has_perm("segments.view_profile") and not Profile.objects.exists():
+        before = [_people(user)]
     found = []
     if user.has_perm("externalapi.view_externalapi"):
         found += [_create(user), _test(user)]
     if user.has_perm("engagements.view_engagement"):
         found.append(_trigger(user))
-    undone = next((step for step in found if not step.is_done), None)
+    left = [s for s in [*before, *found] if not (s.is_done or s.is_awaited)]
     return [
-        replace(step, number=number, is_next=step is undone)
-        for number, step in enumerate(found, start=1)
+        replace(step, number=number, is_next=step in left[:1])
+        for number, step in enumerate([*before, *found], start=1 - len(before))
     ]
+
+
+def _people(user: User | AnonymousUser) -> Step:
+    source = Source.objects.order_by("-pk").first()
+    return Step(
+        title="People from a source",
+        text="Your website, app or server sends people and what they do, with the write "
+        "key of a source.",
+        tasks=(
+            Task(label="A source", is_done=source is not None),
+            Task(label="The first person has arrived", is_done=False),
+        ),
+        way=_way_to_people(user, source),
+        is_awaited=source is not None,
+    )
+
+
+def _way_to_people(user: User | AnonymousUser, source: Source | None) -> Way:
+    if source is None:
+        return way_to_source(user)
+    url = reverse("admin:segments_source_change", args=[source.pk])
+    note = "They arrive as soon as your website or app uses the write key."
+    return way(user, "segments.view_source", "How to send people", url, note)
+
+
+def way_to_source(user: User | AnonymousUser) -> Way:
+    url = reverse("admin:segments_source_add")
+    note = "Somebody in the group Engineer adds a source, whose key lets data in."
+    return way(user, "segments.add_source", "Add a source", url, note)
 
 
 def _create(user: User | AnonymousUser) -> Step:

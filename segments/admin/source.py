@@ -30,6 +30,20 @@ class SourceAdmin(ChangesInWords, CarefulDelete, OfferedFilters):
     class Media:
         css = {"all": ["segments/segments.css"]}
 
+    def get_fields(self, request: HttpRequest, obj: Source | None = None) -> list[str]:
+        # A new one has no time of its own before the database gives it.
+        return [name for name in self.fields if obj or name != "created_at"]
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        context = {**(extra_context or {}), "host": _host(request)}
+        return super().changeform_view(request, object_id, form_url, context)
+
     @admin.display(description="write key")
     def write_key(self, source: Source) -> str:
         last_four = source.write_key_last_four
@@ -92,7 +106,7 @@ class SourceAdmin(ChangesInWords, CarefulDelete, OfferedFilters):
 
     def _show(self, request: HttpRequest, source: Source, key: str) -> HttpResponse:
         context = self._context(request, source, f"Write key of {source.name}")
-        context |= {"write_key": key, "host": request.build_absolute_uri("/")[:-1]}
+        context |= {"write_key": key, "host": _host(request)}
         response = TemplateResponse(
             request, "admin/segments/source/write_key.html", context
         )
@@ -109,3 +123,8 @@ class SourceAdmin(ChangesInWords, CarefulDelete, OfferedFilters):
             "original": source,
             "media": self.media,
         }
+
+
+def _host(request: HttpRequest) -> str:
+    """Where libraries send to: this site's address, without a slash at its end."""
+    return request.build_absolute_uri("/")[:-1]

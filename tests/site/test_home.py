@@ -72,6 +72,7 @@ def activated():
     ],
 )
 def test_the_next_step_has_the_button(client, world, done, button):
+    factories.make_profile()
     world()
     user = factories.make_admin()
     found = steps.journey(user)
@@ -84,12 +85,49 @@ def test_the_next_step_has_the_button(client, world, done, button):
     assert (f">{button}</a>" in page) or not button
 
 
+@pytest.mark.parametrize(
+    ("world", "done", "following", "label"),
+    [
+        (lambda: None, "..", 0, "Add a source"),
+        # A website that is to send its people may take days: the others go on.
+        (factories.make_source, "x.", 1, "How to send people"),
+        (lambda: (factories.make_source(), connected()), "x.", 1, "How to send people"),
+    ],
+)
+def test_the_steps_begin_with_where_people_come_from(
+    client, world, done, following, label
+):
+    world()
+    user = factories.make_admin()
+    found = steps.journey(user)
+    assert [step.number for step in found] == [0, 1, 2, 3]
+    assert [step.number for step in found if step.is_next] == [following]
+    assert found[0].title == "People from a source"
+    assert "".join("x" if task.is_done else "." for task in found[0].tasks) == done
+    client.force_login(user)
+    page = client.get(HOME)
+    assert f">{label}</a>" in page.text
+    assert client.get(found[0].way.url).status_code == 200
+
+
+def test_with_the_first_person_the_steps_are_three():
+    factories.make_profile()
+    assert [step.number for step in steps.journey(factories.make_admin())] == [1, 2, 3]
+
+
+def test_where_people_come_from_is_for_those_who_may_see_people():
+    user = factories.make_user("externalapi.view_externalapi")
+    assert [step.number for step in steps.journey(user)] == [1, 2]
+
+
 def test_a_failed_test_is_no_test():
+    factories.make_profile()
     factories.make_test(described(), is_success=False)
     assert not steps.journey(factories.make_admin())[1].is_done
 
 
 def test_an_engagement_that_has_ended_was_activated():
+    factories.make_profile()
     activated()
     Engagement.objects.update(state=Engagement.State.ENDED)
     assert steps.journey(factories.make_admin())[2].is_done
@@ -108,9 +146,25 @@ def test_an_engagement_that_has_ended_was_activated():
     ],
 )
 def test_a_step_says_whose_turn_it_is(group, world, expected):
+    factories.make_profile()
     world()
     following = next(s for s in steps.journey(member(group)) if s.is_next)
     assert (following.way.label or following.way.note).startswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("group", "make", "expected"),
+    [
+        ("Engineer", lambda: None, "Add a source"),
+        ("Marketer", lambda: None, "Somebody in the group Engineer adds a source"),
+        ("Engineer", factories.make_source, "How to send people"),
+        ("Marketer", factories.make_source, "They arrive as soon as your website"),
+    ],
+)
+def test_step_0_says_whose_turn_it_is(group, make, expected):
+    make()
+    way = steps.journey(member(group))[0].way
+    assert (way.label or way.note).startswith(expected)
 
 
 def test_every_button_opens_a_page(client):
