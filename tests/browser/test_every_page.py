@@ -10,8 +10,9 @@ from playwright.sync_api import Browser, Page, ViewportSize, expect
 from pytest_django.live_server_helper import LiveServer
 
 from engagements.models import Engagement
-from externalapi.models import ExternalAPI, ExternalAPIVersion, TestCase
+from externalapi.models import Connection, ExternalAPI, ExternalAPIVersion, TestCase
 from lemnisk_braze import errors
+from segments.models import Segment, Source
 from tests import factories
 from tests.browser import axe
 from tests.browser.conftest import DESKTOP, Shot
@@ -138,6 +139,7 @@ def test_every_page_is_silent_and_names_itself(page: Page, addresses):
         assert page.title().startswith(heading), name
         assert page.title().endswith("Lemnisk for Braze"), name
         assert page.locator("main").count() == 1, name
+        assert " object at 0x" not in page.content(), name
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -152,6 +154,54 @@ def test_nothing_scrolls_sideways_on_a_phone(page: Page, addresses, shot: Shot, 
         if name in ("home", "test", "at work", "segments_segment row"):
             shot(f"phone-{scheme}-{name.replace(' ', '-')}")
     assert wide == []
+
+
+# Texts of a page that nobody can read to their end: they run out of the window, or out of
+# what cuts them off. What can be scrolled, and a heading of more than two lines, may.
+CUT = """() => {
+    const cut = [];
+    const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    const range = document.createRange();
+    for (let node; (node = walker.nextNode());) {
+        if (!node.data.trim() || !node.parentElement.checkVisibility()) continue;
+        range.selectNodeContents(node);
+        const text = range.getBoundingClientRect();
+        if (text.width <= 1 || !node.parentElement.closest("main")) continue;
+        if (node.parentElement.closest(".cm-gutters")) continue;
+        let right = innerWidth - 8, bottom = Infinity, left = 0;
+        for (let box = node.parentElement; box; box = box.parentElement) {
+            const style = getComputedStyle(box);
+            if (/auto|scroll/.test(style.overflowX + style.overflowY)) {
+                right = Infinity;
+                break;
+            }
+            if (style.clipPath !== "none") { right = bottom = Infinity; break; }
+            const edge = box.getBoundingClientRect();
+            if (style.overflowX === "hidden") right = Math.min(right, edge.right);
+            if (style.overflowY === "hidden") bottom = Math.min(bottom, edge.bottom);
+        }
+        if (text.right > right + 1 || text.bottom > bottom + 1)
+            cut.push(node.data.trim().slice(0, 60));
+    }
+    return cut;
+}"""
+LONG = "Everybody who asked for an offer and has not answered since then, in all shops, 2026"
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_no_text_is_cut(page: Page, addresses, shot: Shot, size):
+    for model in (Connection, ExternalAPI, Segment, Source, Engagement):
+        for row in model.objects.all():
+            row.name = f"{LONG} {row.pk}"
+            row.save(update_fields=["name"])
+    page.set_viewport_size(size)
+    found = {}
+    for name, address in addresses.items():
+        page.goto(address)
+        if cut := page.evaluate(CUT):
+            found[name] = cut
+            shot(f"cut-{size['width']}-{name.replace(' ', '-')}")
+    assert not found, "\n".join(f"{name}: {texts}" for name, texts in found.items())
 
 
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
