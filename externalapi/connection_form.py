@@ -17,10 +17,11 @@ from unfold.widgets import (
 from externalapi.braze.instances import INSTANCES, Instance
 from externalapi.connection_use import User
 from externalapi.guard import GuardError, check_header, check_url
+from externalapi.key_rules import KEY_ROOM, MAX_LENGTH, problem_of
 from externalapi.models import Connection
 from externalapi.named_choice import OWN, fills, is_typed_over, shown
 from externalapi.rate_plans import RATE_PLAN_LABELS, RATE_PLANS, rate_plan_code
-from externalapi.secrets import MIN_LENGTH
+from externalapi.secrets import SecretError, open_key
 from externalapi.sign_in import Auth
 from lemnisk_braze.lib.names import one_line
 
@@ -53,7 +54,7 @@ class ConnectionForm(forms.ModelForm):  # type: ignore[type-arg]
     key = forms.CharField(
         label="REST API key or secret",
         required=False,
-        max_length=1000,
+        max_length=MAX_LENGTH,
         widget=UnfoldAdminPasswordWidget(
             attrs={"autocomplete": "new-password", "spellcheck": "false"}
         ),
@@ -155,16 +156,8 @@ class ConnectionForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def clean_key(self) -> str:
         key: str = self.cleaned_data["key"].strip()
-        if not key:
-            return ""
-        if len(key) < MIN_LENGTH or not key.isascii() or not key.isprintable():
-            raise ValidationError(
-                f"A key has at least {MIN_LENGTH} characters, all of them visible "
-                "ASCII. Copy it again."
-            )
-        is_token = self.cleaned_data.get("auth") not in (Auth.BASIC, Auth.OAUTH2)
-        if is_token and any(char in key for char in " \"'"):
-            raise ValidationError("Copy the key without quotes and spaces.")
+        if key and (problem := problem_of(key, self.cleaned_data.get("auth", ""))):
+            raise ValidationError(problem)
         return key
 
     def clean_key_name(self) -> str:
@@ -247,6 +240,12 @@ class ConnectionForm(forms.ModelForm):  # type: ignore[type-arg]
                 cleaned[name] = ""
             elif not cleaned.get(name) and name not in OPTIONAL | self.errors.keys():
                 self.add_error(name, "This way to sign in needs it.")
+        if cleaned["auth"] == Auth.QUERY and self._stored_key_is_too_long(cleaned):
+            self.add_error(
+                "auth",
+                f"The key that is stored has more than the {KEY_ROOM} characters that "
+                "an address has room for.",
+            )
         moved = [n for n in ("auth", *SIGN_IN_FIELDS) if self._is_moved(n, cleaned)]
         # Who says how a key is sent can have it sent to where it can be read.
         if moved and self._holds_a_key_that_is_not_theirs():
@@ -255,6 +254,18 @@ class ConnectionForm(forms.ModelForm):  # type: ignore[type-arg]
                 "Changing how a connection that has a key signs in needs the "
                 "permission to set its key.",
             )
+
+    def _stored_key_is_too_long(self, cleaned: dict[str, Any]) -> bool:
+        """Whether the key that stays, or one that waits, cannot go into an address."""
+        stays = [] if cleaned.get("key") else [self.instance.key_encrypted]
+        for sealed in (*stays, self.instance.next_key_encrypted):
+            try:
+                key = open_key(self.instance, sealed)
+            except SecretError:
+                continue  # nothing can be sent with it anyway
+            if key and problem_of(key, Auth.QUERY):
+                return True
+        return False
 
     def _is_moved(self, name: str, cleaned: dict[str, Any]) -> bool:
         return bool(self.initial.get(name, "") != cleaned.get(name, ""))

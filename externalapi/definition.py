@@ -17,6 +17,7 @@ from externalapi.batching import (
 )
 from externalapi.braze import endpoint_answers
 from externalapi.guard import MAX_URL
+from externalapi.key_rules import KEY_ROOM
 from externalapi.messages import Request
 from externalapi.models import Connection, ExternalAPIVersion
 from externalapi.parameters import (
@@ -48,8 +49,6 @@ __all__ = [
 # Sets of parameters with a value, of one definition, whose way of filling is kept.
 SHAPES_KEPT = 64
 
-# What a key in an address takes, percent signs and all.
-KEY_ROOM = 300
 
 NOTHING: Mapping[int, str] = MappingProxyType({})
 
@@ -266,7 +265,8 @@ def compile_version(
 def _room(connection: Connection) -> int:
     """How long a path with its query may be, beside the host and a key in the query."""
     sign_in = connection.sign_in
-    key = KEY_ROOM + len(sign_in.name) if sign_in.auth is Auth.QUERY else 0
+    is_in_it = sign_in.auth is Auth.QUERY
+    key = KEY_ROOM + len(sign_in.url("", "k")) if is_in_it else 0
     return MAX_URL - len(connection.base_url.rstrip("/")) - key
 
 

@@ -17,8 +17,6 @@ from externalapi.models import Connection
 from externalapi.sign_in import TokenPlan
 from lemnisk_braze.lib import database_clock
 
-# Shorter keys would make `redact` eat ordinary words, and are no keys.
-MIN_LENGTH = 8
 _SHOWS_LAST_FOUR_FROM = 12
 # Where a connection keeps keys: in use, waiting, and the one before.
 KEY_FIELDS = ("key_encrypted", "next_key_encrypted", "previous_key_encrypted")

@@ -22,8 +22,9 @@ from externalapi.connection_check import (
     key_state,
 )
 from externalapi.connection_use import why_not
+from externalapi.key_rules import problem_of
 from externalapi.models import Connection
-from externalapi.secrets import MIN_LENGTH, SecretError
+from externalapi.secrets import SecretError
 
 HOURS = (1, 4, 24, 72, key_rotation.MAX_KEPT_HOURS)
 
@@ -72,12 +73,7 @@ class KeyPage:
 
     def _set(self, request: HttpRequest, connection: Connection) -> HttpResponse:
         key = request.POST.get("key", "").strip()
-        is_key = len(key) >= MIN_LENGTH and key.isascii() and key.isprintable()
-        if not is_key or len(key) > 1000:
-            error = (
-                f"A key has at least {MIN_LENGTH} characters, all of them visible "
-                "ASCII. Copy it again."
-            )
+        if error := problem_of(key, connection.auth):
             return self._key_page(request, connection, error=error)
         key_rotation.set_beside(connection, key)
         end = _ends(connection.next_key_last_four)

@@ -156,6 +156,23 @@ def test_the_page_leads_through_it_and_the_history_says_so(client, connection):
 
 
 @pytest.mark.parametrize(
+    ("auth", "key", "words"),
+    [
+        ("query", "k" * 301, "at most 300 characters"),
+        ("bearer", "a key with spaces", "without quotes and spaces"),
+        ("bearer", "k" * 1_001, "at most 1,000"),
+    ],
+)
+def test_a_key_that_waits_is_one_that_the_connection_can_send(
+    client, connection, auth, key, words
+):
+    Connection.objects.update(auth=auth, key_name="api_key")
+    client.force_login(factories.make_admin())
+    assert words in press(client, connection, "set", key=key).text
+    assert connection.next_key_encrypted == ""
+
+
+@pytest.mark.parametrize(
     "act", ["set", "switch", "undo", "wipe", "discard", "nonsense"]
 )
 def test_keys_are_for_those_who_may_use_secrets(client, user_with, connection, act):

@@ -5,7 +5,7 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group
 from django.urls import reverse
 
-from externalapi import connection_check
+from externalapi import connection_check, key_rotation
 from externalapi.braze.instances import INSTANCES
 from externalapi.configuration_tests import run_test
 from externalapi.models import Connection
@@ -95,6 +95,40 @@ def test_an_address_is_refused_at_its_field_and_what_was_typed_stays(
 def test_what_cannot_be_a_key_is_refused(admin_client, key):
     response = admin_client.post(reverse(ADD), typed(key=key))
     assert "key" in errors(response)
+
+
+LONG = "k" * 301
+# Each of its characters takes three in an address.
+QUOTED = "+/=" * 34
+
+
+@pytest.mark.parametrize("key", [LONG, QUOTED])
+def test_a_key_that_no_address_has_room_for_is_refused(admin_client, key):
+    in_query = {"auth": "query", "key_name": "api_key", "key": key}
+    response = admin_client.post(reverse(ADD), typed(**in_query))
+    assert "at most 300 characters" in errors(response)["key"][0]
+    assert not Connection.objects.exists()
+    in_header = {"auth": "header", "key_name": "X-Key", "key": key}
+    assert admin_client.post(reverse(ADD), typed(**in_header)).status_code == 302
+    assert read_key(Connection.objects.get()) == key
+
+
+@pytest.mark.parametrize("is_waiting", [False, True])
+def test_a_long_key_that_is_stored_cannot_move_into_the_address(
+    admin_client, is_waiting
+):
+    connection = make_connection(auth="header", key_name="X-Key")
+    set_key(connection, KEY if is_waiting else LONG)
+    if is_waiting:
+        key_rotation.set_beside(connection, LONG)
+    moved = typed(auth="query", key_name="api_key", key="")
+    response = admin_client.post(change_url(connection), moved)
+    assert "The key that is stored has more than the 300" in errors(response)["auth"][0]
+    connection.refresh_from_db()
+    assert connection.auth == "header"
+    if not is_waiting:
+        saved = admin_client.post(change_url(connection), {**moved, "key": KEY})
+        assert saved.status_code == 302
 
 
 def test_the_key_is_never_shown_again_and_an_empty_field_keeps_it(admin_client):

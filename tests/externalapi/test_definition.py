@@ -11,8 +11,14 @@ from externalapi.definition import (
     compile_version,
     parameters_found,
 )
+from externalapi.guard import check_url
+from externalapi.key_rules import KEY_ROOM
 from externalapi.models import Connection, ExternalAPI, ExternalAPIVersion
-from externalapi.parameters import Level, Parameter, ParameterType
+from externalapi.parameters import (
+    Level,
+    Parameter,
+    ParameterType,
+)
 from externalapi.sign_in import Auth, SignIn
 
 ID = Parameter(name="User ID", level=Level.IDENTIFIER)
@@ -394,3 +400,22 @@ def test_the_identifier_is_found_wherever_it_is_nested():
     body = '{"a": [{"user": {"email": "{{Mail}}"}}], "email": "x {{Other}}"}'
     found = {p.name: p.level for p in parameters_found("", {}, body, [], "email")}
     assert found == {"Mail": Level.IDENTIFIER, "Other": Level.ENGAGEMENT}
+
+
+@pytest.mark.parametrize("name", ["key", "api key & more"])
+def test_beside_the_longest_key_every_rendered_address_can_be_sent(name):
+    """A longer one is that person's, not everybody's."""
+    one = version(
+        {"a": 1}, [Parameter(name="Q", level=Level.ENGAGEMENT)], path="/p?q={{Q}}"
+    )
+    one.connection.auth, one.connection.key_name = Auth.QUERY, name
+    definition = compile_version(one)
+    longest = 0
+    for length in range(1_500, 2_048):
+        try:
+            request, _ = definition.request(definition.render({"Q": "x" * length}))
+        except InvalidParameterError:
+            break
+        check_url(request.sign_in.url(request.url, "+" * (KEY_ROOM // 3)))
+        longest = length
+    assert longest > 1_600
