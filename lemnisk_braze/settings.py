@@ -4,6 +4,7 @@ docs/operators.md lists every variable.
 """
 
 from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 
 import environ
@@ -41,6 +42,14 @@ def server_url(variable: str) -> str:
     )
 
 
+def proxy_network(text: str) -> IPv4Network | IPv6Network:
+    """An address, or a network of them as 10.0.0.0/8."""
+    try:
+        return ip_network(text.strip())
+    except ValueError as e:
+        raise ImproperlyConfigured(f"TRUSTED_PROXIES: {e}.") from e
+
+
 SECRET_KEY = kept_secret("SECRET_KEY", "secret-key")
 # The keys that connections' API keys are encrypted with, newest first (SECURITY).
 SECRETS_KEYS: list[str] = env.list("SECRETS_KEYS", default=[]) or [
@@ -56,6 +65,10 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
 SECURE_REDIRECT_EXEMPT = [r"^healthz$"]
 SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", default=31_536_000 if HTTPS else 0)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
+# Who may say in X-Forwarded-For whom a request is from.
+TRUSTED_PROXIES = [
+    proxy_network(text) for text in env.list("TRUSTED_PROXIES", default=[])
+]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
 X_FRAME_OPTIONS = "DENY"
 CONTENT_SECURITY_POLICY = {
@@ -160,7 +173,10 @@ LOGIN_REDIRECT_URL = "admin:index"
 # Five wrong passwords for one name from one address close the door for a while.
 AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = timedelta(minutes=15)
+# By name and address together: whoever fails with names of others, or in the name of
+# one from elsewhere, locks out nobody else.
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_CLIENT_IP_CALLABLE = "lemnisk_braze.lib.client_address.client_address"
 AXES_LOCKOUT_TEMPLATE = "lemnisk_braze/locked_out.html"
 AXES_RESET_ON_SUCCESS = True
 AXES_ENABLE_ADMIN = False

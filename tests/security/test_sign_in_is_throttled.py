@@ -1,6 +1,7 @@
 """Five wrong passwords for one name from one address, then a quarter of an hour."""
 
 from datetime import timedelta
+from ipaddress import ip_network
 
 import pytest
 import time_machine
@@ -18,16 +19,21 @@ def user(db):
     return factories.make_user(username="ann", password="secret")
 
 
-def sign_in(client, password, username="ann", address="198.51.100.7"):
+def sign_in(
+    client, password, username="ann", address="198.51.100.7", forwarded="", **extra
+):
+    if forwarded:
+        extra["HTTP_X_FORWARDED_FOR"] = forwarded
     return client.post(
         reverse("admin:login"),
         {"username": username, "password": password},
         REMOTE_ADDR=address,
+        **extra,
     )
 
 
-def fail_too_often(client):
-    return [sign_in(client, "wrong").status_code for _ in range(FAILURES)]
+def fail_too_often(client, **fields):
+    return [sign_in(client, "wrong", **fields).status_code for _ in range(FAILURES)]
 
 
 def test_the_right_password_signs_in(client, user):
@@ -90,4 +96,72 @@ def test_a_forwarded_address_cannot_be_made_up(client, user):
             REMOTE_ADDR="198.51.100.7",
             HTTP_X_FORWARDED_FOR=f"203.0.113.{number}",
         )
+    assert sign_in(client, "secret").status_code == 429
+
+
+# --- Behind a proxy -------------------------------------------------------------------
+
+PROXY = "10.1.2.3"
+
+
+@pytest.fixture
+def behind_proxies(settings):
+    settings.TRUSTED_PROXIES = [ip_network("10.0.0.0/8"), ip_network("fd00::/8")]
+
+
+def test_who_fails_behind_the_proxy_locks_out_nobody_else(client, user, behind_proxies):
+    factories.make_user(username="ben", password="secret")
+    proxied = {"address": PROXY, "forwarded": "198.51.100.7"}
+    assert fail_too_often(client, **proxied)[-1] == 429
+    assert sign_in(client, "secret", **proxied).status_code == 429
+    theirs = {"address": PROXY, "forwarded": "198.51.100.8"}
+    assert sign_in(client, "secret", **theirs).status_code == 302
+    assert sign_in(client, "secret", username="ben", **proxied).status_code == 302
+
+
+def test_without_the_setting_only_the_name_that_fails_is_locked_out(client, user):
+    factories.make_user(username="ben", password="secret")
+    proxied = {"address": PROXY, "forwarded": "198.51.100.7"}
+    fail_too_often(client, **proxied)
+    assert sign_in(client, "secret", username="ben", **proxied).status_code == 302
+    # The proxy's address is all that is known: the name waits.
+    theirs = {"address": PROXY, "forwarded": "198.51.100.8"}
+    assert sign_in(client, "secret", **theirs).status_code == 429
+
+
+@pytest.mark.parametrize(
+    "forwarded",
+    [
+        "{made_up}, 198.51.100.7",
+        "{made_up}, 198.51.100.7, 10.9.9.9",
+        "{made_up},::ffff:198.51.100.7,fd00::1",
+        "{made_up}, nonsense, 198.51.100.7",
+    ],
+)
+def test_only_what_our_proxies_wrote_is_believed(
+    client, user, behind_proxies, forwarded
+):
+    for number in range(FAILURES):
+        told = forwarded.format(made_up=f"203.0.113.{number}")
+        sign_in(client, "wrong", address=PROXY, forwarded=told)
+    told = forwarded.format(made_up="203.0.113.99")
+    assert sign_in(client, "secret", address=PROXY, forwarded=told).status_code == 429
+    assert sign_in(client, "secret", address="198.51.100.7").status_code == 429
+    assert sign_in(client, "secret", address="198.51.100.8").status_code == 302
+
+
+@pytest.mark.parametrize(
+    "forwarded", ["", ",", "nonsense", "10.9.9.9", "1.2.3", "x" * 9_000]
+)
+def test_a_proxy_that_says_nothing_is_itself_the_address(
+    client, user, behind_proxies, forwarded
+):
+    assert (
+        sign_in(client, "wrong", address=PROXY, forwarded=forwarded).status_code == 200
+    )
+
+
+def test_who_is_no_proxy_of_ours_cannot_say_who_they_are(client, user, behind_proxies):
+    for number in range(FAILURES):
+        sign_in(client, "wrong", forwarded=f"203.0.113.{number}")
     assert sign_in(client, "secret").status_code == 429
