@@ -20,6 +20,7 @@ from engagements import (
     breaker,
     claims,
     doorbell,
+    journal,
     outcomes,
     pacing,
     runs,
@@ -28,6 +29,7 @@ from engagements import (
 )
 from engagements.claims import Claim, clock
 from engagements.intent import intend, still_going
+from engagements.journal import Journal
 from engagements.letters import Letter, Result, write
 from engagements.senders import Senders
 from engagements.survival import FOREVER, flush, insist
@@ -71,9 +73,11 @@ def drain(
     worker that comes calls the next, until all are at it. In `line` it stands for those
     who ring meanwhile.
     """
-    with Senders() as senders:
+    journal.replay_now_and_then()
+    with Senders() as senders, Journal() as own:
         work = _Work(
             senders=senders,
+            journal=own,
             deadline=time.monotonic() + budget.total_seconds(),
             call_for_help=call_for_help,
             line=line,
@@ -93,6 +97,7 @@ class _Work:
     """One drain: what it has on the wire, and until when it may take more."""
 
     senders: Senders
+    journal: Journal
     deadline: float
     call_for_help: Callable[[], None] | None
     line: Line | None
@@ -101,6 +106,8 @@ class _Work:
     finished_at: float = field(default_factory=time.monotonic)
     # Batches that were claimed, and that no other hand has and no wire.
     held: dict[int, Claim] = field(default_factory=dict)
+    # Answers that are not written down yet.
+    heard: list[Result] = field(default_factory=list)
     # Answers that cannot be written down, by a mistake of ours.
     kept: Sequence[Result] = ()
     # Answers that are written down, and that a crash of the database may still forget.
@@ -143,6 +150,8 @@ class _Work:
 
     def _on_loss(self) -> None:
         self.is_repeat_due = bool(self.in_memory)
+        # Answers come meanwhile too, and this process may not live until it is back.
+        self._hear(0)
 
     def _round(self) -> bool:
         """Take in, send and record what there is; False when that was all."""
@@ -193,7 +202,7 @@ class _Work:
         intended = self._apart(intend, paced)
         if intended:
             # Its COMMIT waited for the disk, behind everything before.
-            self.in_memory.clear()
+            self._forget()
         sent = self._post(intended, asked_at)
         self.trials.sent(sent)
         ids = {letter.batch_id for letter in sent}
@@ -284,14 +293,27 @@ class _Work:
         return taken
 
     def _record(self, wait: float) -> None:
-        results = self.senders.results(wait)
-        if results:
+        self._hear(wait)
+        if self.heard:
             # The other side has answered: what is not written down would be in doubt
             # for ever, or sent twice.
-            rest = self._outlive(lambda: outcomes.record(results))
+            rest = self._outlive(lambda: outcomes.record(self.heard))
+            results, self.heard = self.heard, []
             self.kept = [*self.kept, *rest]
             self.in_memory += results
             _try(lambda: self._heed(results))
+
+    def _hear(self, wait: float) -> None:
+        results = self.senders.results(0 if self.heard else wait)
+        self.heard += results
+        # Before anything else is done: this process may be killed at any place.
+        self.journal.keep(results)
+
+    def _forget(self) -> None:
+        """Everything that is written down is on the database's disk."""
+        self.in_memory.clear()
+        if not (self.heard or self.kept):
+            self.journal.forget()
 
     def _heed(self, results: Sequence[Result]) -> bool:
         """What the answers say of the connections, which is not worth waiting for."""
@@ -305,7 +327,7 @@ class _Work:
         return True
 
     def _record_all(self) -> None:
-        while self.senders.in_flight:
+        while self.senders.in_flight or self.heard:
             self._record(GLANCE)
         deadline = time.monotonic() + _lease()
         while self.kept and time.monotonic() < deadline:
@@ -315,7 +337,7 @@ class _Work:
             logger.error("%d answers could not be written down", len(self.kept))
         if self.in_memory:
             self._outlive(flush)
-            self.in_memory.clear()
+            self._forget()
 
     def _record_kept(self) -> None:
         kept = self.kept

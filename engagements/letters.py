@@ -255,7 +255,10 @@ class Result:
         return cls(
             letter=letter,
             verdict=Verdict(
-                outcome=outcome, errors=(), message=str(error), wait_seconds=None
+                outcome=outcome,
+                errors=(),
+                message=storable(str(error)),
+                wait_seconds=None,
             ),
             status=None,
             duration_ms=error.duration_ms,

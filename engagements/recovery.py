@@ -5,7 +5,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import connection, transaction
 
-from engagements import outcomes, splitting, workers
+from engagements import journal, outcomes, splitting, workers
 from engagements.models import Attempt, Batch
 from engagements.operations import samples
 from lemnisk_braze.lib.database_errors import About, about
@@ -36,6 +36,8 @@ def reap() -> int:
     one person remains who is given up. A batch that did come to its intent is
     ambiguous: its attempts say so, and the engagement's policy decides.
     """
+    # Of whoever has ended on this machine the answers may be known.
+    journal.replay()
     if not _is_back():
         return 0
     with transaction.atomic():

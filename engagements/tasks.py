@@ -8,7 +8,7 @@ from celery import shared_task
 from celery.signals import worker_init, worker_process_init
 from django.db import Error, connection
 
-from engagements import delivery, doorbell, workers
+from engagements import delivery, doorbell, journal, workers
 from engagements import tick as ticking
 from externalapi import secrets
 from segments import wakeup
@@ -20,6 +20,11 @@ logger = logging.getLogger(__name__)
 def _begin(sender: Any, **kwargs: object) -> None:
     _refuse_strangers()
     workers.begin(sender.hostname)
+    try:
+        journal.replay()
+    finally:
+        # The pool's processes must not inherit the session.
+        connection.close()
 
 
 def _refuse_strangers() -> None:

@@ -242,6 +242,8 @@ CELERY_BEAT_SCHEDULE = {
 # Delivery (docs/delivery.md)
 DELIVERY_LEASE = timedelta(seconds=env.float("DELIVERY_LEASE_SECONDS", default=120))
 DELIVERY_GRACE = timedelta(seconds=env.float("DELIVERY_GRACE_SECONDS", default=60))
+# What workers were answered and could not write down yet, should they be killed.
+JOURNAL_DIR = Path(env.str("JOURNAL_DIR", default=str(VAR_DIR / "journal")))
 HTTP_TOTAL_SECONDS = env.float("HTTP_TOTAL_SECONDS", default=30)
 
 # How long things are kept; 0 days: for ever (docs/operators.md).

@@ -56,7 +56,8 @@ def test_a_worker_killed_in_the_middle_loses_nothing(engagement, sandbox, policy
 
     invariants.check(engagement, sandbox, sandbox.key)
     got = invariants.received(sandbox)
-    assert Attempt.objects.filter(outcome="ambiguous").count() == in_hand
+    # Some may have been answered: these its journal knows.
+    assert 0 < Attempt.objects.filter(outcome="ambiguous").count() <= in_hand
     uncertain = Delivery.objects.filter(state="uncertain").count()
     if policy == Engagement.AmbiguousPolicy.PARK:
         # Nobody twice; who is in doubt, taken or not, waits for a person's decision.

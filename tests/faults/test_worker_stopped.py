@@ -40,8 +40,10 @@ def test_between_the_claim_and_the_intent_nothing_is_in_doubt(draft, sandbox):
     [("park", {"ambiguous": 2}, 1), ("resend", {"ambiguous": 2, "sent": 2}, 2)],
 )
 def test_after_the_answer_and_before_the_record_it_is(
-    draft, sandbox, policy, outcomes, times
+    draft, sandbox, settings, policy, outcomes, times
 ):
+    """Where the worker's disk takes no journal."""
+    settings.JOURNAL_DIR = "/dev/null/journal"
     engagement = draft(150, ambiguous_policy=policy)
     sandbox.faults([{"kind": "delay_after", "seconds": 1, "times": 2}])
     with worker() as first:

@@ -125,6 +125,7 @@ def environment_of_processes() -> dict[str, str]:
         "DELIVERY_GRACE_SECONDS": "1",
         "HTTP_TOTAL_SECONDS": "2",
         "TICK_SECONDS": "1",
+        "JOURNAL_DIR": str(settings.JOURNAL_DIR),
     }
 
 

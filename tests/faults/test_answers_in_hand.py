@@ -1,0 +1,66 @@
+"""A worker is killed that has answers in hand, and no database to write them into."""
+
+import json
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from django.db import connection
+
+from engagements import lifecycle
+from engagements.models import Attempt, Engagement
+from tests import factories
+from tests.faults import drains, invariants
+from tests.faults.sessions import read_only
+from tests.faults.workers import beat, wait_until, worker
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+PEOPLE = 300
+SLOW = {"kind": "delay_after", "seconds": 0.3, "times": None}
+
+
+@pytest.mark.parametrize("policy", Engagement.AmbiguousPolicy.values)
+def test_they_outlive_it(draft, braze, sandbox, journal, policy):
+    sandbox.faults([SLOW])
+    version = factories.make_version(connection=braze, batching="one")
+    engagement = draft(PEOPLE, version=version, ambiguous_policy=policy)
+    with worker() as first, beat():
+        lifecycle.activate(engagement)
+        wait_until(lambda: sandbox.traffic()["requests"] >= PEOPLE // 3, "the middle")
+        with read_only():
+            connection.close()  # ended as everybody's
+            wait_until(lambda: unfinished() <= attempts_in(journal), "the answers")
+            in_hand = len(unfinished())
+            first.kill()
+        connection.close()
+        assert in_hand > 1
+        with worker():
+            wait_until(lambda: drains.is_over(engagement), "the end of the run", 90)
+            wait_until(lambda: not attempts_in(journal), "the journal's end")
+
+    invariants.check(engagement, sandbox, sandbox.key)
+    assert drains.outcomes(engagement) == {"sent": PEOPLE}
+    assert drains.states(engagement) == {"sent": PEOPLE}
+    assert set(invariants.received(sandbox).values()) == {1}
+
+
+def attempts_in(journal: Path) -> set[str]:
+    found: set[str] = set()
+    for path in journal.iterdir():
+        # A drain that ends meanwhile takes its own away.
+        with suppress(FileNotFoundError):
+            lines = path.read_text().splitlines()
+            found |= {json.loads(line)["attempt"] for line in lines if line}
+    return found
+
+
+def unfinished() -> set[str]:
+    attempts = Attempt.objects.filter(outcome=Attempt.Outcome.UNFINISHED)
+    return {id.hex for id in attempts.values_list("pk", flat=True)}
+
+
+@pytest.fixture
+def journal(settings, tmp_path: Path) -> Path:
+    settings.JOURNAL_DIR = tmp_path
+    return tmp_path
