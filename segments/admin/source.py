@@ -14,7 +14,7 @@ from lemnisk_braze.lib.deleting import CarefulDelete, Dependant, Instead
 from lemnisk_braze.lib.filtering import OfferedFilters
 from lemnisk_braze.lib.form_changes import ChangesInWords
 from segments.forms import SourceForm
-from segments.models import Event, InboxMessage, Source
+from segments.models import Event, InboxMessage, Profile, Source
 from segments.tracking import keys
 
 
@@ -107,6 +107,7 @@ class SourceAdmin(ChangesInWords, CarefulDelete, OfferedFilters):
     def _show(self, request: HttpRequest, source: Source, key: str) -> HttpResponse:
         context = self._context(request, source, f"Write key of {source.name}")
         context |= {"write_key": key, "host": _host(request)}
+        context["is_first"] = not Profile.objects.exists()
         response = TemplateResponse(
             request, "admin/segments/source/write_key.html", context
         )

@@ -8,6 +8,7 @@ from engagements.models import Batch, Delivery, Engagement, Run
 from externalapi import secrets
 from externalapi.configuration_tests import run_case
 from externalapi.models import TestCase
+from segments.models import Segment
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -60,6 +61,17 @@ def test_activate_names_whom_it_will_skip(admin_page):
     text = admin_page.get(url(engagement, "activate")).content.decode()
 
     assert f'(such as <a href="{ann.get_absolute_url()}">ann</a>)' in text
+
+
+@pytest.mark.parametrize("includes_present", [True, False])
+def test_activate_says_how_those_who_are_in_already_are_sent(
+    admin_page, includes_present
+):
+    engagement = ready(includes_present=includes_present)
+    Segment.objects.update(size=3)
+    page = admin_page.get(url(engagement, "activate")).text
+    said = "Whoever is in it already (3) is sent only with" in page
+    assert said is not includes_present
 
 
 def test_activate_does_not_warn_of_a_configuration_that_was_tested(admin_page):

@@ -10,6 +10,7 @@ from django.urls import reverse
 
 from segments.models import Identifier, InboxMessage, Profile, Source
 from segments.tracking import keys
+from tests import factories
 from tests.factories import make_event, make_profile, make_segment, make_source
 
 pytestmark = pytest.mark.django_db
@@ -115,6 +116,27 @@ def test_a_new_source_shows_its_write_key_once(admin_client):
     ).text
     assert key not in page
     assert f"…{key[-4:]}" in page
+
+
+def test_the_first_write_key_leads_on_with_the_first_steps(admin_client):
+    add = reverse("admin:segments_source_add")
+    on = f'href="{reverse("admin:index")}">Copied; on with the first steps</a>'
+    page = admin_client.post(add, {"name": "Shop", "is_active": "on"})
+    assert on in page.text
+    factories.make_profile()
+    page = admin_client.post(add, {"name": "App", "is_active": "on"})
+    assert on not in page.text
+
+
+def test_a_source_s_page_says_how_to_send_without_its_key(admin_client):
+    source = factories.make_source()
+    page = admin_client.get(reverse("admin:segments_source_change", args=[source.pk]))
+    assert '/v1/track -u "WRITE_KEY:"' in page.text
+
+
+def test_a_new_source_has_no_time_of_its_own_yet(admin_client):
+    page = admin_client.get(reverse("admin:segments_source_add"))
+    assert "Created at" not in page.text
 
 
 def test_the_command_beside_a_new_write_key_sends_an_event(admin_client, client):
