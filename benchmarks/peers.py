@@ -47,7 +47,7 @@ def sink_url() -> str:
 
 def make_app(name: str) -> Celery:
     """An app on the benchmark's broker, with a queue of its own."""
-    # Not the current app: that one is where the product rings its doorbell.
+    # Not the current app: that one is where the product publishes its wake-ups.
     app = Celery(name, set_as_current=False)
     app.config_from_object("django.conf:settings", namespace="CELERY")
     app.conf.task_default_queue = name

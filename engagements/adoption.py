@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from django.db import transaction
 
-from engagements import doorbell, lifecycle
+from engagements import lifecycle, wakeup
 from engagements.models import Engagement
 from engagements.preview import GENERAL, sentence
 from engagements.rendering import compile_recipe
@@ -121,7 +121,7 @@ def adopt(
     engagement.refresh_from_db()
     if locked.state == Engagement.State.ACTIVE:
         lifecycle.renew_standing_run(engagement)
-        transaction.on_commit(doorbell.ring)
+        transaction.on_commit(wakeup.publish)
     return move
 
 

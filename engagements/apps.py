@@ -7,10 +7,10 @@ class EngagementsConfig(AppConfig):
 
     def ready(self) -> None:
         import segments.readers
-        from engagements import doorbell, erasing, segment_use, usage
+        from engagements import erasing, segment_use, usage, wakeup
         from externalapi.usage import UsedBy, register
 
-        doorbell.connect()
+        wakeup.connect()
         erasing.connect()
         register(UsedBy(uses=usage.uses, live_versions=usage.live_versions))
         segments.readers.register(

@@ -19,7 +19,6 @@ from engagements import (
     audience,
     breaker,
     claims,
-    doorbell,
     journal,
     outcomes,
     pacing,
@@ -35,8 +34,8 @@ from engagements.senders import Senders
 from engagements.survival import FOREVER, flush, insist
 from engagements.turns import Trials, in_turn
 from lemnisk_braze.lib.database_errors import About, about, in_words
+from lemnisk_braze.lib.wakeup import Wakeup
 from segments import inbox
-from segments.wakeup import Line
 
 logger = logging.getLogger(__name__)
 
@@ -65,13 +64,13 @@ R = TypeVar("R")
 def drain(
     budget: timedelta = BUDGET,
     call_for_help: Callable[[], None] | None = None,
-    line: Line | None = None,
+    own_wakeup: Wakeup | None = None,
 ) -> bool:
     """Take in and send until there is nothing, or `budget` is used; True if work remains.
 
     `call_for_help` is called once when there is more than one worker's handful: each
-    worker that comes calls the next, until all are at it. In `line` it stands for those
-    who ring meanwhile.
+    worker that comes calls the next, until all are at it. While it is at work nobody is
+    woken by `own_wakeup`.
     """
     journal.replay_now_and_then()
     with Senders() as senders, Journal() as own:
@@ -80,7 +79,7 @@ def drain(
             journal=own,
             deadline=time.monotonic() + budget.total_seconds(),
             call_for_help=call_for_help,
-            line=line,
+            own_wakeup=own_wakeup,
         )
         work.go_on()
     runs.finish()
@@ -100,7 +99,7 @@ class _Work:
     journal: Journal
     deadline: float
     call_for_help: Callable[[], None] | None
-    line: Line | None
+    own_wakeup: Wakeup | None
     trials: Trials = field(default_factory=Trials)
     is_sending: bool = False
     finished_at: float = field(default_factory=time.monotonic)
@@ -119,22 +118,22 @@ class _Work:
             while time.monotonic() < self.deadline and self._is_more():
                 pass
         finally:
-            if self.line:
-                self.line.leave()
+            if self.own_wakeup:
+                self.own_wakeup.leave()
             # However long the database stays away: what is on the wire is answered, and
             # of what is not, nobody else could know it.
             self._record_all()
             self._outlive(self._give_back)
 
     def _is_more(self) -> bool:
-        if self.line:
-            self.line.hold()
+        if self.own_wakeup:
+            self.own_wakeup.hold()
         # A claim that is lost with its session is taken back by the reaper.
         is_more = self._outlive(self._round, _lease())
-        if is_more or not self.line:
+        if is_more or not self.own_wakeup:
             return is_more
-        # Whoever rings from now on wakes somebody; who rang before is found here.
-        self.line.leave()
+        # Whoever publishes from now on wakes somebody; who did before is found here.
+        self.own_wakeup.leave()
         return self._outlive(self._round, _lease())
 
     def _outlive(self, action: Callable[[], R], seconds: float = FOREVER) -> R:
@@ -171,8 +170,7 @@ class _Work:
         # Here, and not only in a task of its own: whoever does something on a website
         # must not wait until a large run lets go of a worker.
         size = inbox.SMALL_CHUNK if self.is_sending else inbox.CHUNK
-        with doorbell.held():
-            return inbox.apply_some(size)
+        return inbox.apply_some(size)
 
     def _expand(self) -> bool:
         return bool(audience.expand(audience.expandable_runs()))

@@ -6,7 +6,7 @@ from django.db import transaction
 from django.db.models import Max
 from django.db.models.functions import Now
 
-from engagements import doorbell, runs, schedule, settling
+from engagements import runs, schedule, settling, wakeup
 from engagements.models import PEOPLE_LEFT, Batch, Delivery, Engagement, Run
 from engagements.rendering import compile_recipe
 from externalapi import cases
@@ -51,7 +51,7 @@ def activate(engagement: Engagement) -> None:
         schedule.make_due_run(engagement, engagement.activated_at)
     else:
         _start_standing_run(engagement)
-    transaction.on_commit(doorbell.ring)
+    transaction.on_commit(wakeup.publish)
 
 
 def go_live(engagement: Engagement, states: Iterable[str]) -> bool:
@@ -136,7 +136,7 @@ def resume(engagement: Engagement) -> bool:
     if not go_live(engagement, [State.PAUSED, State.BLOCKED]):
         return False
     renew_standing_run(engagement)
-    transaction.on_commit(doorbell.ring)
+    transaction.on_commit(wakeup.publish)
     return True
 
 
@@ -212,7 +212,7 @@ def decide(batch: Batch, decision: str) -> bool:
         settling.reopen(batch)
     else:
         settling.settle([batch.pk], Delivery.State.SENT, "Marked as sent by a person.")
-    transaction.on_commit(doorbell.ring)
+    transaction.on_commit(wakeup.publish)
     return True
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from django.db.models.functions import Now
 
-from engagements import doorbell, lifecycle
+from engagements import lifecycle, wakeup
 from engagements.choosing import Choice
 from engagements.models import Batch, BatchQuerySet
 
@@ -24,7 +24,7 @@ def retry_now(choice: Choice) -> int:
     """
     count = waiting(choice).update(next_attempt_at=Now())
     if count:
-        doorbell.ring()
+        wakeup.publish()
     return count
 
 

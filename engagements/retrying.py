@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from django.db import Error, connection, transaction
 from django.db.models import Count, Q, QuerySet
 
-from engagements import again, doorbell, lifecycle, settling
+from engagements import again, lifecycle, settling, wakeup
 from engagements.models import PEOPLE_LEFT, Batch, Delivery, Engagement, Run
 from engagements.rendering import people_per_request
 from externalapi import cases
@@ -235,7 +235,7 @@ def _retry_run(source: Run, ids: list[int]) -> tuple[Run | None, int]:
         run.delete()
         return None, 0
     Run.objects.filter(pk=run.pk).update(next_sequence=batches)
-    transaction.on_commit(doorbell.ring)
+    transaction.on_commit(wakeup.publish)
     return run, count
 
 

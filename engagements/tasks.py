@@ -8,10 +8,9 @@ from celery import shared_task
 from celery.signals import worker_init, worker_process_init
 from django.db import Error, connection
 
-from engagements import delivery, doorbell, journal, workers
+from engagements import delivery, journal, wakeup, workers
 from engagements import tick as ticking
 from externalapi import secrets
-from segments import wakeup
 
 logger = logging.getLogger(__name__)
 
@@ -52,12 +51,13 @@ def _begin_process(**kwargs: object) -> None:
 # long the database is away. All that a drain does has an end of its own.
 @shared_task(ignore_result=True)
 def drain() -> None:
-    """Take in and send what there is; if time ran out before work did, ring again."""
-    line = wakeup.Line(drain)
-    remains = delivery.drain(call_for_help=doorbell.call, line=line)
+    """Take in and send what there is; if time ran out before work did, wake again."""
+    remains = delivery.drain(
+        call_for_help=wakeup.publish_another, own_wakeup=wakeup.worker()
+    )
     # While every worker drains, beat's own ticks wait in line.
     if remains and not ticking.tick_if_late():
-        doorbell.ring()
+        wakeup.publish()
 
 
 @shared_task(ignore_result=True, soft_time_limit=90, time_limit=120)

@@ -10,13 +10,13 @@ from engagements import (
     auto_pause,
     blocking,
     chores,
-    doorbell,
     ended,
     notices,
     recovery,
     retention,
     runs,
     schedule,
+    wakeup,
     workers,
 )
 from engagements.operations import samples
@@ -34,7 +34,7 @@ def tick() -> bool:
     a process that froze keeps no other waiting.
     """
     done = [chores.do(name, work) for name, work in CHORES.items()]
-    doorbell.ring()
+    wakeup.publish()
     return any(done)
 
 

@@ -239,6 +239,9 @@ CELERY_BEAT_SCHEDULE = {
     "tick": {"task": "engagements.tasks.tick", "schedule": TICK_SECONDS}
 }
 
+# Whoever sends it on takes in what the tracking API accepted.
+INBOX_TASK = "engagements.tasks.drain"
+
 # Delivery (docs/delivery.md)
 DELIVERY_LEASE = timedelta(seconds=env.float("DELIVERY_LEASE_SECONDS", default=120))
 DELIVERY_GRACE = timedelta(seconds=env.float("DELIVERY_GRACE_SECONDS", default=60))

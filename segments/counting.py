@@ -3,7 +3,7 @@
 from django.db import Error, connection, transaction
 
 from lemnisk_braze.lib.database_errors import About, about
-from segments import membership, rules, tasks
+from segments import membership, rules, wakeup
 from segments.models import Segment
 
 # Counting so many people takes about a second; more are counted by a worker.
@@ -26,7 +26,7 @@ def count_soon(segment: Segment) -> None:
     if not segment.is_active or segment.refreshed_at is not None:
         return
     if _number_of_people() > QUICK:
-        transaction.on_commit(lambda: tasks.wake_refresh(segment.pk))
+        transaction.on_commit(lambda: wakeup.refresh_segment(segment.pk))
         return
     try:
         membership.try_refresh(segment.pk)

@@ -2,6 +2,5 @@
 
 from django.dispatch import Signal
 
-# Rings after a commit in which someone entered or left a segment. A doorbell: it
-# carries no data, and a listener that misses it finds the same rows in Transition.
+# Sent after a commit in which someone entered or left a segment. It carries no data, and a listener that misses it finds the same rows in Transition.
 segments_changed = Signal()

@@ -19,7 +19,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from lemnisk_braze.lib import database_errors
 from lemnisk_braze.lib.database_errors import About
-from segments import inbox, tasks
+from segments import inbox, wakeup
 from segments.models import Source
 from segments.tracking import body, keys, messages
 from segments.tracking.errors import RefusedError
@@ -140,7 +140,7 @@ def _append(
             return [(accepted[0][0], refusal)]
         half = len(accepted) // 2
         return _append(source, accepted[:half]) + _append(source, accepted[half:])
-    transaction.on_commit(tasks.wake_inbox)
+    transaction.on_commit(wakeup.apply_inbox)
     return []
 
 

@@ -15,8 +15,7 @@ from urllib.parse import quote
 from django.conf import settings
 from django.db import connection
 
-from engagements.tasks import drain
-from segments import wakeup
+from engagements import wakeup
 
 ROOT = Path(__file__).parents[2]
 
@@ -83,7 +82,7 @@ class CeleryProcess:
             pass
         self.process.wait()
         # Its place in line ends with it: not every test has a beat that would notice.
-        wakeup.begun(drain)
+        wakeup.worker().begin()
         self._files.close()
 
 

@@ -538,7 +538,7 @@ def test_a_chunk_costs_a_dozen_statements_whatever_it_holds(
         assert inbox.apply() == Applied(messages=100)
 
 
-def test_the_doorbell_rings_when_someone_entered(
+def test_listeners_are_told_when_someone_entered(
     send, django_capture_on_commit_callbacks
 ):
     rung = []

@@ -291,7 +291,7 @@ def test_refreshing_a_broken_rule_says_so():
         membership.refresh(make_segment(rule={"broken": True}).pk)
 
 
-def test_the_doorbell_rings_after_the_commit_and_only_for_a_change(
+def test_listeners_are_told_after_the_commit_and_only_for_a_change(
     bells, django_capture_on_commit_callbacks
 ):
     profile = make_profile(city="Pune")

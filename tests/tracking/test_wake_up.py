@@ -5,9 +5,9 @@ from contextlib import suppress
 import pytest
 from celery import current_app
 
-from engagements.tasks import drain
-from segments import inbox, tasks, wakeup
-from segments.models import InboxMessage, Profile
+from engagements import wakeup
+from lemnisk_braze.lib import wakeup as publishing
+from lemnisk_braze.lib.wakeup import Wakeup
 from tests.faults.workers import wait_until
 
 
@@ -17,7 +17,7 @@ def wake_ups():
     with current_app.connection_for_read() as connection:
         queue = connection.SimpleQueue("celery")
         queue.clear()
-        wakeup.begun(drain)
+        wakeup.worker().begin()
         names = []
 
         def taken():
@@ -33,25 +33,25 @@ def wake_ups():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_accepted_request_rings_once(post, wake_ups):
+def test_an_accepted_request_wakes_a_worker_once(post, wake_ups):
     items = [{"type": "identify", "userId": f"u{n}"} for n in range(5)]
     assert post("batch", {"batch": items})[0] == 200
     assert wake_ups() == ["engagements.tasks.drain"]
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_many_wake_ups_one_stands_in_line_until_somebody_begins(post, wake_ups):
+def test_of_many_wake_ups_one_is_queued_until_somebody_begins(post, wake_ups):
     for n in range(5):
         post("identify", {"userId": f"u{n}"})
     assert wake_ups() == ["engagements.tasks.drain"]
-    wakeup.begun(drain)
+    wakeup.worker().begin()
     post("identify", {"userId": "u5"})
     assert len(wake_ups()) == 2
 
 
 @pytest.mark.django_db(transaction=True)
 def test_a_wake_up_that_was_lost_is_missed_for_a_second(post, wake_ups, monkeypatch):
-    monkeypatch.setattr(wakeup, "IN_LINE", 50)
+    monkeypatch.setattr(publishing, "STANDS", 50)
     post("identify", {"userId": "u1"})
     with current_app.connection_for_read() as connection:
         connection.SimpleQueue("celery").clear()
@@ -59,24 +59,19 @@ def test_a_wake_up_that_was_lost_is_missed_for_a_second(post, wake_ups, monkeypa
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_refused_request_rings_nobody(post, wake_ups):
+def test_a_refused_request_wakes_nobody(post, wake_ups):
     assert post("identify", {})[0] == 400
     assert post("batch", {"batch": [{}]})[0] == 200
     assert wake_ups() == []
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_task_applies_and_rings_again_only_if_work_remains(
-    post, wake_ups, monkeypatch
-):
+@pytest.mark.parametrize("of", [publishing.of, Wakeup], ids=["here", "elsewhere"])
+def test_while_a_worker_is_at_work_nobody_is_woken(post, wake_ups, of):
+    at_work = of("engagements.tasks.drain")
+    at_work.hold()
     post("identify", {"userId": "u1"})
-    wake_ups().clear()
-    wakeup.begun(drain)
-    monkeypatch.setattr(inbox, "SECONDS", -1)
-    tasks.apply_inbox()
+    assert wake_ups() == []
+    at_work.leave()
+    post("identify", {"userId": "u2"})
     assert wake_ups() == ["engagements.tasks.drain"]
-    monkeypatch.undo()
-    tasks.apply_inbox()
-    assert Profile.objects.count() == 1
-    assert not InboxMessage.objects.filter(applied_at=None).exists()
-    assert len(wake_ups()) == 1

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from segments import tasks
+from segments import wakeup
 from segments.models import InboxMessage
 
 
@@ -32,5 +32,5 @@ class Command(BaseCommand):
             self.stdout.write("Nothing was done.")
             return
         count = refused.update(applied_at=None, error="")
-        tasks.wake_inbox()
+        wakeup.apply_inbox()
         self.stdout.write(f"{count:,} messages wait in the inbox again.")
