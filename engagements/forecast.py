@@ -38,6 +38,11 @@ _SAMPLE = """
     ORDER BY hashint8(profile_id) LIMIT %(limit)s
 """
 
+TOO_BIG = (
+    "More than one request takes: shorten a list with the filter “slice”, a text with"
+    " “truncate”"
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Skipped:
@@ -126,6 +131,8 @@ def _skipped(
 
 def _words(skip: Skip) -> str:
     """The reason without anybody's data, so that one line stands for all of them."""
+    if skip.code == "too_big":
+        return TOO_BIG
     if skip.code != "template_error":
         return skip.message
     if skip.parameter:

@@ -15,7 +15,8 @@ from engagements.audience import People
 from engagements.columns import Group
 from engagements.models import Batch, Delivery, Engagement
 from engagements.personalization import compile_value
-from engagements.rendering import Recipe, read_recipe, words
+from engagements.rendering import Recipe, read_recipe, too_big, words
+from externalapi.batching import TooBigError
 from externalapi.connection_use import User, why_not
 from externalapi.definition import MissingParameterError
 from externalapi.models import Connection, ExternalAPIVersion
@@ -132,6 +133,8 @@ def _preview(
         if problems := _problems(recipe, {**errors, **recipe.problems(group)}, values):
             return Preview(problems=problems)
         return _request(version, recipe, group)
+    except TooBigError as e:
+        return Preview(problems={GENERAL: too_big(e)})
     except ValueError as e:
         return Preview(problems={GENERAL: sentence(str(e))})
 

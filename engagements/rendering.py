@@ -22,7 +22,7 @@ from engagements.personalization import (
     Value,
     compile_value,
 )
-from externalapi.batching import NothingToSendError, TooBigError
+from externalapi.batching import NothingToSendError, TooBigError, TooManyObjectsError
 from externalapi.definition import (
     CompiledDefinition,
     InvalidParameterError,
@@ -203,9 +203,19 @@ def _skip(error: Exception) -> Skip:
         case NothingToSendError():
             return Skip(code="nothing_to_send", message=str(error))
         case TooBigError():
-            return Skip(code="too_big", message=f"{error}.")
+            return Skip(code="too_big", message=too_big(error))
     # Odd data, or a payload that nothing can be made of.
     return Skip(code="template_error", message=f"{type(error).__name__}: {error}")
+
+
+def too_big(error: TooBigError) -> str:
+    """Why one person's own data are too much for a request, and what to do about it."""
+    if isinstance(error, TooManyObjectsError) and error.room > 0:
+        return (
+            f"{error}. Shorten what fills “{error.array}”, for example with the filter"
+            f" “slice: 0, {error.room}”, which takes the first {error.room:,}."
+        )
+    return f"{error}. Send less of this person, for example with “truncate”."
 
 
 def compile_recipe(version: ExternalAPIVersion, values: Mapping[str, str]) -> Recipe:

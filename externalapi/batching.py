@@ -116,6 +116,15 @@ class TooBigError(ValueError):
     """The bodies are too much for one request: send fewer."""
 
 
+class TooManyObjectsError(TooBigError):
+    """Too many objects: of the longest `array` only `room` fit beside the others."""
+
+    def __init__(self, message: str, array: str, room: int) -> None:
+        super().__init__(message)
+        self.array = array
+        self.room = room
+
+
 class NothingToSendError(ValueError):
     """A body has no object in the lists that it is all about."""
 
@@ -241,15 +250,20 @@ def _check_counts(plan: BatchPlan, merged: JSON) -> None:
     }
     total = sum(counts.values())
     if plan.combined is not None and total > plan.combined:
-        raise TooBigError(
+        longest = max(counts, key=lambda array: counts[array])
+        raise TooManyObjectsError(
             f"{total:,} objects ({', '.join(counts)}) are too many: one request takes"
-            f" {plan.combined:,}"
+            f" {plan.combined:,}",
+            longest,
+            plan.combined - (total - counts[longest]),
         )
     for array, count in counts.items():
         if plan.each is not None and count > plan.each:
-            raise TooBigError(
+            raise TooManyObjectsError(
                 f"{count:,} objects in “{array}” are too many: one request takes"
-                f" {plan.each:,}"
+                f" {plan.each:,}",
+                array,
+                plan.each,
             )
 
 

@@ -69,6 +69,27 @@ def test_what_it_foretells_is_what_happens(braze):
     assert reasons == {"missing_parameter": 9, "no_identifier": 7, "template_error": 1}
 
 
+def test_who_is_more_than_one_request_takes_is_one_line_that_says_what_to_do():
+    carts = [[{"product_id": "pen"}] * size for size in (75, 76, 80, 100)]
+    version = factories.make_version(
+        {"purchases": "{{Cart}}"}, [factories.parameter("Cart", type="list")]
+    )
+    engagement = of_members(
+        [factories.make_profile(cart=cart) for cart in carts],
+        version,
+        values={"Cart": "{{ profile.cart }}"},
+    )
+
+    (reason,) = forecast.activation_impact(engagement).forecast.skipped
+
+    assert reason.count == 3
+    assert reason.words == (
+        "More than one request takes: shorten a list with the filter “slice”, a text"
+        " with “truncate”"
+    )
+    assert "“slice: 0, 75”" in reason.said
+
+
 def test_of_a_large_audience_a_sample_is_looked_at_and_said_so():
     people = factories.make_people(3 * forecast.SAMPLE)
     # Each third has no name, all over the table.

@@ -63,6 +63,26 @@ def test_it_names_every_parameter_that_has_no_value_for_this_person():
     assert shown.body == ""
 
 
+def test_it_says_how_to_send_what_is_more_than_one_request_takes():
+    version = factories.make_version(
+        {"purchases": "{{Cart}}"}, [factories.parameter("Cart", type="list")]
+    )
+    ann = factories.make_profile(cart=[{"product_id": "pen"}] * 80)
+    segment = factories.make_segment([ann])
+
+    shown = preview(version, {"Cart": "{{ profile.cart }}"}, segment, ann)
+    followed = preview(
+        version, {"Cart": "{{ profile.cart | slice: 0, 75 }}"}, segment, ann
+    )
+
+    assert shown.problems == {
+        GENERAL: "80 objects (purchases) are too many: one request takes 75. Shorten"
+        " what fills “purchases”, for example with the filter “slice: 0, 75”, which"
+        " takes the first 75."
+    }
+    assert followed.is_sendable
+
+
 def test_it_says_which_value_the_parameter_cannot_take():
     version = factories.make_version(
         {"attributes": [{"age": "{{Age}}"}]},

@@ -5,6 +5,7 @@ held against what the sandbox took.
 """
 
 import json
+import re
 
 import pytest
 from django.urls import reverse
@@ -506,7 +507,9 @@ def purchase(person: str, product: str = "p") -> dict[str, object]:
 def shop(active, braze):
     """An engagement that sends people's carts, each a whole list."""
 
-    def make(carts: dict[str, object], body=None, **fields) -> Engagement:
+    def make(
+        carts: dict[str, object], body=None, value="{{ profile.cart }}", **fields
+    ) -> Engagement:
         version = factories.make_version(
             body or {"purchases": "{{Cart}}"},
             [ID, factories.parameter("Cart", type="list", required=False)],
@@ -517,9 +520,7 @@ def shop(active, braze):
             factories.make_profile(external_id=name, cart=cart)
             for name, cart in carts.items()
         ]
-        engagement: Engagement = active(
-            people, version=version, values={"Cart": "{{ profile.cart }}"}
-        )
+        engagement: Engagement = active(people, version=version, values={"Cart": value})
         return engagement
 
     return make
@@ -564,16 +565,22 @@ def test_a_null_among_the_purchases_is_not_sent(shop, sandbox):
     assert request["refused"] == {}
 
 
+SHORTEN = (
+    "Shorten what fills “purchases”, for example with the filter “slice: 0, 75”, which"
+    " takes the first 75."
+)
+
+
 @pytest.mark.parametrize(
     ("batching", "words"),
     [
         (
             "braze_75_combined",
-            "76 objects (purchases) are too many: one request takes 75.",
+            f"76 objects (purchases) are too many: one request takes 75. {SHORTEN}",
         ),
         (
             "braze_75_each",
-            "76 objects in “purchases” are too many: one request takes 75.",
+            f"76 objects in “purchases” are too many: one request takes 75. {SHORTEN}",
         ),
     ],
 )
@@ -587,6 +594,24 @@ def test_more_than_one_request_takes_is_refused_at_once(shop, sandbox, batching,
     assert reasons(engagement) == {"skipped": [f"too_big: {words}"]}
     assert [r["objects"] for r in sandbox.requests()] == [75]
     assert retrying.failed(Delivery.objects.all()).count() == 1
+
+
+def test_who_sends_as_few_as_the_reason_says_is_sent(shop, sandbox):
+    body = {
+        "attributes": [{"external_id": "{{User ID}}", "is_customer": True}],
+        "purchases": "{{Cart}}",
+    }
+    refused = shop({"ada": [purchase("ada")] * 76}, body=body)
+    drains.to_the_end(refused)
+    ((reason,),) = reasons(refused).values()
+    (advice,) = re.findall(r"slice: 0, \d+", reason)
+
+    carts = {"bo": [purchase("bo")] * 76}
+    followed = shop(carts, body=body, value=f"{{{{ profile.cart | {advice} }}}}")
+    drains.to_the_end(followed)
+
+    assert drains.states(followed) == {"sent": 1}
+    assert [r["objects"] for r in sandbox.requests()] == [75]
 
 
 def test_who_is_too_large_alone_does_not_split_the_others(active, sandbox, braze):
@@ -621,6 +646,7 @@ def test_who_is_too_large_alone_does_not_split_the_others(active, sandbox, braze
     assert drains.states(engagement) == {"sent": 9, "skipped": 1}
     ((reason,),) = reasons(engagement).values()
     assert reason.startswith("too_big: ")
+    assert reason.endswith("Send less of this person, for example with “truncate”.")
     assert len(sandbox.requests()) == 1
 
 
