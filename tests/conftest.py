@@ -13,17 +13,20 @@ from tests import factories
 
 # Whole sites, and what breaks them.
 SLOW_FOLDERS = {"browser", "faults", "site"}
-# What walks over every page, every answer or every day, and what starts processes.
+# What walks over every page, every answer or every day, makes very many people, or
+# starts processes.
 SLOW_FILES = {
+    "test_again.py",
     "test_bad_input.py",
     "test_client.py",
     "test_delivery.py",
+    "test_expanding.py",
     "test_forecast.py",
     "test_limited_connections.py",
-    "test_lint.py",
     "test_lint_requests.py",
     "test_list_queries.py",
     "test_odd_data_on_pages.py",
+    "test_people_are_named_to_few.py",
     "test_permissions.py",
     "test_process.py",
     "test_schedule.py",
