@@ -6,7 +6,7 @@ READY := .make/ready
 # The type checker reads the settings, but asks neither server anything.
 NO_SERVERS := DATABASE_URL=postgres:///none REDIS_URL=redis://none
 
-.PHONY: start demo test lint check bench chaos clean
+.PHONY: start demo test coverage lint check bench chaos clean
 
 # An empty site that stays; DATABASE_URL and REDIS_URL, or servers that come along.
 start: $(READY)
@@ -18,8 +18,16 @@ demo: $(READY)
 	@VAR_DIR="$${VAR_DIR:-$(CURDIR)/var/demo}" $(BIN)/python manage.py demo $(if $(ONCE),--once) \
 	  $(if $(PORT),--port $(PORT)) $(if $(SANDBOX_PORT),--sandbox-port $(SANDBOX_PORT))
 
+# Everything; ARGS goes to pytest: ARGS="-m quick", ARGS="tests/segments -k wait".
 test: $(READY)
 	$(BIN)/python -m pytest $(ARGS)
+
+# Lines and branches that the tests run; below the floor in pyproject.toml it fails.
+coverage: $(READY)
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest $(ARGS)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
 
 # Lint, types and migrations: what .ci/run checks before the tests.
 lint: $(READY)
