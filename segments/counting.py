@@ -1,4 +1,6 @@
-"""A new rule asks for a new count: now where that is quick, else by a worker."""
+"""A new rule asks for a new count: with its save where that is quick, else by a worker."""
+
+import logging
 
 from django.db import Error, connection, transaction
 
@@ -6,8 +8,12 @@ from lemnisk_braze.lib.database_errors import About, about
 from segments import membership, rules, wakeup
 from segments.models import Segment
 
+logger = logging.getLogger(__name__)
+
 # Counting so many people takes about a second; more are counted by a worker.
 QUICK = 100_000
+# In seconds: a rule may be slow all the same, and somebody waits for the page.
+SECONDS = 5
 # What is written where a segment takes in others.
 CHANGED = frozenset(
     {"rule", "is_active", "event_names", "refreshed_at", "problem", "updated_at"}
@@ -22,19 +28,25 @@ def mark_changed(segment: Segment) -> None:
 
 
 def count_soon(segment: Segment) -> None:
-    """Count the people now if that is quick; else a worker does, or the next tick."""
-    if not segment.is_active or segment.refreshed_at is not None:
-        return
-    if _number_of_people() > QUICK:
-        transaction.on_commit(lambda: wakeup.refresh_segment(segment.pk))
-        return
+    """Count the people once it is saved: at once if that is quick, else by a worker.
+
+    What goes wrong there undoes no save, and keeps nobody from the segment's row while
+    it is still open.
+    """
+    if segment.is_active and segment.refreshed_at is None:
+        transaction.on_commit(lambda: _count(segment.pk), robust=True)
+
+
+def _count(segment_id: int) -> None:
     try:
-        membership.try_refresh(segment.pk)
+        if _number_of_people() <= QUICK:
+            membership.try_refresh(segment_id, membership.PATIENCE, SECONDS)
+            return
     except Error as e:
         if about(e) is not About.CONNECTION:
             raise
-        return  # somebody holds the segment for long: the tick counts it
-    segment.refresh_from_db()
+        logger.info("Segment %s is counted by a worker: %s", segment_id, e)
+    wakeup.refresh_segment(segment_id)
 
 
 def _number_of_people() -> int:

@@ -61,15 +61,19 @@ class Change:
         return bool(self.entered or self.left)
 
 
-def refresh(segment_id: int, patience: int | None = None) -> Change:
+def refresh(
+    segment_id: int, patience: int | None = None, longest: float | None = None
+) -> Change:
     """Take in everybody whom the segment's rule names, and let the others go.
 
     Raises a ValidationError where the stored rule is wrong, and the database's error
-    where others have the segment for longer than `patience` seconds (None: its own).
+    where others have the segment for longer than `patience` seconds (None: its own) or
+    one of its statements takes longer than `longest` seconds (None: LONGEST_COUNT).
     """
+    seconds = LONGEST_COUNT if longest is None else longest
     with transaction.atomic():
         with connection.cursor() as cursor:
-            cursor.execute(f"SET LOCAL statement_timeout = '{LONGEST_COUNT}s'")
+            cursor.execute(f"SET LOCAL statement_timeout = '{seconds * 1_000:.0f}ms'")
             if patience is not None:
                 cursor.execute(f"SET LOCAL lock_timeout = '{patience}s'")
             segment = _locked().get(pk=segment_id)
@@ -99,18 +103,22 @@ def _refresh_all(segment: Segment) -> Change:
     return change
 
 
-def try_refresh(segment_id: int, patience: int | None = None) -> Change:
+def try_refresh(
+    segment_id: int, patience: int | None = None, longest: float | None = None
+) -> Change:
     """The same where nobody waits for it: what goes wrong is written on the segment.
 
-    Raises the database's error while it is away.
+    Raises the database's error while it is away, and where a worker has more time.
     """
     try:
-        return refresh(segment_id, patience)
+        return refresh(segment_id, patience, longest)
     except Segment.DoesNotExist:
         pass  # deleted since somebody asked for it
     except SoftTimeLimitExceeded:
         raise
     except Exception as e:
+        if sqlstate(e) == TOO_LONG and longest is not None:
+            raise
         _leave_alone(segment_id, e)
     return Change()
 

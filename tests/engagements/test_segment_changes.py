@@ -7,7 +7,7 @@ import threading
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.db import connection, transaction
-from django.test import Client
+from django.test import Client, TestCase
 from django.test.utils import CaptureQueriesContext
 
 from engagements import delivery, lifecycle
@@ -63,12 +63,13 @@ def post(client, segment, rule, **fields):
 
 
 def answer(client, page, button):
-    """Press a button of the question."""
+    """Press a button of the question; what follows a commit follows."""
     names = re.findall(r'type="hidden" name="([^"]+)"', page.text)
     context = page.context
     data = {**dict(context["typed"]), "_seen": context["seen"], button: "1"}
     assert set(names) - {"csrfmiddlewaretoken"} == set(data) - {button}
-    return client.post(page.request["PATH_INFO"], data)
+    with TestCase.captureOnCommitCallbacks(execute=True):
+        return client.post(page.request["PATH_INFO"], data)
 
 
 def stored(segment) -> tuple[dict[str, object], bool]:

@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 from django.utils import timezone
 
-from segments import counting, membership
+from segments import membership
 from segments.membership import Change
 from segments.models import Membership, Profile, Segment, Transition
 from segments.signals import segments_changed
@@ -273,17 +273,6 @@ def test_a_segment_in_use_does_not_end_the_tick():
     other.refresh_from_db()
     assert (segment.refreshed_at, segment.problem) == (None, "")
     assert other.refreshed_at
-
-
-@pytest.mark.django_db(transaction=True)
-def test_a_segment_that_cannot_be_written_just_now_is_counted_later():
-    segment = make_segment(rule=PUNE, refreshed_at=None)
-    with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SET TRANSACTION READ ONLY")
-        counting.count_soon(segment)
-    segment.refresh_from_db()
-    assert (segment.refreshed_at, segment.problem) == (None, "")
 
 
 def test_refreshing_a_broken_rule_says_so():

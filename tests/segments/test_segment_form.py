@@ -19,26 +19,33 @@ def form(rule, **fields):
     return {"name": "Leads", "rule": rule, "is_active": "on", **fields}
 
 
-def test_a_new_segment_is_counted_at_once(admin_client):
+def test_a_new_segment_is_counted_at_once(
+    admin_client, django_capture_on_commit_callbacks
+):
     make_profile(city="Pune")
     make_profile(city="Delhi")
     rule = {"all": [PUNE, {"not": {"event": "Lead"}}]}
-    assert admin_client.post(ADD, form(rule)).status_code == 302
+    with django_capture_on_commit_callbacks(execute=True):
+        assert admin_client.post(ADD, form(rule)).status_code == 302
     segment = Segment.objects.get()
     assert (segment.rule, segment.event_names, segment.size) == (rule, ["Lead"], 1)
     page = admin_client.get(segment.get_absolute_url()).text
     assert "City equals Pune and not (did “Lead” at least 1 time)." in page
 
 
-def test_a_changed_rule_is_counted_anew_and_a_changed_name_is_not(admin_client):
+def test_a_changed_rule_is_counted_anew_and_a_changed_name_is_not(
+    admin_client, django_capture_on_commit_callbacks
+):
     make_profile(city="Pune")
     segment = make_segment(rule={"event": "E"}, event_names=["E"])
     url = segment.get_absolute_url()
-    admin_client.post(url, form(PUNE))
+    with django_capture_on_commit_callbacks(execute=True):
+        admin_client.post(url, form(PUNE))
     segment.refresh_from_db()
     assert (segment.size, segment.event_names) == (1, [])
     counted_at = segment.refreshed_at
-    admin_client.post(url, form(PUNE, name="Renamed"))
+    with django_capture_on_commit_callbacks(execute=True):
+        admin_client.post(url, form(PUNE, name="Renamed"))
     segment.refresh_from_db()
     assert (segment.name, segment.refreshed_at) == ("Renamed", counted_at)
 
