@@ -11,6 +11,7 @@ from typing import Any
 from django.db import connection, transaction
 
 from engagements.models import Delivery, Engagement
+from lemnisk_braze.lib.time_limits import at_most
 
 # What counts as sent: also what may have arrived.
 SENT = (
@@ -65,16 +66,29 @@ _WERE_SENT = f"""
         ON s.profile_id = n.name_id AND s.engagement_id = %(engagement)s
     WHERE s.sent_at >= {SINCE}
 """
-# Who waits in the engagement's open batches. They may be many, so they are looked at
-# only for those who may be among them: in a standing run, who entered a segment before.
-WAIT = """
-    SELECT m.profile_id FROM engagements_batch b
+_HELD = """
+    FROM engagements_batch b
     JOIN engagements_run r ON r.id = b.run_id AND r.engagement_id = %(engagement)s
     CROSS JOIN LATERAL unnest(b.profile_ids) WITH ORDINALITY m (profile_id, place)
-    WHERE b.state IN ('pending', 'leased', 'sending', 'retry')
-      AND m.place - 1 <> ALL(b.left_out)
+    WHERE m.place - 1 <> ALL(b.left_out)
+"""
+# Who waits in the engagement's open batches. They may be many, so they are looked at
+# only for those who may be among them: in a standing run, who entered a segment before.
+WAIT = f"""
+    SELECT m.profile_id {_HELD}
+      AND b.state IN ('pending', 'leased', 'sending', 'retry')
       AND EXISTS (SELECT FROM returning_people)
       AND (m.profile_id IN (SELECT profile_id FROM returning_people)) IS TRUE
+"""
+# Who was merged into another has no data any more: of who still waits under that name
+# nothing can be sent, but a request that is on the wire was written before.
+ON_THE_WIRE = f"""
+    SELECT m.profile_id {_HELD} AND b.state = 'sending'
+      AND EXISTS (SELECT FROM names WHERE name_id <> profile_id)
+"""
+BY_ANOTHER_NAME = """
+    SELECT profile_id FROM names WHERE name_id <> profile_id
+      AND (name_id IN (SELECT profile_id FROM on_the_wire)) IS TRUE
 """
 # PostgreSQL knows nothing of how many are in these sets: written like this it can only
 # look each up by hash.
@@ -87,7 +101,8 @@ _ALLOWED = f"""
               AND t.id < o.transition_id
         )
     ), names AS MATERIALIZED ({NAMES}), were_sent AS MATERIALIZED ({_WERE_SENT}),
-    wait AS MATERIALIZED ({WAIT}),
+    on_the_wire AS MATERIALIZED ({ON_THE_WIRE}),
+    wait AS MATERIALIZED ({WAIT} UNION ALL {BY_ANOTHER_NAME}),
     allowed AS (
         SELECT DISTINCT ON (profile_id) * FROM offered o
         WHERE profile_id NOT IN (SELECT profile_id FROM were_sent)
@@ -109,6 +124,8 @@ COUNT_ALLOWED = f"{_OF_PEOPLE} SELECT count(*) FROM allowed"
 # For a whole segment: what PostgreSQL thinks is too much for its memory it does not look
 # up by hash, but compares everybody with everybody.
 MEMORY = "128MB"
+# In milliseconds: so long somebody who is asked before an activation waits for a number.
+PATIENCE = 4_000
 ALLOWED_IDS = f"{_OF_PEOPLE} SELECT profile_id FROM allowed"
 
 
@@ -173,16 +190,22 @@ def remember(batch_ids: Sequence[int]) -> None:
         cursor.execute(REMEMBER, [guarded, list(batch_ids)])
 
 
-def members_left_out(engagement: Engagement) -> int:
-    """How many of the segment's people an activation leaves out: they were sent."""
+def members_left_out(engagement: Engagement) -> int | None:
+    """How many of the segment's people an activation leaves out: they were sent.
+
+    None where counting them takes too long.
+    """
     if not is_guarded(engagement) or not engagement.runs.exists():
         return 0
     members = (
         "SELECT profile_id FROM segments_membership WHERE segment_id = %(segment)s"
     )
     params: dict[str, Any] = {"segment": engagement.segment_id}
-    count = engagement.segment.memberships.count()
-    return max(count - count_allowed(engagement, members, params), 0)
+    left_out: int | None = None
+    with at_most(PATIENCE):
+        count = engagement.segment.memberships.count()
+        left_out = max(count - count_allowed(engagement, members, params), 0)
+    return left_out
 
 
 def in_words(engagement: Engagement) -> str:

@@ -76,8 +76,10 @@ class Forecast:
 
     def of(self, people: int) -> int:
         """How many of so many people will be sent, as far as the sample tells."""
-        if self.is_whole or not self.looked_at:
+        if self.is_whole:
             return self.sends
+        if not self.looked_at:
+            return people
         return round(people * self.sends / self.looked_at)
 
 
@@ -206,18 +208,23 @@ class Impact:
     # How many of them will be sent; estimated where the forecast is of a sample.
     sends: int
     requests: int
-    # People of the segment whom it sent to before (Engagement.again).
-    left_out: int
+    # People of the segment whom it sent to before (Engagement.again); None where that
+    # takes too long to count. Then the numbers above are at most so many.
+    left_out: int | None
     forecast: Forecast
     is_tested: bool
     starts_later: bool
+
+    @property
+    def is_at_most(self) -> bool:
+        return self.left_out is None
 
 
 def activation_impact(engagement: Engagement) -> Impact:
     """The numbers of the page that asks before an activation."""
     affected = lifecycle.people_affected(engagement)
     left_out = again.members_left_out(engagement) if affected else 0
-    people = max(affected - left_out, 0)
+    people = max(affected - (left_out or 0), 0)
     seen = _forecast(engagement, people)
     sends = seen.of(people)
     return Impact(

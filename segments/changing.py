@@ -6,15 +6,14 @@ decide about that proposes it.
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from django.db import OperationalError, connection, transaction
+from django.db import connection, transaction
 from django.db.models.functions import Now
 
-from lemnisk_braze.lib.database_errors import sqlstate
+from lemnisk_braze.lib.time_limits import at_most
 from segments import counting, readers, rules
 from segments.membership import hashing
 from segments.models import Profile, Proposal, Segment
@@ -27,8 +26,6 @@ MOST = 100_000
 # So many pages of the table are a sample: some thousand people.
 PAGES = 100
 NAMED = 5
-# The SQLSTATE of a statement that the server gave up on.
-CANCELLED = "57014"
 
 COMPARE = """
     WITH matched (id) AS MATERIALIZED ({matched}),
@@ -141,7 +138,7 @@ def _forecast(
     segment: Segment, entering: Moved, leaving: Moved, share: float, patience: int
 ) -> Forecast:
     effects: list[Effect] | None = None
-    with _quick(patience):
+    with at_most(patience):
         effects = readers.effects(segment, entering.ids)
     if effects is None:
         effects = readers.effects(segment, ())
@@ -179,7 +176,7 @@ def _compare(
     matched, params = rules.people(rule, ids).values("pk").query.sql_with_params()
     few = None if ids is None else list(ids)
     found: tuple[list[int], list[int]] | None = None
-    with _quick(patience), hashing(), connection.cursor() as cursor:
+    with at_most(patience), hashing(), connection.cursor() as cursor:
         cursor.execute(
             COMPARE.format(matched=matched),
             [*params, segment.pk, few, few, MOST + 1, MOST + 1],
@@ -194,19 +191,6 @@ def _some_people() -> tuple[list[int], float]:
         cursor.execute(SOME, [PAGES])
         ids, share = cursor.fetchone()
     return ids or [], share or 1
-
-
-@contextmanager
-def _quick(patience: int) -> Iterator[None]:
-    """Give up, without an error, on what takes the database too long."""
-    try:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(f"SET LOCAL statement_timeout = {patience:d}")
-            yield
-            cursor.execute("SET LOCAL statement_timeout TO DEFAULT")
-    except OperationalError as e:
-        if sqlstate(e) != CANCELLED:
-            raise
 
 
 # --- Proposals ------------------------------------------------------------------------

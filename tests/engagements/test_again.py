@@ -1,17 +1,31 @@
 """The same person again: once, after so many days, or every time."""
 
 import threading
+import uuid
 from collections import Counter
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from engagements import again, audience, delivery, lifecycle, retention, retrying
+from engagements import (
+    again,
+    audience,
+    delivery,
+    lifecycle,
+    outcomes,
+    retention,
+    retrying,
+)
+from engagements.claims import claim
 from engagements.forms import EngagementForm
+from engagements.intent import intend
+from engagements.letters import write
 from engagements.models import Attempt, Batch, Delivery, Engagement, Run, SentBefore
+from engagements.senders import send
+from segments import inbox
 from segments.models import Membership, Profile
 from tests import factories
 from tests.faults import drains, invariants
@@ -21,15 +35,16 @@ pytestmark = pytest.mark.django_db
 Again = Engagement.Again
 ON_ENTRY = Engagement.Trigger.ON_ENTRY
 DAILY = {"trigger": "schedule", "repeat": "daily"}
+LEAD = {"event": "Lead"}
 
 
 @pytest.fixture
 def active(braze):
     """Make an active engagement of a segment; its people enter as it is active."""
 
-    def make(people=(), segment=None, **fields) -> Engagement:
+    def make(people=(), segment=None, version=None, **fields) -> Engagement:
         segment = segment or factories.make_segment(people)
-        version = factories.make_version(connection=braze)
+        version = version or factories.make_version(connection=braze)
         engagement = factories.make_engagement(segment, version, **fields)
         lifecycle.activate(engagement)
         return engagement
@@ -297,6 +312,71 @@ def test_who_waits_under_a_name_that_was_merged_is_sent_under_the_own(active):
     assert sent(engagement) == {ann.external_id: 1}
 
 
+@pytest.fixture
+def by_email(active, braze):
+    """Make an engagement of who did Lead, whom the other side knows by e-mail."""
+
+    def make(**fields) -> Engagement:
+        version = factories.make_version(
+            external_api=factories.make_external_api(channel_identifier="email"),
+            connection=braze,
+        )
+        segment = factories.make_segment(rule=LEAD, event_names=["Lead"])
+        made: Engagement = active(segment=segment, version=version, **fields)
+        return made
+
+    return make
+
+
+def merge_while(act) -> None:
+    """A visitor takes part, and turns out to be Ann, who then does, too."""
+    source = factories.make_source()
+    traits = {"email": "ann@a.io", "first_name": "A."}
+    tell(source, "identify", anonymousId="a1", traits=traits)
+    tell(source, "track", anonymousId="a1", event="Lead", properties={})
+    tell(source, "identify", userId="ann", traits={"first_name": "Ann"})
+    inbox.apply()
+    expand_all()
+    assert len(Batch.objects.get().profile_ids) == 1
+    with act:
+        tell(source, "identify", userId="ann", anonymousId="a1", traits={})
+        inbox.apply()
+        assert Membership.objects.get().profile.external_id == "ann"
+        expand_all()
+    delivery.drain()
+
+
+@contextmanager
+def on_the_wire():
+    """Who waits is sent in the block, and the answer written down after it."""
+    results = [send(letter) for letter in intend(list(write(claim(1))))]
+    assert len(results) == 1
+    yield
+    outcomes.record(results)
+
+
+@pytest.mark.parametrize(("fields", "times"), [({}, 1), ({"again": "always"}, 2)])
+def test_who_becomes_one_with_somebody_on_the_wire_is_sent_once(
+    by_email, sandbox, fields, times
+):
+    by_email(**fields)
+    merge_while(on_the_wire())
+    assert invariants.received(sandbox) == {"ann@a.io": times}
+
+
+def test_who_becomes_one_with_somebody_who_waits_is_sent_once(by_email, sandbox):
+    """Under their own name: of the other nothing is left to be sent."""
+    by_email()
+    merge_while(nullcontext())
+    assert invariants.received(sandbox) == {"ann@a.io": 1}
+
+
+def tell(source, kind, **payload) -> None:
+    """A message from outside, in the inbox."""
+    payload |= {"timestamp": "2026-01-31T12:00:00+00:00"}
+    inbox.append(source, [(str(uuid.uuid4()), kind, payload)])
+
+
 # --- Retries --------------------------------------------------------------------------
 
 
@@ -448,9 +528,11 @@ MANY = """
 """
 
 
-def test_a_segment_beyond_the_databases_memory_is_counted_by_hash():
-    engagement = factories.make_engagement(
-        factories.make_segment(0), includes_present=True
+@pytest.fixture
+def many(db) -> Engagement:
+    """An engagement that sent to 40,000 people, all of its segment."""
+    engagement: Engagement = factories.make_engagement(
+        factories.make_segment(0), includes_present=True, state="draft"
     )
     run = factories.make_run(engagement, state="completed")
     batch = factories.make_batch(run, 1, state="done", delivery_state="sent")
@@ -458,10 +540,25 @@ def test_a_segment_beyond_the_databases_memory_is_counted_by_hash():
     with connection.cursor() as cursor:
         cursor.execute(MANY, where)
         cursor.execute("ANALYZE segments_membership, engagements_delivery")
+    return engagement
+
+
+def test_what_takes_too_long_to_count_is_at_most_all(many, admin_page, monkeypatch):
+    monkeypatch.setattr(again, "PATIENCE", 1)
+    page = admin_page.get(f"/admin/engagements/engagement/{many.pk}/activate/")
+    text = " ".join(page.text.split())
+    assert "<strong>at most about 40,000</strong> people will be sent" in text
+    assert "<strong>at most 534</strong> requests needed" in text
+    assert "how many that is takes too long to count" in text
+    assert "0 of the segment are left out" not in text
+
+
+def test_a_segment_beyond_the_databases_memory_is_counted_by_hash(many):
+    with connection.cursor() as cursor:
         cursor.execute("SET LOCAL work_mem = '64kB'")
         # By hash it takes a tenth of a second, and the square of it minutes.
         cursor.execute("SET LOCAL statement_timeout = '8s'")
-    assert again.members_left_out(engagement) == 40_000
+    assert again.members_left_out(many) == 40_000
 
 
 def test_who_says_nothing_of_it_gets_the_usual():
