@@ -21,7 +21,7 @@ from engagements.journal import Journal, replay
 from engagements.letters import Result, write
 from engagements.models import Attempt, Batch, Delivery, Engagement
 from engagements.senders import send
-from externalapi import client
+from externalapi import client, secrets
 from tests import factories
 from tests.faults.workers import wait_until
 
@@ -196,6 +196,58 @@ def test_before_a_lease_is_called_over(braze, sandbox, settings):
     assert recovery.reap() == 0
 
     assert Attempt.objects.get().outcome == "sent"
+
+
+def reap_elsewhere(settings, folder: Path) -> None:
+    """As the tick of a machine does that has not got this journal."""
+    settings.DELIVERY_LEASE = timedelta(0)
+    settings.DELIVERY_GRACE = timedelta(0)
+    settings.JOURNAL_DIR = folder.with_name("elsewhere")
+    Batch.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    assert recovery.reap() == 1
+    settings.JOURNAL_DIR = folder
+
+
+def test_after_another_machine_had_its_doubts(braze, sandbox, settings, folder):
+    activated(braze)
+    leave_behind(answered())
+    reap_elsewhere(settings, folder)
+    assert {d.state for d in Delivery.objects.all()} == {"uncertain"}
+
+    replay()
+
+    assert Attempt.objects.get().outcome == "sent"
+    assert {d.state for d in Delivery.objects.all()} == {"sent"}
+
+
+def test_after_it_was_sent_again_it_says_so(braze, sandbox, settings, folder):
+    engagement = activated(braze)
+    engagement.ambiguous_policy = Engagement.AmbiguousPolicy.RESEND
+    engagement.save()
+    leave_behind(answered())
+    lease = settings.DELIVERY_LEASE
+    reap_elsewhere(settings, folder)
+    settings.DELIVERY_LEASE = lease
+    outcomes.record(answered())
+
+    replay()
+
+    first, second = Attempt.objects.order_by("started_at")
+    assert (first.outcome, second.outcome) == ("ambiguous", "sent")
+    assert first.message.endswith("Answered late, after it was sent again: Accepted.")
+
+
+def test_a_key_that_was_refused_stops_nobody_with_another(braze, sandbox):
+    engagement = activated(braze)
+    sandbox.faults([status(401)])
+    leave_behind(answered())
+    secrets.set_key(braze, "another key")
+
+    replay()
+
+    engagement.refresh_from_db()
+    assert engagement.state == Engagement.State.ACTIVE
+    assert Attempt.objects.get().outcome == "blocked"
 
 
 def test_a_drain_writes_down_what_it_finds(braze, sandbox):

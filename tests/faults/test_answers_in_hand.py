@@ -1,6 +1,8 @@
 """A worker is killed that has answers in hand, and no database to write them into."""
 
 import json
+import os
+import signal
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from engagements import lifecycle
 from engagements.models import Attempt, Engagement
 from tests import factories
 from tests.faults import drains, invariants
-from tests.faults.sessions import read_only
+from tests.faults.sessions import end_waiting_sessions, locked, read_only
 from tests.faults.workers import beat, wait_until, worker
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -42,6 +44,25 @@ def test_they_outlive_it(draft, braze, sandbox, journal, policy):
     invariants.check(engagement, sandbox, sandbox.key)
     assert drains.outcomes(engagement) == {"sent": PEOPLE}
     assert drains.states(engagement) == {"sent": PEOPLE}
+    assert set(invariants.received(sandbox).values()) == {1}
+
+
+def test_they_outlive_one_process_of_the_pool(draft, sandbox, journal):
+    """The others of its worker live, and one of them finds what it left."""
+    engagement = draft(150, ambiguous_policy="resend")
+    sandbox.faults([{"kind": "delay_after", "seconds": 1, "times": 2}])
+    with worker(), beat():
+        lifecycle.activate(engagement)
+        wait_until(lambda: sandbox.traffic()["requests"] == 2, "the requests")
+        with locked("engagements_delivery"):
+            wait_until(lambda: unfinished() <= attempts_in(journal), "the answers")
+            for name in set(Attempt.objects.values_list("worker", flat=True)):
+                os.kill(int(name.rpartition(":")[2]), signal.SIGKILL)
+            end_waiting_sessions()
+        wait_until(lambda: drains.is_over(engagement), "the end of the run", 90)
+
+    invariants.check(engagement, sandbox, sandbox.key)
+    assert drains.outcomes(engagement) == {"sent": 2}
     assert set(invariants.received(sandbox).values()) == {1}
 
 
