@@ -160,8 +160,8 @@ def pack(
 ) -> Packed:
     """Merge the bodies' arrays; other keys are the first body's, empty arrays go.
 
-    Nulls among the objects go too: in the plan's arrays, and in those that `objects`
-    names. Raises TooBigError over the plan's limits and ValueError for what JSON has
+    What is nothing among the objects goes too, a null or an empty object: in the plan's
+    arrays, and in those that `objects` names. Raises TooBigError over the plan's limits and ValueError for what JSON has
     not.
     """
     if len(bodies) != 1 and not plan.arrays:
@@ -184,7 +184,7 @@ def _merge(
     if not isinstance(first, dict):
         return first, {}
     if len(bodies) == 1:
-        first = _without_nulls(first, objects)
+        first = _without_nothing_in(first, objects)
     if not plan.arrays:
         return first, _owned_by_one(first)
     people = [body if isinstance(body, dict) else {} for body in bodies]
@@ -200,8 +200,8 @@ def _merge(
     for array in filter(found.__contains__, plan.arrays):
         lists = [_items(body.get(array)) for body in people]
         items = list(chain.from_iterable(lists))
-        if None in items:
-            lists = [[item for item in own if item is not None] for own in lists]
+        if has_nothing(items):
+            lists = list(map(without_nothing, lists))
             items = list(chain.from_iterable(lists))
         if items:
             merged[array] = items
@@ -209,13 +209,24 @@ def _merge(
     return out | merged, owners
 
 
-def _without_nulls(body: dict[str, JSON], arrays: Collection[str]) -> dict[str, JSON]:
-    """The body, with no null among the objects of these arrays."""
+def has_nothing(items: list[JSON]) -> bool:
+    """Whether one of these objects is nothing: a null, or one without properties."""
+    return None in items or {} in items
+
+
+def without_nothing(items: list[JSON]) -> list[JSON]:
+    return [item for item in items if item is not None and item != {}]
+
+
+def _without_nothing_in(
+    body: dict[str, JSON], arrays: Collection[str]
+) -> dict[str, JSON]:
+    """The body, with only objects in these arrays that have something."""
     changed: dict[str, JSON] = {}
     for array in arrays:
         items = body.get(array)
-        if isinstance(items, list) and None in items:
-            changed[array] = [item for item in items if item is not None]
+        if isinstance(items, list) and has_nothing(items):
+            changed[array] = without_nothing(items)
     return {**body, **changed} if changed else body
 
 

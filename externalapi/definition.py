@@ -14,6 +14,7 @@ from externalapi.batching import (
     Packed,
     pack,
     people_per_request,
+    without_nothing,
 )
 from externalapi.braze import endpoint_answers
 from externalapi.guard import MAX_URL
@@ -332,7 +333,7 @@ def _objects(body: JSON, arrays: Collection[str]) -> tuple[str, ...]:
 def _is_filled(value: JSON) -> bool:
     """Whether there is an object; what is no list is for the other side to judge."""
     if isinstance(value, list):
-        return any(item is not None for item in value)
+        return bool(without_nothing(value))
     return value is not None
 
 

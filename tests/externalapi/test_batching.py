@@ -112,8 +112,8 @@ def test_one_request_each_takes_one_person():
 @pytest.mark.parametrize(
     ("plan", "bodies"),
     [
-        (COMBINED, [{"attributes": [{}] * 40, "events": [{}] * 36}]),
-        (EACH, [{"attributes": [{}] * 76}]),
+        (COMBINED, [{"attributes": [{"a": 1}] * 40, "events": [{"a": 1}] * 36}]),
+        (EACH, [{"attributes": [{"a": 1}] * 76}]),
         (
             BatchPlan(arrays=("attributes",), max_bytes=20),
             [{"attributes": [{"a": "b"}]}],
@@ -150,7 +150,7 @@ def test_a_null_among_the_objects_is_no_object(plan, bodies, packed):
 
 
 def test_75_in_each_array_are_allowed_where_each_is_counted():
-    body = {"attributes": [{}] * 75, "events": [{}] * 75}
+    body = {"attributes": [{"a": 1}] * 75, "events": [{"a": 1}] * 75}
     assert pack(EACH, [body]).item_count == 150
 
 

@@ -355,7 +355,9 @@ def test_a_body_about_something_is_sent(path, body):
 def test_an_answer_can_name_what_the_body_had():
     body = {"purchases": "{{Cart}}", "events": [{"name": "x"}], "tags": ["a"]}
     definition = compiled(body, [CART], batching="one")
-    request, _ = definition.request(definition.render({"Cart": [{}, None, {}]}))
+    request, _ = definition.request(
+        definition.render({"Cart": [{"a": 1}, None, {}, {"a": 2}]})
+    )
     assert request.items == {"purchases": 2, "events": 1}
 
 

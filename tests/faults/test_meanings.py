@@ -12,6 +12,7 @@ from django.urls import reverse
 
 from engagements import reports, retrying
 from engagements.models import Attempt, Delivery, Engagement
+from engagements.preview import preview
 from tests import factories
 from tests.faults import drains, invariants
 
@@ -538,6 +539,46 @@ def test_who_has_nothing_to_send_is_skipped(shop, sandbox, batching):
         "skipped": ["nothing_to_send: Nothing to send: the list is empty."] * 3
     }
     assert [r["external_ids"] for r in sandbox.requests()] == [{"purchases": ["ada"]}]
+
+
+@pytest.mark.parametrize("batching", ["one", "braze_75_combined", "braze_75_each"])
+def test_who_has_an_empty_object_is_skipped_and_costs_nobody_else(
+    active, braze, sandbox, batching
+):
+    version = factories.make_version(
+        {"attributes": ["{{Who}}"]},
+        [factories.parameter("Who", type="object")],
+        connection=braze,
+        batching=batching,
+    )
+    given = {
+        "ada": {"external_id": "ada", "x": 1},
+        "bo": {},
+        "cy": {"external_id": "cy"},
+    }
+    people = [
+        factories.make_profile(external_id=name, given=one)
+        for name, one in given.items()
+    ]
+    values = {"Who": "{{ profile.given }}"}
+    engagement = active(people, version=version, values=values)
+
+    shown = preview(version, values, engagement.segment, people[1], None, engagement)
+    assert not shown.is_sendable
+    assert "Nothing to send" in " ".join(shown.problems.values())
+
+    drains.to_the_end(engagement)
+
+    assert drains.states(engagement) == {"sent": 2, "skipped": 1}
+    assert reasons(engagement) == {
+        "skipped": ["nothing_to_send: Nothing to send: the list is empty."]
+    }
+    sent = [r["external_ids"]["attributes"] for r in sandbox.requests()]
+    assert sorted(name for one in sent for name in one) == ["ada", "cy"]
+    attempts = Attempt.objects.filter(batch__run__engagement=engagement)
+    assert sum(attempts.values_list("item_count", flat=True)) == 2
+    engagement.refresh_from_db()
+    assert engagement.blocked_reason == ""
 
 
 def test_beside_something_else_an_empty_list_is_only_left_out(shop, sandbox):
