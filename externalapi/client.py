@@ -15,6 +15,7 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3.exceptions import HTTPError
 
 from externalapi import tokens, wire
+from externalapi.answer_text import as_utf8
 from externalapi.guard import GuardError, check_headers, check_url
 from externalapi.messages import (
     NO_TIMING,
@@ -117,7 +118,7 @@ class GuardedClient:
             status=response.status_code,
             # What signs in is nobody's business beyond here, and some APIs repeat it.
             headers={name: redact(text, key) for name, text in headers.items()},
-            body=redact_bytes(body, key),
+            body=redact_bytes(as_utf8(body, headers.get("content-type", "")), key),
             truncated=not is_whole,
             duration_ms=round(timing.total),
             timing=timing,

@@ -25,6 +25,7 @@ from urllib3 import HTTPConnectionPool
 from urllib3.exceptions import HTTPError
 
 from externalapi import client, wire
+from externalapi.answer_text import as_utf8
 from externalapi.client import MAX_BODY, USER_AGENT, decoded, lost
 from externalapi.guard import GuardError, Target, check_headers, check_url
 from externalapi.messages import Answer, BlockedAddressError, Request, TransportError
@@ -232,12 +233,13 @@ class Flight:
         self, status: int, headers: Mapping[str, str], body: bytes, *, is_whole: bool
     ) -> Answer:
         text, fits = decoded(body, headers.get("content-encoding") or "")
+        text = as_utf8(text[:MAX_BODY], headers.get("content-type") or "")
         timing = self.exchange.timing()
         return Answer(
             status=status,
             headers=headers,
             # Masked before anything is read of it, or cut: half a key is not found.
-            body=redact_bytes(text[:MAX_BODY], self.key),
+            body=redact_bytes(text, self.key),
             truncated=not (is_whole and fits),
             duration_ms=round(timing.total),
             timing=timing,

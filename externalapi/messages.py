@@ -40,7 +40,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What came back: names of headers in lower case, at most 64 KB of the body.
+    """What came back: names of headers in lower case, at most 64 KB of the body, UTF-8.
 
     It is read by the rules of the request that it answers, and can name its `items`.
     """

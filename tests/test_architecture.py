@@ -20,6 +20,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 MAY_IMPORT_REQUESTS = {"externalapi/client.py"}
 # Pure modules: no ORM, settings, clock of Django's.
 PURE = (
+    "externalapi/answer_text.py",
     "externalapi/answers.py",
     "externalapi/batching.py",
     "externalapi/braze/lint.py",

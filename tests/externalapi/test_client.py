@@ -5,6 +5,7 @@ import zlib
 
 import pytest
 
+from externalapi import answers
 from externalapi.client import (
     AmbiguousError,
     GuardedClient,
@@ -459,3 +460,69 @@ def test_threads_share_a_client(client, serve):
     assert not failures
     assert len(server.requests) == 320
     assert server.connections <= 16
+
+
+# --- Whatever an answer is written in ---------------------------------------------
+
+SAID = '{"message":"success","who":"Zoë’s ключ"}'
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (SAID.encode("utf-8-sig"), "application/json"),
+        (SAID.encode("utf-16"), "application/json"),
+        (SAID.encode("utf-16-le"), "application/json; charset=utf-16"),
+        (SAID.encode("utf-16-be"), "application/json"),
+        (SAID.encode("utf-32"), 'application/json; charset="UTF-32"'),
+        (SAID.encode("utf-32-be"), ""),
+        (SAID.encode("gb18030"), "application/json; charset=GB18030"),
+        # UTF-8, whatever is said of it.
+        (SAID.encode(), "application/json; charset=iso-8859-1"),
+        (SAID.encode("utf-8-sig"), "text/html; charset=latin-1"),
+        (SAID.encode(), "application/json; charset=utf-16"),
+        (SAID.encode(), "application/json; charset=zlib"),
+    ],
+)
+def test_an_answer_is_read_in_what_it_is_written_in(client, serve, body, content_type):
+    server = serve(always(response(body, "200 OK", f"Content-Type: {content_type}")))
+    answer = client.send(request(server), "k")
+    assert answer.body.decode() == SAID
+    assert answers.read(answer).outcome is answers.Outcome.SENT
+
+
+@pytest.mark.parametrize("charset", ["iso-8859-1", "latin-1", "Windows-1252", "cp1252"])
+def test_western_letters_are_read_with_their_code_page(client, serve, charset):
+    said = '{"message":"success","who":"Zoë’s"}'
+    headers = f"Content-Type: application/json;charset={charset}"
+    server = serve(always(response(said.encode("cp1252"), "200 OK", headers)))
+    answer = client.send(request(server), "k")
+    assert answer.body.decode() == said
+    assert answers.read(answer).outcome is answers.Outcome.SENT
+
+
+@pytest.mark.parametrize(
+    ("body", "charset"),
+    [
+        (b'{"message":"\xff\xfe"}', "zlib"),
+        (b'{"message":"\xff"}', "idna"),
+        (b'{"message":"\xff"}', "x" * 300),
+        (b"\0\0\0", "utf-8"),
+        (b"\xff\xfe\0", "utf-16"),
+        (b"", "utf-16"),
+    ],
+)
+def test_what_nobody_can_read_is_an_answer_all_the_same(client, serve, body, charset):
+    headers = f"Content-Type: application/json; charset={charset}"
+    server = serve(always(response(body, "400 Bad Request", headers)))
+    answer = client.send(request(server), "k")
+    assert answers.read(answer).outcome is answers.Outcome.REFUSED
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-32", "utf-8-sig"])
+def test_a_key_is_masked_whatever_the_answer_is_written_in(client, serve, encoding):
+    key = "a-key-that-is-repeated-b7e4"
+    body = f'{{"message":"Invalid API key: {key}"}}'.encode(encoding)
+    server = serve(always(response(body, "401 Unauthorized")))
+    answer = client.send(request(server), key)
+    assert answer.body.decode() == '{"message":"Invalid API key: ••••b7e4"}'
