@@ -38,10 +38,7 @@ _SAMPLE = """
     ORDER BY hashint8(profile_id) LIMIT %(limit)s
 """
 
-TOO_BIG = (
-    "More than one request takes: shorten a list with the filter “slice”, a text with"
-    " “truncate”"
-)
+TOO_BIG = "More than one request takes (the filters “slice” and “truncate” shorten it)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -84,8 +84,7 @@ def test_who_is_more_than_one_request_takes_is_one_line_that_says_what_to_do():
 
     assert reason.count == 3
     assert reason.words == (
-        "More than one request takes: shorten a list with the filter “slice”, a text"
-        " with “truncate”"
+        "More than one request takes (the filters “slice” and “truncate” shorten it)"
     )
     assert "“slice: 0, 75”" in reason.said
 
