@@ -215,6 +215,9 @@ def test_every_page_is_accessible(page: Page, addresses, shot: Shot, scheme, siz
         page.goto(address)
         is_dark = page.evaluate("document.documentElement.classList.contains('dark')")
         assert is_dark is (scheme == "dark"), name
+        # What the browser draws by itself goes along.
+        drawn = page.evaluate("getComputedStyle(document.documentElement).colorScheme")
+        assert (drawn == "dark") is is_dark, name
         if broken := axe.violations(page, script):
             found[name] = broken
         if scheme == "dark" and name in ("home", "test", "at work"):
