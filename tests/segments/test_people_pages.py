@@ -10,7 +10,6 @@ from django.urls import reverse
 
 from segments.models import Identifier, InboxMessage, Profile, Source
 from segments.tracking import keys
-from tests import factories
 from tests.factories import make_event, make_profile, make_segment, make_source
 
 pytestmark = pytest.mark.django_db
@@ -123,13 +122,13 @@ def test_the_first_write_key_leads_on_with_the_first_steps(admin_client):
     on = f'href="{reverse("admin:index")}">Copied; on with the first steps</a>'
     page = admin_client.post(add, {"name": "Shop", "is_active": "on"})
     assert on in page.text
-    factories.make_profile()
+    make_profile()
     page = admin_client.post(add, {"name": "App", "is_active": "on"})
     assert on not in page.text
 
 
 def test_a_source_s_page_says_how_to_send_without_its_key(admin_client):
-    source = factories.make_source()
+    source = make_source()
     page = admin_client.get(reverse("admin:segments_source_change", args=[source.pk]))
     assert '/v1/track -u "WRITE_KEY:"' in page.text
 
