@@ -340,6 +340,7 @@ class _Work:
     def _record_kept(self) -> None:
         kept = self.kept
         self.kept = self._outlive(lambda: outcomes.record(kept))
+        self.in_memory += kept
 
     def _finish_runs(self) -> bool:
         # A small run is over before the large one beside it is.
