@@ -30,6 +30,8 @@ UNITS = {
     "segments.refresh_times_sql": "times",
     "segments.fill_times_insert": "times",
     "segments.ingest_wait_ms": "ms",
+    "segments.entry_p50_ms": "ms",
+    "segments.entry_p99_ms": "ms",
     "segments.growth": "times",
 }
 

@@ -8,10 +8,10 @@ from typing import Any
 
 from django.db import connection
 
-from benchmarks import messages, people, rules
+from benchmarks import entries, messages, people, rules
 from benchmarks.bench import Bench
 from benchmarks.figures import UNITS, Figures
-from benchmarks.report import Table, figures_table
+from benchmarks.report import Table, figures_table, percentile
 from benchmarks.suite import Options, say
 from lemnisk_braze.local.processes import LocalError
 from segments import membership
@@ -83,6 +83,10 @@ class SegmentsSuite:
             self._note("segments.refresh_times_sql", self._refresh(segments))
             self._note("segments.fill_times_insert", self._fill())
             self._note("segments.ingest_wait_ms", self._ingest_wait(made))
+        if self.options.seconds:
+            took = entries.measure(self.bench, self.write_key, self.options.seconds)
+            self._note("segments.entry_p50_ms", percentile(took, 50))
+            self._note("segments.entry_p99_ms", percentile(took, 99))
         Segment.objects.all().delete()
         rules.make_segments(100)
         hundred = (self._changed() for _ in range(self.options.rounds))
