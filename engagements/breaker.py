@@ -18,6 +18,8 @@ from django.db.models.functions import Now
 from engagements.letters import Letter, Result
 from engagements.models import Destination
 from externalapi.answers import Outcome
+from externalapi.connection_check import learn_it_works
+from lemnisk_braze.lib import database_clock
 
 IN_A_ROW = 5
 WINDOW = timedelta(seconds=60)
@@ -128,8 +130,26 @@ def note(letters: Iterable[Letter], results: Sequence[Result]) -> None:
         signs = [SIGNS[result.verdict.outcome] for result in its_results]
         if set(signs) == {Sign.SUCCESS} and _has_looked(connection_id):
             continue
+        if set(signs) != {Sign.SUCCESS}:
+            await_answer(connection_id)
         if set(signs) != {Sign.SUCCESS} or _is_news(connection_id):
             _note(connection_id, signs, _problem(its_results))
+        _learn_of_key(its_results)
+
+
+def _learn_of_key(results: Sequence[Result]) -> None:
+    """A key that was refused before, or never checked, works where somebody is taken."""
+    if any(result.verdict.outcome is Outcome.BLOCKED for result in results):
+        return
+    taken = [r for r in results if r.verdict.outcome is Outcome.SENT and r.status]
+    for result in taken[-1:]:
+        run = result.letter.run
+        took = timedelta(milliseconds=result.duration_ms)
+        learn_it_works(
+            run.version.connection,
+            f"A request of “{run.engagement}”",
+            database_clock.reckoned() - took,
+        )
 
 
 # When this worker last looked whether a success is news, by connection (monotonic).
@@ -137,7 +157,7 @@ _looked: dict[int, float] = {}
 
 
 def await_answer(connection_id: int) -> None:
-    """A probe is on its way: its answer is news."""
+    """A probe is on its way, or something went wrong: the next answer is news."""
     _looked.pop(connection_id, None)
 
 

@@ -1,10 +1,11 @@
 """Check connection: one harmless request, and what its answer means in words."""
 
 from dataclasses import asdict, dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from django.db.models import Q
+from django.utils.dateparse import parse_datetime
 
 from externalapi import tokens
 from externalapi.advice import search_users_url
@@ -81,6 +82,30 @@ def learn(connection: Connection, status: int, by: str) -> None:
         pk=connection.pk, key_version=connection.key_version
     )
     same.update(last_check=asdict(replace(found, at=database_clock.now().isoformat())))
+
+
+def learn_it_works(connection: Connection, by: str, asked_at: datetime) -> None:
+    """Keep that a request which left at `asked_at` was taken, where that is news.
+
+    Nobody has asked for it: a key that is known to work stays as it was checked. Nor
+    does an answer that was long on its way say anything of a later refusal.
+    """
+    rows = Connection.objects.filter(
+        pk=connection.pk, key_version=connection.key_version
+    )
+    known = rows.values_list("last_check", flat=True).first()
+    if known is None or known.get("tone") == "success":
+        return
+    said_at = parse_datetime(known.get("at", ""))
+    if said_at is not None and said_at >= asked_at:
+        return
+    found = Check(
+        tone="success",
+        words=f"{by}: the key was taken.",
+        status=200,
+        at=database_clock.now().isoformat(),
+    )
+    rows.filter(last_check=known).update(last_check=asdict(found))
 
 
 class KeyState(StrEnum):

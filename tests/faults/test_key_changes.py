@@ -4,6 +4,7 @@ from contextlib import ExitStack
 from datetime import timedelta
 
 import pytest
+from django.urls import reverse
 from django.utils import timezone
 
 from engagements import lifecycle, senders
@@ -192,3 +193,90 @@ def _draft(connection) -> Draft:
         parameters=(),
         **PLANS["braze_75_combined"].fields(),
     )
+
+
+# --- What the connection's list says of the key -------------------------------------
+
+
+def badge(admin_client) -> str:
+    page = reverse("admin:externalapi_connection_changelist")
+    text: str = admin_client.get(page).text
+    return text
+
+
+def test_an_engagement_s_own_401_makes_the_key_s_badge_red(
+    active, sandbox, braze, admin_client
+):
+    engagement = active(3, version=one_by_one(braze))
+    secrets.set_key(braze, WRONG)
+    assert "Ends in 6789, not checked" in badge(admin_client)
+
+    drains.once()
+
+    assert "Ends in 6789, refused (" in badge(admin_client)
+    page = admin_client.get(
+        reverse("admin:externalapi_connection_key", args=[braze.pk])
+    )
+    assert f"A request of “{engagement}”: the key was refused." in page.text
+
+    # A new key is another one, of which nothing is known until somebody is sent.
+    secrets.set_key(braze, sandbox.key)
+    assert "refused" not in badge(admin_client)
+    tick()
+    drains.to_the_end(engagement)
+    assert drains.states(engagement) == {"sent": 3}
+    assert "works (" in badge(admin_client)
+
+
+def test_a_key_that_works_again_is_said_to(active, sandbox, braze, admin_client):
+    """The other side takes the same key again, and somebody presses Resume."""
+    engagement = active(3, version=one_by_one(braze))
+    sandbox.faults([REFUSED])
+    drains.once()
+    assert "refused (" in badge(admin_client)
+
+    sandbox.clear_faults()
+    assert lifecycle.resume(engagement)
+    drains.to_the_end(engagement)
+
+    assert drains.states(engagement) == {"sent": 3}
+    assert "works (" in badge(admin_client)
+    assert "refused (" not in badge(admin_client)
+
+
+def test_a_401_of_the_key_before_says_nothing_of_the_new_one(
+    active, sandbox, braze, admin_client
+):
+    """It was on its way when the key was replaced."""
+    secrets.set_key(braze, WRONG)
+    active(1, version=one_by_one(braze))
+    sandbox.faults([{"kind": "delay_before", "seconds": 1}])
+    with drains.in_thread(drains.once):
+        wait_until(
+            lambda: Attempt.objects.filter(outcome="unfinished").exists(),
+            "the request with the old key",
+        )
+        secrets.set_key(braze, sandbox.key)
+    assert Attempt.objects.get().status == 401
+    assert "refused (" not in badge(admin_client)
+
+
+def test_a_success_that_was_long_on_its_way_says_nothing_of_a_later_refusal(
+    active, sandbox, braze, admin_client
+):
+    active(2, version=one_by_one(braze))
+    sandbox.faults([{"kind": "delay_after", "seconds": 1, "times": 1}, REFUSED])
+    drains.once()
+    assert set(Attempt.objects.values_list("status", flat=True)) == {201, 401}
+    assert "refused (" in badge(admin_client)
+
+
+def test_a_refusal_of_one_path_says_nothing_of_the_key(
+    active, sandbox, braze, admin_client
+):
+    engagement = active(3, version=one_by_one(braze))
+    sandbox.faults([{**REFUSED, "status": 403}])
+    drains.once()
+    engagement.refresh_from_db()
+    assert engagement.state == Engagement.State.BLOCKED
+    assert "refused (" not in badge(admin_client)
