@@ -3,8 +3,13 @@
 import re
 from pathlib import Path
 
+import pytest
+from django.apps import apps
+from django.db.models import TextChoices
+
 from engagements.models import Attempt
 from engagements.retries import SCHEDULE
+from lemnisk_braze.navigation import GROUPS
 
 ROOT = Path(__file__).parents[1]
 DOCS = {path.name: path.read_text() for path in (ROOT / "docs").glob("*.md")}
@@ -67,3 +72,27 @@ def test_every_fault_names_a_test_that_exists():
     assert len(named) == DOCS["faults.md"].count("\n| ") - 1
     for path, test in named:
         assert f"def {test}(" in (ROOT / path).read_text(), f"{path}::{test}"
+
+
+def _models():
+    return [
+        model
+        for label in ("segments", "externalapi", "engagements")
+        for model in apps.get_app_config(label).get_models()
+    ]
+
+
+@pytest.mark.parametrize("model", _models(), ids=lambda model: model.__name__)
+def test_every_model_and_each_of_its_states_is_in_the_glossary(model):
+    words = [f"(`{model.__name__}`)"]
+    for name in ("State", "Status", "Outcome"):
+        states = getattr(model, name, None)
+        if isinstance(states, type) and issubclass(states, TextChoices):
+            words += [f"*{label}*" for label in states.labels]
+    assert [word for word in words if word not in DOCS["glossary.md"]] == []
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_every_page_is_in_the_glossary(group):
+    titles = [f"*{entry.title}*" for entry in GROUPS[group]]
+    assert [title for title in titles if title not in DOCS["glossary.md"]] == []
