@@ -6,11 +6,14 @@ runs of the engagement share, and to the end of the transaction.
 """
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import Exists, OuterRef
 
-from engagements.models import Delivery, Engagement
+from engagements.models import Batch, Delivery, Engagement
 from lemnisk_braze.lib.time_limits import at_most
 
 # What counts as sent: also what may have arrived.
@@ -188,6 +191,27 @@ def remember(batch_ids: Sequence[int]) -> None:
     guarded = [one.pk for one in Engagement.objects.all() if is_guarded(one)]
     with connection.cursor() as cursor:
         cursor.execute(REMEMBER, [guarded, list(batch_ids)])
+
+
+def forgotten(engagement: Engagement, was: str) -> str:
+    """What a change of `sent_again` from `was` cannot heed; "" where all is known.
+
+    Of an engagement that sends every time nobody is remembered when deliveries go.
+    """
+    kept = settings.RETENTION_DELIVERIES
+    days = timedelta(days=engagement.again_after_days or 0)
+    is_after_days = engagement.sent_again == Engagement.Again.AFTER_DAYS
+    if was != Engagement.Again.ALWAYS or not is_guarded(engagement):
+        return ""
+    if is_after_days and days <= kept:
+        return ""
+    first = Batch.objects.filter(run=OuterRef("pk"), sequence=0)
+    if not engagement.runs.filter(~Exists(first), next_sequence__gt=0).exists():
+        return ""
+    return (
+        "Its oldest deliveries are deleted: whom it sent to then, and not since, is not"
+        " known any more, and is sent to once more."
+    )
 
 
 def members_left_out(engagement: Engagement) -> int | None:

@@ -15,7 +15,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.text import Truncator
 from unfold.decorators import display
 
-from engagements import approval, reports
+from engagements import again, approval, reports
 from engagements.admin import operations, suggesting
 from engagements.admin.acts import ENGAGEMENT_ACTS, Act, act_view, buttons, missing
 from engagements.admin.moving import MovePage
@@ -216,10 +216,12 @@ class EngagementAdmin(MovePage, CarefulDelete, OfferedFilters):
         engagement = Engagement.objects.select_for_update().get(pk=engagement.pk)
         if "_configure" in request.POST:
             return self._page(request, _configured(request, engagement))
+        before = engagement.sent_again
         form = EngagementForm(request.POST, instance=engagement)
         if not form.is_valid():
             return self._page(request, form)
-        form.save()
+        if words := again.forgotten(form.save(), before):
+            messages.warning(request, words)
         changed = " ".join(form_changes.changes(form))
         self.log_change(request, engagement, changed or "Saved without a change.")
         messages.success(request, f"“{engagement}” is saved.")

@@ -470,6 +470,41 @@ def test_nothing_is_kept_of_who_was_not_sent_or_is_erased(active):
     assert not SentBefore.objects.exists()
 
 
+FORGOTTEN = "Its oldest deliveries are deleted"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "is_deleted", "is_told"),
+    [
+        ("always", {"again": "once"}, True, True),
+        ("always", {"again": "after_days", "again_after_days": 365}, True, True),
+        ("always", {"again": "after_days", "again_after_days": 30}, True, False),
+        ("always", {"again": "always"}, True, False),
+        ("always", {"again": "once"}, False, False),
+        ("once", {"again": "after_days", "again_after_days": 365}, True, False),
+    ],
+)
+def test_a_change_says_what_is_not_known_any_more(
+    active, admin_page, before, after, is_deleted, is_told
+):
+    """Of an engagement that sends every time nobody is remembered."""
+    engagement = active(again=before)
+    enter(engagement.segment, *factories.make_people(1))
+    delivery.drain()
+    if is_deleted:
+        grow_old()
+        retention.clean(10)
+    Engagement.objects.update(state="paused")
+    url = engagement.get_absolute_url()
+    shown = admin_page.get(url).context["form"]
+    typed = {one.html_name: one.value() for one in shown if one.value() is not None}
+    said = admin_page.post(url, {**typed, **after}, follow=True).text
+
+    engagement.refresh_from_db()
+    assert engagement.again == after["again"]
+    assert (FORGOTTEN in said) == is_told
+
+
 # --- Races ----------------------------------------------------------------------------
 
 
