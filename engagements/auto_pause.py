@@ -1,8 +1,8 @@
 """An engagement that mostly fails is paused by itself, with the reason.
 
-Each run is judged twice: by the share of failures among the next 1,000 people, and by
-whether anybody at all was taken in the last half hour. What a person resumed is judged
-by what comes after that.
+Each run is judged twice: by the share of those who failed among the next 1,000 people
+(who fails again and again is one of them), and by whether anybody at all was taken in
+the last half hour. What a person resumed is judged by what comes after that.
 """
 
 from collections.abc import Iterator
@@ -63,17 +63,21 @@ def _problem(run: Run, now: datetime) -> str:
     is_long = now - began >= TOO_LONG
     if failed - run.judged_failures <= SHARE * PEOPLE and not is_long:
         return ""
-    people = reports.progress([run])[run.pk].finished
-    return _share_problem(run, people, failed) or (
-        _half_hour_problem(run, people, failed, now) if is_long else ""
+    finished = reports.progress([run])[run.pk].finished
+    return _share_problem(run, finished, failed) or (
+        _half_hour_problem(run, finished, failed, now) if is_long else ""
     )
 
 
-def _share_problem(run: Run, people: int, failures: int) -> str:
-    new, failed = people - run.judged_people, failures - run.judged_failures
+def _share_problem(run: Run, finished: int, failures: int) -> str:
+    """`finished`, `failures`: how many deliveries; judged are people, each once."""
+    ends, failed_ends = finished - run.judged_people, failures - run.judged_failures
+    newest = _failed(run).order_by("-pk").values("pk")[:failed_ends]
+    failed = people(Delivery.objects.filter(pk__in=newest))
+    new = ends - (failed_ends - failed)
     if new < PEOPLE:
         return ""
-    _keep(run, judged_people=people, judged_failures=failures)
+    _keep(run, judged_people=finished, judged_failures=failures)
     if failed <= SHARE * new:
         return ""
     return (
@@ -82,16 +86,22 @@ def _share_problem(run: Run, people: int, failures: int) -> str:
     )
 
 
-def _half_hour_problem(run: Run, people: int, failures: int, now: datetime) -> str:
-    new, failed = people - run.half_hour_people, failures - run.half_hour_failures
+def _half_hour_problem(run: Run, finished: int, failures: int, now: datetime) -> str:
+    ends, failed_ends = (
+        finished - run.half_hour_people,
+        failures - run.half_hour_failures,
+    )
     since = run.half_hour_began or run.started_at
     _keep(
         run,
         half_hour_began=now,
-        half_hour_people=people,
+        half_hour_people=finished,
         half_hour_failures=failures,
     )
-    if not A_FEW <= new == failed or _people_failed(run, since) < A_FEW:
+    if not A_FEW <= ends == failed_ends:
+        return ""
+    failed = people(_failed(run).filter(updated_at__gte=since))
+    if failed < A_FEW:
         return ""
     return f"For half an hour nobody was taken: all {failed:,} people failed."
 
@@ -109,10 +119,14 @@ def failures(run: Run) -> int:
     return _failed(run).count()
 
 
-def _people_failed(run: Run, since: datetime) -> int:
+def people_who_failed(run: Run) -> int:
+    """How many people of a run failed by somebody's mistake."""
+    return people(_failed(run))
+
+
+def people(deliveries: QuerySet[Delivery]) -> int:
     """How many different people: one may enter, and fail, again and again."""
-    found = _failed(run).filter(updated_at__gte=since)
-    return found.values("profile").distinct().count()
+    return deliveries.order_by().values("profile").distinct().count()
 
 
 def _failed(run: Run) -> QuerySet[Delivery]:

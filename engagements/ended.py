@@ -45,14 +45,16 @@ def _judge(run: Run) -> bool:
 def _problem(run: Run) -> str:
     """Why the run is to be named; "" where it went well enough."""
     left = Delivery.objects.filter(AS_WISHED, run=run).count()
-    people = reports.progress([run])[run.pk].finished - left
-    counts = dict(_failed(run).order_by().values_list("state").annotate(n=Count("pk")))
-    failed = sum(counts.values())
+    failed = auto_pause.people(_failed(run))
+    repeats = _failed(run).count() - failed
+    people = reports.progress([run])[run.pk].finished - left - repeats
     is_much = people >= auto_pause.PEOPLE and (
-        auto_pause.failures(run) > auto_pause.SHARE * people
+        auto_pause.people_who_failed(run) > auto_pause.SHARE * people
     )
     if not failed or (failed <= MOSTLY * people and not is_much):
         return ""
+    states = _failed(run).order_by().values_list("state")
+    counts = dict(states.annotate(n=Count("profile", distinct=True)))
     each = ", ".join(
         f"{counts[state]:,} {state.label.lower()}"
         for state in FAILED

@@ -122,14 +122,59 @@ def test_many_good_people_before_do_not_hide_it(active, sandbox, braze):
     assert (state, "260 of the last 1,160" in reason) == ("paused", True)
 
 
+@pytest.mark.parametrize(
+    ("failing", "times", "state", "words"),
+    [
+        (1, 300, "active", ""),
+        (150, 3, "active", ""),
+        (280, 2, "paused", "280 of the last 1,080 people were rejected"),
+    ],
+)
+def test_who_fails_again_and_again_counts_once(
+    active, sandbox, failing, times, state, words
+):
+    engagement = active(0, trigger="on_entry", again=Engagement.Again.ALWAYS)
+    enter(engagement, factories.make_people(800))
+    nobodies = [factories.make_profile() for _ in range(failing)]
+    enter(engagement, nobodies)
+    enter_again(engagement, nobodies * (times - 1))
+    drains.to_the_end(engagement)
+    assert drains.states(engagement) == {"sent": 800, "skipped": failing * times}
+
+    assert look(engagement)[0] == state
+    assert words in engagement.blocked_reason
+
+
+def test_a_run_that_ended_says_how_many_people_failed(active, sandbox):
+    engagement = active(0, trigger="on_entry", again=Engagement.Again.ALWAYS)
+    nobody, *_ = nobodies = [factories.make_profile() for _ in range(3)]
+    enter(engagement, [*nobodies, *factories.make_people(2)])
+    enter_again(engagement, [nobody] * 5)
+    drains.to_the_end(engagement)
+    # As a change of its values ends it.
+    Run.objects.update(is_standing=False)
+
+    _, reason = look(engagement)
+
+    assert "3 of 5 people in the run" in reason
+    assert "3 skipped" in reason
+
+
 def enter(engagement: Engagement, people) -> None:
     segment = engagement.segment
     people = list(people)
     Membership.objects.bulk_create(
         Membership(segment=segment, profile=person) for person in people
     )
+    enter_again(engagement, people)
+
+
+def enter_again(engagement: Engagement, people) -> None:
+    """They left and come back, as often as they are named."""
     Transition.objects.bulk_create(
-        Transition(segment=segment, profile=person, kind=Transition.Kind.ENTRY)
+        Transition(
+            segment=engagement.segment, profile=person, kind=Transition.Kind.ENTRY
+        )
         for person in people
     )
 
