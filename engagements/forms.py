@@ -13,6 +13,7 @@ from django.db.models import F, Q, QuerySet
 from django.forms.boundfield import BoundField
 from django.utils import timezone
 
+from engagements import leaving
 from engagements.models import Engagement
 from engagements.value_inputs import (
     choices_of,
@@ -285,6 +286,8 @@ class EngagementForm(forms.ModelForm):  # type: ignore[type-arg]
         if commit:
             is_new = engagement.pk is None
             engagement.save(update_fields=None if is_new else set(written))
+            if "segment" in self.changed_data and not is_new:
+                leaving.mark_as_of_another_segment(engagement)
         return engagement
 
     # How it is put together.

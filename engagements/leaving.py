@@ -9,9 +9,11 @@ from collections.abc import Collection, Iterable
 from django.db import connection
 
 from engagements.claims import Claim
-from engagements.models import Run
+from engagements.models import Engagement, Run
 from engagements.rendering import Skip
 
+# In place of the last exit: the run's people were taken in from another segment.
+OF_ANOTHER = -1
 LEFT = Skip(code="left_segment", message="The person left the segment meanwhile.")
 
 # Written in such a way that only the log's own index gives the order.
@@ -39,6 +41,15 @@ def mark(run_id: int, segment_id: int) -> None:
         cursor.execute(MARK, {"run": run_id, "segment": segment_id, "after": 0})
 
 
+def mark_as_of_another_segment(engagement: Engagement) -> None:
+    """Let all who are sent by its runs so far be looked up: the segment was changed.
+
+    What they were taken in from is not what they must be in now, and no exit from that
+    tells who is not.
+    """
+    engagement.runs.update(exits_before=OF_ANOTHER)
+
+
 def who_left(run: Run, claims: Iterable[Claim]) -> Collection[int]:
     """Of the people whom the run's claims hold those who are not in the segment now.
 
@@ -48,12 +59,14 @@ def who_left(run: Run, claims: Iterable[Claim]) -> Collection[int]:
     claims = list(claims)
     if not engagement.skips_who_left:
         return ()
-    # An entry is in the same log: an exit that came later has the higher id.
-    after = min(min(c.transition_ids, default=run.exits_before) for c in claims)
     with connection.cursor() as cursor:
-        cursor.execute(NEXT_EXIT, {"segment": engagement.segment_id, "after": after})
-        if cursor.fetchone() is None:
-            return ()
+        if run.exits_before != OF_ANOTHER:
+            # An entry is in the same log: an exit that came later has the higher id.
+            after = min(min(c.transition_ids, default=run.exits_before) for c in claims)
+            since = {"segment": engagement.segment_id, "after": after}
+            cursor.execute(NEXT_EXIT, since)
+            if cursor.fetchone() is None:
+                return ()
         people = {id for held in claims for id in held.profile_ids}
         # A list of numbers reads in PostgreSQL as in Python, but for its brackets.
         asked = f"{{{str(sorted(people))[1:-1]}}}"

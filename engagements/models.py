@@ -249,7 +249,8 @@ class Run(models.Model):
     next_sequence = models.IntegerField(default=0)
     # How often it did not take somebody in who was sent already (Engagement.again).
     repeats_left_out = models.PositiveIntegerField(default=0, db_default=0)
-    # The last exit from the segment before it took anybody in (engagements.leaving).
+    # The last exit from the segment before it took anybody in; -1 where that is not the
+    # engagement's segment any more (engagements.leaving).
     exits_before = models.BigIntegerField(default=0, db_default=0)
     # What was counted when it was judged last (engagements.auto_pause).
     judged_people = models.PositiveIntegerField(default=0, db_default=0)

@@ -184,7 +184,7 @@ def retry(deliveries: QuerySet[Delivery], most: int | None = None) -> Retried:
     people, runs, is_cut_short = 0, [], False
     for run_id, ids in by_run.items():
         try:
-            run, count = _retry_patiently(Run.objects.get(pk=run_id), ids)
+            run, count = _retry_patiently(run_id, ids)
         except Error as e:
             if not is_in_the_way(e):
                 raise
@@ -196,26 +196,26 @@ def retry(deliveries: QuerySet[Delivery], most: int | None = None) -> Retried:
     return Retried(people=people, runs=tuple(runs), is_cut_short=is_cut_short)
 
 
-def _retry_patiently(source: Run, ids: list[int]) -> tuple[Run | None, int]:
+def _retry_patiently(run_id: int, ids: list[int]) -> tuple[Run | None, int]:
     """Once more where the database undid it for somebody else's sake."""
     for _ in range(TRIES - 1):
         try:
-            return _retry_run(source, ids)
+            return _retry_run(run_id, ids)
         except Error as e:
             # A lock that was waited for is not waited for again: a person looks on.
             if not is_in_the_way(e) or sqlstate(e) == LOCKED:
                 raise
-            logger.warning("The retry of run %s is done once more: %s", source.pk, e)
-    return _retry_run(source, ids)
+            logger.warning("The retry of run %s is done once more: %s", run_id, e)
+    return _retry_run(run_id, ids)
 
 
 @transaction.atomic
-def _retry_run(source: Run, ids: list[int]) -> tuple[Run | None, int]:
+def _retry_run(run_id: int, ids: list[int]) -> tuple[Run | None, int]:
     """In one transaction: a run that has no batch yet would be taken for over."""
-    # Locked, so that nobody ends the engagement meanwhile.
-    engagement = Engagement.objects.select_for_update(no_key=True).get(
-        pk=source.engagement_id
-    )
+    # Locked, so that nobody ends or changes the engagement meanwhile.
+    locked = Engagement.objects.select_for_update(of=("self",), no_key=True)
+    engagement = locked.get(runs=run_id)
+    source = Run.objects.get(pk=run_id)
     try:
         if not lifecycle.reopen_engagement(engagement):
             return None, 0
@@ -228,6 +228,7 @@ def _retry_run(source: Run, ids: list[int]) -> tuple[Run | None, int]:
         scheduled_for=database_clock.now(),
         state=Run.State.SENDING,
         retry_of=source,
+        exits_before=source.exits_before,
     )
     count, batches = _take_along(run, source, ids)
     if not count:

@@ -7,7 +7,7 @@ from django.test.utils import CaptureQueriesContext
 from engagements import audience, delivery, letters, lifecycle, reports, retrying
 from engagements.claims import claim
 from engagements.forms import EngagementForm
-from engagements.models import Delivery, Engagement, Run
+from engagements.models import Batch, Delivery, Engagement, Run
 from segments import membership
 from segments.models import Membership, Profile, Transition
 from tests import factories
@@ -166,6 +166,59 @@ def test_a_retry_skips_who_left_since(active, people):
         "bo": "skipped",
         "cy": "sent",
     }
+
+
+def change_segment(engagement, people) -> None:
+    """As on its page once it has ended; these are in the other segment."""
+    engagement.refresh_from_db()
+    assert engagement.state == Engagement.State.ENDED
+    other = factories.make_segment(people)
+    shown = EngagementForm(instance=engagement)
+    typed = {one.html_name: one.value() for one in shown if one.value() is not None}
+    name = shown.parameter_inputs[0].field.html_name
+    form = EngagementForm(
+        {**typed, "segment": other.pk, name: "x"}, instance=engagement
+    )
+    assert form.is_valid(), form.errors
+    form.save()
+
+
+@pytest.mark.parametrize("skips", [True, False])
+def test_a_retry_skips_who_is_not_in_the_segment_that_it_has_now(active, people, skips):
+    """Nobody ever left the other segment: they were not in."""
+    engagement = active(trigger="schedule", values={}, skips_who_left=skips)
+    delivery.drain()
+    assert set(states().values()) == {"skipped"}
+    change_segment(engagement, people[:1])
+
+    assert retrying.retry(Delivery.objects.all()).people == 3
+    delivery.drain()
+
+    last = Delivery.objects.filter(run__retry_of__isnull=False)
+    others = "skipped" if skips else "sent"
+    assert dict(last.values_list("profile__external_id", "state")) == {
+        "ana": "sent",
+        "bo": others,
+        "cy": others,
+    }
+    engagement.refresh_from_db()
+    assert engagement.state == Engagement.State.ENDED
+
+
+def test_who_was_in_doubt_and_is_not_in_its_segment_now_is_skipped(
+    active, people, sandbox
+):
+    park = Engagement.AmbiguousPolicy.PARK
+    engagement = active(trigger="schedule", ambiguous_policy=park)
+    sandbox.faults([{"kind": "close_after", "times": 1}])
+    delivery.drain()
+    assert set(states().values()) == {"uncertain"}
+    change_segment(engagement, people[:1])
+
+    assert lifecycle.decide(Batch.objects.get(), "resend")
+    delivery.drain()
+
+    assert states() == {"ana": "sent", "bo": "skipped", "cy": "skipped"}
 
 
 def test_who_was_erased_did_not_leave(active, people, trigger):
