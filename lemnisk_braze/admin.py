@@ -182,7 +182,9 @@ class UserAdmin(ChangesInWords, CarefulDelete, DjangoUserAdmin, OfferedFilters):
 class PermissionsField(ModelMultipleChoiceField):  # type: ignore[type-arg]
     def label_from_instance(self, obj: Permission) -> str:
         app = apps.get_app_config(obj.content_type.app_label)
-        return f"{app.verbose_name}: {obj.name.removeprefix('Can ')}"
+        # The framework calls its own app “Authentication and Authorization”.
+        of = "Administration" if app.label == "auth" else app.verbose_name
+        return f"{of}: {obj.name.removeprefix('Can ')}"
 
 
 @admin.register(Group)

@@ -116,7 +116,7 @@ class Event(models.Model):
     source = models.ForeignKey(Source, on_delete=models.PROTECT, related_name="+")
     message_id = models.CharField(max_length=255)
     profile = models.ForeignKey(
-        Profile, on_delete=models.CASCADE, related_name="events"
+        Profile, models.CASCADE, related_name="events", verbose_name="person"
     )
     name = models.CharField(max_length=255)
     time = models.DateTimeField()

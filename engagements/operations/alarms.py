@@ -133,7 +133,7 @@ def _stopped(now: Snapshot) -> Iterator[Alarm]:
 def in_words(age: timedelta) -> str:
     seconds = int(age.total_seconds())
     if seconds < 120:
-        return f"{seconds} seconds"
+        return f"{seconds} second{'' if seconds == 1 else 's'}"
     if seconds < 7_200:
         return f"{seconds // 60} minutes"
     return f"{seconds // 3_600} hours"

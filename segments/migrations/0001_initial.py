@@ -65,7 +65,7 @@ class Migration(migrations.Migration):
                 ('time', models.DateTimeField()),
                 ('properties', models.JSONField(decoder=segments.stored.Decoder, default=dict, encoder=django.core.serializers.json.DjangoJSONEncoder)),
                 ('received_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('profile', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='events', to='segments.profile')),
+                ('profile', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='events', to='segments.profile', verbose_name='person')),
                 ('source', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='segments.source')),
             ],
         ),

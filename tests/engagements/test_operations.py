@@ -24,7 +24,7 @@ from engagements.models import (
     Sample,
     Worker,
 )
-from engagements.operations import chart, reading, samples
+from engagements.operations import alarms, chart, reading, samples
 from engagements.operations.samples import MINUTES
 from engagements.operations.values import Cause
 from tests import factories
@@ -461,3 +461,18 @@ def test_the_page_asks_the_same_number_of_questions_for_any_backlog(
         waiting()
     with django_assert_max_num_queries(15):
         reading.read()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0, "0 seconds"),
+        (1, "1 second"),
+        (119, "119 seconds"),
+        (120, "2 minutes"),
+        (7_199, "119 minutes"),
+        (7_200, "2 hours"),
+    ],
+)
+def test_an_age_is_said_in_words(seconds, words):
+    assert alarms.in_words(timedelta(seconds=seconds)) == words

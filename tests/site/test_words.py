@@ -4,6 +4,7 @@ import re
 
 import pytest
 from django.urls import reverse
+from django.utils.html import strip_tags
 
 from tests import factories
 
@@ -50,6 +51,21 @@ def test_a_switch_is_called_as_its_form_calls_it(admin_client, name, make):
     form = admin_client.get(reverse(f"admin:{name}_change", args=[row.pk]))
     label = form.context["adminform"].form.fields["is_active"].label
     assert f"Switched off (“{label}” on its page)" in page.text
+
+
+def test_a_group_s_permissions_are_called_as_the_menu_calls_their_pages(admin_client):
+    text = admin_client.get(reverse("admin:auth_group_add")).text
+    assert "Authentication" not in text
+    assert "Administration: add user" in text
+
+
+def test_an_event_is_a_person_s(admin_client):
+    event = factories.make_event(factories.make_profile())
+    for page, args in (("changelist", []), ("change", [event.pk])):
+        address = reverse(f"admin:segments_event_{page}", args=args)
+        text = strip_tags(admin_client.get(address).text)
+        assert re.search(r"\bperson\b", text, re.I)
+        assert not re.search(r"\bprofile\b", text, re.I)
 
 
 @pytest.mark.parametrize("page", ["add", "change"])
