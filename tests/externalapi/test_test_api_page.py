@@ -332,6 +332,7 @@ def test_more_objects_than_a_request_takes_are_refused_before_sending(
     version = make_version(
         '{"attributes": {{All}}}', [parameter("All", type="list")], connection=braze
     )
-    answer = admin_client.post(page_of(version), {"p0": "[" + "{}," * 75 + "{}]"})
+    objects = ", ".join(['{"external_id": "a"}'] * 76)
+    answer = admin_client.post(page_of(version), {"p0": f"[{objects}]"})
     assert "76 objects (attributes) are too many" in answer.content.decode()
     assert sandbox.requests() == []
