@@ -3,15 +3,12 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management import BaseCommand, CommandError, call_command
-
 from lemnisk_braze.demo.site import Site
 from lemnisk_braze.demo.story import Story
-from lemnisk_braze.local.processes import LocalError
-from lemnisk_braze.local.signals import interrupt_on_signals
+from lemnisk_braze.local.command import LocalCommand
 
 
-class Command(BaseCommand):
+class Command(LocalCommand):
     help = (
         "Start the Braze sandbox, the web server, a Celery worker and beat; send people"
         " and their events in; walk the three steps from External API to Activate; and"
@@ -30,27 +27,12 @@ class Command(BaseCommand):
         parser.add_argument("--port", type=int, default=8000)
         parser.add_argument("--sandbox-port", type=int, default=8090)
 
-    def handle(self, **options: Any) -> None:
-        interrupt_on_signals()
-        call_command("migrate", verbosity=0)
-        try:
-            self._run(options)
-        except LocalError as e:
-            raise CommandError(str(e)) from e
-        except KeyboardInterrupt:
-            self._say("\nEnded; the data stays for the next start.")
-
-    def _say(self, line: str) -> None:
-        self.stdout.write(line)
-        # Also where nobody watches a terminal, each line comes when it is true.
-        self.stdout.flush()
-
-    def _run(self, options: dict[str, Any]) -> None:
+    def run(self, options: dict[str, Any]) -> None:
         ports = {"port": options["port"], "sandbox_port": options["sandbox_port"]}
-        with Site.start(**ports, say=self._say) as site:
+        with Site.start(**ports, say=self.say) as site:
             story = Story(
                 site=site,
-                say=self._say,
+                say=self.say,
                 leads=options["leads"],
                 others=options["others"],
             )

@@ -7,14 +7,13 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.core.management import BaseCommand, CommandError, call_command
 
 from lemnisk_braze.local import sandbox, servers
+from lemnisk_braze.local.command import LocalCommand
 from lemnisk_braze.local.processes import LocalError, Processes, free_port
-from lemnisk_braze.local.signals import interrupt_on_signals
 
 
-class Command(BaseCommand):
+class Command(LocalCommand):
     help = (
         "Prepare the database, make the first administrator, and run the web server, a"
         " Celery worker and beat; what ends is started again. DATABASE_URL and"
@@ -37,22 +36,8 @@ class Command(BaseCommand):
             "--once", action="store_true", help="end as soon as the site is up"
         )
 
-    def handle(self, **options: Any) -> None:
-        interrupt_on_signals()
-        try:
-            call_command("migrate", verbosity=0)
-            password = _first_password(options["admin"])
-            self._run(options, password)
-        except LocalError as e:
-            raise CommandError(str(e)) from e
-        except KeyboardInterrupt:
-            self._say("\nEnded; the data stays for the next start.")
-
-    def _say(self, line: str) -> None:
-        self.stdout.write(line)
-        self.stdout.flush()
-
-    def _run(self, options: dict[str, Any], password: str) -> None:
+    def run(self, options: dict[str, Any]) -> None:
+        password = _first_password(options["admin"])
         port = free_port(options["port"])
         sandbox_port = free_port(options["sandbox_port"]) if options["sandbox"] else 0
         environment = sandbox.environment(sandbox_port) if sandbox_port else {}
@@ -65,20 +50,20 @@ class Command(BaseCommand):
             processes.wait_until(page, "the web server", 60)
             self._invite(address, options["admin"], password)
             if sandbox_port:
-                self._say(
+                self.say(
                     f"  Braze     http://127.0.0.1:{sandbox_port}   (a local one; its"
                     f" API key: {sandbox.key()})"
                 )
             if not options["once"]:
-                self._say("\nCtrl-C ends everything; the data stays.")
-                processes.supervise(self._say)
+                self.say("\nCtrl-C ends everything; the data stays.")
+                processes.supervise(self.say)
 
     def _invite(self, address: str, name: str, password: str) -> None:
         if password:
             sign_in = f"{name}  /  {password}   (shown only now; change it inside)"
         else:
             sign_in = f"as before (forgotten? manage.py changepassword {name})"
-        self._say(f"\n  Open      {address}\n  Sign in   {sign_in}")
+        self.say(f"\n  Open      {address}\n  Sign in   {sign_in}")
 
 
 def _first_password(name: str) -> str:
