@@ -9,7 +9,7 @@ from django.utils import timezone
 from engagements import audience, lifecycle, outcomes, recovery, runs
 from engagements.claims import claim
 from engagements.intent import intend
-from engagements.letters import Letter, write
+from engagements.letters import Letter, Result, write
 from engagements.models import Attempt, Batch, Delivery, Engagement, Run
 from engagements.senders import send
 from tests import factories
@@ -23,6 +23,44 @@ PAST = timedelta(seconds=1)
 def short_lease(settings):
     # The server of the tests is young: recovery waits one lease from its start.
     settings.DELIVERY_LEASE = timedelta(0)
+
+
+@pytest.fixture
+def scheduled(braze):
+    """Make an engagement whose one run is due."""
+
+    def make(people=2, **fields) -> Engagement:
+        version = factories.make_version(connection=braze)
+        engagement: Engagement = factories.make_engagement(
+            factories.make_segment(people), version, trigger="schedule", **fields
+        )
+        lifecycle.activate(engagement)
+        return engagement
+
+    return make
+
+
+def in_flight(settings) -> Letter:
+    """Claim and intend the one due batch, as a drain does; its lease is a real one."""
+    settings.DELIVERY_LEASE = timedelta(minutes=1)
+    audience.expand(audience.expandable_runs())
+    (letter,) = intend(list(write(claim(1))))
+    settings.DELIVERY_LEASE = timedelta(0)
+    return letter
+
+
+def late_answer(settings) -> Result:
+    """What came for the due batch when its lease had run out, and the reaper was there."""
+    result = send(in_flight(settings))
+    Batch.objects.update(lease_until=timezone.now() - PAST)
+    recovery.reap()
+    return result
+
+
+def repeated(settings) -> Result:
+    """What came when it was sent again."""
+    Batch.objects.update(next_attempt_at=timezone.now() - PAST)
+    return send(in_flight(settings))
 
 
 def left_behind(state: str, **fields) -> Batch:
@@ -77,17 +115,10 @@ def test_a_living_lease_is_left_alone():
     assert batch.state == Batch.State.SENDING
 
 
-def test_a_late_answer_is_still_the_answer(braze, sandbox, settings):
+def test_a_late_answer_is_still_the_answer(scheduled, sandbox, settings):
     """A worker that was slow, not dead: its lease ran out while Braze answered."""
-    engagement = factories.make_engagement(
-        factories.make_segment(2),
-        factories.make_version(connection=braze),
-        trigger=Engagement.Trigger.SCHEDULE,
-    )
-    lifecycle.activate(engagement)
-    result = send(in_flight(settings))
-    Batch.objects.update(lease_until=timezone.now() - PAST)
-    recovery.reap()
+    scheduled()
+    result = late_answer(settings)
     assert Batch.objects.get().state == Batch.State.UNCERTAIN
 
     outcomes.record([result])
@@ -107,21 +138,14 @@ def test_a_late_answer_is_still_the_answer(braze, sandbox, settings):
         ({"kind": "html_200"}, "Accepted, answer unreadable", "done"),
     ],
 )
-def test_a_late_answer_hides_no_repeat(braze, sandbox, settings, fault, late, state):
+def test_a_late_answer_hides_no_repeat(
+    scheduled, sandbox, settings, fault, late, state
+):
     """It was sent again meanwhile: the attempt before that stays ambiguous."""
-    engagement = factories.make_engagement(
-        factories.make_segment(2),
-        factories.make_version(connection=braze),
-        trigger=Engagement.Trigger.SCHEDULE,
-        ambiguous_policy=Engagement.AmbiguousPolicy.RESEND,
-    )
-    lifecycle.activate(engagement)
+    scheduled(ambiguous_policy=Engagement.AmbiguousPolicy.RESEND)
     sandbox.faults([fault])
-    zombie = send(in_flight(settings))
-    Batch.objects.update(lease_until=timezone.now() - PAST)
-    recovery.reap()
-    Batch.objects.update(next_attempt_at=timezone.now() - PAST)
-    repeat = send(in_flight(settings))
+    zombie = late_answer(settings)
+    repeat = repeated(settings)
     outcomes.record([repeat])
 
     outcomes.record([zombie])
@@ -138,19 +162,10 @@ def test_a_late_answer_hides_no_repeat(braze, sandbox, settings, fault, late, st
     assert {d.state for d in Delivery.objects.all()} == {"sent"}
 
 
-def test_a_late_answer_while_the_repeat_is_on_the_wire(braze, sandbox, settings):
-    engagement = factories.make_engagement(
-        factories.make_segment(2),
-        factories.make_version(connection=braze),
-        trigger=Engagement.Trigger.SCHEDULE,
-        ambiguous_policy=Engagement.AmbiguousPolicy.RESEND,
-    )
-    lifecycle.activate(engagement)
-    zombie = send(in_flight(settings))
-    Batch.objects.update(lease_until=timezone.now() - PAST)
-    recovery.reap()
-    Batch.objects.update(next_attempt_at=timezone.now() - PAST)
-    repeat = send(in_flight(settings))
+def test_a_late_answer_while_the_repeat_is_on_the_wire(scheduled, sandbox, settings):
+    scheduled(ambiguous_policy=Engagement.AmbiguousPolicy.RESEND)
+    zombie = late_answer(settings)
+    repeat = repeated(settings)
 
     outcomes.record([zombie])
     outcomes.record([repeat])
@@ -161,18 +176,11 @@ def test_a_late_answer_while_the_repeat_is_on_the_wire(braze, sandbox, settings)
     assert {d.state for d in Delivery.objects.all()} == {"sent"}
 
 
-def test_what_is_known_to_be_unsent_late_waits_again(braze, sandbox, settings):
+def test_what_is_known_to_be_unsent_late_waits_again(scheduled, sandbox, settings):
     """Not sent for certain: nobody has to decide about it."""
-    engagement = factories.make_engagement(
-        factories.make_segment(2),
-        factories.make_version(connection=braze),
-        trigger=Engagement.Trigger.SCHEDULE,
-    )
-    lifecycle.activate(engagement)
+    scheduled()
     sandbox.faults([{"kind": "status", "status": 503}])
-    result = send(in_flight(settings))
-    Batch.objects.update(lease_until=timezone.now() - PAST)
-    recovery.reap()
+    result = late_answer(settings)
     assert {d.state for d in Delivery.objects.all()} == {"uncertain"}
 
     outcomes.record([result])
@@ -182,17 +190,10 @@ def test_what_is_known_to_be_unsent_late_waits_again(braze, sandbox, settings):
     assert Attempt.objects.get().outcome == Attempt.Outcome.NOT_SENT
 
 
-def test_a_late_failure_changes_nothing(braze, sandbox, settings):
-    engagement = factories.make_engagement(
-        factories.make_segment(1),
-        factories.make_version(connection=braze),
-        trigger=Engagement.Trigger.SCHEDULE,
-    )
-    lifecycle.activate(engagement)
+def test_a_late_failure_changes_nothing(scheduled, sandbox, settings):
+    scheduled(1)
     sandbox.faults([{"kind": "status", "status": 500}])
-    result = send(in_flight(settings))
-    Batch.objects.update(lease_until=timezone.now() - PAST)
-    recovery.reap()
+    result = late_answer(settings)
     assert lifecycle.decide(Batch.objects.get(), "mark_sent")
 
     outcomes.record([result])
@@ -201,23 +202,9 @@ def test_a_late_failure_changes_nothing(braze, sandbox, settings):
     assert Delivery.objects.get().state == "sent"
 
 
-def in_flight(settings) -> Letter:
-    """Claim and intend the one due batch, as a drain does; its lease is a real one."""
-    settings.DELIVERY_LEASE = timedelta(minutes=1)
-    audience.expand(audience.expandable_runs())
-    (letter,) = intend(list(write(claim(1))))
-    settings.DELIVERY_LEASE = timedelta(0)
-    return letter
-
-
-def test_nothing_starts_after_a_pause(braze):
+def test_nothing_starts_after_a_pause(scheduled):
     """The pause commits between the claim and the intent."""
-    engagement = factories.make_engagement(
-        factories.make_segment(2),
-        factories.make_version(connection=braze),
-        trigger=Engagement.Trigger.SCHEDULE,
-    )
-    lifecycle.activate(engagement)
+    engagement = scheduled()
     audience.expand(audience.expandable_runs())
     letters = list(write(claim(1)))
     lifecycle.pause(engagement)
