@@ -5,7 +5,7 @@ In an event's properties it lets whoever reads the events drop repeats.
 
 from collections.abc import Iterable
 
-from engagements.models import Delivery, Run
+from engagements.models import Delivery, Engagement, Run
 
 
 def delivery_id(first_run_id: int, profile_id: int, transition_id: int) -> str:
@@ -29,3 +29,9 @@ def first_run_id(run: Run) -> int:
 def are_named(values: Iterable[str]) -> bool:
     """Whether any of the parameter values may mean it."""
     return any("delivery_id" in value for value in values)
+
+
+def named(engagement: Engagement, ids: Iterable[str]) -> list[dict[str, object]]:
+    """What `engagement` means in a value, to each of whom these are the deliveries."""
+    own = {"name": engagement.name, "id": engagement.pk}
+    return [{**own, "delivery_id": one} for one in ids]

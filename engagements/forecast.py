@@ -190,11 +190,8 @@ def _named(engagement: Engagement, ids: Sequence[int]) -> list[dict[str, object]
     """What `engagement` means to each, where their deliveries' names are asked."""
     if not delivery_ids.are_named(engagement.values.values()):
         return []
-    own = {"name": engagement.name, "id": engagement.pk}
-    return [
-        {**own, "delivery_id": delivery_ids.delivery_id(0, profile_id, 0)}
-        for profile_id in ids
-    ]
+    own = (delivery_ids.delivery_id(0, profile_id, 0) for profile_id in ids)
+    return delivery_ids.named(engagement, own)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

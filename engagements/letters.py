@@ -195,18 +195,12 @@ def _named(
     first_run_id = script.names_of
     if first_run_id is None:
         return []
-    engagement = script.run.engagement
     entries = held.transition_ids or [0] * len(held.profile_ids)
-    return [
-        {
-            "name": engagement.name,
-            "id": engagement.pk,
-            "delivery_id": delivery_ids.delivery_id(
-                first_run_id, held.profile_ids[place], entries[place]
-            ),
-        }
+    ids = (
+        delivery_ids.delivery_id(first_run_id, held.profile_ids[place], entries[place])
         for place in places
-    ]
+    )
+    return delivery_ids.named(script.run.engagement, ids)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -62,14 +62,13 @@ def preview(
     engagement: Engagement | None = None,
 ) -> Preview:
     """Render one person through the code that sends; nothing leaves."""
-    seen_as = engagement or Engagement(name="")
-    context = audience.shared_context(
-        Engagement(pk=seen_as.pk, name=seen_as.name, segment=segment),
-        database_clock.now(),
-    )
+    known = engagement or Engagement(name="")
+    seen_as = Engagement(pk=known.pk, name=known.name, segment=segment)
+    context = audience.shared_context(seen_as, database_clock.now())
     person = audience.person(profile.pk, event.pk if event else None)
     name = delivery_ids.delivery_id(0, profile.pk, 0)
-    shown = _preview(version, values, _group(context, person, name), person)
+    group = _group(seen_as, context, person, name)
+    shown = _preview(version, values, group, person)
     return replace(shown, notes=(*shown.notes, *_what_differs(values)))
 
 
@@ -94,7 +93,7 @@ def what_was_sent(delivery: Delivery) -> Preview:
     context = audience.shared_context(run.engagement, now)
     person = audience.person(delivery.profile_id, delivery.event_id)
     name = delivery_ids.of_delivery(delivery)
-    group = _group(context, person, name)
+    group = _group(run.engagement, context, person, name)
     return _preview(run.version, run.values, group, person)
 
 
@@ -108,15 +107,16 @@ def member_event(segment: Segment, profile: Profile) -> Event | None:
     return membership.event if membership else None
 
 
-def _group(context: dict[str, object], person: People, delivery_id: str) -> Group:
-    engagement = context["engagement"]
-    assert isinstance(engagement, dict)
-    named = {**engagement, "delivery_id": delivery_id}
+def _group(
+    engagement: Engagement, context: dict[str, object], person: People, delivery_id: str
+) -> Group:
     return Group(
         shared=context,
         profiles=person.profiles,
         events=person.events,
-        engagements=[named for _ in person.places],
+        engagements=delivery_ids.named(
+            engagement, [delivery_id for _ in person.places]
+        ),
     )
 
 
