@@ -261,15 +261,8 @@ class Result:
 
 
 def _verdict(answer: client.Answer) -> Verdict:
-    """What an answer means, in texts that the database takes.
-
-    One with a body that nobody can read means what its status says: its oddity must
-    not cost the answers that are recorded with it.
-    """
-    try:
-        verdict = answers.read(answer)
-    except (ValueError, TypeError, RecursionError):
-        verdict = answers.read(replace(answer, body=b""))
+    """What an answer means, in texts that the database takes."""
+    verdict = answers.read(answer)
     return replace(
         verdict,
         message=storable(verdict.message),

@@ -72,9 +72,16 @@ _WAITING = (Outcome.RATE_LIMITED, Outcome.NOT_SENT)
 def read(answer: Answer, now: float | None = None) -> Verdict:
     """Return what the answer means for everybody in the request, by its rules.
 
-    `now` (epoch seconds) counts only for an answer without a Date header.
+    `now` (epoch seconds) counts only for an answer without a Date header. One with a
+    body that nobody can read, as JSON of a thousand levels, means what its status says.
     """
-    body = _parsed(answer.body)
+    try:
+        return _read(answer, _parsed(answer.body), now)
+    except (ValueError, TypeError, RecursionError):
+        return _read(answer, None, now)
+
+
+def _read(answer: Answer, body: JSON, now: float | None) -> Verdict:
     errors = read_errors(body, answer)
     message = _message(body)
     outcome = _outcome(answer, body, message)

@@ -101,9 +101,11 @@ def not_built(error: Exception) -> dict[str, Any]:
 def pretty(text: str) -> str:
     """Return JSON indented, and anything else as it is."""
     try:
-        return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+        indented = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
     except (ValueError, RecursionError):
         return text
+    # Half of a character stays the escape that it was: no page can show it.
+    return indented.encode(errors="backslashreplace").decode()
 
 
 def _is_basic(request: Request) -> bool:
