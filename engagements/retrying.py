@@ -20,7 +20,7 @@ from engagements.rendering import people_per_request
 from externalapi import cases
 from externalapi.definition import compile_version
 from lemnisk_braze.lib import database_clock
-from lemnisk_braze.lib.database_errors import is_in_the_way, sqlstate
+from lemnisk_braze.lib.database_errors import LOCKED, is_in_the_way, sqlstate
 
 logger = logging.getLogger(__name__)
 
@@ -35,8 +35,6 @@ STATES = (*FAILED, *BY_NAME)
 MOST_SPLITS = 8
 # Where others are at the same rows so often in a row, somebody has to come again.
 TRIES = 3
-# The SQLSTATE of a lock that was not to be had in time.
-LOCKED = "55P03"
 
 _FAILED = """
     id = ANY(%(ids)s) AND run_id = %(source)s AND retry_id IS NULL

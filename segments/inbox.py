@@ -15,7 +15,13 @@ import orjson
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import Error, connection, transaction
 
-from lemnisk_braze.lib.database_errors import About, about, is_in_the_way, sqlstate
+from lemnisk_braze.lib.database_errors import (
+    TOO_LONG,
+    About,
+    about,
+    is_in_the_way,
+    sqlstate,
+)
 from segments import applying
 from segments.applying import Message
 from segments.models import InboxMessage, Source
@@ -40,8 +46,6 @@ SUSPECTS = 20
 MAX_REASON = 500
 # pg_advisory_xact_lock's key: any number that nothing else here uses.
 LOCK = 0x5E69_1B0C
-# The SQLSTATE of a statement that took too long.
-TOO_LONG = "57014"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ from django.db.models import F, Q, QuerySet
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Now
 
-from lemnisk_braze.lib.database_errors import About, about, sqlstate
+from lemnisk_braze.lib.database_errors import LOCKED, TOO_LONG, About, about, sqlstate
 from segments import rules
 from segments.models import Profile, Segment
 from segments.signals import segments_changed
@@ -42,9 +42,6 @@ TRIED_AGAIN_AFTER = timedelta(minutes=5)
 RANGE = 10_000
 # So many people who cannot be asked, and not one who can: it is not the people.
 SUSPECTS = 20
-# SQLSTATEs: a statement took too long; somebody else has locked the row.
-TOO_LONG = "57014"
-IN_USE = "55P03"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,7 +172,7 @@ def _refresh_if_free(segment_id: int) -> Change:
     try:
         return try_refresh(segment_id, PATIENCE)
     except Error as e:
-        if sqlstate(e) != IN_USE:
+        if sqlstate(e) != LOCKED:
             raise
         logger.info("Segment %s is in use; the next tick counts it", segment_id)
         return Change()

@@ -11,6 +11,10 @@ from enum import Enum
 import psycopg
 from django import db
 
+# A statement was ended by a timeout; a lock was not to be had in time.
+TOO_LONG = "57014"
+LOCKED = "55P03"
+
 
 class About(Enum):
     """Whose error it is, and so what is to be done.
@@ -33,7 +37,7 @@ _ABOUT = {
     "25P03": About.CONNECTION,
     "25P04": About.CONNECTION,
     # Another has locked it.
-    "55P03": About.CONNECTION,
+    LOCKED: About.CONNECTION,
     # The database is not there (yet), or still starting with another's files.
     "3D000": About.CONNECTION,
     "08": About.CONNECTION,  # connection exception
@@ -92,7 +96,7 @@ def in_words(error: BaseException) -> str:
 
 
 # A lock that was not to be had in time, a serialization failure, a deadlock.
-_IN_THE_WAY = ("55P03", "40001", "40P01")
+_IN_THE_WAY = (LOCKED, "40001", "40P01")
 # Django's errors, and the driver's where a cursor of its own is used.
 _DATABASE = (db.Error, psycopg.Error)
 _UNREACHED = (

@@ -5,10 +5,7 @@ from contextlib import contextmanager
 
 from django.db import OperationalError, connection, transaction
 
-from lemnisk_braze.lib.database_errors import sqlstate
-
-# The SQLSTATE of a statement that the server gave up on.
-CANCELLED = "57014"
+from lemnisk_braze.lib.database_errors import TOO_LONG, sqlstate
 
 
 @contextmanager
@@ -20,5 +17,5 @@ def at_most(milliseconds: int) -> Iterator[None]:
             yield
             cursor.execute("SET LOCAL statement_timeout TO DEFAULT")
     except OperationalError as e:
-        if sqlstate(e) != CANCELLED:
+        if sqlstate(e) != TOO_LONG:
             raise
