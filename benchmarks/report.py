@@ -309,7 +309,7 @@ def _stages(measured: Sequence[Stages]) -> Table:
     return Table(
         title="Where the time goes",
         note="The worker's stages one after the other, in one process and with nothing"
-        " beside them (the worker overlaps them); sending is a handful of requests at once."
+        " beside them (the worker overlaps them); sending is a claim of requests at once."
         f" {measured[0].people:,} people, microseconds a person.",
         head=["stage", "microseconds a person", "share"],
         rows=[

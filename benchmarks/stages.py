@@ -1,7 +1,7 @@
 """Where a person's time goes: the worker's stages one after the other, in this process.
 
 The worker overlaps them; here each runs alone, so that it can be timed. Reading is
-measured by itself, and what is left of writing letters is rendering and packing.
+measured by itself, and what is left of writing requests is rendering and packing.
 """
 
 from collections.abc import Sequence
@@ -13,12 +13,13 @@ from benchmarks import engine
 from benchmarks.bench import Bench
 from benchmarks.report import Stages
 from engagements import audience, claims, outcomes, pacing, runs
-from engagements.claims import Claim
-from engagements.delivery import HANDFUL
+from engagements.claim import Claim
+from engagements.delivery import CLAIM_SIZE
 from engagements.intent import intend
-from engagements.letters import Letter, write
 from engagements.models import Run
+from engagements.prepared_request import PreparedRequest
 from engagements.senders import send
+from engagements.writing import write
 from externalapi.models import ExternalAPIVersion
 from lemnisk_braze.local.processes import LocalError
 from segments.models import Segment
@@ -33,9 +34,9 @@ def measure(segment: Segment, version: ExternalAPIVersion, bench: Bench) -> Stag
     stages = Stages(people=segment.size)
     while stages.time("expand", lambda: audience.expand(audience.expandable_runs())):
         pass
-    with ThreadPoolExecutor(HANDFUL) as senders:
-        while taken := stages.time("claim", lambda: claims.claim(HANDFUL)):
-            _handful(stages, taken, senders)
+    with ThreadPoolExecutor(CLAIM_SIZE) as senders:
+        while taken := stages.time("claim", lambda: claims.claim(CLAIM_SIZE)):
+            _claimed(stages, taken, senders)
     runs.finish()
     run.refresh_from_db()
     if run.state != Run.State.COMPLETED:
@@ -43,19 +44,19 @@ def measure(segment: Segment, version: ExternalAPIVersion, bench: Bench) -> Stag
     return stages
 
 
-def _handful(
+def _claimed(
     stages: Stages, taken: Sequence[Claim], senders: ThreadPoolExecutor
 ) -> None:
     before = stages.seconds["read people"]
     stages.time("read people", lambda: audience.rows(taken))
-    letters = stages.time("render and pack", lambda: list(write(taken)))
+    requests = stages.time("render and pack", lambda: list(write(taken)))
     # Writing read them once more.
     stages.seconds["render and pack"] -= stages.seconds["read people"] - before
-    stages.time("pace", lambda: _pace(letters))
-    going = stages.time("intend", lambda: intend(letters))
+    stages.time("pace", lambda: _pace(requests))
+    going = stages.time("intend", lambda: intend(requests))
     results = stages.time("send", lambda: list(senders.map(send, going)))
     stages.time("record", lambda: outcomes.record(results))
 
 
-def _pace(letters: Sequence[Letter]) -> None:
-    pacing.take(letters[0].connection_id, 0, len(letters))
+def _pace(requests: Sequence[PreparedRequest]) -> None:
+    pacing.take(requests[0].connection_id, 0, len(requests))

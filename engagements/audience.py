@@ -10,7 +10,7 @@ import orjson
 from django.db import DatabaseError, connection, transaction
 
 from engagements import again, leaving, runs, workers
-from engagements.claims import Claim
+from engagements.claim import Claim
 from engagements.models import Engagement, Run
 from engagements.rendering import Skip, people_per_request
 from engagements.survival import LATER_ON_DISK

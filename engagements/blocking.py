@@ -3,7 +3,7 @@
 With a wrong key or address the engagements that would fail alike stop at once, each
 with the reason, and nobody's attempt is used up; those that the key stopped go on by
 themselves when it is replaced. A refusal may be one person's fault: it stops the
-engagement when it came for a handful, one as the other, and nobody was taken meanwhile.
+engagement when it came for a claim's worth, one as the other, and nobody was taken meanwhile.
 """
 
 from collections.abc import Sequence
@@ -20,8 +20,8 @@ from django.db.models import (
 )
 
 from engagements import lifecycle
-from engagements.letters import Result
 from engagements.models import Attempt, Batch, Engagement, Run
+from engagements.prepared_request import Result
 from externalapi.answers import Outcome
 from externalapi.connection_check import learn
 from externalapi.models import Connection
@@ -29,7 +29,7 @@ from externalapi.models import Connection
 # The key itself was not accepted; all other statuses are about one External API.
 KEY_REFUSED = 401
 # So many requests in a row, for different people, are no accident.
-HANDFUL = 5
+ALIKE = 5
 # But of so many on the wire one at least: their answers may be successes.
 IN_FLIGHT_SHARE = 4
 TAKEN = (Attempt.Outcome.SENT, Attempt.Outcome.ACCEPTED_UNVERIFIED)
@@ -47,7 +47,9 @@ def hold(results: Sequence[Result]) -> None:
 
     Before their batches, as everybody does who locks both: a retry, a pause, a cancel.
     """
-    ids = {r.letter.run.engagement_id for r in results if r.verdict.outcome in REFUSALS}
+    ids = {
+        r.prepared.run.engagement_id for r in results if r.verdict.outcome in REFUSALS
+    }
     blocked = [r for r in results if r.verdict.outcome is Outcome.BLOCKED]
     for alike in {str(found): found for found in map(_alike, blocked)}.values():
         ids.update(_at_work(alike).values_list("pk", flat=True))
@@ -57,12 +59,12 @@ def hold(results: Sequence[Result]) -> None:
 
 
 def block(result: Result) -> None:
-    """Stop the engagement of this letter, and those that the same error would meet.
+    """Stop the engagement of this request, and those that the same error would meet.
 
     Not where the key was replaced while the request was on its way: with the new one
     it is simply sent again. Call it in a transaction that holds them.
     """
-    used = result.letter.run.version.connection
+    used = result.prepared.run.version.connection
     newest = Connection.objects.values_list("key_version", flat=True).get(pk=used.pk)
     if newest > used.key_version:
         return
@@ -78,12 +80,12 @@ def block(result: Result) -> None:
         is_notice_due=True,
     )
     if is_key:
-        learn(used, KEY_REFUSED, f"A request of “{result.letter.run.engagement}”")
+        learn(used, KEY_REFUSED, f"A request of “{result.prepared.run.engagement}”")
 
 
 def _alike(result: Result) -> dict[str, object]:
     """The runs that the same error would meet, as conditions."""
-    version = result.letter.run.version
+    version = result.prepared.run.version
     if result.status == KEY_REFUSED:
         return {"version__connection": version.connection_id}
     return {"version": version.pk}
@@ -114,7 +116,7 @@ def is_everybodys(result: Result, batch: Batch, words: str, *, is_whole: bool) -
     holds the batch.
     """
     said = f"{result.status} {words}".strip()
-    run = result.letter.run
+    run = result.prepared.run
     engagement = Engagement.objects.select_for_update(no_key=True).get(
         pk=run.engagement_id
     )
@@ -122,12 +124,14 @@ def is_everybodys(result: Result, batch: Batch, words: str, *, is_whole: bool) -
         is_stopped = engagement.state == Engagement.State.BLOCKED
         return is_stopped and engagement.refusal == said
     _count(engagement, said, result, batch)
-    is_proof = is_whole or len(result.letter.places) == 1 or _is_sibling_refused(batch)
-    is_shared = is_proof and engagement.refusals >= HANDFUL
+    is_proof = (
+        is_whole or len(result.prepared.places) == 1 or _is_sibling_refused(batch)
+    )
+    is_shared = is_proof and engagement.refusals >= ALIKE
     if is_shared:
         refused = _in_a_row(engagement)
         engagement.refusals = min(engagement.refusals, refused.count())
-        is_shared = engagement.refusals >= HANDFUL and _are_a_handful(refused)
+        is_shared = engagement.refusals >= ALIKE and _are_of_many_people(refused)
     engagement.save(update_fields=["refusal", "refusals", "refused_since"])
     if is_shared and engagement.refusals * IN_FLIGHT_SHARE >= _on_the_wire(engagement):
         stop = [Engagement.State.ACTIVE], Engagement.State.BLOCKED
@@ -141,7 +145,7 @@ def _count(engagement: Engagement, said: str, result: Result, batch: Batch) -> N
     A half of a refused batch takes the place of the whole: one person who is at fault
     in a batch of 75 is one refusal, however often it is split.
     """
-    attempts = Attempt.objects.filter(pk=result.letter.attempt_id)
+    attempts = Attempt.objects.filter(pk=result.prepared.attempt_id)
     answered_at = attempts.values_list(ANSWERED_AT, flat=True).get()
     since = engagement.refused_since
     if engagement.refusals and engagement.refusal == said and since is not None:
@@ -182,7 +186,7 @@ def _in_a_row(engagement: Engagement) -> QuerySet[Attempt]:
     return refused.filter(at__gt=taken) if taken else refused
 
 
-def _are_a_handful(refused: QuerySet[Attempt]) -> bool:
+def _are_of_many_people(refused: QuerySet[Attempt]) -> bool:
     """Whether these requests were for so many people: one may come again and again."""
     batches = Batch.objects.filter(pk__in=refused.values("batch"))
     people: set[int] = set()
@@ -190,7 +194,7 @@ def _are_a_handful(refused: QuerySet[Attempt]) -> bool:
         people.update(ids)
         # In the place of who was erased stands 0.
         people.discard(0)
-        if len(people) >= HANDFUL:
+        if len(people) >= ALIKE:
             return True
     return False
 

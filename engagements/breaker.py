@@ -15,8 +15,8 @@ from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from engagements.letters import Letter, Result
 from engagements.models import Destination
+from engagements.prepared_request import PreparedRequest, Result
 from externalapi.answers import Outcome
 from externalapi.connection_check import learn_it_works
 from lemnisk_braze.lib import database_clock
@@ -118,14 +118,16 @@ def _trips(health: Health) -> bool:
 # --- After the answers ----------------------------------------------------------------
 
 
-def note(letters: Iterable[Letter], results: Sequence[Result]) -> None:
-    """Remember what the answers tell about the connections of these letters.
+def note(requests: Iterable[PreparedRequest], results: Sequence[Result]) -> None:
+    """Remember what the answers tell about the connections of these requests.
 
     A probe that never left (its engagement was paused) is forgotten.
     """
-    told: dict[int, list[Result]] = {letter.connection_id: [] for letter in letters}
+    told: dict[int, list[Result]] = {
+        prepared.connection_id: [] for prepared in requests
+    }
     for result in results:
-        told[result.letter.connection_id].append(result)
+        told[result.prepared.connection_id].append(result)
     for connection_id, its_results in sorted(told.items()):
         signs = [SIGNS[result.verdict.outcome] for result in its_results]
         if set(signs) == {Sign.SUCCESS} and _has_looked(connection_id):
@@ -143,7 +145,7 @@ def _learn_of_key(results: Sequence[Result]) -> None:
         return
     taken = [r for r in results if r.verdict.outcome is Outcome.SENT and r.status]
     for result in taken[-1:]:
-        run = result.letter.run
+        run = result.prepared.run
         took = timedelta(milliseconds=result.duration_ms)
         learn_it_works(
             run.version.connection,

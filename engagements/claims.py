@@ -1,15 +1,15 @@
 """Taking batches: fairly between engagements, and as many as their budgets allow."""
 
 import time
-import uuid
 from collections.abc import Sequence
-from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import connection
 
 from engagements import pacing, workers
+from engagements.claim import Claim
 from engagements.survival import LATER_ON_DISK
 
 # It goes on while the process is stopped, and where there is such a one, while the
@@ -17,7 +17,7 @@ from engagements.survival import LATER_ON_DISK
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 # What may send at all, with how many requests its connection lets through just now.
-# `stamp` is another text whenever a letter of the run may read differently.
+# `stamp` is another text whenever a request of the run may read differently.
 WAYS = f"""
     SELECT r.id AS run_id, r.engagement_id, r.is_standing, {pacing.PERMITS} AS permits,
         greatest(d.blocked_until, clock_timestamp() + make_interval(
@@ -85,30 +85,6 @@ PUT_BACK = """
     FROM unnest(%s::bigint[], %s::uuid[]) AS x (id, token)
     WHERE b.id = x.id AND b.state = 'leased' AND b.lease_token = x.token
 """
-
-
-class Claim(NamedTuple):
-    """A batch that this worker holds until its lease runs out.
-
-    The lists are the batch's own, and `now` is what its letters say it is: the time of
-    this claim, until one was written. While a run's `stamp` is the same, so is what its
-    letters say. A worker that held it before went away without a word where it
-    `is_suspect`; then it was claimed alone. By this worker's own clock the lease lasts
-    `until` then at least.
-    """
-
-    batch_id: int
-    run_id: int
-    token: uuid.UUID
-    profile_ids: Sequence[int]
-    event_ids: Sequence[int | None]
-    transition_ids: Sequence[int]
-    left_out: Sequence[int]
-    stamp: str
-    is_suspect: bool
-    is_standing: bool
-    now: datetime
-    until: float = float("inf")
 
 
 def clock() -> float:

@@ -2,7 +2,7 @@
 
 The database is the only truth. Each step is one short transaction, the request itself
 is in none, and every row of an attempt is written before its first byte leaves. While
-some letters are on the wire the next are made.
+some requests are on the wire the next are made.
 """
 
 import logging
@@ -26,22 +26,24 @@ from engagements import (
     unsent,
     workers,
 )
-from engagements.claims import Claim, clock
+from engagements.claim import Claim
+from engagements.claims import clock
 from engagements.intent import intend, still_going
 from engagements.journal import Journal
-from engagements.letters import Letter, Result, write
+from engagements.prepared_request import PreparedRequest, Result
 from engagements.senders import Senders
 from engagements.survival import FOREVER, flush, insist
 from engagements.turns import Trials, in_turn
+from engagements.writing import write
 from lemnisk_braze.lib.database_errors import About, about, in_words
 from lemnisk_braze.lib.wakeup import Wakeup
 from segments import inbox
 
 logger = logging.getLogger(__name__)
 
-# Batches that are claimed, made into letters and recorded together. A small number
+# Batches that are claimed, made into requests and recorded together. A small number
 # keeps whoever just entered a segment from waiting behind a long piece of work.
-HANDFUL = 32
+CLAIM_SIZE = 32
 # With a request's whole deadline after it, it ends before a tick is called late.
 BUDGET = timedelta(seconds=25)
 # In seconds: how often a drain looks which runs are over.
@@ -57,7 +59,7 @@ FRESH = 1.0
 # What fails by a mistake of ours waits so long until it is tried again.
 LATER = timedelta(seconds=15)
 
-T = TypeVar("T", Claim, Letter)
+T = TypeVar("T", Claim, PreparedRequest)
 R = TypeVar("R")
 
 
@@ -68,7 +70,7 @@ def drain(
 ) -> bool:
     """Take in and send until there is nothing, or `budget` is used; True if work remains.
 
-    `call_for_help` is called once when there is more than one worker's handful: each
+    `call_for_help` is called once when there is more than one worker's claim: each
     worker that comes calls the next, until all are at it. While it is at work nobody is
     woken by `own_wakeup`.
     """
@@ -159,7 +161,7 @@ class _Work:
             return False
         is_applied = _try(self._apply)
         is_applied |= _try(self._expand)
-        self.is_sending = _try(self._send_handful)
+        self.is_sending = _try(self._send_claimed)
         is_busy = is_applied or self.is_sending
         self._record(0 if is_busy else GLANCE)
         _try(self._finish_runs)
@@ -175,27 +177,27 @@ class _Work:
     def _expand(self) -> bool:
         return bool(audience.expand(audience.expandable_runs()))
 
-    def _send_handful(self) -> bool:
+    def _send_claimed(self) -> bool:
         taken = self._claim()
         if taken and taken[0].is_suspect:
             # If it is this that kills, it must not take those on the wire along.
             self._record_all()
-        # People who just entered do not wait until the others' letters are written.
+        # People who just entered do not wait until the others' requests are written.
         standing = [held for held in taken if held.is_standing]
         others = [held for held in taken if not held.is_standing]
         sent = sum(self._send(part) for part in (standing, others) if part)
         # The others wait again, or have come to their end.
         self.held.clear()
         # Not while a connection is probed: who came to help would find nothing and leave.
-        if len(taken) == HANDFUL and sent > pacing.FEW and self.call_for_help:
+        if len(taken) == CLAIM_SIZE and sent > pacing.FEW and self.call_for_help:
             self.call_for_help()
             self.call_for_help = None
         return bool(taken)
 
     def _send(self, taken: Sequence[Claim]) -> int:
         """Put what may go on the wire; return how many requests that are."""
-        letters = self._apart(lambda claims: list(write(claims)), taken)
-        paced = list(self._pace(letters))
+        requests = self._apart(lambda claims: list(write(claims)), taken)
+        paced = list(self._pace(requests))
         asked_at = clock()
         intended = self._apart(intend, paced)
         if intended:
@@ -203,14 +205,16 @@ class _Work:
             self._forget()
         sent = self._post(intended, asked_at)
         self.trials.sent(sent)
-        ids = {letter.batch_id for letter in sent}
-        breaker.note([letter for letter in paced if letter.batch_id not in ids], [])
+        ids = {prepared.batch_id for prepared in sent}
+        breaker.note(
+            [prepared for prepared in paced if prepared.batch_id not in ids], []
+        )
         return len(sent)
 
     def _apart(
-        self, work: Callable[[Sequence[T]], list[Letter]], things: Sequence[T]
-    ) -> list[Letter]:
-        """What comes of batches, whether claims or letters.
+        self, work: Callable[[Sequence[T]], list[PreparedRequest]], things: Sequence[T]
+    ) -> list[PreparedRequest]:
+        """What comes of batches, whether claims or requests.
 
         What cannot be worked with is found by halves, and does not keep the others.
         """
@@ -225,29 +229,31 @@ class _Work:
         half = len(things) // 2
         return self._apart(work, things[:half]) + self._apart(work, things[half:])
 
-    def _post(self, letters: Sequence[Letter], asked_at: float) -> list[Letter]:
+    def _post(
+        self, requests: Sequence[PreparedRequest], asked_at: float
+    ) -> list[PreparedRequest]:
         """Put on the wire what may still go; return it.
 
         Where this process was held up since it asked, it asks again: meanwhile somebody
         may have paused the engagement.
         """
-        going, sent = list(letters), list[Letter]()
+        going, sent = list(requests), list[PreparedRequest]()
         while going:
             rest = self.senders.post(going, asked_at + FRESH)
             on_the_wire = going[: len(going) - len(rest)]
-            for letter in on_the_wire:
-                self.held.pop(letter.batch_id, None)
+            for prepared in on_the_wire:
+                self.held.pop(prepared.batch_id, None)
             sent += on_the_wire
             asked_at = clock()
             going = still_going(rest) if rest else []
-        late = [x.claim for x in letters if x.batch_id in self.held]
+        late = [x.claim for x in requests if x.batch_id in self.held]
         if late:
             unsent.give_back(late)
         return sent
 
-    def _set_aside(self, thing: Claim | Letter, error: Exception) -> None:
+    def _set_aside(self, thing: Claim | PreparedRequest, error: Exception) -> None:
         """A batch that cannot be sent, whose fault it may be."""
-        held = thing.claim if isinstance(thing, Letter) else thing
+        held = thing.claim if isinstance(thing, PreparedRequest) else thing
         is_its_own = about(error) is About.ROW and held.batch_id in self.held
         if is_its_own and outcomes.isolate(held, in_words(error)):
             logger.warning("Batch %d cannot be sent", held.batch_id, exc_info=error)
@@ -262,30 +268,30 @@ class _Work:
             unsent.give_back(list(self.held.values()))
             self.held.clear()
 
-    def _pace(self, letters: Sequence[Letter]) -> Iterator[Letter]:
+    def _pace(self, requests: Sequence[PreparedRequest]) -> Iterator[PreparedRequest]:
         """Let through what the connections' budgets allow; put the rest back unused."""
-        by_connection: dict[int, list[Letter]] = defaultdict(list)
-        for letter in letters:
-            if letter.request is None:
-                yield letter
+        by_connection: dict[int, list[PreparedRequest]] = defaultdict(list)
+        for prepared in requests:
+            if prepared.request is None:
+                yield prepared
             else:
-                by_connection[letter.connection_id].append(letter)
-        for connection_id, its_letters in by_connection.items():
-            going, waiting = self.trials.choose(in_turn(its_letters))
-            first = sum(letter.run.is_standing for letter in going)
-            own = [letter.batch_id for letter in its_letters]
+                by_connection[prepared.connection_id].append(prepared)
+        for connection_id, its_requests in by_connection.items():
+            going, waiting = self.trials.choose(in_turn(its_requests))
+            first = sum(prepared.run.is_standing for prepared in going)
+            own = [prepared.batch_id for prepared in its_requests]
             permits = pacing.take(connection_id, first, len(going) - first, own)
             if permits.is_probe:
                 breaker.await_answer(connection_id)
             yield from going[: permits.granted]
-            back = [letter.claim for letter in going[permits.granted :]]
+            back = [prepared.claim for prepared in going[permits.granted :]]
             claims.put_back(back, permits.wait)
-            claims.put_back([letter.claim for letter in waiting], TRIAL)
+            claims.put_back([prepared.claim for prepared in waiting], TRIAL)
 
     def _claim(self) -> list[Claim]:
-        """A handful; where the wire is full, only people who just entered a segment."""
-        is_full = self.senders.room < HANDFUL
-        limit = self.senders.room if is_full else HANDFUL
+        """A claim; where the wire is full, only people who just entered a segment."""
+        is_full = self.senders.room < CLAIM_SIZE
+        limit = self.senders.room if is_full else CLAIM_SIZE
         taken = claims.claim(limit, only_standing=is_full)
         self.held = {held.batch_id: held for held in taken}
         return taken
@@ -317,7 +323,7 @@ class _Work:
         """What the answers say of the connections, which is not worth waiting for."""
         self.trials.answered(results)
         try:
-            breaker.note([result.letter for result in results], results)
+            breaker.note([result.prepared for result in results], results)
         except Exception as e:
             if about(e) is not About.CONNECTION:
                 raise

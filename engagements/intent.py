@@ -12,8 +12,8 @@ from typing import Any
 from django.db import connection, transaction
 
 from engagements import claims, erasing, outcomes, settling, workers
-from engagements.letters import Letter
 from engagements.models import Delivery
+from engagements.prepared_request import PreparedRequest
 
 SHARE_LOCK = """
     SELECT id FROM engagements_engagement WHERE state = 'active' AND id IN (
@@ -62,34 +62,36 @@ STILL_GOING = """
 
 
 @transaction.atomic
-def intend(letters: Sequence[Letter]) -> list[Letter]:
-    """Record the attempts and return the letters that go on the wire.
+def intend(requests: Sequence[PreparedRequest]) -> list[PreparedRequest]:
+    """Record the attempts and return the requests that go on the wire.
 
     What may not go is put back; what can never go as it is, is split.
     """
-    active = _share_lock({letter.run.pk for letter in letters})
-    whole = [letter for letter in letters if not letter.refusal]
+    active = _share_lock({prepared.run.pk for prepared in requests})
+    whole = [prepared for prepared in requests if not prepared.refusal]
     taken = _take_off(whole, active)
-    going = [letter for letter in whole if letter.batch_id in taken]
+    going = [prepared for prepared in whole if prepared.batch_id in taken]
     _skip(going)
-    if len(going) < len(letters):
-        refused = [letter for letter in letters if letter.refusal]
-        _split([letter for letter in refused if letter.run.engagement_id in active])
+    if len(going) < len(requests):
+        refused = [prepared for prepared in requests if prepared.refusal]
+        _split(
+            [prepared for prepared in refused if prepared.run.engagement_id in active]
+        )
         # Does nothing to a batch that has gone on, or is somebody else's by now.
-        claims.put_back([letter.claim for letter in letters], timedelta(0))
-    return [letter for letter in going if letter.request is not None]
+        claims.put_back([prepared.claim for prepared in requests], timedelta(0))
+    return [prepared for prepared in going if prepared.request is not None]
 
 
-def still_going(letters: Sequence[Letter]) -> list[Letter]:
-    """Of letters that were intended and then held up, those that may still go.
+def still_going(requests: Sequence[PreparedRequest]) -> list[PreparedRequest]:
+    """Of requests that were intended and then held up, those that may still go.
 
     Meanwhile somebody may have paused the engagement, or the lease may be over.
     """
-    ids, tokens = [x.batch_id for x in letters], [x.token for x in letters]
+    ids, tokens = [x.batch_id for x in requests], [x.token for x in requests]
     with connection.cursor() as cursor:
         cursor.execute(STILL_GOING, [ids, tokens])
         going = {batch_id for (batch_id,) in cursor}
-    return [letter for letter in letters if letter.batch_id in going]
+    return [prepared for prepared in requests if prepared.batch_id in going]
 
 
 def _share_lock(run_ids: set[int]) -> list[int]:
@@ -99,42 +101,42 @@ def _share_lock(run_ids: set[int]) -> list[int]:
         return [engagement_id for (engagement_id,) in cursor]
 
 
-def _split(letters: Sequence[Letter]) -> None:
-    for letter in letters:
+def _split(requests: Sequence[PreparedRequest]) -> None:
+    for prepared in requests:
         # The halves take only those along who have a payload.
-        _skip([letter])
-        outcomes.split(letter, letter.refusal)
+        _skip([prepared])
+        outcomes.split(prepared, prepared.refusal)
 
 
-def _take_off(letters: Sequence[Letter], active: Sequence[int]) -> set[int]:
+def _take_off(requests: Sequence[PreparedRequest], active: Sequence[int]) -> set[int]:
     columns: list[list[Any]] = [
-        [letter.batch_id for letter in letters],
-        [letter.token for letter in letters],
-        [letter.request is not None for letter in letters],
-        [letter.attempt_id for letter in letters],
-        [letter.run.version_id for letter in letters],
-        [letter.run.version.connection.key_version for letter in letters],
+        [prepared.batch_id for prepared in requests],
+        [prepared.token for prepared in requests],
+        [prepared.request is not None for prepared in requests],
+        [prepared.attempt_id for prepared in requests],
+        [prepared.run.version_id for prepared in requests],
+        [prepared.run.version.connection.key_version for prepared in requests],
         # unnest takes lists of lists apart: each goes as the text of one.
-        [_array(letter.left_out) for letter in letters],
-        [letter.packed.item_count for letter in letters],
-        [_digest(letter) for letter in letters],
-        [letter.claim.now for letter in letters],
+        [_array(prepared.left_out) for prepared in requests],
+        [prepared.packed.item_count for prepared in requests],
+        [_digest(prepared) for prepared in requests],
+        [prepared.claim.now for prepared in requests],
     ]
     with connection.cursor() as cursor:
         cursor.execute(TAKE_OFF, [*columns, list(active), workers.process_name()])
         return {batch_id for (batch_id,) in cursor}
 
 
-def _skip(letters: Sequence[Letter]) -> None:
+def _skip(requests: Sequence[PreparedRequest]) -> None:
     """Write the end of those without a payload, each with its reason.
 
     Of somebody who was deleted nothing is told but that.
     """
     gone, reasons = {}, {}
-    for letter in letters:
-        own = letter.skipped.items()
-        gone[letter.batch_id] = [n for n, skip in own if skip.code == "erased"]
-        reasons[letter.batch_id] = {n: str(s) for n, s in own if s.code != "erased"}
+    for prepared in requests:
+        own = prepared.skipped.items()
+        gone[prepared.batch_id] = [n for n, skip in own if skip.code == "erased"]
+        reasons[prepared.batch_id] = {n: str(s) for n, s in own if s.code != "erased"}
     settling.settle_places(Delivery.State.SKIPPED, reasons)
     erasing.vacate(gone)
 
@@ -143,6 +145,6 @@ def _array(places: Sequence[int]) -> str:
     return "{" + ",".join(map(str, places)) + "}"
 
 
-def _digest(letter: Letter) -> str:
-    body = letter.request.body if letter.request else None
+def _digest(prepared: PreparedRequest) -> str:
+    body = prepared.request.body if prepared.request else None
     return hashlib.sha256(body or b"").hexdigest()

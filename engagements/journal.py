@@ -23,9 +23,9 @@ import orjson
 from django.conf import settings
 
 from engagements import outcomes, workers
-from engagements.claims import Claim
-from engagements.letters import Letter, Result
+from engagements.claim import Claim
 from engagements.models import Attempt
+from engagements.prepared_request import PreparedRequest, Result
 from engagements.survival import flush
 from externalapi.answers import ItemError, Outcome, Verdict
 from externalapi.batching import Packed
@@ -165,22 +165,22 @@ def _private(path: str, flags: int) -> int:
 
 def _entry(result: Result) -> dict[str, Any]:
     """What the record of an answer needs, and the database does not know."""
-    verdict, letter = result.verdict, result.letter
+    verdict, prepared = result.verdict, result.prepared
     entry: dict[str, Any] = {
-        "attempt": letter.attempt_id.hex,
+        "attempt": prepared.attempt_id.hex,
         "outcome": verdict.outcome,
         "status": result.status,
         "message": verdict.message,
         "ms": result.duration_ms,
         "head": result.response_head,
     }
-    if letter.notes:
-        entry["left_out"] = list(letter.notes.items())
+    if prepared.notes:
+        entry["left_out"] = list(prepared.notes.items())
     if not result.is_accepted_whole:
         entry |= {
             "errors": [[e.array, e.index, e.message] for e in verdict.errors],
             "owners": {
-                array: list(letter.packed.owners.get(array, ()))
+                array: list(prepared.packed.owners.get(array, ()))
                 for array in {e.array for e in verdict.errors}
             },
             "doubt": verdict.doubt,
@@ -198,7 +198,7 @@ def _results(text: bytes) -> Iterator[Result]:
     for attempt in attempts.filter(pk__in=entries.keys()):
         entry = entries[attempt.pk]
         try:
-            yield _result(entry, _letter(entry, attempt))
+            yield _result(entry, _prepared(entry, attempt))
         except (KeyError, TypeError, ValueError) as e:
             logger.warning("An answer that was left behind makes no sense: %r", e)
 
@@ -211,12 +211,12 @@ def _entries(text: bytes) -> Iterator[tuple[uuid.UUID, dict[str, Any]]]:
             yield uuid.UUID(entry["attempt"]), entry
 
 
-def _letter(entry: Mapping[str, Any], attempt: Attempt) -> Letter:
-    """As much of the letter as its answer is about."""
+def _prepared(entry: Mapping[str, Any], attempt: Attempt) -> PreparedRequest:
+    """As much of the request as its answer is about."""
     batch, run = attempt.batch, attempt.batch.run
     # What it was sent with; there may be another key by now.
     run.version.connection.key_version = attempt.key_version
-    return Letter(
+    return PreparedRequest(
         attempt_id=attempt.pk,
         claim=Claim(
             batch_id=batch.pk,
@@ -240,11 +240,11 @@ def _letter(entry: Mapping[str, Any], attempt: Attempt) -> Letter:
     )
 
 
-def _result(entry: Mapping[str, Any], letter: Letter) -> Result:
+def _result(entry: Mapping[str, Any], prepared: PreparedRequest) -> Result:
     # What is answered about somebody who was erased may name them.
-    is_erased = 0 in letter.claim.profile_ids
+    is_erased = 0 in prepared.claim.profile_ids
     return Result(
-        letter=letter,
+        prepared=prepared,
         verdict=Verdict(
             outcome=Outcome(entry["outcome"]),
             errors=tuple(

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable
 
 from django.db import connection
 
-from engagements.claims import Claim
+from engagements.claim import Claim
 from engagements.models import Engagement, Run
 from engagements.rendering import Skip
 

@@ -22,9 +22,9 @@ from engagements import (
     unsent,
     workers,
 )
-from engagements.claims import Claim
-from engagements.letters import Letter, Result
+from engagements.claim import Claim
 from engagements.models import PEOPLE_LEFT, Attempt, Batch, Delivery, Engagement
+from engagements.prepared_request import PreparedRequest, Result
 from engagements.survival import LATER_ON_DISK
 from externalapi.answers import Outcome
 from externalapi.budget import Budget
@@ -97,9 +97,9 @@ OUTCOMES: Mapping[Outcome, str] = {
 
 
 def record(results: Sequence[Result]) -> list[Result]:
-    """Write down what came of each letter; doing it twice does nothing.
+    """Write down what came of each request; doing it twice does nothing.
 
-    The usual answer, everybody accepted, takes one statement for any number of letters;
+    The usual answer, everybody accepted, takes one statement for any number of requests;
     each of the others its own. It is on disk with the next intent, or in less than a
     second; who calls keeps it until then, and repeats it after a crash of the database.
 
@@ -121,16 +121,16 @@ def record(results: Sequence[Result]) -> list[Result]:
 def _record_together(results: Sequence[Result]) -> None:
     if whole := [result for result in results if result.is_accepted_whole]:
         done = _record_sent(whole)
-        rest = [result for result in results if result.letter.attempt_id not in done]
+        rest = [result for result in results if result.prepared.attempt_id not in done]
     else:
         rest = list(results)
     if rest:
-        _record_one_by_one(sorted(rest, key=lambda result: result.letter.batch_id))
+        _record_one_by_one(sorted(rest, key=lambda result: result.prepared.batch_id))
     _narrow(results)
 
 
 def _record_sent(results: Sequence[Result]) -> set[uuid.UUID]:
-    if not any(result.letter.notes for result in results):
+    if not any(result.prepared.notes for result in results):
         return _finish(FINISH_SENT, results)
     with transaction.atomic():
         finished = _finish(FINISH_SENT, results)
@@ -154,11 +154,11 @@ def _record_apart(result: Result, error: Exception) -> list[Result]:
 def _record_one_by_one(results: Sequence[Result]) -> None:
     blocking.hold(results)
     # Under their locks nobody begins to send them again.
-    batches = Batch.objects.filter(pk__in=[r.letter.batch_id for r in results])
+    batches = Batch.objects.filter(pk__in=[r.prepared.batch_id for r in results])
     list(batches.select_for_update().order_by("pk").values_list("pk", flat=True))
     finished = _finish(FINISH, results)
     for result in results:
-        if result.letter.attempt_id in finished:
+        if result.prepared.attempt_id in finished:
             _apply(result)
     _note(results, finished)
 
@@ -167,9 +167,9 @@ def _note(results: Sequence[Result], finished: Collection[uuid.UUID]) -> None:
     """Say of those who were accepted what was left out of what they were sent."""
     settling.note(
         {
-            result.letter.batch_id: result.letter.notes
+            result.prepared.batch_id: result.prepared.notes
             for result in results
-            if result.letter.notes and result.letter.attempt_id in finished
+            if result.prepared.notes and result.prepared.attempt_id in finished
         }
     )
 
@@ -178,7 +178,7 @@ def _narrow(results: Sequence[Result]) -> None:
     """Heed what the answers say is left, where it is little."""
     least: dict[int, Budget] = {}
     for result in results:
-        found, key = result.budget, result.letter.connection_id
+        found, key = result.budget, result.prepared.connection_id
         if found and found.reset_at and found.remaining < FEW_LEFT:
             known = least.get(key)
             if known is None or found.remaining < known.remaining:
@@ -191,7 +191,7 @@ def _narrow(results: Sequence[Result]) -> None:
 def _finish(statement: str, results: Sequence[Result]) -> set[uuid.UUID]:
     """Write the attempts' ends; return those that were not known yet."""
     columns: list[list[Any]] = [
-        [result.letter.attempt_id for result in results],
+        [result.prepared.attempt_id for result in results],
         [OUTCOMES[result.verdict.outcome] for result in results],
         [result.status for result in results],
         [result.verdict.message for result in results],
@@ -217,14 +217,14 @@ def _apply(result: Result) -> None:
             _again_or_dead(result)
         case Outcome.RATE_LIMITED:
             _rate_limited(result)
-        case Outcome.TOO_BIG if len(result.letter.places) > 1:
-            split(result.letter, result.verdict.message)
+        case Outcome.TOO_BIG if len(result.prepared.places) > 1:
+            split(result.prepared, result.verdict.message)
         case Outcome.REFUSED | Outcome.TOO_BIG:
             _refused(result)
         case Outcome.BLOCKED:
             _blocked(result)
         case Outcome.AMBIGUOUS:
-            doubt(result.letter.batch_id, result.letter.token)
+            doubt(result.prepared.batch_id, result.prepared.token)
 
 
 def _accept(
@@ -254,12 +254,12 @@ def _close(batch_ids: Sequence[int], sent: Combinable | int = 0) -> None:
 def _taken(result: Result) -> None:
     """Whom the answer names is rejected; the rest was sent, or is in doubt with it."""
     verdict = result.verdict
-    batch_ids = _answerable([result.letter.batch_id])
+    batch_ids = _answerable([result.prepared.batch_id])
     rejected = _rejections(result)
     for batch_id in batch_ids:
         settling.settle_places(Delivery.State.REJECTED, {batch_id: rejected})
     if verdict.note:
-        attempts = Attempt.objects.filter(pk=result.letter.attempt_id)
+        attempts = Attempt.objects.filter(pk=result.prepared.attempt_id)
         attempts.update(note=verdict.note)
     if verdict.outcome is Outcome.SENT:
         _accept(batch_ids)
@@ -269,26 +269,26 @@ def _taken(result: Result) -> None:
 
 def _rejections(result: Result) -> dict[int, str]:
     """Place → the other side's words about this person."""
-    letter = result.letter
+    prepared = result.prepared
     messages: dict[int, list[str]] = defaultdict(list)
     for error in result.verdict.errors:
-        owner = letter.packed.owner(error.array, error.index)
+        owner = prepared.packed.owner(error.array, error.index)
         if owner is not None:
-            messages[letter.places[owner]].append(error.message)
+            messages[prepared.places[owner]].append(error.message)
     return {n: "; ".join(dict.fromkeys(m)) for n, m in messages.items()}
 
 
 def _again_or_dead(result: Result) -> None:
-    letter = result.letter
-    batch = _held(letter)
+    prepared = result.prepared
+    batch = _held(prepared)
     if batch is None:
-        unsent.clear_of_doubt([letter.batch_id])
+        unsent.clear_of_doubt([prepared.batch_id])
         return
     if _is_used_up(batch):
-        _bury(letter, result.verdict.message)
+        _bury(prepared, result.verdict.message)
         return
     _release(
-        letter,
+        prepared,
         Batch.State.RETRY,
         retries.wait(batch.attempt_count, random.random(), _hint(result)),
     )
@@ -306,10 +306,10 @@ def _hint(result: Result) -> timedelta | None:
 
 def _rate_limited(result: Result) -> None:
     """Nobody sends there for a while, and no attempt is used up."""
-    letter = result.letter
+    prepared = result.prepared
     wait = min(_hint(result) or retries.SCHEDULE[0], retries.MAX_HINT)
-    pacing.close(letter.connection_id, wait)
-    _release(letter, Batch.State.PENDING, wait, attempts=-1)
+    pacing.close(prepared.connection_id, wait)
+    _release(prepared, Batch.State.PENDING, wait, attempts=-1)
 
 
 def _refused(result: Result) -> None:
@@ -319,8 +319,8 @@ def _refused(result: Result) -> None:
     here for everybody, and a person decides about a retry. What everybody is refused
     for is nobody's fault: it stops the engagement, and people are kept.
     """
-    letter = result.letter
-    batch = _held(letter)
+    prepared = result.prepared
+    batch = _held(prepared)
     if batch is None:
         return
     rejected = _rejections(result)
@@ -328,17 +328,17 @@ def _refused(result: Result) -> None:
     words = _words_for_all(result, rejected)
     is_whole = is_final or bool(rejected)
     if words and blocking.is_everybodys(result, batch, words, is_whole=is_whole):
-        _release(letter, Batch.State.PENDING, retries.SCHEDULE[0], attempts=-1)
+        _release(prepared, Batch.State.PENDING, retries.SCHEDULE[0], attempts=-1)
     elif not rejected and not is_final:
-        split(letter, words)
+        split(prepared, words)
     else:
-        settling.settle_places(Delivery.State.REJECTED, {letter.batch_id: rejected})
-        if len(rejected) == len(letter.places):
-            _close([letter.batch_id])
+        settling.settle_places(Delivery.State.REJECTED, {prepared.batch_id: rejected})
+        if len(rejected) == len(prepared.places):
+            _close([prepared.batch_id])
         elif is_final:
-            _bury(letter, words or result.verdict.message)
+            _bury(prepared, words or result.verdict.message)
         else:
-            _release(letter, Batch.State.PENDING, timedelta(0))
+            _release(prepared, Batch.State.PENDING, timedelta(0))
 
 
 def _words_for_all(result: Result, rejected: Mapping[int, str]) -> str:
@@ -346,14 +346,14 @@ def _words_for_all(result: Result, rejected: Mapping[int, str]) -> str:
     if not rejected:
         return result.verdict.message or f"Refused with {result.status}."
     sentences = set(rejected.values())
-    is_for_all = len(rejected) == len(result.letter.places)
+    is_for_all = len(rejected) == len(result.prepared.places)
     return sentences.pop() if is_for_all and len(sentences) == 1 else ""
 
 
 def _blocked(result: Result) -> None:
     """A wrong key or address is everybody's: nothing is used up."""
     blocking.block(result)
-    _release(result.letter, Batch.State.PENDING, timedelta(0), attempts=-1)
+    _release(result.prepared, Batch.State.PENDING, timedelta(0), attempts=-1)
 
 
 def doubt(batch_id: int, token: uuid.UUID | None) -> None:
@@ -381,21 +381,21 @@ def doubt(batch_id: int, token: uuid.UUID | None) -> None:
         settling.settle([batch_id], Delivery.State.UNCERTAIN)
 
 
-def _held(letter: Letter | Claim, *states: Batch.State) -> Batch | None:
-    """The batch under its lock, where this letter still holds it."""
+def _held(prepared: PreparedRequest | Claim, *states: Batch.State) -> Batch | None:
+    """The batch under its lock, where this request still holds it."""
     states = states or (Batch.State.SENDING,)
     return (
         Batch.objects.select_for_update()
-        .filter(pk=letter.batch_id, state__in=states, lease_token=letter.token)
+        .filter(pk=prepared.batch_id, state__in=states, lease_token=prepared.token)
         .first()
     )
 
 
 def _release(
-    letter: Letter, state: Batch.State, wait: timedelta, attempts: int = 0
+    prepared: PreparedRequest, state: Batch.State, wait: timedelta, attempts: int = 0
 ) -> None:
     Batch.objects.filter(
-        pk=letter.batch_id, state=Batch.State.SENDING, lease_token=letter.token
+        pk=prepared.batch_id, state=Batch.State.SENDING, lease_token=prepared.token
     ).update(
         state=state,
         attempt_count=F("attempt_count") + attempts,
@@ -422,22 +422,22 @@ def isolate(held: Claim, reason: str) -> bool:
     return True
 
 
-def _bury(letter: Letter | Claim, reason: str) -> None:
-    moved = Batch.objects.filter(pk=letter.batch_id, lease_token=letter.token).update(
-        state=Batch.State.DEAD, lease_token=None, lease_until=None
-    )
+def _bury(prepared: PreparedRequest | Claim, reason: str) -> None:
+    moved = Batch.objects.filter(
+        pk=prepared.batch_id, lease_token=prepared.token
+    ).update(state=Batch.State.DEAD, lease_token=None, lease_until=None)
     if moved:
-        settling.settle([letter.batch_id], Delivery.State.DEAD, reason)
+        settling.settle([prepared.batch_id], Delivery.State.DEAD, reason)
 
 
-def split(letter: Letter, reason: str) -> None:
+def split(prepared: PreparedRequest, reason: str) -> None:
     """Two halves in place of a refused batch; one person alone is given up."""
-    batch = _held(letter, Batch.State.LEASED, Batch.State.SENDING)
+    batch = _held(prepared, Batch.State.LEASED, Batch.State.SENDING)
     if batch is None:
         return
     # Somebody may have been erased meanwhile.
-    places = [place for place in letter.places if place not in batch.left_out]
+    places = [place for place in prepared.places if place not in batch.left_out]
     if len(places) < 2:
-        _bury(letter, reason)
+        _bury(prepared, reason)
     else:
         splitting.halve(batch, places)

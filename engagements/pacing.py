@@ -130,7 +130,7 @@ NARROW = f"""
 """
 # Where nobody can be sure of a connection (its last answer was no success, or nothing
 # was sent for a minute) so few requests go first and the others wait for their answer:
-# a wrong key or a dead host costs those, and not a handful for each worker.
+# a wrong key or a dead host costs those, and not a whole claim of each worker.
 FEW = 3
 IDLE = timedelta(seconds=60)
 # Beside the request itself: the time around it, before a probe is taken for lost.

@@ -1,4 +1,4 @@
-"""Letters on the wire: many at once, and none of them waits for another.
+"""Requests on the wire: many at once, and none of them waits for another.
 
 On lines that are open already one thread, the worker's own, has them all. Who opens a
 line, and who has an answer that is not plain, waits in a thread that does nothing else.
@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Self
 
 from engagements import claims
-from engagements.letters import Letter, Result
+from engagements.prepared_request import PreparedRequest, Result
 from externalapi import client, lines
 from externalapi.client import Answer
 from externalapi.lines import Flight
@@ -72,30 +72,30 @@ class Senders:
         return AT_ONCE - self.in_flight
 
     def post(
-        self, letters: Sequence[Letter], until: float = float("inf")
-    ) -> Sequence[Letter]:
-        """Put letters on the wire; return those whose turn was over before.
+        self, requests: Sequence[PreparedRequest], until: float = float("inf")
+    ) -> Sequence[PreparedRequest]:
+        """Put requests on the wire; return those whose turn was over before.
 
         `until` (claims.clock) is how long anybody's turn is, a lease no longer than it
         lasts: a process may be stopped at any place.
         """
-        for n, letter in enumerate(letters):
-            if claims.clock() > min(until, letter.claim.until):
-                return letters[n:]
+        for n, prepared in enumerate(requests):
+            if claims.clock() > min(until, prepared.claim.until):
+                return requests[n:]
             self.in_flight += 1
             try:
-                self._post(letter)
+                self._post(prepared)
             except Exception as e:  # noqa: BLE001
-                self._results.put(_failed(letter, e))
+                self._results.put(_failed(prepared, e))
         return ()
 
-    def _post(self, letter: Letter) -> None:
-        assert letter.request is not None
-        flight = lines.begin(letter.request, letter.key)
+    def _post(self, prepared: PreparedRequest) -> None:
+        assert prepared.request is not None
+        flight = lines.begin(prepared.request, prepared.key)
         if flight is None:
-            self._pool.submit(self._in_thread, letter, partial(_open, letter))
+            self._pool.submit(self._in_thread, prepared, partial(_open, prepared))
         else:
-            self._watch(flight, letter)
+            self._watch(flight, prepared)
 
     def results(self, wait: float) -> list[Result]:
         """The answers that are in; where none is, the first within `wait` seconds.
@@ -130,53 +130,53 @@ class Senders:
                 error = key.fileobj.give_up()
                 self._results.put(Result.of_error(key.data, error))
 
-    def _advance(self, flight: Flight, letter: Letter) -> None:
+    def _advance(self, flight: Flight, prepared: PreparedRequest) -> None:
         self._selector.unregister(flight)
         try:
             if answer := flight.poll():
-                self._results.put(Result.of_answer(letter, answer))
+                self._results.put(Result.of_answer(prepared, answer))
             else:
-                self._watch(flight, letter)
+                self._watch(flight, prepared)
         except Exception as e:  # noqa: BLE001
-            self._results.put(_failed(letter, e))
+            self._results.put(_failed(prepared, e))
 
-    def _watch(self, flight: Flight, letter: Letter) -> None:
+    def _watch(self, flight: Flight, prepared: PreparedRequest) -> None:
         # What is not written whole, or has no line yet, has to wait somewhere else.
         if flight.is_written and not flight.is_odd:
-            self._selector.register(flight, selectors.EVENT_READ, letter)
+            self._selector.register(flight, selectors.EVENT_READ, prepared)
         else:
-            self._pool.submit(self._in_thread, letter, flight.finish)
+            self._pool.submit(self._in_thread, prepared, flight.finish)
 
-    def _in_thread(self, letter: Letter, ask: Callable[[], Answer]) -> None:
-        self._results.put(_result(letter, ask))
+    def _in_thread(self, prepared: PreparedRequest, ask: Callable[[], Answer]) -> None:
+        self._results.put(_result(prepared, ask))
         # Full is as loud as a bell can be.
         with suppress(BlockingIOError):
             self._bell.send(b".")
 
 
-def send(letter: Letter) -> Result:
-    """Put one letter on the wire, wait, and return what came back."""
-    assert letter.request is not None
-    return _result(letter, partial(lines.send, letter.request, letter.key))
+def send(prepared: PreparedRequest) -> Result:
+    """Put one request on the wire, wait, and return what came back."""
+    assert prepared.request is not None
+    return _result(prepared, partial(lines.send, prepared.request, prepared.key))
 
 
-def _open(letter: Letter) -> Answer:
-    """Send over a line that is not open yet, if it is still the letter's turn."""
-    assert letter.request is not None
-    if claims.clock() > letter.claim.until:
+def _open(prepared: PreparedRequest) -> Answer:
+    """Send over a line that is not open yet, if it is still the request's turn."""
+    assert prepared.request is not None
+    if claims.clock() > prepared.claim.until:
         raise client.NotSentError("The worker's lease was over before the first byte.")
-    return lines.send(letter.request, letter.key)
+    return lines.send(prepared.request, prepared.key)
 
 
-def _result(letter: Letter, ask: Callable[[], Answer]) -> Result:
+def _result(prepared: PreparedRequest, ask: Callable[[], Answer]) -> Result:
     try:
-        return Result.of_answer(letter, ask())
+        return Result.of_answer(prepared, ask())
     except Exception as e:  # noqa: BLE001
-        return _failed(letter, e)
+        return _failed(prepared, e)
 
 
-def _failed(letter: Letter, error: Exception) -> Result:
-    """The result of a letter without an answer, whatever the reason.
+def _failed(prepared: PreparedRequest, error: Exception) -> Result:
+    """The result of a request without an answer, whatever the reason.
 
     With none at all the worker would wait for it for ever.
     """
@@ -185,4 +185,4 @@ def _failed(letter: Letter, error: Exception) -> Result:
         error = client.AmbiguousError(
             f"Sending failed by a mistake of ours: {type(error).__name__}: {error}"
         )
-    return Result.of_error(letter, error)
+    return Result.of_error(prepared, error)

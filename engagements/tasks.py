@@ -40,7 +40,7 @@ def _refuse_strangers() -> None:
 
 @worker_process_init.connect
 def _begin_process(**kwargs: object) -> None:
-    # A handful of people is thousands of small objects, none of them in a circle:
+    # A claim of people is thousands of small objects, none of them in a circle:
     # looking for circles among them is a tenth of a worker's time.
     gc.collect()
     gc.freeze()

@@ -1,28 +1,28 @@
-"""Whose letter goes first, and of which versions only few go at first."""
+"""Whose request goes first, and of which versions only few go at first."""
 
 import random
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from engagements.letters import Letter, Result
 from engagements.pacing import FEW, IDLE
+from engagements.prepared_request import PreparedRequest, Result
 from externalapi.answers import Outcome
 
 # Only these say that a version works.
 TAKEN = (Outcome.SENT, Outcome.ACCEPTED_UNVERIFIED)
 
 
-def in_turn(letters: Sequence[Letter]) -> list[Letter]:
-    """People who just entered first; then every engagement's first letter, and so on."""
+def in_turn(requests: Sequence[PreparedRequest]) -> list[PreparedRequest]:
+    """People who just entered first; then every engagement's first request, and so on."""
     counts: Counter[int] = Counter()
     ranks: dict[int, tuple[bool, int, float]] = {}
-    for letter in letters:
-        engagement = letter.run.engagement_id
-        rank = (not letter.run.is_standing, counts[engagement], random.random())
-        ranks[letter.batch_id] = rank
+    for prepared in requests:
+        engagement = prepared.run.engagement_id
+        rank = (not prepared.run.is_standing, counts[engagement], random.random())
+        ranks[prepared.batch_id] = rank
         counts[engagement] += 1
-    return sorted(letters, key=lambda letter: ranks[letter.batch_id])
+    return sorted(requests, key=lambda prepared: ranks[prepared.batch_id])
 
 
 # When this process last saw a version answered, by its id (monotonic).
@@ -30,34 +30,36 @@ _answered: dict[int, float] = {}
 
 
 class Trials:
-    """Letters on the wire of versions that this process has not seen answered lately.
+    """Requests on the wire of versions that this process has not seen answered lately.
 
     A wrong address, a missing permission or what everybody is refused for is its
     version's alone, so that what the connection's other versions do says nothing: it
-    costs FEW requests at a time, not a handful.
+    costs FEW requests at a time, not a claim's worth.
     """
 
     def __init__(self) -> None:
         self._out: Counter[int] = Counter()
 
-    def choose(self, letters: Iterable[Letter]) -> tuple[list[Letter], list[Letter]]:
+    def choose(
+        self, requests: Iterable[PreparedRequest]
+    ) -> tuple[list[PreparedRequest], list[PreparedRequest]]:
         """Those that may go now, and those that wait for the others' answers."""
-        going: list[Letter] = []
-        waiting: list[Letter] = []
+        going: list[PreparedRequest] = []
+        waiting: list[PreparedRequest] = []
         counts = self._out.copy()
-        for letter in letters:
-            version = letter.run.version_id
+        for prepared in requests:
+            version = prepared.run.version_id
             may_go = _is_answered(version) or counts[version] < FEW
             counts[version] += 1
-            (going if may_go else waiting).append(letter)
+            (going if may_go else waiting).append(prepared)
         return going, waiting
 
-    def sent(self, letters: Iterable[Letter]) -> None:
-        self._out.update(letter.run.version_id for letter in letters)
+    def sent(self, requests: Iterable[PreparedRequest]) -> None:
+        self._out.update(prepared.run.version_id for prepared in requests)
 
     def answered(self, results: Iterable[Result]) -> None:
         for result in results:
-            version = result.letter.run.version_id
+            version = result.prepared.run.version_id
             self._out[version] -= 1
             if result.verdict.outcome in TAKEN:
                 _answered[version] = time.monotonic()

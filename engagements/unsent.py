@@ -12,7 +12,7 @@ from datetime import timedelta
 from django.db import connection, transaction
 
 from engagements import lifecycle
-from engagements.claims import Claim
+from engagements.claim import Claim
 from engagements.models import Batch
 
 NOT_SENT = "It was not sent: the worker lost its turn before the first byte."

@@ -202,7 +202,7 @@ def named(text: str) -> list[str]:
 def drain(nodes: Iterable[str]) -> int:
     """Ask workers to finish what they have and take no more; return how many processes.
 
-    They look between two handfuls, at the latest when they are next woken.
+    They look between two claims, at the latest when they are next woken.
     """
     waiting = Worker.objects.filter(node__in=list(nodes), drain_asked_at=None)
     return waiting.update(drain_asked_at=Now())

@@ -1,4 +1,4 @@
-"""Delivery as it is now, read in a handful of queries."""
+"""Delivery as it is now, read in a few queries."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -26,7 +26,7 @@ from externalapi.models import Connection
 from segments import intake
 
 WINDOWS = (10, 60, 300)
-# A process that looked for work within this time is at work: a handful takes at most
+# A process that looked for work within this time is at work: a claim takes at most
 # as long as a request may.
 AT_WORK = timedelta(seconds=10)
 # A worker that was not seen for so long has ended, or has had nothing to do.

@@ -22,9 +22,9 @@ from engagements import (
 from engagements.claims import claim
 from engagements.forms import EngagementForm
 from engagements.intent import intend
-from engagements.letters import write
 from engagements.models import Attempt, Batch, Delivery, Engagement, Run, SentBefore
 from engagements.senders import send
+from engagements.writing import write
 from segments import inbox
 from segments.models import Membership, Profile
 from tests import factories
@@ -349,7 +349,7 @@ def merge_while(act) -> None:
 @contextmanager
 def on_the_wire():
     """Who waits is sent in the block, and the answer written down after it."""
-    results = [send(letter) for letter in intend(list(write(claim(1))))]
+    results = [send(prepared) for prepared in intend(list(write(claim(1))))]
     assert len(results) == 1
     yield
     outcomes.record(results)

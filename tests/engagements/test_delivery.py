@@ -523,7 +523,7 @@ def test_a_small_run_is_not_stuck_behind_a_large_one(active, sandbox):
     delivery.drain()
 
     requests = [r["external_ids"]["attributes"] for r in sandbox.requests()]
-    assert ["small"] in requests[: 2 * delivery.HANDFUL]
+    assert ["small"] in requests[: 2 * delivery.CLAIM_SIZE]
     assert (states(large), states(small)) == ({"sent": 3_000}, {"sent": 1})
 
 

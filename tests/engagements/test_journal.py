@@ -18,9 +18,10 @@ from engagements import audience, delivery, erasing, lifecycle, outcomes, recove
 from engagements.claims import claim
 from engagements.intent import intend
 from engagements.journal import Journal, replay
-from engagements.letters import Result, write
 from engagements.models import Attempt, Batch, Delivery, Engagement
+from engagements.prepared_request import Result
 from engagements.senders import send
+from engagements.writing import write
 from externalapi import client, secrets
 from tests import factories
 from tests.faults.workers import wait_until
@@ -47,7 +48,7 @@ def activated(braze, people=3, **fields) -> Engagement:
 def answered() -> list[Result]:
     """The answers to everything that is due, in hand and not written down."""
     audience.expand(audience.expandable_runs())
-    return [send(letter) for letter in intend(list(write(claim(10))))]
+    return [send(prepared) for prepared in intend(list(write(claim(10))))]
 
 
 def leave_behind(results: list[Result]) -> None:
@@ -109,8 +110,8 @@ def test_every_answer_is_written_down_as_if_nothing_had_been(braze, sandbox, fau
 def test_what_was_left_out_is_said(braze, sandbox):
     activated(braze)
     results = answered()
-    letter = results[0].letter.noted({2: "Without “nickname”."})
-    leave_behind([replace(results[0], letter=letter)])
+    prepared = results[0].prepared.noted({2: "Without “nickname”."})
+    leave_behind([replace(results[0], prepared=prepared)])
 
     replay()
 
@@ -122,7 +123,7 @@ def test_an_error_of_odd_characters_is_written_down(braze, sandbox):
     activated(braze)
     (result,) = answered()
     error = client.AmbiguousError("Cut off after \ud800\0")
-    leave_behind([Result.of_error(result.letter, error)])
+    leave_behind([Result.of_error(result.prepared, error)])
 
     replay()
 
@@ -143,7 +144,7 @@ def test_a_line_that_was_cut_off_spoils_no_other(braze, sandbox, folder):
     replay()
 
     finished = Attempt.objects.filter(outcome="sent").values_list("pk", flat=True)
-    assert set(finished) == {first.letter.attempt_id, third.letter.attempt_id}
+    assert set(finished) == {first.prepared.attempt_id, third.prepared.attempt_id}
     assert list(folder.iterdir()) == []
 
 
@@ -155,7 +156,7 @@ def test_what_makes_no_sense_is_nothing(braze, sandbox, folder, line):
     (result,) = answered()
     leave_behind([result])
     (path,) = folder.iterdir()
-    path.write_bytes(line.replace(b"%b", result.letter.attempt_id.hex.encode()))
+    path.write_bytes(line.replace(b"%b", result.prepared.attempt_id.hex.encode()))
 
     replay()
 

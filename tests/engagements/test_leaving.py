@@ -4,7 +4,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from engagements import audience, delivery, letters, lifecycle, reports, retrying
+from engagements import audience, delivery, lifecycle, reports, retrying, writing
 from engagements.claims import claim
 from engagements.forms import EngagementForm
 from engagements.models import Batch, Delivery, Engagement, Run
@@ -226,8 +226,8 @@ def test_who_was_erased_did_not_leave(active, people, trigger):
     change(people[1], "free")
     claims = claim(10)
     people[0].delete()
-    (letter,) = letters.write(claims)
-    assert [skip.code for _, skip in sorted(letter.skipped.items())] == [
+    (prepared,) = writing.write(claims)
+    assert [skip.code for _, skip in sorted(prepared.skipped.items())] == [
         "erased",
         "left_segment",
     ]
@@ -242,7 +242,7 @@ def test_where_nobody_left_the_people_are_not_asked_for(active, people, trigger)
     with CaptureQueriesContext(
         connection,
     ) as queries:
-        assert len(list(letters.write(claims))) == 1
+        assert len(list(writing.write(claims))) == 1
     table = Membership._meta.db_table
     assert not any(table in query["sql"] for query in queries)
 

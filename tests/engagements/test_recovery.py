@@ -9,9 +9,10 @@ from django.utils import timezone
 from engagements import audience, lifecycle, outcomes, recovery, runs
 from engagements.claims import claim
 from engagements.intent import intend
-from engagements.letters import Letter, Result, write
 from engagements.models import Attempt, Batch, Delivery, Engagement, Run
+from engagements.prepared_request import PreparedRequest, Result
 from engagements.senders import send
+from engagements.writing import write
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -40,13 +41,13 @@ def scheduled(braze):
     return make
 
 
-def in_flight(settings) -> Letter:
+def in_flight(settings) -> PreparedRequest:
     """Claim and intend the one due batch, as a drain does; its lease is a real one."""
     settings.DELIVERY_LEASE = timedelta(minutes=1)
     audience.expand(audience.expandable_runs())
-    (letter,) = intend(list(write(claim(1))))
+    (prepared,) = intend(list(write(claim(1))))
     settings.DELIVERY_LEASE = timedelta(0)
-    return letter
+    return prepared
 
 
 def late_answer(settings) -> Result:
@@ -206,10 +207,10 @@ def test_nothing_starts_after_a_pause(scheduled):
     """The pause commits between the claim and the intent."""
     engagement = scheduled()
     audience.expand(audience.expandable_runs())
-    letters = list(write(claim(1)))
+    requests = list(write(claim(1)))
     lifecycle.pause(engagement)
 
-    assert intend(letters) == []
+    assert intend(requests) == []
 
     assert Batch.objects.get().state == Batch.State.PENDING
     assert not Attempt.objects.exists()

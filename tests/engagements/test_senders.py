@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from engagements.claims import Claim
-from engagements.letters import Letter
+from engagements.claim import Claim
 from engagements.models import Run
+from engagements.prepared_request import PreparedRequest
 from engagements.senders import Senders
 from externalapi.answers import Outcome
 from externalapi.messages import Request
@@ -18,10 +18,10 @@ from tests.externalapi.raw_server import RawServer, always, response
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def letter(url, **fields):
+def prepared(url, **fields):
     claim = Claim(1, 1, uuid.uuid4(), [1], [], [], [], "", False, False, NOW)
     fields = {"method": "POST", "url": url, "headers": {}, "body": b"{}"} | fields
-    return Letter(
+    return PreparedRequest(
         attempt_id=uuid.uuid4(),
         claim=claim,
         run=Run(),
@@ -49,7 +49,7 @@ def outcomes(senders):
 def test_requests_go_over_the_lines_that_are_open(url):
     with Senders() as senders:
         for _ in range(3):
-            senders.post([letter(url) for _ in range(5)])
+            senders.post([prepared(url) for _ in range(5)])
             assert senders.in_flight == 5
             assert outcomes(senders) == [Outcome.SENT] * 5
 
@@ -63,7 +63,7 @@ class BrokenSignIn(SignIn):
 
 def test_a_mistake_of_ours_is_an_answer_too(url, caplog):
     with Senders() as senders, caplog.at_level(logging.ERROR):
-        senders.post([letter(url, sign_in=BrokenSignIn()), letter(url)])
+        senders.post([prepared(url, sign_in=BrokenSignIn()), prepared(url)])
         assert sorted(outcomes(senders)) == [Outcome.AMBIGUOUS, Outcome.SENT]
     assert "Sending a request failed" in caplog.text
     assert "the-key" not in caplog.text
@@ -84,5 +84,5 @@ def test_a_silent_server_is_waited_for_until_the_deadline(settings):
         url = f"http://{server.address}/users/track"
         # The second goes over the first one's line; a line that is late, nobody's.
         for expected in (Outcome.SENT, Outcome.AMBIGUOUS, Outcome.SENT):
-            senders.post([letter(url)])
+            senders.post([prepared(url)])
             assert outcomes(senders) == [expected]

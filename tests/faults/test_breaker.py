@@ -120,7 +120,7 @@ def test_rate_limits_do_not_open_it(engagement, sandbox):
 
 
 def test_a_limited_connection_is_met_with_one_request(engagement, sandbox):
-    """Not with a whole handful at the end of each wait."""
+    """Not with a whole claim at the end of each wait."""
     sandbox.faults([{"kind": "status", "status": 429, "times": None}])
     drains.once()
     seen = len(sandbox.requests())

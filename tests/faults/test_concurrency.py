@@ -12,9 +12,9 @@ from django.db import connection, transaction
 from engagements import audience, delivery, lifecycle, outcomes, retrying, runs
 from engagements.claims import claim
 from engagements.intent import intend
-from engagements.letters import write
 from engagements.models import Attempt, Batch, Delivery, Engagement, Run
 from engagements.senders import send
+from engagements.writing import write
 from tests import factories
 from tests.faults import drains, invariants, sessions
 from tests.faults.workers import wait_until
@@ -87,9 +87,9 @@ def test_an_engagement_that_was_paused_at_its_very_end_ends_after_it(active, san
     engagement = active(3)
     audience.expand(audience.expandable_runs())
     audience.expand(audience.expandable_runs())
-    letters = intend(list(write(claim(1))))
+    requests = intend(list(write(claim(1))))
     assert lifecycle.pause(engagement)
-    outcomes.record([send(letter) for letter in letters])
+    outcomes.record([send(prepared) for prepared in requests])
     runs.finish()
     engagement.refresh_from_db()
     assert engagement.state == Engagement.State.PAUSED
@@ -132,10 +132,10 @@ def test_a_cancelled_run_does_not_start_what_was_claimed(active):
     """Its engagement goes on: only this run is over."""
     engagement = active(3, repeat=Engagement.Repeat.DAILY)
     audience.expand(audience.expandable_runs())
-    letters = list(write(claim(1)))
+    requests = list(write(claim(1)))
     assert lifecycle.cancel(engagement.runs.get())
 
-    assert intend(letters) == []
+    assert intend(requests) == []
 
     runs.finish()
     assert drains.states(engagement) == {"cancelled": 3}
@@ -149,9 +149,9 @@ def late_refusal(active, sandbox):
     audience.expand(audience.expandable_runs())
     audience.expand(audience.expandable_runs())
     sandbox.faults([{"kind": "status", "status": 401, "body": "{}", "times": None}])
-    (result,) = [send(letter) for letter in intend(list(write(claim(1))))]
+    (result,) = [send(prepared) for prepared in intend(list(write(claim(1))))]
     with transaction.atomic():
-        outcomes.doubt(result.letter.batch_id, result.letter.token)
+        outcomes.doubt(result.prepared.batch_id, result.prepared.token)
     return result
 
 

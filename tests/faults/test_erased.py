@@ -4,7 +4,7 @@ import pytest
 from django.db import connection
 from django.urls import reverse
 
-from engagements import audience, claims, intent, letters, outcomes, senders
+from engagements import audience, claims, intent, outcomes, senders, writing
 from engagements import reports as reporting
 from engagements.models import Attempt, Batch, Delivery
 from segments.models import Profile
@@ -55,14 +55,14 @@ def claimed(engagement, people):
     audience.expand(audience.expandable_runs())
     taken = claims.claim(32)
     erase(people)
-    going = intent.intend(list(letters.write(taken)))
-    outcomes.record([senders.send(letter) for letter in going])
+    going = intent.intend(list(writing.write(taken)))
+    outcomes.record([senders.send(prepared) for prepared in going])
 
 
 def on_the_wire(engagement, people):
     audience.expand(audience.expandable_runs())
-    going = intent.intend(list(letters.write(claims.claim(32))))
-    results = [senders.send(letter) for letter in going]
+    going = intent.intend(list(writing.write(claims.claim(32))))
+    results = [senders.send(prepared) for prepared in going]
     erase(people)
     outcomes.record(results)
 

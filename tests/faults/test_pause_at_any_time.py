@@ -13,7 +13,7 @@ from tests.faults.workers import beat, wait_until, worker
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-# More than fifty moments can send: each at most two handfuls of two processes.
+# More than fifty moments can send: each at most two claims of two processes.
 PEOPLE = 6_600
 MOMENTS = 50
 # A random one each time, so that a failure is new; its text says which to set here.

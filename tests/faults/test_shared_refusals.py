@@ -63,7 +63,7 @@ def until_it_stops(engagement: Engagement) -> None:
     ],
     ids=lambda fault: f"{fault['status']} {fault['body']}"[:60],
 )
-def test_one_by_one_it_stops_after_a_handful(one_by_one, sandbox, fault):
+def test_one_by_one_it_stops_after_a_few(one_by_one, sandbox, fault):
     engagement = one_by_one(60)
     sandbox.faults([fault])
 
@@ -150,7 +150,7 @@ def test_a_reason_that_everybody_is_named_with_stops_too(active, sandbox):
     assert len(sandbox.requests()) <= 7
 
 
-def test_less_than_a_handful_is_not_everybody(one_by_one, sandbox):
+def test_less_than_a_few_is_not_everybody(one_by_one, sandbox):
     engagement = one_by_one(4)
     sandbox.faults([refuses()])
 
@@ -298,7 +298,7 @@ def test_what_is_not_there_for_one_person_stops_nobody(active, sandbox, braze, s
     assert str(status) in Delivery.objects.get(profile=victim).reason
 
 
-def test_what_is_there_for_nobody_stops_after_a_handful(active, sandbox, braze):
+def test_what_is_there_for_nobody_stops_after_a_few(active, sandbox, braze):
     version = factories.make_version(connection=braze, batching="one", query=ONES_OWN)
     engagement = active(60, version=version)
     sandbox.faults([refuses("", status=404)])

@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from engagements import audience, claims, letters, outcomes, recovery, senders
-from engagements.delivery import HANDFUL
+from engagements import audience, claims, outcomes, recovery, senders, writing
+from engagements.delivery import CLAIM_SIZE
 from engagements.intent import intend
 from engagements.models import Batch, Delivery
 from tests.faults import drains, invariants
@@ -25,13 +25,13 @@ def killer(active):
 
 def one_worker(killer) -> bool:
     """Take what is due in hand, and send it; False if the killer was among them."""
-    taken = claims.claim(HANDFUL)
+    taken = claims.claim(CLAIM_SIZE)
     assert len(taken) == 1 or not any(held.is_suspect for held in taken)
     batches = Batch.objects.filter(pk__in=[held.batch_id for held in taken])
     if batches.filter(profile_ids__contains=[killer.pk]).exists():
         return False
-    going = intend(list(letters.write(taken)))
-    outcomes.record([senders.send(letter) for letter in going])
+    going = intend(list(writing.write(taken)))
+    outcomes.record([senders.send(prepared) for prepared in going])
     return True
 
 

@@ -13,7 +13,7 @@ from engagements.models import Worker
 class Command(BaseCommand):
     help = (
         "Asks a worker to finish what it has in hand and to end, as SIGTERM does on its"
-        " own machine. Its processes look between two handfuls, an idle one when it is"
+        " own machine. Its processes look between two claims, an idle one when it is"
         " next woken. Without a name it lists the workers."
     )
 

@@ -1,0 +1,30 @@
+"""A batch that a worker holds, as a value."""
+
+import uuid
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+
+class Claim(NamedTuple):
+    """A batch that this worker holds until its lease runs out.
+
+    The lists are the batch's own, and `now` is what its requests say it is: the time of
+    this claim, until one was written. While a run's `stamp` is the same, so is what its
+    requests say. A worker that held it before went away without a word where it
+    `is_suspect`; then it was claimed alone. By this worker's own clock the lease lasts
+    `until` then at least.
+    """
+
+    batch_id: int
+    run_id: int
+    token: uuid.UUID
+    profile_ids: Sequence[int]
+    event_ids: Sequence[int | None]
+    transition_ids: Sequence[int]
+    left_out: Sequence[int]
+    stamp: str
+    is_suspect: bool
+    is_standing: bool
+    now: datetime
+    until: float = float("inf")
