@@ -232,6 +232,31 @@ def test_every_page_is_accessible(page: Page, addresses, shot: Shot, scheme, siz
     assert not lines, "\n".join(lines)
 
 
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_form_that_was_not_saved_is_accessible(page: Page, admin, scheme, size):
+    script = axe.source()
+    page.emulate_media(color_scheme=scheme)
+    page.set_viewport_size(size)
+    factories.make_version()
+    found = {}
+    for name in (
+        *("externalapi_connection", "externalapi_externalapi", "segments_segment"),
+        *("segments_source", "engagements_engagement", "auth_user", "auth_group"),
+    ):
+        page.goto(reverse(f"admin:{name}_add"))
+        # The server's own answer, and not the browser's.
+        page.evaluate(
+            "document.querySelectorAll('form').forEach(f => f.noValidate = 1)"
+        )
+        page.get_by_role("button", name="Save", exact=True).click()
+        expect(page.get_by_text("Nothing was saved yet").first).to_be_visible()
+        broken = axe.violations(page, script)
+        if broken or scrolls_sideways(page):
+            found[name] = broken or ["It scrolls sideways."]
+    assert found == {}
+
+
 @pytest.fixture
 def empty(admin) -> dict[str, str]:
     """The pages of a site where nobody has done anything, and those of problems."""
