@@ -35,6 +35,12 @@ def test_a_marketer_builds_a_rule_without_json(page: Page, admin):
     expect(wrong).to_have_accessible_description(
         "Condition 1, event Product viewed: “at least” is a whole number of times."
     )
+    # Said once, wherever the rule is written.
+    said = page.get_by_text("is a whole number of times").filter(visible=True)
+    expect(said).to_have_count(1)
+    page.get_by_role("button", name="Edit as JSON").click()
+    expect(said).to_have_count(1)
+    page.get_by_role("button", name="Edit as rows").click()
     expect(page.get_by_label("From")).to_have_value("20")
     wrong.fill("1")
     page.get_by_role("button", name="Save and continue editing").click()
