@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from externalapi.parameters import JSON
+from lemnisk_braze.lib.json_types import JSON
 
 MAX_TEXT = 255
 MAX_VALUES = 50

@@ -6,4 +6,6 @@ class ExternalAPIConfig(AppConfig):
     verbose_name = "External API channel"
 
     def ready(self) -> None:
-        from externalapi import checks  # noqa: F401
+        from externalapi import checks, tokens  # noqa: F401
+
+        tokens.connect()

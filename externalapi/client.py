@@ -1,10 +1,12 @@
-"""The one guarded way out: the Test API page and the engine send through here."""
+"""One request through the guard, waited for: for the Test API page, and for what opens
+a connection of the engine's."""
 
 import os
 import time
 import zlib
+from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import Any, Protocol
 
 import requests
 from django.conf import settings
@@ -14,7 +16,7 @@ from requests.structures import CaseInsensitiveDict
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3.exceptions import HTTPError
 
-from externalapi import tokens, wire
+from externalapi import wire
 from externalapi.answer_text import as_utf8
 from externalapi.guard import GuardError, check_headers, check_url
 from externalapi.messages import (
@@ -26,7 +28,8 @@ from externalapi.messages import (
     Request,
     TransportError,
 )
-from externalapi.secrets import redact, redact_bytes
+from externalapi.redaction import redact, redact_bytes
+from externalapi.sign_in import TokenPlan
 
 __all__ = [
     "NO_TIMING",
@@ -48,6 +51,31 @@ UNREACHABLE = (
     "The address cannot be reached from here: its name is unknown, or not on the "
     "public internet. Check the base URL."
 )
+
+
+class TokenSource(Protocol):
+    """What gives an OAuth 2 connection its token (externalapi.tokens.token_for)."""
+
+    def __call__(
+        self,
+        plan: TokenPlan,
+        secret: str,
+        post: Callable[[Request], Answer],
+        stale: str = "",
+    ) -> str: ...
+
+
+# It keeps tokens in the database, of which this module knows nothing: it registers.
+_token_sources: list[TokenSource] = []
+
+
+def fetch_tokens_with(source: TokenSource) -> None:
+    _token_sources[:] = [source]
+
+
+def _token_source() -> TokenSource:
+    (source,) = _token_sources
+    return source
 
 
 class _Adapter(HTTPAdapter):
@@ -86,11 +114,11 @@ class GuardedClient:
         def post(unsigned: Request) -> Answer:
             return self._send(unsigned, "", deadline)
 
-        token = tokens.token_for(plan, key, post)
+        token = _token_source()(plan, key, post)
         answer = self._send(request, token, deadline)
         if answer.status == 401:
             # It may have been taken back before its time. Nothing was done with it.
-            token = tokens.token_for(plan, key, post, stale=token)
+            token = _token_source()(plan, key, post, stale=token)
             answer = self._send(request, token, deadline)
         return answer
 
@@ -177,7 +205,6 @@ def _client() -> GuardedClient:
 
 # A forked worker must not share its parent's connections, nor a lock in use.
 os.register_at_fork(after_in_child=_client.cache_clear)
-os.register_at_fork(after_in_child=tokens.forget)
 
 
 def seconds(request: Request) -> float:

@@ -29,7 +29,7 @@ from externalapi.answer_text import as_utf8
 from externalapi.client import MAX_BODY, USER_AGENT, decoded, lost
 from externalapi.guard import GuardError, Target, check_headers, check_url
 from externalapi.messages import Answer, BlockedAddressError, Request, TransportError
-from externalapi.secrets import redact_bytes
+from externalapi.redaction import redact_bytes
 
 AT_ONCE = 100
 ERRORS = (HTTPError, HTTPException, OSError, ValueError)

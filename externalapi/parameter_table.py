@@ -8,11 +8,10 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from externalapi.body import MAX_PLACEHOLDERS
+from externalapi.parameter_checks import checked
 from externalapi.parameters import JSON, Level, Parameter, ParameterType
 from externalapi.transforms import Transform
 
-MAX_WORDS = 255
-MAX_ALLOWED = 100
 # The parts of a row that are typed or chosen, beside the tick.
 TYPED = (
     "name",
@@ -115,48 +114,8 @@ def read_row(row: Mapping[str, Any]) -> Parameter:
     allowed: list[JSON] = [*_lines(row["allowed"])]
     parameter = Parameter.from_dict({**row, **words, "allowed": allowed})
     if parameter.level is Level.FIXED:
-        return _checked(replace(parameter, default=""), parameter.value)
-    return _checked(replace(parameter, value=""), parameter.default)
-
-
-def check_parameter(parameter: Parameter) -> None:
-    """Raise ValueError with a sentence for a parameter that no row could save."""
-    is_fixed = parameter.level is Level.FIXED
-    _checked(parameter, parameter.value if is_fixed else parameter.default)
-
-
-def _checked(parameter: Parameter, typed: str) -> Parameter:
-    if parameter.level is Level.FIXED and parameter.required and not typed:
-        raise ValueError("A fixed parameter needs a value.")
-    if max(len(parameter.label), len(parameter.example)) > MAX_WORDS:
-        raise ValueError(f"A label or example has at most {MAX_WORDS} characters.")
-    _check_treatment(parameter)
-    for text, what in ((typed, ""), (parameter.example, "The example: ")):
-        if text:
-            _check_value(parameter, text, what)
-    return parameter
-
-
-def _check_treatment(parameter: Parameter) -> None:
-    if parameter.transform is not Transform.NONE:
-        if parameter.type is not ParameterType.TEXT:
-            raise ValueError("Only a text can be treated. Choose the type Text.")
-        if parameter.allowed and parameter.transform.is_hash:
-            raise ValueError("What is hashed cannot be one of the allowed values.")
-    if len(parameter.allowed) > MAX_ALLOWED:
-        raise ValueError(f"There are more than {MAX_ALLOWED} allowed values.")
-    plain = replace(parameter, allowed=(), transform=Transform.NONE)
-    for one in parameter.allowed:
-        _check_value(plain, one, "The allowed values: ")
-
-
-def _check_value(parameter: Parameter, typed: str, what: str) -> None:
-    try:
-        parameter.coerce(typed)
-    except ValueError as e:
-        text = str(e)
-        words = f"{what}{text}" if what else f"{text[:1].upper()}{text[1:]}"
-        raise ValueError(f"{words.removesuffix('.')}.") from e
+        return checked(replace(parameter, default=""), parameter.value)
+    return checked(replace(parameter, value=""), parameter.default)
 
 
 def _as_row(row: Parameter | Mapping[str, Any]) -> dict[str, Any]:

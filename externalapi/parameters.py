@@ -9,15 +9,11 @@ from decimal import Decimal
 from enum import StrEnum
 from math import isfinite
 from types import MappingProxyType
-from typing import TypeAlias
 
 import orjson
 
 from externalapi.transforms import TRANSFORMS, Transform
-
-JSON: TypeAlias = (
-    dict[str, "JSON"] | list["JSON"] | str | int | float | bool | None  # noqa: UP037
-)
+from lemnisk_braze.lib.json_types import JSON as JSON
 
 # One value may not be larger than an item that Braze's own customers send.
 MAX_VALUE_BYTES = 100 * 1024

@@ -15,7 +15,7 @@ from externalapi.client import (
     TransportError,
 )
 from externalapi.models import ExternalAPIVersion
-from externalapi.secrets import mask, redact
+from externalapi.redaction import mask, redact
 from externalapi.sign_in import Auth
 from lemnisk_braze.lib import database_clock
 

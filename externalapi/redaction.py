@@ -60,6 +60,7 @@ _HALF_NUMBER = re.compile(
     r"""(?:0?[xXoO]?0{0,6}[0-9a-fA-F]?|[uU]\+?0{0,6}[0-9a-fA-F]?|[0-9]{0,3}))\Z"""
 )
 _FOLDED = str.maketrans(ascii_uppercase, ascii_lowercase)
+SHOWS_LAST_FOUR_FROM = 12
 # An answer that ends so was not cut.
 _ENDS = ("}", "]", ">")
 
@@ -111,6 +112,24 @@ class _Forms:
 
 # A text, and the forms to look for in it.
 _Reading = tuple[_View, Sequence[str]]
+
+
+def redact(text: str, key: str) -> str:
+    """Return the text with the key masked, however it is written there."""
+    return without(text, [key], mask(key)) if key else text
+
+
+def redact_bytes(data: bytes, key: str) -> bytes:
+    """As `redact`, for what may be no text; a key is ASCII in all its forms."""
+    if not key:
+        return data
+    text = data.decode(errors="surrogateescape")
+    return redact(text, key).encode(errors="surrogateescape")
+
+
+def mask(key: str) -> str:
+    """Return what may be shown of a key."""
+    return f"••••{key[-4:]}" if len(key) >= SHOWS_LAST_FOUR_FROM else "••••"
 
 
 def without(text: str, secrets: Collection[str], shown: str) -> str:

@@ -12,12 +12,11 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
 from django.db.models import F
 
-from externalapi import redaction
 from externalapi.models import Connection
+from externalapi.redaction import SHOWS_LAST_FOUR_FROM
 from externalapi.sign_in import TokenPlan
 from lemnisk_braze.lib import database_clock
 
-_SHOWS_LAST_FOUR_FROM = 12
 # Where a connection keeps keys: in use, waiting, and the one before.
 KEY_FIELDS = ("key_encrypted", "next_key_encrypted", "previous_key_encrypted")
 
@@ -106,7 +105,7 @@ def _opens(sealed: str) -> bool:
 def last_four(key: str) -> str:
     """Return what is kept of a key to tell it by; empty for a short one."""
     key = key.strip()
-    return key[-4:] if len(key) >= _SHOWS_LAST_FOUR_FROM else ""
+    return key[-4:] if len(key) >= SHOWS_LAST_FOUR_FROM else ""
 
 
 def rotate_key(connection: Connection, field: str = "key_encrypted") -> bool:
@@ -133,24 +132,6 @@ def open_token(plan: TokenPlan, sealed: str) -> str:
     except InvalidToken:
         return ""
     return str(token) if tuple(fetched_with) == astuple(plan) else ""
-
-
-def redact(text: str, key: str) -> str:
-    """Return the text with the key masked, however it is written there."""
-    return redaction.without(text, [key], mask(key)) if key else text
-
-
-def redact_bytes(data: bytes, key: str) -> bytes:
-    """As `redact`, for what may be no text; a key is ASCII in all its forms."""
-    if not key:
-        return data
-    text = data.decode(errors="surrogateescape")
-    return redact(text, key).encode(errors="surrogateescape")
-
-
-def mask(key: str) -> str:
-    """Return what may be shown of a key."""
-    return f"••••{key[-4:]}" if len(key) >= _SHOWS_LAST_FOUR_FROM else "••••"
 
 
 def _fernet() -> MultiFernet:

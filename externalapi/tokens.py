@@ -4,6 +4,7 @@ key, kept encrypted on the connection's row, and used until shortly before it ex
 
 import base64
 import logging
+import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from urllib.parse import quote_plus, urlencode
 import orjson
 from django.db import Error, connection
 
+from externalapi.client import fetch_tokens_with
 from externalapi.messages import (
     Answer,
     BlockedAddressError,
@@ -72,6 +74,13 @@ def token_for(plan: TokenPlan, secret: str, post: Post, stale: str = "") -> str:
             _store(plan, held)
         _held[plan] = held
     return held.text
+
+
+def connect() -> None:
+    """Give the client its tokens."""
+    fetch_tokens_with(token_for)
+    # A forked worker must not have a lock that is in use.
+    os.register_at_fork(after_in_child=forget)
 
 
 def forget() -> None:

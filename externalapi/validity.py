@@ -9,7 +9,7 @@ from externalapi.batching import BYTES, OBJECTS, BatchPlan, plan_problems
 from externalapi.body import BodyError
 from externalapi.definition import compile_version, parameters_found
 from externalapi.models import ExternalAPI, ExternalAPIVersion
-from externalapi.parameter_table import check_parameter
+from externalapi.parameter_checks import check_parameter
 from externalapi.parameters import Parameter
 from externalapi.versions import Draft
 

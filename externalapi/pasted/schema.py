@@ -13,7 +13,7 @@ from urllib.parse import unquote
 from django.utils.html import strip_tags
 
 from externalapi.layout import Path, path_text
-from externalapi.parameter_table import MAX_ALLOWED, MAX_WORDS
+from externalapi.parameter_checks import MAX_ALLOWED, MAX_WORDS
 from externalapi.parameters import JSON, Level, Parameter, ParameterType, as_text
 from externalapi.pasted.imported import short
 from externalapi.pasted.json_document import list_at, object_at, pointer, printed

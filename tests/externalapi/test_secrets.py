@@ -10,14 +10,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from externalapi.models import Connection
-from externalapi.secrets import (
-    SecretError,
-    mask,
-    read_key,
-    redact,
-    redact_bytes,
-    set_key,
-)
+from externalapi.redaction import mask, redact, redact_bytes
+from externalapi.secrets import SecretError, read_key, set_key
 
 KEY = "3f?a/9c>1-secret-key-b7e4"
 
