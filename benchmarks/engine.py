@@ -22,9 +22,9 @@ from engagements import lifecycle
 from engagements.models import Delivery, Engagement, Run
 from externalapi import secrets
 from externalapi.batching import PLANS
-from externalapi.braze.contract import TRACK
 from externalapi.models import Connection, ExternalAPI, ExternalAPIVersion
 from externalapi.parameters import Parameter
+from externalapi.vendors.braze.facts.contract import TRACK
 from externalapi.versions import Draft, save_version
 from lemnisk_braze.local.processes import Child, LocalError, Processes
 from segments import membership

@@ -18,7 +18,7 @@ from urllib.request import HTTPSHandler, ProxyHandler, Request, build_opener
 
 import orjson
 
-from externalapi.sandbox.limits import Limiter, Plan
+from externalapi.vendors.braze.sandbox.runtime.rate_limits import Limiter, Plan
 
 KEY = "benchmark-key-0000"
 CONTENT_LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)

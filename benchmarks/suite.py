@@ -24,8 +24,8 @@ from benchmarks import (
 from benchmarks.bench import Bench, database_now, start_worker
 from benchmarks.figures import Figures
 from benchmarks.report import Latencies, Measurement, Ratio, Stages, Table
-from externalapi.braze.contract import BURST_SECONDS
 from externalapi.models import ExternalAPIVersion
+from externalapi.vendors.braze.facts.contract import BURST_SECONDS
 from lemnisk_braze.local.processes import Child, Processes, free_port
 from segments.models import Profile, Segment
 

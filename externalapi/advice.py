@@ -9,13 +9,13 @@ from django.conf import settings
 
 from externalapi import answers, bodies
 from externalapi.body import BodyError
-from externalapi.braze.contract import PERMISSIONS
-from externalapi.braze.instances import INSTANCES
 from externalapi.client import Answer, Request
 from externalapi.guard import GuardError, check_url
 from externalapi.models import Connection, ExternalAPIVersion
 from externalapi.parameters import JSON
 from externalapi.placeholders import find
+from externalapi.vendors.braze.facts.contract import PERMISSIONS
+from externalapi.vendors.braze.facts.instances import INSTANCES
 
 MAX_FAULTS = 5
 MAX_SHOWN = 200

@@ -9,12 +9,16 @@ from dataclasses import dataclass, field
 
 from externalapi import bodies
 from externalapi.body import BodyError
-from externalapi.braze.contract import DEFAULT_OBJECT_LIMIT, OBJECT_LIMITS, ObjectLimit
-from externalapi.braze.findings import Finding, Severity
-from externalapi.braze.lint import lint, lint_request
 from externalapi.definition import parameters_found
 from externalapi.layout import Path, Span, formatted, path_text, spans
 from externalapi.parameters import JSON, Parameter
+from externalapi.vendors.braze.facts.contract import (
+    DEFAULT_OBJECT_LIMIT,
+    OBJECT_LIMITS,
+    ObjectLimit,
+)
+from externalapi.vendors.braze.lint.findings import Finding, Severity
+from externalapi.vendors.braze.lint.lint import lint, lint_request
 
 MAX_NODES = 1000
 _ORDER = list(Severity)

@@ -14,7 +14,6 @@ from unfold.widgets import (
     UnfoldAdminSelectWidget,
 )
 
-from externalapi.braze.instances import INSTANCES, Instance
 from externalapi.connection_use import User
 from externalapi.guard import GuardError, check_header, check_url
 from externalapi.key_rules import KEY_ROOM, MAX_LENGTH, problem_of
@@ -23,6 +22,7 @@ from externalapi.named_choice import OWN, fills, is_typed_over, shown
 from externalapi.rate_plans import RATE_PLAN_LABELS, RATE_PLANS, rate_plan_code
 from externalapi.secrets import SecretError, open_key
 from externalapi.sign_in import Auth
+from externalapi.vendors.braze.facts.instances import INSTANCES, Instance
 from lemnisk_braze.lib.names import one_line
 
 # The fields that a way to sign in asks for beside its key.

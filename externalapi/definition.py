@@ -16,7 +16,6 @@ from externalapi.batching import (
     people_per_request,
     without_nothing,
 )
-from externalapi.braze import endpoint_answers
 from externalapi.guard import MAX_URL
 from externalapi.key_rules import KEY_ROOM
 from externalapi.messages import Request
@@ -37,6 +36,7 @@ from externalapi.placeholders import (
 )
 from externalapi.sign_in import Auth, SignIn
 from externalapi.target import Query, compile_headers, compile_target
+from externalapi.vendors.braze.facts import endpoint_answers
 
 __all__ = [
     "CompiledDefinition",

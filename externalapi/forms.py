@@ -19,13 +19,6 @@ from externalapi.answers_form import BatchingAndAnswers
 from externalapi.batching import BatchPlan
 from externalapi.body import BodyError
 from externalapi.body_editor import BodyEditor
-from externalapi.braze.contract import (
-    DEFAULT_OBJECT_LIMIT,
-    OBJECT_LIMITS,
-    ObjectLimit,
-)
-from externalapi.braze.findings import Severity
-from externalapi.braze.instances import is_braze
 from externalapi.connection_choice import ConnectionField
 from externalapi.connection_use import User
 from externalapi.definition import parameters_found
@@ -33,6 +26,13 @@ from externalapi.models import ExternalAPI, ExternalAPIVersion
 from externalapi.parameter_table import ParametersField
 from externalapi.parameters import Parameter
 from externalapi.target import split_target
+from externalapi.vendors.braze.facts.contract import (
+    DEFAULT_OBJECT_LIMIT,
+    OBJECT_LIMITS,
+    ObjectLimit,
+)
+from externalapi.vendors.braze.facts.instances import is_braze
+from externalapi.vendors.braze.lint.findings import Severity
 from externalapi.versions import Draft
 from lemnisk_braze.lib.names import one_line
 

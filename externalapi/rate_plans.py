@@ -4,7 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from externalapi.braze.contract import BURST_REQUESTS, BURST_SECONDS, HOURLY_REQUESTS
+from externalapi.vendors.braze.facts.contract import (
+    BURST_REQUESTS,
+    BURST_SECONDS,
+    HOURLY_REQUESTS,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from django.conf import settings as django_settings
 
 from externalapi import secrets
 from externalapi.models import Connection
-from externalapi.sandbox.process import SandboxProcess
+from externalapi.vendors.braze.sandbox.process import SandboxProcess
 from tests import factories
 
 # Whole sites, and what breaks them.

@@ -23,7 +23,7 @@ PURE = (
     "externalapi/answer_text.py",
     "externalapi/answers.py",
     "externalapi/batching.py",
-    "externalapi/braze/lint.py",
+    "externalapi/vendors/braze/lint/lint.py",
     "externalapi/layout.py",
     "externalapi/parameters.py",
     "externalapi/pasted/curl.py",
@@ -35,8 +35,8 @@ PURE = (
     "engagements/filters/table.py",
     "engagements/personalization.py",
     "engagements/retries.py",
-    "externalapi/sandbox/judge.py",
-    "externalapi/sandbox/store.py",
+    "externalapi/vendors/braze/sandbox/rules/track.py",
+    "externalapi/vendors/braze/sandbox/users/store.py",
 )
 MAX_LINES = 450
 

@@ -31,9 +31,9 @@ from externalapi.models import (
     ExternalAPIVersion,
 )
 from externalapi.parameters import Level
-from externalapi.preset import Preset
-from externalapi.presets import PRESETS, grouped
 from externalapi.target import join_target
+from externalapi.vendors.catalog import PRESETS, grouped
+from externalapi.vendors.preset import Preset
 from externalapi.versions import Draft, save_version
 from lemnisk_braze.lib.deleting import NAMED, CarefulDelete, Dependant, Instead
 

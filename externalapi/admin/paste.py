@@ -32,8 +32,8 @@ from externalapi.pasted.imported import (
 )
 from externalapi.pasted.preset import as_preset
 from externalapi.pasted.reading import Pasted
-from externalapi.preset import Preset
 from externalapi.sign_in import Auth
+from externalapi.vendors.preset import Preset
 
 _SIGNS_IN = {
     Auth.BEARER: "with a bearer key",

@@ -5,13 +5,13 @@ from urllib.parse import quote
 
 from externalapi.answer_rules import BRAZE, AnswerRules
 from externalapi.batching import BatchPlan
-from externalapi.braze.instances import is_braze
-from externalapi.braze.presets import PRESETS
 from externalapi.parameters import Level
 from externalapi.pasted.imported import Imported
 from externalapi.pasted.suggestions import title
 from externalapi.placeholders import split_text
-from externalapi.preset import Preset
+from externalapi.vendors.braze.facts.instances import is_braze
+from externalapi.vendors.braze.presets.all import PRESETS
+from externalapi.vendors.preset import Preset
 
 _SAYS_NOTHING = re.compile(r"v?[0-9.]*|.*[{<].*|api")
 # Of an API that nobody knows, HTTP's own statuses are all there is to go by.

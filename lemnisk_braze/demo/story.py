@@ -16,9 +16,9 @@ from django.utils import timezone
 from engagements import lifecycle
 from engagements.models import Attempt, Batch, Delivery, Engagement, Run
 from externalapi import secrets
-from externalapi.braze.presets import TRACK_USERS
 from externalapi.configuration_tests import run_test
 from externalapi.models import Connection, ExternalAPI, ExternalAPIVersion
+from externalapi.vendors.braze.presets.all import TRACK_USERS
 from externalapi.versions import Draft, save_version
 from lemnisk_braze.demo import people
 from lemnisk_braze.demo.site import USERNAME, Say, Site

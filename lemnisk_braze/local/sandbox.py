@@ -27,7 +27,7 @@ def start(processes: Processes, port: int) -> None:
     processes.start(
         "sandbox",
         [
-            "externalapi.sandbox",
+            "externalapi.vendors.braze.sandbox",
             f"--port={port}",
             # Not the key itself: a command line is seen by everybody on the machine.
             f"--key-file={settings.VAR_DIR / KEY}",

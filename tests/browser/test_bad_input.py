@@ -7,7 +7,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from externalapi import secrets
 from externalapi.models import ConfigurationTest, Connection, ExternalAPI
-from externalapi.sandbox.process import SandboxProcess
+from externalapi.vendors.braze.sandbox.process import SandboxProcess
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from engagements.models import Engagement
-from externalapi.sandbox.process import SandboxProcess
+from externalapi.vendors.braze.sandbox.process import SandboxProcess
 from tests.browser.conftest import Shot
 from tests.browser.test_keyboard import walk
 

@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from externalapi import secrets
-from externalapi.sandbox.process import SandboxProcess
+from externalapi.vendors.braze.sandbox.process import SandboxProcess
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -13,7 +13,7 @@ import requests
 from playwright.sync_api import Page, expect
 from pytest_django.live_server_helper import LiveServer
 
-from externalapi.sandbox.process import SandboxProcess
+from externalapi.vendors.braze.sandbox.process import SandboxProcess
 from segments.models import InboxMessage, Segment
 from tests import factories
 from tests.browser.conftest import Shot

@@ -11,7 +11,7 @@ from engagements import delivery, forecast, lifecycle, reports
 from engagements.models import Attempt, Batch, Delivery, Engagement, Run
 from engagements.preview import what_was_sent
 from externalapi import secrets
-from externalapi.presets import PRESETS
+from externalapi.vendors.catalog import PRESETS
 from tests import factories
 
 pytestmark = pytest.mark.django_db

@@ -4,7 +4,7 @@ from django.urls import reverse
 from externalapi.answer_rules import GENERIC
 from externalapi.batching import BatchPlan
 from externalapi.models import ExternalAPI
-from externalapi.presets import PRESETS
+from externalapi.vendors.catalog import PRESETS
 from tests.externalapi.test_external_api_page import ADD, errors, rows, typed
 from tests.externalapi.test_presets import filled_in
 from tests.factories import make_connection

@@ -4,9 +4,9 @@ import pytest
 from django.urls import reverse
 
 from externalapi.body_check import Typed, check
-from externalapi.braze.findings import Severity
 from externalapi.models import ExternalAPI
 from externalapi.parameters import Parameter, ParameterType
+from externalapi.vendors.braze.lint.findings import Severity
 from tests.externalapi.test_external_api_page import ADD, errors, rows, typed
 from tests.factories import make_connection
 

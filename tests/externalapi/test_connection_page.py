@@ -6,11 +6,11 @@ from django.contrib.auth.models import Group
 from django.urls import reverse
 
 from externalapi import connection_check, key_rotation
-from externalapi.braze.instances import INSTANCES
 from externalapi.configuration_tests import run_test
 from externalapi.models import Connection
 from externalapi.secrets import read_key, set_key
 from externalapi.sign_in import Auth, SignIn
+from externalapi.vendors.braze.facts.instances import INSTANCES
 from tests.factories import make_admin, make_connection, make_version
 
 ADD = "admin:externalapi_connection_add"

@@ -1,7 +1,7 @@
 import pytest
 
 from externalapi import definition_checks
-from externalapi.presets import PRESETS
+from externalapi.vendors.catalog import PRESETS
 
 
 @pytest.mark.parametrize(

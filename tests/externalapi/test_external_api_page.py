@@ -3,9 +3,9 @@ from django.contrib.auth.models import Group
 from django.urls import reverse
 from django.utils.html import strip_tags
 
-from externalapi.braze.presets import TRACK_USERS
 from externalapi.models import ExternalAPI
 from externalapi.parameters import Level, Parameter, ParameterType
+from externalapi.vendors.braze.presets.all import TRACK_USERS
 from externalapi.versions import Draft, save_version
 from tests.factories import make_connection, make_test, make_user, make_version
 

@@ -15,13 +15,13 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from externalapi import imports
-from externalapi.braze.presets import PRESETS
 from externalapi.definition import parameters_found
 from externalapi.exports import export
 from externalapi.imports import FileError
 from externalapi.models import Connection, ExternalAPI, ExternalAPIVersion
 from externalapi.parameters import Parameter, ParameterType
 from externalapi.secrets import set_key
+from externalapi.vendors.braze.presets.all import PRESETS
 from externalapi.versions import CONTENT, Draft, save_version
 from tests import factories
 

@@ -5,12 +5,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from externalapi.body import parse_body
-from externalapi.braze import contract
-from externalapi.braze.lint import Severity, lint, lint_request
-from externalapi.braze.presets import PRESETS
 from externalapi.layout import path_text
 from externalapi.parameters import Level, Parameter, ParameterType
-from externalapi.sandbox.judge import judge
+from externalapi.vendors.braze.facts import contract
+from externalapi.vendors.braze.lint.lint import Severity, lint, lint_request
+from externalapi.vendors.braze.presets.all import PRESETS
+from externalapi.vendors.braze.sandbox.rules.track import judge
 
 ERROR, WARNING, HINT = Severity
 ID = {"external_id": "{{External ID}}"}

@@ -6,15 +6,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from externalapi.body import parse_body
-from externalapi.braze import endpoints
-from externalapi.braze.lint import Severity, lint, lint_request
-from externalapi.braze.presets import PRESETS
-from externalapi.braze.request_shapes import SHAPES
 from externalapi.layout import path_text
 from externalapi.parameters import Level, Parameter, ParameterType
-from externalapi.sandbox.api import Api
-from externalapi.sandbox.endpoints.routes import ROUTES
-from externalapi.sandbox.options import Options
+from externalapi.vendors.braze.facts import endpoints
+from externalapi.vendors.braze.lint.endpoint_shapes import SHAPES
+from externalapi.vendors.braze.lint.lint import Severity, lint, lint_request
+from externalapi.vendors.braze.presets.all import PRESETS
+from externalapi.vendors.braze.sandbox.api import Api
+from externalapi.vendors.braze.sandbox.endpoints.routes import ROUTES
+from externalapi.vendors.braze.sandbox.runtime.options import Options
 from tests.sandbox.good_requests import GOOD
 from tests.sandbox.test_any_body import KNOWN, asked, like
 

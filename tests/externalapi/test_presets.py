@@ -6,13 +6,13 @@ from hashlib import sha256
 import pytest
 
 from externalapi import answers, client
-from externalapi.braze import contract
-from externalapi.braze.presets import PRESETS as BRAZE_PRESETS
 from externalapi.definition import compile_version, parameters_found
 from externalapi.models import ExternalAPI, ExternalAPIVersion
 from externalapi.parameters import Level
-from externalapi.presets import PRESETS, grouped
-from externalapi.sandbox.process import SandboxProcess
+from externalapi.vendors.braze.facts import contract
+from externalapi.vendors.braze.presets.all import PRESETS as BRAZE_PRESETS
+from externalapi.vendors.braze.sandbox.process import SandboxProcess
+from externalapi.vendors.catalog import PRESETS, grouped
 from externalapi.versions import Draft, save_version
 from tests.factories import make_connection, make_external_api
 

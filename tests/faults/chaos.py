@@ -14,7 +14,7 @@ from django.db import Error, connection
 
 from engagements import lifecycle
 from engagements.models import Engagement
-from externalapi.sandbox.process import SandboxProcess
+from externalapi.vendors.braze.sandbox.process import SandboxProcess
 from tests.faults import drains, invariants
 from tests.faults.broker import Broker
 from tests.faults.commits import Commits

@@ -6,7 +6,7 @@ from pathlib import Path
 from django.conf import settings
 
 from engagements.models import Attempt, Batch, Delivery, Engagement, Run
-from externalapi.sandbox.process import SandboxProcess
+from externalapi.vendors.braze.sandbox.process import SandboxProcess
 from segments.models import Profile
 
 TERMINAL = {

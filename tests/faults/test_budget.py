@@ -11,7 +11,7 @@ from django.utils import timezone
 from engagements import delivery, lifecycle, pacing
 from engagements.models import Attempt, Batch, Destination, Engagement
 from externalapi import secrets
-from externalapi.sandbox.process import SandboxProcess
+from externalapi.vendors.braze.sandbox.process import SandboxProcess
 from tests import factories
 from tests.faults import drains, invariants
 from tests.faults.workers import wait_until

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from externalapi.sandbox.process import SandboxProcess
+from externalapi.vendors.braze.sandbox.process import SandboxProcess
 
 
 @pytest.fixture(scope="session")

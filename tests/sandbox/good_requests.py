@@ -3,7 +3,7 @@
 A text is what follows the path; such a request has no body.
 """
 
-from externalapi.braze import endpoints as braze
+from externalapi.vendors.braze.facts import endpoints as braze
 from tests.sandbox.people import attributes
 
 UUID = "d8b73da7-0b7c-fc72-1d80-e59c7f20f0d3"

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from externalapi.sandbox.store import Store
+from externalapi.vendors.braze.sandbox.users.store import Store
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 

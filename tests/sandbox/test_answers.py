@@ -3,7 +3,7 @@
 import orjson
 import pytest
 
-from externalapi.sandbox.process import SandboxProcess
+from externalapi.vendors.braze.sandbox.process import SandboxProcess
 from tests.sandbox.people import attributes, event, purchase
 
 BODY = {"attributes": [attributes(first_name="Ada")]}

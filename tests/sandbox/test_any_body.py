@@ -5,11 +5,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from externalapi.sandbox.api import Api, Request
-from externalapi.sandbox.catalogs import Catalog
-from externalapi.sandbox.endpoints.routes import ROUTES
-from externalapi.sandbox.known import Known
-from externalapi.sandbox.options import DEFAULT_KEY, Options
+from externalapi.vendors.braze.sandbox.api import Api, Request
+from externalapi.vendors.braze.sandbox.endpoints.routes import ROUTES
+from externalapi.vendors.braze.sandbox.rules.catalogs import Catalog
+from externalapi.vendors.braze.sandbox.rules.registry import Known
+from externalapi.vendors.braze.sandbox.runtime.options import DEFAULT_KEY, Options
 from tests.sandbox.catalogs import FIELDS
 from tests.sandbox.good_requests import GOOD
 

@@ -5,13 +5,13 @@ from functools import partial
 
 import orjson
 
-from externalapi.sandbox import backlog
-from externalapi.sandbox.api import Request
-from externalapi.sandbox.backlog import Accepted, Backlog
-from externalapi.sandbox.endpoints.routes import ROUTES, apply
-from externalapi.sandbox.options import DEFAULT_KEY, Options
-from externalapi.sandbox.server import Server
-from externalapi.sandbox.store import Store
+from externalapi.vendors.braze.sandbox.api import Request
+from externalapi.vendors.braze.sandbox.endpoints.routes import ROUTES, apply
+from externalapi.vendors.braze.sandbox.runtime import backlog
+from externalapi.vendors.braze.sandbox.runtime.backlog import Accepted, Backlog
+from externalapi.vendors.braze.sandbox.runtime.options import DEFAULT_KEY, Options
+from externalapi.vendors.braze.sandbox.server import Server
+from externalapi.vendors.braze.sandbox.users.store import Store
 from tests.sandbox.people import attributes
 
 HEADERS = {

@@ -2,7 +2,7 @@
 
 import pytest
 
-from externalapi.braze import catalogs as braze
+from externalapi.vendors.braze.facts import catalogs as braze
 from tests.sandbox.catalogs import asked, created
 
 MANY = "/catalogs/shops/items"

@@ -2,9 +2,12 @@
 
 import pytest
 
-from externalapi.braze import catalogs as braze
-from externalapi.sandbox.options import BadOptionError, parse_catalogs
-from externalapi.sandbox.process import SandboxProcess
+from externalapi.vendors.braze.facts import catalogs as braze
+from externalapi.vendors.braze.sandbox.process import SandboxProcess
+from externalapi.vendors.braze.sandbox.runtime.options import (
+    BadOptionError,
+    parse_catalogs,
+)
 from tests.sandbox.catalogs import FIELDS, asked, created
 
 ID = {"name": "id", "type": "string"}

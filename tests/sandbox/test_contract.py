@@ -1,9 +1,9 @@
 """The tables of Braze's facts agree with themselves."""
 
-from externalapi.braze import contract
-from externalapi.braze.endpoints import LIMITS
-from externalapi.braze.instances import INSTANCES, instance_by_name
-from externalapi.sandbox.endpoints.routes import ROUTES
+from externalapi.vendors.braze.facts import contract
+from externalapi.vendors.braze.facts.endpoints import LIMITS
+from externalapi.vendors.braze.facts.instances import INSTANCES, instance_by_name
+from externalapi.vendors.braze.sandbox.endpoints.routes import ROUTES
 
 
 def test_every_endpoint_has_a_known_permission():

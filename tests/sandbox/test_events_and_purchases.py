@@ -2,9 +2,9 @@
 
 from datetime import timedelta
 
-from externalapi.sandbox import exports
-from externalapi.sandbox.store import Store
-from externalapi.sandbox.verdicts import Arrays
+from externalapi.vendors.braze.sandbox.rules.verdicts import Arrays
+from externalapi.vendors.braze.sandbox.users import exports
+from externalapi.vendors.braze.sandbox.users.store import Store
 from tests.sandbox.people import NOW, attributes, event, purchase
 
 

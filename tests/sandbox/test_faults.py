@@ -7,7 +7,11 @@ from http.client import IncompleteRead, RemoteDisconnected
 import orjson
 import pytest
 
-from externalapi.sandbox.faults import STAGES, BadRuleError, rules_from_json
+from externalapi.vendors.braze.sandbox.faults import (
+    STAGES,
+    BadRuleError,
+    rules_from_json,
+)
 from tests.sandbox.people import attributes
 
 BODY = {"attributes": [attributes("ada", plan="gold"), attributes("bob")]}

@@ -6,8 +6,8 @@ from hashlib import sha256
 import orjson
 import pytest
 
-from externalapi.braze import contract
-from externalapi.sandbox.process import SandboxProcess
+from externalapi.vendors.braze.facts import contract
+from externalapi.vendors.braze.sandbox.process import SandboxProcess
 from tests.sandbox.people import attributes, event
 
 

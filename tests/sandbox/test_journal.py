@@ -2,10 +2,10 @@
 
 import orjson
 
-from externalapi.sandbox.backlog import Accepted
-from externalapi.sandbox.endpoints.routes import arrived
-from externalapi.sandbox.journal import Journal
-from externalapi.sandbox.process import SandboxProcess
+from externalapi.vendors.braze.sandbox.endpoints.routes import arrived
+from externalapi.vendors.braze.sandbox.process import SandboxProcess
+from externalapi.vendors.braze.sandbox.runtime.backlog import Accepted
+from externalapi.vendors.braze.sandbox.runtime.journal import Journal
 from tests.sandbox.people import attributes, event
 
 BODY = {

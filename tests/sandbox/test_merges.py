@@ -2,7 +2,7 @@
 
 import pytest
 
-from externalapi.braze import refusals
+from externalapi.vendors.braze.facts import refusals
 from tests.sandbox.people import attributes, event
 
 ADA, BOB = {"external_id": "ada"}, {"external_id": "bob"}

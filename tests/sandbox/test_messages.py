@@ -2,8 +2,8 @@
 
 import pytest
 
-from externalapi.braze import refusals
-from externalapi.sandbox.process import SandboxProcess
+from externalapi.vendors.braze.facts import refusals
+from externalapi.vendors.braze.sandbox.process import SandboxProcess
 from tests.sandbox.people import attributes
 
 CAMPAIGN = "d8b73da7-0b7c-fc72-1d80-e59c7f20f0d3"

@@ -2,8 +2,8 @@
 
 import pytest
 
-from externalapi.braze import contract
-from externalapi.sandbox.judge import judge
+from externalapi.vendors.braze.facts import contract
+from externalapi.vendors.braze.sandbox.rules.track import judge
 from tests.sandbox.people import attributes, event, purchase
 
 LIMITS = {**contract.OBJECT_LIMITS, "bulk": contract.BULK_OBJECT_LIMIT}

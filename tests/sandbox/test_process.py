@@ -10,18 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from externalapi.braze import contract
-from externalapi.sandbox.options import (
+from externalapi.vendors.braze.facts import contract
+from externalapi.vendors.braze.sandbox.process import SandboxFailedError, SandboxProcess
+from externalapi.vendors.braze.sandbox.runtime.options import (
     BadOptionError,
     add_arguments,
     options_from,
     parse_keys,
 )
-from externalapi.sandbox.process import SandboxFailedError, SandboxProcess
 from tests.sandbox.people import attributes
 
 ROOT = Path(__file__).parents[2]
-COMMAND = [sys.executable, "-m", "externalapi.sandbox"]
+COMMAND = [sys.executable, "-m", "externalapi.vendors.braze.sandbox"]
 
 
 def is_running(pid):
@@ -59,7 +59,7 @@ def test_it_ends_in_the_middle_of_a_slow_answer():
 def test_its_key_is_in_no_command_line():
     with SandboxProcess(key="only-for-me-0123") as sandbox:
         command = Path(f"/proc/{sandbox.pid}/cmdline").read_text()
-        assert "externalapi.sandbox" in command
+        assert "externalapi.vendors.braze.sandbox" in command
         assert sandbox.key not in command
         assert sandbox.track({"attributes": [attributes()]}).status == 201
 
@@ -119,7 +119,7 @@ def test_a_signal_ends_it_cleanly(tmp_path, number):
 
 def test_it_ends_when_the_process_that_started_it_dies():
     code = (
-        "import os, signal; from externalapi.sandbox.process import SandboxProcess;"
+        "import os, signal; from externalapi.vendors.braze.sandbox.process import SandboxProcess;"
         "s = SandboxProcess(); s.start(); print(s.pid, flush=True);"
         "os.kill(os.getpid(), signal.SIGKILL)"
     )

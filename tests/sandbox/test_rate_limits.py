@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from externalapi.sandbox.limits import Limiter, Plan
-from externalapi.sandbox.process import SandboxProcess
+from externalapi.vendors.braze.sandbox.process import SandboxProcess
+from externalapi.vendors.braze.sandbox.runtime.rate_limits import Limiter, Plan
 from tests.sandbox.people import attributes
 
 HALF_PAST = datetime(2026, 3, 1, 10, 30, tzinfo=UTC).timestamp()

@@ -10,7 +10,7 @@ import orjson
 import pytest
 import yaml
 
-from externalapi.sandbox.process import SandboxProcess
+from externalapi.vendors.braze.sandbox.process import SandboxProcess
 from tests.sandbox.people import attributes
 
 RECORDINGS = Path(__file__).parents[1] / "recordings" / "braze_ruby"

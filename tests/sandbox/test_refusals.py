@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from externalapi.braze import contract
-from externalapi.sandbox.judge import arrays_of, judge
-from externalapi.sandbox.verdicts import refused_as_well
+from externalapi.vendors.braze.facts import contract
+from externalapi.vendors.braze.sandbox.rules.track import arrays_of, judge
+from externalapi.vendors.braze.sandbox.rules.verdicts import refused_as_well
 from tests.sandbox.people import attributes, event, purchase
 
 LIMIT = contract.OBJECT_LIMITS["combined_75"]

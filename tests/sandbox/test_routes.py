@@ -2,13 +2,16 @@
 
 import pytest
 
-from externalapi.braze import endpoints as braze
-from externalapi.braze.contract import BAD_JSON
-from externalapi.braze.endpoints import LIMITS, TRACK_LIMIT, TRACK_SYNC
-from externalapi.sandbox.endpoints.routes import ROUTES
-from externalapi.sandbox.limits import Limits, Plan
-from externalapi.sandbox.options import BadOptionError, parse_limits
-from externalapi.sandbox.process import SandboxProcess
+from externalapi.vendors.braze.facts import endpoints as braze
+from externalapi.vendors.braze.facts.contract import BAD_JSON
+from externalapi.vendors.braze.facts.endpoints import LIMITS, TRACK_LIMIT, TRACK_SYNC
+from externalapi.vendors.braze.sandbox.endpoints.routes import ROUTES
+from externalapi.vendors.braze.sandbox.process import SandboxProcess
+from externalapi.vendors.braze.sandbox.runtime.options import (
+    BadOptionError,
+    parse_limits,
+)
+from externalapi.vendors.braze.sandbox.runtime.rate_limits import Limits, Plan
 from tests.sandbox.good_requests import FIELDS, GOOD
 from tests.sandbox.people import attributes
 

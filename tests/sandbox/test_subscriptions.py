@@ -4,14 +4,17 @@ from datetime import timedelta
 
 import pytest
 
-from externalapi.braze import refusals
-from externalapi.sandbox.backlog import Accepted
-from externalapi.sandbox.endpoints import routes
-from externalapi.sandbox.known import Group, Known
-from externalapi.sandbox.options import BadOptionError, parse_groups
-from externalapi.sandbox.orphans import Orphans
-from externalapi.sandbox.process import SandboxProcess
-from externalapi.sandbox.store import Store
+from externalapi.vendors.braze.facts import refusals
+from externalapi.vendors.braze.sandbox.endpoints import routes
+from externalapi.vendors.braze.sandbox.process import SandboxProcess
+from externalapi.vendors.braze.sandbox.rules.registry import Group, Known
+from externalapi.vendors.braze.sandbox.runtime.backlog import Accepted
+from externalapi.vendors.braze.sandbox.runtime.options import (
+    BadOptionError,
+    parse_groups,
+)
+from externalapi.vendors.braze.sandbox.users.orphan_subscriptions import Orphans
+from externalapi.vendors.braze.sandbox.users.store import Store
 from tests.sandbox.people import NOW, attributes
 
 NEWS = "ed06e19a-69b1-4f9b-a452-2db2c4e303a8"

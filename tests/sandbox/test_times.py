@@ -2,7 +2,11 @@
 
 import pytest
 
-from externalapi.sandbox.times import as_text, parse_attribute_date, parse_time
+from externalapi.vendors.braze.sandbox.rules.times import (
+    as_text,
+    parse_attribute_date,
+    parse_time,
+)
 
 
 @pytest.mark.parametrize(

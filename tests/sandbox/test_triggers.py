@@ -2,10 +2,13 @@
 
 import pytest
 
-from externalapi.braze import refusals
-from externalapi.braze.contract import BAD_EMAIL_SUBSCRIPTION_STATE
-from externalapi.sandbox.options import BadOptionError, parse_canvases
-from externalapi.sandbox.process import SandboxProcess
+from externalapi.vendors.braze.facts import refusals
+from externalapi.vendors.braze.facts.contract import BAD_EMAIL_SUBSCRIPTION_STATE
+from externalapi.vendors.braze.sandbox.process import SandboxProcess
+from externalapi.vendors.braze.sandbox.runtime.options import (
+    BadOptionError,
+    parse_canvases,
+)
 from tests.sandbox.people import attributes
 
 CAMPAIGN = "d8b73da7-0b7c-fc72-1d80-e59c7f20f0d3"

@@ -4,8 +4,12 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from externalapi.sandbox.options import BadOptionError, add_arguments, options_from
-from externalapi.sandbox.server import run
+from externalapi.vendors.braze.sandbox.runtime.options import (
+    BadOptionError,
+    add_arguments,
+    options_from,
+)
+from externalapi.vendors.braze.sandbox.server import run
 
 
 class Command(BaseCommand):

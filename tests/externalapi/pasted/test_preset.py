@@ -3,13 +3,13 @@ import json
 import pytest
 
 from externalapi.batching import PLANS
-from externalapi.braze.presets import TRACK_USERS
 from externalapi.curl_command import curl_command
 from externalapi.pasted.curl import read_curl
 from externalapi.pasted.preset import as_preset
 from externalapi.pasted.redaction import without_secrets
 from externalapi.pasted.suggestions import accept
 from externalapi.target import split_target
+from externalapi.vendors.braze.presets.all import TRACK_USERS
 
 KEY = "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0"
 

@@ -1,0 +1,1 @@
+"""What Braze's documentation says: endpoints, limits, instances, errors."""

@@ -1,0 +1,1 @@
+"""The checks of a body while it is written, by Braze's rules."""

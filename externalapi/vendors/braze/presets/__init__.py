@@ -1,0 +1,1 @@
+"""Requests to Braze to begin with."""

@@ -1,0 +1,1 @@
+"""Messages, triggers and subscription states."""

@@ -1,0 +1,1 @@
+"""What the sandbox accepts and refuses, as Braze does."""

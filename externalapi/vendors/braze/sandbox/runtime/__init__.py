@@ -1,0 +1,1 @@
+"""The sandbox's workspace, its clockwork, and the log of requests."""
