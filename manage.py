@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 
-from lemnisk_braze import embedded
+from lemnisk_braze.local import embedded
 
 
 def main() -> None:

@@ -18,16 +18,16 @@ from benchmarks import people
 from benchmarks.bench import CELERY, Bench, database_now, start_worker
 from benchmarks.report import Measurement
 from benchmarks.sink import KEY
-from engagements import lifecycle
+from engagements.lifecycle import transitions
 from engagements.models import Delivery, Engagement, Run
-from externalapi import secrets
-from externalapi.batching import PLANS
+from externalapi.connections import encryption
+from externalapi.definitions.versions import Draft, save_version
 from externalapi.models import Connection, ExternalAPI, ExternalAPIVersion
-from externalapi.parameters import Parameter
+from externalapi.template.batching import PLANS
+from externalapi.template.parameters import Parameter
 from externalapi.vendors.braze.facts.contract import TRACK
-from externalapi.versions import Draft, save_version
 from lemnisk_braze.local.processes import Child, LocalError, Processes
-from segments import membership
+from segments.membership import refresh
 from segments.models import Segment
 
 # The rate plan's field at its most: no limit that this machine could reach.
@@ -43,7 +43,7 @@ def make_connection(url: str) -> Connection:
     found = Connection.objects.create(
         name="Sink", base_url=url, requests_per_burst=NO_LIMIT
     )
-    secrets.set_key(found, KEY)
+    encryption.set_key(found, KEY)
     return found
 
 
@@ -66,7 +66,7 @@ def make_segment(size: int) -> Segment:
     """The people 1 to `size`, found by a rule as every segment's are."""
     rule = {"attribute": "number", "is": "less", "value": size + 1}
     segment = Segment.objects.create(name=f"The first {size:,}", rule=rule)
-    membership.refresh(segment.pk)
+    refresh.refresh(segment.pk)
     # Long ago: it is counted, and no tick counts it again while we measure.
     Segment.objects.update(updated_at=timezone.now() - timedelta(hours=1))
     segment.refresh_from_db()
@@ -105,7 +105,7 @@ def activate(segment: Segment, version: ExternalAPIVersion) -> Run:
         values=dict(people.VALUES),
         trigger=Engagement.Trigger.SCHEDULE,
     )
-    lifecycle.activate(engagement)
+    transitions.activate(engagement)
     return Run.objects.get(engagement=engagement)
 
 

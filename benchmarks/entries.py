@@ -10,7 +10,7 @@ from benchmarks import realtime
 from benchmarks.bench import CELERY, Bench, start_worker
 from benchmarks.realtime import EVENT, RULE, Pace
 from lemnisk_braze.local.processes import LocalError, free_port
-from segments import membership
+from segments.membership import refresh
 from segments.models import Segment
 
 RATE = 500
@@ -68,7 +68,7 @@ def measure(bench: Bench, write_key: str, seconds: float) -> list[float]:
     segment = Segment.objects.create(
         name="Submitted a form", rule=RULE, event_names=[EVENT]
     )
-    membership.refresh(segment.pk)
+    refresh.refresh(segment.pk)
     with bench.processes() as processes:
         address = realtime.start_web(processes, free_port(18_800))
         start_worker(processes, "lemnisk_braze", WORKERS)

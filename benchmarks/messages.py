@@ -12,7 +12,7 @@ from django.utils import timezone
 from benchmarks import people
 from benchmarks.rules import BOUGHT, OPENED, VIEWED
 from lemnisk_braze.local.processes import LocalError
-from segments import inbox
+from segments.ingest import inbox
 from segments.models import Event, Profile, Source
 
 A_BATCH = 500

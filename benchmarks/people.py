@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db import connection
 
-from externalapi.parameters import Level, Parameter, ParameterType
+from externalapi.template.parameters import Level, Parameter, ParameterType
 from segments.models import Source
 
 FIRST_NAMES = ("Maya", "Noor", "Ada", "Ravi", "Lena")

@@ -14,7 +14,7 @@ from benchmarks.report import Table, figures_table, percentile
 from benchmarks.suite import Options, say
 from lemnisk_braze.local.processes import LocalError, free_port
 from segments.models import Segment, Source
-from segments.tracking import keys
+from segments.tracking import write_keys
 
 # Messages by the ORM, and with segments, take their time.
 ORM_MESSAGES = 5_000
@@ -48,7 +48,7 @@ class PeopleSuite:
         say(f"Making {size:,} people …")
         people.load(size)
         source = Source(name="Benchmark")
-        write_key = keys.issue(source)
+        write_key = write_keys.issue(source)
         return cls(
             bench=bench,
             options=options,

@@ -16,15 +16,16 @@ from benchmarks import engine
 from benchmarks.engine import Engine
 from benchmarks.figures import Figures
 from benchmarks.report import Latencies, percentile
-from engagements import lifecycle
+from engagements.lifecycle import transitions
 from engagements.models import Engagement
 from externalapi.models import Connection
-from externalapi.parameters import Level, Parameter, ParameterType
+from externalapi.template.parameters import Level, Parameter, ParameterType
 from lemnisk_braze.local import servers
 from lemnisk_braze.local.processes import Processes
-from segments import membership, rules
+from segments.membership import refresh
 from segments.models import InboxMessage, Segment, Source
-from segments.tracking import keys
+from segments.rules import tree
+from segments.tracking import write_keys
 
 EVENT = "Lead form submitted"
 RULE = {"event": EVENT, "at_least": 1, "within_days": 30}
@@ -111,11 +112,11 @@ class Story:
 
     @classmethod
     def begin(cls, to: Connection) -> "Story":
-        write_key = keys.issue(Source(name="Benchmark"))
+        write_key = write_keys.issue(Source(name="Benchmark"))
         segment = Segment.objects.create(
-            name="Submitted a form", rule=RULE, event_names=rules.event_names(RULE)
+            name="Submitted a form", rule=RULE, event_names=tree.event_names(RULE)
         )
-        membership.refresh(segment.pk)
+        refresh.refresh(segment.pk)
         return cls(write_key=write_key, segment=segment, connection=to)
 
     def activate(self) -> None:
@@ -123,7 +124,7 @@ class Story:
         engagement = Engagement.objects.create(
             name="Leads", segment=self.segment, version=version, values=VALUES
         )
-        lifecycle.activate(engagement)
+        transitions.activate(engagement)
 
     def pace(self, address: str, name: str, rate: int, seconds: float) -> Pace:
         """Events of this source; `name` makes their people new ones."""
@@ -221,6 +222,6 @@ def _keep_busy(running: Engine, segment: Segment, stop: threading.Event) -> None
             while not stop.is_set() and run.ended_at is None:
                 time.sleep(0.1)
                 run.refresh_from_db(fields=["ended_at"])
-            lifecycle.cancel(run)
+            transitions.cancel(run)
     finally:
         connection.close()

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from lemnisk_braze.local.processes import LocalError
-from segments import membership, rules
+from segments.membership import refresh
 from segments.models import Segment
+from segments.rules import tree
 
 OPENED, VIEWED, BOUGHT = "App opened", "Product viewed", "Order completed"
 
@@ -107,8 +108,8 @@ def _make_segment(number: int) -> Segment:
         than = {"attribute": "number", "is": "greater", "value": number}
         rule = {"all": [rule, than]}
     segment = Segment.objects.create(
-        name=f"Rule {number}", rule=rule, event_names=rules.event_names(rule)
+        name=f"Rule {number}", rule=rule, event_names=tree.event_names(rule)
     )
-    membership.refresh(segment.pk)
+    refresh.refresh(segment.pk)
     segment.refresh_from_db()
     return segment

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import psycopg
 
-from lemnisk_braze import embedded
+from lemnisk_braze.local import embedded
 
 if TYPE_CHECKING:
     from benchmarks.people_suite import PeopleSuite

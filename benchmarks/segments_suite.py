@@ -14,9 +14,9 @@ from benchmarks.figures import UNITS, Figures
 from benchmarks.report import Table, figures_table, percentile
 from benchmarks.suite import Options, say
 from lemnisk_braze.local.processes import LocalError
-from segments import membership
+from segments.membership import refresh
 from segments.models import Profile, Segment, Source
-from segments.tracking import keys
+from segments.tracking import write_keys
 
 CHANGED = 1_000
 # A segment of 87 % of everybody.
@@ -53,7 +53,7 @@ class SegmentsSuite:
         cls, bench: Bench, options: Options, keep: Callable[[dict[str, Any]], None]
     ) -> "SegmentsSuite":
         source = Source(name="Benchmark")
-        write_key = keys.issue(source)
+        write_key = write_keys.issue(source)
         return cls(
             bench=bench,
             options=options,
@@ -111,14 +111,14 @@ class SegmentsSuite:
         with connection.cursor() as cursor:
             cursor.execute(CHANGE, [list(people.CITIES), ids])
         started = time.perf_counter()
-        membership.evaluate(ids)
+        refresh.evaluate(ids)
         return (time.perf_counter() - started) / len(ids) * 1e6
 
     def _refresh(self, segments: Sequence[Segment]) -> float:
         """CPU of counting the twelve anew, against the same in SQL written by hand."""
         with self.bench.meter_here() as ours:
             for segment in segments:
-                membership.refresh(segment.pk)
+                refresh.refresh(segment.pk)
         with self.bench.meter_here() as by_hand, connection.cursor() as cursor:
             for pair, segment in zip(rules.PAIRS, segments, strict=True):
                 cursor.execute(BY_HAND.format(sql=pair.sql), [segment.pk])
@@ -132,7 +132,7 @@ class SegmentsSuite:
         """Time of a broad segment's first count, against a plain INSERT of its rows."""
         segment = Segment.objects.create(name="Broad", rule=BROAD)
         started = time.perf_counter()
-        membership.refresh(segment.pk)
+        refresh.refresh(segment.pk)
         filling = time.perf_counter() - started
         with connection.cursor() as cursor:
             cursor.execute(
@@ -164,7 +164,7 @@ class SegmentsSuite:
 
 def _fill_in_a_thread(segment_id: int) -> None:
     try:
-        membership.refresh(segment_id)
+        refresh.refresh(segment_id)
     finally:
         connection.close()
 

@@ -12,14 +12,17 @@ from django.conf import settings
 from benchmarks import engine
 from benchmarks.bench import Bench
 from benchmarks.report import Stages
-from engagements import audience, claims, outcomes, pacing, runs
-from engagements.claim import Claim
-from engagements.delivery import CLAIM_SIZE
-from engagements.intent import intend
+from engagements.audience import expansion
+from engagements.delivery import claims, outcomes
+from engagements.delivery.attempts import intend
+from engagements.delivery.loop import CLAIM_SIZE
+from engagements.delivery.transport import send
+from engagements.delivery.writing import write
+from engagements.lifecycle import completion
 from engagements.models import Run
-from engagements.prepared_request import PreparedRequest
-from engagements.senders import send
-from engagements.writing import write
+from engagements.outbox.claim import Claim
+from engagements.outbox.prepared_request import PreparedRequest
+from engagements.throttling import rate_limit
 from externalapi.models import ExternalAPIVersion
 from lemnisk_braze.local.processes import LocalError
 from segments.models import Segment
@@ -32,12 +35,12 @@ def measure(segment: Segment, version: ExternalAPIVersion, bench: Bench) -> Stag
     engine.forget_engagements()
     run = engine.activate(segment, version)
     stages = Stages(people=segment.size)
-    while stages.time("expand", lambda: audience.expand(audience.expandable_runs())):
+    while stages.time("expand", lambda: expansion.expand(expansion.expandable_runs())):
         pass
     with ThreadPoolExecutor(CLAIM_SIZE) as senders:
         while taken := stages.time("claim", lambda: claims.claim(CLAIM_SIZE)):
             _claimed(stages, taken, senders)
-    runs.finish()
+    completion.finish()
     run.refresh_from_db()
     if run.state != Run.State.COMPLETED:
         raise LocalError("Not everybody was sent.")
@@ -48,7 +51,7 @@ def _claimed(
     stages: Stages, taken: Sequence[Claim], senders: ThreadPoolExecutor
 ) -> None:
     before = stages.seconds["read people"]
-    stages.time("read people", lambda: audience.rows(taken))
+    stages.time("read people", lambda: expansion.rows(taken))
     requests = stages.time("render and pack", lambda: list(write(taken)))
     # Writing read them once more.
     stages.seconds["render and pack"] -= stages.seconds["read people"] - before
@@ -59,4 +62,4 @@ def _claimed(
 
 
 def _pace(requests: Sequence[PreparedRequest]) -> None:
-    pacing.take(requests[0].connection_id, 0, len(requests))
+    rate_limit.take(requests[0].connection_id, 0, len(requests))

@@ -6,15 +6,16 @@ class EngagementsConfig(AppConfig):
     verbose_name = "Engagements"
 
     def ready(self) -> None:
-        import segments.readers
-        from engagements import erasing, segment_use, usage, wakeup
-        from externalapi.usage import UsedBy, register
+        import segments.membership.readers
+        from engagements import segment_use, usage, wakeup
+        from engagements.audience import erasure
+        from externalapi.models.usage import UsedBy, register
 
         wakeup.connect()
-        erasing.connect()
+        erasure.connect()
         register(UsedBy(uses=usage.uses, live_versions=usage.live_versions))
-        segments.readers.register(
-            segments.readers.Readers(
+        segments.membership.readers.register(
+            segments.membership.readers.Readers(
                 read=segment_use.read,
                 effects=segment_use.effects,
                 refusal=segment_use.refusal,

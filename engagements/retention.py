@@ -13,7 +13,7 @@ from django.db import connection, transaction
 
 import externalapi.retention
 import segments.retention
-from engagements import again
+from engagements.audience import send_again
 from lemnisk_braze.lib import database_clock
 
 # What all of it may take of a tick, in seconds.
@@ -134,7 +134,7 @@ def clean_deliveries(before: datetime, deadline: float) -> int:
                 break
             cursor.execute(CLOSED, {**bounds, "until": until})
             ids = [batch_id for (batch_id,) in cursor]
-            again.remember(ids)
+            send_again.remember(ids)
             for statement in GOING:
                 cursor.execute(statement, [ids])
         count += len(ids)

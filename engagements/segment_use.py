@@ -1,15 +1,16 @@
-"""What a segment's page asks before it takes in others (segments.readers)."""
+"""What a segment's page asks before it takes in others (segments.membership.readers)."""
 
 from collections.abc import Sequence
 
 from django.db.models import QuerySet
 
-from engagements import again, reports
+from engagements.audience import send_again
 from engagements.models import Engagement
-from externalapi.connection_use import usable_by, why_not
+from engagements.reporting import reports
+from externalapi.connections.access import usable_by, why_not
 from externalapi.models import Connection
+from segments.membership.readers import Effect, User
 from segments.models import Segment
-from segments.readers import Effect, User
 
 PERMISSION = "engagements.activate_engagement"
 PEOPLE = "SELECT unnest(%(people)s::bigint[])"
@@ -55,9 +56,9 @@ def _sent(engagement: Engagement, entering: Sequence[int]) -> int:
         return 0
     if _is_schedule(engagement) and _has_had_its_run(engagement):
         return 0
-    if not again.is_guarded(engagement):
+    if not send_again.is_guarded(engagement):
         return len(entering)
-    return again.count_allowed(engagement, PEOPLE, {"people": list(entering)})
+    return send_again.count_allowed(engagement, PEOPLE, {"people": list(entering)})
 
 
 def _is_schedule(engagement: Engagement) -> bool:

@@ -8,9 +8,11 @@ from celery import shared_task
 from celery.signals import worker_init, worker_process_init
 from django.db import Error, connection
 
-from engagements import delivery, journal, wakeup, workers
 from engagements import tick as ticking
-from externalapi import secrets
+from engagements import wakeup
+from engagements.delivery import journal, loop
+from engagements.outbox import workers
+from externalapi.connections import encryption
 
 logger = logging.getLogger(__name__)
 
@@ -29,8 +31,8 @@ def _begin(sender: Any, **kwargs: object) -> None:
 def _refuse_strangers() -> None:
     """End before anything is taken in hand that others could do and this cannot."""
     try:
-        if secrets.is_stranger():
-            raise SystemExit(str(secrets.StrangerError()))
+        if encryption.is_stranger():
+            raise SystemExit(str(encryption.StrangerError()))
     except Error as e:
         logger.warning("The keys cannot be looked at yet: %s", e)
     finally:
@@ -52,7 +54,7 @@ def _begin_process(**kwargs: object) -> None:
 @shared_task(ignore_result=True)
 def drain() -> None:
     """Take in and send what there is; if time ran out before work did, wake again."""
-    remains = delivery.drain(
+    remains = loop.drain(
         call_for_help=wakeup.publish_another, own_wakeup=wakeup.worker()
     )
     # While every worker drains, beat's own ticks wait in line.

@@ -5,24 +5,20 @@ from datetime import timedelta
 
 from django.conf import settings
 
-from engagements import (
+from engagements import chores, retention, wakeup
+from engagements.delivery import lease_reaper, samples, suspension
+from engagements.lifecycle import (
     approval,
     auto_pause,
-    blocking,
-    chores,
-    ended,
-    notices,
-    recovery,
-    retention,
-    runs,
+    completion,
+    ended_runs,
+    owner_mail,
     schedule,
-    wakeup,
-    workers,
 )
-from engagements.operations import samples
-from externalapi import key_rotation
+from engagements.outbox import workers
+from externalapi.connections import key_rotation
 from lemnisk_braze.lib import database_clock
-from segments import membership
+from segments.membership import refresh
 
 logger = logging.getLogger(__name__)
 
@@ -51,12 +47,12 @@ def tick_if_late(part: float = 1.0) -> bool:
 
 
 def _reap() -> None:
-    if reaped := recovery.reap():
+    if reaped := lease_reaper.reap():
         logger.warning("Took back %d batches whose worker went away", reaped)
 
 
 def _refresh_segments() -> None:
-    membership.refresh_due(database_clock.now())
+    refresh.refresh_due(database_clock.now())
 
 
 def _make_due_runs() -> None:
@@ -71,15 +67,15 @@ def _pause_failing() -> None:
 CHORES = {
     "take back what lost workers hold": _reap,
     "wipe old keys": key_rotation.wipe_old_keys,
-    "resume what has a new key": blocking.resume_with_new_keys,
+    "resume what has a new key": suspension.resume_with_new_keys,
     "refresh segments": _refresh_segments,
     "start due runs": _make_due_runs,
-    "end runs": runs.finish,
+    "end runs": completion.finish,
     "pause what fails": _pause_failing,
-    "judge ended runs": ended.judge,
+    "judge ended runs": ended_runs.judge,
     "forget ended workers": workers.forget,
     "delete what is old": retention.clean,
-    "tell owners": notices.tell_owners,
+    "tell owners": owner_mail.tell_owners,
     "tell Approvers": approval.tell_approvers,
     # Last: a tick that is cut short on its way is one that did not come.
     "take a sample": samples.take,

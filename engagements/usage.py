@@ -1,13 +1,13 @@
-"""What the External API's pages ask about engagements (externalapi.usage)."""
+"""What the External API's pages ask about engagements (externalapi.models.usage)."""
 
 from collections.abc import Iterable
 from typing import Any
 
 from django.db.models import QuerySet
 
-from engagements import reports
 from engagements.models import Engagement
-from externalapi.usage import Use
+from engagements.reporting import reports
+from externalapi.models.usage import Use
 
 
 def uses(version_ids: Iterable[int]) -> list[Use]:

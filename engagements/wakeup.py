@@ -2,7 +2,7 @@
 
 from lemnisk_braze.lib import wakeup
 from lemnisk_braze.lib.wakeup import Wakeup
-from segments.signals import segments_changed
+from segments.models.signals import segments_changed
 
 
 def worker() -> Wakeup:

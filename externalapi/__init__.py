@@ -1,0 +1,1 @@
+"""How: connections, External APIs, and the one way out."""

@@ -6,6 +6,6 @@ class ExternalAPIConfig(AppConfig):
     verbose_name = "External API channel"
 
     def ready(self) -> None:
-        from externalapi import checks, tokens  # noqa: F401
+        from externalapi.connections import oauth2  # noqa: F401
 
-        tokens.connect()
+        oauth2.connect()

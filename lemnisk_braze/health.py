@@ -8,7 +8,7 @@ from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from engagements.operations import reading
+from engagements.operations import status
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ def healthz(request: HttpRequest) -> JsonResponse:
 
 def _read() -> dict[str, object]:
     try:
-        now = reading.read()
+        now = status.read()
     except Error:
         logger.exception("The state of delivery cannot be read")
         return {"status": "alarm", "alarms": ["database"]}

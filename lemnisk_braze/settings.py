@@ -289,8 +289,8 @@ UNFOLD = {
         }
     ],
     "SHOW_VIEW_ON_SITE": False,
-    "DASHBOARD_CALLBACK": "lemnisk_braze.home.dashboard",
-    "SIDEBAR": {"navigation": "lemnisk_braze.navigation.sidebar"},
+    "DASHBOARD_CALLBACK": "lemnisk_braze.dashboard.home.dashboard",
+    "SIDEBAR": {"navigation": "lemnisk_braze.dashboard.navigation.sidebar"},
     "STYLES": [lambda request: static("lemnisk_braze/site.css")],
     "SCRIPTS": [lambda request: static("lemnisk_braze/site.js")],
     "BORDER_RADIUS": "6px",

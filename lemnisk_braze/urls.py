@@ -2,8 +2,8 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from lemnisk_braze.dashboard.search import search_view
 from lemnisk_braze.health import healthz
-from lemnisk_braze.search import search_view
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),

@@ -1,0 +1,1 @@
+"""Who: people, what they do, and the segments that they enter and leave."""

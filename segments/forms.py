@@ -9,9 +9,10 @@ from django.forms.fields import InvalidJSONInput
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from lemnisk_braze.lib.names import one_line
-from segments import counting, rules
-from segments.conditions import OPERATORS
+from segments.membership import counting
 from segments.models import Segment, Source
+from segments.rules import tree
+from segments.rules.operators import OPERATORS
 
 MAX_RULE = 100_000
 
@@ -47,7 +48,7 @@ class RuleField(forms.JSONField):
             raise ValidationError(self.error_messages["invalid"]) from e
 
     def validate(self, value: Any) -> None:
-        rules.validate(value)
+        tree.validate(value)
 
     def bound_data(self, data: Any, initial: Any) -> Any:
         # Shown again as it was typed, not as it was understood.

@@ -2,10 +2,10 @@
 
 from celery import shared_task
 
-from segments import membership
+from segments.membership import refresh
 
 
 @shared_task(ignore_result=True, soft_time_limit=90, time_limit=120)
 def refresh_segment(segment_id: int) -> None:
     """Count a segment's people anew."""
-    membership.try_refresh(segment_id)
+    refresh.try_refresh(segment_id)

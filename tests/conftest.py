@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings as django_settings
 
-from externalapi import secrets
+from externalapi.connections import encryption
 from externalapi.models import Connection
 from externalapi.vendors.braze.sandbox.process import SandboxProcess
 from tests import factories
@@ -92,5 +92,5 @@ def sandbox(sandbox_process: SandboxProcess, settings) -> SandboxProcess:
 def braze(db, sandbox: SandboxProcess) -> Connection:
     """A connection to the sandbox, with its key."""
     connection = factories.make_connection(base_url=sandbox.url)
-    secrets.set_key(connection, sandbox.key)
+    encryption.set_key(connection, sandbox.key)
     return connection

@@ -13,13 +13,13 @@ from django.contrib.auth.models import Permission, User
 from django.utils import timezone
 
 from engagements.models import Attempt, Batch, Delivery, Engagement, Run
-from externalapi.batching import PLANS
 from externalapi.models import (
     ConfigurationTest,
     Connection,
     ExternalAPI,
     ExternalAPIVersion,
 )
+from externalapi.template.batching import PLANS
 from segments.models import Event, Membership, Profile, Segment, Source, Transition
 
 _number = itertools.count(1)

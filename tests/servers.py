@@ -2,7 +2,7 @@
 
 import os
 
-from lemnisk_braze import embedded
+from lemnisk_braze.local import embedded
 
 embedded.ensure(embedded.VAR_DIR / "tests")
 os.environ["VAR_DIR"] = str(embedded.VAR_DIR / "tests")

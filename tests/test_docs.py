@@ -8,8 +8,8 @@ from django.apps import apps
 from django.db.models import TextChoices
 
 from engagements.models import Attempt
-from engagements.retries import SCHEDULE
-from lemnisk_braze.navigation import GROUPS
+from engagements.throttling.backoff import SCHEDULE
+from lemnisk_braze.dashboard.navigation import GROUPS
 
 ROOT = Path(__file__).parents[1]
 DOCS = {path.name: path.read_text() for path in (ROOT / "docs").glob("*.md")}

@@ -3,11 +3,11 @@
 import pytest
 from segment.analytics.client import Client
 
-from engagements import lifecycle
+from engagements.lifecycle import transitions
 from engagements.models import Attempt, Delivery
-from segments import membership
+from segments.membership import refresh
 from segments.models import Segment
-from segments.tracking import keys
+from segments.tracking import write_keys
 from tests import factories
 from tests.faults.workers import wait_until, worker
 
@@ -33,12 +33,12 @@ VALUES = {
 
 def test_an_event_sent_with_segments_sdk_reaches_braze(live_server, braze, sandbox):
     source = factories.make_source()
-    write_key = keys.issue(source)
+    write_key = write_keys.issue(source)
     segment = factories.make_segment(
         rule={"event": "Lead form submitted", "at_least": 1, "within_days": 30},
         event_names=["Lead form submitted"],
     )
-    membership.refresh(segment.pk)
+    refresh.refresh(segment.pk)
     version = factories.make_version(
         body=BODY,
         parameters=[
@@ -50,7 +50,7 @@ def test_an_event_sent_with_segments_sdk_reaches_braze(live_server, braze, sandb
         connection=braze,
     )
     engagement = factories.make_engagement(segment, version, VALUES)
-    lifecycle.activate(engagement)
+    transitions.activate(engagement)
     client = Client(write_key, host=live_server.url, sync_mode=True)
 
     # No beat: if a wake-up were missing, nothing would ever arrive.

@@ -15,14 +15,16 @@ from django.urls import URLPattern, path, reverse
 from django.utils.text import Truncator
 from unfold.decorators import display
 
-from engagements import again, approval, reports
-from engagements.admin import operations, suggesting
-from engagements.admin.acts import ENGAGEMENT_ACTS, Act, act_view, buttons, missing
-from engagements.admin.moving import MovePage
-from engagements.admin.panels import PreviewPanel, preview_panel
-from engagements.forms import EngagementForm
+from engagements.admin import operations, sample_values
+from engagements.admin.actions import ENGAGEMENT_ACTS, Act, act_view, buttons, missing
+from engagements.admin.preview_panel import PreviewPanel, preview_panel
+from engagements.admin.version_upgrade import MovePage
+from engagements.audience import send_again
+from engagements.authoring.forms import EngagementForm
+from engagements.lifecycle import approval
 from engagements.models import Engagement, Run
-from engagements.variables import known_variables
+from engagements.personalization.variable_catalog import known_variables
+from engagements.reporting import reports
 from externalapi.models import ExternalAPI
 from lemnisk_braze.lib import form_changes
 from lemnisk_braze.lib.deleting import CarefulDelete, Dependant, Instead
@@ -151,7 +153,7 @@ class EngagementAdmin(MovePage, CarefulDelete, OfferedFilters):
                 name="engagements_engagement_report",
             ),
         ]
-        others = [operations.urls(self.admin_site), suggesting.urls(self.admin_site)]
+        others = [operations.urls(self.admin_site), sample_values.urls(self.admin_site)]
         its_own = [*acts, *pages, *itertools.chain(*others)]
         return [*its_own, *super().get_urls()]
 
@@ -220,7 +222,7 @@ class EngagementAdmin(MovePage, CarefulDelete, OfferedFilters):
         form = EngagementForm(request.POST, instance=engagement)
         if not form.is_valid():
             return self._page(request, form)
-        if words := again.forgotten(form.save(), before):
+        if words := send_again.forgotten(form.save(), before):
             messages.warning(request, words)
         changed = " ".join(form_changes.changes(form))
         self.log_change(request, engagement, changed or "Saved without a change.")

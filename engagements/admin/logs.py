@@ -16,8 +16,7 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 from unfold.paginator import InfinitePaginator
 
-from engagements import reports, traces
-from engagements.admin.acts import (
+from engagements.admin.actions import (
     BATCH_ACTS,
     RUN_ACTS,
     Act,
@@ -26,14 +25,15 @@ from engagements.admin.acts import (
     missing,
     page_url,
 )
-from engagements.admin.replay import (
+from engagements.admin.retry_and_export import (
     BeforeFilter,
     ReasonFilter,
     ReplayMixin,
     SinceFilter,
 )
+from engagements.authoring.preview import Preview, seen_by, what_was_sent
 from engagements.models import Attempt, Batch, Delivery, Engagement, Run
-from engagements.preview import Preview, seen_by, what_was_sent
+from engagements.reporting import history, reports
 from lemnisk_braze.lib.filtering import OfferedFilters
 from segments import naming
 
@@ -244,7 +244,7 @@ class BatchAdmin(LogAdmin):
         return {
             "batch": obj,
             "tone": BATCH_TONES[obj.state],
-            "people": traces.people_of(obj, PEOPLE_SHOWN),
+            "people": history.people_of(obj, PEOPLE_SHOWN),
             "attempts": obj.attempts.order_by("started_at"),
         }
 
@@ -361,7 +361,7 @@ class DeliveryAdmin(ReplayMixin, LogAdmin):
             "tone": reports.TONES[obj.state],
             "explanation": reports.EXPLANATIONS[obj.state],
             "reason": reports.reason_for(obj.reason, request.user),
-            "attempts": traces.attempts_of(obj),
+            "attempts": history.attempts_of(obj),
             "preview": _what_was_sent(request, obj)
             if may_see and obj.profile
             else None,

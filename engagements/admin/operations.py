@@ -12,11 +12,14 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.views.decorators.cache import never_cache
 
-from engagements import holding, requeueing, workers
-from engagements.admin.acts import log
-from engagements.choosing import Choice
+from engagements.admin.actions import log
+from engagements.delivery import samples
+from engagements.lifecycle import pause_all
 from engagements.models import Engagement
-from engagements.operations import chart, reading, samples
+from engagements.operations import chart, status
+from engagements.outbox import workers
+from engagements.recovery import retry_now
+from engagements.recovery.selection import Choice
 
 OPERATE = "engagements.operate_delivery"
 RESEND = "engagements.resend_engagement"
@@ -82,7 +85,7 @@ def now_view(request: HttpRequest) -> HttpResponse:
 
 def _now(request: HttpRequest) -> dict[str, object]:
     check(request, OPERATE)
-    snapshot = reading.read()
+    snapshot = status.read()
     return {
         "now": snapshot,
         "picture": chart.draw(samples.last_hour(snapshot.read_at)),
@@ -118,11 +121,11 @@ def operation_view(
 
 
 def _ask_pause(request: HttpRequest) -> Question:
-    engagements = holding.active()
+    engagements = pause_all.active()
     return Question(
         title="Pause every active Engagement?",
         text=f"{_count(len(engagements), 'Engagement')} with "
-        f"{_people(holding.people_waiting(engagements))} in line: no new request starts "
+        f"{_people(pause_all.people_waiting(engagements))} in line: no new request starts "
         "until somebody resumes them. Requests under way end within 30 seconds.",
         label="Pause all",
         tone="danger",
@@ -131,18 +134,18 @@ def _ask_pause(request: HttpRequest) -> Question:
 
 
 def _pause(request: HttpRequest) -> str:
-    engagements = holding.pause_all()
+    engagements = pause_all.pause_all()
     for engagement in engagements:
         log(request, engagement, "Paused by “Pause all”.")
     return f"Paused: {_count(len(engagements), 'Engagement')}. No new request starts."
 
 
 def _ask_resume(request: HttpRequest) -> Question:
-    engagements = holding.held()
+    engagements = pause_all.held()
     return Question(
         title="Resume what “Pause all” paused?",
         text=f"{_count(len(engagements), 'Engagement')} with "
-        f"{_people(holding.people_waiting(engagements))} in line, and everybody who "
+        f"{_people(pause_all.people_waiting(engagements))} in line, and everybody who "
         "entered their segments meanwhile. What somebody paused or ended by itself "
         "stays as it is.",
         label="Resume all",
@@ -151,7 +154,7 @@ def _ask_resume(request: HttpRequest) -> Question:
 
 
 def _resume(request: HttpRequest) -> str:
-    engagements = holding.resume_all()
+    engagements = pause_all.resume_all()
     for engagement in engagements:
         log(request, engagement, "Resumed by “Resume all”.")
     return f"Resumed: {_count(len(engagements), 'Engagement')}."
@@ -161,7 +164,7 @@ def _resume(request: HttpRequest) -> str:
 
 
 def _ask_retry(request: HttpRequest) -> Question:
-    batches = requeueing.waiting(Choice())
+    batches = retry_now.waiting(Choice())
     return Question(
         title="Try again now?",
         text=f"{_people(batches.people())} in {batches.count():,} batches are tried "
@@ -173,7 +176,7 @@ def _ask_retry(request: HttpRequest) -> Question:
 
 
 def _retry(request: HttpRequest) -> str:
-    return f"Due now: {requeueing.retry_now(Choice()):,} batches."
+    return f"Due now: {retry_now.retry_now(Choice()):,} batches."
 
 
 def _ask_drain(request: HttpRequest, node: str) -> Question:
@@ -222,12 +225,12 @@ def _ask_mark_sent(request: HttpRequest, pk: int) -> Question:
 
 def _uncertain(pk: int) -> tuple[Engagement, int]:
     engagement = get_object_or_404(Engagement, pk=pk)
-    return engagement, requeueing.uncertain(Choice(engagement=engagement)).people()
+    return engagement, retry_now.uncertain(Choice(engagement=engagement)).people()
 
 
 def _settle(decision: str, request: HttpRequest, pk: int) -> str:
     engagement = get_object_or_404(Engagement, pk=pk)
-    done = requeueing.settle(Choice(engagement=engagement), decision, SECONDS)
+    done = retry_now.settle(Choice(engagement=engagement), decision, SECONDS)
     words = f"{engagement}: settled {_people(done.people)}."
     log(request, engagement, f"{decision}: {_people(done.people)} in bulk.")
     if done.refused:

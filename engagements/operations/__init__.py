@@ -1,0 +1,1 @@
+"""How delivery is doing, what limits it, and which alarms are on."""

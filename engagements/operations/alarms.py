@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from engagements.models import Engagement
-from engagements.operations import limits, standstills
-from engagements.operations.values import Alarm, Cause, Snapshot
+from engagements.operations import bottleneck, standstills
+from engagements.operations.types import Alarm, Cause, Snapshot
 
 TICK = timedelta(seconds=60)
 # A statement is ended after two minutes: whoever tries for longer does not get on.
@@ -102,14 +102,17 @@ def _mistakes(now: Snapshot) -> Iterator[Alarm]:
 
 def _database(now: Snapshot) -> Iterator[Alarm]:
     base = now.database
-    if base.longest_wait > limits.NOBODY or base.sessions >= 0.9 * base.most_sessions:
-        limit = limits.database_limit(now)
+    if (
+        base.longest_wait > bottleneck.NOBODY
+        or base.sessions >= 0.9 * base.most_sessions
+    ):
+        limit = bottleneck.database_limit(now)
         yield Alarm(name="database", text=limit.evidence, advice=limit.advice)
 
 
 def _breakers(now: Snapshot) -> Iterator[Alarm]:
     for plan in now.plans:
-        limit = limits.closed(plan)
+        limit = bottleneck.closed(plan)
         if limit and limit.cause is Cause.BREAKER_OPEN:
             yield Alarm(
                 name="breaker",

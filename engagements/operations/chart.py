@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from engagements.operations.samples import Minute
+from engagements.delivery.samples import Minute
 
 WIDTH, HEIGHT = 600, 100
 GAP = 2

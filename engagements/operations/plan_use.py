@@ -24,7 +24,7 @@ COUNTS = """
       AND a.started_at >= %(start)s AND a.started_at < %(end)s
     GROUP BY 1
 """
-# The hourly window of the plan is the clock's (engagements.pacing).
+# The hourly window of the plan is the clock's (engagements.throttling.rate_limit).
 THIS_HOUR = """
     SELECT count(*) FROM engagements_attempt a
     JOIN externalapi_externalapiversion v ON v.id = a.version_id

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
-from engagements.operations import limits
-from engagements.operations.values import Alarm, Cause, Snapshot
-from segments.intake import LATELY, MOST_COUNTED, Intake
+from engagements.operations import bottleneck
+from engagements.operations.types import Alarm, Cause, Snapshot
+from segments.ingest.health import LATELY, MOST_COUNTED, Intake
 
 # The oldest message waits for so long, and for so long none was applied.
 STILL = timedelta(seconds=45)
@@ -43,7 +43,7 @@ def _sending(now: Snapshot) -> Iterator[Alarm]:
             yield Alarm(
                 name="standstill",
                 text=f"Workers are at work, and nothing is sent: {backlog.due:,} batches "
-                f"of “{backlog.name}” are due since {limits.clock(backlog.due_since)}, "
+                f"of “{backlog.name}” are due since {bottleneck.clock(backlog.due_since)}, "
                 "and no request was answered in the last minute.",
                 advice="Look for an error in the workers’ log.",
             )
@@ -59,7 +59,7 @@ def _inbox(now: Intake) -> Iterator[Alarm]:
         yield Alarm(
             name="inbox",
             text=f"The inbox stands still: {many}, the oldest since "
-            f"{limits.clock(now.oldest_at)}. Nobody enters a segment by what they do."
+            f"{bottleneck.clock(now.oldest_at)}. Nobody enters a segment by what they do."
             f"{reason}",
             advice="Start a worker: celery -A lemnisk_braze worker. If one runs, its log "
             "says what fails. No message is lost meanwhile.",
@@ -68,7 +68,7 @@ def _inbox(now: Intake) -> Iterator[Alarm]:
         yield Alarm(
             name="inbox",
             text=f"The inbox is behind: {many}, the oldest since "
-            f"{limits.clock(now.oldest_at)}.",
+            f"{bottleneck.clock(now.oldest_at)}.",
             advice="It catches up by itself when less comes in. If it goes on growing, "
             "the database needs a faster disk or more memory.",
         )

@@ -9,9 +9,11 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from engagements import again, reports, schedule, traces
+from engagements.audience import send_again
+from engagements.lifecycle import schedule
 from engagements.models import Attempt, Batch, Delivery, Engagement, Run
-from engagements.operations import alarms, limits
+from engagements.operations import alarms, bottleneck
+from engagements.reporting import history, reports
 from lemnisk_braze.lib import database_clock
 from segments import naming
 from segments.models import Profile, Segment
@@ -36,14 +38,14 @@ def deliveries_of(profile: Profile) -> list[tuple[Delivery, Attempt | None]]:
             :DELIVERIES_SHOWN
         ]
     )
-    answers = traces.last_answers(deliveries)
+    answers = history.last_answers(deliveries)
     return [(delivery, answers.get(delivery.pk)) for delivery in deliveries]
 
 
 @register.simple_tag
 def waiting_for(profile: Profile) -> list[Batch]:
     """The batches that this person waits in."""
-    return traces.waiting_for(profile)
+    return history.waiting_for(profile)
 
 
 @register.simple_tag(takes_context=True)
@@ -123,13 +125,13 @@ def next_words(engagement: Engagement) -> str:
 
 @register.filter
 def again_words(engagement: Engagement) -> str:
-    return again.in_words(engagement)
+    return send_again.in_words(engagement)
 
 
 @register.filter
 def clock(value: datetime | None) -> str:
     """A time of day with its zone; the day as well where it is another one."""
-    return limits.clock(value)
+    return bottleneck.clock(value)
 
 
 @register.filter

@@ -5,7 +5,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonR
 from django.urls import URLPattern, path
 from unfold.admin import ModelAdmin
 
-from externalapi.forms import ExternalAPIForm
+from externalapi.forms.external_api import ExternalAPIForm
 
 
 class BodyCheck(ModelAdmin):

@@ -8,18 +8,14 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, reverse
 from unfold.decorators import display
 
-from externalapi import connection_history
+from externalapi.admin.access import LimitedAdmin
 from externalapi.admin.connection_key import KeyPage, in_words, key_url
-from externalapi.admin.limited import LimitedAdmin
-from externalapi.connection_check import KeyState, key_state
-from externalapi.connection_form import (
-    RATE_FIELDS,
-    SIGN_IN_FIELDS,
-    ConnectionForm,
-)
-from externalapi.connection_use import check_use, group_names, usable_by, why_not
+from externalapi.connections.access import check_use, group_names, usable_by, why_not
+from externalapi.connections.encryption import set_key
+from externalapi.forms import connection_changes
+from externalapi.forms.connection import RATE_FIELDS, SIGN_IN_FIELDS, ConnectionForm
 from externalapi.models import Connection, ExternalAPI
-from externalapi.secrets import set_key
+from externalapi.testing.connection_check import KeyState, key_state
 from lemnisk_braze.lib.deleting import NAMED, CarefulDelete, Dependant, Instead
 
 KEY_TONES = {
@@ -198,7 +194,7 @@ class ConnectionAdmin(KeyPage, CarefulDelete, LimitedAdmin):
     def construct_change_message(
         self, request: HttpRequest, form: Any, formsets: Any, add: bool = False
     ) -> Any:
-        return connection_history.said(form, is_new=add)
+        return connection_changes.said(form, is_new=add)
 
 
 def _is_shown(connection: Connection) -> bool:

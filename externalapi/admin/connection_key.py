@@ -13,18 +13,18 @@ from django.urls import URLPattern, path, reverse
 from django.utils import formats, timezone
 from django.utils.dateparse import parse_datetime
 
-from externalapi import key_rotation
-from externalapi.admin.asking import with_why
-from externalapi.connection_check import (
+from externalapi.admin.confirm import with_why
+from externalapi.connections import key_rotation
+from externalapi.connections.access import why_not
+from externalapi.connections.encryption import SecretError
+from externalapi.connections.key_rules import problem_of
+from externalapi.models import Connection
+from externalapi.testing.connection_check import (
     CheckedJustNowError,
     KeyState,
     check,
     key_state,
 )
-from externalapi.connection_use import why_not
-from externalapi.key_rules import problem_of
-from externalapi.models import Connection
-from externalapi.secrets import SecretError
 
 HOURS = (1, 4, 24, 72, key_rotation.MAX_KEPT_HOURS)
 

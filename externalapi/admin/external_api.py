@@ -11,18 +11,19 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
-from externalapi import answers_form, renames
+from externalapi.admin.access import LimitedAdmin
 from externalapi.admin.body_check import BodyCheck
-from externalapi.admin.files import FilePages, download
-from externalapi.admin.life import LifePages, limit_of
-from externalapi.admin.limited import LimitedAdmin
-from externalapi.admin.paste import PastePage, pasted_preset
+from externalapi.admin.importer import PastePage, pasted_preset
 from externalapi.admin.status import STATUS_TONES, StatusFilter
-from externalapi.admin.test_cases import TestCasePages
-from externalapi.batching import PLANS
-from externalapi.changes import in_words
-from externalapi.connection_use import usable_by
-from externalapi.forms import ExternalAPIForm
+from externalapi.admin.testing.cases import TestCasePages
+from externalapi.admin.transfer import FilePages, download
+from externalapi.admin.versions import LifePages, limit_of
+from externalapi.connections.access import usable_by
+from externalapi.definitions import renames
+from externalapi.definitions.comparison import in_words
+from externalapi.definitions.versions import Draft, save_version
+from externalapi.forms import batching_and_answers
+from externalapi.forms.external_api import ExternalAPIForm
 from externalapi.models import (
     ConfigurationTest,
     Connection,
@@ -30,11 +31,11 @@ from externalapi.models import (
     ExternalAPIQuerySet,
     ExternalAPIVersion,
 )
-from externalapi.parameters import Level
-from externalapi.target import join_target
+from externalapi.template.batching import PLANS
+from externalapi.template.parameters import Level
+from externalapi.template.url_and_headers import join_target
 from externalapi.vendors.catalog import PRESETS, grouped
 from externalapi.vendors.preset import Preset
-from externalapi.versions import Draft, save_version
 from lemnisk_braze.lib.deleting import NAMED, CarefulDelete, Dependant, Instead
 
 BASIC = ("description", "channel", "channel_identifier")
@@ -176,7 +177,7 @@ class ExternalAPIAdmin(
             ("External API Details", {"fields": DETAILS}),
             (
                 "Batching and answers",
-                {"fields": answers_form.FIELDS, "classes": ["collapse"]},
+                {"fields": batching_and_answers.FIELDS, "classes": ["collapse"]},
             ),
         ]
         has_parameters = "parameters-count" in request.POST

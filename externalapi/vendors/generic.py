@@ -3,9 +3,9 @@
 Their answers are read as plain HTTP: any 2xx has taken the request.
 """
 
-from externalapi.answer_rules import GENERIC
-from externalapi.parameters import Level, Parameter, ParameterType
-from externalapi.transforms import Transform
+from externalapi.http.answer_rules import GENERIC
+from externalapi.template.parameters import Level, Parameter, ParameterType
+from externalapi.template.transforms import Transform
 from externalapi.vendors.preset import Preset
 
 GROUP = "Any HTTP API"

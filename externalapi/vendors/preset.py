@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from externalapi.answer_rules import BRAZE, AnswerRules
-from externalapi.batching import BatchPlan
-from externalapi.parameters import Parameter
+from externalapi.http.answer_rules import BRAZE, AnswerRules
+from externalapi.template.batching import BatchPlan
+from externalapi.template.parameters import Parameter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,1 @@
+"""The demo: people, a site, and the story that it tells."""

@@ -13,19 +13,21 @@ from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
 
-from engagements import lifecycle
+from engagements.lifecycle import transitions
 from engagements.models import Attempt, Batch, Delivery, Engagement, Run
-from externalapi import secrets
-from externalapi.configuration_tests import run_test
+from externalapi.connections import encryption
+from externalapi.definitions.versions import Draft, save_version
 from externalapi.models import Connection, ExternalAPI, ExternalAPIVersion
+from externalapi.testing.runs import run_test
 from externalapi.vendors.braze.presets.all import TRACK_USERS
-from externalapi.versions import Draft, save_version
 from lemnisk_braze.demo import people
 from lemnisk_braze.demo.site import USERNAME, Say, Site
 from lemnisk_braze.local.processes import LocalError
-from segments import inbox, membership, rules
+from segments.ingest import inbox
+from segments.membership import refresh
 from segments.models import Profile, Segment, Source
-from segments.tracking import keys
+from segments.rules import tree
+from segments.tracking import write_keys
 
 TEST_PERSON = "test-person"
 TEST_VALUES = {
@@ -97,7 +99,7 @@ class Story:
     def _source(self) -> str:
         """A source whose key only this run knows: write keys are shown once."""
         source = Source.objects.filter(name="Website").first()
-        return keys.issue(source or Source(name="Website"))
+        return write_keys.issue(source or Source(name="Website"))
 
     def _send_in(self, write_key: str) -> None:
         started = time.monotonic()
@@ -122,7 +124,7 @@ class Story:
             connection.base_url = self.site.sandbox
             connection.save(update_fields=["base_url", "updated_at"])
         if not connection.key_encrypted:
-            secrets.set_key(connection, self.site.sandbox_key)
+            encryption.set_key(connection, self.site.sandbox_key)
         external_api, _ = ExternalAPI.objects.get_or_create(
             name=TRACK_USERS.name,
             defaults={
@@ -163,10 +165,10 @@ class Story:
         """Step 3: a segment of everybody who submitted the lead form."""
         segment, is_new = Segment.objects.get_or_create(
             name="Submitted a lead form",
-            defaults={"rule": RULE, "event_names": rules.event_names(RULE)},
+            defaults={"rule": RULE, "event_names": tree.event_names(RULE)},
         )
         started = time.monotonic()
-        membership.refresh(segment.pk)
+        refresh.refresh(segment.pk)
         segment.refresh_from_db()
         if is_new:
             self.say(
@@ -190,7 +192,7 @@ class Story:
         if engagement.state != Engagement.State.DRAFT:
             return
         started = time.monotonic()
-        lifecycle.activate(engagement)
+        transitions.activate(engagement)
         self._wait_for_deliveries()
         sent = Delivery.objects.filter(run__engagement=engagement, state="sent").count()
         requests = Attempt.objects.filter(batch__run__engagement=engagement).count()

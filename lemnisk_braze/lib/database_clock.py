@@ -31,7 +31,7 @@ def heard(at: datetime) -> None:
 def reckoned() -> datetime:
     """Its time as far as this process can tell without asking: for who has no session.
 
-    A worker hears it every two seconds (engagements.workers). A process that never
+    A worker hears it every two seconds (engagements.outbox.workers). A process that never
     heard it asks.
     """
     if _said is None:

@@ -10,7 +10,7 @@ from django.template.context import RequestContext
 from django.urls import NoReverseMatch, reverse
 from django.utils.text import capfirst
 
-from lemnisk_braze import empty_lists
+from lemnisk_braze.dashboard import empty_lists
 
 register = template.Library()
 

@@ -11,9 +11,11 @@ from django.urls import URLPattern, path
 from django.utils.functional import SimpleLazyObject
 from django.utils.text import capfirst
 
-from segments import changing, naming, readers, rules
+from segments import naming
 from segments.forms import SegmentForm
+from segments.membership import readers, rule_changes
 from segments.models import Proposal, Segment
+from segments.rules import tree
 
 # What the question's own buttons and marks are called.
 CONFIRM, PROPOSE, SEEN = "_confirm", "_propose", "_seen"
@@ -58,14 +60,14 @@ class AsksFirst:
         if not form.is_valid():
             return None
         rule, is_active = form.cleaned_data["rule"], form.cleaned_data["is_active"]
-        if not changing.needs_decision(stored, rule, is_active):
+        if not rule_changes.needs_decision(stored, rule, is_active):
             return None
         if PROPOSE in request.POST:
             return _propose(self, request, stored, form)
         if CONFIRM not in request.POST:
             return _question(self, request, stored, rule, is_active)
         _check_may_decide(request, stored)
-        if request.POST.get(SEEN) == changing.fingerprint(stored):
+        if request.POST.get(SEEN) == rule_changes.fingerprint(stored):
             return None
         messages.warning(request, CHANGED_MEANWHILE)
         return _question(self, request, stored, rule, is_active)
@@ -91,10 +93,10 @@ class AsksFirst:
 def describe(segment: Segment | Proposal) -> str:
     """The rule as a sentence."""
     try:
-        rules.validate(segment.rule)
+        tree.validate(segment.rule)
     except ValidationError as e:
         return str(e.messages[0])
-    return capfirst(rules.describe(segment.rule))
+    return capfirst(tree.describe(segment.rule))
 
 
 def proposal_of(segment: Segment) -> Proposal | None:
@@ -117,7 +119,7 @@ def _question(
     wanted = Segment(rule=rule, is_active=is_active)
     # Worked out while the page is written: it may take seconds, and whoever holds the
     # segment for so long keeps everybody's messages waiting.
-    forecast = SimpleLazyObject(lambda: changing.forecast(segment, rule, is_active))
+    forecast = SimpleLazyObject(lambda: rule_changes.forecast(segment, rule, is_active))
     context = {
         **page.admin_site.each_context(request),
         "opts": page.opts,
@@ -135,7 +137,7 @@ def _question(
         "may_reject": may_decide,
         "refusal": refusal,
         "may_see_people": naming.may_see_people(request.user),
-        "seen": changing.fingerprint(segment),
+        "seen": rule_changes.fingerprint(segment),
         "typed": [
             (name, value)
             for name, values in request.POST.lists()
@@ -154,7 +156,7 @@ def _propose(
     stored.name = form.cleaned_data["name"]
     stored.description = form.cleaned_data["description"]
     stored.save(update_fields=["name", "description"])
-    changing.propose(stored, rule, is_active, request.user)
+    rule_changes.propose(stored, rule, is_active, request.user)
     page.log_change(request, stored, "Proposed a change of who is in.")
     messages.success(
         request,
@@ -168,7 +170,7 @@ def _decide(page: Any, request: HttpRequest, proposal: Proposal) -> HttpResponse
     segment, by = proposal.segment, proposal.proposed_by or "somebody"
     if "_reject" in request.POST:
         _check_may_decide(request)
-        if changing.reject(proposal, request.user):
+        if rule_changes.reject(proposal, request.user):
             page.log_change(
                 request, segment, f"Rejected the change that {by} proposed."
             )
@@ -176,7 +178,7 @@ def _decide(page: Any, request: HttpRequest, proposal: Proposal) -> HttpResponse
             return HttpResponseRedirect(segment.get_absolute_url())
         return _too_late(request, proposal)
     _check_may_decide(request, segment)
-    if changing.accept(proposal, request.user, request.POST.get(SEEN, "")):
+    if rule_changes.accept(proposal, request.user, request.POST.get(SEEN, "")):
         page.log_change(request, segment, f"Accepted the change that {by} proposed.")
         messages.success(request, "The proposal is accepted, and the segment changed.")
         return HttpResponseRedirect(segment.get_absolute_url())

@@ -11,10 +11,12 @@ from lemnisk_braze.lib.active import active_badge
 from lemnisk_braze.lib.deleting import NAMED, CarefulDelete, Dependant, Instead
 from lemnisk_braze.lib.filtering import OfferedFilters
 from lemnisk_braze.lib.form_changes import ChangesInWords, Words
-from segments import counting, naming, rules
+from segments import naming
 from segments.admin.asking import AsksFirst, describe, proposal_of
 from segments.forms import SegmentForm
+from segments.membership import counting
 from segments.models import Segment
+from segments.rules import tree
 
 SAMPLE = 10
 KNOWN_NAMES = 500
@@ -129,7 +131,7 @@ def known_attributes() -> list[str]:
     """Names of attributes of the newest people."""
     with connection.cursor() as cursor:
         cursor.execute(ATTRIBUTE_NAMES, [KNOWN_NAMES])
-        return [*rules.COLUMNS, *(name for (name,) in cursor.fetchall())]
+        return [*tree.COLUMNS, *(name for (name,) in cursor.fetchall())]
 
 
 def _panels(request: HttpRequest, segment: Segment) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from lemnisk_braze.lib.filtering import OfferedFilters
 from lemnisk_braze.lib.form_changes import ChangesInWords
 from segments.forms import SourceForm
 from segments.models import Event, InboxMessage, Profile, Source
-from segments.tracking import keys
+from segments.tracking import write_keys
 
 
 @admin.register(Source)
@@ -83,7 +83,7 @@ class SourceAdmin(ChangesInWords, CarefulDelete, OfferedFilters):
             obj.save(update_fields=form.changed_data)
         else:
             # For this request only: the page after it shows the key for once.
-            request.write_key = keys.issue(obj)  # type: ignore[attr-defined]
+            request.write_key = write_keys.issue(obj)  # type: ignore[attr-defined]
 
     def response_add(
         self, request: HttpRequest, obj: Source, post_url_continue: str | None = None
@@ -98,7 +98,7 @@ class SourceAdmin(ChangesInWords, CarefulDelete, OfferedFilters):
         if not self.has_change_permission(request, source):
             raise PermissionDenied
         if request.method == "POST":
-            key = keys.issue(source)
+            key = write_keys.issue(source)
             self.log_change(request, source, "Replaced the write key.")
             return self._show(request, source, key)
         context = self._context(request, source, "Replace the write key")

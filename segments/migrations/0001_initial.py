@@ -5,7 +5,7 @@ import django.core.serializers.json
 import django.db.models.deletion
 import django.db.models.functions.datetime
 import lemnisk_braze.lib.database_clock
-import segments.stored
+import segments.models.stored
 from django.conf import settings
 from django.db import migrations, models
 
@@ -37,7 +37,7 @@ class Migration(migrations.Migration):
                 ('external_id', models.CharField(blank=True, max_length=987, null=True, unique=True, verbose_name='external ID')),
                 ('email', models.CharField(blank=True, db_default='', max_length=320)),
                 ('phone', models.CharField(blank=True, db_default='', max_length=32)),
-                ('attributes', models.JSONField(blank=True, db_default={}, decoder=segments.stored.Decoder, default=dict, encoder=django.core.serializers.json.DjangoJSONEncoder)),
+                ('attributes', models.JSONField(blank=True, db_default={}, decoder=segments.models.stored.Decoder, default=dict, encoder=django.core.serializers.json.DjangoJSONEncoder)),
                 ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
                 ('updated_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
                 ('merged_into', models.ForeignKey(editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='segments.profile')),
@@ -63,7 +63,7 @@ class Migration(migrations.Migration):
                 ('message_id', models.CharField(max_length=255)),
                 ('name', models.CharField(max_length=255)),
                 ('time', models.DateTimeField()),
-                ('properties', models.JSONField(decoder=segments.stored.Decoder, default=dict, encoder=django.core.serializers.json.DjangoJSONEncoder)),
+                ('properties', models.JSONField(decoder=segments.models.stored.Decoder, default=dict, encoder=django.core.serializers.json.DjangoJSONEncoder)),
                 ('received_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
                 ('profile', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='events', to='segments.profile', verbose_name='person')),
                 ('source', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='segments.source')),
@@ -75,7 +75,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('name', models.CharField(max_length=255, unique=True)),
                 ('description', models.TextField(blank=True)),
-                ('rule', models.JSONField(default=dict, help_text='The rule tree; segments/rules.py draws its grammar.')),
+                ('rule', models.JSONField(default=dict, help_text='The rule tree; segments/rules/tree.py draws its grammar.')),
                 ('event_names', models.JSONField(default=list, editable=False)),
                 ('is_active', models.BooleanField(default=True, verbose_name='active')),
                 ('size', models.PositiveIntegerField(default=0, editable=False, verbose_name='people')),

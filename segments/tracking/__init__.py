@@ -1,0 +1,1 @@
+"""The tracking API: Segment's HTTP spec in, rows of the inbox out."""

@@ -19,11 +19,12 @@ from django.views.decorators.csrf import csrf_exempt
 
 from lemnisk_braze.lib import database_errors
 from lemnisk_braze.lib.database_errors import About
-from segments import inbox, wakeup
+from segments import wakeup
+from segments.ingest import inbox
 from segments.models import Source
-from segments.tracking import body, keys, messages
+from segments.tracking import request_body, validation, write_keys
 from segments.tracking.errors import RefusedError
-from segments.tracking.messages import Message
+from segments.tracking.validation import Message
 
 logger = logging.getLogger(__name__)
 
@@ -71,10 +72,12 @@ def _answering(view: Callable[..., Answer]) -> View:
 @_answering
 def single(request: HttpRequest, kind: str) -> Answer:
     """`POST /v1/identify` and `/v1/track`: one message."""
-    raw, source, received_at = _read(request, body.MAX_MESSAGE + body.MAX_ENVELOPE)
-    if kind in messages.OTHER_KINDS:
-        raise messages.unsupported(kind)
-    message = messages.read(raw, received_at, kind)
+    raw, source, received_at = _read(
+        request, request_body.MAX_MESSAGE + request_body.MAX_ENVELOPE
+    )
+    if kind in validation.OTHER_KINDS:
+        raise validation.unsupported(kind)
+    message = validation.read(raw, received_at, kind)
     for _, refusal in _append(source, [(0, message)]):
         raise refusal
     return {"success": True}
@@ -83,12 +86,12 @@ def single(request: HttpRequest, kind: str) -> Answer:
 @_answering
 def batch(request: HttpRequest) -> Answer:
     """`POST /v1/batch`: many messages; each refused one is named, the others stay."""
-    raw, source, received_at = _read(request, body.MAX_BATCH)
+    raw, source, received_at = _read(request, request_body.MAX_BATCH)
     accepted: list[tuple[int, Message]] = []
     refused: list[tuple[int, RefusedError]] = []
     for index, item in enumerate(_items(raw)):
         try:
-            message = messages.read(item, received_at, sent_at=raw.get("sentAt"))
+            message = validation.read(item, received_at, sent_at=raw.get("sentAt"))
             accepted.append((index, message))
         except RefusedError as e:
             refused.append((index, e))
@@ -107,10 +110,10 @@ def batch(request: HttpRequest) -> Answer:
 
 def _items(raw: dict[str, Any]) -> list[Any]:
     if unknown := sorted(raw.keys() - BATCH_FIELDS):
-        raise messages.bad(f"“{unknown[0][:50]}” is not a field of batch.")
+        raise validation.bad(f"“{unknown[0][:50]}” is not a field of batch.")
     items = raw.get("batch")
     if not isinstance(items, list) or not items:
-        raise messages.bad("batch is a list of messages.")
+        raise validation.bad("batch is a list of messages.")
     if len(items) > MAX_BATCH_MESSAGES:
         raise RefusedError(
             413, "too_large", f"Send at most {MAX_BATCH_MESSAGES:,} messages a batch."
@@ -155,8 +158,8 @@ def _read(request: HttpRequest, limit: int) -> tuple[dict[str, Any], Source, dat
     key = _basic_auth(request)
     known = None if key is None else _source(key)
     data = _plain_body(request, limit)
-    source, received_at = known or _source(body.write_key(data))
-    return body.parse(data), source, received_at
+    source, received_at = known or _source(request_body.write_key(data))
+    return request_body.parse(data), source, received_at
 
 
 def _check_head(request: HttpRequest, limit: int) -> None:
@@ -170,7 +173,7 @@ def _check_head(request: HttpRequest, limit: int) -> None:
     if not (length.isascii() and length.isdecimal()):
         raise RefusedError(400, "bad_length", "Content-Length is not a number.")
     if len(length.lstrip("0")) > len(str(limit)) or int(length) > limit:
-        raise body.too_large(limit)
+        raise request_body.too_large(limit)
 
 
 def _encoding(request: HttpRequest) -> str:
@@ -182,7 +185,9 @@ def _plain_body(request: HttpRequest, limit: int) -> bytes:
         data = _chunked_body(request, limit)
     else:
         data = request.body
-    return data if _encoding(request) == "identity" else body.gunzip(data, limit)
+    return (
+        data if _encoding(request) == "identity" else request_body.gunzip(data, limit)
+    )
 
 
 def _chunked_body(request: HttpRequest, limit: int) -> bytes:
@@ -196,7 +201,7 @@ def _chunked_body(request: HttpRequest, limit: int) -> bytes:
         # Each server has its own errors for chunks that are none.
         raise RefusedError(400, "bad_chunk", "The body is not well chunked.") from e
     if len(data) > limit:
-        raise body.too_large(limit)
+        raise request_body.too_large(limit)
     return data
 
 
@@ -217,7 +222,7 @@ def _basic_auth(request: HttpRequest) -> str | None:
 
 
 def _source(key: object) -> tuple[Source, datetime]:
-    found = keys.source_of(key) if isinstance(key, str) else None
+    found = write_keys.source_of(key) if isinstance(key, str) else None
     if found is None:
         raise _unauthorized()
     return found

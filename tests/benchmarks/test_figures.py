@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks import certificate, figures
 from benchmarks.sink import SinkClient
-from externalapi.client import GuardedClient, NotSentError, Request
+from externalapi.http.client import GuardedClient, NotSentError, Request
 from lemnisk_braze.local.processes import Processes, free_port
 
 COMMAND = "make bench SUITE=people"

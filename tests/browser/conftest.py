@@ -23,7 +23,7 @@ from playwright.sync_api import (
 )
 from pytest_django.live_server_helper import LiveServer
 
-from lemnisk_braze import embedded
+from lemnisk_braze.local import embedded
 from tests import factories
 from tests.browser import chromium
 

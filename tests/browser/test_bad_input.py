@@ -5,7 +5,7 @@ import socket
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from externalapi import secrets
+from externalapi.connections import encryption
 from externalapi.models import ConfigurationTest, Connection, ExternalAPI
 from externalapi.vendors.braze.sandbox.process import SandboxProcess
 from tests import factories
@@ -19,7 +19,7 @@ BAD_JSON = '{\n  "attributes": [\n    {"external_id": {{External ID}},}\n  ]\n}'
 def connection(admin, sandbox: SandboxProcess) -> Connection:
     """A connection to the sandbox, with a key that it takes."""
     connection = factories.make_connection(name="Braze", base_url=sandbox.url)
-    secrets.set_key(connection, sandbox.key)
+    encryption.set_key(connection, sandbox.key)
     return connection
 
 
@@ -106,7 +106,7 @@ def expect_kept(page: Page) -> None:
 
 
 def test_a_wrong_key(page: Page, api: ExternalAPI, connection: Connection, shot):
-    secrets.set_key(connection, "not-the-key-1234")
+    encryption.set_key(connection, "not-the-key-1234")
     fill_and_test(page, api)
     expect(page.get_by_text("401 Unauthorized").first).to_be_visible()
     expect(page.get_by_text("Invalid API key").first).to_be_visible()

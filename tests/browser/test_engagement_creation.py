@@ -4,8 +4,8 @@ import pytest
 from django.urls import reverse
 from playwright.sync_api import Page, expect
 
-from engagements import settling
 from engagements.models import Batch, Delivery, Engagement
+from engagements.outbox import delivery_records
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -108,7 +108,7 @@ def test_the_report_follows_a_run_by_itself(page: Page, admin):
     page.goto(engagement.get_absolute_url())
     expect(page.get_by_text("0 of 2 deliveries done")).to_be_visible()
 
-    settling.settle([batch.pk], Delivery.State.SENT)
+    delivery_records.settle([batch.pk], Delivery.State.SENT)
     Batch.objects.update(state=Batch.State.DONE, sent_count=2)
 
     expect(page.get_by_text("2 of 2 deliveries done")).to_be_visible(timeout=15_000)

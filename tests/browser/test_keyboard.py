@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import Page, expect
 
-from externalapi import secrets
+from externalapi.connections import encryption
 from externalapi.vendors.braze.sandbox.process import SandboxProcess
 from tests import factories
 
@@ -45,7 +45,7 @@ def walk(page: Page, until: str, limit: int = 80) -> list[str]:
 @pytest.fixture
 def test_page(admin, sandbox: SandboxProcess) -> str:
     connection = factories.make_connection(base_url=sandbox.url)
-    secrets.set_key(connection, sandbox.key)
+    encryption.set_key(connection, sandbox.key)
     api = factories.make_version(connection=connection).external_api
     return f"/admin/externalapi/externalapi/{api.pk}/test/"
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from segments import membership
+from segments.membership import refresh
 from segments.models import Segment
 from tests import factories
 from tests.browser import axe
@@ -23,7 +23,7 @@ def segment(page: Page) -> Segment:
     for n, city in enumerate(["Pune"] * 3 + ["Delhi"] * 5):
         factories.make_profile(city=city, external_id=f"{city.lower()}-{n}")
     made = factories.make_segment(rule=PUNE, name="Leads from Pune")
-    membership.refresh(made.pk)
+    refresh.refresh(made.pk)
     factories.make_engagement(made, state="active", name="Welcome")
     factories.make_engagement(
         made, state="paused", name="Weekly", trigger="schedule", repeat="weekly"

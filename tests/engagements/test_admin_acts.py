@@ -5,9 +5,9 @@ from django.test import Client
 from django.urls import reverse
 
 from engagements.models import Batch, Delivery, Engagement, Run
-from externalapi import secrets
-from externalapi.configuration_tests import run_case
+from externalapi.connections import encryption
 from externalapi.models import TestCase
+from externalapi.testing.runs import run_case
 from segments.models import Segment
 from tests import factories
 
@@ -249,7 +249,7 @@ def test_somebody_who_is_not_signed_in_is_sent_to_the_door(client: Client):
 
 def test_test_cases_that_must_pass_keep_an_engagement_back(client, sandbox):
     connection = factories.make_connection(base_url=sandbox.url)
-    secrets.set_key(connection, sandbox.key)
+    encryption.set_key(connection, sandbox.key)
     version = factories.make_version(connection=connection)
     api = version.external_api
     api.must_pass_cases = True

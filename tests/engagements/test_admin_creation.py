@@ -4,7 +4,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from engagements.forms import EngagementForm
+from engagements.authoring.forms import EngagementForm
 from engagements.models import Engagement
 from tests import factories
 

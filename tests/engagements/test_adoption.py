@@ -2,10 +2,12 @@
 
 import pytest
 
-from engagements import audience, delivery, lifecycle
-from engagements.adoption import AdoptionError, adopt, plan
+from engagements.audience import expansion
+from engagements.authoring.preview import GENERAL
+from engagements.authoring.version_upgrade import AdoptionError, adopt, plan
+from engagements.delivery import loop
+from engagements.lifecycle import transitions
 from engagements.models import Run
-from engagements.preview import GENERAL
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -220,13 +222,13 @@ def test_a_standing_run_goes_on_with_the_new_version(old, sandbox):
     late = factories.make_profile(external_id="late", first_name="Bo")
     segment = factories.make_segment()
     engagement = engaged(old, segment=segment)
-    lifecycle.activate(engagement)
+    transitions.activate(engagement)
     factories.enter(segment, early)
-    audience.expand(audience.expandable_runs())
+    expansion.expand(expansion.expandable_runs())
 
     adopt(engagement, new, {})
     factories.enter(segment, late)
-    delivery.drain()
+    loop.drain()
 
     was, now = Run.objects.filter(engagement=engagement).order_by("pk")
     assert (was.version, was.is_standing) == (old, False)
@@ -239,19 +241,19 @@ def test_a_standing_run_goes_on_with_the_new_version(old, sandbox):
 def test_a_paused_engagement_takes_it_when_it_is_resumed(old):
     new = newer(old, {"first_name": "{{Name}}", "plan": "gold"}, NAME)
     engagement = engaged(old)
-    lifecycle.activate(engagement)
-    lifecycle.pause(engagement)
+    transitions.activate(engagement)
+    transitions.pause(engagement)
     adopt(engagement, new, {})
     standing = Run.objects.filter(engagement=engagement, is_standing=True)
     assert standing.get().version == old
-    lifecycle.resume(engagement)
+    transitions.resume(engagement)
     assert standing.get().version == new
 
 
 def test_a_schedules_run_at_work_keeps_its_version(old):
     new = newer(old, {"first_name": "{{Name}}", "plan": "gold"}, NAME)
     engagement = engaged(old, trigger="schedule", repeat="daily")
-    lifecycle.activate(engagement)
+    transitions.activate(engagement)
     adopt(engagement, new, {})
     assert engagement.state == "active"
     assert [run.version for run in engagement.runs.all()] == [old]

@@ -10,22 +10,18 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from engagements import (
-    again,
-    audience,
-    delivery,
-    lifecycle,
-    outcomes,
-    retention,
-    retrying,
-)
-from engagements.claims import claim
-from engagements.forms import EngagementForm
-from engagements.intent import intend
+from engagements import retention
+from engagements.audience import expansion, send_again
+from engagements.authoring.forms import EngagementForm
+from engagements.delivery import loop, outcomes
+from engagements.delivery.attempts import intend
+from engagements.delivery.claims import claim
+from engagements.delivery.transport import send
+from engagements.delivery.writing import write
+from engagements.lifecycle import transitions
 from engagements.models import Attempt, Batch, Delivery, Engagement, Run, SentBefore
-from engagements.senders import send
-from engagements.writing import write
-from segments import inbox
+from engagements.recovery import retry_failed
+from segments.ingest import inbox
 from segments.models import Membership, Profile
 from tests import factories
 from tests.faults import drains, invariants
@@ -46,7 +42,7 @@ def active(braze):
         segment = segment or factories.make_segment(people)
         version = version or factories.make_version(connection=braze)
         engagement = factories.make_engagement(segment, version, **fields)
-        lifecycle.activate(engagement)
+        transitions.activate(engagement)
         return engagement
 
     return make
@@ -76,7 +72,7 @@ def waiting(engagement) -> list[int]:
 
 
 def expand_all() -> None:
-    while audience.expand(audience.expandable_runs()):
+    while expansion.expand(expansion.expandable_runs()):
         pass
 
 
@@ -105,9 +101,9 @@ def test_who_enters_again_is_not_sent_again(active, sandbox):
     ann, bob = factories.make_people(2)
     engagement = active()
     enter(engagement.segment, ann)
-    delivery.drain()
+    loop.drain()
     enter(engagement.segment, ann, bob)
-    delivery.drain()
+    loop.drain()
 
     assert sent(engagement) == {ann.external_id: 1, bob.external_id: 1}
     assert engagement.runs.get().repeats_left_out == 1
@@ -134,27 +130,27 @@ def test_every_time_is_every_time(active):
     engagement = active(again="always")
     for _ in range(3):
         enter(engagement.segment, ann)
-    delivery.drain()
+    loop.drain()
 
     assert sent(engagement) == {ann.external_id: 3}
 
 
 def test_a_schedule_that_repeats_sends_everybody_in_every_slot(active):
     engagement = active(2, **DAILY)
-    delivery.drain()
+    loop.drain()
     next_slot(engagement)
-    delivery.drain()
+    loop.drain()
 
     assert set(sent(engagement).values()) == {2}
 
 
 def test_once_a_person_on_a_schedule_sends_those_who_are_new(active):
     engagement = active(2, **DAILY, again="once")
-    delivery.drain()
+    loop.drain()
     new = factories.make_profile(first_name="New")
     enter(engagement.segment, new)
     next_slot(engagement)
-    delivery.drain()
+    loop.drain()
 
     assert len(sent(engagement)) == 3
     assert set(sent(engagement).values()) == {1}
@@ -187,10 +183,10 @@ def test_days_in_between_are_days_of_the_calendar(
     if zone == "Asia/Kolkata" and (local.hour, local.minute) >= (18, 30):
         moved += timedelta(days=1)  # There it is tomorrow already.
     enter(engagement.segment, ann)
-    delivery.drain()
+    loop.drain()
     Delivery.objects.update(updated_at=moved)
     enter(engagement.segment, ann)
-    delivery.drain()
+    loop.drain()
 
     assert sent(engagement) == {ann.external_id: 2 if is_again else 1}
 
@@ -223,7 +219,7 @@ def test_another_engagement_of_the_segment_sends_its_own(active):
     second = active(segment=first.segment)
     for _ in range(2):
         enter(first.segment, ann)
-        delivery.drain()
+        loop.drain()
 
     assert sent(first) == sent(second) == {ann.external_id: 1}
 
@@ -232,15 +228,15 @@ def test_a_pause_and_a_new_version_do_not_send_again(active, braze):
     ann, bob = factories.make_people(2)
     engagement = active()
     enter(engagement.segment, ann, bob)
-    delivery.drain()
-    lifecycle.pause(engagement)
+    loop.drain()
+    transitions.pause(engagement)
     api = engagement.version.external_api
     newer = factories.make_version(connection=braze, external_api=api)
     Engagement.objects.update(version=newer)
     engagement.refresh_from_db()
     enter(engagement.segment, ann)
-    lifecycle.resume(engagement)
-    delivery.drain()
+    transitions.resume(engagement)
+    loop.drain()
 
     assert engagement.runs.count() == 2
     assert set(sent(engagement).values()) == {1}
@@ -253,11 +249,11 @@ def test_who_waits_in_a_run_with_the_old_version_is_not_taken_in_by_the_new(
     engagement = active()
     enter(engagement.segment, ann)
     expand_all()
-    lifecycle.pause(engagement)
+    transitions.pause(engagement)
     Engagement.objects.update(version=factories.make_version(connection=braze))
     engagement.refresh_from_db()
     enter(engagement.segment, ann)
-    lifecycle.resume(engagement)
+    transitions.resume(engagement)
     expand_all()
 
     assert waiting(engagement) == [ann.pk]
@@ -267,7 +263,7 @@ def test_who_was_present_and_enters_again_is_sent_once(active):
     people = factories.make_people(3)
     engagement = active(people, includes_present=True)
     enter(engagement.segment, *people)
-    delivery.drain()
+    loop.drain()
 
     assert set(sent(engagement).values()) == {1}
     assert len(sent(engagement)) == 3
@@ -276,12 +272,12 @@ def test_who_was_present_and_enters_again_is_sent_once(active):
 def test_activated_again_after_its_end_it_sends_those_who_are_new(active):
     people = factories.make_people(2)
     engagement = active(people, trigger="schedule")
-    delivery.drain()
+    loop.drain()
     engagement.refresh_from_db()
     assert engagement.state == "ended"
     enter(engagement.segment, *factories.make_people(1))
-    lifecycle.activate(engagement)
-    delivery.drain()
+    transitions.activate(engagement)
+    loop.drain()
 
     assert len(sent(engagement)) == 3
     assert set(sent(engagement).values()) == {1}
@@ -307,7 +303,7 @@ def test_who_waits_under_a_name_that_was_merged_is_sent_under_the_own(active):
     expand_all()
     Profile.objects.filter(pk=visitor.pk).update(merged_into=ann, attributes={})
     enter(engagement.segment, ann)
-    delivery.drain()
+    loop.drain()
 
     assert sent(engagement) == {ann.external_id: 1}
 
@@ -343,7 +339,7 @@ def merge_while(act) -> None:
         inbox.apply()
         assert Membership.objects.get().profile.external_id == "ann"
         expand_all()
-    delivery.drain()
+    loop.drain()
 
 
 @contextmanager
@@ -384,8 +380,8 @@ def test_who_failed_is_tried_again(active):
     ann = factories.make_profile(first_name="Ann")
     engagement = active()
     factories.make_delivery(ann, engagement.runs.get(), state="dead")
-    assert retrying.retry(Delivery.objects.all()).people == 1
-    delivery.drain()
+    assert retry_failed.retry(Delivery.objects.all()).people == 1
+    loop.drain()
 
     assert sent(engagement) == {ann.external_id: 1}
 
@@ -398,7 +394,7 @@ def test_who_was_sent_since_is_not_tried_again(active):
         factories.make_delivery(person, run, state="dead")
     factories.make_delivery(ann, run, transition_id=9)
 
-    assert retrying.retry(Delivery.objects.all()).people == 1
+    assert retry_failed.retry(Delivery.objects.all()).people == 1
     assert waiting(engagement) == [bob.pk]
 
 
@@ -409,8 +405,8 @@ def test_who_failed_twice_is_tried_again_once(active):
     for entry in (1, 2):
         factories.make_delivery(ann, run, state="rejected", transition_id=entry)
 
-    assert retrying.retry(Delivery.objects.all()).people == 1
-    assert retrying.retry(Delivery.objects.all()).people == 0
+    assert retry_failed.retry(Delivery.objects.all()).people == 1
+    assert retry_failed.retry(Delivery.objects.all()).people == 0
     assert waiting(engagement) == [ann.pk]
 
 
@@ -421,7 +417,7 @@ def test_every_time_tries_both_failures_again(active):
     for entry in (1, 2):
         factories.make_delivery(ann, run, state="rejected", transition_id=entry)
 
-    assert retrying.retry(Delivery.objects.all()).people == 2
+    assert retry_failed.retry(Delivery.objects.all()).people == 2
 
 
 # --- What is kept of it ---------------------------------------------------------------
@@ -447,7 +443,7 @@ def test_it_is_known_when_the_deliveries_are_gone(active, fields, is_again):
     (ann,) = factories.make_people(1)
     engagement = active(**fields)
     enter(engagement.segment, ann)
-    delivery.drain()
+    loop.drain()
     grow_old()
     retention.clean(10)
     assert not Delivery.objects.exists()
@@ -490,7 +486,7 @@ def test_a_change_says_what_is_not_known_any_more(
     """Of an engagement that sends every time nobody is remembered."""
     engagement = active(again=before)
     enter(engagement.segment, *factories.make_people(1))
-    delivery.drain()
+    loop.drain()
     if is_deleted:
         grow_old()
         retention.clean(10)
@@ -520,11 +516,11 @@ def test_two_runs_at_once_take_each_person_in_once(active, standing_is_first):
     done = threading.Event()
 
     def take_in() -> None:
-        audience.expand([second])
+        expansion.expand([second])
         done.set()
 
     with ExitStack() as threads, transaction.atomic():
-        audience.expand([first])
+        expansion.expand([first])
         threads.enter_context(drains.in_thread(take_in))
         # Without the lock it would be done in a hundredth of that.
         assert not done.wait(1)
@@ -579,7 +575,7 @@ def many(db) -> Engagement:
 
 
 def test_what_takes_too_long_to_count_is_at_most_all(many, admin_page, monkeypatch):
-    monkeypatch.setattr(again, "PATIENCE", 1)
+    monkeypatch.setattr(send_again, "PATIENCE", 1)
     page = admin_page.get(f"/admin/engagements/engagement/{many.pk}/activate/")
     text = " ".join(page.text.split())
     assert "<strong>at most about 40,000</strong> people will be sent" in text
@@ -593,7 +589,7 @@ def test_a_segment_beyond_the_databases_memory_is_counted_by_hash(many):
         cursor.execute("SET LOCAL work_mem = '64kB'")
         # By hash it takes a tenth of a second, and the square of it minutes.
         cursor.execute("SET LOCAL statement_timeout = '8s'")
-    assert again.members_left_out(many) == 40_000
+    assert send_again.members_left_out(many) == 40_000
 
 
 def test_who_says_nothing_of_it_gets_the_usual():
@@ -632,7 +628,7 @@ def test_its_page_says_so(admin_page, fields, words):
 def test_the_pages_tell_what_was_left_out(active, admin_page):
     people = factories.make_people(2)
     engagement = active(people, trigger="schedule")
-    delivery.drain()
+    loop.drain()
     enter(engagement.segment, *factories.make_people(1))
 
     page = admin_page.get(f"/admin/engagements/engagement/{engagement.pk}/activate/")
@@ -640,8 +636,8 @@ def test_the_pages_tell_what_was_left_out(active, admin_page):
     assert "<strong>1</strong> person will be sent" in text
     assert "2 of the segment are left out: this Engagement sent to them before." in text
     engagement.refresh_from_db()
-    lifecycle.activate(engagement)
-    delivery.drain()
+    transitions.activate(engagement)
+    loop.drain()
     said = "2 repeats were left out"
     assert said in admin_page.get(engagement.get_absolute_url()).text
     run = engagement.runs.order_by("pk").last()

@@ -6,7 +6,7 @@ from django.contrib.auth.models import Group
 from django.core import mail
 from django.urls import reverse
 
-from engagements import approval, lifecycle
+from engagements.lifecycle import approval, transitions
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -74,13 +74,13 @@ def test_what_is_asked_for_twice_is_one_mail(client, draft):
 def test_once_active_nothing_is_asked_any_more(client, draft):
     marketer = member("Marketer")
     approval.ask(draft, marketer)
-    from externalapi import secrets
+    from externalapi.connections import encryption
 
-    secrets.set_key(draft.version.connection, "0f9e8d7c-braze")
+    encryption.set_key(draft.version.connection, "0f9e8d7c-braze")
     draft.refresh_from_db()
     draft.values = {"Name of the User": "Ann"}
     draft.save()
-    lifecycle.activate(draft)
+    transitions.activate(draft)
     draft.refresh_from_db()
     assert draft.asked_at is None
     client.force_login(member("Approver"))

@@ -2,9 +2,9 @@
 
 import pytest
 
-from engagements import lifecycle
-from engagements.forms import EngagementForm
-from externalapi.archive import archive, unarchive
+from engagements.authoring.forms import EngagementForm
+from engagements.lifecycle import transitions
+from externalapi.definitions.archive import archive, unarchive
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -34,10 +34,10 @@ def test_no_engagement_is_activated_with_it(braze):
         version=factories.make_version(connection=braze)
     )
     archive(engagement.version.external_api)
-    with pytest.raises(lifecycle.ActivationError, match="is archived"):
-        lifecycle.activate(engagement)
+    with pytest.raises(transitions.ActivationError, match="is archived"):
+        transitions.activate(engagement)
     unarchive(engagement.version.external_api)
-    lifecycle.activate(engagement)
+    transitions.activate(engagement)
     assert engagement.state == "active"
 
 

@@ -10,8 +10,10 @@ from django.core.management import CommandError, call_command
 from django.urls import reverse
 from django.utils import timezone
 
-from engagements import claims, delivery, holding, lifecycle, workers
+from engagements.delivery import claims, loop
+from engagements.lifecycle import pause_all, transitions
 from engagements.models import Batch, Delivery, Engagement, Run, Worker
+from engagements.outbox import workers
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -71,24 +73,24 @@ def states(*engagements: Engagement) -> list[str]:
 def test_resume_all_resumes_just_what_pause_all_paused():
     active, paused, draft = engagement(), engagement("paused"), engagement("draft")
 
-    assert holding.pause_all() == [active]
+    assert pause_all.pause_all() == [active]
     assert states(active, paused, draft) == ["paused", "paused", "draft"]
 
-    assert holding.resume_all() == [active]
+    assert pause_all.resume_all() == [active]
     assert states(active, paused, draft) == ["active", "paused", "draft"]
-    assert holding.held() == []
+    assert pause_all.held() == []
 
 
 @pytest.mark.parametrize(
-    "act", [lambda e: lifecycle.resume(e) and lifecycle.pause(e), lifecycle.end]
+    "act", [lambda e: transitions.resume(e) and transitions.pause(e), transitions.end]
 )
 def test_what_somebody_decided_meanwhile_stays(act):
     one, other = engagement(), engagement()
-    holding.pause_all()
+    pause_all.pause_all()
     act(one)
     before = states(one)
 
-    assert holding.resume_all() == [other]
+    assert pause_all.resume_all() == [other]
     assert states(one) == before
 
 
@@ -96,9 +98,9 @@ def test_pause_all_is_honoured_by_the_claim(braze):
     one = engagement()
     assert len(claims.claim(10)) == 1
     Batch.objects.update(state="pending")
-    holding.pause_all()
+    pause_all.pause_all()
     assert claims.claim(10) == []
-    assert holding.people_waiting([one]) == 2
+    assert pause_all.people_waiting([one]) == 2
 
 
 def test_the_pages_ask_with_the_number_and_leave_a_trace(admin_page):
@@ -161,7 +163,7 @@ def test_a_drained_process_takes_no_more(braze):
     (node,) = workers.named(workers.process_name())
     assert workers.drain([node]) == 1
 
-    assert delivery.drain(timedelta(seconds=5)), "work remains, for others"
+    assert loop.drain(timedelta(seconds=5)), "work remains, for others"
 
     assert Batch.objects.get(run__engagement=made).state == "pending"
 

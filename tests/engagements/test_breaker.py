@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from engagements.breaker import Health, Sign, State, judge, read
 from engagements.models import Destination
+from engagements.throttling.circuit_breaker import Health, Sign, State, judge, read
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 SIGNS = {"+": Sign.SUCCESS, "-": Sign.FAILURE, "?": Sign.NEITHER}

@@ -9,7 +9,7 @@ from django.db import connection
 
 from engagements import chores, tick
 from engagements.models import Chore, Engagement, Sample
-from engagements.operations import reading
+from engagements.operations import status
 from lemnisk_braze.lib import database_clock
 from segments.models import Segment
 from tests import factories
@@ -26,7 +26,7 @@ def fail() -> None:
 
 
 def alarms() -> dict[str, str]:
-    return {alarm.name: alarm.text for alarm in reading.read().alarms}
+    return {alarm.name: alarm.text for alarm in status.read().alarms}
 
 
 def test_one_worker_at_a_time_has_its_turn():

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engagements.columns import Group, through
-from engagements.personalization import compile_value
-from engagements.rendering import _evaluated, _fallback
-from externalapi.definition import _reader
-from externalapi.parameters import Parameter, ParameterType
+from engagements.personalization.columns import Group, through
+from engagements.personalization.liquid import compile_value
+from engagements.personalization.renderer import _evaluated, _fallback
+from externalapi.definitions.compiled import _reader
+from externalapi.template.parameters import Parameter, ParameterType
 
 ABSENT = object()
 # What jsonb can hold, and what looks like a value of each type.

@@ -7,10 +7,13 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from engagements import delivery, forecast, lifecycle, reports
+from engagements.authoring import forecast
+from engagements.authoring.preview import what_was_sent
+from engagements.delivery import loop
+from engagements.lifecycle import transitions
 from engagements.models import Attempt, Batch, Delivery, Engagement, Run
-from engagements.preview import what_was_sent
-from externalapi import secrets
+from engagements.reporting import reports
+from externalapi.connections import encryption
 from externalapi.vendors.catalog import PRESETS
 from tests import factories
 
@@ -30,7 +33,7 @@ def active(braze):
             connection=braze
         )
         engagement = factories.make_engagement(segment, version, **fields)
-        lifecycle.activate(engagement)
+        transitions.activate(engagement)
         return engagement
 
     return make
@@ -66,7 +69,7 @@ def test_people_go_together_where_the_request_is_the_same_for_all(
 
     engagement = active(people, version=version, values=values)
     assert forecast.activation_impact(engagement).requests == requests
-    delivery.drain()
+    loop.drain()
 
     assert states(engagement) == {"sent": 3}
     assert len(sandbox.requests()) - before == requests
@@ -97,7 +100,7 @@ def test_each_person_gets_their_own_payload(active, sandbox):
         },
     )
 
-    assert delivery.drain() is False
+    assert loop.drain() is False
 
     ana, bo = sandbox.user("ana"), sandbox.user("bo")
     assert (ana["first_name"], ana["custom_attributes"]["plan"]) == ("ANA", "gold")
@@ -112,7 +115,7 @@ def test_each_person_gets_their_own_payload(active, sandbox):
 def test_five_thousand_people_go_in_67_requests(active, sandbox):
     engagement = active(5_000)
 
-    delivery.drain()
+    loop.drain()
 
     requests = sandbox.requests()
     assert len(requests) == 67  # 66 of 75 and one of 50
@@ -131,13 +134,13 @@ def test_five_thousand_people_go_in_67_requests(active, sandbox):
 
 def test_an_entry_is_sent_and_the_people_from_before_are_not(active, sandbox):
     engagement = active(2, trigger=Engagement.Trigger.ON_ENTRY)
-    delivery.drain()
+    loop.drain()
     assert sandbox.requests() == []
 
     newcomer = factories.make_profile(external_id="new", first_name="Nia")
     factories.enter(engagement.segment, newcomer)
-    delivery.drain()
-    delivery.drain()
+    loop.drain()
+    loop.drain()
 
     assert sandbox.user("new")["first_name"] == "Nia"
     assert states(engagement) == {"sent": 1}
@@ -148,7 +151,7 @@ def test_an_entry_is_sent_and_the_people_from_before_are_not(active, sandbox):
 def test_the_people_from_before_can_be_included(active, sandbox):
     engagement = active(2, trigger=Engagement.Trigger.ON_ENTRY, includes_present=True)
     factories.enter(engagement.segment, factories.make_profile(first_name="Nia"))
-    delivery.drain()
+    loop.drain()
     assert sandbox.summary()["users"] == 3
     assert states(engagement) == {"sent": 3}
 
@@ -166,7 +169,7 @@ def test_the_event_that_brought_a_person_in_can_be_used(active, sandbox):
     event = factories.make_event(ana, plan="platinum")
     factories.enter(engagement.segment, ana, event)
 
-    delivery.drain()
+    loop.drain()
 
     assert sandbox.user("ana")["custom_attributes"]["plan"] == "platinum"
 
@@ -180,7 +183,7 @@ def test_who_has_no_payload_is_skipped_and_told_why(active, sandbox):
         ]
     )
 
-    delivery.drain()
+    loop.drain()
 
     assert states(engagement) == {"sent": 1, "skipped": 2}
     skipped = Delivery.objects.filter(state="skipped").order_by("profile_id")
@@ -214,7 +217,7 @@ def test_what_an_optional_parameter_cannot_take_is_left_out_and_told(
         values={"Age": "{{ profile.age | plus: 1 }}", "B": "{{ profile.b }}"},
     )
 
-    delivery.drain()
+    loop.drain()
 
     assert states(engagement) == {"sent": 3}
     attributes = [sandbox.user(id)["custom_attributes"] for id in ("ana", "bo", "cy")]
@@ -276,7 +279,7 @@ def test_a_person_s_value_that_cannot_go_there_keeps_only_them_back(
     values = {"A": "{{ profile.a }}", "B": "{{ profile.b }}"}
     engagement = active(people, version=version, values=values)
 
-    delivery.drain()
+    loop.drain()
 
     skipped = Delivery.objects.get(state="skipped")
     assert skipped.profile == people[1 if usual else 0]
@@ -306,7 +309,7 @@ def test_what_braze_rejects_is_mapped_back_to_the_person(active, sandbox, braze)
     ]
     engagement = active(people, version=version, values={"Email": "{{profile.email}}"})
 
-    delivery.drain()
+    loop.drain()
 
     rejected = Delivery.objects.get(state="rejected")
     assert rejected.profile == people[1]
@@ -320,7 +323,7 @@ def test_a_server_error_is_tried_again(active, sandbox, status):
     engagement = active(2)
     sandbox.faults([{"kind": "status", "status": status}])
 
-    delivery.drain(timedelta(seconds=1))
+    loop.drain(timedelta(seconds=1))
 
     batch = Batch.objects.get()
     assert batch.state == Batch.State.RETRY
@@ -328,7 +331,7 @@ def test_a_server_error_is_tried_again(active, sandbox, status):
     assert states(engagement) == {"pending": 2}
 
     make_due(engagement)
-    delivery.drain()
+    loop.drain()
     assert states(engagement) == {"sent": 2}
     outcomes = Attempt.objects.order_by("started_at").values_list("outcome", "status")
     assert list(outcomes) == [("not_sent", status), ("sent", 201)]
@@ -340,20 +343,20 @@ def test_a_rate_limit_closes_the_connection_and_uses_no_attempt(active, sandbox)
         [{"kind": "status", "status": 429, "headers": {"Retry-After": "600"}}]
     )
 
-    delivery.drain()
+    loop.drain()
 
     batch = Batch.objects.get()
     assert (batch.state, batch.attempt_count) == (Batch.State.PENDING, 0)
     make_due(engagement)
-    delivery.drain()  # due, but the connection is closed for ten minutes
+    loop.drain()  # due, but the connection is closed for ten minutes
     assert len(sandbox.requests()) == 1
 
 
 def test_a_wrong_key_stops_the_engagement_until_it_is_mended(active, sandbox, braze):
-    secrets.set_key(braze, "wrong-key-0123456789")
+    encryption.set_key(braze, "wrong-key-0123456789")
     engagement = active(2)
 
-    delivery.drain()
+    loop.drain()
 
     engagement.refresh_from_db()
     assert engagement.state == Engagement.State.BLOCKED
@@ -362,9 +365,9 @@ def test_a_wrong_key_stops_the_engagement_until_it_is_mended(active, sandbox, br
     assert "wrong-key-0123456789" not in attempt.response_head + attempt.message
     assert Batch.objects.get().attempt_count == 0
 
-    secrets.set_key(braze, sandbox.key)
-    assert lifecycle.resume(engagement)
-    delivery.drain()
+    encryption.set_key(braze, sandbox.key)
+    assert transitions.resume(engagement)
+    loop.drain()
     assert states(engagement) == {"sent": 2}
 
 
@@ -374,10 +377,10 @@ def test_an_unreachable_host_is_tried_again_and_named(active, sandbox, settings)
         "127.0.0.1:9",
     ]
     connection = factories.make_connection(base_url="http://127.0.0.1:9")
-    secrets.set_key(connection, "any-key-0123456789")
+    encryption.set_key(connection, "any-key-0123456789")
     active(1, version=factories.make_version(connection=connection))
 
-    delivery.drain(timedelta(seconds=1))
+    loop.drain(timedelta(seconds=1))
 
     attempt = Attempt.objects.get()
     assert attempt.outcome == Attempt.Outcome.NOT_SENT
@@ -398,7 +401,7 @@ def test_a_lost_answer_is_ambiguous_and_the_policy_decides(
     engagement = active(2, ambiguous_policy=policy)
     sandbox.faults([{"kind": "reset_after"}])
 
-    delivery.drain(timedelta(seconds=1))
+    loop.drain(timedelta(seconds=1))
 
     assert Attempt.objects.get().outcome == Attempt.Outcome.AMBIGUOUS
     batch = Batch.objects.get()
@@ -410,15 +413,15 @@ def test_a_lost_answer_is_ambiguous_and_the_policy_decides(
 def test_a_person_settles_what_is_uncertain(active, sandbox, decision, requests):
     engagement = active(2, ambiguous_policy=Policy.PARK)
     sandbox.faults([{"kind": "reset_after"}])
-    delivery.drain()
+    loop.drain()
     assert engagement.runs.get().state == Run.State.COMPLETED_WITH_ERRORS
 
-    assert lifecycle.decide(Batch.objects.get(), decision)
-    delivery.drain()
+    assert transitions.decide(Batch.objects.get(), decision)
+    loop.drain()
 
     assert states(engagement) == {"sent": 2}
     assert len(sandbox.requests()) == requests
-    assert lifecycle.decide(Batch.objects.get(), decision) is False
+    assert transitions.decide(Batch.objects.get(), decision) is False
 
 
 def test_a_batch_that_is_refused_without_a_name_is_halved(active, sandbox):
@@ -438,7 +441,7 @@ def test_a_batch_that_is_refused_without_a_name_is_halved(active, sandbox):
         ]
     )
 
-    delivery.drain()
+    loop.drain()
 
     assert states(engagement) == {"sent": 74, "dead": 1}
     dead = Delivery.objects.get(state="dead")
@@ -451,34 +454,34 @@ def test_a_batch_that_is_refused_without_a_name_is_halved(active, sandbox):
 def test_an_answer_that_cannot_be_read_is_never_sent_again(active, sandbox):
     engagement = active(2)
     sandbox.faults([{"kind": "malformed_json"}])
-    delivery.drain()
-    delivery.drain()
+    loop.drain()
+    loop.drain()
     assert states(engagement) == {"accepted_unverified": 2}
     assert len(sandbox.requests()) == 1
 
 
 def test_a_paused_engagement_sends_nothing_and_resumes_where_it_was(active, sandbox):
     engagement = active(2)
-    assert lifecycle.pause(engagement)
-    assert lifecycle.pause(engagement) is False
+    assert transitions.pause(engagement)
+    assert transitions.pause(engagement) is False
 
-    delivery.drain()
+    loop.drain()
     assert sandbox.requests() == []
 
-    assert lifecycle.resume(engagement)
-    delivery.drain()
+    assert transitions.resume(engagement)
+    loop.drain()
     assert states(engagement) == {"sent": 2}
 
 
 def test_entries_made_during_a_pause_follow_after_it(active, sandbox):
     engagement = active(0, trigger=Engagement.Trigger.ON_ENTRY)
-    lifecycle.pause(engagement)
+    transitions.pause(engagement)
     factories.enter(engagement.segment, factories.make_profile(first_name="Nia"))
     engagement.values = {"Name of the User": "changed"}
     engagement.save()
 
-    lifecycle.resume(engagement)
-    delivery.drain()
+    transitions.resume(engagement)
+    loop.drain()
 
     assert states(engagement) == {"sent": 1}
     run = Run.objects.get(engagement=engagement, is_standing=True)
@@ -488,11 +491,11 @@ def test_entries_made_during_a_pause_follow_after_it(active, sandbox):
 def test_ending_cancels_what_was_not_sent(active, sandbox):
     engagement = active(2)
     sandbox.faults([{"kind": "status", "status": 500}])
-    delivery.drain(timedelta(seconds=1))
+    loop.drain(timedelta(seconds=1))
 
-    assert lifecycle.end(engagement)
+    assert transitions.end(engagement)
     make_due(engagement)
-    delivery.drain()
+    loop.drain()
 
     assert states(engagement) == {"cancelled": 2}
     assert len(sandbox.requests()) == 1
@@ -502,7 +505,7 @@ def test_ending_cancels_what_was_not_sent(active, sandbox):
 def test_a_run_keeps_the_version_that_it_began_with(active, sandbox, braze):
     engagement = active(1)
     sandbox.faults([{"kind": "status", "status": 500}])
-    delivery.drain(timedelta(seconds=1))
+    loop.drain(timedelta(seconds=1))
     factories.make_version(
         body={"attributes": [{"external_id": "other"}]},
         external_api=engagement.version.external_api,
@@ -510,7 +513,7 @@ def test_a_run_keeps_the_version_that_it_began_with(active, sandbox, braze):
     )
 
     make_due(engagement)
-    delivery.drain()
+    loop.drain()
 
     assert sandbox.user("other") is None
     assert states(engagement) == {"sent": 1}
@@ -520,10 +523,10 @@ def test_a_small_run_is_not_stuck_behind_a_large_one(active, sandbox):
     large = active(3_000)
     small = active([factories.make_profile(external_id="small", first_name="Sol")])
 
-    delivery.drain()
+    loop.drain()
 
     requests = [r["external_ids"]["attributes"] for r in sandbox.requests()]
-    assert ["small"] in requests[: 2 * delivery.CLAIM_SIZE]
+    assert ["small"] in requests[: 2 * loop.CLAIM_SIZE]
     assert (states(large), states(small)) == ({"sent": 3_000}, {"sent": 1})
 
 
@@ -533,7 +536,7 @@ def test_the_rate_plan_is_kept(active, sandbox, braze):
     version = factories.make_version(connection=braze, batching="one")
     engagement = active(5, version=version)
 
-    delivery.drain()
+    loop.drain()
 
     assert states(engagement) == {"sent": 5}
     arrivals = [request["at"] for request in sandbox.requests()]

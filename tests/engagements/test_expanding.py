@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from engagements import audience, lifecycle
+from engagements.audience import expansion
+from engagements.lifecycle import transitions
 from engagements.models import Engagement, Run
 from segments.models import Transition
 from tests import factories
@@ -25,7 +26,7 @@ def standing(braze) -> Run:
         factories.make_version(connection=braze),
         trigger=Engagement.Trigger.ON_ENTRY,
     )
-    lifecycle.activate(engagement)
+    transitions.activate(engagement)
     return engagement.runs.get()
 
 
@@ -37,7 +38,7 @@ def fill_log(segment) -> None:
 
 def pages_read() -> int:
     with connection.cursor() as cursor:
-        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {audience.EXPANDABLE}")
+        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {expansion.EXPANDABLE}")
         plan: dict[str, Any] = cursor.fetchone()[0][0]["Plan"]
     return int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
 
@@ -57,6 +58,6 @@ def test_a_long_log_of_other_segments_is_not_read(standing):
 
 
 def test_an_entry_is_found(standing):
-    assert audience.expandable_runs() == []
+    assert expansion.expandable_runs() == []
     factories.enter(standing.engagement.segment, factories.make_profile())
-    assert audience.expandable_runs() == [standing.pk]
+    assert expansion.expandable_runs() == [standing.pk]

@@ -6,8 +6,8 @@ from io import StringIO
 import pytest
 from django.urls import reverse
 
-from engagements import export
 from engagements.models import Delivery
+from engagements.reporting import export
 from tests import factories
 
 pytestmark = pytest.mark.django_db

@@ -7,10 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from engagements.filters import dates
-from engagements.filters.table import FILTERS, GROUPS
-from engagements.personalization import MISSING, PersonalizationError, compile_value
-from engagements.spelling import translate
+from engagements.personalization.filters import dates
+from engagements.personalization.filters.table import FILTERS, GROUPS
+from engagements.personalization.liquid import (
+    MISSING,
+    PersonalizationError,
+    compile_value,
+)
+from engagements.personalization.spelling import translate
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "filters.md"
 NOW = datetime(2026, 5, 2, 7, 8, 9, 123456, tzinfo=UTC)

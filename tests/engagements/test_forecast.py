@@ -4,9 +4,11 @@ from collections import Counter
 
 import pytest
 
-from engagements import delivery, forecast, lifecycle
+from engagements.authoring import forecast
+from engagements.authoring.value_widgets import with_fallback
+from engagements.delivery import loop
+from engagements.lifecycle import transitions
 from engagements.models import Delivery, Engagement
-from engagements.value_inputs import with_fallback
 from segments.models import Membership
 from tests import factories
 
@@ -56,8 +58,8 @@ def test_what_it_foretells_is_what_happens(braze):
     )
     impact = forecast.activation_impact(engagement)
 
-    lifecycle.activate(engagement)
-    delivery.drain()
+    transitions.activate(engagement)
+    loop.drain()
 
     states = Counter(Delivery.objects.values_list("state", flat=True))
     assert states == {"sent": impact.sends, "skipped": impact.forecast.skips}
@@ -138,9 +140,9 @@ def test_whom_it_sends_to_no_more_is_neither_sent_nor_skipped(braze):
     version = factories.make_version(connection=braze)
     ann, bo = factories.make_profile(first_name="A"), factories.make_profile()
     engagement = of_members([ann], version, values={NAME: "{{ profile.first_name }}"})
-    lifecycle.activate(engagement)
-    delivery.drain()
-    lifecycle.end(engagement)
+    transitions.activate(engagement)
+    loop.drain()
+    transitions.end(engagement)
     Membership.objects.create(segment=engagement.segment, profile=bo)
 
     impact = forecast.activation_impact(engagement)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from engagements.forms import EngagementForm
+from engagements.authoring.forms import EngagementForm
 from engagements.models import Engagement
 from tests import factories
 
@@ -207,7 +207,7 @@ def test_a_segment_without_people_is_not_asked():
 
 
 def test_a_rare_attribute_beyond_the_sample_is_known(monkeypatch):
-    monkeypatch.setattr("engagements.variables.SAMPLE", 1)
+    monkeypatch.setattr("engagements.personalization.variable_catalog.SAMPLE", 1)
     people = [factories.make_profile(rare=1), factories.make_profile()]
     segment = factories.make_segment(people)
 

@@ -9,10 +9,13 @@ import pytest
 from django.db import connection, transaction
 from django.urls import reverse
 
-from engagements import adoption, blocking, holding, lifecycle, requeueing, retrying
-from engagements.choosing import Choice
-from engagements.lifecycle import ActivationError
+from engagements.authoring import version_upgrade
+from engagements.delivery import suspension
+from engagements.lifecycle import pause_all, transitions
+from engagements.lifecycle.transitions import ActivationError
 from engagements.models import Delivery, Engagement, Run
+from engagements.recovery import retry_failed, retry_now
+from engagements.recovery.selection import Choice
 from externalapi.models import ExternalAPI, TestCase
 from lemnisk_braze.lib import database_clock
 from tests import factories
@@ -61,10 +64,10 @@ def over(engagement: Engagement, **fields) -> Run:
 @pytest.mark.parametrize(
     ("begin", "act"),
     [
-        (State.DRAFT, lifecycle.activate),
-        (State.ENDED, lifecycle.activate),
-        (State.PAUSED, lifecycle.resume),
-        (State.BLOCKED, lifecycle.resume),
+        (State.DRAFT, transitions.activate),
+        (State.ENDED, transitions.activate),
+        (State.PAUSED, transitions.resume),
+        (State.BLOCKED, transitions.resume),
     ],
 )
 def test_activate_and_resume_ask(guarded, begin, act):
@@ -80,8 +83,8 @@ def test_a_move_asks_where_it_goes_live(guarded, braze, begin):
     version = factories.make_version(
         connection=braze, external_api=engagement.version.external_api, number=2
     )
-    with pytest.raises(adoption.AdoptionError, match="on version 2"):
-        adoption.adopt(engagement, version, {})
+    with pytest.raises(version_upgrade.AdoptionError, match="on version 2"):
+        version_upgrade.adopt(engagement, version, {})
     engagement.refresh_from_db()
     assert engagement.version.number == 1
 
@@ -91,14 +94,14 @@ def test_a_draft_moves_and_is_asked_when_it_is_activated(guarded, braze):
     version = factories.make_version(
         connection=braze, external_api=engagement.version.external_api, number=2
     )
-    adoption.adopt(engagement, version, {})
+    version_upgrade.adopt(engagement, version, {})
     with pytest.raises(ActivationError, match="on version 2"):
-        lifecycle.activate(engagement)
+        transitions.activate(engagement)
 
 
 def test_resume_all_leaves_it_and_its_page_says_why(guarded):
     engagement = guarded(State.PAUSED, is_held=True)
-    assert holding.resume_all() == []
+    assert pause_all.resume_all() == []
     assert state(engagement) == State.PAUSED
     assert GATE in engagement.blocked_reason
 
@@ -111,7 +114,7 @@ def test_a_new_key_does_not_resume_it_and_others_go_on(guarded, braze):
         state=State.BLOCKED,
         blocked_key_version=braze.key_version - 1,
     )
-    assert blocking.resume_with_new_keys() == 1
+    assert suspension.resume_with_new_keys() == 1
     assert (state(engagement), state(other)) == (State.BLOCKED, State.ACTIVE)
     assert GATE in engagement.blocked_reason
 
@@ -122,9 +125,9 @@ def test_a_retry_asks(guarded, begin):
     run = over(engagement)
     factories.make_batch(run, 2, state="dead", delivery_state="dead")
     deliveries = Delivery.objects.all()
-    (share,) = retrying.shares(deliveries)
+    (share,) = retry_failed.shares(deliveries)
     assert GATE in share.problem
-    assert retrying.retry(deliveries).people == 0
+    assert retry_failed.retry(deliveries).people == 0
     assert engagement.runs.count() == 1
 
 
@@ -133,8 +136,8 @@ def test_resending_does_not_reopen_what_may_not_go_live(guarded):
     run = over(engagement)
     batch = factories.make_batch(run, 2, state="uncertain", delivery_state="uncertain")
     with pytest.raises(ActivationError, match=GATE):
-        lifecycle.decide(batch, "resend")
-    settled = requeueing.settle(Choice(), "resend")
+        transitions.decide(batch, "resend")
+    settled = retry_now.settle(Choice(), "resend")
     assert (settled.people, settled.refused) == (0, 2)
     assert state(engagement) == State.ENDED
 
@@ -148,7 +151,7 @@ def test_whoever_changes_it_meanwhile_is_waited_for(guarded, braze):
 
     def activate() -> None:
         try:
-            lifecycle.activate(engagement)
+            transitions.activate(engagement)
         except ActivationError as e:
             refused.append(str(e))
 
@@ -172,7 +175,7 @@ def test_what_was_saved_since_it_was_read_goes_live(guarded):
     ExternalAPI.objects.update(must_pass_cases=False)
     saved = {"Name of the User": "Ann"}
     Engagement.objects.update(values=saved)
-    lifecycle.activate(engagement)
+    transitions.activate(engagement)
     assert engagement.runs.get().values == saved
 
 
@@ -194,4 +197,6 @@ def test_nobody_goes_live_by_another_way():
         for line in path.read_text().splitlines()
         if re.search(r"move\(\S+, \S*ACTIVE\)|update\(.*state=\S*ACTIVE", line)
     ]
-    assert found == ["lifecycle.py: return engagement.move(states, State.ACTIVE)"]
+    assert found == [
+        "lifecycle/transitions.py: return engagement.move(states, State.ACTIVE)"
+    ]

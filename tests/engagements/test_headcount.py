@@ -3,9 +3,9 @@
 import pytest
 from django.db import connection
 
-from engagements import headcount, reports
-from engagements.headcount import Headcount
 from engagements.models import Batch, Delivery, Engagement, Run
+from engagements.reporting import headcount, reports
+from engagements.reporting.headcount import Headcount
 from segments.models import Profile
 from tests import factories
 

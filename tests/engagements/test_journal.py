@@ -14,15 +14,18 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
-from engagements import audience, delivery, erasing, lifecycle, outcomes, recovery
-from engagements.claims import claim
-from engagements.intent import intend
-from engagements.journal import Journal, replay
+from engagements.audience import erasure, expansion
+from engagements.delivery import lease_reaper, loop, outcomes
+from engagements.delivery.attempts import intend
+from engagements.delivery.claims import claim
+from engagements.delivery.journal import Journal, replay
+from engagements.delivery.transport import send
+from engagements.delivery.writing import write
+from engagements.lifecycle import transitions
 from engagements.models import Attempt, Batch, Delivery, Engagement
-from engagements.prepared_request import Result
-from engagements.senders import send
-from engagements.writing import write
-from externalapi import client, secrets
+from engagements.outbox.prepared_request import Result
+from externalapi.connections import encryption
+from externalapi.http import client
 from tests import factories
 from tests.faults.workers import wait_until
 
@@ -41,13 +44,13 @@ def activated(braze, people=3, **fields) -> Engagement:
         factories.make_version(connection=braze, **fields),
         trigger=Engagement.Trigger.SCHEDULE,
     )
-    lifecycle.activate(engagement)
+    transitions.activate(engagement)
     return engagement
 
 
 def answered() -> list[Result]:
     """The answers to everything that is due, in hand and not written down."""
-    audience.expand(audience.expandable_runs())
+    expansion.expand(expansion.expandable_runs())
     return [send(prepared) for prepared in intend(list(write(claim(10))))]
 
 
@@ -194,7 +197,7 @@ def test_before_a_lease_is_called_over(braze, sandbox, settings):
     # The server of the tests is young: recovery waits one lease from its start.
     settings.DELIVERY_LEASE = timedelta(0)
 
-    assert recovery.reap() == 0
+    assert lease_reaper.reap() == 0
 
     assert Attempt.objects.get().outcome == "sent"
 
@@ -205,7 +208,7 @@ def reap_elsewhere(settings, folder: Path) -> None:
     settings.DELIVERY_GRACE = timedelta(0)
     settings.JOURNAL_DIR = folder.with_name("elsewhere")
     Batch.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
-    assert recovery.reap() == 1
+    assert lease_reaper.reap() == 1
     settings.JOURNAL_DIR = folder
 
 
@@ -242,7 +245,7 @@ def test_a_key_that_was_refused_stops_nobody_with_another(braze, sandbox):
     engagement = activated(braze)
     sandbox.faults([status(401)])
     leave_behind(answered())
-    secrets.set_key(braze, "another key")
+    encryption.set_key(braze, "another key")
 
     replay()
 
@@ -256,7 +259,7 @@ def test_a_drain_writes_down_what_it_finds(braze, sandbox):
     leave_behind(answered())
 
     def is_written_down() -> bool:
-        delivery.drain(timedelta(0))
+        loop.drain(timedelta(0))
         return Attempt.objects.get().outcome == "sent"
 
     wait_until(is_written_down, "a look at what was left behind")
@@ -265,7 +268,7 @@ def test_a_drain_writes_down_what_it_finds(braze, sandbox):
 def test_a_drain_leaves_nothing_lying(braze, sandbox, folder):
     activated(braze, people=40, batching="one")
 
-    delivery.drain()
+    loop.drain()
 
     assert Attempt.objects.filter(outcome="sent").count() == 40
     assert list(folder.iterdir()) == []
@@ -291,7 +294,7 @@ def people():
 def test_of_who_was_erased_no_answer_is_kept(braze, sandbox):
     activated(braze)
     leave_behind(answered())
-    erasing.forget([people()[1].pk])
+    erasure.forget([people()[1].pk])
 
     replay()
 
@@ -306,8 +309,8 @@ def test_without_a_folder_everybody_is_sent(braze, sandbox, settings, tmp_path, 
     activated(braze, people=5, batching="one")
 
     with caplog.at_level(logging.WARNING):
-        delivery.drain()
-        delivery.drain()
+        loop.drain()
+        loop.drain()
 
     assert Attempt.objects.filter(outcome="sent").count() == 5
     said = [r for r in caplog.records if "JOURNAL_DIR" in r.getMessage()]

@@ -4,11 +4,15 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from engagements import audience, delivery, lifecycle, reports, retrying, writing
-from engagements.claims import claim
-from engagements.forms import EngagementForm
+from engagements.audience import expansion
+from engagements.authoring.forms import EngagementForm
+from engagements.delivery import loop, writing
+from engagements.delivery.claims import claim
+from engagements.lifecycle import transitions
 from engagements.models import Batch, Delivery, Engagement, Run
-from segments import membership
+from engagements.recovery import retry_failed
+from engagements.reporting import reports
+from segments.membership import refresh
 from segments.models import Membership, Profile, Transition
 from tests import factories
 from tests.faults import drains, invariants
@@ -35,10 +39,10 @@ def active(braze, people):
         version = factories.make_version(connection=braze)
         engagement = factories.make_engagement(segment, version, **fields)
         if engagement.trigger == "schedule":
-            membership.refresh(segment.pk)
-        lifecycle.activate(engagement)
-        membership.refresh(segment.pk)
-        while audience.expand(audience.expandable_runs()):
+            refresh.refresh(segment.pk)
+        transitions.activate(engagement)
+        refresh.refresh(segment.pk)
+        while expansion.expand(expansion.expandable_runs()):
             pass
         return engagement
 
@@ -49,7 +53,7 @@ def change(person, plan) -> None:
     Profile.objects.filter(pk=person.pk).update(
         attributes={**person.attributes, "plan": plan}
     )
-    membership.evaluate([person.pk])
+    refresh.evaluate([person.pk])
 
 
 def states() -> dict[str | None, str]:
@@ -65,7 +69,7 @@ def trigger(request) -> str:
 def test_who_left_is_skipped_and_the_others_are_sent(active, people, sandbox, trigger):
     engagement = active(trigger=trigger)
     change(people[1], "free")
-    delivery.drain()
+    loop.drain()
 
     assert states() == {"ana": "sent", "bo": "skipped", "cy": "sent"}
     assert set(invariants.received(sandbox)) == {"ana", "cy"}
@@ -79,7 +83,7 @@ def test_who_left_is_skipped_and_the_others_are_sent(active, people, sandbox, tr
 def test_that_somebody_left_is_no_error_of_the_run(active, people):
     engagement = active(trigger="schedule")
     change(people[1], "free")
-    delivery.drain()
+    loop.drain()
 
     assert engagement.runs.get().state == Run.State.COMPLETED
 
@@ -88,7 +92,7 @@ def test_who_left_and_came_back_is_sent_once(active, people, trigger):
     active(trigger=trigger)
     for plan in ("free", "pro"):
         change(people[1], plan)
-    delivery.drain()
+    loop.drain()
 
     assert Delivery.objects.filter(state="sent").count() == 3
     assert Delivery.objects.count() == 3
@@ -97,9 +101,9 @@ def test_who_left_and_came_back_is_sent_once(active, people, trigger):
 def test_who_was_skipped_and_comes_back_is_sent(active, people):
     active()
     change(people[1], "free")
-    delivery.drain()
+    loop.drain()
     change(people[1], "pro")
-    delivery.drain()
+    loop.drain()
 
     found = Delivery.objects.filter(profile=people[1]).order_by("pk")
     assert [d.state for d in found] == ["skipped", "sent"]
@@ -109,7 +113,7 @@ def test_everybody_may_leave(active, people, sandbox, trigger):
     active(trigger=trigger)
     for person in people:
         change(person, "free")
-    delivery.drain()
+    loop.drain()
 
     assert set(states().values()) == {"skipped"}
     assert sandbox.requests() == []
@@ -120,7 +124,7 @@ def test_where_the_engagement_says_so_they_are_sent_all_the_same(
 ):
     active(trigger=trigger, skips_who_left=False)
     change(people[1], "free")
-    delivery.drain()
+    loop.drain()
 
     assert set(states().values()) == {"sent"}
 
@@ -130,8 +134,8 @@ def test_a_change_of_the_rule_that_lets_them_go_counts(active, people, trigger):
     segment = engagement.segment
     segment.rule = {"all": [PRO, {"attribute": "first_name", "is": "equals", "value": "cy"}]}  # fmt: skip
     segment.save(update_fields=["rule"])
-    membership.refresh(segment.pk)
-    delivery.drain()
+    refresh.refresh(segment.pk)
+    loop.drain()
 
     assert states() == {"ana": "skipped", "bo": "skipped", "cy": "sent"}
 
@@ -144,21 +148,21 @@ def test_it_is_looked_at_again_for_each_request(active, people, sandbox):
     assert states() == {}
     change(people[1], "free")
     drains.make_due(engagement)
-    delivery.drain()
+    loop.drain()
 
     assert states() == {"ana": "sent", "bo": "skipped", "cy": "sent"}
 
 
 def test_a_retry_skips_who_left_since(active, people):
     engagement = active(values={})  # A required parameter has no value: all skipped.
-    delivery.drain()
+    loop.drain()
     assert set(states().values()) == {"skipped"}
     engagement.refresh_from_db()
     Engagement.objects.update(values={"Name of the User": "x"}, state="active")
     change(people[1], "free")
     failed = Delivery.objects.all()
-    retrying.retry(failed)
-    delivery.drain()
+    retry_failed.retry(failed)
+    loop.drain()
 
     last = Delivery.objects.filter(run__retry_of__isnull=False)
     assert dict(last.values_list("profile__external_id", "state")) == {
@@ -187,12 +191,12 @@ def change_segment(engagement, people) -> None:
 def test_a_retry_skips_who_is_not_in_the_segment_that_it_has_now(active, people, skips):
     """Nobody ever left the other segment: they were not in."""
     engagement = active(trigger="schedule", values={}, skips_who_left=skips)
-    delivery.drain()
+    loop.drain()
     assert set(states().values()) == {"skipped"}
     change_segment(engagement, people[:1])
 
-    assert retrying.retry(Delivery.objects.all()).people == 3
-    delivery.drain()
+    assert retry_failed.retry(Delivery.objects.all()).people == 3
+    loop.drain()
 
     last = Delivery.objects.filter(run__retry_of__isnull=False)
     others = "skipped" if skips else "sent"
@@ -211,12 +215,12 @@ def test_who_was_in_doubt_and_is_not_in_its_segment_now_is_skipped(
     park = Engagement.AmbiguousPolicy.PARK
     engagement = active(trigger="schedule", ambiguous_policy=park)
     sandbox.faults([{"kind": "close_after", "times": 1}])
-    delivery.drain()
+    loop.drain()
     assert set(states().values()) == {"uncertain"}
     change_segment(engagement, people[:1])
 
-    assert lifecycle.decide(Batch.objects.get(), "resend")
-    delivery.drain()
+    assert transitions.decide(Batch.objects.get(), "resend")
+    loop.drain()
 
     assert states() == {"ana": "sent", "bo": "skipped", "cy": "skipped"}
 
@@ -250,13 +254,13 @@ def test_where_nobody_left_the_people_are_not_asked_for(active, people, trigger)
 def test_exits_from_before_do_not_make_it_ask(active, people):
     gone = factories.make_profile(plan="free")
     segment = factories.make_segment([gone], rule=PRO)
-    membership.evaluate([gone.pk])
+    refresh.evaluate([gone.pk])
     assert segment.transitions.filter(kind="exit").exists()
     version = factories.make_version()
     engagement = factories.make_engagement(segment, version, trigger="schedule")
     run = factories.make_run(engagement)
     engagement.move(["draft"], "active")
-    audience.expand([run.pk])
+    expansion.expand([run.pk])
 
     run.refresh_from_db()
     assert run.exits_before == segment.transitions.get(kind="exit").pk

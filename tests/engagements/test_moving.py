@@ -6,7 +6,7 @@ from django.contrib.auth.models import Group
 from django.test import Client
 from django.urls import reverse
 
-from engagements.admin.moving import _field
+from engagements.admin.version_upgrade import _field
 from tests import factories
 
 pytestmark = pytest.mark.django_db

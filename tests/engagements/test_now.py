@@ -7,9 +7,10 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from engagements import claims, delivery, lifecycle
+from engagements.authoring.preview import NOW_NOTE, preview, what_was_sent
+from engagements.delivery import claims, loop
+from engagements.lifecycle import transitions
 from engagements.models import Attempt, Batch, Delivery, Engagement, Run
-from engagements.preview import NOW_NOTE, preview, what_was_sent
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -32,7 +33,7 @@ def engagement(braze):
         values=VALUES,
         trigger=Engagement.Trigger.ON_ENTRY,
     )
-    lifecycle.activate(engagement)
+    transitions.activate(engagement)
     Run.objects.update(started_at=timezone.now() - timedelta(days=1))
     factories.enter(engagement.segment, factories.make_profile(external_id="ana"))
     return engagement
@@ -60,17 +61,17 @@ def written(sandbox):
 
 def test_it_is_the_time_of_writing_and_not_of_activation(engagement, sandbox):
     before = database_now()
-    delivery.drain()
+    loop.drain()
     # Written with milliseconds.
     assert before - timedelta(milliseconds=1) < written(sandbox) < database_now()
 
 
 def test_it_is_kept_when_the_request_is_tried_again(engagement, sandbox):
     sandbox.faults([{"kind": "status", "status": 500}])
-    delivery.drain(timedelta(seconds=1))
+    loop.drain(timedelta(seconds=1))
     first = Batch.objects.get().written_at
     make_due()
-    delivery.drain()
+    loop.drain()
 
     requests = Attempt.objects.values_list("request_sha256", flat=True)
     assert len(requests) == 2
@@ -80,7 +81,7 @@ def test_it_is_kept_when_the_request_is_tried_again(engagement, sandbox):
 
 
 def test_a_request_that_was_not_written_has_no_time_yet(engagement, sandbox):
-    delivery.audience.expand(delivery.audience.expandable_runs())
+    loop.expansion.expand(loop.expansion.expandable_runs())
     (held,) = claims.claim(1)
     claims.put_back([held], timedelta(0))
     assert Batch.objects.get().written_at is None
@@ -91,14 +92,14 @@ def test_a_request_that_was_not_written_has_no_time_yet(engagement, sandbox):
 def test_the_halves_of_a_request_keep_its_time(engagement, sandbox):
     factories.enter(engagement.segment, factories.make_profile(external_id="bo"))
     sandbox.faults([{"kind": "status", "status": 400, "body": '{"message": "no"}'}])
-    delivery.drain()
+    loop.drain()
     times = Batch.objects.values_list("written_at", flat=True)
     assert len(times) == 3
     assert len(set(times)) == 1
 
 
 def test_the_delivery_shows_the_time_that_was_sent(engagement, sandbox):
-    delivery.drain()
+    loop.drain()
     shown = json.loads(what_was_sent(Delivery.objects.get()).body)
     sent = sandbox.user("ana")["custom_attributes"]["written"]
     assert shown["attributes"][0]["written"] == sent

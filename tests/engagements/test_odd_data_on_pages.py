@@ -6,7 +6,8 @@ from django.db import connection
 from django.urls import reverse
 from django.utils.html import escape
 
-from engagements import delivery, lifecycle
+from engagements.delivery import loop
+from engagements.lifecycle import transitions
 from engagements.models import Delivery, Engagement
 from segments.models import Profile
 from tests import factories
@@ -63,8 +64,8 @@ def with_data(braze):
 def test_a_page_shows_what_is_sent(admin_page, with_data, sandbox, odd, value):
     engagement = with_data(odd, value)
     ann = Profile.objects.get(external_id="ann")
-    lifecycle.activate(engagement)
-    delivery.drain()
+    transitions.activate(engagement)
+    loop.drain()
     sent = Delivery.objects.get()
 
     pages = {

@@ -14,7 +14,10 @@ from django.db import connection
 from django.urls import reverse
 from django.utils import timezone
 
-from engagements import delivery, lifecycle, pacing, tick
+from engagements import tick
+from engagements.delivery import loop, samples
+from engagements.delivery.samples import MINUTES
+from engagements.lifecycle import transitions
 from engagements.models import (
     Attempt,
     Batch,
@@ -24,9 +27,9 @@ from engagements.models import (
     Sample,
     Worker,
 )
-from engagements.operations import alarms, chart, reading, samples
-from engagements.operations.samples import MINUTES
-from engagements.operations.values import Cause
+from engagements.operations import alarms, chart, status
+from engagements.operations.types import Cause
+from engagements.throttling import rate_limit
 from tests import factories
 from tests.faults.workers import wait_until
 
@@ -82,7 +85,7 @@ def at_work() -> None:
 
 
 def test_nothing_waits():
-    now = reading.read()
+    now = status.read()
     assert (now.people, now.backlogs, now.doubts, now.leases) == (0, (), (), ())
     assert now.limit.cause is Cause.NOTHING
 
@@ -92,7 +95,7 @@ def test_a_backlog_counts_people_batches_and_the_oldest():
     factories.make_batch(batch.run, 2, state="retry", next_attempt_at=ago(hours=-1))
     factories.make_batch(batch.run, 4, state="done", delivery_state="sent")
 
-    (backlog,) = reading.read().backlogs
+    (backlog,) = status.read().backlogs
 
     assert (backlog.people, backlog.batches, backlog.due) == (5, 2, 1)
     assert (backlog.retries, backlog.retry_at) == (1, backlog.last_retry_at)
@@ -101,7 +104,7 @@ def test_a_backlog_counts_people_batches_and_the_oldest():
 
 def test_uncertain_people_are_counted_by_engagement():
     batch = waiting(people=2, state="uncertain", delivery_state="uncertain")
-    (doubt,) = reading.read().doubts
+    (doubt,) = status.read().doubts
     assert (doubt.name, doubt.batches, doubt.people) == (
         batch.run.engagement.name,
         1,
@@ -117,7 +120,7 @@ def test_rates_count_those_who_were_taken_in_each_window():
     sent(batch, started_at=ago(minutes=9))
     sent(batch, outcome=Attempt.Outcome.NOT_SENT)
 
-    found = {rate.seconds: rate for rate in reading.read().rates}
+    found = {rate.seconds: rate for rate in status.read().rates}
 
     assert {s: (r.people, r.requests) for s, r in found.items()} == {
         10: (3, 2),
@@ -133,7 +136,7 @@ def test_leases_name_the_process_that_has_the_batches():
     sent(batch, outcome="unfinished", duration_ms=None, worker="host:7")
     waiting(people=1, state="leased", **token)
 
-    leases = reading.read().leases
+    leases = status.read().leases
 
     assert [(le.worker, le.batches, le.people) for le in leases] == [
         ("", 1, 1),
@@ -146,7 +149,7 @@ def test_leases_name_the_process_that_has_the_batches():
 
 
 def limit():
-    return reading.read().limit
+    return status.read().limit
 
 
 def test_no_worker_takes_what_is_due():
@@ -180,7 +183,7 @@ def test_the_rate_plan_is_used_up_by_the_second():
 def test_the_rate_plan_is_used_up_by_the_hour():
     batch = waiting()
     set_plan(batch, requests_per_hour=1)
-    assert pacing.take(batch.run.version.connection_id, 1).granted == 1
+    assert rate_limit.take(batch.run.version.connection_id, 1).granted == 1
     assert limit().cause is Cause.RATE_PLAN
 
 
@@ -193,7 +196,7 @@ def test_what_was_given_back_waits_for_the_rate_plan():
 def test_the_other_side_asked_us_to_wait():
     batch = waiting()
     Destination.objects.create(connection=batch.run.version.connection)
-    pacing.close(batch.run.version.connection_id, timedelta(minutes=1))
+    rate_limit.close(batch.run.version.connection_id, timedelta(minutes=1))
     found = limit()
     assert found.cause is Cause.ASKED_TO_WAIT
     assert batch.run.version.connection.name in found.text
@@ -245,7 +248,7 @@ def test_a_lock_that_is_waited_for_is_the_databases():
     batch = waiting()
     at_work()
     with waited_for_lock(batch.run.engagement_id):
-        now = reading.read()
+        now = status.read()
     assert now.limit.cause is Cause.DATABASE
     assert now.database.waiting_for_locks == 1
 
@@ -268,7 +271,7 @@ def waited_for_lock(engagement_id: int) -> Iterator[None]:
                 [engagement_id],
             )
         waiter.start()
-        wait_until(lambda: reading.read().database.waiting_for_locks == 1, "the wait")
+        wait_until(lambda: status.read().database.waiting_for_locks == 1, "the wait")
         yield
     finally:
         holder.close()
@@ -285,8 +288,8 @@ def test_a_tick_leaves_its_heartbeat_and_what_was_sent(braze):
         factories.make_version(connection=braze),
         trigger=Engagement.Trigger.SCHEDULE,
     )
-    lifecycle.activate(engagement)
-    delivery.drain()
+    transitions.activate(engagement)
+    loop.drain()
     Attempt.objects.update(started_at=ago(seconds=3))
 
     assert tick.tick()
@@ -294,8 +297,8 @@ def test_a_tick_leaves_its_heartbeat_and_what_was_sent(braze):
     sample = Sample.objects.get()
     assert (sample.people, sample.requests) == (80, 2)
     assert (sample.waiting_people, sample.waiting_batches) == (0, 0)
-    assert reading.read().tick_age < timedelta(seconds=30)
-    assert [alarm.name for alarm in reading.read().alarms] == []
+    assert status.read().tick_age < timedelta(seconds=30)
+    assert [alarm.name for alarm in status.read().alarms] == []
 
 
 @pytest.mark.django_db(transaction=True)
@@ -378,7 +381,7 @@ def test_a_gap_in_the_ticks_is_a_gap_in_the_picture():
 
 
 def alarm_names() -> list[str]:
-    return [alarm.name for alarm in reading.read().alarms]
+    return [alarm.name for alarm in status.read().alarms]
 
 
 def test_a_tick_older_than_a_minute_is_an_alarm():
@@ -399,7 +402,7 @@ def test_no_worker_and_a_stopped_engagement_are_alarms():
 # --- The command, the page ------------------------------------------------------------
 
 
-def status(*arguments: str) -> tuple[str, int]:
+def delivery_status(*arguments: str) -> tuple[str, int]:
     out = StringIO()
     code = 0
     try:
@@ -411,21 +414,21 @@ def status(*arguments: str) -> tuple[str, int]:
 
 def test_the_command_ends_with_1_when_an_alarm_is_on():
     batch = waiting()
-    text, code = status()
+    text, code = delivery_status()
     assert code == 1
     assert "ALARM tick" in text and "ALARM worker" in text
     assert batch.run.engagement.name in text
 
     Batch.objects.update(state="done")
     ticked(seconds=5)
-    text, code = status()
+    text, code = delivery_status()
     assert (code, "ALARM" in text) == (0, False)
 
 
 def test_the_command_tells_a_program_the_same():
     batch = waiting(people=4)
     at_work()
-    text, code = status("--json")
+    text, code = delivery_status("--json")
     values = json.loads(text)
     assert code == 1
     assert values["backlogs"][0]["people"] == 4
@@ -460,7 +463,7 @@ def test_the_page_asks_the_same_number_of_questions_for_any_backlog(
     for _ in range(5):
         waiting()
     with django_assert_max_num_queries(15):
-        reading.read()
+        status.read()
 
 
 @pytest.mark.parametrize(

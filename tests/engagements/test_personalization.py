@@ -2,7 +2,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from engagements.personalization import MISSING, PersonalizationError, compile_value
+from engagements.personalization.liquid import (
+    MISSING,
+    PersonalizationError,
+    compile_value,
+)
 
 CONTEXT = {
     "profile": {

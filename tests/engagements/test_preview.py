@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from engagements.preview import GENERAL, member_event, preview, what_was_sent
+from engagements.authoring.preview import GENERAL, member_event, preview, what_was_sent
 from tests import factories
 
 pytestmark = pytest.mark.django_db

@@ -6,13 +6,15 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from engagements import audience, lifecycle, outcomes, recovery, runs
-from engagements.claims import claim
-from engagements.intent import intend
+from engagements.audience import expansion
+from engagements.delivery import lease_reaper, outcomes
+from engagements.delivery.attempts import intend
+from engagements.delivery.claims import claim
+from engagements.delivery.transport import send
+from engagements.delivery.writing import write
+from engagements.lifecycle import completion, transitions
 from engagements.models import Attempt, Batch, Delivery, Engagement, Run
-from engagements.prepared_request import PreparedRequest, Result
-from engagements.senders import send
-from engagements.writing import write
+from engagements.outbox.prepared_request import PreparedRequest, Result
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -35,7 +37,7 @@ def scheduled(braze):
         engagement: Engagement = factories.make_engagement(
             factories.make_segment(people), version, trigger="schedule", **fields
         )
-        lifecycle.activate(engagement)
+        transitions.activate(engagement)
         return engagement
 
     return make
@@ -44,7 +46,7 @@ def scheduled(braze):
 def in_flight(settings) -> PreparedRequest:
     """Claim and intend the one due batch, as a drain does; its lease is a real one."""
     settings.DELIVERY_LEASE = timedelta(minutes=1)
-    audience.expand(audience.expandable_runs())
+    expansion.expand(expansion.expandable_runs())
     (prepared,) = intend(list(write(claim(1))))
     settings.DELIVERY_LEASE = timedelta(0)
     return prepared
@@ -54,7 +56,7 @@ def late_answer(settings) -> Result:
     """What came for the due batch when its lease had run out, and the reaper was there."""
     result = send(in_flight(settings))
     Batch.objects.update(lease_until=timezone.now() - PAST)
-    recovery.reap()
+    lease_reaper.reap()
     return result
 
 
@@ -79,12 +81,12 @@ def left_behind(state: str, **fields) -> Batch:
 def test_a_batch_without_an_intent_waits_again():
     batch = left_behind(Batch.State.LEASED)
 
-    assert recovery.reap() == 1
+    assert lease_reaper.reap() == 1
 
     batch.refresh_from_db()
     assert (batch.state, batch.reap_count) == (Batch.State.PENDING, 1)
     assert (batch.ambiguous_count, batch.lease_token) == (0, None)
-    assert recovery.reap() == 0
+    assert lease_reaper.reap() == 0
 
 
 @pytest.mark.parametrize(
@@ -98,7 +100,7 @@ def test_a_batch_with_an_intent_is_ambiguous(policy, state, people):
         batch, outcome=Attempt.Outcome.UNFINISHED, status=None, duration_ms=None
     )
 
-    recovery.reap()
+    lease_reaper.reap()
 
     batch.refresh_from_db()
     attempt.refresh_from_db()
@@ -111,7 +113,7 @@ def test_a_batch_with_an_intent_is_ambiguous(policy, state, people):
 def test_a_living_lease_is_left_alone():
     batch = left_behind(Batch.State.SENDING)
     Batch.objects.update(lease_until=timezone.now() + timedelta(minutes=1))
-    assert recovery.reap() == 0
+    assert lease_reaper.reap() == 0
     batch.refresh_from_db()
     assert batch.state == Batch.State.SENDING
 
@@ -195,7 +197,7 @@ def test_a_late_failure_changes_nothing(scheduled, sandbox, settings):
     scheduled(1)
     sandbox.faults([{"kind": "status", "status": 500}])
     result = late_answer(settings)
-    assert lifecycle.decide(Batch.objects.get(), "mark_sent")
+    assert transitions.decide(Batch.objects.get(), "mark_sent")
 
     outcomes.record([result])
 
@@ -206,9 +208,9 @@ def test_a_late_failure_changes_nothing(scheduled, sandbox, settings):
 def test_nothing_starts_after_a_pause(scheduled):
     """The pause commits between the claim and the intent."""
     engagement = scheduled()
-    audience.expand(audience.expandable_runs())
+    expansion.expand(expansion.expandable_runs())
     requests = list(write(claim(1)))
-    lifecycle.pause(engagement)
+    transitions.pause(engagement)
 
     assert intend(requests) == []
 
@@ -218,11 +220,11 @@ def test_nothing_starts_after_a_pause(scheduled):
 
 def test_what_waits_in_a_cancelled_run_is_cancelled():
     batch = left_behind(Batch.State.LEASED)
-    assert lifecycle.cancel(batch.run)
-    assert lifecycle.cancel(batch.run) is False
-    recovery.reap()
+    assert transitions.cancel(batch.run)
+    assert transitions.cancel(batch.run) is False
+    lease_reaper.reap()
 
-    runs.finish()
+    completion.finish()
 
     batch.refresh_from_db()
     assert batch.state == Batch.State.CANCELLED

@@ -5,11 +5,11 @@ import json
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engagements.columns import Group
-from engagements.rendering import compile_recipe
-from externalapi.batching import PLANS
+from engagements.personalization.columns import Group
+from engagements.personalization.renderer import compile_recipe
 from externalapi.models import Connection, ExternalAPI, ExternalAPIVersion
-from externalapi.parameters import Level, Parameter, ParameterType
+from externalapi.template.batching import PLANS
+from externalapi.template.parameters import Level, Parameter, ParameterType
 
 BODY = {
     "attributes": [

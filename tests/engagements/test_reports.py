@@ -5,8 +5,8 @@ import datetime as dt
 import pytest
 from django.utils import timezone
 
-from engagements import reports, traces
 from engagements.models import Attempt, Batch, Delivery, Engagement
+from engagements.reporting import history, reports
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -116,9 +116,9 @@ def test_a_delivery_s_attempts_include_those_of_the_batch_it_was_split_from():
     bea = factories.make_delivery(people[1], run, batch=parent, state="rejected")
     accepted = factories.make_attempt(child)
 
-    assert traces.attempts_of(ann) == [refused, accepted]
-    assert traces.attempts_of(bea) == [refused]
-    assert traces.last_answers([ann, bea]) == {ann.pk: accepted, bea.pk: refused}
+    assert history.attempts_of(ann) == [refused, accepted]
+    assert history.attempts_of(bea) == [refused]
+    assert history.last_answers([ann, bea]) == {ann.pk: accepted, bea.pk: refused}
 
 
 def test_a_person_left_out_of_a_request_is_not_told_its_answer():
@@ -126,8 +126,8 @@ def test_a_person_left_out_of_a_request_is_not_told_its_answer():
     ann, bea = batch.deliveries.order_by("pk")
     attempt = factories.make_attempt(batch, left_out=[1])
 
-    assert traces.attempts_of(ann) == [attempt]
-    assert traces.attempts_of(bea) == []
+    assert history.attempts_of(ann) == [attempt]
+    assert history.attempts_of(bea) == []
 
 
 BERLIN_NINE = dt.datetime(2026, 7, 1, 7, 0, tzinfo=dt.UTC)

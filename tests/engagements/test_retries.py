@@ -2,7 +2,7 @@ from datetime import timedelta
 
 import pytest
 
-from engagements.retries import MAX_AGE, SCHEDULE, is_used_up, wait
+from engagements.throttling.backoff import MAX_AGE, SCHEDULE, is_used_up, wait
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,11 @@ from django.db import connection, transaction
 from django.urls import reverse
 from django.utils import timezone
 
-from engagements import delivery, lifecycle, reports, retrying, runs
+from engagements.delivery import loop
+from engagements.lifecycle import completion, transitions
 from engagements.models import Batch, Delivery, Engagement, Run
+from engagements.recovery import retry_failed
+from engagements.reporting import reports
 from tests import factories
 from tests.faults import drains
 
@@ -39,8 +42,8 @@ def failed(
     return source
 
 
-def retry(**filters) -> retrying.Retried:
-    return retrying.retry(Delivery.objects.filter(**filters))
+def retry(**filters) -> retry_failed.Retried:
+    return retry_failed.retry(Delivery.objects.filter(**filters))
 
 
 def waiting(run: Run) -> list[int]:
@@ -70,12 +73,12 @@ def test_who_failed_waits_in_a_new_run_and_the_failure_stays_on_record(state):
 
 def test_everybody_who_was_not_sent_can_be_tried_again():
     gone = {Delivery.State.ERASED}
-    assert set(retrying.STATES) == Delivery.NOT_SENT - gone
+    assert set(retry_failed.STATES) == Delivery.NOT_SENT - gone
 
 
 def test_who_was_sent_is_not_sent_again():
     failed("sent")
-    assert retry() == retrying.Retried(people=0, runs=())
+    assert retry() == retry_failed.Retried(people=0, runs=())
 
 
 @pytest.mark.parametrize(("taken", "left"), [(1, [1]), (2, [])])
@@ -93,7 +96,7 @@ def test_whom_a_retry_takes_out_of_doubt_nobody_decides_about_again(
 
     assert waiting(run) == batch.profile_ids[:taken]
     batch.refresh_from_db()
-    assert lifecycle.decide(batch, decision) is bool(left)
+    assert transitions.decide(batch, decision) is bool(left)
     batch.refresh_from_db()
     others = [batch.profile_ids[place] for place in left]
     if decision == "resend":
@@ -198,8 +201,8 @@ def test_the_retry_has_the_values_that_the_engagement_has_now():
 
 def test_at_most_so_many_at_once():
     failed(people=3)
-    assert retrying.retry(Delivery.objects.all(), most=2).people == 2
-    assert retrying.retry(Delivery.objects.all(), most=2).people == 1
+    assert retry_failed.retry(Delivery.objects.all(), most=2).people == 2
+    assert retry_failed.retry(Delivery.objects.all(), most=2).people == 1
 
 
 @pytest.mark.django_db(transaction=True)
@@ -211,15 +214,15 @@ def test_a_retry_reaches_braze_and_ends_with_its_engagement(braze, sandbox):
         values={"Name of the User": "{{ profile.nickname }}"},
         trigger="schedule",
     )
-    lifecycle.activate(engagement)
-    delivery.drain()
+    transitions.activate(engagement)
+    loop.drain()
     engagement.refresh_from_db()
     assert (engagement.state, sandbox.summary()["users"]) == ("ended", 0)
     assert set(Delivery.objects.values_list("state", flat=True)) == {"skipped"}
 
     Engagement.objects.update(values={"Name of the User": "{{ profile.first_name }}"})
     (run,) = retry().runs
-    delivery.drain()
+    loop.drain()
 
     assert sandbox.summary()["users"] == 2
     run.refresh_from_db()
@@ -241,7 +244,7 @@ def test_where_somebody_ended_the_engagement_nothing_is_sent(
     run = failed(engagement="ended")
     Engagement.objects.update(trigger=trigger)
     Run.objects.filter(pk=run.pk).update(state=run_state)
-    (share,) = retrying.shares(Delivery.objects.all())
+    (share,) = retry_failed.shares(Delivery.objects.all())
     assert share.is_possible is possible
     assert bool(retry().runs) is possible
     if not possible:
@@ -251,9 +254,9 @@ def test_where_somebody_ended_the_engagement_nothing_is_sent(
 def test_a_paused_engagements_retry_waits():
     failed(engagement="paused")
     (run,) = retry().runs
-    delivery.drain()
+    loop.drain()
     assert waiting(run)
-    runs.finish()
+    completion.finish()
     run.refresh_from_db()
     assert run.state == "sending"
 
@@ -264,7 +267,7 @@ def test_duplicates_are_possible_after_an_ambiguous_attempt_also_of_the_whole():
     whole = factories.make_batch(run, 2, state="split", ambiguous_count=1)
     failed("dead", people=2, run=run, parent=whole)
     failed("rejected", people=4)
-    shares = retrying.shares(Delivery.objects.all())
+    shares = retry_failed.shares(Delivery.objects.all())
     assert sum(share.people for share in shares) == 8
     assert sum(share.ambiguous for share in shares) == 3
     assert sum(share.rejected for share in shares) == 4

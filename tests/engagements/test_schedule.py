@@ -4,14 +4,14 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import pytest
 from django.utils import timezone
 
-from engagements import lifecycle, runs, schedule
-from engagements.models import Engagement, Run
-from engagements.schedule import (
+from engagements.lifecycle import completion, schedule, transitions
+from engagements.lifecycle.schedule import (
     make_due_run,
     make_due_runs,
     newest_slot,
     next_slot,
 )
+from engagements.models import Engagement, Run
 from tests import factories
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -51,7 +51,7 @@ def scheduled(**fields) -> Engagement:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("stop", [lifecycle.pause, lifecycle.end])
+@pytest.mark.parametrize("stop", [transitions.pause, transitions.end])
 def test_whoever_wakes_after_it_was_stopped_makes_no_run(stop):
     now = timezone.now()
     seen = scheduled(starts_at=now, activated_at=now - timedelta(days=1))
@@ -244,7 +244,7 @@ def test_a_daily_one_that_becomes_once_has_one_more_at_its_time():
     Engagement.objects.update(
         repeat="once", starts_at=at(16, 9), schedule_set_at=at(13, 11)
     )
-    runs.finish()
+    completion.finish()
     ticks(at(13, 11), at(17, 9))
     assert run_times(engagement)[-2:] == [at(13, 9), at(16, 9)]
 

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
 
-from engagements.schedule import newest_slot, next_slot
+from engagements.lifecycle.schedule import newest_slot, next_slot
 
 FIRST, LAST = datetime(2011, 1, 1, tzinfo=UTC), datetime(2036, 12, 31, tzinfo=UTC)
 DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)

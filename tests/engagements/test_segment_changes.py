@@ -10,9 +10,10 @@ from django.db import connection, transaction
 from django.test import Client, TestCase
 from django.test.utils import CaptureQueriesContext
 
-from engagements import delivery, lifecycle
+from engagements.delivery import loop
+from engagements.lifecycle import transitions
 from engagements.models import Delivery, Engagement
-from segments import changing, membership
+from segments.membership import refresh, rule_changes
 from segments.models import Proposal, Segment
 from tests import factories
 from tests.faults import drains
@@ -37,7 +38,7 @@ def segment(db) -> Segment:
     for city in ("Pune", "Pune", "Delhi", "Delhi", "Delhi"):
         factories.make_profile(city=city, first_name=f"From {city}")
     made = factories.make_segment(rule=PUNE, name="Locals")
-    membership.refresh(made.pk)
+    refresh.refresh(made.pk)
     made.refresh_from_db()
     return made
 
@@ -165,9 +166,9 @@ def test_an_edit_and_the_edit_back_send_nobody_twice(admin_page, braze):
     segment = factories.make_segment(rule=PUNE)
     version = factories.make_version(connection=braze)
     engagement = factories.make_engagement(segment, version)
-    lifecycle.activate(engagement)
-    membership.refresh(segment.pk)
-    delivery.drain()
+    transitions.activate(engagement)
+    refresh.refresh(segment.pk)
+    loop.drain()
     assert Delivery.objects.filter(state="sent").count() == len(people)
 
     for rule, entering, sent in ((DELHI, 0, 0), (PUNE, 3, 0)):
@@ -178,7 +179,7 @@ def test_an_edit_and_the_edit_back_send_nobody_twice(admin_page, braze):
             sent,
         )
         answer(admin_page, page, "_confirm")
-        delivery.drain()
+        loop.drain()
 
     assert Delivery.objects.filter(state="sent").count() == len(people)
     assert segment.memberships.count() == len(people)
@@ -235,7 +236,7 @@ def test_a_yes_of_somebody_who_may_not_activate_is_refused(segment):
 def proposed(segment, rule=DELHI) -> Proposal:
     read_by(segment)
     marketer = factories.make_user(*MARKETER, username="mara")
-    return changing.propose(segment, rule, True, marketer)
+    return rule_changes.propose(segment, rule, True, marketer)
 
 
 def test_an_approver_finds_it_at_home_and_accepts(segment):
@@ -301,7 +302,7 @@ def test_only_who_may_activate_decides(segment, button):
     marketer = signed_in(*MARKETER)
     page = marketer.get(proposal.get_absolute_url())
     assert "An Approver accepts or rejects it." in page.text
-    seen = {"_seen": changing.fingerprint(segment), button: "1"}
+    seen = {"_seen": rule_changes.fingerprint(segment), button: "1"}
     assert marketer.post(proposal.get_absolute_url(), seen).status_code == 403
     proposal.refresh_from_db()
     assert proposal.state == "open"
@@ -312,14 +313,14 @@ def test_a_decision_needs_the_csrf_token(segment):
     proposal = proposed(segment)
     client = Client(enforce_csrf_checks=True)
     client.force_login(factories.make_user(*APPROVER))
-    seen = {"_seen": changing.fingerprint(segment), "_accept": "1"}
+    seen = {"_seen": rule_changes.fingerprint(segment), "_accept": "1"}
     assert client.post(proposal.get_absolute_url(), seen).status_code == 403
     assert stored(segment) == (PUNE, True)
 
 
 def test_a_newer_proposal_replaces_the_one_that_waits(segment):
     first = proposed(segment)
-    second = changing.propose(segment, EITHER, True, factories.make_user(*MARKETER))
+    second = rule_changes.propose(segment, EITHER, True, factories.make_user(*MARKETER))
     states = dict(Proposal.objects.values_list("pk", "state"))
     assert states == {first.pk: "replaced", second.pk: "open"}
 
@@ -337,7 +338,7 @@ def test_more_than_many_is_not_counted_further(segment):
     read_by(segment)
     with connection.cursor() as cursor:
         cursor.execute(FILL)
-    found = changing.forecast(segment, DELHI, True)
+    found = rule_changes.forecast(segment, DELHI, True)
     assert (found.entering.word, found.entering.count) == ("more than", 100_000)
     assert (found.word, found.effects[0].sent) == ("more than", 100_000)
     assert (found.leaving.word, found.leaving.count) == ("", 2)
@@ -351,7 +352,7 @@ def test_some_are_counted_and_taken_for_all(segment):
             # They leave their pages empty.
             transaction.set_rollback(True)
         cursor.execute(FILL)
-    found = changing.estimate(segment, DELHI, changing.PATIENCE)
+    found = rule_changes.estimate(segment, DELHI, rule_changes.PATIENCE)
     assert found.entering.word == found.word == "about"
     assert found.entering.count == pytest.approx(100_004, rel=0.5)
     assert found.effects[0].sent == found.entering.count
@@ -370,7 +371,7 @@ def test_what_takes_too_long_is_not_waited_for(admin_page, segment):
 
     with drains.in_thread(hold):
         assert locked.wait(20)
-        found = changing.forecast(segment, {"event": "Lead"}, True, patience=100)
+        found = rule_changes.forecast(segment, {"event": "Lead"}, True, patience=100)
         done.set()
 
     assert (found.entering, found.leaving) == (None, None)

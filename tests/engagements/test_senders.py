@@ -6,13 +6,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from engagements.claim import Claim
+from engagements.delivery.transport import Senders
 from engagements.models import Run
-from engagements.prepared_request import PreparedRequest
-from engagements.senders import Senders
-from externalapi.answers import Outcome
-from externalapi.messages import Request
-from externalapi.sign_in import SignIn
+from engagements.outbox.claim import Claim
+from engagements.outbox.prepared_request import PreparedRequest
+from externalapi.answers.interpretation import Outcome
+from externalapi.http.auth import SignIn
+from externalapi.http.messages import Request
 from tests.externalapi.raw_server import RawServer, always, response
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

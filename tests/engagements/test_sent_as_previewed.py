@@ -12,10 +12,11 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from engagements import delivery, lifecycle
+from engagements.authoring.preview import preview, what_was_sent
+from engagements.delivery import loop
+from engagements.lifecycle import transitions
 from engagements.models import Delivery, Engagement
-from engagements.preview import preview, what_was_sent
-from externalapi import secrets
+from externalapi.connections import encryption
 from segments.models import Event, Membership, Profile
 from tests import factories
 
@@ -248,15 +249,15 @@ def test_two_thousand_people_get_what_their_previews_show(sandbox, settings):
     with Tap(sandbox.port) as tap:
         settings.ALLOWED_LOCAL_ADDRESSES = [f"127.0.0.1:{tap.port}"]
         connection = factories.make_connection(base_url=f"http://127.0.0.1:{tap.port}")
-        secrets.set_key(connection, sandbox.key)
+        encryption.set_key(connection, sandbox.key)
         version = factories.make_version(BODY, PARAMETERS, connection=connection)
         segment = factories.make_segment(0)
         make_people(segment)
         engagement = factories.make_engagement(
             segment, version, values=VALUES, trigger=Engagement.Trigger.SCHEDULE
         )
-        lifecycle.activate(engagement)
-        delivery.drain(timedelta(seconds=60))
+        transitions.activate(engagement)
+        loop.drain(timedelta(seconds=60))
         received = received_by(tap)
 
     previews = {

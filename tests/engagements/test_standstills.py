@@ -10,8 +10,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from engagements.models import Run, Sample, Worker
-from engagements.operations import reading
-from segments import inbox
+from engagements.operations import status
+from segments.ingest import inbox
 from segments.models import InboxMessage, Profile, Segment
 from tests import factories
 
@@ -53,7 +53,7 @@ def came(source, count=1, received=0, applied=None, error=""):
 
 
 def alarms():
-    return {alarm.name: alarm for alarm in reading.read().alarms}
+    return {alarm.name: alarm for alarm in status.read().alarms}
 
 
 def test_messages_that_just_came_in_are_no_alarm(source):

@@ -5,9 +5,9 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.urls import reverse
 
-from engagements.suggestions import find_people, likeness, suggest
+from engagements.authoring.sample_values import find_people, likeness, suggest
 from externalapi.models import ExternalAPI
-from externalapi.parameters import as_text
+from externalapi.template.parameters import as_text
 from tests.factories import (
     make_event,
     make_external_api,

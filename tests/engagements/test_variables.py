@@ -2,8 +2,8 @@
 
 import pytest
 
-from engagements.variables import known_variables
-from externalapi.parameters import Level
+from engagements.personalization.variable_catalog import known_variables
+from externalapi.template.parameters import Level
 from tests import factories
 
 pytestmark = pytest.mark.django_db

@@ -2,9 +2,9 @@
 
 import select
 
-from externalapi import wire
-from externalapi.client import lost
-from externalapi.lines import ERRORS, Lines
+from externalapi.http import wire
+from externalapi.http.client import lost
+from externalapi.http.multiplexed import ERRORS, Lines
 
 
 class KeptLines(Lines):

@@ -2,9 +2,9 @@ import json
 
 import pytest
 
-from externalapi import answers
-from externalapi.advice import explain, faults, permission_for
-from externalapi.client import Answer, Request
+from externalapi.answers import interpretation
+from externalapi.http.client import Answer, Request
+from externalapi.testing.explanations import explain, faults, permission_for
 from tests.factories import make_connection, make_version, parameter
 
 BODY = """{"attributes": [{"external_id": {{User ID}}}],
@@ -22,9 +22,9 @@ def version(db):
 
 
 def found(version, array, index, message):
-    verdict = answers.Verdict(
-        outcome=answers.Outcome.REFUSED,
-        errors=(answers.ItemError(array=array, index=index, message=message),),
+    verdict = interpretation.Verdict(
+        outcome=interpretation.Outcome.REFUSED,
+        errors=(interpretation.ItemError(array=array, index=index, message=message),),
     )
     request = Request(
         method="POST", url="https://x.y", headers={}, body=json.dumps(SENT).encode()
@@ -84,7 +84,7 @@ def test_the_permission_of_a_path(path, permission):
 
 def explained(version, status, body=b"{}"):
     answer = Answer(status=status, headers={}, body=body)
-    return explain(version, answer, answers.read(answer))
+    return explain(version, answer, interpretation.read(answer))
 
 
 @pytest.mark.parametrize("status", [401, 403])

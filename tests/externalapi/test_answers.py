@@ -5,9 +5,15 @@ import orjson
 import pytest
 import yaml
 
-from externalapi.answer_rules import BRAZE, GENERIC, AnswerRules
-from externalapi.answers import ItemError, Outcome, Verdict, explain, read
-from externalapi.client import Answer
+from externalapi.answers.interpretation import (
+    ItemError,
+    Outcome,
+    Verdict,
+    explain,
+    read,
+)
+from externalapi.http.answer_rules import BRAZE, GENERIC, AnswerRules
+from externalapi.http.client import Answer
 
 NOW = 1_750_000_000.0
 

@@ -1,9 +1,9 @@
 import pytest
 from django.urls import reverse
 
-from externalapi.answer_rules import GENERIC
-from externalapi.batching import BatchPlan
+from externalapi.http.answer_rules import GENERIC
 from externalapi.models import ExternalAPI
+from externalapi.template.batching import BatchPlan
 from externalapi.vendors.catalog import PRESETS
 from tests.externalapi.test_external_api_page import ADD, errors, rows, typed
 from tests.externalapi.test_presets import filled_in

@@ -1,7 +1,7 @@
 import orjson
 import pytest
 
-from externalapi.batching import (
+from externalapi.template.batching import (
     PLAN_LABELS,
     PLANS,
     BatchPlan,

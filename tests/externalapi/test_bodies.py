@@ -4,9 +4,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from externalapi.bodies import compile_body, content_type, parse
-from externalapi.body import BodyError
-from externalapi.placeholders import find_in_tree
+from externalapi.template.bodies import compile_body, content_type, parse
+from externalapi.template.parser import BodyError
+from externalapi.template.placeholders import find_in_tree
 
 
 def filled(kind, text, values, content_type=""):

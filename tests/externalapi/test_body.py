@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from externalapi.body import BodyError, check_braces, parse_body
+from externalapi.template.parser import BodyError, check_braces, parse_body
 
 
 @pytest.mark.parametrize(

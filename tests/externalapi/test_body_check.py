@@ -3,9 +3,9 @@ from dataclasses import replace
 import pytest
 from django.urls import reverse
 
-from externalapi.body_check import Typed, check
+from externalapi.forms.body_check import Typed, check
 from externalapi.models import ExternalAPI
-from externalapi.parameters import Parameter, ParameterType
+from externalapi.template.parameters import Parameter, ParameterType
 from externalapi.vendors.braze.lint.findings import Severity
 from tests.externalapi.test_external_api_page import ADD, errors, rows, typed
 from tests.factories import make_connection

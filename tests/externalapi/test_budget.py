@@ -2,8 +2,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from externalapi.budget import Budget, read_budget
-from externalapi.client import Answer
+from externalapi.answers.rate_limit_headers import Budget, read_budget
+from externalapi.http.client import Answer
 
 NOW = datetime(2026, 1, 31, 10, 0, tzinfo=UTC)
 

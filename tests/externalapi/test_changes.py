@@ -1,9 +1,9 @@
 import pytest
 
-from externalapi.answer_rules import BRAZE
-from externalapi.changes import changes, in_words
+from externalapi.definitions.comparison import changes, in_words
+from externalapi.definitions.versions import CONTENT, Draft, save_version
+from externalapi.http.answer_rules import BRAZE
 from externalapi.models import ExternalAPIVersion
-from externalapi.versions import CONTENT, Draft, save_version
 from tests.factories import make_connection, make_version, parameter
 
 pytestmark = pytest.mark.django_db

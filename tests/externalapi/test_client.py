@@ -5,16 +5,16 @@ import zlib
 
 import pytest
 
-from externalapi import answers
-from externalapi.client import (
+from externalapi.answers import interpretation
+from externalapi.http.client import (
     AmbiguousError,
     GuardedClient,
     NotSentError,
     Request,
     TransportError,
 )
-from externalapi.lines import Lines
-from externalapi.wire import Exchange
+from externalapi.http.multiplexed import Lines
+from externalapi.http.wire import Exchange
 from tests.externalapi.kept_lines import KeptLines
 from tests.externalapi.raw_server import RawServer, always, reset, response
 
@@ -367,7 +367,7 @@ def test_a_kept_connection_that_was_closed_meanwhile_is_replaced(client, serve):
 
 
 def test_a_connection_that_was_idle_for_long_is_not_trusted(fresh, serve, monkeypatch):
-    monkeypatch.setattr("externalapi.wire.IDLE_SECONDS", 0.0)
+    monkeypatch.setattr("externalapi.http.wire.IDLE_SECONDS", 0.0)
     server = serve(always(response()))
     for _ in range(2):
         assert fresh.send(request(server), "k").status == 201
@@ -379,7 +379,7 @@ def test_an_answer_that_came_in_time_is_not_lost_to_who_looks_late(
 ):
     """In several pieces, as TLS gives it."""
     settings.HTTP_TOTAL_SECONDS = 0.3
-    monkeypatch.setattr("externalapi.wire.CHUNK", 40)
+    monkeypatch.setattr("externalapi.http.wire.CHUNK", 40)
     server = serve(always(response(b"x" * 1_000)))
     lines = KeptLines()
     lines.open(request(server), "k")
@@ -488,7 +488,7 @@ def test_an_answer_is_read_in_what_it_is_written_in(client, serve, body, content
     server = serve(always(response(body, "200 OK", f"Content-Type: {content_type}")))
     answer = client.send(request(server), "k")
     assert answer.body.decode() == SAID
-    assert answers.read(answer).outcome is answers.Outcome.SENT
+    assert interpretation.read(answer).outcome is interpretation.Outcome.SENT
 
 
 @pytest.mark.parametrize("charset", ["iso-8859-1", "latin-1", "Windows-1252", "cp1252"])
@@ -498,7 +498,7 @@ def test_western_letters_are_read_with_their_code_page(client, serve, charset):
     server = serve(always(response(said.encode("cp1252"), "200 OK", headers)))
     answer = client.send(request(server), "k")
     assert answer.body.decode() == said
-    assert answers.read(answer).outcome is answers.Outcome.SENT
+    assert interpretation.read(answer).outcome is interpretation.Outcome.SENT
 
 
 @pytest.mark.parametrize(
@@ -516,7 +516,7 @@ def test_what_nobody_can_read_is_an_answer_all_the_same(client, serve, body, cha
     headers = f"Content-Type: application/json; charset={charset}"
     server = serve(always(response(body, "400 Bad Request", headers)))
     answer = client.send(request(server), "k")
-    assert answers.read(answer).outcome is answers.Outcome.REFUSED
+    assert interpretation.read(answer).outcome is interpretation.Outcome.REFUSED
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-32", "utf-8-sig"])

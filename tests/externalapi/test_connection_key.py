@@ -8,10 +8,10 @@ from django.core.management import call_command
 from django.urls import reverse
 from django.utils import timezone
 
-from externalapi import key_rotation
-from externalapi.connection_check import CheckedJustNowError, check
+from externalapi.connections import key_rotation
+from externalapi.connections.encryption import read_key, set_key
 from externalapi.models import Connection
-from externalapi.secrets import read_key, set_key
+from externalapi.testing.connection_check import CheckedJustNowError, check
 from tests import factories
 
 pytestmark = pytest.mark.django_db

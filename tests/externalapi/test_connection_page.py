@@ -5,11 +5,12 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group
 from django.urls import reverse
 
-from externalapi import connection_check, key_rotation
-from externalapi.configuration_tests import run_test
+from externalapi.connections import key_rotation
+from externalapi.connections.encryption import read_key, set_key
+from externalapi.http.auth import Auth, SignIn
 from externalapi.models import Connection
-from externalapi.secrets import read_key, set_key
-from externalapi.sign_in import Auth, SignIn
+from externalapi.testing import connection_check
+from externalapi.testing.runs import run_test
 from externalapi.vendors.braze.facts.instances import INSTANCES
 from tests.factories import make_admin, make_connection, make_version
 

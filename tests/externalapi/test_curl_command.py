@@ -7,10 +7,10 @@ import subprocess
 
 import pytest
 
-from externalapi import configuration_tests, records
-from externalapi.client import Request
-from externalapi.curl_command import curl_command
-from externalapi.sign_in import Auth, SignIn
+from externalapi.http.auth import Auth, SignIn
+from externalapi.http.client import Request
+from externalapi.testing import records, runs
+from externalapi.testing.curl_command import curl_command
 from tests.factories import make_admin, make_version, parameter
 
 KEY = "0f9e8d7c-the-key-1234"
@@ -77,9 +77,7 @@ def test_the_command_gets_the_same_answer(braze, sandbox):
         connection=braze,
     )
     name = 'O\'Neil "$HOME" `id` \\ é'
-    test = configuration_tests.run_test(
-        version, {"User ID": "u-1", "Name": name}, make_admin()
-    )
+    test = runs.run_test(version, {"User ID": "u-1", "Name": name}, make_admin())
     assert test.response["status"] == 201
     sandbox.reset()
     command = curl_command(test.request, "BRAZE_KEY")

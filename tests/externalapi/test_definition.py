@@ -3,23 +3,19 @@ import json
 import orjson
 import pytest
 
-from externalapi.batching import PLANS, NothingToSendError, TooBigError
-from externalapi.body import BodyError
-from externalapi.definition import (
+from externalapi.connections.key_rules import KEY_ROOM
+from externalapi.definitions.compiled import (
     InvalidParameterError,
     MissingParameterError,
     compile_version,
     parameters_found,
 )
-from externalapi.guard import check_url
-from externalapi.key_rules import KEY_ROOM
+from externalapi.http.auth import Auth, SignIn
+from externalapi.http.ssrf import check_url
 from externalapi.models import Connection, ExternalAPI, ExternalAPIVersion
-from externalapi.parameters import (
-    Level,
-    Parameter,
-    ParameterType,
-)
-from externalapi.sign_in import Auth, SignIn
+from externalapi.template.batching import PLANS, NothingToSendError, TooBigError
+from externalapi.template.parameters import Level, Parameter, ParameterType
+from externalapi.template.parser import BodyError
 
 ID = Parameter(name="User ID", level=Level.IDENTIFIER)
 NAME = Parameter(name="Name of the User")

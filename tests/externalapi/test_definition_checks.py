@@ -1,6 +1,6 @@
 import pytest
 
-from externalapi import definition_checks
+from externalapi.template import validation
 from externalapi.vendors.catalog import PRESETS
 
 
@@ -22,7 +22,7 @@ from externalapi.vendors.catalog import PRESETS
     ],
 )
 def test_a_content_type_that_agrees_with_the_body(kind, content_type):
-    definition_checks.check_content_type(kind, {"content-TYPE": content_type})
+    validation.check_content_type(kind, {"content-TYPE": content_type})
 
 
 @pytest.mark.parametrize(
@@ -45,14 +45,14 @@ def test_a_content_type_that_agrees_with_the_body(kind, content_type):
 )
 def test_a_content_type_that_contradicts_the_body(kind, content_type, words):
     with pytest.raises(ValueError) as caught:
-        definition_checks.check_content_type(kind, {"Content-Type": content_type})
+        validation.check_content_type(kind, {"Content-Type": content_type})
     assert words in str(caught.value)
 
 
 @pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS.keys())
 def test_every_preset_passes(preset):
-    definition_checks.check_path(preset.path)
-    definition_checks.check_query(preset.query)
-    definition_checks.check_headers(preset.headers)
-    definition_checks.check_content_type(preset.body_kind, preset.headers)
-    definition_checks.check_body(preset.body_kind, preset.body, preset.headers)
+    validation.check_path(preset.path)
+    validation.check_query(preset.query)
+    validation.check_headers(preset.headers)
+    validation.check_content_type(preset.body_kind, preset.headers)
+    validation.check_body(preset.body_kind, preset.body, preset.headers)

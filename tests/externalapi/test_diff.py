@@ -1,6 +1,6 @@
 from django.template.loader import render_to_string
 
-from externalapi.diff import diff_lines, diff_words
+from externalapi.definitions.diff import diff_lines, diff_words
 
 
 def marked(pieces):

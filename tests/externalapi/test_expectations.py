@@ -1,7 +1,7 @@
 import pytest
 
-from externalapi.expectations import find, problem_of, read_path
 from externalapi.models import TestCase
+from externalapi.testing.expectations import find, problem_of, read_path
 
 OK = {"outcome": "sent", "status": 201, "explanation": "Accepted."}
 BODY = b'{"message": "success", "count": 3, "errors": [{"type": "bad time"}]}'

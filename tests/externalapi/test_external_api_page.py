@@ -3,10 +3,10 @@ from django.contrib.auth.models import Group
 from django.urls import reverse
 from django.utils.html import strip_tags
 
+from externalapi.definitions.versions import Draft, save_version
 from externalapi.models import ExternalAPI
-from externalapi.parameters import Level, Parameter, ParameterType
+from externalapi.template.parameters import Level, Parameter, ParameterType
 from externalapi.vendors.braze.presets.all import TRACK_USERS
-from externalapi.versions import Draft, save_version
 from tests.factories import make_connection, make_test, make_user, make_version
 
 ADD = "admin:externalapi_externalapi_add"

@@ -14,15 +14,15 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from externalapi import imports
-from externalapi.definition import parameters_found
-from externalapi.exports import export
-from externalapi.imports import FileError
+from externalapi.connections.encryption import set_key
+from externalapi.definitions.compiled import parameters_found
+from externalapi.definitions.versions import CONTENT, Draft, save_version
 from externalapi.models import Connection, ExternalAPI, ExternalAPIVersion
-from externalapi.parameters import Parameter, ParameterType
-from externalapi.secrets import set_key
+from externalapi.template.parameters import Parameter, ParameterType
+from externalapi.transfer import import_file
+from externalapi.transfer.export_file import export
+from externalapi.transfer.import_file import FileError
 from externalapi.vendors.braze.presets.all import PRESETS
-from externalapi.versions import CONTENT, Draft, save_version
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -38,10 +38,12 @@ def raw(document) -> bytes:
 
 
 def taken_over(data: bytes, user=None):
-    entries = imports.read(data)
-    planned = imports.plan(entries, {one.name: one for one in Connection.objects.all()})
+    entries = import_file.read(data)
+    planned = import_file.plan(
+        entries, {one.name: one for one in Connection.objects.all()}
+    )
     assert [one.problems for one in planned] == [()] * len(planned)
-    return imports.carry_out(planned, user, "Imported from a file.")
+    return import_file.carry_out(planned, user, "Imported from a file.")
 
 
 @pytest.fixture
@@ -207,8 +209,10 @@ def test_a_file_has_every_field_and_no_key(api):
 
 
 def planned_for(document):
-    entries = imports.read(raw(document))
-    return imports.plan(entries, {one.name: one for one in Connection.objects.all()})
+    entries = import_file.read(raw(document))
+    return import_file.plan(
+        entries, {one.name: one for one in Connection.objects.all()}
+    )
 
 
 def test_what_is_the_same_is_left_alone(api):
@@ -270,7 +274,7 @@ def test_all_or_nothing(api):
     planned = planned_for({**document, "external_apis": [good, bad]})
     assert planned[1].problems == ("The path: begin the path with a slash.",)
     with pytest.raises(FileError):
-        imports.carry_out(planned, None, "")
+        import_file.carry_out(planned, None, "")
     assert not ExternalAPI.objects.filter(name="Good").exists()
 
 
@@ -281,7 +285,7 @@ def test_somebody_makes_one_of_that_name_meanwhile(api):
     planned = planned_for({**document, "external_apis": [first, second]})
     factories.make_external_api(name="Second")
     with pytest.raises(FileError, match="has made “Second” meanwhile"):
-        imports.carry_out(planned, None, "")
+        import_file.carry_out(planned, None, "")
     assert not ExternalAPI.objects.filter(name="First").exists()
 
 
@@ -389,7 +393,7 @@ def broken(api, change) -> bytes:
 )
 def test_a_wrong_file_says_what_is_wrong(api, change, words):
     with pytest.raises(FileError, match=words):
-        imports.read(broken(api, change))
+        import_file.read(broken(api, change))
 
 
 @pytest.mark.parametrize(
@@ -401,12 +405,12 @@ def test_a_wrong_file_says_what_is_wrong(api, change, words):
         (b"7", "no file of exported"),
         (b'{"a": NaN}', "not valid JSON"),
         (b'{"a": ' + b"[" * 30 + b"]" * 30 + b"}", "more than 20 levels deep"),
-        (b" " * (imports.MAX_BYTES + 1), "larger than 2 MB"),
+        (b" " * (import_file.MAX_BYTES + 1), "larger than 2 MB"),
     ],
 )
 def test_a_file_that_is_none_says_so(data, words):
     with pytest.raises(FileError, match=words):
-        imports.read(data)
+        import_file.read(data)
 
 
 # --- The page -----------------------------------------------------------------------

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from externalapi.body import BodyError, parse_body
-from externalapi.layout import formatted, path_text, spans
+from externalapi.template.parser import BodyError, parse_body
+from externalapi.template.spans import formatted, path_text, spans
 from tests.externalapi.test_body import TREES
 
 BODY = '{"a": [1.50, {{Whole}}, {"b": "{{Name}} x"}], "c": {}}'

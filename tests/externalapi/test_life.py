@@ -4,9 +4,9 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.urls import reverse
 
-from externalapi.archive import StillUsedError, archive
+from externalapi.definitions.archive import StillUsedError, archive
+from externalapi.definitions.versions import Draft, clone, save_version
 from externalapi.models import ExternalAPI
-from externalapi.versions import Draft, clone, save_version
 from tests import factories
 
 pytestmark = pytest.mark.django_db

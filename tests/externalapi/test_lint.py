@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from externalapi.body import parse_body
-from externalapi.layout import path_text
-from externalapi.parameters import Level, Parameter, ParameterType
+from externalapi.template.parameters import Level, Parameter, ParameterType
+from externalapi.template.parser import parse_body
+from externalapi.template.spans import path_text
 from externalapi.vendors.braze.facts import contract
 from externalapi.vendors.braze.lint.lint import Severity, lint, lint_request
 from externalapi.vendors.braze.presets.all import PRESETS

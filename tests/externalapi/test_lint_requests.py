@@ -5,9 +5,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from externalapi.body import parse_body
-from externalapi.layout import path_text
-from externalapi.parameters import Level, Parameter, ParameterType
+from externalapi.template.parameters import Level, Parameter, ParameterType
+from externalapi.template.parser import parse_body
+from externalapi.template.spans import path_text
 from externalapi.vendors.braze.facts import endpoints
 from externalapi.vendors.braze.lint.endpoint_shapes import SHAPES
 from externalapi.vendors.braze.lint.lint import Severity, lint, lint_request

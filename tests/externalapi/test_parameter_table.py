@@ -3,9 +3,9 @@ import re
 import pytest
 from django.http import QueryDict
 
-from externalapi.parameter_table import ParametersField, ParameterTable, read_row
-from externalapi.parameters import Level, Parameter, ParameterType
-from externalapi.transforms import Transform
+from externalapi.forms.parameter_table import ParametersField, ParameterTable, read_row
+from externalapi.template.parameters import Level, Parameter, ParameterType
+from externalapi.template.transforms import Transform
 
 FULL = Parameter(
     name="Plan",

@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from externalapi.parameters import Level, Parameter, ParameterType
+from externalapi.template.parameters import Level, Parameter, ParameterType
 
 
 def coerce(type, value):

@@ -5,7 +5,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
 from externalapi.models import Connection, ExternalAPI
-from externalapi.parameters import Level, Parameter, ParameterType
+from externalapi.template.parameters import Level, Parameter, ParameterType
 from tests.externalapi.pasted.documents import BRAZE, PETSTORE
 from tests.externalapi.test_external_api_page import ADD, rows, typed
 from tests.factories import make_connection

@@ -1,6 +1,11 @@
 import pytest
 
-from externalapi.placeholders import compile_text, compile_tree, find, find_in_tree
+from externalapi.template.placeholders import (
+    compile_text,
+    compile_tree,
+    find,
+    find_in_tree,
+)
 
 
 @pytest.mark.parametrize(

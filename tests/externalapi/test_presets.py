@@ -5,15 +5,16 @@ from hashlib import sha256
 
 import pytest
 
-from externalapi import answers, client
-from externalapi.definition import compile_version, parameters_found
+from externalapi.answers import interpretation
+from externalapi.definitions.compiled import compile_version, parameters_found
+from externalapi.definitions.versions import Draft, save_version
+from externalapi.http import client
 from externalapi.models import ExternalAPI, ExternalAPIVersion
-from externalapi.parameters import Level
+from externalapi.template.parameters import Level
 from externalapi.vendors.braze.facts import contract
 from externalapi.vendors.braze.presets.all import PRESETS as BRAZE_PRESETS
 from externalapi.vendors.braze.sandbox.process import SandboxProcess
 from externalapi.vendors.catalog import PRESETS, grouped
-from externalapi.versions import Draft, save_version
 from tests.factories import make_connection, make_external_api
 
 EXPORT_KEY = "a-key-for-exports-0123"
@@ -117,8 +118,8 @@ def test_braze_takes_what_a_preset_sends(preset, braze, sandbox):
     rendered = [definition.render(examples(preset, n)) for n in range(2)]
     request, _ = definition.request(together(rendered[: definition.people_per_request]))
     answer = client.send(request, sandbox.key)
-    verdict = answers.read(answer)
-    assert verdict.outcome is answers.Outcome.SENT, answer.body
+    verdict = interpretation.read(answer)
+    assert verdict.outcome is interpretation.Outcome.SENT, answer.body
     assert not verdict.errors, verdict.errors
 
 
@@ -150,10 +151,10 @@ def test_a_key_without_its_permission_is_told_which_one_it_needs(
     definition = compile_version(saved(preset, connection))
     request, _ = definition.request(definition.render(examples(preset)))
     answer = client.send(request, EXPORT_KEY)
-    verdict = answers.read(answer)
+    verdict = interpretation.read(answer)
     assert answer.status in (401, 403)
-    assert verdict.outcome is answers.Outcome.BLOCKED
-    assert f"“{preset.rules.permission}”" in answers.explain(answer, verdict)
+    assert verdict.outcome is interpretation.Outcome.BLOCKED
+    assert f"“{preset.rules.permission}”" in interpretation.explain(answer, verdict)
 
 
 def test_presets_are_picked_by_what_they_are_for():

@@ -6,7 +6,7 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.urls import reverse
 
-from externalapi.renames import by_place, places, renames
+from externalapi.definitions.renames import by_place, places, renames
 from tests import factories
 
 pytestmark = pytest.mark.django_db

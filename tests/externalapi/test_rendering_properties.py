@@ -7,7 +7,11 @@ import orjson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from externalapi.placeholders import compile_columns, compile_tree, find_in_tree
+from externalapi.template.placeholders import (
+    compile_columns,
+    compile_tree,
+    find_in_tree,
+)
 
 NAMES = ["A", "B b", "Ü", "x.y"]
 GONE = object()

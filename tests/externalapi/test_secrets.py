@@ -9,9 +9,9 @@ from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from externalapi.connections.encryption import SecretError, read_key, set_key
+from externalapi.http.redaction import mask, redact, redact_bytes
 from externalapi.models import Connection
-from externalapi.redaction import mask, redact, redact_bytes
-from externalapi.secrets import SecretError, read_key, set_key
 
 KEY = "3f?a/9c>1-secret-key-b7e4"
 

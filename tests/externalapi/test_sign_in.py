@@ -2,9 +2,9 @@ import base64
 
 import pytest
 
-from externalapi.client import GuardedClient, Request
+from externalapi.http.auth import Auth, SignIn
+from externalapi.http.client import GuardedClient, Request
 from externalapi.models import Connection
-from externalapi.sign_in import Auth, SignIn
 from tests.externalapi.raw_server import RawServer, always, response
 
 KEY = "secret/key+0123456789"

@@ -1,7 +1,7 @@
 import pytest
 
-from externalapi.parameters import InvalidParameterError
-from externalapi.target import (
+from externalapi.template.parameters import InvalidParameterError
+from externalapi.template.url_and_headers import (
     compile_headers,
     compile_target,
     join_target,

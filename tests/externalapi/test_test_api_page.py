@@ -92,7 +92,7 @@ def test_an_optional_value_that_is_empty_leaves_its_key_out(
 
 
 def test_a_wrong_key_is_explained_and_never_stored(admin_client, version, sandbox):
-    from externalapi.secrets import set_key
+    from externalapi.connections.encryption import set_key
 
     set_key(version.connection, "wrong-key-0123456789")
     page = admin_client.post(page_of(version), VALUES, follow=True).content.decode()

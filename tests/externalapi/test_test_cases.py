@@ -7,9 +7,9 @@ from django.contrib.admin.models import LogEntry
 from django.test import Client
 from django.urls import reverse
 
-from externalapi import cases
-from externalapi.configuration_tests import MAX_CASES, run_case
 from externalapi.models import ConfigurationTest, TestCase
+from externalapi.testing import cases
+from externalapi.testing.runs import MAX_CASES, run_case
 from tests.factories import make_admin, make_test, make_version, parameter
 
 BODY = '{"attributes": [{"external_id": {{User ID}}, "age": {{Age}}}]}'
@@ -248,7 +248,7 @@ def test_without_scripts_one_press_runs_all(admin_client, version, make_case, sa
 def test_without_scripts_a_long_round_goes_on_with_the_next_press(
     admin_client, version, make_case, sandbox, monkeypatch
 ):
-    monkeypatch.setattr("externalapi.admin.test_cases.ROUND_SECONDS", 0)
+    monkeypatch.setattr("externalapi.admin.testing.cases.ROUND_SECONDS", 0)
     make_case("a")
     make_case("b", user_id="u-2")
     round_id = str(uuid.uuid4())

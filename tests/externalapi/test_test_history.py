@@ -5,8 +5,8 @@ from django.contrib.admin.models import LogEntry
 from django.test import Client
 from django.urls import reverse
 
+from externalapi.connections.encryption import set_key
 from externalapi.models import ConfigurationTest
-from externalapi.secrets import set_key
 from tests.factories import make_test, make_version, parameter
 
 BODY = '{"attributes": [{"external_id": {{User ID}}, "first_name": {{Name}}}]}'

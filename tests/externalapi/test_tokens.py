@@ -8,11 +8,11 @@ import pytest
 from django.db import connection as database
 from django.utils import timezone
 
-from externalapi import tokens
-from externalapi.client import GuardedClient, NotSentError, Request
+from externalapi.connections import oauth2
+from externalapi.connections.encryption import set_key
+from externalapi.connections.oauth2 import TokenRefusedError
+from externalapi.http.client import GuardedClient, NotSentError, Request
 from externalapi.models import Connection
-from externalapi.secrets import set_key
-from externalapi.tokens import TokenRefusedError
 from tests.externalapi.raw_server import RawServer, response
 from tests.factories import make_connection
 from tests.lib.databases import losing_the_database
@@ -72,7 +72,7 @@ def header(head, name):
 
 @pytest.fixture
 def api(settings):
-    tokens.forget()
+    oauth2.forget()
     token_server = TokenServer()
     with RawServer(token_server) as server:
         settings.ALLOWED_LOCAL_ADDRESSES = [server.address]
@@ -116,7 +116,7 @@ def test_one_token_serves_many_requests(api, connection):
 
 def test_another_process_finds_the_token_on_the_row(api, connection):
     send(connection)
-    tokens.forget()
+    oauth2.forget()
     send(connection)
     assert len(api.fetches) == 1
     connection.refresh_from_db()
@@ -209,7 +209,7 @@ def test_a_changed_connection_does_not_use_the_old_token(api, connection, change
     send(connection)
     change(connection)
     connection.refresh_from_db()
-    tokens.forget()
+    oauth2.forget()
     send(connection)
     assert len(api.fetches) == 2
 
@@ -218,7 +218,7 @@ def test_a_token_sealed_with_a_lost_passphrase_is_fetched_again(
     api, connection, settings
 ):
     send(connection)
-    tokens.forget()
+    oauth2.forget()
     settings.SECRETS_KEYS = ["another passphrase"]
     send(connection)
     assert len(api.fetches) == 2

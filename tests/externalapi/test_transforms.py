@@ -2,8 +2,8 @@ import hashlib
 
 import pytest
 
-from externalapi.parameters import Parameter, ParameterType
-from externalapi.transforms import TRANSFORMS, Transform
+from externalapi.template.parameters import Parameter, ParameterType
+from externalapi.template.transforms import TRANSFORMS, Transform
 
 # The examples of Meta's page "Customer Information Parameters".
 META_EMAIL = "62a14e44f765419d10fea99367361a727c12365e2520f32218d505ed9aa0f62f"

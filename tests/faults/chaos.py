@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from django.db import Error, connection
 
-from engagements import lifecycle
+from engagements.lifecycle import transitions
 from engagements.models import Engagement
 from externalapi.vendors.braze.sandbox.process import SandboxProcess
 from tests.faults import drains, invariants
@@ -107,7 +107,7 @@ class Chaos:
         for _ in range(0, requests, 500):
             self.sandbox.faults([self._fault() for _ in range(500)])
         with self._beat():
-            lifecycle.activate(self.engagement)
+            transitions.activate(self.engagement)
             with self._worker():
                 for blow in self._blows():
                     blow()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings as django_settings
 
-from engagements import lifecycle
+from engagements.lifecycle import transitions
 from engagements.models import Engagement
 from externalapi.models import Connection
 from segments.models import Segment
@@ -62,7 +62,7 @@ def active(draft, settings) -> Callable[..., Engagement]:
 
     def make(people=75, **fields) -> Engagement:
         engagement: Engagement = draft(people, **fields)
-        lifecycle.activate(engagement)
+        transitions.activate(engagement)
         return engagement
 
     return make

@@ -9,14 +9,16 @@ from datetime import datetime, timedelta
 from django.db import connection
 from django.utils import timezone
 
-from engagements import delivery, reports, runs
+from engagements.delivery import loop
+from engagements.lifecycle import completion
 from engagements.models import Attempt, Batch, Destination, Engagement
+from engagements.reporting import reports
 from lemnisk_braze.lib import database_clock
 
 
 def once() -> None:
     """Send what is due now, without waiting for what is due later."""
-    delivery.drain(timedelta(seconds=0.5))
+    loop.drain(timedelta(seconds=0.5))
 
 
 def to_the_end(engagement: Engagement, rounds: int = 40) -> None:
@@ -24,7 +26,7 @@ def to_the_end(engagement: Engagement, rounds: int = 40) -> None:
     for _ in range(rounds):
         once()
         if not open_batches(engagement):
-            runs.finish()
+            completion.finish()
             return
         make_due(engagement)
     raise AssertionError(f"still open after {rounds} rounds: {states(engagement)}")

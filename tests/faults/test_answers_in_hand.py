@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from django.db import connection
 
-from engagements import lifecycle
+from engagements.lifecycle import transitions
 from engagements.models import Attempt, Engagement
 from tests import factories
 from tests.faults import drains, invariants
@@ -28,7 +28,7 @@ def test_they_outlive_it(draft, braze, sandbox, journal, policy):
     version = factories.make_version(connection=braze, batching="one")
     engagement = draft(PEOPLE, version=version, ambiguous_policy=policy)
     with worker() as first, beat():
-        lifecycle.activate(engagement)
+        transitions.activate(engagement)
         wait_until(lambda: sandbox.traffic()["requests"] >= PEOPLE // 3, "the middle")
         with read_only():
             connection.close()  # ended as everybody's
@@ -52,7 +52,7 @@ def test_they_outlive_one_process_of_the_pool(draft, sandbox, journal):
     engagement = draft(150, ambiguous_policy="resend")
     sandbox.faults([{"kind": "delay_after", "seconds": 1, "times": 2}])
     with worker(), beat():
-        lifecycle.activate(engagement)
+        transitions.activate(engagement)
         wait_until(lambda: sandbox.traffic()["requests"] == 2, "the requests")
         with locked("engagements_delivery"):
             wait_until(lambda: unfinished() <= attempts_in(journal), "the answers")

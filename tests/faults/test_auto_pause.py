@@ -6,7 +6,7 @@ import pytest
 from django.core import mail
 from django.urls import reverse
 
-from engagements import lifecycle
+from engagements.lifecycle import transitions
 from engagements.models import Destination, Engagement, Run
 from engagements.tick import tick
 from segments.models import Membership, Transition
@@ -95,7 +95,7 @@ def test_a_share_that_is_rejected_stops_what_is_left(active, sandbox, braze):
     drains.once()
     assert len(sandbox.requests()) == seen
 
-    assert lifecycle.resume(engagement)
+    assert transitions.resume(engagement)
     assert look(engagement) == ("active", "")
     drains.to_the_end(engagement)
     # What comes after the resume is judged by itself: 2,500 people, and all is well.
@@ -190,7 +190,7 @@ def test_a_few_people_who_all_fail_for_half_an_hour(active, sandbox):
     state, reason = look(engagement)
     assert (state, "all 5 people failed" in reason) == ("paused", True)
     # After the resume another half hour counts.
-    lifecycle.resume(engagement)
+    transitions.resume(engagement)
     assert look(engagement)[0] == "active"
 
 
@@ -234,7 +234,7 @@ def test_a_connection_that_is_dead_for_half_an_hour(active, sandbox):
     assert state == "paused"
     assert "For 31 minutes nothing could be sent" in reason
     assert "503" in reason
-    lifecycle.resume(engagement)
+    transitions.resume(engagement)
     assert look(engagement)[0] == "active"
     sandbox.clear_faults()
     drains.to_the_end(engagement)
@@ -305,7 +305,7 @@ def test_without_an_address_nobody_is_written_to(active, sandbox):
 
 def test_who_pauses_it_gives_no_reason(active):
     engagement = active(3, repeat=REPEATS, created_by=factories.make_user(email=OWNER))
-    lifecycle.pause(engagement)
+    transitions.pause(engagement)
     tick()
     assert (engagement.blocked_reason, mail.outbox) == ("", [])
 

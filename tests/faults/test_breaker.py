@@ -6,15 +6,16 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from engagements import breaker, delivery, pacing, senders
-from engagements.claims import claim
+from engagements.delivery import loop, transport
+from engagements.delivery.claims import claim
 from engagements.models import Batch, Destination
+from engagements.throttling import circuit_breaker, rate_limit
 from tests import factories
 from tests.faults import drains, invariants
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-ON_THE_WIRE = senders.AT_ONCE
+ON_THE_WIRE = transport.AT_ONCE
 
 
 @pytest.fixture
@@ -27,8 +28,8 @@ def storm(code: int = 500) -> dict[str, object]:
     return {"kind": "status", "status": code, "times": None}
 
 
-def reading() -> breaker.Reading:
-    return breaker.read(Destination.objects.get(), timezone.now())
+def reading() -> circuit_breaker.Reading:
+    return circuit_breaker.read(Destination.objects.get(), timezone.now())
 
 
 def time_passes() -> None:
@@ -41,7 +42,7 @@ def time_passes() -> None:
 def until_it_opens() -> None:
     for _ in range(20):
         drains.once()
-        if reading().state is breaker.State.OPEN:
+        if reading().state is circuit_breaker.State.OPEN:
             return
     raise AssertionError(f"it never opened: {reading()}")
 
@@ -54,7 +55,7 @@ def test_a_storm_from_the_start_opens_it_within_20_requests(engagement, sandbox,
 
     assert len(sandbox.requests()) <= 20
     found = reading()
-    assert found.state is breaker.State.OPEN
+    assert found.state is circuit_breaker.State.OPEN
     assert found.until - timezone.now() <= timedelta(seconds=30)
     assert found.failures_in_a_row >= 5
     assert found.problem.startswith(str(code))
@@ -86,7 +87,7 @@ def test_it_is_probed_with_one_request_and_recovers_by_itself(engagement, sandbo
     sandbox.clear_faults()
     time_passes()
     drains.once()
-    assert reading().state is breaker.State.CLOSED
+    assert reading().state is circuit_breaker.State.CLOSED
     drains.to_the_end(engagement)
     assert drains.states(engagement) == {"sent": 400}
     invariants.check(engagement, sandbox, sandbox.key)
@@ -98,7 +99,7 @@ def test_while_it_is_open_nothing_is_taken_and_nobody_is_called(engagement, sand
     seen = len(sandbox.requests())
     calls = []
 
-    assert delivery.drain(call_for_help=lambda: calls.append(1)) is False
+    assert loop.drain(call_for_help=lambda: calls.append(1)) is False
 
     assert calls == []
     assert len(sandbox.requests()) == seen
@@ -111,7 +112,7 @@ def test_rate_limits_do_not_open_it(engagement, sandbox):
     )
     for _ in range(4):
         drains.once()
-        assert reading().state is breaker.State.RATE_LIMITED
+        assert reading().state is circuit_breaker.State.RATE_LIMITED
         drains.make_due(engagement)
 
     drains.to_the_end(engagement)
@@ -124,7 +125,7 @@ def test_a_limited_connection_is_met_with_one_request(engagement, sandbox):
     sandbox.faults([{"kind": "status", "status": 429, "times": None}])
     drains.once()
     seen = len(sandbox.requests())
-    assert seen <= pacing.FEW
+    assert seen <= rate_limit.FEW
     for probe in range(1, 4):
         time_passes()
         drains.once()
@@ -133,7 +134,7 @@ def test_a_limited_connection_is_met_with_one_request(engagement, sandbox):
 
 def test_a_probe_that_was_lost_is_replaced(engagement, sandbox, settings):
     """Its worker died: after the request's own time another one is let through."""
-    pacing.take(engagement.version.connection_id, 1)
+    rate_limit.take(engagement.version.connection_id, 1)
     assert claim(1) == []
     drains.once()
     assert sandbox.requests() == []
@@ -146,6 +147,6 @@ def test_a_probe_that_was_lost_is_replaced(engagement, sandbox, settings):
 
 
 def test_who_comes_during_a_probe_waits_for_its_answer_and_not_for_the_clock(braze):
-    assert pacing.take(braze.pk, 10).granted == pacing.FEW
-    late = pacing.take(braze.pk, 10)
+    assert rate_limit.take(braze.pk, 10).granted == rate_limit.FEW
+    late = rate_limit.take(braze.pk, 10)
     assert (late.granted, late.wait) == (0, timedelta(0))

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from engagements import lifecycle
+from engagements.lifecycle import transitions
 from engagements.models import Engagement
 from tests import factories
 from tests.faults import drains, invariants
@@ -28,7 +28,7 @@ def broker(tmp_path):
 def engagement(draft):
     """It sends to whoever enters; what has entered is found by the tick alone."""
     engagement = draft(0, trigger=Engagement.Trigger.ON_ENTRY)
-    lifecycle.activate(engagement)
+    transitions.activate(engagement)
     return engagement
 
 

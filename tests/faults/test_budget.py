@@ -8,9 +8,11 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from engagements import delivery, lifecycle, pacing
+from engagements.delivery import loop
+from engagements.lifecycle import transitions
 from engagements.models import Attempt, Batch, Destination, Engagement
-from externalapi import secrets
+from engagements.throttling import rate_limit
+from externalapi.connections import encryption
 from externalapi.vendors.braze.sandbox.process import SandboxProcess
 from tests import factories
 from tests.faults import drains, invariants
@@ -33,7 +35,7 @@ def limited(draft, settings):
             sandbox = stack.enter_context(SandboxProcess(*arguments))
             settings.ALLOWED_LOCAL_ADDRESSES = [f"127.0.0.1:{sandbox.port}"]
             connection = factories.make_connection(base_url=sandbox.url, **plan)
-            secrets.set_key(connection, sandbox.key)
+            encryption.set_key(connection, sandbox.key)
             size = {"batch_combined": 2} if pairs else {"batching": "one"}
             version = factories.make_version(connection=connection, **size)
             return sandbox, draft(people, version=version)
@@ -44,7 +46,7 @@ def limited(draft, settings):
 @contextmanager
 def workers(seconds: float) -> Iterator[None]:
     def drain() -> None:
-        delivery.drain(timedelta(seconds=seconds))
+        loop.drain(timedelta(seconds=seconds))
 
     with ExitStack() as threads:
         for _ in range(WORKERS):
@@ -71,7 +73,7 @@ def test_no_window_sees_more_than_the_plan(limited):
     sandbox, engagement = limited(
         320, "--burst=90", requests_per_burst=90, burst_seconds=3
     )
-    lifecycle.activate(engagement)
+    transitions.activate(engagement)
     began = time.monotonic()
     drain_together(15)
     took = time.monotonic() - began
@@ -88,7 +90,7 @@ def test_no_window_sees_more_than_the_plan(limited):
 
 def test_an_hour_has_no_more_than_its_requests(limited):
     sandbox, engagement = limited(30, requests_per_hour=20)
-    lifecycle.activate(engagement)
+    transitions.activate(engagement)
 
     drain_together(1)
 
@@ -102,7 +104,7 @@ def test_an_hour_has_no_more_than_its_requests(limited):
 
 def test_no_more_are_on_the_wire_than_may_be_at_once(limited):
     sandbox, engagement = limited(40, "--delay-ms=200", requests_at_once=5)
-    lifecycle.activate(engagement)
+    transitions.activate(engagement)
 
     drain_together(10)
 
@@ -117,13 +119,13 @@ def test_a_version_whose_people_are_rejected_is_no_version_on_trial(limited):
     """Whoever reads and rejects is there: the others need not wait for each answer."""
     sandbox, engagement = limited(80, "--delay-ms=200", pairs=True)
     sandbox.faults([{"kind": "partial_errors", "indexes": [0], "times": None}])
-    lifecycle.activate(engagement)
+    transitions.activate(engagement)
 
     drain_together(10)
 
     assert drains.states(engagement) == {"rejected": 40, "sent": 40}
     moments = [request["at"] for request in sandbox.requests()]
-    assert most_within(0.19, moments) > WORKERS * pacing.FEW
+    assert most_within(0.19, moments) > WORKERS * rate_limit.FEW
 
 
 def test_what_somebody_else_used_is_not_asked_for(limited):
@@ -131,7 +133,7 @@ def test_what_somebody_else_used_is_not_asked_for(limited):
     sandbox, engagement = limited(60, "--hourly=50")
     for _ in range(20):
         sandbox.track({"attributes": [{"external_id": "x"}]})
-    lifecycle.activate(engagement)
+    transitions.activate(engagement)
 
     drain_together(2)
 
@@ -143,21 +145,21 @@ def test_what_somebody_else_used_is_not_asked_for(limited):
 
 
 def test_the_lowest_of_answers_about_one_window_counts(braze):
-    pacing.take(braze.pk, 1)
+    rate_limit.take(braze.pk, 1)
     Destination.objects.update(probing_until=None, blocked_until=None)
     Destination.objects.update(succeeded_at=timezone.now(), tokens=1_000)
     end = timezone.now() + timedelta(minutes=5)
-    pacing.narrow(braze.pk, 7, end)
-    pacing.narrow(braze.pk, 9, end + timedelta(seconds=1))
+    rate_limit.narrow(braze.pk, 7, end)
+    rate_limit.narrow(braze.pk, 9, end + timedelta(seconds=1))
 
-    assert pacing.take(braze.pk, 5).granted == 5
-    permits = pacing.take(braze.pk, 5)
+    assert rate_limit.take(braze.pk, 5).granted == 5
+    permits = rate_limit.take(braze.pk, 5)
 
     assert permits.granted == 2
-    assert pacing.take(braze.pk, 5).wait > timedelta(minutes=4)
+    assert rate_limit.take(braze.pk, 5).wait > timedelta(minutes=4)
     # A new window: as many as it has.
-    pacing.narrow(braze.pk, 20, end + timedelta(hours=1))
-    assert pacing.take(braze.pk, 5).granted == 5
+    rate_limit.narrow(braze.pk, 20, end + timedelta(hours=1))
+    assert rate_limit.take(braze.pk, 5).granted == 5
 
 
 def test_people_who_just_entered_do_not_wait_behind_a_large_run(limited):
@@ -168,8 +170,8 @@ def test_people_who_just_entered_do_not_wait_behind_a_large_run(limited):
         bulk.version,
         trigger=Engagement.Trigger.ON_ENTRY,
     )
-    lifecycle.activate(standing)
-    lifecycle.activate(bulk)
+    transitions.activate(standing)
+    transitions.activate(bulk)
     with workers(6):
         wait_until(lambda: len(sandbox.requests()) > 60, "the middle of the bulk run")
         began = time.monotonic()
@@ -191,8 +193,8 @@ def test_two_runs_share_what_there_is(limited):
         one.version,
         trigger=Engagement.Trigger.SCHEDULE,
     )
-    lifecycle.activate(one)
-    lifecycle.activate(other)
+    transitions.activate(one)
+    transitions.activate(other)
 
     drain_together(4)
 

@@ -8,11 +8,11 @@ import pytest
 import time_machine
 from django.core.cache import cache
 
-from engagements import lifecycle
+from engagements.lifecycle import transitions
 from engagements.models import Destination, Engagement, Sample, Worker
-from engagements.operations import reading
-from externalapi import answers
-from externalapi.client import Answer
+from engagements.operations import status
+from externalapi.answers import interpretation
+from externalapi.http.client import Answer
 from lemnisk_braze.lib import database_clock
 from tests.faults import drains
 from tests.faults.workers import ROOT, beat, off, wait_until, worker
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 HOURS = 2 * 3_600
 # Only measured.
 NO_DECISION = {
-    'engagements/workers.py: cursor.execute(CHECK_IN, {**who, "clock": time.time()})',
+    'engagements/outbox/workers.py: cursor.execute(CHECK_IN, {**who, "clock": time.time()})',
 }
 
 
@@ -33,7 +33,7 @@ def test_a_schedule_keeps_the_time_of_the_database(draft, sandbox, seconds):
     later = draft(3, starts_at=now + timedelta(hours=1), repeat=daily)
     soon = draft(3, starts_at=now + timedelta(seconds=2), repeat=daily)
     for engagement in (later, soon):
-        lifecycle.activate(engagement)
+        transitions.activate(engagement)
 
     with off(seconds), beat():
         wait_until(lambda: drains.is_over(soon), "the run that is due")
@@ -59,7 +59,7 @@ def test_a_window_ends_when_the_other_side_says(draft, sandbox, seconds):
     }
     taken = {"kind": "status", "status": 201, "body": '{"message": "success"}'}
     sandbox.faults([{**taken, "headers": headers}])
-    lifecycle.activate(engagement)
+    transitions.activate(engagement)
     with off(seconds), beat():
         wait_until(lambda: drains.is_over(engagement), "the end of the run")
 
@@ -70,10 +70,10 @@ def test_a_window_ends_when_the_other_side_says(draft, sandbox, seconds):
 @pytest.mark.parametrize("seconds", [HOURS, -HOURS, 7])
 def test_a_clock_that_is_off_is_an_alarm(draft, sandbox, client, seconds):
     engagement = draft(3)
-    lifecycle.activate(engagement)
+    transitions.activate(engagement)
     with off(seconds), beat():
         wait_until(lambda: drains.is_over(engagement), "the end of the run")
-        found = reading.read()
+        found = status.read()
 
     measured = Worker.objects.values_list("clock_ahead", flat=True)
     assert max(abs(ahead - seconds) for ahead in measured) < 4
@@ -89,10 +89,10 @@ def test_a_clock_that_is_off_is_an_alarm(draft, sandbox, client, seconds):
 
 def test_a_clock_that_is_right_is_none(draft, sandbox):
     engagement = draft(3)
-    lifecycle.activate(engagement)
+    transitions.activate(engagement)
     with worker(), beat():
         wait_until(lambda: drains.is_over(engagement), "the end of the run")
-        found = reading.read()
+        found = status.read()
 
     assert found.workers
     assert "clock" not in {alarm.name for alarm in found.alarms}
@@ -104,7 +104,7 @@ def test_an_answer_without_a_date_is_read_by_the_database_clock(db, seconds):
     header = f"{reset.timestamp():.0f}"
     answer = Answer(status=429, headers={"x-ratelimit-reset": header}, body=b"")
     with time_machine.travel(time.time() + seconds):
-        verdict = answers.read(answer)
+        verdict = interpretation.read(answer)
 
     assert 23 < verdict.wait_seconds < 26
 

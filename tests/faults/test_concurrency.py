@@ -9,12 +9,15 @@ from datetime import timedelta
 import pytest
 from django.db import connection, transaction
 
-from engagements import audience, delivery, lifecycle, outcomes, retrying, runs
-from engagements.claims import claim
-from engagements.intent import intend
+from engagements.audience import expansion
+from engagements.delivery import loop, outcomes
+from engagements.delivery.attempts import intend
+from engagements.delivery.claims import claim
+from engagements.delivery.transport import send
+from engagements.delivery.writing import write
+from engagements.lifecycle import completion, transitions
 from engagements.models import Attempt, Batch, Delivery, Engagement, Run
-from engagements.senders import send
-from engagements.writing import write
+from engagements.recovery import retry_failed
 from tests import factories
 from tests.faults import drains, invariants, sessions
 from tests.faults.workers import wait_until
@@ -29,7 +32,7 @@ def test_each_batch_is_claimed_once(active, braze, round_):
     engagement = active(
         THREADS * 2, version=factories.make_version(connection=braze, batching="one")
     )
-    audience.expand(audience.expandable_runs())
+    expansion.expand(expansion.expandable_runs())
     barrier = threading.Barrier(THREADS)
     claimed = []
 
@@ -67,15 +70,15 @@ def test_nothing_starts_after_a_pause(active, sandbox, braze, seed):
     sandbox.faults([{"kind": "delay_after", "seconds": 0.02, "times": None}])
 
     for _ in range(3):
-        with drains.in_thread(lambda: delivery.drain(timedelta(seconds=10))):
+        with drains.in_thread(lambda: loop.drain(timedelta(seconds=10))):
             time.sleep(chance.uniform(0, 0.25))
-            paused = lifecycle.pause(engagement)
+            paused = transitions.pause(engagement)
             begun = Attempt.objects.count()
         if not paused:
             break
         assert Attempt.objects.count() == begun, f"begun after the pause, seed {seed}"
         assert len(sandbox.requests()) == begun, f"seed {seed}"
-        assert lifecycle.resume(engagement)
+        assert transitions.resume(engagement)
     drains.to_the_end(engagement)
 
     assert drains.states(engagement) == {"sent": 120}
@@ -85,16 +88,16 @@ def test_nothing_starts_after_a_pause(active, sandbox, braze, seed):
 
 def test_an_engagement_that_was_paused_at_its_very_end_ends_after_it(active, sandbox):
     engagement = active(3)
-    audience.expand(audience.expandable_runs())
-    audience.expand(audience.expandable_runs())
+    expansion.expand(expansion.expandable_runs())
+    expansion.expand(expansion.expandable_runs())
     requests = intend(list(write(claim(1))))
-    assert lifecycle.pause(engagement)
+    assert transitions.pause(engagement)
     outcomes.record([send(prepared) for prepared in requests])
-    runs.finish()
+    completion.finish()
     engagement.refresh_from_db()
     assert engagement.state == Engagement.State.PAUSED
 
-    assert lifecycle.resume(engagement)
+    assert transitions.resume(engagement)
     drains.once()
 
     engagement.refresh_from_db()
@@ -109,18 +112,18 @@ def test_nothing_starts_after_the_end(active, sandbox, braze, act, seed):
     version = factories.make_version(connection=braze, batching="one")
     engagement = active(400, version=version, repeat=Engagement.Repeat.DAILY)
     sandbox.faults([{"kind": "delay_after", "seconds": 0.05, "times": None}])
-    with drains.in_thread(lambda: delivery.drain(timedelta(seconds=10))):
+    with drains.in_thread(lambda: loop.drain(timedelta(seconds=10))):
         wait_until(lambda: Batch.objects.count() == 400, "the run's people")
         time.sleep(chance.uniform(0, 0.15))
         if act == "end":
-            stopped = lifecycle.end(engagement)
+            stopped = transitions.end(engagement)
         else:
-            stopped = lifecycle.cancel(engagement.runs.get())
+            stopped = transitions.cancel(engagement.runs.get())
         begun = Attempt.objects.count()
     assert stopped
     assert Attempt.objects.count() == begun, f"begun after the end, seed {seed}"
 
-    runs.finish()
+    completion.finish()
 
     found = drains.states(engagement)
     assert found.keys() <= {"sent", "cancelled"}
@@ -131,13 +134,13 @@ def test_nothing_starts_after_the_end(active, sandbox, braze, act, seed):
 def test_a_cancelled_run_does_not_start_what_was_claimed(active):
     """Its engagement goes on: only this run is over."""
     engagement = active(3, repeat=Engagement.Repeat.DAILY)
-    audience.expand(audience.expandable_runs())
+    expansion.expand(expansion.expandable_runs())
     requests = list(write(claim(1)))
-    assert lifecycle.cancel(engagement.runs.get())
+    assert transitions.cancel(engagement.runs.get())
 
     assert intend(requests) == []
 
-    runs.finish()
+    completion.finish()
     assert drains.states(engagement) == {"cancelled": 3}
     assert engagement.runs.get().state == Run.State.CANCELLED
 
@@ -146,8 +149,8 @@ def test_a_cancelled_run_does_not_start_what_was_claimed(active):
 def late_refusal(active, sandbox):
     """An answer that stops its engagement, and comes when everybody is uncertain."""
     active(3)
-    audience.expand(audience.expandable_runs())
-    audience.expand(audience.expandable_runs())
+    expansion.expand(expansion.expandable_runs())
+    expansion.expand(expansion.expandable_runs())
     sandbox.faults([{"kind": "status", "status": 401, "body": "{}", "times": None}])
     (result,) = [send(prepared) for prepared in intend(list(write(claim(1))))]
     with transaction.atomic():
@@ -165,7 +168,7 @@ def test_a_retry_and_a_late_answer_do_not_lock_each_other_out(late_refusal, capl
         wait_until(lambda: sessions.waiting() == 1, "who records")
         beside.enter_context(
             drains.in_thread(
-                lambda: retried.append(retrying.retry(Delivery.objects.all()))
+                lambda: retried.append(retry_failed.retry(Delivery.objects.all()))
             )
         )
         wait_until(lambda: sessions.waiting() == 2, "who tries again")
@@ -188,5 +191,5 @@ def test_a_retry_that_met_a_deadlock_is_done_again(late_refusal):
     is_locked = threading.Event()
     with drains.in_thread(lambda: lock_the_other_way_round(is_locked)):
         assert is_locked.wait(20)
-        done = retrying.retry(Delivery.objects.all())
+        done = retry_failed.retry(Delivery.objects.all())
     assert done.people == 3

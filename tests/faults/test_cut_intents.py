@@ -9,7 +9,8 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from engagements import lifecycle, recovery
+from engagements.delivery import lease_reaper
+from engagements.lifecycle import transitions
 from engagements.models import Attempt, Batch
 from tests.faults import drains, invariants
 from tests.faults.commits import Commits
@@ -51,7 +52,7 @@ def test_whoever_wakes_after_its_lease_sends_nothing(active, sandbox, policy):
     engagement = active(150, ambiguous_policy=policy)
     with held_up():
         time.sleep(3.5)  # longer than a lease
-        assert recovery.reap() == 2
+        assert lease_reaper.reap() == 2
         assert drains.outcomes(engagement) == {"ambiguous": 2}
     assert drains.outcomes(engagement).keys() <= {"not_sent", "sent"}
     drains.to_the_end(engagement)
@@ -66,10 +67,10 @@ def test_whoever_wakes_after_a_pause_sends_nothing(active, sandbox):
     engagement = active(150)
     with held_up():
         time.sleep(1)  # within the lease
-        assert lifecycle.pause(engagement)
+        assert transitions.pause(engagement)
     assert sandbox.traffic()["requests"] == 0
     assert not Attempt.objects.filter(outcome="unfinished").exists()
-    assert lifecycle.resume(engagement)
+    assert transitions.resume(engagement)
     drains.to_the_end(engagement)
 
     invariants.check(engagement, sandbox, sandbox.key)

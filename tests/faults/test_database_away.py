@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 
-from engagements import lifecycle
+from engagements.lifecycle import transitions
 from engagements.models import Batch
 from tests import factories
 from tests.faults import drains, invariants
@@ -30,7 +30,7 @@ def engagement(draft, braze, sandbox):
 
 def test_sessions_that_are_ended_again_and_again(engagement, sandbox):
     with worker(), beat():
-        lifecycle.activate(engagement)
+        transitions.activate(engagement)
         for round_ in range(1, 4):
             wait_until(
                 lambda aim=round_ * PEOPLE // 5: sandbox.traffic()["requests"] >= aim,
@@ -49,7 +49,7 @@ def test_sessions_that_are_ended_again_and_again(engagement, sandbox):
 )
 def test_a_locked_table_is_waited_for(engagement, sandbox, table):
     with worker(), beat():
-        lifecycle.activate(engagement)
+        transitions.activate(engagement)
         wait_until(lambda: sandbox.traffic()["requests"] >= 100, "the middle")
         with locked(table):
             time.sleep(4)  # longer than a lease

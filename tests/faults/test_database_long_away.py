@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 from django.db import connection
 
-from engagements import lifecycle
+from engagements.lifecycle import transitions
 from engagements.models import Batch
 from tests import factories
 from tests.faults import drains, invariants
@@ -42,7 +42,7 @@ def test_nobody_is_in_doubt_and_nobody_sent_twice(
     engagement = draft(PEOPLE, version=version, ambiguous_policy=policy)
 
     with worker(), beat():
-        lifecycle.activate(engagement)
+        transitions.activate(engagement)
         wait_until(lambda: sandbox.traffic()["requests"] >= PEOPLE // 3, "the middle")
         assert Batch.objects.filter(state="sending").exists()
         is_away(postgres)
@@ -58,7 +58,7 @@ def test_a_full_disk_at_the_record_loses_no_answer(draft, sandbox):
     engagement = draft(150, ambiguous_policy="resend")
     sandbox.faults([{"kind": "delay_after", "seconds": 1, "times": 2}])
     with worker(), beat():
-        lifecycle.activate(engagement)
+        transitions.activate(engagement)
         wait_until(lambda: sandbox.traffic()["requests"] == 2, "the requests")
         with refusing("engagements_delivery", "true", code="53100"):
             time.sleep(2.5)
@@ -73,7 +73,7 @@ def test_intents_that_fail_for_long_make_nobody_suspect(draft, sandbox):
     engagement = draft(150)
     with worker(), beat():
         with refusing("engagements_attempt", "true", code="53100"):
-            lifecycle.activate(engagement)
+            transitions.activate(engagement)
             time.sleep(4 * 3 + 1)  # four leases
             assert not Batch.objects.exclude(reap_count=0).exists()
         wait_until(lambda: drains.is_over(engagement), "the end of the run")
@@ -91,7 +91,7 @@ def test_what_a_crash_forgot_is_written_down_again(postgres, draft, braze, sandb
     version = factories.make_version(connection=braze, batching="one")
     engagement = draft(30, version=version, ambiguous_policy="resend")
     with postgres.late_on_disk(), worker(), beat():
-        lifecycle.activate(engagement)
+        transitions.activate(engagement)
         wait_until(lambda: drains.outcomes(engagement).get("sent") == 20, "the quick")
         postgres.restart()
         wait_until(lambda: drains.is_over(engagement), "the end of the run", 90)

@@ -6,7 +6,8 @@ import psycopg
 import pytest
 from django.db import connection
 
-from engagements import delivery, lifecycle
+from engagements.delivery import loop
+from engagements.lifecycle import transitions
 from engagements.models import Attempt, Engagement
 from tests import factories
 from tests.faults import invariants
@@ -21,12 +22,12 @@ def test_an_answer_is_written_down_over_a_new_connection(braze, sandbox):
         factories.make_version(connection=braze),
         trigger=Engagement.Trigger.SCHEDULE,
     )
-    lifecycle.activate(engagement)
+    transitions.activate(engagement)
     sandbox.faults([{"kind": "delay_after", "seconds": 1}])
     killed = threading.Thread(target=_cut, args=(sandbox, _parameters(), _pid()))
     killed.start()
 
-    delivery.drain()
+    loop.drain()
 
     killed.join()
     invariants.check(engagement, sandbox, sandbox.key)

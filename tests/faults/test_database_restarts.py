@@ -2,7 +2,7 @@
 
 import pytest
 
-from engagements import lifecycle
+from engagements.lifecycle import transitions
 from tests import factories
 from tests.faults import drains, invariants
 from tests.faults.workers import beat, wait_until, worker
@@ -19,7 +19,7 @@ def test_three_restarts_lose_nobody(postgres, draft, braze, sandbox):
     engagement = draft(PEOPLE, version=version)
 
     with worker(), beat():
-        lifecycle.activate(engagement)
+        transitions.activate(engagement)
         for round_ in range(1, 4):
             wait_until(
                 lambda aim=round_ * PEOPLE // 5: sandbox.traffic()["requests"] >= aim,

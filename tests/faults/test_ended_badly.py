@@ -4,8 +4,10 @@ import pytest
 from django.core import mail
 from django.urls import reverse
 
-from engagements import audience, retrying, runs
+from engagements.audience import expansion
+from engagements.lifecycle import completion
 from engagements.models import Delivery, Engagement, Run
+from engagements.recovery import retry_failed
 from engagements.tick import tick
 from segments.models import Transition
 from tests import factories
@@ -81,7 +83,7 @@ def test_what_mostly_means(active, sandbox, owner, repeat, failing, people, is_n
 
 def test_who_left_the_segment_did_not_fail(active, sandbox, owner):
     engagement = active(10, created_by=owner)
-    while audience.expand(audience.expandable_runs()):
+    while expansion.expand(expansion.expandable_runs()):
         pass
     for member in engagement.segment.memberships.order_by("pk")[:7]:
         Transition.objects.create(
@@ -102,7 +104,7 @@ def test_a_good_retry_takes_it_back(active, sandbox, owner):
     assert engagement.blocked_reason
     sandbox.clear_faults()
 
-    retrying.retry(Delivery.objects.all())
+    retry_failed.retry(Delivery.objects.all())
     assert ended(engagement).blocked_reason == ""
     assert len(mail.outbox) == 1
 
@@ -110,7 +112,7 @@ def test_a_good_retry_takes_it_back(active, sandbox, owner):
 def test_a_run_that_cannot_begin_is_told_as_well(active, sandbox, owner):
     """Its engagement stops; so far only its page said so."""
     engagement = active(3, created_by=owner)
-    runs.fail(Run.objects.get().pk, "Its address has no host.")
+    completion.fail(Run.objects.get().pk, "Its address has no host.")
     tick()
     engagement.refresh_from_db()
     assert engagement.state == Engagement.State.BLOCKED

@@ -4,9 +4,10 @@ import pytest
 from django.db import connection
 from django.urls import reverse
 
-from engagements import audience, claims, intent, outcomes, senders, writing
-from engagements import reports as reporting
+from engagements.audience import expansion
+from engagements.delivery import attempts, claims, outcomes, transport, writing
 from engagements.models import Attempt, Batch, Delivery
+from engagements.reporting import reports as reporting
 from segments.models import Profile
 from tests import factories
 from tests.faults import drains, invariants
@@ -46,23 +47,23 @@ def assert_forgotten(engagement, people, total) -> None:
 
 
 def waiting(engagement, people):
-    audience.expand(audience.expandable_runs())
+    expansion.expand(expansion.expandable_runs())
     erase(people)
     drains.to_the_end(engagement)
 
 
 def claimed(engagement, people):
-    audience.expand(audience.expandable_runs())
+    expansion.expand(expansion.expandable_runs())
     taken = claims.claim(32)
     erase(people)
-    going = intent.intend(list(writing.write(taken)))
-    outcomes.record([senders.send(prepared) for prepared in going])
+    going = attempts.intend(list(writing.write(taken)))
+    outcomes.record([transport.send(prepared) for prepared in going])
 
 
 def on_the_wire(engagement, people):
-    audience.expand(audience.expandable_runs())
-    going = intent.intend(list(writing.write(claims.claim(32))))
-    results = [senders.send(prepared) for prepared in going]
+    expansion.expand(expansion.expandable_runs())
+    going = attempts.intend(list(writing.write(claims.claim(32))))
+    results = [transport.send(prepared) for prepared in going]
     erase(people)
     outcomes.record(results)
 
@@ -136,7 +137,7 @@ def test_whoever_is_uncertain_and_erased_waits_for_no_decision(active, sandbox):
 
 def test_a_person_deleted_past_django_is_erased_when_found(active, sandbox):
     engagement = active(75)
-    audience.expand(audience.expandable_runs())
+    expansion.expand(expansion.expandable_runs())
     people = some(engagement, 1)
     with connection.cursor() as cursor:
         cursor.execute("SET session_replication_role = replica")

@@ -7,12 +7,13 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from engagements import lifecycle, senders
+from engagements.delivery import transport
+from engagements.lifecycle import transitions
 from engagements.models import Attempt, Batch, Destination, Engagement
 from engagements.tick import tick
-from externalapi import secrets
-from externalapi.batching import PLANS
-from externalapi.versions import Draft, save_version
+from externalapi.connections import encryption
+from externalapi.definitions.versions import Draft, save_version
+from externalapi.template.batching import PLANS
 from tests import factories
 from tests.faults import drains, invariants
 from tests.faults.workers import wait_until
@@ -32,7 +33,7 @@ def one_by_one(braze):
 def test_a_wrong_key_costs_three_requests_and_a_new_one_resumes(active, sandbox, braze):
     """However many workers there are, and whatever else uses the key."""
     engagements = [active(100, version=one_by_one(braze)) for _ in range(3)]
-    secrets.set_key(braze, WRONG)
+    encryption.set_key(braze, WRONG)
 
     with ExitStack() as threads:
         for _ in range(4):
@@ -47,7 +48,7 @@ def test_a_wrong_key_costs_three_requests_and_a_new_one_resumes(active, sandbox,
         assert "Check that it was copied whole" in engagement.blocked_reason
         assert "With a new key it goes on by itself" in engagement.blocked_reason
 
-    secrets.set_key(braze, sandbox.key)
+    encryption.set_key(braze, sandbox.key)
     tick()
     for engagement in engagements:
         engagement.refresh_from_db()
@@ -68,10 +69,10 @@ def test_a_key_that_stops_working_costs_what_was_on_the_wire(active, sandbox, br
 
     engagement.refresh_from_db()
     assert engagement.state == Engagement.State.BLOCKED
-    assert len(sandbox.requests()) <= 40 + senders.AT_ONCE
+    assert len(sandbox.requests()) <= 40 + transport.AT_ONCE
 
     sandbox.clear_faults()
-    assert lifecycle.resume(engagement)
+    assert transitions.resume(engagement)
     drains.to_the_end(engagement)
 
     assert drains.states(engagement) == {"sent": people}
@@ -100,7 +101,7 @@ def test_a_key_that_stopped_working_between_two_sendings_costs_three(
     engagement.refresh_from_db()
     assert engagement.state == Engagement.State.BLOCKED
     sandbox.clear_faults()
-    lifecycle.resume(engagement)
+    transitions.resume(engagement)
     drains.to_the_end(engagement)
     assert drains.states(engagement) == {"sent": 240}
 
@@ -131,7 +132,7 @@ def test_a_wrong_address_stops_one_external_api_alone(active, sandbox, braze, co
     assert len([r for r in sandbox.requests() if r["status"] == code]) <= 3
     assert drains.states(right) == {"sent": 100}
     # A new key is no reason to send there again.
-    secrets.set_key(braze, sandbox.key)
+    encryption.set_key(braze, sandbox.key)
     tick()
     wrong.refresh_from_db()
     assert wrong.state == Engagement.State.BLOCKED
@@ -145,7 +146,7 @@ def people(engagement: Engagement) -> list[str]:
 def test_a_key_that_was_replaced_while_it_was_on_the_wire_stops_nothing(
     active, sandbox, braze
 ):
-    secrets.set_key(braze, WRONG)
+    encryption.set_key(braze, WRONG)
     engagement = active(3)
     sandbox.faults([{"kind": "delay_before", "seconds": 1}])
 
@@ -154,7 +155,7 @@ def test_a_key_that_was_replaced_while_it_was_on_the_wire_stops_nothing(
             lambda: Attempt.objects.filter(outcome="unfinished").exists(),
             "the request with the old key",
         )
-        secrets.set_key(braze, sandbox.key)
+        encryption.set_key(braze, sandbox.key)
     drains.to_the_end(engagement)
 
     assert drains.states(engagement) == {"sent": 3}
@@ -208,7 +209,7 @@ def test_an_engagement_s_own_401_makes_the_key_s_badge_red(
     active, sandbox, braze, admin_client
 ):
     engagement = active(3, version=one_by_one(braze))
-    secrets.set_key(braze, WRONG)
+    encryption.set_key(braze, WRONG)
     assert "Ends in 6789, not checked" in badge(admin_client)
 
     drains.once()
@@ -220,7 +221,7 @@ def test_an_engagement_s_own_401_makes_the_key_s_badge_red(
     assert f"A request of “{engagement}”: the key was refused." in page.text
 
     # A new key is another one, of which nothing is known until somebody is sent.
-    secrets.set_key(braze, sandbox.key)
+    encryption.set_key(braze, sandbox.key)
     assert "refused" not in badge(admin_client)
     tick()
     drains.to_the_end(engagement)
@@ -236,7 +237,7 @@ def test_a_key_that_works_again_is_said_to(active, sandbox, braze, admin_client)
     assert "refused (" in badge(admin_client)
 
     sandbox.clear_faults()
-    assert lifecycle.resume(engagement)
+    assert transitions.resume(engagement)
     drains.to_the_end(engagement)
 
     assert drains.states(engagement) == {"sent": 3}
@@ -248,7 +249,7 @@ def test_a_401_of_the_key_before_says_nothing_of_the_new_one(
     active, sandbox, braze, admin_client
 ):
     """It was on its way when the key was replaced."""
-    secrets.set_key(braze, WRONG)
+    encryption.set_key(braze, WRONG)
     active(1, version=one_by_one(braze))
     sandbox.faults([{"kind": "delay_before", "seconds": 1}])
     with drains.in_thread(drains.once):
@@ -256,7 +257,7 @@ def test_a_401_of_the_key_before_says_nothing_of_the_new_one(
             lambda: Attempt.objects.filter(outcome="unfinished").exists(),
             "the request with the old key",
         )
-        secrets.set_key(braze, sandbox.key)
+        encryption.set_key(braze, sandbox.key)
     assert Attempt.objects.get().status == 401
     assert "refused (" not in badge(admin_client)
 

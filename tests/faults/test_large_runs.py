@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from engagements import lifecycle
+from engagements.lifecycle import transitions
 from tests import factories
 from tests.faults import drains, invariants
 from tests.faults.crowd import crowd
@@ -51,9 +51,9 @@ def test_a_large_run_and_a_small_one_beside_it(draft, braze, sandbox):
     sandbox.faults([{"kind": "delay_after", "seconds": 0.5, "times": None}])
 
     with worker() as workers:
-        lifecycle.activate(large)
+        transitions.activate(large)
         wait_until(lambda: sandbox.traffic()["requests"] > 20, "the large run's begin")
-        lifecycle.activate(small)
+        transitions.activate(small)
         began = time.monotonic()
         wait_until(lambda: drains.is_over(small), "the small run", 30)
         waited = time.monotonic() - began

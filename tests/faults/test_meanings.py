@@ -10,9 +10,10 @@ import re
 import pytest
 from django.urls import reverse
 
-from engagements import reports, retrying
+from engagements.authoring.preview import preview
 from engagements.models import Attempt, Delivery, Engagement
-from engagements.preview import preview
+from engagements.recovery import retry_failed
+from engagements.reporting import reports
 from tests import factories
 from tests.faults import drains, invariants
 
@@ -75,7 +76,7 @@ def test_a_success_that_does_not_say_so_has_taken_nobody(active, sandbox, messag
     assert reasons(engagement) == {"dead": [message] * 3}
     assert drains.outcomes(engagement) == {"refused": 1}
     assert len(sandbox.requests()) == 1
-    assert retrying.failed(Delivery.objects.all()).count() == 3
+    assert retry_failed.failed(Delivery.objects.all()).count() == 3
     invariants.check(engagement, sandbox, sandbox.key)
 
 
@@ -87,7 +88,7 @@ def test_it_rejects_whom_it_names_and_refuses_the_others(active, sandbox):
 
     assert reasons(engagement) == {"rejected": ["bad one"], "dead": [VALID_DATA] * 2}
     assert rejected_places(engagement) == {0}
-    assert retrying.failed(Delivery.objects.all()).count() == 3
+    assert retry_failed.failed(Delivery.objects.all()).count() == 3
     invariants.check(engagement, sandbox, sandbox.key)
 
 
@@ -132,7 +133,7 @@ def test_what_cannot_be_read_leaves_everybody_in_doubt(active, sandbox, body):
     assert set(found) == {"The answer does not say that it is a success."}
     assert drains.outcomes(engagement) == {"accepted_unverified": 1}
     assert len(sandbox.requests()) == 1
-    assert retrying.failed(Delivery.objects.all()).count() == 3
+    assert retry_failed.failed(Delivery.objects.all()).count() == 3
     invariants.check(engagement, sandbox, sandbox.key)
 
 
@@ -217,7 +218,7 @@ def test_an_error_that_names_nobody_leaves_the_others_in_doubt(
     attempt = Attempt.objects.get()
     assert attempt.outcome == "accepted_unverified"
     assert attempt.message == f"success; {sentence}"
-    assert retrying.failed(Delivery.objects.all()).count() == 3
+    assert retry_failed.failed(Delivery.objects.all()).count() == 3
 
 
 def test_an_error_in_place_of_a_list_leaves_everybody_in_doubt(active, sandbox):
@@ -634,7 +635,7 @@ def test_more_than_one_request_takes_is_refused_at_once(shop, sandbox, batching,
     assert drains.states(engagement) == {"sent": 1, "skipped": 1}
     assert reasons(engagement) == {"skipped": [f"too_big: {words}"]}
     assert [r["objects"] for r in sandbox.requests()] == [75]
-    assert retrying.failed(Delivery.objects.all()).count() == 1
+    assert retry_failed.failed(Delivery.objects.all()).count() == 1
 
 
 def test_who_sends_as_few_as_the_reason_says_is_sent(shop, sandbox):

@@ -11,11 +11,12 @@ from random import Random
 import pytest
 from django.test import Client
 
-from engagements import lifecycle
+from engagements.lifecycle import transitions
 from engagements.models import Attempt, Delivery
-from segments import inbox, membership
+from segments.ingest import inbox
+from segments.membership import refresh
 from segments.models import InboxMessage, Profile, Segment
-from segments.tracking import keys
+from segments.tracking import write_keys
 from tests import factories
 from tests.faults import drains, invariants, nasty
 from tests.faults.nasty import Verdict
@@ -79,7 +80,7 @@ def segments():
 def door():
     """The tracking API; (status, answer) of a body that is JSON text."""
     source = factories.make_source()
-    authorization = basic(keys.issue(source))
+    authorization = basic(write_keys.issue(source))
     client = Client(raise_request_exception=False)
 
     def send(path, text):
@@ -113,7 +114,7 @@ def test_nasty_messages_stop_nothing(door, segments, seed):
     for segment in segments:
         assert segment.problem == "", note
         before = set(segment.memberships.values_list("profile_id", flat=True))
-        membership.refresh(segment.pk)
+        refresh.refresh(segment.pk)
         after = set(segment.memberships.values_list("profile_id", flat=True))
         assert before == after, f"{note}: {segment.rule}"
 
@@ -186,7 +187,7 @@ def test_nasty_people_stop_nothing(braze, sandbox, draft, seed):
         segment,
         values={"Name of the User": "{{ profile.v }}", "Plan": "{{ profile.w }}"},
     )
-    lifecycle.activate(engagement)
+    transitions.activate(engagement)
     drains.to_the_end(engagement)
 
     invariants.check(engagement, sandbox, sandbox.key, note)

@@ -6,8 +6,9 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from engagements import breaker, delivery, senders
+from engagements.delivery import loop, transport
 from engagements.models import Attempt, Destination, Engagement
+from engagements.throttling import circuit_breaker
 from tests import factories
 from tests.externalapi.raw_server import RawServer, always, response
 from tests.faults import drains, invariants
@@ -17,7 +18,7 @@ from tests.security.test_guard_client import certificate
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-ON_THE_WIRE = senders.AT_ONCE
+ON_THE_WIRE = transport.AT_ONCE
 NAME = "api.partner.com"
 
 
@@ -79,12 +80,15 @@ def test_a_black_hole_puts_few_in_doubt_and_the_rest_follows(single, through, sa
     sandbox.faults([{"kind": "delay_after", "seconds": 0.02, "times": None}])
     with through(Wire(sandbox.port)) as wire:
         engagement = single(400)
-        with drains.in_thread(lambda: delivery.drain(timedelta(seconds=9))):
+        with drains.in_thread(lambda: loop.drain(timedelta(seconds=9))):
             wait_until(lambda: len(sandbox.requests()) > 50, "the middle of the run")
             wire.cut()
         assert drains.due_batches(engagement) > 200
-        reading = breaker.read(Destination.objects.get(), timezone.now())
-        assert reading.state in (breaker.State.OPEN, breaker.State.HALF_OPEN)
+        reading = circuit_breaker.read(Destination.objects.get(), timezone.now())
+        assert reading.state in (
+            circuit_breaker.State.OPEN,
+            circuit_breaker.State.HALF_OPEN,
+        )
         wire.mend()
         drains.to_the_end(engagement)
 
@@ -104,7 +108,7 @@ def test_all_connections_are_reset_in_the_middle(single, through, sandbox):
     sandbox.faults([{"kind": "delay_after", "seconds": 0.2, "times": None}])
     with through(Wire(sandbox.port)) as wire:
         engagement = single(400)
-        with drains.in_thread(lambda: delivery.drain(timedelta(seconds=9))):
+        with drains.in_thread(lambda: loop.drain(timedelta(seconds=9))):
             wait_until(lambda: on_the_wire() > 10, "the middle of the run")
             wire.reset()
         drains.to_the_end(engagement)

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from engagements import lifecycle
+from engagements.lifecycle import transitions
 from engagements.models import Attempt, Engagement
 from tests import factories
 from tests.faults import drains, invariants
@@ -27,18 +27,18 @@ def test_nothing_begins_after_a_pause_and_nobody_is_lost(draft, sandbox, braze):
     sandbox.faults([{"kind": "delay_after", "seconds": 0.2, "times": None}])
 
     with worker(), beat():
-        lifecycle.activate(engagement)
+        transitions.activate(engagement)
         wait_until(lambda: Attempt.objects.exists(), "the first request")
         for moment in range(MOMENTS):
             time.sleep(chance.uniform(0, 0.15))
-            assert lifecycle.pause(engagement), note
+            assert transitions.pause(engagement), note
             begun = Attempt.objects.count()
             wait_until(is_quiet, "the end of what is on the wire", 5)
             assert Attempt.objects.count() == begun, f"moment {moment}, {note}"
             assert sandbox.traffic()["requests"] == begun, f"moment {moment}, {note}"
-            assert lifecycle.resume(engagement), note
+            assert transitions.resume(engagement), note
         time.sleep(chance.uniform(0, 0.3))
-        assert lifecycle.cancel(engagement.runs.get())
+        assert transitions.cancel(engagement.runs.get())
         wait_until(
             lambda: drains.states(engagement).keys() <= {"sent", "cancelled"}, ""
         )

@@ -3,7 +3,8 @@
 import pytest
 from django.db import connection
 
-from engagements import audience, delivery
+from engagements.audience import expansion
+from engagements.delivery import loop
 from engagements.models import Batch, Delivery
 from tests import factories
 from tests.faults import drains, invariants
@@ -148,7 +149,7 @@ def test_an_odd_event_leaves_out_the_person_whom_it_brought_in(active, sandbox):
     drains.once()
 
     assert drains.states(engagement) == {"sent": 1, "skipped": 1}
-    assert delivery.drain() is False
+    assert loop.drain() is False
 
 
 def test_who_is_deleted_meanwhile_ends_nothing_but_their_own_batch(active, sandbox):
@@ -158,7 +159,7 @@ def test_who_is_deleted_meanwhile_ends_nothing_but_their_own_batch(active, sandb
     for _ in range(2):
         person = factories.make_profile()
         factories.enter(engagement.segment, person)
-        audience.expand(audience.expandable_runs())
+        expansion.expand(expansion.expandable_runs())
     person.delete()
 
     drains.to_the_end(engagement)

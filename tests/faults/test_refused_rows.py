@@ -5,9 +5,9 @@ from contextlib import ExitStack
 
 import pytest
 
-from engagements import delivery
+from engagements.delivery import loop
 from engagements.models import Delivery
-from engagements.operations import reading
+from engagements.operations import status
 from tests.faults import drains, invariants
 from tests.faults.sessions import refusing
 from tests.faults.workers import wait_until
@@ -100,7 +100,7 @@ def test_an_intent_that_fails_is_an_alarm_and_others_go_on(active, sandbox):
         drains.to_the_end(other)
         assert drains.states(other) == {"sent": 75}
         assert drains.states(hindered) == {"pending": 75}
-        (alarm,) = [a for a in reading.read().alarms if a.name == "mistake"]
+        (alarm,) = [a for a in status.read().alarms if a.name == "mistake"]
         assert "not this one" in alarm.text
     drains.to_the_end(hindered)
 
@@ -113,7 +113,7 @@ def test_an_answer_that_cannot_be_written_down_is_kept(active, sandbox):
     condition = OF_A_BATCH.format(somebody(hindered).pk)
     refusal = refusing("engagements_delivery", condition, code="P0001")
     with ExitStack() as beside, refusal:
-        beside.enter_context(drains.in_thread(delivery.drain))
+        beside.enter_context(drains.in_thread(loop.drain))
         wait_until(lambda: drains.states(other) == {"sent": 75}, "the other one")
         wait_until(lambda: sandbox.traffic()["requests"] == 2, "both requests")
         assert drains.states(hindered) == {"pending": 75}

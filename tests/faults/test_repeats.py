@@ -2,11 +2,11 @@
 
 import pytest
 
-from engagements import requeueing, retrying
-from engagements.choosing import Choice
-from engagements.delivery_ids import of_delivery
+from engagements.authoring.preview import what_was_sent
 from engagements.models import Delivery, Engagement
-from engagements.preview import what_was_sent
+from engagements.personalization.delivery_ids import of_delivery
+from engagements.recovery import retry_failed, retry_now
+from engagements.recovery.selection import Choice
 from tests import factories
 from tests.faults import drains
 
@@ -51,7 +51,7 @@ def test_a_repeat_names_the_same_delivery(named, sandbox):
     drains.to_the_end(named)
     assert drains.states(named) == {"uncertain": 3}
 
-    requeueing.settle(Choice(), "resend")
+    retry_now.settle(Choice(), "resend")
     drains.to_the_end(named)
 
     read = events(sandbox, named)
@@ -64,7 +64,7 @@ def test_a_retry_in_a_new_run_names_the_same_delivery(named, sandbox):
     sandbox.faults([{"kind": "partial_errors", "indexes": None, "type": "No good."}])
     drains.to_the_end(named)
     refused = [[of_delivery(one)] for one in Delivery.objects.filter(state="rejected")]
-    retrying.retry(Delivery.objects.filter(state="rejected"))
+    retry_failed.retry(Delivery.objects.filter(state="rejected"))
 
     drains.to_the_end(named)
 

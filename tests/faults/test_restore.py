@@ -9,9 +9,11 @@ from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from django.utils import timezone
 
-from engagements import holding, requeueing, workers
-from engagements.choosing import Choice
+from engagements.lifecycle import pause_all
 from engagements.models import Batch, Delivery, Engagement, Run, Worker
+from engagements.outbox import workers
+from engagements.recovery import retry_now
+from engagements.recovery.selection import Choice
 from engagements.tick import tick
 from tests import factories
 from tests.faults import drains, invariants
@@ -74,7 +76,7 @@ def test_a_person_decides_for_all(active, sandbox, decision, times):
     stop_the_workers()
     mark()
 
-    assert requeueing.settle(Choice(), decision).people == 150
+    assert retry_now.settle(Choice(), decision).people == 150
     drains.to_the_end(engagement)
 
     assert set(invariants.received(sandbox).values()) == times
@@ -108,10 +110,10 @@ def test_a_slot_that_was_due_meanwhile_is_not_sent_again(active, sandbox):
         assert set(invariants.received(sandbox).values()) == {2}
     stop_the_workers()
     # Whoever presses it first, has done nothing wrong.
-    holding.pause_all()
+    pause_all.pause_all()
 
     assert "3 people" in mark()
-    holding.resume_all()
+    pause_all.resume_all()
     tick()
     drains.once()
 

@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from engagements import lifecycle, retrying
+from engagements.lifecycle import transitions
 from engagements.models import Attempt, Delivery, Engagement
+from engagements.recovery import retry_failed
 from tests import factories
 from tests.faults import drains, invariants
 
@@ -86,10 +87,10 @@ def test_when_it_is_corrected_everybody_is_sent(one_by_one, sandbox):
     assert NOT_FOUND in engagement.blocked_reason
 
     sandbox.clear_faults()
-    assert lifecycle.resume(engagement)
+    assert transitions.resume(engagement)
     drains.to_the_end(engagement)
     assert drains.states(engagement) == {"sent": 56, "dead": 4}
-    assert retrying.retry(Delivery.objects.filter(state="dead")).people == 4
+    assert retry_failed.retry(Delivery.objects.filter(state="dead")).people == 4
     drains.to_the_end(engagement)
 
     assert drains.states(engagement) == {"sent": 60}
@@ -102,7 +103,7 @@ def test_what_is_not_corrected_stops_again(one_by_one, sandbox):
     until_it_stops(engagement)
     before = len(sandbox.requests())
 
-    lifecycle.resume(engagement)
+    transitions.resume(engagement)
     until_it_stops(engagement)
 
     assert engagement.state == Engagement.State.BLOCKED
@@ -123,7 +124,7 @@ def test_batches_are_not_halved_to_the_bottom(active, sandbox, people):
     assert len(sandbox.requests()) <= 20
 
     sandbox.clear_faults()
-    lifecycle.resume(engagement)
+    transitions.resume(engagement)
     drains.to_the_end(engagement)
     assert drains.states(engagement) == {"sent": people}
     invariants.check(engagement, sandbox, sandbox.key)
@@ -259,7 +260,7 @@ def test_one_person_who_is_tried_again_and_again_stops_nobody(one_by_one, sandbo
 
     for _ in range(7):
         drains.once()
-        retrying.retry(Delivery.objects.filter(state="dead"))
+        retry_failed.retry(Delivery.objects.filter(state="dead"))
 
     assert Attempt.objects.filter(outcome="refused").count() == 7
     assert reload(engagement).state == Engagement.State.ACTIVE

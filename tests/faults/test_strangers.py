@@ -6,10 +6,11 @@ import pytest
 from django.conf import settings as django_settings
 from django.db import connection
 
-from engagements import lifecycle, workers
+from engagements.lifecycle import transitions
 from engagements.models import Batch, Engagement, Worker
-from engagements.operations import reading
-from externalapi import secrets
+from engagements.operations import status
+from engagements.outbox import workers
+from externalapi.connections import encryption
 from externalapi.models import Connection
 from tests import factories
 from tests.faults import drains, invariants
@@ -31,7 +32,7 @@ def asked_anew(monkeypatch):
 
 def test_a_worker_with_another_key_refuses_to_start(draft, sandbox):
     engagement = draft(PEOPLE)
-    lifecycle.activate(engagement)
+    transitions.activate(engagement)
     log = Path(django_settings.VAR_DIR) / "log" / "celery.log"
     before = log.stat().st_size if log.exists() else 0
     with worker(SECRETS_KEYS=STRANGE) as stranger:
@@ -63,7 +64,7 @@ def test_a_key_that_is_stored_later_makes_a_stranger(active, sandbox, settings):
     # It takes no more, and Operations says why.
     seen = Worker.objects.get(name=workers.process_name())
     assert seen.drain_asked_at and "another SECRETS_KEY" in seen.problem
-    texts = " ".join(alarm.text for alarm in reading.read().alarms)
+    texts = " ".join(alarm.text for alarm in status.read().alarms)
     assert "another SECRETS_KEY" in texts and STRANGE not in texts
 
     settings.SECRETS_KEYS = known
@@ -76,7 +77,7 @@ def test_one_key_that_cannot_be_read_stops_its_own_engagement(active, sandbox):
     """Others can be read: it is not this worker that has the wrong passphrase."""
     engagement, other = active(10), active(10)
     spoilt = factories.make_connection(base_url=sandbox.url)
-    secrets.set_key(spoilt, sandbox.key)
+    encryption.set_key(spoilt, sandbox.key)
     Connection.objects.filter(pk=spoilt.pk).update(key_encrypted="no key of ours")
     version = factories.make_version(connection=spoilt)
     hurt = active(5, version=version)
@@ -91,18 +92,18 @@ def test_one_key_that_cannot_be_read_stops_its_own_engagement(active, sandbox):
 def test_a_worker_with_the_old_and_the_new_key_is_no_stranger(braze, settings):
     known = settings.SECRETS_KEYS
     settings.SECRETS_KEYS = [STRANGE, *known]
-    assert not secrets.is_stranger()
-    assert secrets.rotate_key(Connection.objects.get(pk=braze.pk))
-    assert not secrets.is_stranger()
+    assert not encryption.is_stranger()
+    assert encryption.rotate_key(Connection.objects.get(pk=braze.pk))
+    assert not encryption.is_stranger()
     settings.SECRETS_KEYS = known
-    assert secrets.is_stranger()
+    assert encryption.is_stranger()
     settings.SECRETS_KEYS = [STRANGE]
-    assert not secrets.is_stranger()
+    assert not encryption.is_stranger()
 
 
 def test_where_no_key_is_stored_nobody_is_a_stranger(db, settings):
     settings.SECRETS_KEYS = [STRANGE]
-    assert not secrets.is_stranger()
+    assert not encryption.is_stranger()
 
 
 def test_an_alarm_that_cannot_be_written_down_stops_nothing(caplog):

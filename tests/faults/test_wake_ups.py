@@ -8,11 +8,11 @@ from django.conf import settings
 from django.utils import timezone
 from kombu import Connection
 
-from engagements import lifecycle
+from engagements.lifecycle import transitions
 from engagements.models import Engagement
 from engagements.tasks import drain
 from segments.models import Segment, Source
-from segments.tracking import keys
+from segments.tracking import write_keys
 from tests.faults import drains, invariants
 from tests.faults.broker import Broker
 from tests.faults.workers import beat, wait_until, worker
@@ -25,7 +25,7 @@ def test_a_hundred_wake_ups_at_once(draft, sandbox, tmp_path):
     with Broker(tmp_path) as broker:
         options = settings.CELERY_BROKER_TRANSPORT_OPTIONS
         with Connection(broker.url, transport_options=options) as connection:
-            lifecycle.activate(engagement)
+            transitions.activate(engagement)
             for _ in range(100):
                 drain.apply_async(connection=connection)
         queue = f"{options['global_keyprefix']}celery"
@@ -45,7 +45,7 @@ def test_two_beats_make_one_run_a_slot(draft, sandbox, tmp_path):
         starts_at=timezone.now() + timedelta(seconds=4),
         repeat=Engagement.Repeat.DAILY,
     )
-    lifecycle.activate(engagement)
+    transitions.activate(engagement)
     assert not engagement.runs.exists()
 
     with Broker(tmp_path) as broker, ExitStack() as processes:
@@ -63,8 +63,8 @@ def test_without_a_beat_an_entry_goes_out_by_wake_ups(draft, sandbox, client):
     engagement = draft(0, trigger=Engagement.Trigger.ON_ENTRY)
     rule = {"attribute": "first_name", "is": "equals", "value": "Ann"}
     Segment.objects.update(rule=rule)
-    lifecycle.activate(engagement)
-    write_key = keys.issue(Source(name="Shop"))
+    transitions.activate(engagement)
+    write_key = write_keys.issue(Source(name="Shop"))
 
     with worker():
         for number in range(5):

@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 from django.utils import timezone
 
-from engagements import lifecycle
+from engagements.lifecycle import transitions
 from engagements.models import Attempt, Batch, Delivery, Engagement
 from tests import factories
 from tests.faults import invariants
@@ -30,7 +30,7 @@ def engagement(braze) -> Engagement:
 
 def test_a_worker_sends_5000_people_in_67_requests(engagement, sandbox):
     with worker():
-        lifecycle.activate(engagement)
+        transitions.activate(engagement)
         wait_until(lambda: _is_over(engagement), "the end of the run")
 
     invariants.check(engagement, sandbox, sandbox.key)
@@ -44,7 +44,7 @@ def test_a_worker_killed_in_the_middle_loses_nothing(engagement, sandbox, policy
     engagement.save()
     sandbox.faults([SLOW])
     with worker() as first:
-        lifecycle.activate(engagement)
+        transitions.activate(engagement)
         wait_until(lambda: sandbox.traffic()["requests"] >= 20, "the middle of the run")
         first.kill()
     in_hand = Batch.objects.filter(state=Batch.State.SENDING).count()

@@ -6,9 +6,10 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from engagements import audience, claims, outcomes, recovery, senders, writing
-from engagements.delivery import CLAIM_SIZE
-from engagements.intent import intend
+from engagements.audience import expansion
+from engagements.delivery import claims, lease_reaper, outcomes, transport, writing
+from engagements.delivery.attempts import intend
+from engagements.delivery.loop import CLAIM_SIZE
 from engagements.models import Batch, Delivery
 from tests.faults import drains, invariants
 
@@ -31,19 +32,19 @@ def one_worker(killer) -> bool:
     if batches.filter(profile_ids__contains=[killer.pk]).exists():
         return False
     going = intend(list(writing.write(taken)))
-    outcomes.record([senders.send(prepared) for prepared in going])
+    outcomes.record([transport.send(prepared) for prepared in going])
     return True
 
 
 def next_lease() -> None:
     past = timezone.now() - timedelta(seconds=1)
     Batch.objects.filter(state="leased").update(lease_until=past)
-    recovery.reap()
+    lease_reaper.reap()
 
 
 def test_everybody_else_is_sent_and_the_killer_is_given_up(killer, sandbox):
     engagement, person = killer
-    audience.expand(audience.expandable_runs())
+    expansion.expand(expansion.expandable_runs())
     deaths = 0
     for _ in range(60):
         if not one_worker(person):
@@ -64,7 +65,7 @@ def test_everybody_else_is_sent_and_the_killer_is_given_up(killer, sandbox):
 
 def test_who_was_only_beside_it_is_no_suspect_for_long(killer):
     _, person = killer
-    audience.expand(audience.expandable_runs())
+    expansion.expand(expansion.expandable_runs())
     assert not one_worker(person)
     next_lease()
     assert Batch.objects.filter(reap_count=1).count() == 12

@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from engagements import lifecycle, tick
+from engagements import tick
+from engagements.lifecycle import transitions
 from engagements.models import Attempt, Batch
 from tests import factories
 from tests.faults import drains, invariants
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def test_between_the_claim_and_the_intent_nothing_is_in_doubt(draft, sandbox):
     engagement = draft(150)
     with worker() as first, locked("engagements_attempt"):
-        lifecycle.activate(engagement)
+        transitions.activate(engagement)
         wait_until(lambda: is_waited_for("engagements_attempt"), "the intent")
         first.kill()
         end_waiting_sessions()
@@ -47,7 +48,7 @@ def test_after_the_answer_and_before_the_record_it_is(
     engagement = draft(150, ambiguous_policy=policy)
     sandbox.faults([{"kind": "delay_after", "seconds": 1, "times": 2}])
     with worker() as first:
-        lifecycle.activate(engagement)
+        transitions.activate(engagement)
         wait_until(lambda: sandbox.traffic()["requests"] == 2, "the requests")
         with locked("engagements_delivery"):
             wait_until(lambda: is_waited_for("engagements_delivery"), "the record")
@@ -70,7 +71,7 @@ def test_a_worker_that_is_asked_to_end_finishes_what_it_began(draft, sandbox, br
     engagement = draft(600, version=version)
     sandbox.faults([{"kind": "delay_after", "seconds": 0.2, "times": None}])
     with worker() as first:
-        lifecycle.activate(engagement)
+        transitions.activate(engagement)
         wait_until(lambda: sandbox.traffic()["requests"] >= 50, "the middle of the run")
         assert first.terminate(seconds=60) == 0
 
@@ -91,7 +92,7 @@ def test_who_stands_still_is_not_taken_for_dead(draft, sandbox, settings):
     engagement = draft(150)
     with worker() as first, ExitStack() as still:
         with locked("engagements_attempt"):
-            lifecycle.activate(engagement)
+            transitions.activate(engagement)
             wait_until(lambda: is_waited_for("engagements_attempt"), "the intent")
             still.enter_context(first.stopped())
             end_waiting_sessions()

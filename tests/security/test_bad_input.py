@@ -10,11 +10,11 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
-from engagements.forms import EngagementForm
+from engagements.authoring.forms import EngagementForm
 from engagements.models import Engagement
-from externalapi import imports
 from externalapi.models import Connection, ExternalAPI, ExternalAPIVersion
-from externalapi.parameters import Level, Parameter, ParameterType
+from externalapi.template.parameters import Level, Parameter, ParameterType
+from externalapi.transfer import import_file
 from tests import factories
 from tests.externalapi.test_connection_page import typed as connection_typed
 from tests.externalapi.test_external_api_page import rows
@@ -333,7 +333,7 @@ PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 64
 FILES = [
     (PNG, "not valid JSON"),
     (b"", "empty"),
-    (b" " * (imports.MAX_BYTES + 1), "larger than 2 MB"),
+    (b" " * (import_file.MAX_BYTES + 1), "larger than 2 MB"),
     (b"[" * 100_000, "not valid JSON"),
     (b'{"a": NaN}', "not valid JSON"),
     (b'{"a": ' * 25 + b"1" + b"}" * 25, "20 levels deep"),

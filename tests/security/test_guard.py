@@ -1,6 +1,6 @@
 import pytest
 
-from externalapi.guard import (
+from externalapi.http.ssrf import (
     DENIED,
     GuardError,
     check_headers,

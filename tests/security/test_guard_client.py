@@ -12,14 +12,14 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from externalapi import wire
-from externalapi.client import (
+from externalapi.http import wire
+from externalapi.http.client import (
     BlockedAddressError,
     GuardedClient,
     NotSentError,
     Request,
 )
-from externalapi.lines import Lines
+from externalapi.http.multiplexed import Lines
 from tests.externalapi.kept_lines import KeptLines
 from tests.externalapi.raw_server import RawServer, always, response
 

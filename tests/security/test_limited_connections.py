@@ -17,13 +17,12 @@ from django.test import Client
 from django.urls import reverse
 from django.utils.html import strip_tags
 
-from engagements.forms import EngagementForm
+from engagements.authoring.forms import EngagementForm
 from engagements.models import Engagement
-from externalapi import versions
-from externalapi.archive import archive
-from externalapi.configuration_tests import run_case, run_test
-from externalapi.exports import export
-from externalapi.forms import ExternalAPIForm
+from externalapi.definitions import versions
+from externalapi.definitions.archive import archive
+from externalapi.definitions.versions import Draft
+from externalapi.forms.external_api import ExternalAPIForm
 from externalapi.models import (
     ConfigurationTest,
     Connection,
@@ -31,9 +30,10 @@ from externalapi.models import (
     ExternalAPIVersion,
     TestCase,
 )
-from externalapi.versions import Draft
+from externalapi.testing.runs import run_case, run_test
+from externalapi.transfer.export_file import export
 from lemnisk_braze.groups import EVERYTHING
-from segments import changing
+from segments.membership import rule_changes
 from segments.models import Proposal, Segment
 from tests import factories
 
@@ -259,13 +259,13 @@ WAYS: dict[str, Callable[[Client, World], Any]] = {
         name=w.paused.segment.name,
         rule='{"event": "Sale"}',
         is_active="on",
-        _seen=changing.fingerprint(w.paused.segment),
+        _seen=rule_changes.fingerprint(w.paused.segment),
         _confirm="1",
     ),
     "accept who is sent": lambda c, w: post(
         c,
         w.proposal.get_absolute_url(),
-        _seen=changing.fingerprint(w.paused.segment),
+        _seen=rule_changes.fingerprint(w.paused.segment),
         _accept="1",
     ),
 }

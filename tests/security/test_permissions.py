@@ -15,12 +15,12 @@ from django.db.models import Model
 from django.test import Client
 from django.urls import URLPattern, reverse
 
-from engagements.forms import EngagementForm
+from engagements.authoring.forms import EngagementForm
 from engagements.models import Attempt, Batch, Delivery, Engagement, Run
-from externalapi.archive import archive
+from externalapi.definitions.archive import archive
 from externalapi.models import Connection, ExternalAPI, ExternalAPIVersion
 from lemnisk_braze import groups
-from segments import changing
+from segments.membership import rule_changes
 from segments.models import Event, InboxMessage, Profile, Segment, Source
 from tests import factories
 from tests.site.world import World, prefix
@@ -324,7 +324,7 @@ def test_who_is_sent_to_is_changed_by_those_who_may_change_and_activate(client, 
     before, url = segment.rule, segment.get_absolute_url()
     client.force_login(member(letter))
     typed = _segment_data(world, OTHERS)
-    yes = {**typed, "_confirm": "1", "_seen": changing.fingerprint(segment)}
+    yes = {**typed, "_confirm": "1", "_seen": rule_changes.fingerprint(segment)}
     for data, who_may, saved_by in ((typed, "MD", ""), (yes, "D", "D")):
         asked = {302: letter in saved_by, 200: letter in who_may, 403: True}
         expected = next(status for status, is_it in asked.items() if is_it)
@@ -340,7 +340,7 @@ def test_a_proposal_is_decided_by_those_who_may_activate(client, letter, button)
     segment, proposal = world.proposal.segment, world.proposal
     before = segment.rule
     client.force_login(member(letter))
-    data = {button: "1", "_seen": changing.fingerprint(segment)}
+    data = {button: "1", "_seen": rule_changes.fingerprint(segment)}
     answer = client.post(proposal.get_absolute_url(), data)
     may_decide = letter in "VD"
     assert answer.status_code == (302 if may_decide else 403)

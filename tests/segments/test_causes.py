@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from segments import membership
+from segments.membership import refresh
 from segments.models import Event, Membership, Segment, Transition
 from tests.factories import make_event, make_profile, make_segment
 
@@ -32,9 +32,9 @@ def brought_in(rule, person, *, way):
     """The event with which the person enters; the log and the membership agree."""
     segment = segment_of(rule)
     if way == "refresh":
-        membership.refresh(segment.pk)
+        refresh.refresh(segment.pk)
     else:
-        membership.evaluate([person.pk])
+        refresh.evaluate([person.pk])
     entry = Transition.objects.get(segment=segment, profile=person, kind="entry")
     assert Membership.objects.get(segment=segment).event_id == entry.event_id
     return entry.event_id
@@ -139,13 +139,13 @@ def test_a_double_no_is_a_yes(person, way):
 
 def test_who_leaves_goes_with_what_made_them_leave(person, way):
     segment = segment_of({"all": [PUNE, {"not": {"event": "Stop"}}]})
-    membership.refresh(segment.pk)
+    refresh.refresh(segment.pk)
     stop = did(person, "Stop", days_ago=1)
     did(person, "Visit")
     if way == "refresh":
-        membership.refresh(segment.pk)
+        refresh.refresh(segment.pk)
     else:
-        membership.evaluate([person.pk])
+        refresh.evaluate([person.pk])
 
     assert segment.transitions.get(kind="exit").event_id == stop
 
@@ -154,12 +154,12 @@ def test_who_stays_after_a_change_of_the_rule_gets_what_satisfies_the_new_one(pe
     home = did(person, "Lead", days_ago=2, product="home")
     car = did(person, "Lead", days_ago=1, product="car")
     segment = segment_of(LEAD_HOME)
-    membership.refresh(segment.pk)
+    refresh.refresh(segment.pk)
     assert Membership.objects.get().event_id == home
 
     rule = {"event": "Lead", "where": [{**HOME, "value": "car"}]}
     Segment.objects.filter(pk=segment.pk).update(rule=rule, refreshed_at=None)
-    membership.refresh(segment.pk)
+    refresh.refresh(segment.pk)
 
     assert Membership.objects.get().event_id == car
     assert segment.transitions.count() == 1

@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from segments import rules
-from segments.conditions import OPERATORS
 from segments.models import Profile
+from segments.rules import tree
+from segments.rules.operators import OPERATORS
 from tests.factories import make_profile
 
 pytestmark = pytest.mark.django_db
@@ -66,8 +66,8 @@ def matches(operator: str, value: object, attribute: object) -> bool:
     attributes = {} if attribute is ABSENT else {"x": attribute}
     profile = make_profile(**attributes)
     rule = {"attribute": "x", "is": operator, "value": value}
-    everybody = set(rules.people(rule).values_list("pk", flat=True))
-    alone = rules.people(rule, [profile.pk]).exists()
+    everybody = set(tree.people(rule).values_list("pk", flat=True))
+    alone = tree.people(rule, [profile.pk]).exists()
     assert alone is (profile.pk in everybody)
     return alone
 
@@ -108,17 +108,17 @@ def test_in_last_days_moves_with_the_clock():
 def test_columns_are_attributes_too(attribute, operator, value, expected):
     make_profile(external_id="42", email="ann@example.com")
     rule = {"attribute": attribute, "is": operator, "value": value}
-    assert rules.people(rule).exists() is expected
+    assert tree.people(rule).exists() is expected
 
 
 def test_a_key_that_looks_like_a_number_is_a_key():
     profile = Profile.objects.create(attributes={"0": "zero", "a'b\"%s": 1})
     for key, value in (("0", "zero"), ("a'b\"%s", 1)):
         rule = {"attribute": key, "is": "equals", "value": value}
-        assert rules.people(rule).get() == profile
+        assert tree.people(rule).get() == profile
 
 
 def test_a_person_without_an_external_id_is_missing_one():
     profile = Profile.objects.create()
     rule = {"attribute": "external_id", "is": "is_missing"}
-    assert rules.people(rule).get() == profile
+    assert tree.people(rule).get() == profile

@@ -5,7 +5,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from segments import counting, membership
+from segments.membership import counting, refresh
 from segments.models import Segment
 from tests.factories import make_admin, make_profile
 from tests.faults.drains import in_thread
@@ -44,7 +44,7 @@ def test_what_cannot_be_written_just_now_is_counted_later(save, code):
     with refusing(MEMBERS, "true", code):
         assert save().status_code == 302
         assert counted() == (False, 0, "")
-    membership.refresh_due(Segment.objects.get().updated_at)
+    refresh.refresh_due(Segment.objects.get().updated_at)
     assert counted() == (True, 1, "")
 
 

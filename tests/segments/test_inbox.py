@@ -10,10 +10,11 @@ import pytest
 from django.db import Error, connection, transaction
 from django.db.models.functions import Now
 
-from segments import identity, inbox
-from segments.inbox import Applied
+from segments.identity import resolution
+from segments.ingest import inbox
+from segments.ingest.inbox import Applied
 from segments.models import Event, InboxMessage, Membership, Profile, Segment
-from segments.signals import segments_changed
+from segments.models.signals import segments_changed
 from tests.factories import make_segment, make_source
 from tests.faults.drains import in_thread
 from tests.faults.sessions import somebody_waits_for_a_lock
@@ -479,7 +480,7 @@ def test_a_segment_that_somebody_holds_keeps_nobody_waiting(send, careless):
 
 
 def test_a_person_has_so_many_attributes_and_no_more(send, monkeypatch):
-    monkeypatch.setattr(identity, "MAX_ATTRIBUTES", 5)
+    monkeypatch.setattr(resolution, "MAX_ATTRIBUTES", 5)
     send("identify", "u1", traits={f"a{n}": n for n in range(4)}, message_id="four")
     send("identify", "u1", traits={"b1": 1, "b2": 2}, message_id="six")
     send("identify", "u1", traits={"a0": None, "b1": 1, "b2": 2}, message_id="five")
@@ -495,7 +496,7 @@ def test_a_person_has_so_many_attributes_and_no_more(send, monkeypatch):
 
 
 def test_a_persons_attributes_have_so_many_bytes_and_no_more(send, monkeypatch):
-    monkeypatch.setattr(identity, "MAX_BYTES", 4 << 10)
+    monkeypatch.setattr(resolution, "MAX_BYTES", 4 << 10)
     for number in range(5):
         send("identify", "u1", traits={f"a{number}": "é" * 450})
     # The same again is nothing new.
@@ -508,7 +509,7 @@ def test_a_persons_attributes_have_so_many_bytes_and_no_more(send, monkeypatch):
 
 
 def test_a_merge_that_would_be_too_much_still_makes_them_one(send, monkeypatch):
-    monkeypatch.setattr(identity, "MAX_ATTRIBUTES", 3)
+    monkeypatch.setattr(resolution, "MAX_ATTRIBUTES", 3)
     send("identify", "u1", traits={"a": 1, "b": 2})
     send("identify", None, "a1", traits={"c": 3, "d": 4, "email": "a@b.c"})
     send("track", None, "a1", event="Before")

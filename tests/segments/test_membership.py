@@ -9,10 +9,10 @@ from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 from django.utils import timezone
 
-from segments import membership
-from segments.membership import Change
+from segments.membership import refresh
+from segments.membership.refresh import Change
 from segments.models import Membership, Profile, Segment, Transition
-from segments.signals import segments_changed
+from segments.models.signals import segments_changed
 from tests.factories import make_event, make_profile, make_segment
 
 pytestmark = pytest.mark.django_db
@@ -48,7 +48,7 @@ def test_a_refresh_lets_people_in_and_out():
     segment = make_segment([stays, goes], rule=PUNE)
     segment.transitions.all().delete()
 
-    assert membership.refresh(segment.pk) == Change(entered=1, left=1)
+    assert refresh.refresh(segment.pk) == Change(entered=1, left=1)
     assert members(segment) == {stays.pk, comes.pk}
     assert sorted(log(segment)) == [
         ("entry", comes.pk, None),
@@ -63,8 +63,8 @@ def test_a_refresh_lets_people_in_and_out():
 def test_a_second_refresh_changes_nothing():
     make_profile(city="Pune")
     segment = make_segment(rule=PUNE)
-    membership.refresh(segment.pk)
-    assert membership.refresh(segment.pk) == Change()
+    refresh.refresh(segment.pk)
+    assert refresh.refresh(segment.pk) == Change()
     assert len(log(segment)) == 1
 
 
@@ -76,7 +76,7 @@ def test_the_newest_event_that_the_rule_reads_goes_with_a_person():
     make_event(make_profile(city="Elsewhere"), "Other")
     segment = make_segment(rule=LEAD, event_names=["Lead"])
 
-    membership.refresh(segment.pk)
+    refresh.refresh(segment.pk)
     assert Membership.objects.get().event_id == newest.pk
     assert log(segment) == [("entry", profile.pk, newest.pk)]
 
@@ -84,7 +84,7 @@ def test_the_newest_event_that_the_rule_reads_goes_with_a_person():
 def test_a_rule_that_reads_no_event_names_none():
     make_event(make_profile(city="Pune"), "Lead")
     segment = make_segment(rule=PUNE)
-    membership.refresh(segment.pk)
+    refresh.refresh(segment.pk)
     assert Membership.objects.get().event_id is None
 
 
@@ -92,9 +92,9 @@ def test_evaluate_touches_only_the_given_people():
     here, other = make_profile(city="Pune"), make_profile(city="Pune")
     stale = make_profile(city="Delhi")
     segment = make_segment([stale], rule=PUNE)
-    assert membership.evaluate([here.pk]) == Change(entered=1)
+    assert refresh.evaluate([here.pk]) == Change(entered=1)
     assert members(segment) == {here.pk, stale.pk}
-    assert membership.evaluate([stale.pk, other.pk]) == Change(entered=1, left=1)
+    assert refresh.evaluate([stale.pk, other.pk]) == Change(entered=1, left=1)
     segment.refresh_from_db()
     assert (members(segment), segment.size) == ({here.pk, other.pk}, 2)
 
@@ -104,18 +104,18 @@ def test_evaluate_of_an_event_asks_only_the_segments_that_read_it():
     event = make_event(profile, "Lead")
     leads = make_segment(rule=LEAD, event_names=["Lead"])
     pune = make_segment(rule=PUNE)
-    assert membership.evaluate([profile.pk], ["Lead"]) == Change(entered=1)
+    assert refresh.evaluate([profile.pk], ["Lead"]) == Change(entered=1)
     assert (members(leads), members(pune)) == ({profile.pk}, set())
     assert log(leads) == [("entry", profile.pk, event.pk)]
-    assert membership.evaluate([profile.pk], ["Other"]) == Change()
-    assert membership.evaluate([profile.pk], []) == Change()
-    assert membership.evaluate([profile.pk]) == Change(entered=1)
+    assert refresh.evaluate([profile.pk], ["Other"]) == Change()
+    assert refresh.evaluate([profile.pk], []) == Change()
+    assert refresh.evaluate([profile.pk]) == Change(entered=1)
 
 
 def test_an_inactive_segment_takes_nobody_in():
     profile = make_profile(city="Pune")
     segment = make_segment(rule=PUNE, is_active=False)
-    assert membership.evaluate([profile.pk]) == Change()
+    assert refresh.evaluate([profile.pk]) == Change()
     assert members(segment) == set()
 
 
@@ -124,7 +124,7 @@ def test_a_count_of_events_is_asked_of_each_person_alone():
     for profile in (once, twice, twice):
         make_event(profile, "Lead")
     segment = make_segment(rule={"event": "Lead", "at_least": 2}, event_names=["Lead"])
-    membership.evaluate([once.pk, twice.pk], ["Lead"])
+    refresh.evaluate([once.pk, twice.pk], ["Lead"])
     assert members(segment) == {twice.pk}
 
 
@@ -133,7 +133,7 @@ def test_somebody_merged_into_another_is_in_no_segment():
     merged = make_profile(city="Pune", merged=True)
     Profile.objects.filter(pk=merged.pk).update(merged_into=known)
     segment = make_segment(rule=PUNE)
-    membership.refresh(segment.pk)
+    refresh.refresh(segment.pk)
     assert members(segment) == {known.pk}
 
 
@@ -141,7 +141,7 @@ def test_a_broken_rule_does_not_stop_the_others(caplog):
     profile = make_profile(city="Pune")
     broken = make_segment(rule={"broken": True})
     segment = make_segment(rule=PUNE)
-    assert membership.evaluate([profile.pk]) == Change(entered=1)
+    assert refresh.evaluate([profile.pk]) == Change(entered=1)
     assert members(segment) == {profile.pk}
     broken.refresh_from_db()
     assert "use exactly one of" in broken.problem
@@ -151,18 +151,18 @@ def test_a_broken_rule_does_not_stop_the_others(caplog):
 def test_a_segment_with_a_problem_is_left_alone_until_a_count_succeeds(caplog):
     profile, now = make_profile(city="Pune"), timezone.now()
     segment = make_segment(rule={"broken": True})
-    membership.evaluate([profile.pk])
+    refresh.evaluate([profile.pk])
     caplog.clear()
-    membership.evaluate([profile.pk])
+    refresh.evaluate([profile.pk])
     assert not caplog.records, "it was asked again"
-    assert membership.refresh_due(now) == Change()
+    assert refresh.refresh_due(now) == Change()
     Segment.objects.update(rule=PUNE)
-    later = now + membership.TRIED_AGAIN_AFTER + timedelta(seconds=5)
-    assert membership.refresh_due(later) == Change(entered=1)
+    later = now + refresh.TRIED_AGAIN_AFTER + timedelta(seconds=5)
+    assert refresh.refresh_due(later) == Change(entered=1)
     segment.refresh_from_db()
     assert segment.problem == ""
     Profile.objects.update(attributes={})
-    assert membership.evaluate([profile.pk]) == Change(left=1)
+    assert refresh.evaluate([profile.pk]) == Change(left=1)
 
 
 @contextmanager
@@ -192,9 +192,9 @@ def test_one_persons_value_stops_only_that_person(code, everybody, caplog):
     segment = make_segment(rule=PUNE)
     with membership_refused(people[3], code):
         if everybody:
-            change = membership.refresh(segment.pk)
+            change = refresh.refresh(segment.pk)
         else:
-            change = membership.evaluate([p.pk for p in people])
+            change = refresh.evaluate([p.pk for p in people])
     assert change == Change(entered=8)
     assert members(segment) == {p.pk for p in people} - {people[3].pk}
     segment.refresh_from_db()
@@ -208,11 +208,11 @@ def test_what_is_not_about_a_person_stops_one_segment_alone():
     other = make_segment(rule=PUNE)
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE segments_event RENAME COLUMN name TO title")
-        assert membership.evaluate([p.pk for p in people]) == Change(entered=30)
+        assert refresh.evaluate([p.pk for p in people]) == Change(entered=30)
         hurt.refresh_from_db()
         assert "ProgrammingError" in hurt.problem
         Segment.objects.update(problem="")
-        assert membership.refresh_due(timezone.now()) == Change()
+        assert refresh.refresh_due(timezone.now()) == Change()
         hurt.refresh_from_db()
         assert "ProgrammingError" in hurt.problem
         cursor.execute("ALTER TABLE segments_event RENAME COLUMN title TO name")
@@ -224,14 +224,14 @@ def test_a_segment_that_takes_too_long_for_a_few_is_left_alone():
     slow = make_segment(rule=PUNE)
     other = make_segment(rule={"any": [PUNE, LEAD]})
     with membership_refused(ann, "57014", slow):
-        assert membership.evaluate([ann.pk]) == Change(entered=1)
+        assert refresh.evaluate([ann.pk]) == Change(entered=1)
     assert members(other) == {ann.pk}
     slow.refresh_from_db()
     assert "takes too long" in slow.problem
 
 
 def test_a_count_that_takes_too_long_is_ended_and_said(monkeypatch):
-    monkeypatch.setattr(membership, "LONGEST_COUNT", 0.1)
+    monkeypatch.setattr(refresh, "LONGEST_COUNT", 0.1)
     profile = make_profile(city="Pune")
     slow, quick = make_segment(rule=PUNE), make_segment(rule={"not": PUNE})
     Segment.objects.update(refreshed_at=None)
@@ -244,7 +244,7 @@ def test_a_count_that_takes_too_long_is_ended_and_said(monkeypatch):
             CREATE TRIGGER wait BEFORE INSERT ON segments_membership
             FOR EACH ROW EXECUTE FUNCTION wait();
         """)
-    membership.refresh_due(timezone.now())
+    refresh.refresh_due(timezone.now())
     slow.refresh_from_db()
     quick.refresh_from_db()
     assert "takes too long" in slow.problem
@@ -261,7 +261,7 @@ def test_a_segment_in_use_does_not_end_the_tick():
     def refresh_all():
         with connection.cursor() as cursor:
             cursor.execute("SET lock_timeout = '100ms'")
-        membership.refresh_due(timezone.now())
+        refresh.refresh_due(timezone.now())
         connection.close()
 
     with transaction.atomic():
@@ -277,7 +277,7 @@ def test_a_segment_in_use_does_not_end_the_tick():
 
 def test_refreshing_a_broken_rule_says_so():
     with pytest.raises(ValidationError, match="exactly one of"):
-        membership.refresh(make_segment(rule={"broken": True}).pk)
+        refresh.refresh(make_segment(rule={"broken": True}).pk)
 
 
 def test_listeners_are_told_after_the_commit_and_only_for_a_change(
@@ -286,11 +286,11 @@ def test_listeners_are_told_after_the_commit_and_only_for_a_change(
     profile = make_profile(city="Pune")
     make_segment(rule=PUNE)
     with django_capture_on_commit_callbacks(execute=True):
-        membership.evaluate([profile.pk])
+        refresh.evaluate([profile.pk])
         assert bells == []
     assert len(bells) == 1
     with django_capture_on_commit_callbacks(execute=True):
-        membership.evaluate([profile.pk])
+        refresh.evaluate([profile.pk])
     assert len(bells) == 1
 
 
@@ -319,7 +319,7 @@ def test_a_segment_is_due_when_uncounted_or_when_its_clock_ran_on(
     segment = Segment(rule=rule, updated_at=now - timedelta(minutes=saved))
     if counted is not None:
         segment.refreshed_at = now - timedelta(minutes=counted)
-    assert membership.is_due(segment, now) is expected
+    assert refresh.is_due(segment, now) is expected
 
 
 def test_the_due_segments_are_refreshed():
@@ -340,7 +340,7 @@ def test_the_due_segments_are_refreshed():
         make(PUNE, before),
     )
     inactive, broken = make(PUNE, None, is_active=False), make({"broken": 1}, None)
-    assert membership.refresh_due(now) == Change(entered=2)
+    assert refresh.refresh_due(now) == Change(entered=2)
     assert [len(members(s)) for s in (uncounted, moving, still, inactive, broken)] == [
         1, 1, 0, 0, 0,
     ]  # fmt: skip
@@ -353,12 +353,12 @@ def test_entries_of_one_segment_commit_in_the_order_of_their_ids():
     segment = make_segment(rule=PUNE)
 
     def evaluate_second():
-        membership.evaluate([second.pk])
+        refresh.evaluate([second.pk])
         connection.close()
 
     other = threading.Thread(target=evaluate_second)
     with transaction.atomic():
-        membership.evaluate([first.pk])
+        refresh.evaluate([first.pk])
         other.start()
         other.join(timeout=0.5)
         assert other.is_alive()

@@ -9,7 +9,7 @@ import pytest
 from django.urls import reverse
 
 from segments.models import Identifier, InboxMessage, Profile, Source
-from segments.tracking import keys
+from segments.tracking import write_keys
 from tests.factories import make_event, make_profile, make_segment, make_source
 
 pytestmark = pytest.mark.django_db
@@ -107,7 +107,7 @@ def test_a_new_source_shows_its_write_key_once(admin_client):
     )
     source = Source.objects.get()
     key = response.context["write_key"]
-    assert keys.source_of(key)[0] == source
+    assert write_keys.source_of(key)[0] == source
     assert f'value="{key}"' in response.text
     assert "no-store" in response["Cache-Control"]
     page = admin_client.get(
@@ -156,24 +156,24 @@ def test_the_command_beside_a_new_write_key_sends_an_event(admin_client, client)
 
 def test_replacing_a_key_shows_the_new_one_and_refuses_the_old(admin_client):
     source = Source(name="Shop")
-    old = keys.issue(source)
+    old = write_keys.issue(source)
     response = admin_client.post(
         reverse("admin:segments_source_rotate", args=[source.pk])
     )
     new = response.context["write_key"]
-    assert keys.source_of(old) is None
-    assert keys.source_of(new)[0] == source
+    assert write_keys.source_of(old) is None
+    assert write_keys.source_of(new)[0] == source
 
 
 def test_renaming_a_source_keeps_its_key(admin_client):
     source = Source(name="Shop")
-    key = keys.issue(source)
+    key = write_keys.issue(source)
     url = reverse("admin:segments_source_change", args=[source.pk])
     admin_client.post(url, {"name": "Website"})
     source.refresh_from_db()
     assert (source.name, source.is_active) == ("Website", False)
     Source.objects.update(is_active=True)
-    assert keys.source_of(key)[0] == source
+    assert write_keys.source_of(key)[0] == source
 
 
 def test_events_are_found_by_name_and_by_message(admin_client):

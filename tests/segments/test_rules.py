@@ -3,7 +3,7 @@
 import pytest
 from django.core.exceptions import ValidationError
 
-from segments import rules
+from segments.rules import tree
 
 CITY = {"attribute": "city", "is": "equals", "value": "Pune"}
 LEAD = {"event": "Lead form submitted"}
@@ -84,7 +84,7 @@ def nested(depth):
 )  # fmt: skip
 def test_a_wrong_rule_is_refused_with_its_place(rule, message):
     with pytest.raises(ValidationError) as e:
-        rules.validate(rule)
+        tree.validate(rule)
     assert message in e.value.messages[0]
 
 
@@ -100,11 +100,11 @@ def test_a_wrong_rule_is_refused_with_its_place(rule, message):
     ],
 )
 def test_a_large_rule_that_can_be_asked_is_fine(rule):
-    rules.validate(rule)
+    tree.validate(rule)
 
 
 def test_as_many_levels_as_allowed_are_fine():
-    rules.validate(nested(7))
+    tree.validate(nested(7))
 
 
 @pytest.mark.parametrize(
@@ -133,8 +133,8 @@ def test_as_many_levels_as_allowed_are_fine():
     ],
 )  # fmt: skip
 def test_a_rule_says_what_it_means(rule, sentence):
-    rules.validate(rule)
-    assert rules.describe(rule) == sentence
+    tree.validate(rule)
+    assert tree.describe(rule) == sentence
 
 
 def test_the_events_that_a_rule_reads_are_named_once_each():
@@ -144,7 +144,7 @@ def test_the_events_that_a_rule_reads_are_named_once_each():
             {"not": {"any": [{"event": "A"}, CITY, {"event": "B"}]}},
         ]
     }
-    assert rules.event_names(rule) == ["A", "B"]
+    assert tree.event_names(rule) == ["A", "B"]
 
 
 @pytest.mark.parametrize(
@@ -161,4 +161,4 @@ def test_the_events_that_a_rule_reads_are_named_once_each():
     ],
 )
 def test_a_rule_knows_whether_time_alone_changes_it(rule, expected):
-    assert rules.reads_the_clock(rule) is expected
+    assert tree.reads_the_clock(rule) is expected

@@ -8,8 +8,9 @@ from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from segments import membership, rules
+from segments.membership import refresh
 from segments.models import Event, Profile, Segment
+from segments.rules import tree
 from tests.factories import make_segment, make_source
 
 pytestmark = pytest.mark.django_db
@@ -88,9 +89,9 @@ def test_the_compiled_rule_takes_in_just_the_oracles_people(rule, people):
     Profile.objects.all().delete()
     made = {store(person): person for person in people}
     expected = {pk for pk, person in made.items() if holds(rule, person)}
-    assert set(rules.people(rule).values_list("pk", flat=True)) == expected
+    assert set(tree.people(rule).values_list("pk", flat=True)) == expected
     for pk in made:
-        assert rules.people(rule, [pk]).exists() is (pk in expected)
+        assert tree.people(rule, [pk]).exists() is (pk in expected)
 
 
 @settings(
@@ -104,7 +105,7 @@ def test_the_event_that_goes_along_is_the_oracles(rule, people):
     Segment.objects.all().delete()
     made = {store(person): person for person in people}
     segment = make_segment(rule=rule)
-    membership.refresh(segment.pk)
+    refresh.refresh(segment.pk)
     brought_in = dict(segment.memberships.values_list("profile", "event__message_id"))
     assert brought_in == {
         pk: newest(person, true_events(rule, person))

@@ -6,7 +6,7 @@ from django.contrib.auth.models import Group
 from django.urls import reverse
 from django.utils import timezone
 
-from lemnisk_braze import empty_lists
+from lemnisk_braze.dashboard import empty_lists
 from tests import factories
 
 pytestmark = pytest.mark.django_db

@@ -7,8 +7,8 @@ from django.contrib.auth.models import Group
 from django.utils import timezone
 
 from engagements.models import Delivery, Engagement
-from externalapi import secrets
-from lemnisk_braze import home, steps
+from externalapi.connections import encryption
+from lemnisk_braze.dashboard import home, steps
 from segments.models import Event
 from tests import factories
 
@@ -24,7 +24,7 @@ def member(group):
 
 def connected():
     connection = factories.make_connection()
-    secrets.set_key(connection, "0f9e8d7c-braze")
+    encryption.set_key(connection, "0f9e8d7c-braze")
     return connection
 
 

@@ -6,8 +6,10 @@ from urllib.parse import urljoin, urlsplit
 
 import pytest
 
-from engagements import delivery, lifecycle, retrying
+from engagements.delivery import loop
+from engagements.lifecycle import transitions
 from engagements.models import Delivery
+from engagements.recovery import retry_failed
 from tests import factories
 from tests.site.world import World
 
@@ -48,8 +50,8 @@ def tried_again(braze) -> None:
         factories.make_version(connection=braze),
         includes_present=True,
     )
-    lifecycle.activate(engagement)
-    delivery.drain()
+    transitions.activate(engagement)
+    loop.drain()
     assert Delivery.objects.filter(state="skipped").exists()
-    retrying.retry(Delivery.objects.filter(state="skipped"))
-    delivery.drain()
+    retry_failed.retry(Delivery.objects.filter(state="skipped"))
+    loop.drain()

@@ -7,7 +7,7 @@ from django.contrib.auth.models import Group
 from django.test import RequestFactory
 from django.urls import reverse
 
-from lemnisk_braze import navigation
+from lemnisk_braze.dashboard import navigation
 from tests import factories
 
 pytestmark = pytest.mark.django_db

@@ -4,7 +4,7 @@ import pytest
 from django.contrib.auth.models import Group
 from django.db import connection
 
-from lemnisk_braze import search
+from lemnisk_braze.dashboard import search
 from segments.models import Identifier, Profile
 from tests import factories
 

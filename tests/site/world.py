@@ -5,7 +5,7 @@ from django.db.models import Model
 from django.urls import reverse
 
 from engagements.models import Attempt, Batch, Delivery, Engagement, Run
-from externalapi import secrets
+from externalapi.connections import encryption
 from externalapi.models import Connection, ExternalAPI
 from segments.models import Event, InboxMessage, Profile, Proposal, Segment, Source
 from tests import factories
@@ -16,7 +16,7 @@ class World:
 
     def __init__(self) -> None:
         connection = factories.make_connection()
-        secrets.set_key(connection, "0f9e8d7c-braze")
+        encryption.set_key(connection, "0f9e8d7c-braze")
         version = factories.make_version(connection=connection)
         factories.make_test(version)
         person = factories.make_profile(first_name="Ann")

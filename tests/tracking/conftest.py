@@ -5,7 +5,7 @@ import json
 import pytest
 
 from segments.models import Source
-from segments.tracking import keys
+from segments.tracking import write_keys
 
 
 @pytest.fixture
@@ -15,7 +15,7 @@ def source(db):
 
 @pytest.fixture
 def write_key(source):
-    return keys.issue(source)
+    return write_keys.issue(source)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import time_machine
 
 from lemnisk_braze.lib import database_clock
 from segments.models import InboxMessage
-from segments.tracking import messages
+from segments.tracking import validation
 
 OK = (200, {"success": True})
 TRACK = {"type": "track", "userId": "u1", "event": "E"}
@@ -117,7 +117,7 @@ NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 )
 def test_the_time_is_the_senders_corrected_by_its_clock(fields, time):
     raw = {"userId": "u1", "event": "E", **fields}
-    message = messages.read(raw, NOW, "track")
+    message = validation.read(raw, NOW, "track")
     assert message.payload["timestamp"] == time.isoformat()
 
 

@@ -10,7 +10,7 @@ import pytest
 from django.db import connection
 
 from segments.models import InboxMessage, Source
-from segments.tracking import keys, views
+from segments.tracking import views, write_keys
 from tests.tracking.conftest import basic
 
 USER = '"userId":"u1"'
@@ -322,7 +322,7 @@ def test_a_revoked_key_and_a_replaced_one_are_refused(post, source, write_key):
     assert post("identify", body)[0] == 401
     Source.objects.update(is_active=True)
     assert post("identify", body)[0] == 200
-    fresh = keys.issue(source)
+    fresh = write_keys.issue(source)
     assert post("identify", body)[0] == 401
     assert post("identify", body, key=fresh)[0] == 200
 

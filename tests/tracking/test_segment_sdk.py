@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 import pytest
 from segment.analytics.client import Client
 
-from segments import inbox
+from segments.ingest import inbox
 from segments.models import InboxMessage, Profile, Source
-from segments.tracking import keys
+from segments.tracking import write_keys
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -19,7 +19,7 @@ def sdk(live_server):
 
     def sdk(write_key=None, **options):
         client = Client(
-            write_key or keys.issue(Source(name="Shop")),
+            write_key or write_keys.issue(Source(name="Shop")),
             host=live_server.url,
             on_error=lambda error, items: errors.append(error),
             max_retries=0,

@@ -10,9 +10,9 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.core.serializers.json import DjangoJSONEncoder
 
-from engagements import breaker
-from engagements.operations import alarms, limits, reading
-from engagements.operations.values import Backlog, Plan, Snapshot
+from engagements.operations import alarms, bottleneck, status
+from engagements.operations.types import Backlog, Plan, Snapshot
+from engagements.throttling import circuit_breaker
 
 
 class Command(BaseCommand):
@@ -28,7 +28,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        now = reading.read()
+        now = status.read()
         if options["json"]:
             values = asdict(now) | {"tick_age_seconds": _seconds(now.tick_age)}
             self.stdout.write(json.dumps(values, cls=DjangoJSONEncoder, indent=2))
@@ -43,7 +43,7 @@ def _seconds(age: timedelta | None) -> float | None:
 
 
 def _lines(now: Snapshot) -> Iterator[str]:
-    yield f"Read {limits.clock(now.read_at)}"
+    yield f"Read {bottleneck.clock(now.read_at)}"
     for alarm in now.alarms:
         yield f"ALARM {alarm.name}: {alarm.text} {alarm.advice}"
     yield ""
@@ -83,10 +83,10 @@ def _lines(now: Snapshot) -> Iterator[str]:
 
 BACKLOG = ("people", "batches", "oldest", "to try again", "limited by")
 BREAKERS = {
-    breaker.State.CLOSED: "in order",
-    breaker.State.RATE_LIMITED: "asked us to wait",
-    breaker.State.OPEN: "fails: breaker open",
-    breaker.State.HALF_OPEN: "being tried",
+    circuit_breaker.State.CLOSED: "in order",
+    circuit_breaker.State.RATE_LIMITED: "asked us to wait",
+    circuit_breaker.State.OPEN: "fails: breaker open",
+    circuit_breaker.State.HALF_OPEN: "being tried",
 }
 PLAN = ("state", "requests a second", "this hour")
 
@@ -111,8 +111,8 @@ def _plan(plan: Plan) -> tuple[str, ...]:
     )
 
 
-def _breaker(its: breaker.Reading) -> str:
-    until = f" until {limits.clock(its.until)}" if its.until else ""
+def _breaker(its: circuit_breaker.Reading) -> str:
+    until = f" until {bottleneck.clock(its.until)}" if its.until else ""
     return f"{BREAKERS[its.state]}{until}"
 
 

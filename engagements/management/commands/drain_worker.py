@@ -5,9 +5,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from engagements import workers
-from engagements.management.asking import add_yes, confirm
+from engagements.management.confirmation import add_yes, confirm
 from engagements.models import Worker
+from engagements.outbox import workers
 
 
 class Command(BaseCommand):

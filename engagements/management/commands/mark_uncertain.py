@@ -5,8 +5,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from engagements import restoring
-from engagements.management.asking import add_yes, confirm, engagement, moment
+from engagements.management.confirmation import add_yes, confirm, engagement, moment
+from engagements.recovery import after_restore
 from lemnisk_braze.lib import database_clock
 
 
@@ -39,12 +39,12 @@ class Command(BaseCommand):
         before, one = options["before"], options["engagement"]
         if before > database_clock.now():
             raise CommandError("--before lies in the future.")
-        if workers := restoring.workers_at_work():
+        if workers := after_restore.workers_at_work():
             raise CommandError(
                 "Nothing was done. Stop the workers first, and wait a minute: "
                 f"{', '.join(workers)}."
             )
-        people = restoring.in_doubt(before, one)
+        people = after_restore.in_doubt(before, one)
         if not people:
             self.stdout.write("Nobody was due before that time.")
             return
@@ -53,7 +53,7 @@ class Command(BaseCommand):
             " you say so."
         )
         if confirm(self, question, options):
-            marked = restoring.mark_uncertain(before, one)
+            marked = after_restore.mark_uncertain(before, one)
             self.stdout.write(
                 f"Uncertain: {marked:,} people. Go on with: manage.py settle_uncertain"
             )

@@ -5,8 +5,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from engagements import holding
-from engagements.management.asking import add_yes, confirm
+from engagements.lifecycle import pause_all
+from engagements.management.confirmation import add_yes, confirm
 
 
 class Command(BaseCommand):
@@ -19,13 +19,13 @@ class Command(BaseCommand):
         add_yes(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        engagements = holding.active()
+        engagements = pause_all.active()
         if not engagements:
             self.stdout.write("No engagement is active: nothing to pause.")
             return
-        people = holding.people_waiting(engagements)
+        people = pause_all.people_waiting(engagements)
         question = (
             f"Pauses {len(engagements)} engagements; {people:,} people in them wait."
         )
         if confirm(self, question, options):
-            self.stdout.write(f"Paused: {len(holding.pause_all())} engagements.")
+            self.stdout.write(f"Paused: {len(pause_all.pause_all())} engagements.")

@@ -5,10 +5,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from engagements import requeueing, retrying
-from engagements.choosing import Choice
-from engagements.management.asking import add_choice, add_yes, choice, confirm
+from engagements.management.confirmation import add_choice, add_yes, choice, confirm
 from engagements.models import Delivery
+from engagements.recovery import retry_failed, retry_now
+from engagements.recovery.selection import Choice
 
 
 class Command(BaseCommand):
@@ -25,7 +25,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--state",
             action="append",
-            choices=[str(state) for state in retrying.STATES],
+            choices=[str(state) for state in retry_failed.STATES],
             help="of `failed`: only people in this state; may be given again."
             " Default: dead",
         )
@@ -45,16 +45,16 @@ class Command(BaseCommand):
             self._failed(which, options)
 
     def _waiting(self, which: Choice, options: dict[str, Any]) -> None:
-        people = requeueing.waiting(which).people()
+        people = retry_now.waiting(which).people()
         if not people:
             self.stdout.write("Nobody waits for another attempt there.")
         elif confirm(self, f"Tries {people:,} people again, now.", options):
-            self.stdout.write(f"Due now: {requeueing.retry_now(which):,} batches.")
+            self.stdout.write(f"Due now: {retry_now.retry_now(which):,} batches.")
 
     def _failed(self, which: Choice, options: dict[str, Any]) -> None:
         states = options["state"] or [Delivery.State.DEAD]
         deliveries = which.deliveries(*states)
-        shares = retrying.shares(deliveries)
+        shares = retry_failed.shares(deliveries)
         for share in shares:
             self.stdout.write(
                 f"{share.engagement}: {share.people:,} people. {share.problem}".strip()
@@ -72,7 +72,7 @@ class Command(BaseCommand):
             else ""
         )
         if confirm(self, question, options):
-            done = retrying.retry(deliveries)
+            done = retry_failed.retry(deliveries)
             runs = len(done.runs)
             self.stdout.write(f"In line again: {done.people:,} people in {runs} runs.")
             if done.is_cut_short:

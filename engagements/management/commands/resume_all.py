@@ -5,8 +5,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from engagements import holding
-from engagements.management.asking import add_yes, confirm
+from engagements.lifecycle import pause_all
+from engagements.management.confirmation import add_yes, confirm
 
 
 class Command(BaseCommand):
@@ -19,14 +19,14 @@ class Command(BaseCommand):
         add_yes(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        engagements = holding.held()
+        engagements = pause_all.held()
         if not engagements:
             self.stdout.write("“Pause all” holds no engagement: nothing to resume.")
             return
-        people = holding.people_waiting(engagements)
+        people = pause_all.people_waiting(engagements)
         question = (
             f"Resumes {len(engagements)} engagements; {people:,} people who wait in "
             "them are sent."
         )
         if confirm(self, question, options):
-            self.stdout.write(f"Resumed: {len(holding.resume_all())} engagements.")
+            self.stdout.write(f"Resumed: {len(pause_all.resume_all())} engagements.")

@@ -5,8 +5,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from engagements import requeueing
-from engagements.management.asking import add_choice, add_yes, choice, confirm
+from engagements.management.confirmation import add_choice, add_yes, choice, confirm
+from engagements.recovery import retry_now
 
 QUESTIONS = {
     "resend": "Sends the data of {people:,} people again. Duplicates are possible: "
@@ -30,14 +30,14 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         which = choice(options)
-        people = requeueing.uncertain(which).people()
+        people = retry_now.uncertain(which).people()
         if not people:
             self.stdout.write("Nobody is uncertain there.")
             return
         question = QUESTIONS[options["decision"]].format(people=people)
         if not confirm(self, question, options):
             return
-        done = requeueing.settle(which, options["decision"], say=self._progress)
+        done = retry_now.settle(which, options["decision"], say=self._progress)
         self.stdout.write(f"Settled: {done.people:,} people.")
         if done.refused:
             self.stdout.write(

@@ -4,8 +4,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from externalapi.exports import export
 from externalapi.models import ExternalAPI
+from externalapi.transfer.export_file import export
 
 
 class Command(BaseCommand):

@@ -9,9 +9,9 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from externalapi import imports
-from externalapi.imports import FileError, Planned
 from externalapi.models import Connection
+from externalapi.transfer import import_file
+from externalapi.transfer.import_file import FileError, Planned
 
 
 class Command(BaseCommand):
@@ -37,12 +37,12 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         user = _user(options["user"])
         try:
-            entries = imports.read(_raw(options["file"]))
+            entries = import_file.read(_raw(options["file"]))
             names = {entry.connection for entry in entries}
-            planned = imports.plan(entries, _connections(names, options), user)
+            planned = import_file.plan(entries, _connections(names, options), user)
             self._say(planned)
             if not options["dry_run"]:
-                imports.carry_out(planned, user, "Imported from a file.")
+                import_file.carry_out(planned, user, "Imported from a file.")
         except FileError as e:
             raise CommandError(str(e)) from e
 
@@ -61,10 +61,10 @@ class Command(BaseCommand):
 
 def _raw(file: str) -> bytes:
     if file == "-":
-        return sys.stdin.buffer.read(imports.MAX_BYTES + 1)
+        return sys.stdin.buffer.read(import_file.MAX_BYTES + 1)
     try:
         with Path(file).open("rb") as opened:
-            return opened.read(imports.MAX_BYTES + 1)
+            return opened.read(import_file.MAX_BYTES + 1)
     except OSError as e:
         raise CommandError(f"{file} cannot be read: {e.strerror}.") from e
 

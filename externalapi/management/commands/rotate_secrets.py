@@ -4,8 +4,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from externalapi.connections.encryption import KEY_FIELDS, rotate_key
 from externalapi.models import Connection
-from externalapi.secrets import KEY_FIELDS, rotate_key
 
 
 class Command(BaseCommand):

@@ -5,10 +5,10 @@ from django.urls import reverse
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from externalapi.pasted.curl_options import FLAGS, LETTERS, WITH_VALUE
-from externalapi.pasted.imported import PasteError
-from externalapi.pasted.preset import as_preset
-from externalapi.pasted.reading import read
+from externalapi.importers.common.types import PasteError
+from externalapi.importers.curl.options import FLAGS, LETTERS, WITH_VALUE
+from externalapi.importers.reader import read
+from externalapi.importers.to_preset import as_preset
 
 # What each shell and curl itself take for more than a character.
 PIECES = r"""

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from externalapi.definition import parameters_found
-from externalapi.pasted.imported import PasteError
-from externalapi.pasted.preset import as_preset
-from externalapi.pasted.reading import decoded, read
-from externalapi.target import split_target
+from externalapi.definitions.compiled import parameters_found
+from externalapi.importers.common.types import PasteError
+from externalapi.importers.reader import decoded, read
+from externalapi.importers.to_preset import as_preset
+from externalapi.template.url_and_headers import split_target
 from tests.externalapi.pasted.documents import BRAZE, PETSTORE, STRIPE
 
 # The words of both formats: a tree of them comes further than one of any words.

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from externalapi.body import parse_body
-from externalapi.pasted.curl import read_curl
-from externalapi.pasted.imported import BodyKind, PasteError
-from externalapi.sign_in import Auth
+from externalapi.http.auth import Auth
+from externalapi.importers.common.types import BodyKind, PasteError
+from externalapi.importers.curl.command import read_curl
+from externalapi.template.parser import parse_body
 
 KEY = "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0"
 FORM = "application/x-www-form-urlencoded"

@@ -2,11 +2,11 @@ import json
 
 import pytest
 
-from externalapi.body import parse_body
-from externalapi.parameters import Level, Parameter, ParameterType
-from externalapi.pasted.imported import PasteError
-from externalapi.pasted.reading import read
-from externalapi.sign_in import Auth
+from externalapi.http.auth import Auth
+from externalapi.importers.common.types import PasteError
+from externalapi.importers.reader import read
+from externalapi.template.parameters import Level, Parameter, ParameterType
+from externalapi.template.parser import parse_body
 from tests.externalapi.pasted.documents import PETSTORE, STRIPE
 
 

@@ -5,11 +5,11 @@ from urllib.parse import quote
 
 import pytest
 
-from externalapi.body import parse_body
-from externalapi.parameters import Level, Parameter
-from externalapi.pasted.imported import PasteError
-from externalapi.pasted.reading import read
-from externalapi.sign_in import Auth
+from externalapi.http.auth import Auth
+from externalapi.importers.common.types import PasteError
+from externalapi.importers.reader import read
+from externalapi.template.parameters import Level, Parameter
+from externalapi.template.parser import parse_body
 from tests.externalapi.pasted.documents import BRAZE
 
 KEY = "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0"

@@ -2,13 +2,13 @@ import json
 
 import pytest
 
-from externalapi.batching import PLANS
-from externalapi.curl_command import curl_command
-from externalapi.pasted.curl import read_curl
-from externalapi.pasted.preset import as_preset
-from externalapi.pasted.redaction import without_secrets
-from externalapi.pasted.suggestions import accept
-from externalapi.target import split_target
+from externalapi.importers.common.redaction import without_secrets
+from externalapi.importers.common.suggestions import accept
+from externalapi.importers.curl.command import read_curl
+from externalapi.importers.to_preset import as_preset
+from externalapi.template.batching import PLANS
+from externalapi.template.url_and_headers import split_target
+from externalapi.testing.curl_command import curl_command
 from externalapi.vendors.braze.presets.all import TRACK_USERS
 
 KEY = "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0"

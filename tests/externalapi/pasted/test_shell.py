@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from externalapi.pasted.shell import UnclosedQuoteError, split
+from externalapi.importers.curl.shell import UnclosedQuoteError, split
 
 # What is a shell's own where it stands alone ends the command.
 WORDS = st.lists(

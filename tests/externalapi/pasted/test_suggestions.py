@@ -1,10 +1,10 @@
 import pytest
 
-from externalapi.body import parse_body
-from externalapi.parameters import Level, Parameter, ParameterType
-from externalapi.pasted.curl import read_curl
-from externalapi.pasted.imported import Place
-from externalapi.pasted.suggestions import accept, suggest, title
+from externalapi.importers.common.suggestions import accept, suggest, title
+from externalapi.importers.common.types import Place
+from externalapi.importers.curl.command import read_curl
+from externalapi.template.parameters import Level, Parameter, ParameterType
+from externalapi.template.parser import parse_body
 
 TRACK = """curl https://rest.iad-01.braze.com/users/track --json '{
   "events": [{

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
-from externalapi.answer_rules import BRAZE, AnswerRules
+from externalapi.http.answer_rules import BRAZE, AnswerRules
 from externalapi.vendors.braze.facts import contract, endpoints
 from externalapi.vendors.braze.facts.endpoints import Endpoint
 from externalapi.vendors.braze.facts.refusals import IDENTIFIED_ARRAY

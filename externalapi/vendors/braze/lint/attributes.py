@@ -7,8 +7,8 @@ from types import MappingProxyType
 from uuid import UUID
 from zoneinfo import available_timezones
 
-from externalapi.layout import Path
-from externalapi.parameters import ParameterType
+from externalapi.template.parameters import ParameterType
+from externalapi.template.spans import Path
 from externalapi.vendors.braze.facts import contract
 from externalapi.vendors.braze.lint.custom_attributes import lint_custom
 from externalapi.vendors.braze.lint.findings import (

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from externalapi.layout import Path
-from externalapi.parameters import ParameterType
+from externalapi.template.parameters import ParameterType
+from externalapi.template.spans import Path
 from externalapi.vendors.braze.facts import contract
 from externalapi.vendors.braze.lint.findings import (
     ATTRIBUTES_PAGE,

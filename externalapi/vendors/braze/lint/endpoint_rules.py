@@ -1,8 +1,8 @@
-"""Rules of requests that no table of keys can say; `request_shapes` uses them."""
+"""Rules of requests that no table of keys can say; `endpoint_shapes` uses them."""
 
 from collections.abc import Iterable, Mapping
 
-from externalapi.layout import Path
+from externalapi.template.spans import Path
 from externalapi.vendors.braze.facts import refusals
 from externalapi.vendors.braze.lint.findings import Findings, error, warning
 from externalapi.vendors.braze.lint.shape import Rule, is_given

@@ -4,8 +4,8 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 
-from externalapi.layout import Path
-from externalapi.parameters import ParameterType
+from externalapi.template.parameters import ParameterType
+from externalapi.template.spans import Path
 from externalapi.vendors.braze.facts import contract
 from externalapi.vendors.braze.lint.findings import (
     EVENT_PAGE,

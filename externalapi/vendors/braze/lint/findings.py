@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
-from externalapi.layout import Path
+from externalapi.template.spans import Path
 
 _DOCS = "https://www.braze.com/docs"
 TRACK_PAGE = f"{_DOCS}/api/endpoints/user_data/post_user_track/"

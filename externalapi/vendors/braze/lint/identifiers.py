@@ -5,7 +5,7 @@ post_user_track, "Identifier resolution"; user_alias_object.
 
 from collections.abc import Mapping
 
-from externalapi.layout import Path
+from externalapi.template.spans import Path
 from externalapi.vendors.braze.facts import contract
 from externalapi.vendors.braze.lint.findings import (
     ALIAS_PAGE,

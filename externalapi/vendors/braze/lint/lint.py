@@ -2,16 +2,16 @@
 
 It reads the template, not one person's body: a placeholder is a value of a known type.
 The rules are those of post_user_track and the objects' pages, and for the other
-endpoints those of `request_shapes`, each finding with its page; an error is what Braze
+endpoints those of `endpoint_shapes`, each finding with its page; an error is what Braze
 refuses for certain.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from externalapi.gaps import gaps
-from externalapi.layout import Path
-from externalapi.parameters import JSON, Parameter
+from externalapi.template.parameters import JSON, Parameter
+from externalapi.template.spans import Path
+from externalapi.template.stand_ins import gaps
 from externalapi.vendors.braze.facts import contract, endpoints
 from externalapi.vendors.braze.facts.contract import ObjectLimit
 from externalapi.vendors.braze.facts.endpoints import Endpoint

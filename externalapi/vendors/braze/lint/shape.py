@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from externalapi.layout import Path
+from externalapi.template.spans import Path
 from externalapi.vendors.braze.lint.findings import Finding, Findings, error, warning
 from externalapi.vendors.braze.lint.identifiers import constant, lint_alias
 from externalapi.vendors.braze.lint.spelling import likely

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from externalapi.parameters import JSON, Level, Parameter, ParameterType
-from externalapi.placeholders import find, whole_name
+from externalapi.template.parameters import JSON, Level, Parameter, ParameterType
+from externalapi.template.placeholders import find, whole_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,8 +6,8 @@ request of many people is halved until it is found. The catalog and its fields m
 exist; an item's ID has letters, digits, hyphens and underscores.
 """
 
-from externalapi.batching import BatchPlan
-from externalapi.parameters import Level, Parameter, ParameterType
+from externalapi.template.batching import BatchPlan
+from externalapi.template.parameters import Level, Parameter, ParameterType
 from externalapi.vendors.braze.facts.endpoints import (
     ADD_ITEMS,
     DELETE_ITEMS,

@@ -3,9 +3,9 @@
 from dataclasses import replace
 from typing import Any
 
-from externalapi.answer_rules import BRAZE
-from externalapi.batching import BatchPlan
-from externalapi.parameters import Level, Parameter, ParameterType
+from externalapi.http.answer_rules import BRAZE
+from externalapi.template.batching import BatchPlan
+from externalapi.template.parameters import Level, Parameter, ParameterType
 from externalapi.vendors.braze.facts.endpoints import Endpoint, Limit
 from externalapi.vendors.preset import Preset
 

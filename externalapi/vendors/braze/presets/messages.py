@@ -7,8 +7,8 @@ it is fixed at the External API; a placeholder that each engagement fills there 
 one request for each person.
 """
 
-from externalapi.batching import BatchPlan
-from externalapi.parameters import Level, Parameter, ParameterType
+from externalapi.template.batching import BatchPlan
+from externalapi.template.parameters import Level, Parameter, ParameterType
 from externalapi.vendors.braze.facts.endpoints import (
     SEND_MESSAGES,
     SET_SUBSCRIPTIONS,

@@ -5,8 +5,8 @@ The objects a request are those of api/api_limits, 75 together; older contracts 
 event_object and purchase_object of api/objects_filters.
 """
 
-from externalapi.batching import PLANS, BatchPlan
-from externalapi.parameters import Parameter, ParameterType
+from externalapi.template.batching import PLANS, BatchPlan
+from externalapi.template.parameters import Parameter, ParameterType
 from externalapi.vendors.braze.facts.endpoints import TRACK, TRACK_SYNC
 from externalapi.vendors.braze.presets.common import (
     EVENT_TIME,

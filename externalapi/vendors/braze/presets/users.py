@@ -6,8 +6,8 @@ was found: a wrong capital in an alias is a success without an effect
 (post_user_identify, "Case sensitivity").
 """
 
-from externalapi.batching import BatchPlan
-from externalapi.parameters import Parameter
+from externalapi.template.batching import BatchPlan
+from externalapi.template.parameters import Parameter
 from externalapi.vendors.braze.facts.endpoints import (
     DELETE_USERS,
     IDENTIFY,

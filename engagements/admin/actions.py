@@ -1,0 +1,269 @@
+"""What somebody may do to an engagement, a run or a batch, and the page that asks."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import Model
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.html import format_html
+
+from engagements.authoring import forecast
+from engagements.lifecycle import schedule, transitions
+from engagements.models import Batch, Engagement, Run
+from externalapi.connections.access import User, why_not
+from externalapi.testing import cases
+from lemnisk_braze.lib import database_clock
+
+State = Engagement.State
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Act:
+    """One button: whose permission it needs, in which states it means something.
+
+    `do` returns False when somebody else was first.
+    """
+
+    name: str
+    label: str
+    title: str
+    done: str
+    permission: str
+    states: frozenset[str]
+    do: Callable[[Any], bool]
+    # What is said beside `done`: what comes of it.
+    then: Callable[[Any], str] = field(default=lambda obj: "")
+    # What to say where `do` returned False although the state was right.
+    refused: str = ""
+    template: str = "engagements/confirm.html"
+    tone: str = "primary"
+    # False: the button itself is enough, nothing is lost by pressing it.
+    asks: bool = True
+    context: Callable[[Any], Mapping[str, object]] = field(default=lambda obj: {})
+    # Why this user may not, whatever the permissions say; "" where they may.
+    refuse: Callable[[Any, User], str] = field(default=lambda obj, user: "")
+
+    def is_allowed(self, request: HttpRequest, obj: Any) -> bool:
+        return obj.state in self.states and self.is_permitted(request)
+
+    def is_permitted(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm(f"engagements.{self.permission}"))
+
+    def url(self, obj: Model) -> str:
+        name = f"admin:engagements_{obj._meta.model_name}_{self.name}"
+        return reverse(name, args=[obj.pk])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Button:
+    act: Act
+    url: str
+
+
+def buttons(request: HttpRequest, obj: Any, acts: tuple[Act, ...]) -> list[Button]:
+    """The buttons that this user may press now."""
+    return [
+        Button(act=act, url=act.url(obj))
+        for act in acts
+        if act.is_allowed(request, obj)
+    ]
+
+
+def act_view(
+    site: admin.AdminSite, request: HttpRequest, obj: Any, act: Act
+) -> HttpResponse:
+    """Ask on GET, do on POST, and lead back to the object's page."""
+    if not act.is_permitted(request):
+        raise PermissionDenied
+    if obj.state not in act.states:
+        messages.warning(request, _too_late(obj))
+        return redirect(page_url(obj))
+    refusal = act.refuse(obj, request.user)
+    if request.method != "POST":
+        return _confirmation(site, request, obj, act, refusal)
+    if refusal:
+        messages.error(request, f"Nothing was changed. {refusal}")
+    else:
+        _do(request, obj, act)
+    return redirect(page_url(obj))
+
+
+def _do(request: HttpRequest, obj: Any, act: Act) -> None:
+    try:
+        is_done = act.do(obj)
+    except transitions.ActivationError as e:
+        messages.error(request, _with_link(e))
+        return
+    if not is_done:
+        obj.refresh_from_db()
+        is_late = obj.state not in act.states or not act.refused
+        messages.warning(request, _too_late(obj) if is_late else act.refused)
+        return
+    log(request, obj, act.done)
+    messages.success(request, f"{act.done} {act.then(obj)}".strip())
+
+
+def page_url(obj: Model) -> str:
+    """The address of the object's own page."""
+    name = f"admin:{obj._meta.app_label}_{obj._meta.model_name}_change"
+    return reverse(name, args=[obj.pk])
+
+
+def missing(
+    model_admin: "admin.ModelAdmin[Any]", request: HttpRequest, object_id: str
+) -> HttpResponse:
+    """Lead somebody who asks for a row that is not there to the index, and say so."""
+    name = model_admin.opts.verbose_name
+    messages.warning(request, f"There is no {name} with the ID “{object_id}”.")
+    return redirect("admin:index")
+
+
+def log(request: HttpRequest, obj: Model, message: str) -> None:
+    """Write who did it into the object's history."""
+    admin.site.get_model_admin(type(obj)).log_change(request, obj, message)
+
+
+def _with_link(error: transitions.ActivationError) -> str:
+    if not error.url:
+        return str(error)
+    return format_html('{} <a href="{}">Show what is missing</a>', error, error.url)
+
+
+def _too_late(obj: Any) -> str:
+    state = obj.get_state_display()
+    return f"Nothing was changed: “{obj}” is in the state “{state}” by now."
+
+
+def _confirmation(
+    site: admin.AdminSite, request: HttpRequest, obj: Any, act: Act, refusal: str
+) -> HttpResponse:
+    context = {
+        **site.each_context(request),
+        **act.context(obj),
+        "opts": obj._meta,
+        "original": obj,
+        "original_url": page_url(obj),
+        "title": act.title,
+        "act": act,
+        "refusal": refusal,
+    }
+    return TemplateResponse(request, act.template, context)
+
+
+def _activate(engagement: Engagement) -> bool:
+    transitions.activate(engagement)
+    return True
+
+
+def _activation(engagement: Engagement) -> dict[str, object]:
+    return {
+        "impact": forecast.activation_impact(engagement),
+        "cases_why_not": cases.why_not(engagement.version),
+        "cases_url": cases.url(engagement.version),
+    }
+
+
+def _limit(engagement: Engagement, user: User) -> str:
+    return why_not(engagement.version.connection, user)
+
+
+def _waiting(obj: Engagement | Run) -> dict[str, object]:
+    scope = {"run": obj} if isinstance(obj, Run) else {"run__engagement": obj}
+    return {"waiting": Batch.objects.filter(**scope).open().people()}
+
+
+def _people(batch: Batch) -> dict[str, object]:
+    return {"people": len(batch.profile_ids) - len(batch.left_out)}
+
+
+ENGAGEMENT_ACTS = (
+    Act(
+        name="activate",
+        label="Activate",
+        title="Activate this Engagement?",
+        done="The Engagement is active.",
+        permission="activate_engagement",
+        states=frozenset({State.DRAFT, State.ENDED}),
+        do=_activate,
+        template="engagements/activate.html",
+        context=_activation,
+        refuse=_limit,
+    ),
+    Act(
+        name="pause",
+        label="Pause",
+        title="Pause this Engagement?",
+        done="The Engagement is paused. No new request starts.",
+        permission="pause_engagement",
+        states=frozenset({State.ACTIVE}),
+        do=transitions.pause,
+        tone="default",
+        asks=False,
+    ),
+    Act(
+        name="resume",
+        label="Resume",
+        title="Resume this Engagement?",
+        done="The Engagement is active again.",
+        permission="pause_engagement",
+        states=frozenset({State.PAUSED, State.BLOCKED}),
+        do=transitions.resume,
+        then=lambda engagement: schedule.in_words(engagement, database_clock.now()),
+        asks=False,
+        refuse=_limit,
+    ),
+    Act(
+        name="end",
+        label="End",
+        title="End this Engagement for good?",
+        done="The Engagement has ended.",
+        permission="pause_engagement",
+        states=frozenset({State.ACTIVE, State.PAUSED, State.BLOCKED}),
+        do=transitions.end,
+        tone="danger",
+        context=_waiting,
+    ),
+)
+RUN_ACTS = (
+    Act(
+        name="cancel",
+        label="Cancel this run",
+        title="Cancel this run?",
+        done="The run is cancelled.",
+        permission="pause_engagement",
+        states=frozenset(Run.OPEN),
+        do=transitions.cancel,
+        tone="danger",
+        context=_waiting,
+    ),
+)
+BATCH_ACTS = (
+    Act(
+        name="resend",
+        label="Resend",
+        title="Send these people’s data again?",
+        done="The people wait in line again.",
+        permission="resend_engagement",
+        states=frozenset({Batch.State.UNCERTAIN}),
+        do=lambda batch: transitions.decide(batch, "resend"),
+        refused="Nothing was sent: the run or its Engagement was ended meanwhile.",
+        context=_people,
+    ),
+    Act(
+        name="mark_sent",
+        label="Mark as sent",
+        title="Mark these people as sent?",
+        done="The people are marked as sent.",
+        permission="resend_engagement",
+        states=frozenset({Batch.State.UNCERTAIN}),
+        do=lambda batch: transitions.decide(batch, "mark_sent"),
+        tone="default",
+        context=_people,
+    ),
+)

@@ -1,0 +1,80 @@
+"""The preview panel beside the form: one person, and what they would get."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from django.db.models import Q
+
+from engagements.authoring.forms import EngagementForm
+from engagements.authoring.preview import (
+    GENERAL,
+    Preview,
+    member_event,
+    preview,
+    seen_by,
+)
+from externalapi.connections.access import User
+from segments.models import Profile, Segment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreviewPanel:
+    """What the panel shows: a preview, or a message that says what is missing."""
+
+    message: str = ""
+    wanted: str = ""
+    person: Profile | None = None
+    preview: Preview | None = None
+    # Parameter name → what people read instead.
+    titles: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def problems(self) -> list[tuple[str, str]]:
+        """(parameter or "", what is wrong with it for this person)."""
+        found = self.preview.problems if self.preview else {}
+        return [(self.titles.get(name, name), text) for name, text in found.items()]
+
+    @property
+    def general(self) -> str:
+        return self.preview.problems.get(GENERAL, "") if self.preview else ""
+
+
+def preview_panel(form: EngagementForm, wanted: str, user: User) -> PreviewPanel:
+    """Preview the form's values for `wanted` (external ID or e-mail) or the newest."""
+    wanted = wanted.strip()
+    segment = form.chosen_segment
+    if segment is None:
+        return PreviewPanel(message="Choose a segment to see a preview.")
+    if form.chosen_version is None:
+        return PreviewPanel(message="Choose an External API to see a preview.")
+    person = example_person(segment, wanted)
+    if person is None:
+        return PreviewPanel(message=_nobody(segment, wanted), wanted=wanted)
+    shown = preview(
+        form.chosen_version,
+        form.typed_values,
+        segment,
+        person,
+        member_event(segment, person),
+        form.preview_engagement,
+    )
+    shown = seen_by(shown, form.chosen_version.connection, user)
+    parameters = form.chosen_version.read_parameters()
+    titles = {parameter.name: parameter.title for parameter in parameters}
+    return PreviewPanel(person=person, preview=shown, wanted=wanted, titles=titles)
+
+
+def example_person(segment: Segment, wanted: str = "") -> Profile | None:
+    """The newest member, or the one who is wanted by external ID or e-mail."""
+    people = segment.memberships.select_related("profile").order_by("-pk")
+    if wanted:
+        email = Q(profile__email__in={wanted, wanted.lower()})
+        people = people.filter(Q(profile__external_id=wanted) | email)
+    membership = people.first()
+    return membership.profile if membership else None
+
+
+def _nobody(segment: Segment, wanted: str) -> str:
+    if wanted:
+        return f"Nobody in “{segment}” has the external ID or e-mail “{wanted}”."
+    return f"Nobody is in “{segment}” yet. A preview appears with the first person."

@@ -1,0 +1,222 @@
+"""The list of deliveries: further filters, "Retry", and the export."""
+
+import logging
+from datetime import datetime
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+from unfold.contrib.filters.admin import TextFilter
+from unfold.contrib.filters.forms import SearchForm
+from unfold.widgets import UnfoldAdminTextInputWidget
+
+from engagements.admin.actions import log, page_url
+from engagements.models import Delivery
+from engagements.recovery import retry_failed
+from engagements.reporting import export
+
+logger = logging.getLogger(__name__)
+
+RETRY = "engagements.resend_engagement"
+EXPORT = "engagements.export_delivery"
+# So many people one press of the button takes along: the page answers in seconds.
+MOST = 50_000
+IN_THE_WAY = (
+    "Others were at work on the same people, so not everybody could be taken along."
+    " Nobody is lost or taken twice: press Retry again in a minute."
+)
+
+
+class MomentForm(SearchForm):
+    """A time to the minute, in the browser's own calendar."""
+
+    def __init__(self, name: str, label: str, *args: Any, **kwargs: Any) -> None:
+        super().__init__(name, label, *args, **kwargs)
+        zone = timezone.get_current_timezone_name()
+        self.fields[name] = forms.CharField(
+            label=f"{label.strip()} ({zone})",
+            required=False,
+            widget=UnfoldAdminTextInputWidget(attrs={"type": "datetime-local"}),
+        )
+
+
+class MomentFilter(TextFilter):
+    """Deliveries that last changed on one side of a time."""
+
+    form_class = MomentForm
+    lookup = ""
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[Delivery]
+    ) -> QuerySet[Delivery]:
+        if not (text := self.value()):
+            return queryset
+        at = _moment(text)
+        if at is None:
+            raise IncorrectLookupParameters(f"“{text}” is not a time.")
+        return queryset.filter(**{self.lookup: at})
+
+
+class SinceFilter(MomentFilter):
+    title = "changed since"
+    parameter_name = "since"
+    lookup = "updated_at__gte"
+
+
+class BeforeFilter(MomentFilter):
+    title = "changed before"
+    parameter_name = "before"
+    lookup = "updated_at__lt"
+
+
+class ReasonFilter(TextFilter):
+    title = "words of the reason"
+    parameter_name = "why"
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[Delivery]
+    ) -> QuerySet[Delivery]:
+        text = self.value()
+        return queryset.filter(reason__icontains=text) if text else queryset
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        found = parse_datetime(text)
+    except ValueError:
+        return None
+    if found is None or timezone.is_aware(found):
+        return found
+    return timezone.make_aware(found)
+
+
+class ReplayMixin:
+    """For the admin of deliveries: what can be done with all that the list shows."""
+
+    list_filter_submit = True
+    list_before_template = "engagements/deliveries_tools.html"
+
+    def get_urls(self: Any) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        return [
+            path("retry/", view(self.retry_view), name="engagements_delivery_retry"),
+            path("export/", view(self.export_view), name="engagements_delivery_export"),
+            *super().get_urls(),  # type: ignore[misc]
+        ]
+
+    def retry_view(self: Any, request: HttpRequest) -> HttpResponse:
+        """Ask on GET, with numbers; on POST try the failed people of the list again."""
+        _check(self, request, RETRY)
+        deliveries = _listed(self, request)
+        if deliveries is None:
+            return _back(request, "This filter cannot be read. Nothing was sent.")
+        counts = retry_failed.counts(deliveries)
+        chosen = _chosen(request)
+        deliveries = deliveries.filter(state__in=chosen)
+        if request.method == "POST":
+            return _retry(request, deliveries)
+        found = retry_failed.shares(deliveries)
+        possible = [share for share in found if share.is_possible]
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": "Retry",
+            "shares": found,
+            "people": sum(share.people for share in possible),
+            "ambiguous": sum(share.ambiguous for share in possible),
+            "rejected": sum(share.rejected for share in possible),
+            "unverified": sum(share.unverified for share in possible),
+            "others": [
+                (Delivery.State(state).label, count, _retry_url(request, state))
+                for state, count in counts.items()
+                if state not in chosen
+            ],
+            "most": MOST,
+            "back": _list_url(request),
+        }
+        return TemplateResponse(request, "engagements/retry.html", context)
+
+    def export_view(self: Any, request: HttpRequest) -> HttpResponseBase:
+        """All deliveries of the list as CSV, streamed."""
+        _check(self, request, EXPORT)
+        deliveries = _listed(self, request)
+        if deliveries is None:
+            return _back(request, "This filter cannot be read. Nothing was exported.")
+        user = request.user.get_username()
+        logger.info("%r exports deliveries: %r", user, request.GET.urlencode())
+        answer = StreamingHttpResponse(
+            export.lines(deliveries, request.user),
+            content_type="text/csv; charset=utf-8",
+        )
+        name = f"deliveries-{timezone.localtime():%Y-%m-%d-%H%M}.csv"
+        answer["Content-Disposition"] = f'attachment; filename="{name}"'
+        return answer
+
+
+def _check(model_admin: Any, request: HttpRequest, permission: str) -> None:
+    may_look = model_admin.has_view_permission(request)
+    if not may_look or not request.user.has_perm(permission):
+        raise PermissionDenied
+
+
+def _listed(
+    model_admin: "admin.ModelAdmin[Delivery]", request: HttpRequest
+) -> QuerySet[Delivery] | None:
+    """What the list shows with the same address, on all of its pages."""
+    try:
+        found: QuerySet[Delivery] = model_admin.get_changelist_instance(
+            request
+        ).queryset
+    except IncorrectLookupParameters:
+        return None
+    return found
+
+
+def _chosen(request: HttpRequest) -> list[str]:
+    """The states that a retry takes along: some only where the list shows them alone."""
+    named = request.GET.get("state__exact", "")
+    return [*retry_failed.FAILED, *([named] if named in retry_failed.BY_NAME else [])]
+
+
+def _retry_url(request: HttpRequest, state: str) -> str:
+    """The same page, about one state."""
+    query = request.GET.copy()
+    query["state__exact"] = state
+    return f"{reverse('admin:engagements_delivery_retry')}?{query.urlencode()}"
+
+
+def _retry(request: HttpRequest, deliveries: QuerySet[Delivery]) -> HttpResponse:
+    done = retry_failed.retry(deliveries, MOST)
+    if done.is_cut_short:
+        messages.warning(request, IN_THE_WAY)
+    if not done.runs and done.is_cut_short:
+        return redirect(_list_url(request))
+    if not done.runs:
+        return _back(request, "Nobody was left to be tried again.")
+    for run in done.runs:
+        log(request, run, f"Tries people of “{run.retry_of}” again.")
+    people = "1 person waits" if done.people == 1 else f"{done.people:,} people wait"
+    messages.success(request, f"{people} in line again.")
+    if len(done.runs) == 1:
+        return redirect(page_url(done.runs[0]))
+    return redirect("admin:engagements_run_changelist")
+
+
+def _back(request: HttpRequest, words: str) -> HttpResponse:
+    messages.warning(request, words)
+    return redirect("admin:engagements_delivery_changelist")
+
+
+def _list_url(request: HttpRequest) -> str:
+    url = reverse("admin:engagements_delivery_changelist")
+    return f"{url}?{request.GET.urlencode()}"

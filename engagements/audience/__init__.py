@@ -1,0 +1,6 @@
+"""Whom a run takes in.
+
+`expansion` puts a segment's people into batches and reads their data when a batch is
+written; `send_again` says who was sent already, and `erasure` lets nothing name somebody
+who was deleted.
+"""

@@ -1,0 +1,438 @@
+"""From a segment's people to batches, by set operations; and who they are."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Any, NamedTuple, TypeAlias
+
+import orjson
+from django.db import DatabaseError, connection, transaction
+
+from engagements.audience import send_again
+from engagements.lifecycle import completion
+from engagements.models import Engagement, Run
+from engagements.outbox import left_segment, workers
+from engagements.outbox.claim import Claim
+from engagements.personalization.renderer import Skip, people_per_request
+from externalapi.models import ExternalAPIVersion
+from lemnisk_braze.lib.database_errors import About, about, in_words
+from lemnisk_braze.lib.database_retry import LATER_ON_DISK
+from segments.models import Membership, Transition, stored
+
+Data: TypeAlias = Mapping[str, Any]
+Row: TypeAlias = tuple[Any, ...]
+
+# People taken in by one transaction: 100 full batches.
+CHUNK = 7_500
+
+# Both fill `people` (who, brought in by which event, as which entry) in order of place.
+FROM_MEMBERS = """
+    SELECT profile_id, event_id, NULL::bigint AS transition_id, profile_id AS place
+    FROM segments_membership
+    WHERE segment_id = %(segment)s AND profile_id > %(cursor)s
+      AND since <= %(started_at)s
+    ORDER BY profile_id LIMIT %(chunk)s
+"""
+FROM_ENTRIES = """
+    SELECT profile_id, event_id, id AS transition_id, id AS place
+    FROM segments_transition
+    WHERE segment_id = %(segment)s AND kind = 'entry' AND id > %(cursor)s
+    ORDER BY id LIMIT %(chunk)s
+"""
+# A list that says nothing of anybody stays empty: that is a third of the table.
+INTO_BATCHES = """
+    audience AS (
+        SELECT *, (row_number() OVER (ORDER BY place) - 1) / %(size)s AS batch
+        FROM {people} people
+    ), batches AS (
+        INSERT INTO engagements_batch
+            (run_id, sequence, state, profile_ids, event_ids, transition_ids)
+        SELECT %(run)s, %(sequence)s + batch, 'pending',
+            array_agg(profile_id ORDER BY place),
+            CASE WHEN count(event_id) = 0 THEN '{{}}'
+                ELSE array_agg(event_id ORDER BY place) END,
+            CASE WHEN count(transition_id) = 0 THEN '{{}}'
+                ELSE array_agg(transition_id ORDER BY place) END
+        FROM audience GROUP BY batch
+    )
+"""
+# (people, the last one's place, people who are put into batches)
+TAKE_IN_ALL = f"""
+    WITH {INTO_BATCHES.replace("{people}", "({people})")}
+    SELECT count(*), max(place), count(*) FROM audience WHERE {LATER_ON_DISK}
+"""
+TAKE_IN_ALLOWED = f"""
+    WITH offered AS MATERIALIZED ({{people}}), {send_again.ALLOWED},
+    {INTO_BATCHES.replace("{people}", "allowed")}
+    SELECT count(*), max(place), (SELECT count(*) FROM audience)
+    FROM offered WHERE {LATER_ON_DISK}
+"""
+# In a batch that holds nobody.
+PASS_OVER = """
+    WITH people AS ({people}), batches AS (
+        INSERT INTO engagements_batch (run_id, sequence, state, profile_ids, event_ids,
+            transition_ids)
+        SELECT %(run)s, %(sequence)s, 'dead', '{{}}', '{{}}', '{{}}' FROM people
+        RETURNING id
+    ), ends AS (
+        INSERT INTO engagements_delivery
+            (run_id, profile_id, event_id, transition_id, batch_id, state, reason)
+        SELECT %(run)s, profile_id, event_id, coalesce(transition_id, 0), batches.id,
+            'dead', %(reason)s FROM people, batches
+    )
+    SELECT place FROM people
+"""
+_LOCK = """
+    SELECT r.id, r.version_id, r.values, e.segment_id, r.is_standing, r.started_at,
+        r.expansion_cursor, r.next_sequence, e.id, e.trigger, e.repeat, e.again,
+        e.again_after_days, e.time_zone
+    FROM engagements_run r JOIN engagements_engagement e ON e.id = r.engagement_id
+    WHERE r.id = %s AND r.state IN ('expanding', 'sending')
+"""
+LOCK_IF_FREE = f"{_LOCK} FOR NO KEY UPDATE OF r SKIP LOCKED"
+LOCK_STANDING = f"{_LOCK} AND r.is_standing FOR NO KEY UPDATE OF r"
+ADVANCE = """
+    UPDATE engagements_run
+    SET expansion_cursor = %s, next_sequence = next_sequence + %s,
+        repeats_left_out = repeats_left_out + %s
+    WHERE id = %s
+"""
+PROFILES = """
+    SELECT id, attributes::text, external_id, email, phone
+    FROM segments_profile WHERE id = ANY(%s::bigint[])
+"""
+EVENTS = """
+    SELECT id, properties::text, name, time, message_id
+    FROM segments_event WHERE id = ANY(%s::bigint[])
+"""
+# The data of somebody who was deleted meanwhile.
+GONE = Skip(code="erased", message="The person is not there any more.")
+# Nobody's event: what brought the person in was none, or is not there any more.
+NO_EVENT: Data = MappingProxyType({})
+# A standing run has something to do where somebody entered since it last looked. Every
+# worker asks all the time, so it is asked in such a way that only the log's own index
+# gives the order: a look at all later entries, or at the whole log, would take as long
+# as the log is.
+EXPANDABLE = """
+    SELECT r.id FROM engagements_run r
+    JOIN engagements_engagement e ON e.id = r.engagement_id AND e.state = 'active'
+    WHERE r.state IN ('expanding', 'sending') AND (NOT r.is_standing
+        AND r.state = 'expanding' OR r.is_standing AND (
+            SELECT t.id FROM segments_transition t
+            WHERE t.segment_id = ANY(ARRAY[e.segment_id]) AND t.kind = 'entry'
+              AND t.id > r.expansion_cursor
+            ORDER BY t.segment_id, t.kind, t.id LIMIT 1
+        ) IS NOT NULL)
+    ORDER BY NOT r.is_standing, r.id
+"""
+
+
+def expand(run_ids: Iterable[int]) -> int:
+    """Take in one chunk of people for each of the runs; return how many in all.
+
+    A run whose External API cannot be read fails by itself, and no other trouble of one
+    stops the others either.
+    """
+    count = 0
+    for run_id in run_ids:
+        try:
+            count += _expand(run_id)
+        except ValueError as e:
+            completion.fail(run_id, str(e))
+        except Exception as e:
+            if about(e) is About.CONNECTION:
+                raise
+            workers.report(e)
+    return count
+
+
+def _expand(run_id: int) -> int:
+    """Take in one chunk of a run's people, or as many as come before a bad one."""
+    most = CHUNK
+    while True:
+        try:
+            return _expand_chunk(run_id, most)
+        except DatabaseError as e:
+            if about(e) is not About.ROW:
+                raise
+            if most == 1:
+                return _pass_over(run_id, in_words(e))
+        most //= 2
+
+
+@transaction.atomic
+def _pass_over(run_id: int, reason: str) -> int:
+    """The next person, whom no batch can hold, is given up; return how many that is."""
+    run = _locked(run_id)
+    if run is None:
+        return 0
+    people = FROM_ENTRIES if run.is_standing else FROM_MEMBERS
+    asked: dict[str, Any] = {**run._asdict(), "chunk": 1, "reason": reason}
+    with connection.cursor() as cursor:
+        cursor.execute(PASS_OVER.format(people=people), asked)
+        for (place,) in cursor.fetchall():
+            cursor.execute(ADVANCE, [place, 1, 0, run_id])
+    return 1
+
+
+def expandable_runs() -> list[int]:
+    """Runs of active engagements that have people to take in, standing ones first."""
+    with connection.cursor() as cursor:
+        cursor.execute(EXPANDABLE)
+        return [run_id for (run_id,) in cursor]
+
+
+def people_to_take_in(run: Run) -> int:
+    """How many people of the run's audience no batch holds yet."""
+    after = run.expansion_cursor
+    segment = run.engagement.segment_id
+    if run.is_standing:
+        entries = Transition.objects.filter(segment=segment, pk__gt=after, kind="entry")
+        return entries.count()
+    if run.state != Run.State.EXPANDING:
+        return 0
+    members = Membership.objects.filter(segment=segment, since__lte=run.started_at)
+    return members.filter(profile_id__gt=after).count()
+
+
+@transaction.atomic
+def _expand_chunk(run_id: int, most: int) -> int:
+    run = _locked(run_id)
+    if run is None:
+        return 0
+    size = _people_per_batch(run.version_id, run.values)
+    people = FROM_ENTRIES if run.is_standing else FROM_MEMBERS
+    # What a crash of the database forgets here, it forgets with the cursor.
+    taking_in = TAKE_IN_ALLOWED if _is_guarded(run) else TAKE_IN_ALL
+    chunk = max(most // size, 1) * size if most > size else most
+    if not (run.is_standing or run.cursor):
+        left_segment.mark(run_id, run.segment)
+    asked = {
+        **run._asdict(),
+        **send_again.parameters(run.of()),
+        "size": size,
+        "chunk": chunk,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(taking_in.format(people=people), asked)
+        count, place, taken = cursor.fetchone()
+        if count:
+            batches = -(-taken // size)
+            cursor.execute(ADVANCE, [place, batches, count - taken, run_id])
+        elif not run.is_standing:
+            Run.objects.filter(pk=run_id).update(state=Run.State.SENDING)
+    return int(count)
+
+
+class _Expanding(NamedTuple):
+    """A run that takes in people; `values` as JSON."""
+
+    run: int
+    version_id: int
+    values: str
+    segment: int
+    is_standing: bool
+    started_at: datetime
+    cursor: int
+    sequence: int
+    engagement_id: int
+    trigger: str
+    repeat: str
+    again: str
+    again_after_days: int | None
+    time_zone: str
+
+    def of(self) -> Engagement:
+        """What the engagement says of sending again."""
+        return Engagement(
+            pk=self.engagement_id,
+            trigger=self.trigger,
+            repeat=self.repeat,
+            again=self.again,
+            again_after_days=self.again_after_days,
+            time_zone=self.time_zone,
+        )
+
+
+def _is_guarded(run: _Expanding) -> bool:
+    """Whether somebody may have been sent already; under a lock then."""
+    if not send_again.is_guarded(run.of()):
+        return False
+    send_again.lock(run.engagement_id)
+    # A segment's members are different people: only another run can have them.
+    return run.is_standing or send_again.has_other_runs(run.engagement_id, run.run)
+
+
+def _locked(run_id: int) -> _Expanding | None:
+    """The run under its lock; None where another worker is taking in its people.
+
+    For a standing run the lock is waited for: whoever holds it may have read the log
+    just before the entry that this wake-up is about.
+    """
+    with connection.cursor() as cursor:
+        for statement in (LOCK_IF_FREE, LOCK_STANDING):
+            cursor.execute(statement, [run_id])
+            if row := cursor.fetchone():
+                return _Expanding(*row)
+    return None
+
+
+@lru_cache(maxsize=1_000)
+def _people_per_batch(version_id: int, values: str) -> int:
+    """A version never changes; what it says is asked for each chunk."""
+    version = ExternalAPIVersion.objects.select_related("external_api", "connection")
+    return people_per_request(version.get(pk=version_id), orjson.loads(values))
+
+
+class People(NamedTuple):
+    """Whom a batch's next request takes along, by place (from 0), and their data.
+
+    `skipped`: those who left, whose data cannot be read, or are not there any more.
+    """
+
+    places: Sequence[int]
+    profiles: Sequence[Data]
+    events: Sequence[Data]
+    skipped: Mapping[int, Skip]
+
+
+class Rows(NamedTuple):
+    """What the database has of some batches' people and their events, by id."""
+
+    profiles: Mapping[int, Row]
+    events: Mapping[int, Row]
+
+
+def rows(claims: Sequence[Claim]) -> Rows:
+    """Read everybody whom the batches hold, unparsed."""
+    return _rows_of(
+        {id for held in claims for id in held.profile_ids},
+        {id for held in claims for id in held.event_ids if id},
+    )
+
+
+def person(profile_id: int, event_id: int | None) -> People:
+    """One person alone, and what brought them in, read as a batch's people are."""
+    return those({profile_id: event_id})
+
+
+def those(members: Mapping[int, int | None]) -> People:
+    """People by id and what brought them in, read as a batch's people are."""
+    found = _rows_of(members, {event_id for event_id in members.values() if event_id})
+    return _parsed(
+        range(len(members)),
+        [found.profiles.get(profile_id) for profile_id in members],
+        [found.events.get(event_id or 0) for event_id in members.values()],
+    )
+
+
+def _rows_of(profile_ids: Collection[int], event_ids: Collection[int]) -> Rows:
+    return Rows(
+        profiles=_rows(PROFILES, profile_ids),
+        events=_rows(EVENTS, event_ids) if event_ids else {},
+    )
+
+
+def people(held: Claim, rows: Rows, left: Collection[int] = ()) -> People:
+    """Whom a batch holds who is not left out; who `left` is skipped.
+
+    Parsed batch by batch, a person's data are still in the processor's own memory when
+    they are rendered.
+    """
+    places: Sequence[int] = range(len(held.profile_ids))
+    profiles: Sequence[Row | None]
+    profiles = [rows.profiles.get(id) for id in held.profile_ids]
+    events: Sequence[Row | None] = [None] * len(places)
+    if rows.events and held.event_ids:
+        events = [rows.events.get(id or 0) for id in held.event_ids]
+    if held.left_out:
+        places = [place for place in places if place not in held.left_out]
+    gone = [p for p in places if held.profile_ids[p] in left] if left else []
+    # Who is not there at all has not just left.
+    gone = [place for place in gone if profiles[place]]
+    if gone:
+        places = [place for place in places if place not in gone]
+    if len(places) < len(profiles):
+        profiles = [profiles[place] for place in places]
+        events = [events[place] for place in places]
+    found = _parsed(places, profiles, events)
+    if gone:
+        skipped = {**found.skipped, **dict.fromkeys(gone, left_segment.LEFT)}
+        found = found._replace(skipped=skipped)
+    return found
+
+
+def _parsed(
+    places: Sequence[int], profiles: Sequence[Row | None], events: Sequence[Row | None]
+) -> People:
+    there = [profile for profile in profiles if profile]
+    if len(there) == len(places):
+        try:
+            return People(places, _profiles(there), list(map(_event, events)), {})
+        except ValueError:
+            # One by one finds out whose.
+            pass
+    return _one_by_one(places, profiles, events)
+
+
+def _one_by_one(
+    places: Sequence[int], profiles: Sequence[Row | None], events: Sequence[Row | None]
+) -> People:
+    found: list[tuple[int, Data, Data]] = []
+    skipped: dict[int, Skip] = {}
+    for place, profile, event in zip(places, profiles, events, strict=True):
+        try:
+            if profile is None:
+                skipped[place] = GONE
+            else:
+                found.append((place, _profiles([profile])[0], _event(event)))
+        except ValueError as e:
+            # The database holds numbers and depths that nothing can send.
+            message = f"The data is unreadable: {e}"
+            skipped[place] = Skip(code="template_error", message=message)
+    left, people, did = zip(*found, strict=True) if found else ((), (), ())
+    return People(left, people, did, skipped)
+
+
+def _profiles(rows: Sequence[Row]) -> list[Data]:
+    # As one list, which is quicker than each by itself.
+    found = stored.read(f"[{','.join([row[1] for row in rows])}]")
+    for profile, (_, _, external_id, email, phone) in zip(found, rows, strict=True):
+        profile["external_id"] = external_id
+        profile["email"] = email or None
+        profile["phone"] = phone or None
+    return list(found)
+
+
+def _event(row: Row | None) -> Data:
+    if row is None:
+        return NO_EVENT
+    _, properties, name, time, message_id = row
+    return {
+        "name": name,
+        "time": time,
+        "properties": stored.read(properties),
+        "message_id": message_id,
+    }
+
+
+def _rows(statement: str, ids: Collection[int]) -> dict[int, Row]:
+    with connection.cursor() as cursor:
+        # A list of numbers reads in PostgreSQL as in Python, but for its brackets.
+        cursor.execute(statement, [f"{{{str(sorted(ids))[1:-1]}}}"])
+        # All at once: asking the cursor for each takes as long as reading them.
+        return {row[0]: row for row in cursor.fetchall()}
+
+
+def shared_context(engagement: Engagement, now: datetime) -> dict[str, object]:
+    """What the personalization variables mean that are the same for all of a request.
+
+    `now` is the time at which it is written for the first time.
+    """
+    segment = engagement.segment
+    return {
+        "segment": {"name": segment.name, "id": segment.pk},
+        "engagement": {"name": engagement.name, "id": engagement.pk},
+        "now": now,
+    }

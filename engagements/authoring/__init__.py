@@ -1,0 +1,5 @@
+"""What a marketer sees while filling in an engagement.
+
+Forms and inputs, checks of the values, sample values, the preview for a real person, the
+forecast of an activation, and the upgrade to another version of the External API.
+"""

@@ -1,0 +1,260 @@
+"""What an activation will do to whom: its people's requests, written and not sent.
+
+Of a small audience everybody is rendered, of a large one a sample, drawn by the hash of
+the person and so of all ages and sources.
+"""
+
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connection
+
+from engagements.audience import expansion, send_again
+from engagements.lifecycle import transitions
+from engagements.models import Engagement
+from engagements.personalization import delivery_ids
+from engagements.personalization.columns import Context, Group
+from engagements.personalization.renderer import (
+    Recipe,
+    Skip,
+    compile_recipe,
+    people_per_request,
+)
+from lemnisk_braze.lib import database_clock
+from segments.models import Profile
+
+SAMPLE = 2_000
+# What somebody who presses Activate waits for it at most.
+SECONDS = 1.5
+# People rendered together; the clock is looked at between.
+STEP = 50
+EXAMPLES = 3
+
+# Every n-th by the hash; the index has all that is asked.
+_MEMBERS = """
+    SELECT profile_id FROM segments_membership
+    WHERE segment_id = %(segment)s
+      AND abs(hashint8(profile_id)::bigint) %% %(every)s = 0
+"""
+# What is too many of them is left out by the hash, too.
+_SAMPLE = """
+    SELECT profile_id FROM ({people}) people
+    ORDER BY hashint8(profile_id) LIMIT %(limit)s
+"""
+
+TOO_BIG = "More than one request takes (the filters “slice” and “truncate” shorten it)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skipped:
+    """A reason, how many of those looked at it skips, and some of them."""
+
+    words: str
+    # What is said of the first of them; it may hold their data.
+    said: str
+    # Whose value it is about, where that is one parameter's.
+    parameter: str
+    is_missing: bool
+    count: int
+    examples: Sequence[Profile]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forecast:
+    """What became of those who were looked at; all of them where `is_whole`."""
+
+    looked_at: int
+    is_whole: bool
+    skipped: Sequence[Skipped]
+
+    @property
+    def skips(self) -> int:
+        return sum(reason.count for reason in self.skipped)
+
+    @property
+    def sends(self) -> int:
+        return self.looked_at - self.skips
+
+    def of(self, people: int) -> int:
+        """How many of so many people will be sent, as far as the sample tells."""
+        if self.is_whole:
+            return self.sends
+        if not self.looked_at:
+            return people
+        return round(people * self.sends / self.looked_at)
+
+
+NOBODY = Forecast(looked_at=0, is_whole=True, skipped=())
+
+
+def forecast(engagement: Engagement, people: int) -> Forecast:
+    """Render those whom an activation sends to now, `people` as far as is known.
+
+    Raises ValueError for a configuration that nobody can be rendered with.
+    """
+    if not people:
+        return NOBODY
+    recipe = compile_recipe(engagement.version, engagement.values)
+    shared = expansion.shared_context(engagement, database_clock.now())
+    ids = _ids(engagement, people)
+    skips: dict[str, list[tuple[int, Skip]]] = defaultdict(list)
+    looked_at, deadline = 0, time.monotonic() + SECONDS
+    for first in range(0, len(ids), STEP):
+        if time.monotonic() > deadline:
+            break
+        some = ids[first : first + STEP]
+        looked_at += len(some)
+        for profile_id, skip in _skips(engagement, recipe, shared, some):
+            skips[_words(skip)].append((profile_id, skip))
+    some_of_each = {pk for those in skips.values() for pk, _ in those[:EXAMPLES]}
+    known = Profile.objects.in_bulk(some_of_each)
+    reasons = (_skipped(those, known) for those in skips.values())
+    return Forecast(
+        looked_at=looked_at,
+        is_whole=looked_at >= people,
+        skipped=sorted(reasons, key=lambda it: -it.count),
+    )
+
+
+def _skipped(
+    those: Sequence[tuple[int, Skip]], known: Mapping[int, Profile]
+) -> Skipped:
+    skip = those[0][1]
+    words, said = _words(skip), skip.message.removeprefix(f"“{skip.parameter}”: ")
+    return Skipped(
+        words=words.removesuffix("."),
+        said=said if said != words else "",
+        parameter=skip.parameter,
+        is_missing=skip.code == "missing_parameter",
+        count=len(those),
+        # Somebody may have been deleted meanwhile.
+        examples=[known[pk] for pk, _ in those[:EXAMPLES] if pk in known],
+    )
+
+
+def _words(skip: Skip) -> str:
+    """The reason without anybody's data, so that one line stands for all of them."""
+    if skip.code == "too_big":
+        return TOO_BIG
+    if skip.code != "template_error":
+        return skip.message
+    if skip.parameter:
+        return f"“{skip.parameter}” has a value that cannot be sent"
+    return "A value cannot be worked out"
+
+
+def _ids(engagement: Engagement, people: int) -> Sequence[int]:
+    """The sample, without those whom the engagement sends to no more."""
+    params: dict[str, Any] = {
+        "segment": engagement.segment_id,
+        "every": max(people // SAMPLE, 1),
+        "limit": SAMPLE,
+    }
+    members = _MEMBERS
+    if send_again.is_guarded(engagement) and engagement.runs.exists():
+        members, own = send_again.allowed_people(engagement, _MEMBERS)
+        params |= own
+    with connection.cursor() as cursor:
+        cursor.execute(_SAMPLE.format(people=members), params)
+        return [profile_id for (profile_id,) in cursor]
+
+
+def _skips(
+    engagement: Engagement, recipe: Recipe, shared: Context, ids: Sequence[int]
+) -> Iterator[tuple[int, Skip]]:
+    """Who of them would be skipped, and why."""
+    memberships = engagement.segment.memberships.filter(profile__in=ids)
+    members = dict(memberships.values_list("profile_id", "event_id"))
+    people = expansion.those(members)
+    who = list(members)
+    for place, skip in people.skipped.items():
+        yield who[place], skip
+    there = [who[place] for place in people.places]
+    group = Group(
+        shared=shared,
+        profiles=people.profiles,
+        events=people.events,
+        engagements=_named(engagement, there),
+    )
+    for n, skip in _skips_of(recipe, group):
+        yield there[n], skip
+
+
+def _skips_of(recipe: Recipe, group: Group) -> Iterator[tuple[int, Skip]]:
+    rendered, skipped = recipe.render(group)
+    yield from skipped.items()
+    if rendered is None:
+        return
+    going = [n for n in range(len(group)) if n not in skipped]
+    for position, skip in recipe.sendable(rendered)[1].items():
+        yield going[position], skip
+
+
+def _named(engagement: Engagement, ids: Sequence[int]) -> list[dict[str, object]]:
+    """What `engagement` means to each, where their deliveries' names are asked."""
+    if not delivery_ids.are_named(engagement.values.values()):
+        return []
+    own = (delivery_ids.delivery_id(0, profile_id, 0) for profile_id in ids)
+    return delivery_ids.named(engagement, own)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Impact:
+    """What an activation would do: people now, the requests that they take."""
+
+    people: int
+    # How many of them will be sent; estimated where the forecast is of a sample.
+    sends: int
+    requests: int
+    # People of the segment whom it sent to before (Engagement.again); None where that
+    # takes too long to count. Then the numbers above are at most so many.
+    left_out: int | None
+    forecast: Forecast
+    is_tested: bool
+    starts_later: bool
+
+    @property
+    def is_at_most(self) -> bool:
+        return self.left_out is None
+
+
+def activation_impact(engagement: Engagement) -> Impact:
+    """The numbers of the page that asks before an activation."""
+    affected = transitions.people_affected(engagement)
+    left_out = send_again.members_left_out(engagement) if affected else 0
+    people = max(affected - (left_out or 0), 0)
+    seen = _forecast(engagement, people)
+    sends = seen.of(people)
+    return Impact(
+        people=people,
+        sends=sends,
+        left_out=left_out,
+        requests=-(-sends // _people_per_request(engagement)),
+        forecast=seen,
+        is_tested=engagement.version.tests.filter(is_success=True).exists(),
+        starts_later=_starts_later(engagement),
+    )
+
+
+def _people_per_request(engagement: Engagement) -> int:
+    try:
+        return people_per_request(engagement.version, engagement.values)
+    except ValueError:
+        # Activation refuses this version and says why; the page itself must open.
+        return 1
+
+
+def _forecast(engagement: Engagement, people: int) -> Forecast:
+    try:
+        return forecast(engagement, people)
+    except ValueError:
+        return NOBODY
+
+
+def _starts_later(engagement: Engagement) -> bool:
+    start = engagement.starts_at
+    is_scheduled = engagement.trigger == Engagement.Trigger.SCHEDULE
+    return is_scheduled and start is not None and start > database_clock.now()

@@ -1,0 +1,405 @@
+"""Engagement Creation: the basic details, the configuration, and its parameters."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo, available_timezones
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.db.models import F, Q, QuerySet
+from django.forms.boundfield import BoundField
+from django.utils import timezone
+
+from engagements.authoring.value_checks import problem
+from engagements.authoring.value_widgets import (
+    choices_of,
+    hint_of,
+    list_id,
+    value_field,
+    with_fallback,
+)
+from engagements.models import Engagement
+from engagements.outbox import left_segment
+from externalapi.connections.access import group_names
+from externalapi.definitions.compiled import CompiledDefinition, compile_version
+from externalapi.models import ExternalAPIVersion
+from externalapi.template.parameters import Parameter
+from externalapi.testing import cases
+from lemnisk_braze.lib import database_clock
+from lemnisk_braze.lib.names import one_line
+from segments.models import Segment
+
+BASIC = (
+    "name",
+    "description",
+    "segment",
+    "trigger",
+    "includes_present",
+    "starts_at",
+    "time_zone",
+    "repeat",
+    "again",
+    "again_after_days",
+    "skips_who_left",
+)
+PREFIX = "parameter_"
+State = Engagement.State
+# The fields that say when it runs.
+SCHEDULE = {"trigger", "starts_at", "time_zone", "repeat"}
+# Ten years.
+MAX_DAYS = 3_660
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParameterInput:
+    """One exposed parameter and the field that asks for it."""
+
+    parameter: Parameter
+    field: BoundField
+
+    @property
+    def hint(self) -> str:
+        return hint_of(self.parameter)
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        return choices_of(self.parameter)
+
+    @property
+    def list_id(self) -> str:
+        return list_id(self.field.html_name)
+
+
+class WallClockField(forms.DateTimeField):
+    """A date and time whose zone is another field; UTC until that one is known."""
+
+    def to_python(self, value: Any) -> datetime | None:
+        with timezone.override(UTC):
+            return super().to_python(value)
+
+
+class VersionField(forms.ModelChoiceField):  # type: ignore[type-arg]
+    """External APIs by name; an older version that is in use says that it is one.
+
+    So does one whose connection is limited: only its groups activate it.
+    """
+
+    def label_from_instance(self, obj: ExternalAPIVersion) -> str:
+        api = obj.external_api
+        said = [f"version {obj.number}"]
+        if obj.pk != api.current_version_id:
+            said.append("in use here; a newer one exists")
+        if groups := group_names(obj.connection):
+            said.append(f"limited to {' and '.join(groups)}")
+        return f"{api.name} ({', '.join(said)})"
+
+
+class EngagementForm(forms.ModelForm):  # type: ignore[type-arg]
+    """The model's fields, and one more for each parameter of the chosen version.
+
+    `chosen_version` is what the parameters are asked for: posted, else the instance's, else
+    given as initial, else the only one there is.
+    """
+
+    starts_at = WallClockField(
+        required=False,
+        label="Starts",
+        help_text="Empty: as soon as you activate.",
+        widget=forms.DateTimeInput(
+            attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"
+        ),
+    )
+
+    skips_who_left = forms.TypedChoiceField(
+        label="Who leaves the segment while waiting",
+        choices=[("True", "Is skipped"), ("False", "Is sent all the same")],
+        initial=True,
+        coerce=lambda value: value == "True",
+        empty_value=True,  # type: ignore[arg-type]
+        required=False,
+        widget=forms.RadioSelect,
+        help_text="Looked at once more when the request is written.",
+    )
+
+    class Meta:
+        model = Engagement
+        fields = (*BASIC, "version", "ambiguous_policy")
+        field_classes = {"version": VersionField}
+        widgets = {
+            "description": forms.Textarea(attrs={"rows": 2}),
+            "trigger": forms.RadioSelect,
+            "again": forms.RadioSelect,
+            "ambiguous_policy": forms.RadioSelect,
+            "time_zone": forms.TextInput(
+                attrs={
+                    "list": "time-zones",
+                    "autocomplete": "off",
+                    "spellcheck": "false",
+                }
+            ),
+        }
+        labels = {"version": "External API"}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        # Before the model form mixes the instance's values into `initial`.
+        self.initial_typed = frozenset(kwargs.get("initial") or ())
+        super().__init__(*args, **kwargs)
+        self.is_locked = is_locked(self.instance)
+        self._prepare_fields()
+        self.chosen_version = self._find_version()
+        self.definition = self._compiled()
+        self._parameters = {
+            PREFIX + digest(parameter.name): parameter
+            for parameter in (
+                self.definition.engagement_parameters if self.definition else ()
+            )
+        }
+        for name, parameter in self._parameters.items():
+            typed = self.instance.values.get(parameter.name, "")
+            self.fields[name] = value_field(parameter, name, typed)
+        if self.is_locked:
+            self._lock()
+
+    def prepare_fallback(self, name: str) -> bool:
+        """Write a fallback into the parameter's value, up to its words; where it can be.
+
+        Nothing is saved: whoever opens the page fills in the words.
+        """
+        for field_name, parameter in self._parameters.items():
+            if parameter.name == name and not self.is_locked:
+                field = self.fields[field_name]
+                field.initial = with_fallback(str(field.initial or ""))
+                field.widget.attrs["autofocus"] = True
+                return True
+        return False
+
+    @classmethod
+    def of_typed(
+        cls, typed: Mapping[str, str], instance: Engagement | None = None
+    ) -> "EngagementForm":
+        """A form with everything that was typed, and nothing checked yet."""
+        names = {*cls.base_fields, *(n for n in typed if n.startswith(PREFIX))}
+        initial: dict[str, object] = {name: typed.get(name, "") for name in names}
+        initial["includes_present"] = "includes_present" in typed
+        keeps_all = instance is not None and is_locked(instance)
+        return cls(instance=instance, initial={} if keeps_all else initial)
+
+    # What the page draws.
+
+    @property
+    def parameter_inputs(self) -> list[ParameterInput]:
+        return [
+            ParameterInput(parameter=parameter, field=self[name])
+            for name, parameter in self._parameters.items()
+        ]
+
+    @property
+    def kept(self) -> list[tuple[str, str]]:
+        """What was typed for parameters of another configuration, to be kept."""
+        typed = self.data if self.is_bound else self.initial
+        return [
+            (name, str(value))
+            for name, value in typed.items()
+            if name.startswith(PREFIX) and name not in self.fields and value
+        ]
+
+    @property
+    def typed_values(self) -> dict[str, str]:
+        """Parameter name → what stands in its field now, checked or not."""
+        typed = {
+            parameter.name: str(self[name].value() or "").strip()
+            for name, parameter in self._parameters.items()
+        }
+        return {name: text for name, text in typed.items() if text}
+
+    @property
+    def chosen_segment(self) -> Segment | None:
+        pk = _digits(self["segment"].value())
+        return Segment.objects.filter(pk=pk).first() if pk else None
+
+    @property
+    def preview_engagement(self) -> Engagement:
+        """The engagement as a preview should know it: with the name typed so far."""
+        name = str(self["name"].value() or "")
+        return Engagement(pk=self.instance.pk, name=name)
+
+    @property
+    def time_zones(self) -> list[str]:
+        return sorted(available_timezones())
+
+    @property
+    def best_policy(self) -> str:
+        """What the External API's payload speaks for."""
+        policies = Engagement.AmbiguousPolicy
+        if self.definition and not self.definition.has_side_effects:
+            return policies.RESEND.value
+        return policies.PARK.value
+
+    # What is checked.
+
+    def clean_name(self) -> str:
+        return one_line(self.cleaned_data["name"])
+
+    def clean_time_zone(self) -> str:
+        name = str(self.cleaned_data["time_zone"])
+        if name not in available_timezones():
+            raise ValidationError(
+                f"There is no time zone “{name}”. Choose one such as Europe/Berlin."
+            )
+        return name
+
+    def clean_again(self) -> str:
+        return str(self.cleaned_data["again"] or self.instance.again)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        if self.is_locked:
+            return cleaned
+        self._clean_what_is_begun()
+        self._clean_start(cleaned)
+        self._clean_version(cleaned)
+        self._clean_again(cleaned)
+        segment = cleaned.get("segment")
+        for name, parameter in self._parameters.items():
+            text = str(cleaned.get(name) or "").strip()
+            if message := problem(parameter, text, segment):
+                self.add_error(name, message)
+        return cleaned
+
+    def save(self, commit: bool = True) -> Engagement:
+        """Save what the form asks for; never the state, which others move meanwhile."""
+        engagement: Engagement = super().save(commit=False)
+        written = ["name", "description", "updated_at"]
+        if not self.is_locked:
+            engagement.values = {
+                parameter.name: str(self.cleaned_data[name]).strip()
+                for name, parameter in self._parameters.items()
+                if str(self.cleaned_data[name] or "").strip()
+            }
+            written += [*self.Meta.fields, "values"]
+            if SCHEDULE & set(self.changed_data):
+                engagement.schedule_set_at = database_clock.now()
+                written.append("schedule_set_at")
+        if commit:
+            is_new = engagement.pk is None
+            engagement.save(update_fields=None if is_new else set(written))
+            if "segment" in self.changed_data and not is_new:
+                left_segment.mark_as_of_another_segment(engagement)
+        return engagement
+
+    # How it is put together.
+
+    def _prepare_fields(self) -> None:
+        self.fields["version"].queryset = _versions(self.instance)  # type: ignore[attr-defined]
+        self.fields["version"].empty_label = "Choose an External API"  # type: ignore[attr-defined]
+        self.fields["segment"].empty_label = "Choose a segment"  # type: ignore[attr-defined]
+        self.fields["again"].required = False
+        self.fields["again_after_days"].widget.attrs.update({"min": 1, "max": MAX_DAYS})
+        self.fields["segment"].queryset = Segment.objects.order_by("name")  # type: ignore[attr-defined]
+        start = self.instance.starts_at
+        if start and "starts_at" not in self.initial_typed:
+            zone = ZoneInfo(self.instance.time_zone)
+            self.initial["starts_at"] = start.astimezone(zone).replace(tzinfo=None)
+
+    def _find_version(self) -> ExternalAPIVersion | None:
+        versions = self.fields["version"].queryset  # type: ignore[attr-defined]
+        chosen = self.data.get("version") if self.is_bound else None
+        if self.is_locked or chosen is None:
+            chosen = self.initial.get("version") or self.instance.version_id
+        if pk := _digits(chosen):
+            version: ExternalAPIVersion | None = versions.filter(pk=pk).first()
+            return version
+        return None
+
+    def _compiled(self) -> CompiledDefinition | None:
+        try:
+            return compile_version(self.chosen_version) if self.chosen_version else None
+        except ValueError:
+            return None
+
+    def show_only(self) -> None:
+        """For somebody who may look at it and change nothing."""
+        self.is_locked = True
+        for field in self.fields.values():
+            field.disabled = True
+
+    def _lock(self) -> None:
+        for name, field in self.fields.items():
+            field.disabled = name not in ("name", "description")
+
+    def _clean_what_is_begun(self) -> None:
+        """Its run has people of the one segment, and takes in by the one trigger."""
+        if self.instance.state not in (State.PAUSED, State.BLOCKED):
+            return
+        for name in {"segment", "trigger"}.intersection(self.changed_data):
+            self.add_error(
+                name,
+                "This cannot change while the engagement is at work. End it first,"
+                " then change it and activate it again.",
+            )
+
+    def _clean_version(self, cleaned: Mapping[str, Any]) -> None:
+        """One that is only paused goes live with it as soon as somebody resumes it."""
+        version = cleaned.get("version")
+        if version is None or version.pk == self.initial.get("version"):
+            return
+        is_paused = self.instance.state in (State.PAUSED, State.BLOCKED)
+        if is_paused and (reason := cases.why_not(version)):
+            self.add_error("version", reason)
+
+    def _clean_start(self, cleaned: Mapping[str, Any]) -> None:
+        start, zone_name = cleaned.get("starts_at"), cleaned.get("time_zone")
+        if start is None or not zone_name:
+            return
+        zone = ZoneInfo(zone_name)
+        local = start.replace(tzinfo=zone)
+        # A round trip through UTC moves a time that the clocks skip.
+        if local.astimezone(UTC).astimezone(zone).replace(tzinfo=zone) != local:
+            self.add_error(
+                "starts_at",
+                f"The clocks in {zone_name} skip this time. Choose another one.",
+            )
+        self.cleaned_data["starts_at"] = local
+
+    def _clean_again(self, cleaned: Mapping[str, Any]) -> None:
+        if cleaned.get("again") != Engagement.Again.AFTER_DAYS:
+            self.cleaned_data["again_after_days"] = None
+        elif not self.has_error("again_after_days"):
+            days = cleaned.get("again_after_days")
+            if days is None or not 0 < days <= MAX_DAYS:
+                self.add_error(
+                    "again_after_days",
+                    f"Enter a number of days between 1 and {MAX_DAYS:,}.",
+                )
+
+
+def is_locked(engagement: Engagement) -> bool:
+    """Whether only the name and the description may change now."""
+    return engagement.state == Engagement.State.ACTIVE
+
+
+def _versions(engagement: Engagement) -> QuerySet[ExternalAPIVersion]:
+    """Each External API's current version, and the one that is pinned already."""
+    current = Q(
+        pk=F("external_api__current_version"), external_api__archived_at__isnull=True
+    )
+    pinned = Q(pk=engagement.version_id) if engagement.version_id else Q()
+    return (
+        ExternalAPIVersion.objects.filter(current | pinned)
+        .select_related("external_api", "connection")
+        .prefetch_related("connection__groups")
+        .order_by("external_api__name", "-number")
+    )
+
+
+def digest(name: str) -> str:
+    # A parameter's name may have spaces and quotes, an HTML id may not.
+    return hashlib.sha256(name.encode()).hexdigest()[:12]
+
+
+def _digits(value: object) -> int | None:
+    text = str(getattr(value, "pk", value) or "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None

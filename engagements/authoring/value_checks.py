@@ -1,0 +1,33 @@
+"""Whether what was typed for a parameter will do, before anybody is sent anything."""
+
+from engagements.authoring.preview import sentence
+from engagements.personalization.liquid import (
+    PersonalizationError,
+    Value,
+    compile_value,
+)
+from engagements.personalization.variable_catalog import unknown_variable
+from externalapi.template.parameters import Parameter
+from segments.models import Segment
+
+
+def problem(parameter: Parameter, text: str, segment: Segment | None) -> str:
+    """What is wrong with a parameter's value, or ""."""
+    if not text:
+        if parameter.required and not parameter.default:
+            return "Enter a value, or insert a personalization variable."
+        return ""
+    try:
+        value = compile_value(text)
+        if not value.variables:
+            _check_constant(parameter, value)
+    except ValueError as e:
+        return sentence(str(e))
+    return unknown_variable(value, segment) if segment else ""
+
+
+def _check_constant(parameter: Parameter, value: Value) -> None:
+    result = value.evaluate({})
+    if not isinstance(result, bool | int | float | str | list | dict):
+        raise PersonalizationError("This expression has no value.")
+    parameter.coerce(result)

@@ -1,0 +1,188 @@
+"""An engagement moves to another version of its External API, with its values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from django.db import transaction
+
+from engagements import wakeup
+from engagements.authoring.preview import GENERAL, sentence
+from engagements.authoring.value_checks import problem
+from engagements.lifecycle import transitions
+from engagements.models import Engagement
+from engagements.personalization.renderer import compile_recipe
+from externalapi.definitions.compiled import compile_version
+from externalapi.definitions.renames import renames
+from externalapi.models import ExternalAPIVersion
+from externalapi.template.parameters import Parameter
+from externalapi.testing import cases
+from lemnisk_braze.lib import database_clock
+
+
+class AdoptionError(Exception):
+    """The engagement cannot move; `move.problems` says why."""
+
+    def __init__(self, move: "Move") -> None:
+        super().__init__(" ".join(move.problems.values()))
+        self.move = move
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """What a move does to an engagement's values, worked out and not done.
+
+    `renamed` is new name → old name, `removed` name → the value that goes with it.
+    `values` are those that it would have.
+    `problems` is parameter (or GENERAL) → what to do; where there are any, it stays.
+    """
+
+    version: ExternalAPIVersion
+    parameters: tuple[Parameter, ...]
+    values: Mapping[str, str]
+    kept: tuple[str, ...]
+    added: tuple[Parameter, ...]
+    removed: Mapping[str, str]
+    renamed: Mapping[str, str]
+    problems: Mapping[str, str]
+
+    def asked(self, given: Mapping[str, str]) -> tuple[Parameter, ...]:
+        """The parameters to ask for: new ones, and those whose value will not do.
+
+        Renamed ones too: that a place was kept is a sign, and no proof. One that has
+        been given a value is asked for as long as it is not saved.
+        """
+        new = {parameter.name for parameter in self.added}
+        wanted = new | self.renamed.keys() | self.problems.keys() | given.keys()
+        return tuple(p for p in self.parameters if p.name in wanted)
+
+
+def plan(
+    engagement: Engagement, version: ExternalAPIVersion, given: Mapping[str, str]
+) -> Move:
+    """Work out a move; `given` are values for parameters that have none that does."""
+    try:
+        wanted = compile_version(version).engagement_parameters
+        before = compile_version(engagement.version).engagement_parameters
+    except ValueError as e:
+        return _impossible(engagement, version, sentence(str(e)))
+    origin = _origin(engagement, version, wanted, before)
+    values = _values(engagement, wanted, origin, given)
+    return Move(
+        version=version,
+        parameters=wanted,
+        values=values,
+        kept=tuple(new for new, old in origin.items() if new == old),
+        added=tuple(p for p in wanted if p.name not in origin),
+        removed={
+            p.name: engagement.values.get(p.name, "")
+            for p in before
+            if p.name not in origin.values()
+        },
+        renamed={new: old for new, old in origin.items() if new != old},
+        problems=_problems(engagement, version, wanted, values),
+    )
+
+
+def _origin(
+    engagement: Engagement,
+    version: ExternalAPIVersion,
+    wanted: tuple[Parameter, ...],
+    before: tuple[Parameter, ...],
+) -> dict[str, str]:
+    """Parameter asked for → the one that was, by its own name or by another."""
+    old_names = {parameter.name for parameter in before}
+    renamed = renames(engagement.version, version)
+    # Who has taken an old name since is somebody else.
+    same = {name: name for name in old_names - set(renamed.values())}
+    found = {**same, **renamed}
+    return {p.name: found[p.name] for p in wanted if found.get(p.name) in old_names}
+
+
+@transaction.atomic
+def adopt(
+    engagement: Engagement, version: ExternalAPIVersion, given: Mapping[str, str]
+) -> Move:
+    """Move an engagement to a version; raises AdoptionError and changes nothing then.
+
+    What was taken in already is sent as it was configured. An active engagement's next
+    run has the new version, and so has a person who enters the segment from now on.
+    """
+    # Waits for those who are just writing down what they are about to send.
+    locked = (
+        Engagement.objects.select_related("version__external_api", "segment")
+        .select_for_update(of=("self",), no_key=True)
+        .get(pk=engagement.pk)
+    )
+    move = plan(locked, version, given)
+    if move.problems:
+        raise AdoptionError(move)
+    Engagement.objects.filter(pk=locked.pk).update(
+        version=version, values=dict(move.values), updated_at=database_clock.now()
+    )
+    engagement.refresh_from_db()
+    if locked.state == Engagement.State.ACTIVE:
+        transitions.renew_standing_run(engagement)
+        transaction.on_commit(wakeup.publish)
+    return move
+
+
+def _impossible(engagement: Engagement, version: ExternalAPIVersion, why: str) -> Move:
+    return Move(
+        version=version,
+        parameters=(),
+        values=engagement.values,
+        kept=(),
+        added=(),
+        removed={},
+        renamed={},
+        problems={GENERAL: why},
+    )
+
+
+def _values(
+    engagement: Engagement,
+    wanted: tuple[Parameter, ...],
+    origin: Mapping[str, str],
+    given: Mapping[str, str],
+) -> dict[str, str]:
+    values = {}
+    for parameter in wanted:
+        name = parameter.name
+        old = engagement.values.get(origin.get(name, ""), "")
+        if text := given.get(name, "").strip() or old:
+            values[name] = text
+    return values
+
+
+def _problems(
+    engagement: Engagement,
+    version: ExternalAPIVersion,
+    wanted: tuple[Parameter, ...],
+    values: Mapping[str, str],
+) -> dict[str, str]:
+    if version.external_api_id != engagement.version.external_api_id:
+        return {GENERAL: "This version belongs to another External API."}
+    found = {
+        parameter.name: words
+        for parameter in wanted
+        if (
+            words := problem(
+                parameter, values.get(parameter.name, ""), engagement.segment
+            )
+        )
+    }
+    is_active = engagement.state == Engagement.State.ACTIVE
+    # Where it is paused the version goes live as soon as somebody resumes it.
+    goes_live = engagement.state not in Engagement.AT_REST
+    if goes_live and (reason := cases.why_not(version)):
+        found[GENERAL] = reason
+    elif is_active and not version.connection.key_encrypted:
+        found[GENERAL] = (
+            f"The connection “{version.connection}” has no key yet."
+            " Ask an engineer to set it."
+        )
+    try:
+        compile_recipe(version, values)
+    except ValueError as e:
+        found.setdefault(GENERAL, sentence(str(e)))
+    return found

@@ -1,0 +1,152 @@
+"""Writing down what is about to be sent, if it still may be.
+
+The last look before the wire: under a share lock of the engagements, so that a pause or
+a cancel waits for this transaction, and after it none begins.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from django.db import connection, transaction
+
+from engagements.audience import erasure
+from engagements.delivery import claims, outcomes
+from engagements.models import Delivery
+from engagements.outbox import delivery_records, workers
+from engagements.outbox.prepared_request import PreparedRequest
+
+SHARE_LOCK = """
+    SELECT id FROM engagements_engagement WHERE state = 'active' AND id IN (
+        SELECT engagement_id FROM engagements_run WHERE id = ANY(%s)
+    ) ORDER BY id FOR SHARE
+"""
+# Read under the lock: a cancel that was waited for has committed. A batch whose lease
+# has run out is somebody else's, and stays; one in which nobody has a payload is done
+# without a request.
+TAKE_OFF = """
+    WITH x AS (
+        SELECT * FROM unnest(%s::bigint[], %s::uuid[], %s::bool[], %s::uuid[],
+            %s::bigint[], %s::int[], %s::text[], %s::int[], %s::text[],
+            %s::timestamptz[])
+            AS x (batch_id, token, goes, id, version_id, key_version, left_out,
+                item_count, sha256, now)
+    ), taken AS (
+        UPDATE engagements_batch b
+        SET state = CASE WHEN x.goes THEN 'sending' ELSE 'done' END,
+            attempt_count = b.attempt_count + x.goes::int,
+            written_at = x.now
+        FROM x JOIN engagements_batch own ON own.id = x.batch_id
+        JOIN engagements_run r ON r.id = own.run_id
+        WHERE b.id = x.batch_id AND b.state = 'leased' AND b.lease_token = x.token
+          AND b.lease_until > clock_timestamp()
+          AND r.state IN ('expanding', 'sending') AND r.engagement_id = ANY(%s)
+        RETURNING b.id
+    ), attempts AS (
+        INSERT INTO engagements_attempt (id, batch_id, version_id, key_version, worker,
+            left_out, item_count, request_sha256, outcome)
+        SELECT x.id, batch_id, version_id, key_version, %s, left_out::smallint[],
+            item_count, sha256, 'unfinished'
+        FROM x JOIN taken ON taken.id = x.batch_id WHERE x.goes
+    )
+    SELECT id FROM taken
+"""
+STILL_GOING = """
+    SELECT b.id FROM unnest(%s::bigint[], %s::uuid[]) AS x (id, token)
+    JOIN engagements_batch b ON b.id = x.id
+    JOIN engagements_run r ON r.id = b.run_id
+    JOIN engagements_engagement e ON e.id = r.engagement_id
+    WHERE b.state = 'sending' AND b.lease_token = x.token
+      AND b.lease_until > clock_timestamp()
+      AND r.state IN ('expanding', 'sending') AND e.state = 'active'
+"""
+
+
+@transaction.atomic
+def intend(requests: Sequence[PreparedRequest]) -> list[PreparedRequest]:
+    """Record the attempts and return the requests that go on the wire.
+
+    What may not go is put back; what can never go as it is, is split.
+    """
+    active = _share_lock({prepared.run.pk for prepared in requests})
+    whole = [prepared for prepared in requests if not prepared.refusal]
+    taken = _take_off(whole, active)
+    going = [prepared for prepared in whole if prepared.batch_id in taken]
+    _skip(going)
+    if len(going) < len(requests):
+        refused = [prepared for prepared in requests if prepared.refusal]
+        _split(
+            [prepared for prepared in refused if prepared.run.engagement_id in active]
+        )
+        # Does nothing to a batch that has gone on, or is somebody else's by now.
+        claims.put_back([prepared.claim for prepared in requests], timedelta(0))
+    return [prepared for prepared in going if prepared.request is not None]
+
+
+def still_going(requests: Sequence[PreparedRequest]) -> list[PreparedRequest]:
+    """Of requests that were intended and then held up, those that may still go.
+
+    Meanwhile somebody may have paused the engagement, or the lease may be over.
+    """
+    ids, tokens = [x.batch_id for x in requests], [x.token for x in requests]
+    with connection.cursor() as cursor:
+        cursor.execute(STILL_GOING, [ids, tokens])
+        going = {batch_id for (batch_id,) in cursor}
+    return [prepared for prepared in requests if prepared.batch_id in going]
+
+
+def _share_lock(run_ids: set[int]) -> list[int]:
+    """Lock the runs' engagements; return those that may send."""
+    with connection.cursor() as cursor:
+        cursor.execute(SHARE_LOCK, [list(run_ids)])
+        return [engagement_id for (engagement_id,) in cursor]
+
+
+def _split(requests: Sequence[PreparedRequest]) -> None:
+    for prepared in requests:
+        # The halves take only those along who have a payload.
+        _skip([prepared])
+        outcomes.split(prepared, prepared.refusal)
+
+
+def _take_off(requests: Sequence[PreparedRequest], active: Sequence[int]) -> set[int]:
+    columns: list[list[Any]] = [
+        [prepared.batch_id for prepared in requests],
+        [prepared.token for prepared in requests],
+        [prepared.request is not None for prepared in requests],
+        [prepared.attempt_id for prepared in requests],
+        [prepared.run.version_id for prepared in requests],
+        [prepared.run.version.connection.key_version for prepared in requests],
+        # unnest takes lists of lists apart: each goes as the text of one.
+        [_array(prepared.left_out) for prepared in requests],
+        [prepared.packed.item_count for prepared in requests],
+        [_digest(prepared) for prepared in requests],
+        [prepared.claim.now for prepared in requests],
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(TAKE_OFF, [*columns, list(active), workers.process_name()])
+        return {batch_id for (batch_id,) in cursor}
+
+
+def _skip(requests: Sequence[PreparedRequest]) -> None:
+    """Write the end of those without a payload, each with its reason.
+
+    Of somebody who was deleted nothing is told but that.
+    """
+    gone, reasons = {}, {}
+    for prepared in requests:
+        own = prepared.skipped.items()
+        gone[prepared.batch_id] = [n for n, skip in own if skip.code == "erased"]
+        reasons[prepared.batch_id] = {n: str(s) for n, s in own if s.code != "erased"}
+    delivery_records.settle_places(Delivery.State.SKIPPED, reasons)
+    erasure.vacate(gone)
+
+
+def _array(places: Sequence[int]) -> str:
+    return "{" + ",".join(map(str, places)) + "}"
+
+
+def _digest(prepared: PreparedRequest) -> str:
+    body = prepared.request.body if prepared.request else None
+    return hashlib.sha256(body or b"").hexdigest()

@@ -1,0 +1,270 @@
+"""Answers in hand that no database has yet: on this machine's disk they outlive a kill.
+
+Each drain has a file of its own, and the lock on it for as long as its process lives.
+A file that nobody has locked was left behind: what stands in it is written down as the
+process would have done. Nothing waits for the disk: the system keeps what a process
+has written, and only a machine that goes down forgets it.
+"""
+
+import fcntl
+import logging
+import os
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import timedelta
+from io import FileIO
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import orjson
+from django.conf import settings
+
+from engagements.delivery import outcomes
+from engagements.models import Attempt
+from engagements.outbox import workers
+from engagements.outbox.claim import Claim
+from engagements.outbox.prepared_request import PreparedRequest, Result
+from externalapi.answers.interpretation import ItemError, Outcome, Verdict
+from externalapi.template.batching import Packed
+from lemnisk_braze.lib.database_errors import About, about
+from lemnisk_braze.lib.database_retry import flush
+
+logger = logging.getLogger(__name__)
+
+SUFFIX = ".jsonl"
+# In seconds: how often a process that drains looks what others left behind.
+EVERY = 2.0
+# What cannot be written down by a mistake of ours is tried for so long.
+KEPT = timedelta(days=1)
+
+_has_warned = False
+_looked_at = float("-inf")
+
+
+class Journal:
+    """The answers of one drain. Without a disk that takes them it does nothing.
+
+    Leaving the block deletes the file, if all that stands in it was forgotten.
+    """
+
+    def __init__(self) -> None:
+        self._file: FileIO | None = None
+        self._is_empty = True
+        self._is_broken = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._file is None:
+            return
+        if self._is_empty:
+            with suppress(OSError):
+                os.unlink(self._file.name)
+        self._file.close()
+
+    def keep(self, results: Sequence[Result]) -> None:
+        if results and not self._is_broken:
+            self._try(lambda: self._write(results))
+
+    def forget(self) -> None:
+        """All of it is in the database, and on its disk."""
+        if not self._is_empty:
+            self._try(self._clear)
+
+    def _try(self, step: Callable[[], None]) -> None:
+        """A disk that is full or read-only keeps nobody from sending."""
+        try:
+            step()
+        except (OSError, TypeError) as e:
+            self._is_broken = True
+            _warn(e)
+
+    def _write(self, results: Sequence[Result]) -> None:
+        if self._file is None:
+            self._file = _new_file()
+        # A line of its own also after one that was cut off.
+        lines = b"".join(b"\n%b" % orjson.dumps(_entry(result)) for result in results)
+        self._is_empty = False
+        if self._file.write(lines + b"\n") <= len(lines):
+            raise OSError("The disk has not taken all of it.")
+
+    def _clear(self) -> None:
+        assert self._file is not None
+        self._file.truncate(0)
+        self._is_empty = True
+
+
+def replay_now_and_then() -> None:
+    """The same as `replay`, at most every EVERY seconds."""
+    global _looked_at
+    if time.monotonic() > _looked_at + EVERY:
+        _looked_at = time.monotonic()
+        replay()
+
+
+def replay() -> None:
+    """Write down the answers of processes that have ended; doing it twice does nothing.
+
+    Raises nothing: what cannot be read or written down now is found again.
+    """
+    for path in Path(settings.JOURNAL_DIR).glob(f"*{SUFFIX}"):
+        try:
+            _replay(path)
+        except (BlockingIOError, FileNotFoundError):
+            # Its process lives, or another has just been here.
+            pass
+        except OSError as e:
+            _warn(e)
+        except Exception as e:
+            if about(e) is About.CONNECTION:
+                logger.warning("Answers that were left behind have to wait: %s", e)
+                return
+            workers.report(e)
+
+
+def _replay(path: Path) -> None:
+    with path.open("rb", buffering=0) as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        state = os.fstat(file.fileno())
+        if state.st_nlink == 0:
+            return
+        results = list(_results(file.readall()))
+        rest = outcomes.record(results)
+        if results:
+            flush()
+            logger.warning("%d answers were left behind by a process", len(results))
+        if not rest or state.st_mtime < time.time() - KEPT.total_seconds():
+            path.unlink()
+
+
+def _new_file() -> FileIO:
+    """A file that only this process has, and only its user may read."""
+    folder = Path(settings.JOURNAL_DIR)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    while True:
+        path = folder / f"{uuid.uuid4().hex}{SUFFIX}"
+        file = FileIO(str(path), "ab", opener=_private)
+        fcntl.flock(file, fcntl.LOCK_EX)
+        # Before it was locked somebody may have found it, empty.
+        if os.fstat(file.fileno()).st_nlink:
+            return file
+        file.close()
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _entry(result: Result) -> dict[str, Any]:
+    """What the record of an answer needs, and the database does not know."""
+    verdict, prepared = result.verdict, result.prepared
+    entry: dict[str, Any] = {
+        "attempt": prepared.attempt_id.hex,
+        "outcome": verdict.outcome,
+        "status": result.status,
+        "message": verdict.message,
+        "ms": result.duration_ms,
+        "head": result.response_head,
+    }
+    if prepared.notes:
+        entry["left_out"] = list(prepared.notes.items())
+    if not result.is_accepted_whole:
+        entry |= {
+            "errors": [[e.array, e.index, e.message] for e in verdict.errors],
+            "owners": {
+                array: list(prepared.packed.owners.get(array, ()))
+                for array in {e.array for e in verdict.errors}
+            },
+            "doubt": verdict.doubt,
+            "note": verdict.note,
+            "advice": result.advice,
+        }
+    return entry
+
+
+def _results(text: bytes) -> Iterator[Result]:
+    entries = dict(_entries(text))
+    attempts = Attempt.objects.select_related(
+        "batch__run__engagement", "batch__run__version__connection"
+    )
+    for attempt in attempts.filter(pk__in=entries.keys()):
+        entry = entries[attempt.pk]
+        try:
+            yield _result(entry, _prepared(entry, attempt))
+        except (KeyError, TypeError, ValueError) as e:
+            logger.warning("An answer that was left behind makes no sense: %r", e)
+
+
+def _entries(text: bytes) -> Iterator[tuple[uuid.UUID, dict[str, Any]]]:
+    """By attempt; what was cut off on its way to the disk is none."""
+    for line in text.split(b"\n"):
+        with suppress(KeyError, TypeError, ValueError, AttributeError):
+            entry = orjson.loads(line)
+            yield uuid.UUID(entry["attempt"]), entry
+
+
+def _prepared(entry: Mapping[str, Any], attempt: Attempt) -> PreparedRequest:
+    """As much of the request as its answer is about."""
+    batch, run = attempt.batch, attempt.batch.run
+    # What it was sent with; there may be another key by now.
+    run.version.connection.key_version = attempt.key_version
+    return PreparedRequest(
+        attempt_id=attempt.pk,
+        claim=Claim(
+            batch_id=batch.pk,
+            run_id=run.pk,
+            token=attempt.pk,
+            profile_ids=batch.profile_ids,
+            event_ids=batch.event_ids,
+            transition_ids=batch.transition_ids,
+            left_out=batch.left_out,
+            stamp="",
+            is_suspect=False,
+            is_standing=run.is_standing,
+            now=attempt.started_at,
+        ),
+        run=run,
+        key="",
+        places=[n for n in range(len(batch.profile_ids)) if n not in attempt.left_out],
+        skipped={},
+        packed=Packed(body=b"", item_count=0, owners=entry.get("owners", {})),
+        notes=dict(entry.get("left_out", ())),
+    )
+
+
+def _result(entry: Mapping[str, Any], prepared: PreparedRequest) -> Result:
+    # What is answered about somebody who was erased may name them.
+    is_erased = 0 in prepared.claim.profile_ids
+    return Result(
+        prepared=prepared,
+        verdict=Verdict(
+            outcome=Outcome(entry["outcome"]),
+            errors=tuple(
+                ItemError(array=array, index=index, message=message)
+                for array, index, message in entry.get("errors", ())
+            ),
+            message=entry["message"],
+            doubt=entry.get("doubt", ""),
+            note=entry.get("note", ""),
+        ),
+        status=entry["status"],
+        duration_ms=entry["ms"],
+        response_head="" if is_erased else entry["head"],
+        advice=entry.get("advice", ""),
+    )
+
+
+def _warn(error: Exception) -> None:
+    global _has_warned
+    if not _has_warned:
+        logger.warning("Answers in hand outlive no kill (JOURNAL_DIR): %s", error)
+    _has_warned = True

@@ -1,0 +1,61 @@
+"""Two smaller batches in place of one: halves tell who of them is the trouble."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from django.db import connection
+
+from engagements.models import Batch, Delivery
+from engagements.outbox import delivery_records
+
+POISON = "poison: three workers ended while they had this person in hand."
+
+
+def halve(batch: Batch, places: Sequence[int], reap_count: int = 0) -> None:
+    """Put two batches, with the people at these places, in place of one."""
+    batch.state = Batch.State.SPLIT
+    batch.lease_token = batch.lease_until = None
+    batch.save(update_fields=["state", "lease_token", "lease_until"])
+    first = _reserve_sequences(batch.run_id, 2)
+    # Before the others of the run: the sooner both are known, the sooner it is clear
+    # whether one person is the cause or everybody.
+    due = batch.next_attempt_at - timedelta(seconds=1)
+    middle = len(places) // 2
+    for sequence, half in enumerate((places[:middle], places[middle:]), first):
+        Batch.objects.create(
+            run_id=batch.run_id,
+            sequence=sequence,
+            parent=batch,
+            profile_ids=[batch.profile_ids[n] for n in half],
+            event_ids=[batch.event_ids[n] for n in half if batch.event_ids],
+            transition_ids=[
+                batch.transition_ids[n] for n in half if batch.transition_ids
+            ],
+            reap_count=reap_count,
+            written_at=batch.written_at,
+            next_attempt_at=due,
+        )
+
+
+def isolate(batch: Batch) -> None:
+    """Split what kills its workers; one person alone is given up.
+
+    The halves are as much under suspicion, and the next time is one too many.
+    """
+    places = [n for n in range(len(batch.profile_ids)) if n not in batch.left_out]
+    if len(places) > 1:
+        halve(batch, places, reap_count=batch.reap_count - 1)
+        return
+    batch.state = Batch.State.DEAD
+    batch.save(update_fields=["state"])
+    delivery_records.settle([batch.pk], Delivery.State.DEAD, POISON)
+
+
+def _reserve_sequences(run_id: int, count: int) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE engagements_run SET next_sequence = next_sequence + %s"
+            " WHERE id = %s RETURNING next_sequence",
+            [count, run_id],
+        )
+        return int(cursor.fetchone()[0]) - count

@@ -1,0 +1,6 @@
+"""How an engagement becomes live, rests, and ends.
+
+`transitions` is the one gate for every way to activate, pause, resume and end;
+`schedule` makes the due runs and `completion` ends them, `auto_pause` and `ended_runs` look
+at what failed, `approval` and `owner_mail` tell people, and `pause_all` stops everything.
+"""

@@ -1,0 +1,83 @@
+"""When a run, and with it an engagement, is over."""
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models.functions import Now
+
+from engagements.lifecycle import schedule
+from engagements.models import Batch, Delivery, Engagement, Run
+from engagements.outbox import delivery_records
+from engagements.outbox.left_segment import LEFT
+
+# What makes a run one with errors; that somebody left the segment is none.
+ERRORS = Delivery.NOT_SENT - {Delivery.State.CANCELLED, Delivery.State.ERASED}
+
+
+def finish() -> int:
+    """Complete the runs that have nothing left to send; return how many."""
+    cancel_leftovers()
+    over = _over()
+    errors = Delivery.objects.filter(run=OuterRef("pk"), state__in=ERRORS)
+    with_errors = Exists(errors.exclude(reason__startswith=f"{LEFT.code}:"))
+    ids = list(over.values_list("pk", flat=True))
+    runs = Run.objects.filter(pk__in=ids, state=Run.State.SENDING)
+    count = runs.filter(with_errors).update(
+        state=Run.State.COMPLETED_WITH_ERRORS, ended_at=Now(), is_end_judged=False
+    )
+    count += runs.update(state=Run.State.COMPLETED, ended_at=Now(), is_end_judged=False)
+    _end_engagements()
+    return count
+
+
+def fail(run_id: int, reason: str) -> None:
+    """A run that cannot begin: it fails, and its engagement stops and says why."""
+    Run.objects.filter(pk=run_id, state__in=Run.OPEN).update(
+        state=Run.State.FAILED, failure=reason, ended_at=Now()
+    )
+    # By a subquery and not by a join: so the state is looked at once more when someone
+    # has just moved the engagement.
+    engagement = Run.objects.filter(pk=run_id).values("engagement_id")
+    Engagement.objects.filter(pk__in=engagement, state=Engagement.State.ACTIVE).update(
+        state=Engagement.State.BLOCKED, blocked_reason=reason, is_notice_due=True
+    )
+
+
+def cancel_leftovers() -> int:
+    """Cancel what waits in cancelled runs; return how many batches.
+
+    A batch that was on the wire when its run was cancelled comes back here when it was
+    not taken.
+    """
+    waiting = Batch.objects.filter(run__state=Run.State.CANCELLED, state__in=Batch.DUE)
+    with transaction.atomic():
+        locked = waiting.select_for_update(of=("self",), skip_locked=True)
+        ids = list(locked.values_list("pk", flat=True))
+        delivery_records.cancel(ids)
+    return len(ids)
+
+
+def _over() -> QuerySet[Run]:
+    open_batches = Batch.objects.filter(run=OuterRef("pk"), state__in=Batch.OPEN)
+    return Run.objects.filter(state=Run.State.SENDING, is_standing=False).exclude(
+        Exists(open_batches)
+    )
+
+
+def _end_engagements() -> None:
+    """An engagement that runs once has ended when its run has.
+
+    Also where it was paused at that moment, and is active again.
+    """
+    its_runs = Run.objects.filter(
+        engagement=OuterRef("pk"), scheduled_for__gte=OuterRef("activated_at")
+    )
+    # Not what it ran for while it was still to repeat.
+    its_one = its_runs.filter(Q(slot="") | Q(slot__startswith=schedule.ONCE))
+    completed = (Run.State.COMPLETED, Run.State.COMPLETED_WITH_ERRORS)
+    Engagement.objects.filter(
+        Exists(its_one.filter(state__in=completed)),
+        ~Exists(its_runs.filter(state__in=Run.OPEN)),
+        state=Engagement.State.ACTIVE,
+        trigger=Engagement.Trigger.SCHEDULE,
+        repeat=Engagement.Repeat.ONCE,
+    ).update(state=Engagement.State.ENDED)

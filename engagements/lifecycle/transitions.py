@@ -1,0 +1,266 @@
+"""Activate, pause, resume, end; and a person's decision about what is uncertain."""
+
+from collections.abc import Iterable
+
+from django.db import transaction
+from django.db.models import Max
+from django.db.models.functions import Now
+
+from engagements import wakeup
+from engagements.lifecycle import completion, schedule
+from engagements.models import PEOPLE_LEFT, Batch, Delivery, Engagement, Run
+from engagements.outbox import delivery_records
+from engagements.personalization.renderer import compile_recipe
+from externalapi.models import ExternalAPI
+from externalapi.testing import cases
+from lemnisk_braze.lib import database_clock
+from segments.models import Segment, Transition
+
+State = Engagement.State
+
+
+class ActivationError(Exception):
+    """The engagement cannot be activated; the text says what to do, `url` where."""
+
+    def __init__(self, message: str, url: str = "") -> None:
+        super().__init__(message)
+        self.url = url
+
+
+def people_affected(engagement: Engagement) -> int:
+    """How many people an activation sends to at once."""
+    is_schedule = engagement.trigger == Engagement.Trigger.SCHEDULE
+    if is_schedule or engagement.includes_present:
+        return engagement.segment.memberships.count()
+    return 0
+
+
+@transaction.atomic
+def activate(engagement: Engagement) -> None:
+    """Start an engagement; raise ActivationError when it cannot be.
+
+    An on-entry engagement takes in the entries that commit after this.
+    """
+    _lock(engagement)
+    _check(engagement)
+    if not go_live(engagement, [State.DRAFT, State.ENDED]):
+        raise ActivationError("It is active already, or waits for Resume.")
+    engagement.activated_at = database_clock.now()
+    # What somebody asked for is done.
+    engagement.asked_at = engagement.asked_by = None
+    engagement.save(update_fields=["activated_at", "asked_at", "asked_by"])
+    if engagement.trigger == Engagement.Trigger.SCHEDULE:
+        schedule.make_due_run(engagement, engagement.activated_at)
+    else:
+        _start_standing_run(engagement)
+    transaction.on_commit(wakeup.publish)
+
+
+def go_live(engagement: Engagement, states: Iterable[str]) -> bool:
+    """Become active; False where it is in none of these states.
+
+    The one way there, whoever asks; call it in a transaction. Raises ActivationError
+    where its version has not passed the test cases that its External API must pass.
+    """
+    _lock(engagement)
+    if reason := cases.why_not(engagement.version):
+        raise ActivationError(reason, cases.url(engagement.version))
+    return engagement.move(states, State.ACTIVE)
+
+
+def _lock(engagement: Engagement) -> None:
+    """Read it as it is now, whatever the caller read; nobody changes it meanwhile."""
+    locked = Engagement.objects.select_for_update(no_key=True)
+    engagement.refresh_from_db(from_queryset=locked)
+
+
+def _check(engagement: Engagement) -> None:
+    # Locked, so that nobody archives it meanwhile (externalapi.definitions.archive).
+    apis = ExternalAPI.objects.select_for_update(of=("self",), no_key=True)
+    if apis.get(pk=engagement.version.external_api_id).archived_at:
+        raise ActivationError(
+            f"The External API “{engagement.version.external_api}” is archived."
+            " Unarchive it first."
+        )
+    if not engagement.segment.is_active:
+        raise ActivationError(
+            f"The segment “{engagement.segment}” is switched off. Switch it on first."
+        )
+    if not engagement.version.connection.key_encrypted:
+        raise ActivationError(
+            f"The connection “{engagement.version.connection}” has no key yet."
+            " Ask an engineer to set it."
+        )
+    try:
+        compile_recipe(engagement.version, engagement.values)
+    except ValueError as e:
+        raise ActivationError(f"Configure Parameters first: {e}") from e
+
+
+def _start_standing_run(engagement: Engagement) -> None:
+    # Under the segment's lock nobody is entering: each person is either in the segment
+    # now or has an entry after this cursor, never both, never neither.
+    Segment.objects.select_for_update(no_key=True).get(pk=engagement.segment_id)
+    assert engagement.activated_at is not None
+    _make_run(engagement, is_standing=True, cursor=_last_transition(engagement))
+    if engagement.includes_present:
+        _make_run(engagement, is_standing=False, cursor=0)
+
+
+def _make_run(engagement: Engagement, *, is_standing: bool, cursor: int) -> Run:
+    return Run.objects.create(
+        engagement=engagement,
+        version_id=engagement.version_id,
+        values=engagement.values,
+        scheduled_for=database_clock.now(),
+        state=Run.State.SENDING if is_standing else Run.State.EXPANDING,
+        is_standing=is_standing,
+        expansion_cursor=cursor,
+    )
+
+
+def _last_transition(engagement: Engagement) -> int:
+    transitions = Transition.objects.filter(segment_id=engagement.segment_id)
+    return transitions.aggregate(last=Max("id"))["last"] or 0
+
+
+def pause(engagement: Engagement) -> bool:
+    """Start no new request; what is on the wire ends. False: it was not active."""
+    return engagement.move([State.ACTIVE], State.PAUSED)
+
+
+@transaction.atomic
+def resume(engagement: Engagement) -> bool:
+    """Go on, with the values as they are now; entries made meanwhile follow.
+
+    False: it did not wait for that. Raises ActivationError as go_live does.
+    """
+    if not go_live(engagement, [State.PAUSED, State.BLOCKED]):
+        return False
+    renew_standing_run(engagement)
+    transaction.on_commit(wakeup.publish)
+    return True
+
+
+def resume_or_say(engagement: Engagement) -> bool:
+    """Resume where nobody looks on: one that may not go live keeps the reason."""
+    try:
+        return resume(engagement)
+    except ActivationError as e:
+        Engagement.objects.filter(
+            pk=engagement.pk, state__in=[State.PAUSED, State.BLOCKED]
+        ).update(blocked_reason=str(e), blocked_key_version=None, is_notice_due=True)
+        return False
+
+
+def renew_standing_run(engagement: Engagement) -> None:
+    """A run keeps its version and values: changed ones get a run of their own."""
+    run = (
+        Run.objects.select_for_update()
+        .filter(engagement=engagement, is_standing=True, state__in=Run.OPEN)
+        .first()
+    )
+    if run is None:
+        return
+    if (run.version_id, run.values) == (engagement.version_id, engagement.values):
+        return
+    Run.objects.filter(pk=run.pk).update(is_standing=False)
+    _make_run(engagement, is_standing=True, cursor=run.expansion_cursor)
+
+
+@transaction.atomic
+def end(engagement: Engagement) -> bool:
+    """Stop for good: what was not sent is cancelled. False: it had ended already."""
+    states = [State.ACTIVE, State.PAUSED, State.BLOCKED]
+    if not engagement.move(states, State.ENDED):
+        return False
+    for run in Run.objects.filter(engagement=engagement, state__in=Run.OPEN):
+        cancel(run)
+    return True
+
+
+@transaction.atomic
+def cancel(run: Run) -> bool:
+    """Cancel what a run has not sent; False when it is over already."""
+    # Waits for those who are just writing down what they are about to send.
+    Engagement.objects.select_for_update(no_key=True).get(pk=run.engagement_id)
+    moved = Run.objects.filter(pk=run.pk, state__in=Run.OPEN).update(
+        state=Run.State.CANCELLED, is_standing=False, ended_at=Now()
+    )
+    if not moved:
+        return False
+    completion.cancel_leftovers()
+    return True
+
+
+@transaction.atomic
+def decide(batch: Batch, decision: str) -> bool:
+    """Settle an uncertain batch: "resend" or "mark_sent".
+
+    False: someone was first, or the run or its engagement was ended by a person, after
+    which nothing is sent any more. Raises ActivationError as go_live does.
+    """
+    resends = decision == "resend"
+    if resends and not _reopen(batch.run):
+        return False
+    moved = Batch.objects.filter(pk=batch.pk, state=Batch.State.UNCERTAIN).update(
+        state=Batch.State.PENDING if resends else Batch.State.DONE,
+        sent_count=0 if resends else PEOPLE_LEFT,
+        next_attempt_at=Now(),
+    )
+    if not moved:
+        return False
+    if resends:
+        delivery_records.reopen(batch)
+    else:
+        delivery_records.settle(
+            [batch.pk], Delivery.State.SENT, "Marked as sent by a person."
+        )
+    transaction.on_commit(wakeup.publish)
+    return True
+
+
+def may_send_again(engagement: Engagement) -> bool:
+    """Whether it is at work, or has ended by itself when its one run was over."""
+    if engagement.state != State.ENDED:
+        return engagement.state != State.DRAFT
+    is_once = (engagement.trigger, engagement.repeat) == (
+        Engagement.Trigger.SCHEDULE,
+        Engagement.Repeat.ONCE,
+    )
+    last = engagement.runs.order_by("-pk").first()
+    return is_once and last is not None and last.state in Run.COMPLETED
+
+
+def reopen_engagement(engagement: Engagement) -> bool:
+    """Let an engagement send again; False where somebody has ended it.
+
+    Raises ActivationError as go_live does.
+    """
+    if not may_send_again(engagement):
+        return False
+    if engagement.state == State.ENDED:
+        go_live(engagement, [State.ENDED])
+    return True
+
+
+def _reopen(run: Run) -> bool:
+    """Let a run that had completed send again; False when a person ended it."""
+    states = (*Run.OPEN, *Run.COMPLETED)
+    if not Run.objects.filter(pk=run.pk, state__in=states).exists():
+        return False
+    # A once-run engagement ended with its run; its batches go out only while active.
+    ended = Engagement.objects.filter(
+        pk=run.engagement_id,
+        state=State.ENDED,
+        trigger=Engagement.Trigger.SCHEDULE,
+        repeat=Engagement.Repeat.ONCE,
+    ).first()
+    if ended:
+        go_live(ended, [State.ENDED])
+    if Engagement.objects.filter(pk=run.engagement_id, state=State.ENDED).exists():
+        return False
+    Run.objects.filter(pk=run.pk, state__in=Run.COMPLETED).update(
+        state=Run.State.SENDING, ended_at=None
+    )
+    return True

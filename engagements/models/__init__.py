@@ -1,0 +1,23 @@
+"""Which people get what through which External API, and what became of each."""
+
+from engagements.models.attempt import Attempt
+from engagements.models.batch import PEOPLE_LEFT, Batch, BatchQuerySet
+from engagements.models.connection_health import Destination
+from engagements.models.engagement import Delivery, Engagement, Run
+from engagements.models.sent_before import SentBefore
+from engagements.models.worker_and_sample import Chore, Sample, Worker
+
+__all__ = [
+    "PEOPLE_LEFT",
+    "Attempt",
+    "Batch",
+    "BatchQuerySet",
+    "Chore",
+    "Delivery",
+    "Destination",
+    "Engagement",
+    "Run",
+    "Sample",
+    "SentBefore",
+    "Worker",
+]

@@ -1,0 +1,7 @@
+"""A batch on its way, as values and rows that every step shares.
+
+A `claim` is a batch that a worker holds; a `prepared_request` is the batch as one request,
+and with its answer a result; `delivery_records` write what became of each person;
+`left_segment` asks who is not in the segment any more; `workers` knows which processes
+there are.
+"""

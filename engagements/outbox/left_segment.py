@@ -1,0 +1,74 @@
+"""Who left the segment while they waited: looked at once more when a request is written.
+
+Most claims ask one thing only: whether anybody at all left since their people were taken
+in. The log answers that from its own index, however long it is.
+"""
+
+from collections.abc import Collection, Iterable
+
+from django.db import connection
+
+from engagements.models import Engagement, Run
+from engagements.outbox.claim import Claim
+from engagements.personalization.renderer import Skip
+
+# In place of the last exit: the run's people were taken in from another segment.
+OF_ANOTHER = -1
+LEFT = Skip(code="left_segment", message="The person left the segment meanwhile.")
+
+# Written in such a way that only the log's own index gives the order.
+_EXITS = """
+    SELECT t.id FROM segments_transition t
+    WHERE t.segment_id = ANY(ARRAY[%(segment)s::bigint]) AND t.kind = 'exit'
+      AND t.id > %(after)s
+    ORDER BY t.segment_id {direction}, t.kind {direction}, t.id {direction} LIMIT 1
+"""
+NEXT_EXIT = _EXITS.format(direction="")
+MEMBERS = """
+    SELECT profile_id FROM segments_membership
+    WHERE segment_id = %(segment)s AND profile_id = ANY(%(people)s::bigint[])
+"""
+MARK = f"""
+    UPDATE engagements_run
+    SET exits_before = coalesce(({_EXITS.format(direction="DESC")}), 0)
+    WHERE id = %(run)s
+"""
+
+
+def mark(run_id: int, segment_id: int) -> None:
+    """Note the last exit before the run takes its first people in."""
+    with connection.cursor() as cursor:
+        cursor.execute(MARK, {"run": run_id, "segment": segment_id, "after": 0})
+
+
+def mark_as_of_another_segment(engagement: Engagement) -> None:
+    """Let all who are sent by its runs so far be looked up: the segment was changed.
+
+    What they were taken in from is not what they must be in now, and no exit from that
+    tells who is not.
+    """
+    engagement.runs.update(exits_before=OF_ANOTHER)
+
+
+def who_left(run: Run, claims: Iterable[Claim]) -> Collection[int]:
+    """Of the people whom the run's claims hold those who are not in the segment now.
+
+    Nobody where the engagement sends to them all the same.
+    """
+    engagement = run.engagement
+    claims = list(claims)
+    if not engagement.skips_who_left:
+        return ()
+    with connection.cursor() as cursor:
+        if run.exits_before != OF_ANOTHER:
+            # An entry is in the same log: an exit that came later has the higher id.
+            after = min(min(c.transition_ids, default=run.exits_before) for c in claims)
+            since = {"segment": engagement.segment_id, "after": after}
+            cursor.execute(NEXT_EXIT, since)
+            if cursor.fetchone() is None:
+                return ()
+        people = {id for held in claims for id in held.profile_ids}
+        # A list of numbers reads in PostgreSQL as in Python, but for its brackets.
+        asked = f"{{{str(sorted(people))[1:-1]}}}"
+        cursor.execute(MEMBERS, {"segment": engagement.segment_id, "people": asked})
+        return people.difference(id for (id,) in cursor.fetchall())

@@ -1,0 +1,1 @@
+"""The filters of personalization variables: one table (`table`), and what each does."""

@@ -1,0 +1,355 @@
+"""People's payloads: values first, then the External API's template."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from engagements.personalization.columns import (
+    ERRORS,
+    NO_GAPS,
+    Column,
+    Context,
+    Gaps,
+    Group,
+    LeftOutError,
+    Source,
+    same_for_all,
+    through,
+)
+from engagements.personalization.liquid import (
+    MISSING,
+    PersonalizationError,
+    Value,
+    compile_value,
+)
+from externalapi.definitions.compiled import (
+    CompiledDefinition,
+    InvalidParameterError,
+    MissingParameterError,
+    Reader,
+    Rendered,
+    compile_version,
+)
+from externalapi.models import ExternalAPIVersion
+from externalapi.template.batching import (
+    NothingToSendError,
+    TooBigError,
+    TooManyObjectsError,
+)
+from externalapi.template.parameters import JSON, Level
+from externalapi.template.placeholders import Columns, find
+
+# At an address that has a person's value in it these say something of that person; at
+# one that is everybody's the definition is wrong.
+OWN_ADDRESS = frozenset({403, 404, 405, 410, *range(300, 400)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skip:
+    """Why a person has no payload: the code of the reason, and the words for people.
+
+    `parameter`: whose value it is about, where it is about one.
+    """
+
+    code: str
+    message: str
+    parameter: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.message}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """An External API's version with an engagement's values, compiled once a run."""
+
+    definition: CompiledDefinition
+    # Parameter name → what gives its value for everybody.
+    columns: Mapping[str, Column]
+    channel_identifier: str
+
+    def render(self, group: Group) -> tuple[Rendered | None, Mapping[int, Skip]]:
+        """The request parts of a group, and who has none and why, by position.
+
+        The bodies are those of the others, in order; None where there are no others.
+        The data of `profile` and `event` come from the database.
+        """
+        if not len(group):
+            return None, {}
+        columns, gaps = self._read(group)
+        skipped = self._skipped(group, gaps)
+        odd = {position for own in gaps.values() for position in own}
+        going = [n for n in range(len(group)) if n not in skipped]
+        where, bodies = self._at_once([n for n in going if n not in odd], columns)
+        for n in going:
+            if n not in bodies:
+                try:
+                    one = self.definition.fill(_of_one(n, columns, gaps))
+                except ERRORS as e:
+                    skipped[n] = _skip(e)
+                else:
+                    # Who shares a request has it go to the same place.
+                    where, bodies[n] = where or one, one.body
+        if where is None:
+            return None, skipped
+        there = [n for n in going if n in bodies]
+        rendered = where._replace(
+            bodies=[bodies[n] for n in there], left_out=_left_out(there, gaps)
+        )
+        return rendered, skipped
+
+    def problems(self, group: Group) -> dict[str, Exception]:
+        """What keeps a group of one from being sent, by parameter name."""
+        found = {name: column(group)[1].get(0) for name, column in self.columns.items()}
+        return {
+            name: error
+            for name, error in found.items()
+            if error is not None and not isinstance(error, LeftOutError)
+        }
+
+    def sendable(self, rendered: Rendered) -> tuple[Rendered, Mapping[int, Skip]]:
+        """Those of whom a request can be made, and why not of the others, by position.
+
+        Too many objects of one person are not spread over several requests: the later
+        ones would be written from other data, and half of them could be in doubt.
+        """
+        skipped: dict[int, Skip] = {}
+        for position, body in enumerate(rendered.bodies):
+            try:
+                self.definition.request(rendered._replace(bodies=[body]))
+            except ValueError as e:
+                skipped[position] = _skip(e)
+        bodies = [body for n, body in enumerate(rendered.bodies) if n not in skipped]
+        return rendered._replace(bodies=bodies), skipped
+
+    def _read(self, group: Group) -> tuple[Columns, Mapping[str, Gaps]]:
+        """Everybody's values and their gaps, without the columns that nobody has."""
+        columns: dict[str, Sequence[JSON]] = {}
+        gaps: dict[str, Gaps] = {}
+        for name, column in self.columns.items():
+            values, own = column(group)
+            if len(own) < len(group) or any(own.values()):
+                columns[name] = values
+                if own:
+                    gaps[name] = own
+        return columns, gaps
+
+    def _skipped(self, group: Group, gaps: Mapping[str, Gaps]) -> dict[int, Skip]:
+        nobody = Skip(
+            code="no_identifier",
+            message=f"The person has no {self.channel_identifier}.",
+        )
+        identifiers = [person.get(self.channel_identifier) for person in group.profiles]
+        skipped = {n: nobody for n, found in enumerate(identifiers) if not found}
+        for own in gaps.values():
+            for n, error in own.items():
+                if error is None or isinstance(error, LeftOutError):
+                    continue
+                skipped.setdefault(n, _skip(error))
+        return skipped
+
+    def _at_once(
+        self, positions: Sequence[int], columns: Columns
+    ) -> tuple[Rendered | None, dict[int, JSON]]:
+        """Fill in people who have every value together, where that can be done."""
+        if len(positions) < 2 or not self.definition.is_json:
+            return None, {}
+        try:
+            own = _only(positions, columns)
+            rendered = self.definition.fill_all(own, len(positions))
+        except ERRORS:
+            # Each of them alone tells who it is.
+            return None, {}
+        return rendered, dict(zip(positions, rendered.bodies, strict=True))
+
+
+def _only(positions: Sequence[int], columns: Columns) -> Columns:
+    """The columns of these people alone."""
+    if any(len(positions) < len(column) for column in columns.values()):
+        return {name: [own[n] for n in positions] for name, own in columns.items()}
+    return columns
+
+
+def _left_out(positions: Sequence[int], gaps: Mapping[str, Gaps]) -> dict[int, str]:
+    """What each goes without that could not be sent, by place among these."""
+    if not gaps:
+        return {}
+    said = {
+        place: " ".join(
+            str(error)
+            for own in gaps.values()
+            if isinstance(error := own.get(n), LeftOutError)
+        )
+        for place, n in enumerate(positions)
+    }
+    return {place: words for place, words in said.items() if words}
+
+
+def _of_one(
+    position: int, columns: Columns, gaps: Mapping[str, Gaps]
+) -> dict[str, JSON]:
+    """A person's values, by parameter name."""
+    return {
+        name: column[position]
+        for name, column in columns.items()
+        if position not in gaps.get(name, NO_GAPS)
+    }
+
+
+def _skip(error: Exception) -> Skip:
+    match error:
+        case MissingParameterError(name=name):
+            return Skip(code="missing_parameter", message=str(error), parameter=name)
+        case InvalidParameterError(name=name):
+            return Skip(code="template_error", message=str(error), parameter=name)
+        case PersonalizationError():
+            return Skip(code="template_error", message=str(error))
+        case NothingToSendError():
+            return Skip(code="nothing_to_send", message=str(error))
+        case TooBigError():
+            return Skip(code="too_big", message=too_big(error))
+    # Odd data, or a payload that nothing can be made of.
+    return Skip(code="template_error", message=f"{type(error).__name__}: {error}")
+
+
+def too_big(error: TooBigError) -> str:
+    """Why one person's own data are too much for a request, and what to do about it."""
+    if isinstance(error, TooManyObjectsError) and error.room > 0:
+        return (
+            f"{error}. Shorten what fills “{error.array}”, for example with the filter"
+            f" “slice: 0, {error.room}”, which takes the first {error.room:,}."
+        )
+    return f"{error}. Send less of this person, for example with “truncate”."
+
+
+def compile_recipe(version: ExternalAPIVersion, values: Mapping[str, str]) -> Recipe:
+    """Compile a version and an engagement's values; raise PersonalizationError."""
+    recipe, problems = read_recipe(version, values)
+    for error in problems.values():
+        raise error
+    return recipe
+
+
+def read_recipe(
+    version: ExternalAPIVersion, values: Mapping[str, str]
+) -> tuple[Recipe, dict[str, PersonalizationError]]:
+    """Compile as much as can be, and say what is wrong with the other parameters."""
+    definition = compile_version(version)
+    identifier = version.external_api.channel_identifier
+    columns: dict[str, Column] = {}
+    problems: dict[str, PersonalizationError] = {}
+    for reader in definition.readers:
+        name = reader.parameter.name
+        try:
+            columns[name] = _column(reader, values, identifier)
+        except PersonalizationError as e:
+            problems[name] = e
+    if _is_personal(version.target, definition.readers, values):
+        definition = definition.with_refused(OWN_ADDRESS)
+    recipe = Recipe(
+        definition=definition, columns=columns, channel_identifier=identifier
+    )
+    return recipe, problems
+
+
+def _is_personal(
+    text: str, readers: Iterable[Reader], values: Mapping[str, str]
+) -> bool:
+    """Whether people have values of their own in a text of the definition."""
+    same = _same_for_all(values)
+    own = {
+        parameter.name
+        for parameter in (reader.parameter for reader in readers)
+        if parameter.level == Level.IDENTIFIER
+        or (parameter.name in values and parameter.name not in same)
+    }
+    return not own.isdisjoint(find(text))
+
+
+def people_per_request(version: ExternalAPIVersion, values: Mapping[str, str]) -> int:
+    """How many people go into one request, with an engagement's values.
+
+    Raises ValueError for a version that cannot be compiled.
+    """
+    return compile_version(version, _same_for_all(values)).people_per_request
+
+
+def _same_for_all(values: Mapping[str, str]) -> frozenset[str]:
+    """The parameters that are the same for every person of a run."""
+    found = set()
+    for name, text in values.items():
+        # What cannot be compiled is told where it is sent.
+        with suppress(PersonalizationError):
+            if _is_same_for_all(compile_value(text)):
+                found.add(name)
+    return frozenset(found)
+
+
+def _is_same_for_all(value: Value) -> bool:
+    roots = {path[0] for path in value.variables}
+    is_personal = ("engagement", "delivery_id") in value.variables
+    return not is_personal and roots.isdisjoint({"profile", "event"})
+
+
+def _column(reader: Reader, values: Mapping[str, str], identifier: str) -> Column:
+    """What gives a parameter's value for everybody."""
+    name, level = reader.parameter.name, reader.parameter.level
+    if level == Level.FIXED or (level == Level.ENGAGEMENT and name not in values):
+        return same_for_all(lambda context: reader.read({}))
+    if level == Level.IDENTIFIER:
+        slow = _identifier(reader, identifier)
+        return through(("profile", identifier), reader, slow)
+    value = compile_value(values[name])
+    slow = _evaluated(reader, value)
+    if _is_same_for_all(value):
+        return same_for_all(slow)
+    return through(
+        value.path,
+        reader,
+        slow,
+        has_default=value.has_default,
+        fallback=_fallback(reader, value),
+    )
+
+
+def _identifier(reader: Reader, identifier: str) -> Source:
+    name = reader.parameter.name
+    return lambda context: reader.read({name: context["profile"][identifier]})
+
+
+def _evaluated(reader: Reader, value: Value) -> Source:
+    name = reader.parameter.name
+
+    def source(context: Context) -> JSON:
+        result = value.evaluate(context)
+        return reader.read({} if result is MISSING else {name: result})
+
+    return source if reader.parameter.required else _or_without(reader, source)
+
+
+def _or_without(reader: Reader, source: Source) -> Source:
+    """What an optional parameter cannot take is left out, and keeps nobody back."""
+
+    def lenient(context: Context) -> JSON:
+        try:
+            return source(context)
+        except ERRORS as e:
+            raise LeftOutError(
+                f"“{reader.parameter.name}” is left out: {words(e)}"
+            ) from e
+
+    return lenient
+
+
+def words(error: Exception) -> str:
+    """What is wrong, as a sentence that does not name the parameter."""
+    text = error.message if isinstance(error, InvalidParameterError) else str(error)
+    return text if text.endswith((".", "!", "?", "…")) else f"{text}."
+
+
+def _fallback(reader: Reader, value: Value) -> JSON:
+    """What a person without anything at the value's path gets, if anything at all."""
+    try:
+        return reader.read({reader.parameter.name: value.default})
+    except ValueError:
+        return None

@@ -1,0 +1,409 @@
+"""What became of everybody: counts that add up, and the words for them."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+from django.db.models import (
+    CharField,
+    Count,
+    F,
+    Func,
+    OuterRef,
+    QuerySet,
+    Subquery,
+    Sum,
+    Value,
+)
+from django.db.models.functions import Coalesce
+from django.urls import reverse
+
+from engagements.models import (
+    PEOPLE_LEFT,
+    Attempt,
+    Batch,
+    Delivery,
+    Engagement,
+    Run,
+)
+from engagements.reporting.headcount import Headcount, headcount
+from segments import naming
+
+# Who has no delivery yet: in the reports a state like the others.
+WAITING = "pending"
+
+# The reason of a skipped delivery is "code: words" (engagements.personalization.renderer.Skip).
+SKIP_REASONS: Mapping[str, str] = {
+    "no_identifier": "No identifier that the External API asks for",
+    "missing_parameter": "A required parameter had no value",
+    "template_error": "A value could not be worked out",
+    "too_big": "More than one request takes",
+    "nothing_to_send": "Nothing to send",
+    "left_segment": "Left the segment",
+}
+
+EXPLANATIONS: Mapping[str, str] = {
+    WAITING: "Waiting in line. Nothing was sent yet, or it is sent again after an "
+    "error.",
+    Delivery.State.SENT: "The other side took it and said so.",
+    Delivery.State.ACCEPTED_UNVERIFIED: "The other side accepted the request, but its "
+    "answer could not be read to the end, or has an error that names nobody. It is not "
+    "sent again by itself.",
+    Delivery.State.REJECTED: "The other side read it and refused this person’s data.",
+    Delivery.State.SKIPPED: "Nothing was sent: there was nothing to send, no payload "
+    "could be made for this person, or they had left the segment.",
+    Delivery.State.UNCERTAIN: "The answer was lost, so nobody can know whether it "
+    "arrived. Somebody has to decide.",
+    Delivery.State.DEAD: "It was tried until the attempts were used up, or the other "
+    "side refused it without saying what is wrong with this person’s data.",
+    Delivery.State.CANCELLED: "The run was cancelled before it was sent.",
+    Delivery.State.ERASED: "The person was erased, and with them whatever told what "
+    "became of it. Only the number is kept.",
+}
+
+# The colours of badges and bars.
+TONES: dict[str, str] = {
+    WAITING: "info",
+    Delivery.State.SENT: "success",
+    Delivery.State.ACCEPTED_UNVERIFIED: "warning",
+    Delivery.State.REJECTED: "danger",
+    Delivery.State.SKIPPED: "warning",
+    Delivery.State.UNCERTAIN: "warning",
+    Delivery.State.DEAD: "danger",
+    Delivery.State.CANCELLED: "neutral",
+    Delivery.State.ERASED: "neutral",
+}
+
+ENGAGEMENT_TONES: dict[str, str] = {
+    Engagement.State.DRAFT: "neutral",
+    Engagement.State.ACTIVE: "success",
+    Engagement.State.PAUSED: "warning",
+    Engagement.State.BLOCKED: "danger",
+    Engagement.State.ENDED: "info",
+}
+OUTCOME_TONES: dict[str, str] = {
+    Attempt.Outcome.UNFINISHED: "info",
+    Attempt.Outcome.SENT: "success",
+    Attempt.Outcome.ACCEPTED_UNVERIFIED: "warning",
+    Attempt.Outcome.NOT_SENT: "warning",
+    Attempt.Outcome.RATE_LIMITED: "info",
+    Attempt.Outcome.REFUSED: "danger",
+    Attempt.Outcome.BLOCKED: "danger",
+    Attempt.Outcome.AMBIGUOUS: "warning",
+}
+
+LABELS: dict[str, str] = {
+    WAITING: "Waiting",
+    **{str(state): str(state.label) for state in Delivery.State},
+}
+
+# Deliveries that no other run has taken along (Delivery.retry).
+LAST_TRY: Mapping[str, object] = {"retry__isnull": True}
+
+# In reading order: what arrived, what did not and why, what is still open.
+ORDER = (
+    Delivery.State.SENT,
+    Delivery.State.ACCEPTED_UNVERIFIED,
+    WAITING,
+    Delivery.State.UNCERTAIN,
+    Delivery.State.REJECTED,
+    Delivery.State.SKIPPED,
+    Delivery.State.DEAD,
+    Delivery.State.CANCELLED,
+    Delivery.State.ERASED,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One number of the report; `url` opens its people, `share` is in percent."""
+
+    key: str
+    label: str
+    count: int
+    share: float
+    tone: str
+    url: str
+    parts: tuple["Row", ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """Deliveries, waiting ones too, in rows that add up to `total`; and whom to."""
+
+    total: int
+    people: Headcount
+    rows: tuple[Row, ...]
+    url: str
+    # Requests that were taken with something odd about it, and the list of them.
+    noted: int
+    noted_url: str
+
+    @property
+    def is_empty(self) -> bool:
+        return self.total == 0
+
+    @property
+    def unverified(self) -> Row | None:
+        """The row that raises an alert: taken, and nobody can tell what."""
+        state = Delivery.State.ACCEPTED_UNVERIFIED
+        return next((row for row in self.rows if row.key == state), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a run is: deliveries in all, those with an end, each state's number."""
+
+    total: int
+    finished: int
+    counts: Mapping[str, int]
+
+    @property
+    def percent(self) -> int:
+        return self.finished * 100 // self.total if self.total else 0
+
+    @property
+    def problems(self) -> int:
+        return sum(self.counts.get(s, 0) for s in ("rejected", "dead", "uncertain"))
+
+
+def engagement_report(engagement: Engagement) -> Report:
+    """The report of an engagement across all of its runs.
+
+    Who failed and was tried again counts where that led, and not twice.
+    """
+    scope = {"run__engagement__id__exact": engagement.pk}
+    has_retries = engagement.runs.filter(retry_of__isnull=False).exists()
+    return _report(
+        {"run__engagement": engagement},
+        scope,
+        LAST_TRY if has_retries else {},
+        engagement.runs.all(),
+    )
+
+
+def repeats_left_out(engagement: Engagement) -> int:
+    """How often its runs did not take somebody in who was sent already."""
+    runs = engagement.runs.aggregate(n=Coalesce(Sum("repeats_left_out"), 0))
+    return int(runs["n"])
+
+
+def run_report(run: Run) -> Report:
+    own = Run.objects.filter(pk=run.pk)
+    return _report({"run": run}, {"run__id__exact": run.pk}, {}, own)
+
+
+def _report(
+    whose: Mapping[str, object],
+    scope: Mapping[str, object],
+    unsent: Mapping[str, object],
+    runs: QuerySet[Run],
+) -> Report:
+    """`whose` filters batches and deliveries, `scope` is the same for a list's URL.
+
+    `unsent` filters deliveries that were not sent further, in both.
+    """
+    counts = _by_state(whose, unsent)
+    total = sum(counts.values())
+    skipped = Delivery.State.SKIPPED
+    failed = {**whose, **unsent}
+    parts = (
+        _skip_rows(failed, {**scope, **unsent}, total) if counts.get(skipped) else ()
+    )
+    rows = [
+        Row(
+            key=str(state),
+            label=LABELS[state],
+            count=counts[state],
+            share=_share(counts[state], total),
+            tone=TONES[state],
+            url=people_url(
+                {**scope, **unsent} if state in Delivery.NOT_SENT else scope,
+                state=state,
+            ),
+            parts=parts if state == skipped else (),
+        )
+        for state in ORDER
+        if counts.get(state)
+    ]
+    return Report(
+        total=total,
+        people=headcount(runs, total),
+        rows=tuple(rows),
+        url=people_url(scope),
+        noted=_noted(whose),
+        noted_url=_noted_url(scope),
+    )
+
+
+def _noted(whose: Mapping[str, object]) -> int:
+    batches = {f"batch__{name}": value for name, value in whose.items()}
+    return Attempt.objects.exclude(note="").filter(**batches).count()
+
+
+def _noted_url(scope: Mapping[str, object]) -> str:
+    query = {f"batch__{name}": value for name, value in scope.items()}
+    query["noted"] = "yes"
+    return f"{reverse('admin:engagements_attempt_changelist')}?{urlencode(query)}"
+
+
+def _by_state(
+    whose: Mapping[str, object], unsent: Mapping[str, object]
+) -> dict[str, int]:
+    batches = Batch.objects.filter(**whose)
+    others = Delivery.objects.filter(**whose, **unsent, state__in=Delivery.NOT_SENT)
+    return {
+        Delivery.State.SENT: batches.aggregate(n=Coalesce(Sum("sent_count"), 0))["n"],
+        WAITING: batches.open().people(),
+        **dict(others.order_by().values_list("state").annotate(Count("pk"))),
+    }
+
+
+def _skip_rows(
+    whose: Mapping[str, object], scope: Mapping[str, object], total: int
+) -> tuple[Row, ...]:
+    code = Func(
+        F("reason"),
+        Value(":"),
+        Value(1),
+        function="split_part",
+        output_field=CharField(),
+    )
+    counted = (
+        Delivery.objects.filter(**whose, state=Delivery.State.SKIPPED)
+        .order_by()
+        .values_list(code.copy())
+        .annotate(n=Count("pk"))
+        .order_by("-n")
+    )
+    return tuple(
+        Row(
+            key=f"skipped-{reason}",
+            label=SKIP_REASONS.get(reason, reason or "No reason was noted"),
+            count=count,
+            share=_share(count, total),
+            tone="warning",
+            url=people_url(scope, state="skipped", reason=reason),
+        )
+        for reason, count in counted
+    )
+
+
+def people_url(
+    scope: Mapping[str, object], *, state: str = "", reason: str = ""
+) -> str:
+    """The delivery list, filtered to exactly the people of a number.
+
+    Who waits has no delivery yet: they are in the list of batches.
+    """
+    query = dict(scope)
+    if state == WAITING:
+        query["waiting"] = "yes"
+        return f"{reverse('admin:engagements_batch_changelist')}?{urlencode(query)}"
+    if state:
+        query["state__exact"] = state
+    if reason:
+        query["reason__startswith"] = reason
+    return f"{reverse('admin:engagements_delivery_changelist')}?{urlencode(query)}"
+
+
+def _share(count: int, total: int) -> float:
+    return round(count * 100 / total, 2) if total else 0.0
+
+
+def progress(runs: Iterable[Run]) -> dict[int, Progress]:
+    """The progress of each run, by its id, in three queries."""
+    ids = [run.pk for run in runs]
+    counts: dict[int, dict[str, int]] = {pk: {} for pk in ids}
+    batches = Batch.objects.filter(run__in=ids).order_by()
+    for run_id, sent in batches.values_list("run").annotate(n=Sum("sent_count")):
+        counts[run_id][Delivery.State.SENT] = sent
+    waiting = batches.open().values_list("run").annotate(n=Sum(PEOPLE_LEFT))
+    for run_id, left in waiting:
+        counts[run_id][WAITING] = left
+    others = (
+        Delivery.objects.filter(run__in=ids, state__in=Delivery.NOT_SENT)
+        .order_by()
+        .values_list("run", "state")
+        .annotate(n=Count("pk"))
+    )
+    for run_id, state, count in others:
+        counts[run_id][state] = count
+    return {pk: _progress(states) for pk, states in counts.items()}
+
+
+def _progress(counts: Mapping[str, int]) -> Progress:
+    total = sum(counts.values())
+    return Progress(
+        total=total,
+        finished=total - counts.get(WAITING, 0),
+        counts=counts,
+    )
+
+
+def with_deliveries_sent(engagements: QuerySet[Engagement]) -> QuerySet[Engagement]:
+    """Annotate `deliveries_sent`: those that the other side took."""
+    # Subqueries are worked out for the rows of one page only, joins for all.
+    sent = (
+        Batch.objects.filter(run__engagement=OuterRef("pk"))
+        .order_by()
+        .values("run__engagement")
+        .values_list(Sum("sent_count"))
+    )
+    unverified = (
+        Delivery.objects.filter(
+            run__engagement=OuterRef("pk"), state=Delivery.State.ACCEPTED_UNVERIFIED
+        )
+        .order_by()
+        .values("run__engagement")
+        .values_list(Count("pk"))
+    )
+    return engagements.annotate(
+        deliveries_sent=Coalesce(Subquery(sent), 0) + Coalesce(Subquery(unverified), 0)
+    )
+
+
+def uncertain_batches(engagement: Engagement) -> QuerySet[Batch]:
+    """Batches that wait for somebody's decision, oldest first, with their people."""
+    return (
+        Batch.objects.filter(run__engagement=engagement, state=Batch.State.UNCERTAIN)
+        .annotate(people=PEOPLE_LEFT)
+        .order_by("pk")
+    )
+
+
+def reason_in_words(reason: str) -> str:
+    """The words of a delivery's reason, without the code that a skip begins with."""
+    code, _, words = reason.partition(": ")
+    return words if code in SKIP_REASONS and words else reason
+
+
+def reason_for(reason: str, user: naming.User) -> str:
+    """The same before this user: a skip's own words may hold the person's data."""
+    code = reason.partition(": ")[0]
+    if code in SKIP_REASONS and not naming.may_see_people(user):
+        return SKIP_REASONS[code]
+    return reason_in_words(reason)
+
+
+def trigger_in_words(engagement: Engagement) -> str:
+    """The trigger as a sentence without its full stop."""
+    if engagement.trigger == Engagement.Trigger.ON_ENTRY:
+        return _on_entry_in_words(engagement)
+    zone = ZoneInfo(engagement.time_zone)
+    start = engagement.starts_at
+    if start is None:
+        begin = "as soon as it is activated"
+    else:
+        begin = f"{start.astimezone(zone):%-d %B %Y at %H:%M} ({engagement.time_zone})"
+    if engagement.repeat == Engagement.Repeat.ONCE:
+        return f"Once, {begin if start is None else 'on ' + begin}"
+    repeat = engagement.get_repeat_display()
+    return f"{repeat}, starting {begin if start is None else 'on ' + begin}"
+
+
+def _on_entry_in_words(engagement: Engagement) -> str:
+    if engagement.includes_present:
+        return "Everybody in the segment now, then each person who enters it"
+    return "As soon as someone enters the segment"

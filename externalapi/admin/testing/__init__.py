@@ -1,0 +1,1 @@
+"""The Test API page, its history and its test cases."""

@@ -1,0 +1,1 @@
+"""An External API's versions: compiled, compared, renamed, archived."""

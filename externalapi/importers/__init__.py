@@ -1,0 +1,1 @@
+"""Requests that somebody pastes: curl commands, OpenAPI documents, Postman collections."""

@@ -1,0 +1,1 @@
+"""curl commands, read as a shell and curl read them."""

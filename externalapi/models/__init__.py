@@ -1,0 +1,21 @@
+"""Where an API lives, what a request to it looks like, and each test of it."""
+
+from externalapi.models.external_api import (
+    ConfigurationTest,
+    Connection,
+    ConnectionGroup,
+    ExternalAPI,
+    ExternalAPIQuerySet,
+    ExternalAPIVersion,
+    TestCase,
+)
+
+__all__ = [
+    "ConfigurationTest",
+    "Connection",
+    "ConnectionGroup",
+    "ExternalAPI",
+    "ExternalAPIQuerySet",
+    "ExternalAPIVersion",
+    "TestCase",
+]

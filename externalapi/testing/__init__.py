@@ -1,0 +1,1 @@
+"""Test Configuration: one request, its record, and what its answer means."""

@@ -1,0 +1,1 @@
+"""External APIs as a file, out of one environment and into another."""

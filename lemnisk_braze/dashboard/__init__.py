@@ -1,0 +1,1 @@
+"""The admin's home: the steps, the sidebar, search, and what an empty list says."""

@@ -1,0 +1,1 @@
+"""Who a message is about, and how contacts are kept."""

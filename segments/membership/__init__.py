@@ -1,0 +1,1 @@
+"""Who is in a segment: counted, refreshed, and asked about before it changes."""

@@ -1,0 +1,59 @@
+"""A new rule asks for a new count: with its save where that is quick, else by a worker."""
+
+import logging
+
+from django.db import Error, connection, transaction
+
+from lemnisk_braze.lib.database_errors import About, about
+from segments import wakeup
+from segments.membership import refresh
+from segments.models import Segment
+from segments.rules import tree
+
+logger = logging.getLogger(__name__)
+
+# Counting so many people takes about a second; more are counted by a worker.
+QUICK = 100_000
+# In seconds: a rule may be slow all the same, and somebody waits for the page.
+SECONDS = 5
+# What is written where a segment takes in others.
+CHANGED = frozenset(
+    {"rule", "is_active", "event_names", "refreshed_at", "problem", "updated_at"}
+)
+
+
+def mark_changed(segment: Segment) -> None:
+    """Let it be counted anew, by the valid rule that it has now; save CHANGED then."""
+    segment.event_names = tree.event_names(segment.rule)
+    segment.refreshed_at = None
+    segment.problem = ""
+
+
+def count_soon(segment: Segment) -> None:
+    """Count the people once it is saved: at once if that is quick, else by a worker.
+
+    What goes wrong there undoes no save, and keeps nobody from the segment's row while
+    it is still open.
+    """
+    if segment.is_active and segment.refreshed_at is None:
+        transaction.on_commit(lambda: _count(segment.pk), robust=True)
+
+
+def _count(segment_id: int) -> None:
+    try:
+        if _number_of_people() <= QUICK:
+            refresh.try_refresh(segment_id, refresh.PATIENCE, SECONDS)
+            return
+    except Error as e:
+        if about(e) is not About.CONNECTION:
+            raise
+        logger.info("Segment %s is counted by a worker: %s", segment_id, e)
+    wakeup.refresh_segment(segment_id)
+
+
+def _number_of_people() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT reltuples FROM pg_class WHERE oid = 'segments_profile'::regclass"
+        )
+        return int(cursor.fetchone()[0])

@@ -1,0 +1,238 @@
+"""A change of whom a segment takes in, where somebody sends to its people.
+
+Before it is saved it is worked out who would enter and who would leave. Who may not
+decide about that proposes it.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.models.functions import Now
+
+from lemnisk_braze.lib.time_limits import at_most
+from segments.membership import counting, readers
+from segments.membership.readers import Effect, User
+from segments.membership.refresh import hashing
+from segments.models import Profile, Proposal, Segment
+from segments.rules import tree
+
+# Counting may take so long, in milliseconds; then a sample is counted, as long again.
+PATIENCE = 4_000
+# Nobody wants to read more of them, and they are held in memory.
+MOST = 100_000
+# So many pages of the table are a sample: some thousand people.
+PAGES = 100
+NAMED = 5
+
+COMPARE = """
+    WITH matched (id) AS MATERIALIZED ({matched}),
+    members AS MATERIALIZED (
+        SELECT profile_id AS id FROM segments_membership
+        WHERE segment_id = %s AND (%s::bigint[] IS NULL OR profile_id = ANY(%s))
+    )
+    SELECT ARRAY(
+        SELECT id FROM matched m
+        WHERE NOT EXISTS (SELECT FROM members x WHERE x.id = m.id) LIMIT %s
+    ), ARRAY(
+        SELECT id FROM members m
+        WHERE NOT EXISTS (SELECT FROM matched x WHERE x.id = m.id) LIMIT %s
+    )
+"""
+# Some pages of the table, and which share of them they are: no statistics are asked.
+SOME = """
+    WITH pages AS (
+        SELECT greatest(pg_relation_size('segments_profile')
+            / current_setting('block_size')::bigint, 1)::float AS n
+    ), sample AS (
+        SELECT least(100 * %s / n, 100) AS percent FROM pages
+    ), sampled AS (
+        SELECT id FROM segments_profile
+        TABLESAMPLE SYSTEM ((SELECT percent FROM sample))
+    )
+    SELECT array_agg(id), (SELECT percent FROM sample) / 100 FROM sampled
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moved:
+    """People who would enter or leave: how many, and who the first of them are.
+
+    `word` stands before the number where that is not exact; "" where it is.
+    """
+
+    ids: Sequence[int]
+    count: int
+    word: str = ""
+
+    @property
+    def named(self) -> list[Profile]:
+        first = Profile.objects.in_bulk(list(self.ids[:NAMED]))
+        return list(first.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forecast:
+    """What a change would do; the people are None where they could not be counted."""
+
+    entering: Moved | None
+    leaving: Moved | None
+    effects: Sequence[Effect]
+    # In how far the numbers of the effects are exact.
+    word: str = ""
+
+
+def fingerprint(segment: Segment) -> str:
+    """Another text whenever the segment takes in others."""
+    stored = json.dumps([segment.rule, segment.is_active], sort_keys=True)
+    return hashlib.sha256(stored.encode()).hexdigest()
+
+
+def needs_decision(segment: Segment, rule: object, is_active: bool) -> bool:
+    """Whether the stored segment is read, and would take in others."""
+    wanted = Segment(rule=rule, is_active=is_active)
+    if not (segment.is_active or is_active):
+        return False
+    return fingerprint(segment) != fingerprint(wanted) and readers.is_read(segment)
+
+
+def forecast(
+    segment: Segment, rule: dict[str, Any], is_active: bool, patience: int = PATIENCE
+) -> Forecast:
+    """Work out a change of a stored segment; nothing is written.
+
+    `patience`: how long counting may take, in milliseconds.
+    """
+    if not is_active:
+        nobody = Moved(ids=(), count=0)
+        effects = readers.effects(segment, ())
+        return Forecast(entering=nobody, leaving=nobody, effects=effects)
+    return (
+        count(segment, rule, patience)
+        or estimate(segment, rule, patience)
+        or Forecast(entering=None, leaving=None, effects=readers.effects(segment, ()))
+    )
+
+
+def count(segment: Segment, rule: dict[str, Any], patience: int) -> Forecast | None:
+    """Count everybody; None where that takes too long."""
+    found = _compare(segment, rule, None, patience)
+    if found is None:
+        return None
+    return _forecast(segment, _counted(found[0]), _counted(found[1]), 1, patience)
+
+
+def estimate(segment: Segment, rule: dict[str, Any], patience: int) -> Forecast | None:
+    """Count some people, taken for all; None where even that takes too long."""
+    some, share = _some_people()
+    found = _compare(segment, rule, some, patience) if some else None
+    if found is None:
+        return None
+    enter, leave = (_estimated(ids, share) for ids in found)
+    return _forecast(segment, enter, leave, share, patience)
+
+
+def _forecast(
+    segment: Segment, entering: Moved, leaving: Moved, share: float, patience: int
+) -> Forecast:
+    effects: list[Effect] | None = None
+    with at_most(patience):
+        effects = readers.effects(segment, entering.ids)
+    if effects is None:
+        effects = readers.effects(segment, ())
+    return Forecast(
+        entering=entering,
+        leaving=leaving,
+        effects=[_scaled(effect, share) for effect in effects],
+        word=entering.word,
+    )
+
+
+def _scaled(effect: Effect, share: float) -> Effect:
+    if effect.sent is None or share == 1:
+        return effect
+    return replace(effect, sent=round(effect.sent / share))
+
+
+def _counted(ids: Sequence[int]) -> Moved:
+    is_more = len(ids) > MOST
+    ids = ids[:MOST]
+    return Moved(ids=ids, count=len(ids), word="more than" if is_more else "")
+
+
+def _estimated(ids: Sequence[int], share: float) -> Moved:
+    return Moved(ids=ids, count=round(len(ids) / share), word="about")
+
+
+def _compare(
+    segment: Segment, rule: dict[str, Any], ids: Sequence[int] | None, patience: int
+) -> tuple[list[int], list[int]] | None:
+    """Who would enter and who would leave, of all or of the given people.
+
+    None where that takes too long.
+    """
+    matched, params = tree.people(rule, ids).values("pk").query.sql_with_params()
+    few = None if ids is None else list(ids)
+    found: tuple[list[int], list[int]] | None = None
+    with at_most(patience), hashing(), connection.cursor() as cursor:
+        cursor.execute(
+            COMPARE.format(matched=matched),
+            [*params, segment.pk, few, few, MOST + 1, MOST + 1],
+        )
+        found = cursor.fetchone()
+    return found
+
+
+def _some_people() -> tuple[list[int], float]:
+    """Some people, and about which share of all they are."""
+    with connection.cursor() as cursor:
+        cursor.execute(SOME, [PAGES])
+        ids, share = cursor.fetchone()
+    return ids or [], share or 1
+
+
+# --- Proposals ------------------------------------------------------------------------
+
+
+@transaction.atomic
+def propose(
+    segment: Segment, rule: dict[str, Any], is_active: bool, user: User
+) -> Proposal:
+    """Keep a change for somebody who may decide; it replaces one that waits."""
+    Segment.objects.select_for_update(no_key=True).get(pk=segment.pk)
+    waiting = segment.proposals.filter(state=Proposal.State.OPEN)
+    waiting.update(state=Proposal.State.REPLACED)
+    return Proposal.objects.create(
+        segment=segment, rule=rule, is_active=is_active, proposed_by_id=user.pk
+    )
+
+
+@transaction.atomic
+def accept(proposal: Proposal, user: User, seen: str) -> bool:
+    """Change the segment as proposed.
+
+    False: somebody decided first, or the segment is not what was `seen` any more.
+    """
+    segment = Segment.objects.select_for_update(no_key=True).get(pk=proposal.segment_id)
+    if fingerprint(segment) != seen:
+        return False
+    if not _decide(proposal, Proposal.State.ACCEPTED, user):
+        return False
+    segment.rule, segment.is_active = proposal.rule, proposal.is_active
+    counting.mark_changed(segment)
+    segment.save(update_fields=counting.CHANGED)
+    counting.count_soon(segment)
+    return True
+
+
+def reject(proposal: Proposal, user: User) -> bool:
+    """Leave the segment as it is; False where somebody decided first."""
+    return _decide(proposal, Proposal.State.REJECTED, user)
+
+
+def _decide(proposal: Proposal, state: Proposal.State, user: User) -> bool:
+    still_open = Proposal.objects.filter(pk=proposal.pk, state=Proposal.State.OPEN)
+    return bool(still_open.update(state=state, decided_by=user.pk, decided_at=Now()))
