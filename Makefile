@@ -34,6 +34,7 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(NO_SERVERS) $(BIN)/mypy .
+	$(BIN)/lint-imports --no-logo --no-cache
 
 check: lint
 	$(BIN)/python manage.py check --fail-level WARNING
