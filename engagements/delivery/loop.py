@@ -20,7 +20,7 @@ from engagements.delivery import claims, give_back, journal, outcomes
 from engagements.delivery.attempts import intend, still_going
 from engagements.delivery.claims import clock
 from engagements.delivery.journal import Journal
-from engagements.delivery.transport import Senders
+from engagements.delivery.transport import Transport
 from engagements.delivery.writing import write
 from engagements.lifecycle import completion
 from engagements.outbox import workers
@@ -69,9 +69,9 @@ def drain(
     woken by `own_wakeup`.
     """
     journal.replay_now_and_then()
-    with Senders() as senders, Journal() as own:
+    with Transport() as transport, Journal() as own:
         work = _Work(
-            senders=senders,
+            transport=transport,
             journal=own,
             deadline=time.monotonic() + budget.total_seconds(),
             call_for_help=call_for_help,
@@ -91,7 +91,7 @@ def has_due_work() -> bool:
 class _Work:
     """One drain: what it has on the wire, and until when it may take more."""
 
-    senders: Senders
+    transport: Transport
     journal: Journal
     deadline: float
     call_for_help: Callable[[], None] | None
@@ -159,7 +159,7 @@ class _Work:
         is_busy = is_applied or self.is_sending
         self._record(0 if is_busy else GLANCE)
         _try(self._finish_runs)
-        return is_busy or bool(self.senders.in_flight) or self._linger()
+        return is_busy or bool(self.transport.in_flight) or self._linger()
 
     def _apply(self) -> bool:
         """Take in what waits in the inbox, and before a segment."""
@@ -233,7 +233,7 @@ class _Work:
         """
         going, sent = list(requests), list[PreparedRequest]()
         while going:
-            rest = self.senders.post(going, asked_at + FRESH)
+            rest = self.transport.post(going, asked_at + FRESH)
             on_the_wire = going[: len(going) - len(rest)]
             for prepared in on_the_wire:
                 self.held.pop(prepared.batch_id, None)
@@ -284,8 +284,8 @@ class _Work:
 
     def _claim(self) -> list[Claim]:
         """A claim; where the wire is full, only people who just entered a segment."""
-        is_full = self.senders.room < CLAIM_SIZE
-        limit = self.senders.room if is_full else CLAIM_SIZE
+        is_full = self.transport.room < CLAIM_SIZE
+        limit = self.transport.room if is_full else CLAIM_SIZE
         taken = claims.claim(limit, only_standing=is_full)
         self.held = {held.batch_id: held for held in taken}
         return taken
@@ -302,7 +302,7 @@ class _Work:
             _try(lambda: self._heed(results))
 
     def _hear(self, wait: float) -> None:
-        results = self.senders.results(0 if self.heard else wait)
+        results = self.transport.results(0 if self.heard else wait)
         self.heard += results
         # Before anything else is done: this process may be killed at any place.
         self.journal.keep(results)
@@ -325,7 +325,7 @@ class _Work:
         return True
 
     def _record_all(self) -> None:
-        while self.senders.in_flight or self.heard:
+        while self.transport.in_flight or self.heard:
             self._record(GLANCE)
         deadline = time.monotonic() + _lease()
         while self.kept and time.monotonic() < deadline:

@@ -1,7 +1,8 @@
 """Requests on the wire: many at once, and none of them waits for another.
 
-On lines that are open already one thread, the worker's own, has them all. Who opens a
-line, and who has an answer that is not plain, waits in a thread that does nothing else.
+On connections that are open already one thread, the worker's own, has them all. Who
+opens a connection, and who has an answer that is not plain, waits in a thread that does
+nothing else.
 """
 
 import logging
@@ -20,7 +21,7 @@ from engagements.delivery import claims
 from engagements.outbox.prepared_request import PreparedRequest, Result
 from externalapi.http import client, multiplexed
 from externalapi.http.client import Answer
-from externalapi.http.multiplexed import Flight
+from externalapi.http.multiplexed import Pending
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +33,7 @@ GATHERED = 32
 CHUNK = 4_096
 
 
-class Senders:
+class Transport:
     """What one worker has on the wire. Leaving the block ends what is still there.
 
     All of it is for the worker's own thread; the others only put results in.
@@ -43,11 +44,11 @@ class Senders:
         self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="sender")
         self._results: SimpleQueue[Result] = SimpleQueue()
         self._selector = selectors.DefaultSelector()
-        # A thread that has a result wakes whoever looks at the lines.
-        self._heard, self._bell = socket.socketpair()
-        self._heard.setblocking(False)
-        self._bell.setblocking(False)
-        self._selector.register(self._heard, selectors.EVENT_READ)
+        # A thread that has a result wakes whoever looks at the connections.
+        self._woken, self._waker = socket.socketpair()
+        self._woken.setblocking(False)
+        self._waker.setblocking(False)
+        self._selector.register(self._woken, selectors.EVENT_READ)
 
     def __enter__(self) -> Self:
         return self
@@ -60,11 +61,11 @@ class Senders:
     ) -> None:
         self._pool.shutdown()
         for key in list(self._selector.get_map().values()):
-            if isinstance(key.fileobj, Flight):
+            if isinstance(key.fileobj, Pending):
                 key.fileobj.give_up()
         self._selector.close()
-        self._heard.close()
-        self._bell.close()
+        self._woken.close()
+        self._waker.close()
 
     @property
     def room(self) -> int:
@@ -91,11 +92,11 @@ class Senders:
 
     def _post(self, prepared: PreparedRequest) -> None:
         assert prepared.request is not None
-        flight = multiplexed.begin(prepared.request, prepared.key)
-        if flight is None:
+        pending = multiplexed.begin(prepared.request, prepared.key)
+        if pending is None:
             self._pool.submit(self._in_thread, prepared, partial(_open, prepared))
         else:
-            self._watch(flight, prepared)
+            self._watch(pending, prepared)
 
     def results(self, wait: float) -> list[Result]:
         """The answers that are in; where none is, the first within `wait` seconds.
@@ -120,38 +121,38 @@ class Senders:
     def _look(self, wait: float) -> None:
         """Pick up the answers that are here, the first within `wait` seconds."""
         for key, _ in self._selector.select(wait):
-            if isinstance(key.fileobj, Flight):
+            if isinstance(key.fileobj, Pending):
                 self._advance(key.fileobj, key.data)
             else:
-                self._heard.recv(CHUNK)
+                self._woken.recv(CHUNK)
         for key in list(self._selector.get_map().values()):
-            if isinstance(key.fileobj, Flight) and key.fileobj.is_late:
+            if isinstance(key.fileobj, Pending) and key.fileobj.is_late:
                 self._selector.unregister(key.fileobj)
                 error = key.fileobj.give_up()
                 self._results.put(Result.of_error(key.data, error))
 
-    def _advance(self, flight: Flight, prepared: PreparedRequest) -> None:
-        self._selector.unregister(flight)
+    def _advance(self, pending: Pending, prepared: PreparedRequest) -> None:
+        self._selector.unregister(pending)
         try:
-            if answer := flight.poll():
+            if answer := pending.poll():
                 self._results.put(Result.of_answer(prepared, answer))
             else:
-                self._watch(flight, prepared)
+                self._watch(pending, prepared)
         except Exception as e:  # noqa: BLE001
             self._results.put(_failed(prepared, e))
 
-    def _watch(self, flight: Flight, prepared: PreparedRequest) -> None:
-        # What is not written whole, or has no line yet, has to wait somewhere else.
-        if flight.is_written and not flight.is_odd:
-            self._selector.register(flight, selectors.EVENT_READ, prepared)
+    def _watch(self, pending: Pending, prepared: PreparedRequest) -> None:
+        # What is not written whole, or has no connection yet, has to wait somewhere else.
+        if pending.is_written and not pending.is_odd:
+            self._selector.register(pending, selectors.EVENT_READ, prepared)
         else:
-            self._pool.submit(self._in_thread, prepared, flight.finish)
+            self._pool.submit(self._in_thread, prepared, pending.finish)
 
     def _in_thread(self, prepared: PreparedRequest, ask: Callable[[], Answer]) -> None:
         self._results.put(_result(prepared, ask))
-        # Full is as loud as a bell can be.
+        # A full socket has woken it already.
         with suppress(BlockingIOError):
-            self._bell.send(b".")
+            self._waker.send(b".")
 
 
 def send(prepared: PreparedRequest) -> Result:
@@ -161,7 +162,7 @@ def send(prepared: PreparedRequest) -> Result:
 
 
 def _open(prepared: PreparedRequest) -> Answer:
-    """Send over a line that is not open yet, if it is still the request's turn."""
+    """Send over a connection that is not open yet, if it is still the request's turn."""
     assert prepared.request is not None
     if claims.clock() > prepared.claim.until:
         raise client.NotSentError("The worker's lease was over before the first byte.")

@@ -1,13 +1,14 @@
-"""The engine's face of the guarded way out: many requests over kept-alive lines.
+"""The engine's face of the guarded way out: many requests over kept-alive connections.
 
 The same guard, the same connections (wire), the same deadline and errors as
 client.send, without what requests does for a single request: it takes three times as
 long, which at a thousand requests a second is a processor.
 
-A new line is opened, and its first answer waited for, by a thread (`Flight.finish`). On
-a line that is open already a request is written and its answer is picked up when it is there
-(`begin`, `Flight.poll`), so that one thread has all of them on the wire: sixty threads
-that take turns at the interpreter take twice the time for the same.
+A new connection is opened, and its first answer waited for, by a thread
+(`Pending.finish`). On one that is open already a request is written and its answer is
+picked up when it is there (`begin`, `Pending.poll`), so that one thread has all of them
+on the wire: sixty threads that take turns at the interpreter take twice the time for the
+same.
 """
 
 import os
@@ -48,7 +49,7 @@ _PLAIN = re.compile(
 _CHUNK = re.compile(rb"([0-9a-fA-F]{1,6})\r\n")
 
 
-class Lines:
+class MultiplexedConnections:
     """Kept-alive connections by address, which any number of threads may share.
 
     `resolver` and `ca_file` are for tests with a name server and certificates of
@@ -72,24 +73,24 @@ class Lines:
             return client.send(request, key)
         return self._prepare(request, key).finish()
 
-    def begin(self, request: Request, key: str) -> "Flight | None":
-        """Write the request where a line is open; None where `send` fetches a token.
+    def begin(self, request: Request, key: str) -> "Pending | None":
+        """Write the request where a connection is open; None where `send` fetches a token.
 
-        Raises TransportError. Does not wait: what is not written, or has no line yet,
-        is for `Flight.finish`.
+        Raises TransportError. Does not wait: what is not written, or has no connection yet,
+        is for `Pending.finish`.
         """
         if request.sign_in.token:
             return None
-        flight = self._prepare(request, key)
-        if flight.line.sock is not None:
-            flight.write()
-        return flight
+        pending = self._prepare(request, key)
+        if pending.connection.sock is not None:
+            pending.write()
+        return pending
 
     def close(self) -> None:
         for pool in self._pools.values():
             pool.close()
 
-    def _prepare(self, request: Request, key: str) -> "Flight":
+    def _prepare(self, request: Request, key: str) -> "Pending":
         started = time.monotonic()
         try:
             url = request.sign_in.url(request.url, key)
@@ -98,13 +99,13 @@ class Lines:
         except GuardError as e:
             raise BlockedAddressError(str(e)) from e
         pool = self._pool(target)
-        line: Any = pool._get_conn(timeout=0)
-        line.refresh()
-        return Flight(
+        connection: Any = pool._get_conn(timeout=0)
+        connection.refresh()
+        return Pending(
             request=request,
             key=key,
             pool=pool,
-            line=line,
+            connection=connection,
             left=memoryview(_written(request, headers, target)),
             exchange=wire.Exchange(
                 started=started,
@@ -131,24 +132,24 @@ class Lines:
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class Flight:
-    """A request on its way over a line, and what is back of its answer.
+class Pending:
+    """A request on its way over a connection, and what is back of its answer.
 
-    `left` of the request is not written yet. Every end gives the line back.
+    `left` of the request is not written yet. Every end gives the connection back.
     """
 
     request: Request
     key: str = field(repr=False)
     pool: HTTPConnectionPool
     # One of the pool's; it need not be open yet.
-    line: Any
+    connection: Any
     exchange: wire.Exchange
     left: memoryview
     # What is here of the answer is not a plain, whole one: `finish` knows what it is.
     is_odd: bool = False
 
     def fileno(self) -> int:
-        return int(self.line.sock.fileno())
+        return int(self.connection.sock.fileno())
 
     @property
     def is_written(self) -> bool:
@@ -160,8 +161,8 @@ class Flight:
         return time.monotonic() > self.exchange.deadline
 
     def write(self) -> None:
-        """Write what the line takes at once; raises TransportError."""
-        sock = self.line.sock
+        """Write what the connection takes at once; raises TransportError."""
+        sock = self.connection.sock
         self.exchange.ready_at = time.monotonic()
         if self.is_late:
             # The process was stopped meanwhile: nobody waits for an answer any more.
@@ -185,7 +186,7 @@ class Flight:
         exchange = self.exchange
         while len(exchange.early) <= 2 * MAX_BODY:
             try:
-                more = self.line.sock.recv(wire.CHUNK)
+                more = self.connection.sock.recv(wire.CHUNK)
             except NOT_YET:
                 break
             except ERRORS as e:
@@ -207,10 +208,12 @@ class Flight:
         is_reusable = False
         try:
             if not exchange.is_written:
-                self.line.send(self.left)
+                self.connection.send(self.left)
                 exchange.is_written = True
             method = self.request.method
-            response = self.line.response_class(self.line.sock, method=method)
+            response = self.connection.response_class(
+                self.connection.sock, method=method
+            )
             # It holds the socket open until it is closed itself.
             with response:
                 response.begin()
@@ -229,10 +232,10 @@ class Flight:
         return lost(self.exchange)
 
     def _give_back(self, *, is_reusable: bool) -> None:
-        self.line.idle_since = time.monotonic()
+        self.connection.idle_since = time.monotonic()
         if not is_reusable:
-            self.line.close()
-        self.pool._put_conn(self.line)
+            self.connection.close()
+        self.pool._put_conn(self.connection)
 
     def _answer(
         self, status: int, headers: Mapping[str, str], body: bytes, *, is_whole: bool
@@ -254,22 +257,22 @@ class Flight:
 
 
 def send(request: Request, key: str) -> Answer:
-    """Send over this process's lines; see Lines.send."""
-    return _lines().send(request, key)
+    """Send over this process's connections; see MultiplexedConnections.send."""
+    return _connections().send(request, key)
 
 
-def begin(request: Request, key: str) -> Flight | None:
-    """Begin on one of this process's lines; see Lines.begin."""
-    return _lines().begin(request, key)
+def begin(request: Request, key: str) -> Pending | None:
+    """Begin on one of this process's connections; see MultiplexedConnections.begin."""
+    return _connections().begin(request, key)
 
 
 @cache
-def _lines() -> Lines:
-    return Lines()
+def _connections() -> MultiplexedConnections:
+    return MultiplexedConnections()
 
 
 # A forked worker must not share its parent's connections.
-os.register_at_fork(after_in_child=_lines.cache_clear)
+os.register_at_fork(after_in_child=_connections.cache_clear)
 
 
 @lru_cache(maxsize=1024)
@@ -290,7 +293,7 @@ def _headers(request: Request, key: str, target: Target) -> Mapping[str, str]:
 
 
 def _written(request: Request, headers: Mapping[str, str], target: Target) -> bytes:
-    """The request as it goes over the line; its parts were checked by the guard."""
+    """The request as it goes over the connection; its parts were checked by the guard."""
     path = target.url.partition("://")[2].partition("/")[2]
     fields = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
     head = f"{request.method} /{path} HTTP/1.1\r\n{fields}\r\n"
@@ -298,7 +301,7 @@ def _written(request: Request, headers: Mapping[str, str], target: Target) -> by
 
 
 def _plain(data: bytes, method: str) -> tuple[int, Mapping[str, str], bytes] | None:
-    """Status, headers and body of an answer that is whole, and keeps its line.
+    """Status, headers and body of an answer that is whole, and keeps its connection.
 
     None for every other: http.client knows them all.
     """

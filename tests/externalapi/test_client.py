@@ -13,12 +13,12 @@ from externalapi.http.client import (
     Request,
     TransportError,
 )
-from externalapi.http.multiplexed import Lines
+from externalapi.http.multiplexed import MultiplexedConnections
 from externalapi.http.wire import Exchange
-from tests.externalapi.kept_lines import KeptLines
+from tests.externalapi.kept_connections import KeptConnections
 from tests.externalapi.raw_server import RawServer, always, reset, response
 
-WAYS = [GuardedClient, Lines, KeptLines]
+WAYS = [GuardedClient, MultiplexedConnections, KeptConnections]
 
 
 @pytest.fixture(params=WAYS, ids=lambda way: way.__name__)
@@ -381,7 +381,7 @@ def test_an_answer_that_came_in_time_is_not_lost_to_who_looks_late(
     settings.HTTP_TOTAL_SECONDS = 0.3
     monkeypatch.setattr("externalapi.http.wire.CHUNK", 40)
     server = serve(always(response(b"x" * 1_000)))
-    lines = KeptLines()
+    lines = KeptConnections()
     lines.open(request(server), "k")
     flight = lines.begin(request(server), "k")
     assert not server.released.wait(0.4)

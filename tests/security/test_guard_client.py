@@ -19,8 +19,8 @@ from externalapi.http.client import (
     NotSentError,
     Request,
 )
-from externalapi.http.multiplexed import Lines
-from tests.externalapi.kept_lines import KeptLines
+from externalapi.http.multiplexed import MultiplexedConnections
+from tests.externalapi.kept_connections import KeptConnections
 from tests.externalapi.raw_server import RawServer, always, response
 
 URL = "https://api.partner.com/users/track"
@@ -30,7 +30,10 @@ def request(url=URL, **headers):
     return Request(method="POST", url=url, headers=headers, body=b"{}")
 
 
-@pytest.fixture(params=[GuardedClient, Lines, KeptLines], ids=lambda way: way.__name__)
+@pytest.fixture(
+    params=[GuardedClient, MultiplexedConnections, KeptConnections],
+    ids=lambda way: way.__name__,
+)
 def way(request):
     """All ways out: what the Test API page uses, and the engine's two."""
     return request.param
@@ -213,7 +216,7 @@ def test_name_and_certificate_are_the_original_hosts(way, over_tls, tmp_path):
     assert answer.status == 201
     assert set(names) == {NAME}
     assert f"Host: {NAME}:{server.port}".encode() in server.requests[0]
-    if way is KeptLines:
+    if way is KeptConnections:
         return  # It was opened before, unless a session ticket had it opened anew.
     timing = answer.timing
     assert timing.dns is not None

@@ -4,10 +4,10 @@ import select
 
 from externalapi.http import wire
 from externalapi.http.client import lost
-from externalapi.http.multiplexed import ERRORS, Lines
+from externalapi.http.multiplexed import ERRORS, MultiplexedConnections
 
 
-class KeptLines(Lines):
+class KeptConnections(MultiplexedConnections):
     """Opens a line beforehand where there is none, so that each request finds one."""
 
     def send(self, request, key):

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from engagements.delivery.transport import Senders
+from engagements.delivery.transport import Transport
 from engagements.models import Run
 from engagements.outbox.claim import Claim
 from engagements.outbox.prepared_request import PreparedRequest
@@ -39,19 +39,19 @@ def url(settings):
         yield f"http://{server.address}/users/track"
 
 
-def outcomes(senders):
+def outcomes(transport):
     found = []
-    while senders.in_flight:
-        found += senders.results(0.02)
+    while transport.in_flight:
+        found += transport.results(0.02)
     return [result.verdict.outcome for result in found]
 
 
 def test_requests_go_over_the_lines_that_are_open(url):
-    with Senders() as senders:
+    with Transport() as transport:
         for _ in range(3):
-            senders.post([prepared(url) for _ in range(5)])
-            assert senders.in_flight == 5
-            assert outcomes(senders) == [Outcome.SENT] * 5
+            transport.post([prepared(url) for _ in range(5)])
+            assert transport.in_flight == 5
+            assert outcomes(transport) == [Outcome.SENT] * 5
 
 
 class BrokenSignIn(SignIn):
@@ -62,9 +62,9 @@ class BrokenSignIn(SignIn):
 
 
 def test_a_mistake_of_ours_is_an_answer_too(url, caplog):
-    with Senders() as senders, caplog.at_level(logging.ERROR):
-        senders.post([prepared(url, sign_in=BrokenSignIn()), prepared(url)])
-        assert sorted(outcomes(senders)) == [Outcome.AMBIGUOUS, Outcome.SENT]
+    with Transport() as transport, caplog.at_level(logging.ERROR):
+        transport.post([prepared(url, sign_in=BrokenSignIn()), prepared(url)])
+        assert sorted(outcomes(transport)) == [Outcome.AMBIGUOUS, Outcome.SENT]
     assert "Sending a request failed" in caplog.text
     assert "the-key" not in caplog.text
 
@@ -79,10 +79,10 @@ def test_a_silent_server_is_waited_for_until_the_deadline(settings):
         server.read_request(connection)
         server.released.wait(10)
 
-    with RawServer(once) as server, Senders() as senders:
+    with RawServer(once) as server, Transport() as transport:
         settings.ALLOWED_LOCAL_ADDRESSES = [server.address]
         url = f"http://{server.address}/users/track"
         # The second goes over the first one's line; a line that is late, nobody's.
         for expected in (Outcome.SENT, Outcome.AMBIGUOUS, Outcome.SENT):
-            senders.post([prepared(url)])
-            assert outcomes(senders) == [expected]
+            transport.post([prepared(url)])
+            assert outcomes(transport) == [expected]
