@@ -3,7 +3,7 @@
 With a wrong key or address the engagements that would fail alike stop at once, each
 with the reason, and nobody's attempt is used up; those that the key stopped go on by
 themselves when it is replaced. A refusal may be one person's fault: it stops the
-engagement when it came for a claim's worth, one as the other, and nobody was taken meanwhile.
+engagement when it came for a few, one as the other, and nobody was taken meanwhile.
 """
 
 from collections.abc import Sequence

@@ -26,7 +26,7 @@ class Script:
     run: Run
     recipe: Recipe
     key: str
-    # Whose deliveries' names these are (engagements.personalization.delivery_ids), where one is asked.
+    # Whose deliveries' names these are (personalization.delivery_ids), where one is asked.
     names_of: int | None
 
 

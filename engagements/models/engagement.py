@@ -224,7 +224,7 @@ class Run(models.Model):
     # What the values were when the run began, so that a retry renders the same.
     values = models.JSONField(default=dict)
     scheduled_for = models.DateTimeField()
-    # The reading of the clock that a schedule's run is for (engagements.lifecycle.schedule).
+    # The reading of the clock that a schedule's run is for (lifecycle.schedule).
     slot = models.CharField(max_length=40, blank=True, default="", db_default="")
     state = models.CharField(max_length=32, choices=State, default=State.EXPANDING)
     failure = models.TextField(blank=True)

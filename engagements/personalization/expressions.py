@@ -1,7 +1,7 @@
 """An expression between `{{` and `}}`, compiled once into a closure.
 
-python-liquid reads the expression; what it means is ours (engagements.personalization.filters). None
-stands for missing: it goes through every filter but those that ask about it. Filters,
+python-liquid reads the expression; what it means is ours (`filters`). None stands for
+missing: it goes through every filter but those that ask about it. Filters,
 the number of their arguments and constant arguments are checked when it is compiled.
 """
 

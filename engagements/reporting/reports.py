@@ -33,7 +33,7 @@ from segments import naming
 # Who has no delivery yet: in the reports a state like the others.
 WAITING = "pending"
 
-# The reason of a skipped delivery is "code: words" (engagements.personalization.renderer.Skip).
+# The reason of a skipped delivery is "code: words" (renderer.Skip).
 SKIP_REASONS: Mapping[str, str] = {
     "no_identifier": "No identifier that the External API asks for",
     "missing_parameter": "A required parameter had no value",

@@ -1,8 +1,8 @@
-"""The breaker: a connection that fails is left alone for a while, then tried once.
+"""A connection that fails is left alone for a while, then tried once.
 
 Its state is a Destination's row, shared by all workers. `blocked_until` alone keeps the
-claim away, whoever set it: an open breaker, a probe on its way (engagements.throttling.rate_limit), or
-a rate limit.
+claim away, whoever set it: an open circuit breaker, a probe on its way (rate_limit), or a
+rate limit.
 """
 
 import time
