@@ -24,7 +24,7 @@ class Destination(models.Model):
     left_until = models.DateTimeField(null=True)
     # The claim passes it by until then: a rate limit, an open breaker, or a probe.
     blocked_until = models.DateTimeField(null=True)
-    # The breaker (engagements.throttling.circuit_breaker).
+    # Its circuit breaker (throttling.circuit_breaker).
     failures_in_a_row = models.PositiveIntegerField(default=0, db_default=0)
     window_started_at = models.DateTimeField(null=True)
     window_attempts = models.PositiveIntegerField(default=0, db_default=0)
@@ -43,7 +43,7 @@ class Destination(models.Model):
         return f"Budget of {self.connection}"
 
     def is_open_at(self, now: datetime) -> bool:
-        """Whether the breaker keeps everybody away."""
+        """Whether the circuit breaker keeps everybody away."""
         blocked = self.blocked_until
         return bool(self.times_opened) and blocked is not None and blocked > now
 

@@ -58,7 +58,7 @@ SIGNS = {
 class Health:
     """What is remembered of a connection's last answers.
 
-    The window begins with a failure. `times_opened` is 0 while the breaker is closed.
+    The window begins with a failure. `times_opened` is 0 while the circuit breaker is closed.
     """
 
     failures_in_a_row: int = 0

@@ -33,7 +33,7 @@ def reading() -> circuit_breaker.Reading:
 
 
 def time_passes() -> None:
-    """The breaker's time is over, and everybody's turn has come."""
+    """The circuit breaker's time is over, and everybody's turn has come."""
     past = timezone.now() - timedelta(seconds=1)
     Destination.objects.filter(blocked_until__gt=past).update(blocked_until=past)
     Batch.objects.filter(state__in=Batch.DUE).update(next_attempt_at=past)

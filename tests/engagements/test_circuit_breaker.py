@@ -1,4 +1,4 @@
-"""When the breaker opens, for how long, and what the operator reads of it."""
+"""When the circuit breaker opens, for how long, and what the operator reads of it."""
 
 from datetime import UTC, datetime, timedelta
 
