@@ -13,6 +13,7 @@ from engagements.outbox.prepared_request import PreparedRequest
 from externalapi.answers.interpretation import Outcome
 from externalapi.http.auth import SignIn
 from externalapi.http.messages import Request
+from lemnisk_braze.lib import database_clock
 from tests.externalapi.raw_server import RawServer, always, response
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -32,6 +33,12 @@ def prepared(url, **fields):
     )
 
 
+@pytest.fixture(autouse=True)
+def _has_heard_the_time():
+    """As a worker has by then: nobody here asks the database."""
+    database_clock.heard(datetime.now(UTC))
+
+
 @pytest.fixture
 def url(settings):
     with RawServer(always(response())) as server:
@@ -46,7 +53,7 @@ def outcomes(transport):
     return [result.verdict.outcome for result in found]
 
 
-def test_requests_go_over_the_lines_that_are_open(url):
+def test_requests_go_over_the_connections_that_are_open(url):
     with Transport() as transport:
         for _ in range(3):
             transport.post([prepared(url) for _ in range(5)])
@@ -73,7 +80,7 @@ def test_a_silent_server_is_waited_for_until_the_deadline(settings):
     settings.HTTP_TOTAL_SECONDS = 0.3
 
     def once(connection, server):
-        """Answers the first request of each line and no other."""
+        """Answers the first request of each connection and no other."""
         server.read_request(connection)
         connection.sendall(response())
         server.read_request(connection)
@@ -82,7 +89,7 @@ def test_a_silent_server_is_waited_for_until_the_deadline(settings):
     with RawServer(once) as server, Transport() as transport:
         settings.ALLOWED_LOCAL_ADDRESSES = [server.address]
         url = f"http://{server.address}/users/track"
-        # The second goes over the first one's line; a line that is late, nobody's.
+        # The second goes over the first one's connection; over one that is late, nobody's.
         for expected in (Outcome.SENT, Outcome.AMBIGUOUS, Outcome.SENT):
             transport.post([prepared(url)])
             assert outcomes(transport) == [expected]

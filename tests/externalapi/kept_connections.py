@@ -1,4 +1,4 @@
-"""The engine's way over a line that is open: written at once, picked up when there."""
+"""The engine's way over a connection that is open: written at once, picked up when there."""
 
 import select
 
@@ -8,29 +8,29 @@ from externalapi.http.multiplexed import ERRORS, MultiplexedConnections
 
 
 class KeptConnections(MultiplexedConnections):
-    """Opens a line beforehand where there is none, so that each request finds one."""
+    """Opens a connection beforehand where there is none, so that each request finds one."""
 
     def send(self, request, key):
         self.open(request, key)
-        flight = self.begin(request, key)
-        if flight is None:
+        pending = self.begin(request, key)
+        if pending is None:
             return super().send(request, key)
-        while flight.is_written and not flight.is_odd:
-            if flight.is_late:
-                raise flight.give_up()
-            if select.select([flight], [], [], 0.01)[0] and (answer := flight.poll()):
+        while pending.is_written and not pending.is_odd:
+            if pending.is_late:
+                raise pending.give_up()
+            if select.select([pending], [], [], 0.01)[0] and (answer := pending.poll()):
                 return answer
-        return flight.finish()
+        return pending.finish()
 
     def open(self, request, key):
-        flight = self._prepare(request, key)
-        wire.current.exchange = flight.exchange
-        line = flight.line
+        pending = self._prepare(request, key)
+        wire.current.exchange = pending.exchange
+        connection = pending.connection
         try:
-            if line.sock is None:
-                line.connect()
-                line.idle_since = flight.exchange.started
+            if connection.sock is None:
+                connection.connect()
+                connection.idle_since = pending.exchange.started
         except ERRORS as e:
-            raise lost(flight.exchange) from e
+            raise lost(pending.exchange) from e
         finally:
-            flight.pool._put_conn(line)
+            pending.pool._put_conn(connection)

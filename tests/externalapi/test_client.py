@@ -381,14 +381,14 @@ def test_an_answer_that_came_in_time_is_not_lost_to_who_looks_late(
     settings.HTTP_TOTAL_SECONDS = 0.3
     monkeypatch.setattr("externalapi.http.wire.CHUNK", 40)
     server = serve(always(response(b"x" * 1_000)))
-    lines = KeptConnections()
-    lines.open(request(server), "k")
-    flight = lines.begin(request(server), "k")
+    connections = KeptConnections()
+    connections.open(request(server), "k")
+    pending = connections.begin(request(server), "k")
     assert not server.released.wait(0.4)
-    assert flight.is_late
-    answer = flight.poll()
+    assert pending.is_late
+    answer = pending.poll()
     assert (answer.status, answer.body) == (201, b"x" * 1_000)
-    lines.close()
+    connections.close()
 
 
 @pytest.mark.parametrize("hint", ["103 Early Hints", "102 Processing"])
