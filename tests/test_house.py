@@ -86,6 +86,50 @@ def test_one_room_opens_connections_to_the_outside():
     assert {name.rpartition("/")[0] for name in users} == {"externalapi/http"}
 
 
+def room_of(name: str) -> str:
+    """The room that a module's dotted name leads into; empty for an app's own modules."""
+    parts = name.split(".")
+    size = 4 if parts[:3] == ["externalapi", "vendors", "braze"] else 2
+    room = ".".join(parts[:size])
+    is_room = (ROOT / room.replace(".", "/") / "__init__.py").exists()
+    return room if is_room and len(parts) >= size else ""
+
+
+def faces() -> dict[str, set[str]]:
+    """What each room that names its face shows to others."""
+    found = {}
+    for path in modules():
+        if path.name == "__init__.py":
+            for node in ast.parse(path.read_text()).body:
+                if (
+                    isinstance(node, ast.Assign)
+                    and ast.unparse(node.targets[0]) == "__all__"
+                ):
+                    room = ".".join(path.relative_to(ROOT).parent.parts)
+                    found[room] = set(ast.literal_eval(node.value))
+    return found
+
+
+def test_other_rooms_import_only_a_rooms_face():
+    shown = faces()
+    used: dict[str, set[str]] = {room: set() for room in shown}
+    wrong = []
+    for path in modules():
+        own = room_of(".".join(path.relative_to(ROOT).with_suffix("").parts))
+        for name in imports(path):
+            room = room_of(name)
+            if room in shown and room not in (own, name):
+                part = name.removeprefix(f"{room}.").split(".")[0]
+                used[room].add(part)
+                if part not in shown[room]:
+                    wrong.append(f"{path.relative_to(ROOT)} imports {name}")
+    assert wrong == []
+    # Django and Celery come for these by themselves.
+    found = {room for room in shown if room.endswith((".models", ".admin"))} | {*APPS}
+    unused = {room: shown[room] - used[room] for room in shown.keys() - found}
+    assert {room: names for room, names in unused.items() if names} == {}
+
+
 def test_rooms_are_small_and_tell_their_story():
     rooms: dict[Path, int] = {}
     for path in modules():

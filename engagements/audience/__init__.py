@@ -4,3 +4,5 @@
 written; `send_again` says who was sent already, and `erasure` lets nothing name somebody
 who was deleted.
 """
+
+__all__ = ["erasure", "expansion", "send_again"]

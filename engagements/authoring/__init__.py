@@ -3,3 +3,12 @@
 Forms and inputs, checks of the values, sample values, the preview for a real person, the
 forecast of an activation, and the upgrade to another version of the External API.
 """
+
+__all__ = [
+    "forecast",
+    "forms",
+    "preview",
+    "sample_values",
+    "value_widgets",
+    "version_upgrade",
+]

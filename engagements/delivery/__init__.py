@@ -8,3 +8,5 @@ what was not sent through `give_back`. `lease_reaper` takes back what a worker l
 behind that died, and `suspension` stops engagements whose connection is refused;
 `samples` are the heartbeat.
 """
+
+__all__ = ["journal", "lease_reaper", "loop", "samples", "suspension"]

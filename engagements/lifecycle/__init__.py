@@ -4,3 +4,14 @@
 `schedule` makes the due runs and `completion` ends them, `auto_pause` and `ended_runs` look
 at what failed, `approval` and `owner_mail` tell people, and `pause_all` stops everything.
 """
+
+__all__ = [
+    "approval",
+    "auto_pause",
+    "completion",
+    "ended_runs",
+    "owner_mail",
+    "pause_all",
+    "schedule",
+    "transitions",
+]

@@ -5,3 +5,5 @@ and with its answer a result; `delivery_records` write what became of each perso
 `left_segment` asks who is not in the segment any more; `workers` knows which processes
 there are.
 """
+
+__all__ = ["claim", "delivery_records", "left_segment", "prepared_request", "workers"]

@@ -15,8 +15,7 @@ from django.conf import settings
 from django.db import Error, connection
 from django.db.models.functions import Now
 
-from engagements.models import Attempt, Batch
-from engagements.models.worker_and_sample import Worker
+from engagements.models import Attempt, Batch, Worker
 from lemnisk_braze.lib import database_clock
 from lemnisk_braze.lib.database_errors import in_words, sqlstate
 

@@ -5,3 +5,5 @@ A value such as `{{ profile.first_name | default: "there" }}` is compiled by `li
 whole batch where that is the same, and `renderer` makes the people's payloads of them.
 `variable_catalog` says what can be inserted, `spelling` what somebody may have meant.
 """
+
+__all__ = ["columns", "delivery_ids", "liquid", "renderer", "variable_catalog"]

@@ -1,1 +1,3 @@
 """What became of everybody: counts, histories, and the export."""
+
+__all__ = ["export", "history", "reports"]

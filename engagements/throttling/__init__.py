@@ -4,3 +4,5 @@
 goes first, `circuit_breaker` leaves a failing connection alone, and `backoff` says when
 something is tried again.
 """
+
+__all__ = ["backoff", "circuit_breaker", "fairness", "rate_limit"]

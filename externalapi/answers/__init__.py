@@ -4,3 +4,5 @@
 the `object_errors` that name objects of the request, and the `notes` on what is odd about a
 success; `rate_limit_headers` reads what is left of a plan.
 """
+
+__all__ = ["interpretation", "rate_limit_headers"]

@@ -6,3 +6,13 @@ one of them. `auth` signs requests in, `redaction` takes keys out of what comes 
 `messages` are the request and the answer as values, with the `answer_rules` that travel
 along. It knows nothing of the rooms above: OAuth 2 registers what fetches its tokens.
 """
+
+__all__ = [
+    "answer_rules",
+    "auth",
+    "client",
+    "messages",
+    "multiplexed",
+    "redaction",
+    "ssrf",
+]

@@ -18,4 +18,5 @@ __all__ = [
     "ExternalAPIQuerySet",
     "ExternalAPIVersion",
     "TestCase",
+    "usage",
 ]

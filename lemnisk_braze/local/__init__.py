@@ -2,3 +2,5 @@
 
 For `make start`, an empty site, and for `make demo`, which fills one.
 """
+
+__all__ = ["command", "processes", "sandbox", "servers"]

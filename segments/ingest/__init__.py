@@ -1,1 +1,3 @@
 """From the inbox to people, events and entries."""
+
+__all__ = ["health", "inbox"]

@@ -1,1 +1,3 @@
 """Who is in a segment: counted, refreshed, and asked about before it changes."""
+
+__all__ = ["counting", "readers", "refresh", "rule_changes"]

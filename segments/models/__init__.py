@@ -22,4 +22,6 @@ __all__ = [
     "Segment",
     "Source",
     "Transition",
+    "signals",
+    "stored",
 ]

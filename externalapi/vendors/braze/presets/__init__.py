@@ -1,1 +1,3 @@
 """Requests to Braze to begin with."""
+
+__all__ = ["all"]

@@ -8,3 +8,5 @@ the `endpoints` judge it object by object by the `rules`, the `runtime` keeps wh
 accepted, and the endpoint applies it to the `users`. `faults` may break any of these steps on
 request. `endpoints.routes` is the table of all endpoints.
 """
+
+__all__ = ["runtime", "server"]
