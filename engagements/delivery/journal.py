@@ -29,6 +29,7 @@ from engagements.outbox.claim import Claim
 from engagements.outbox.prepared_request import PreparedRequest, Result
 from externalapi.answers.interpretation import ItemError, Outcome, Verdict
 from externalapi.template.batching import Packed
+from lemnisk_braze.lib import database_clock
 from lemnisk_braze.lib.database_errors import About, about
 from lemnisk_braze.lib.database_retry import flush
 
@@ -134,16 +135,19 @@ def replay() -> None:
 def _replay(path: Path) -> None:
     with path.open("rb", buffering=0) as file:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        state = os.fstat(file.fileno())
-        if state.st_nlink == 0:
+        if os.fstat(file.fileno()).st_nlink == 0:
             return
         results = list(_results(file.readall()))
         rest = outcomes.record(results)
         if results:
             flush()
             logger.warning("%d answers were left behind by a process", len(results))
-        if not rest or state.st_mtime < time.time() - KEPT.total_seconds():
+        if all(map(_is_old, rest)):
             path.unlink()
+
+
+def _is_old(result: Result) -> bool:
+    return result.prepared.claim.now < database_clock.now() - KEPT
 
 
 def _new_file() -> FileIO:
