@@ -6,7 +6,7 @@ READY := .make/ready
 # The type checker reads the settings, but asks neither server anything.
 NO_SERVERS := DATABASE_URL=postgres:///none REDIS_URL=redis://none
 
-.PHONY: start demo test coverage lint check bench chaos clean
+.PHONY: start demo test coverage lint check bench chaos dump clean
 
 # An empty site that stays; DATABASE_URL and REDIS_URL, or servers that come along.
 start: $(READY)
@@ -54,6 +54,10 @@ chaos: $(READY)
 	CHAOS_PEOPLE=$(or $(PEOPLE),60000) CHAOS_KILLS=$(or $(KILLS),60) \
 	  CHAOS_RESTARTS=$(or $(RESTARTS),2) CHAOS_SEED=$(SEED) \
 	  $(BIN)/python -m pytest -q -s tests/faults/test_chaos.py
+
+# For a release: a database of this version, kept for the tests of every later one.
+dump: $(READY)
+	@$(BIN)/python -m tests.upgrade.make_dump
 
 $(READY): uv.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

@@ -35,7 +35,7 @@ SLOW_FILES = {
     "test_suites.py",
 }
 # Servers and processes of their own, and tables that are emptied after each test.
-SLOW_FIXTURES = {"live_server", "postgres", "transactional_db"}
+SLOW_FIXTURES = {"live_server", "postgres", "released", "transactional_db"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -1,0 +1,1 @@
+"""Each released version's data, brought to this one: a dump of each, for ever after."""
