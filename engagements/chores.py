@@ -6,7 +6,6 @@ gone, loses it, and what it still writes down of it is no news. There is no lock
 session, so it works behind a pooler that gives each transaction another one.
 """
 
-import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,7 +15,9 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.db import Error, connection
 
-logger = logging.getLogger(__name__)
+from lemnisk_braze.lib.logs import get_logger
+
+logger = get_logger(__name__)
 
 TAKE = """
     INSERT INTO engagements_chore AS c (name, token, held_until, trying_since, problem)
@@ -56,7 +57,7 @@ def do(name: str, work: Callable[[], object]) -> bool:
         problem = "It takes too long for one task."
         raise
     except Exception as e:
-        logger.exception("The periodic work “%s” failed", name)
+        logger.exception("chore.failed", chore=name)
         problem = type(e).__name__
         # After an error of the session's own a new one is needed.
         connection.close_if_unusable_or_obsolete()
@@ -106,6 +107,6 @@ def _keep(name: str, token: int, is_over: threading.Event) -> None:
         try:
             _execute(KEEP, name=name, token=token, lease=lease())
         except Error as e:
-            logger.warning("The turn of “%s” could not be renewed: %s", name, e)
+            logger.warning("chore.not_kept", chore=name, because=e)
         finally:
             connection.close()

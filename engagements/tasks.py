@@ -1,7 +1,6 @@
 """Celery's way in. A task is an address: it calls one function."""
 
 import gc
-import logging
 from typing import Any
 
 from celery import shared_task
@@ -13,8 +12,9 @@ from engagements import wakeup
 from engagements.delivery import journal, loop
 from engagements.outbox import workers
 from externalapi.connections import encryption
+from lemnisk_braze.lib.logs import get_logger
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 
 @worker_init.connect
@@ -34,7 +34,7 @@ def _refuse_strangers() -> None:
         if encryption.is_stranger():
             raise SystemExit(str(encryption.StrangerError()))
     except Error as e:
-        logger.warning("The keys cannot be looked at yet: %s", e)
+        logger.warning("database.away", because=e)
     finally:
         # The pool's processes must not inherit the session.
         connection.close()

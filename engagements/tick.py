@@ -1,6 +1,5 @@
 """The periodic tick: it finds by itself whatever a lost wake-up was about."""
 
-import logging
 from datetime import timedelta
 
 from django.conf import settings
@@ -18,9 +17,13 @@ from engagements.lifecycle import (
 from engagements.outbox import workers
 from externalapi.connections import key_rotation
 from lemnisk_braze.lib import database_clock
+from lemnisk_braze.lib.logs import get_logger
 from segments.membership import refresh
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
+
+# In ticks: so long after the last one a tick is late.
+LATE = 3
 
 
 def tick() -> bool:
@@ -43,12 +46,13 @@ def tick_if_late(part: float = 1.0) -> bool:
     age = samples.tick_age()
     if age is not None and age < timedelta(seconds=part * settings.TICK_SECONDS):
         return False
+    if age is not None and age > LATE * timedelta(seconds=settings.TICK_SECONDS):
+        logger.warning("tick.late", age_seconds=round(age.total_seconds(), 1))
     return tick()
 
 
 def _reap() -> None:
-    if reaped := lease_reaper.reap():
-        logger.warning("Took back %d batches whose worker went away", reaped)
+    lease_reaper.reap()
 
 
 def _refresh_segments() -> None:

@@ -1,7 +1,5 @@
 """What monitoring asks: does delivery as a whole work? Without names or secrets."""
 
-import logging
-
 from django.core.cache import cache
 from django.db import Error
 from django.http import HttpRequest, JsonResponse
@@ -9,8 +7,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from engagements.operations import status
+from lemnisk_braze.lib.logs import get_logger
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 # Whoever asks more often gets the same answer: it costs a handful of queries.
 KEPT_SECONDS = 5
@@ -35,7 +34,7 @@ def _read() -> dict[str, object]:
     try:
         now = status.read()
     except Error:
-        logger.exception("The state of delivery cannot be read")
+        logger.exception("health.unreadable")
         return {"status": "alarm", "alarms": ["database"]}
     alarms = sorted({alarm.name for alarm in now.alarms if alarm.is_everybodys})
     return {

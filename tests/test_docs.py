@@ -1,5 +1,6 @@
 """The documents say what the code does."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -18,10 +19,44 @@ DOCS = {path.name: path.read_text() for path in (ROOT / "docs").glob("*.md")}
 def test_every_setting_is_in_the_operators_guide():
     source = (ROOT / "lemnisk_braze/settings.py").read_text()
     variables = set(re.findall(r'env(?:\.\w+)?\(\s*"([A-Z_]+)"', source))
-    variables |= set(re.findall(r'(?:kept_secret|server_url)\("([A-Z_]+)"', source))
+    variables |= set(
+        re.findall(r'(?:kept_secret|server_url|one_of)\(\s*"([A-Z_]+)"', source)
+    )
     assert len(variables) > 15
     documented = set(re.findall(r"^\| `([A-Z_]+)`", DOCS["operators.md"], re.MULTILINE))
     assert variables == documented
+
+
+def _events(path: Path) -> set[str]:
+    """The names that a module's loggers are called with, and only such."""
+    texts = {
+        argument.value
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and _is_of_a_logger(node)
+        for argument in ast.walk(node)
+        if isinstance(argument, ast.Constant) and isinstance(argument.value, str)
+    }
+    return {text for text in texts if re.fullmatch(r"[a-z_]+\.[a-z_]+", text)}
+
+
+def _is_of_a_logger(call: ast.Call) -> bool:
+    words = ast.unparse(call.func)
+    return words.startswith(("logger.", "logging.getLogger(")) or words.endswith(
+        ("after_commit", "comes_of")
+    )
+
+
+def test_every_event_of_the_log_is_in_the_operators_guide():
+    modules = [
+        path
+        for app in ("engagements", "externalapi", "segments", "lemnisk_braze")
+        for path in (ROOT / app).rglob("*.py")
+    ]
+    named = set().union(*map(_events, modules))
+    assert len(named) > 40
+    table = DOCS["operators.md"].partition("## Logs")[2].partition("## Commands")[0]
+    first_cells = "".join(re.findall(r"^\| (`.*?) \|", table, re.MULTILINE))
+    assert named == set(re.findall(r"`([a-z_.]+)`", first_cells))
 
 
 def test_every_outcome_is_in_the_table_of_answers():

@@ -1,6 +1,5 @@
 """The list of deliveries: further filters, "Retry", and the export."""
 
-import logging
 from datetime import datetime
 from typing import Any
 
@@ -24,8 +23,9 @@ from engagements.admin.actions import log, page_url
 from engagements.models import Delivery
 from engagements.recovery import retry_failed
 from engagements.reporting import export
+from lemnisk_braze.lib.logs import get_logger
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 RETRY = "engagements.resend_engagement"
 EXPORT = "engagements.export_delivery"
@@ -152,8 +152,10 @@ class ReplayMixin:
         deliveries = _listed(self, request)
         if deliveries is None:
             return _back(request, "This filter cannot be read. Nothing was exported.")
-        user = request.user.get_username()
-        logger.info("%r exports deliveries: %r", user, request.GET.urlencode())
+        # What was searched for may name somebody.
+        logger.info(
+            "deliveries.exported", user_id=request.user.pk, filters=sorted(request.GET)
+        )
         answer = StreamingHttpResponse(
             export.lines(deliveries, request.user),
             content_type="text/csv; charset=utf-8",

@@ -14,6 +14,9 @@ from django.db import connection, transaction
 from engagements.lifecycle import transitions
 from engagements.models import Batch
 from engagements.outbox.claim import Claim
+from lemnisk_braze.lib.logs import after_commit, get_logger
+
+logger = get_logger(__name__)
 
 NOT_SENT = "It was not sent: the worker lost its turn before the first byte."
 
@@ -37,7 +40,7 @@ CLEAR = """
     UPDATE engagements_attempt a
     SET outcome = 'not_sent', message = %s, duration_ms = 0
     FROM ours WHERE a.id = ours.id
-    RETURNING a.batch_id, ours.outcome = 'ambiguous'
+    RETURNING a.batch_id, ours.outcome = 'ambiguous', a.id
 """
 CALM = """
     UPDATE engagements_batch b SET ambiguous_count = b.ambiguous_count - 1
@@ -56,7 +59,11 @@ def give_back(claims: Sequence[Claim], wait: timedelta = timedelta(0)) -> None:
     with connection.cursor() as cursor:
         cursor.execute(RELEASE, [wait.total_seconds(), ids, tokens])
         cursor.execute(CLEAR, [tokens, NOT_SENT])
-        doubted = [batch_id for batch_id, was_ambiguous in cursor if was_ambiguous]
+        cleared = cursor.fetchall()
+    doubted = [batch_id for batch_id, was_ambiguous, _ in cleared if was_ambiguous]
+    if cleared:
+        attempt_ids = [attempt_id for _, _, attempt_id in cleared]
+        after_commit(logger.warning, "attempt.not_sent", attempt_ids=attempt_ids)
     if doubted:
         clear_of_doubt(doubted)
 

@@ -7,7 +7,6 @@ has written, and only a machine that goes down forgets it.
 """
 
 import fcntl
-import logging
 import os
 import time
 import uuid
@@ -32,8 +31,9 @@ from externalapi.template.batching import Packed
 from lemnisk_braze.lib import database_clock
 from lemnisk_braze.lib.database_errors import About, about
 from lemnisk_braze.lib.database_retry import flush
+from lemnisk_braze.lib.logs import get_logger
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 SUFFIX = ".jsonl"
 # In seconds: how often a process that drains looks what others left behind.
@@ -127,7 +127,7 @@ def replay() -> None:
             _warn(e)
         except Exception as e:
             if about(e) is About.CONNECTION:
-                logger.warning("Answers that were left behind have to wait: %s", e)
+                logger.warning("database.away", because=e)
                 return
             workers.report(e)
 
@@ -141,7 +141,10 @@ def _replay(path: Path) -> None:
         rest = outcomes.record(results)
         if results:
             flush()
-            logger.warning("%d answers were left behind by a process", len(results))
+            logger.warning(
+                "journal.replayed",
+                attempt_ids=[result.prepared.attempt_id for result in results],
+            )
         if all(map(_is_old, rest)):
             path.unlink()
 
@@ -205,7 +208,7 @@ def _results(text: bytes) -> Iterator[Result]:
         try:
             yield _result(entry, _prepared(entry, attempt))
         except (KeyError, TypeError, ValueError) as e:
-            logger.warning("An answer that was left behind makes no sense: %r", e)
+            logger.warning("journal.unreadable", attempt_id=attempt.pk, because=e)
 
 
 def _entries(text: bytes) -> Iterator[tuple[uuid.UUID, dict[str, Any]]]:
@@ -270,5 +273,5 @@ def _result(entry: Mapping[str, Any], prepared: PreparedRequest) -> Result:
 def _warn(error: Exception) -> None:
     global _has_warned
     if not _has_warned:
-        logger.warning("Answers in hand outlive no kill (JOURNAL_DIR): %s", error)
+        logger.warning("journal.broken", setting="JOURNAL_DIR", because=error)
     _has_warned = True

@@ -9,6 +9,9 @@ from engagements.delivery import journal, outcomes, samples, splitting
 from engagements.models import Attempt, Batch
 from engagements.outbox import workers
 from lemnisk_braze.lib.database_errors import About, about
+from lemnisk_braze.lib.logs import after_commit, get_logger
+
+logger = get_logger(__name__)
 
 # Leases that ran out.
 EXPIRED = """
@@ -80,6 +83,14 @@ def _take_back(batch_id: int, token: UUID) -> None:
     # Who lives, and only came to nothing, was not killed by what it had in hand.
     batch.reap_count += workers.has_ended(token.hex[:8])
     batch.save(update_fields=["state", "lease_token", "lease_until", "reap_count"])
+    after_commit(
+        logger.warning,
+        "batch.taken_back",
+        attempt_id=token,
+        batch_id=batch_id,
+        run_id=batch.run_id,
+        ended_workers=batch.reap_count,
+    )
     if batch.reap_count >= KILLER:
         splitting.isolate(batch)
 

@@ -5,7 +5,6 @@ is in none, and every row of an attempt is written before its first byte leaves.
 some requests are on the wire the next are made.
 """
 
-import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -16,7 +15,7 @@ from typing import TypeVar
 from django.conf import settings
 
 from engagements.audience import expansion
-from engagements.delivery import claims, give_back, journal, outcomes
+from engagements.delivery import attempt_log, claims, give_back, journal, outcomes
 from engagements.delivery.attempts import intend, still_going
 from engagements.delivery.claims import clock
 from engagements.delivery.journal import Journal
@@ -30,10 +29,11 @@ from engagements.throttling import circuit_breaker, rate_limit
 from engagements.throttling.fairness import Trials, in_turn
 from lemnisk_braze.lib.database_errors import About, about, in_words
 from lemnisk_braze.lib.database_retry import FOREVER, flush, insist
+from lemnisk_braze.lib.logs import get_logger
 from lemnisk_braze.lib.wakeup import Wakeup
 from segments.ingest import inbox
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 # Batches that are claimed, made into requests and recorded together. A small number
 # keeps whoever just entered a segment from waiting behind a long piece of work.
@@ -195,6 +195,7 @@ class _Work:
         asked_at = clock()
         intended = self._apart(intend, paced)
         if intended:
+            attempt_log.intended(intended)
             # Its COMMIT waited for the disk, behind everything before.
             self._forget()
         sent = self._post(intended, asked_at)
@@ -250,7 +251,12 @@ class _Work:
         held = thing.claim if isinstance(thing, PreparedRequest) else thing
         is_its_own = about(error) is About.ROW and held.batch_id in self.held
         if is_its_own and outcomes.isolate(held, in_words(error)):
-            logger.warning("Batch %d cannot be sent", held.batch_id, exc_info=error)
+            logger.warning(
+                "batch.unsendable",
+                batch_id=held.batch_id,
+                run_id=held.run_id,
+                exc_info=error,
+            )
             return
         workers.report(error)
         if held.batch_id in self.held:
@@ -306,6 +312,7 @@ class _Work:
         self.heard += results
         # Before anything else is done: this process may be killed at any place.
         self.journal.keep(results)
+        attempt_log.answered(results)
 
     def _forget(self) -> None:
         """Everything that is written down is on the database's disk."""
@@ -321,7 +328,7 @@ class _Work:
         except Exception as e:
             if about(e) is not About.CONNECTION:
                 raise
-            logger.warning("What the answers say of a connection is lost: %s", e)
+            logger.warning("database.away", because=e)
         return True
 
     def _record_all(self) -> None:
@@ -332,7 +339,10 @@ class _Work:
             time.sleep(FINISH_EVERY)
             self._record_kept()
         if self.kept:
-            logger.error("%d answers could not be written down", len(self.kept))
+            logger.error(
+                "attempt.unrecorded",
+                attempt_ids=[result.prepared.attempt_id for result in self.kept],
+            )
         if self.in_memory:
             self._outlive(flush)
             self._forget()

@@ -13,7 +13,7 @@ from django.db.models import F
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
 
-from engagements.delivery import give_back, splitting, suspension
+from engagements.delivery import attempt_log, give_back, splitting, suspension
 from engagements.models import PEOPLE_LEFT, Attempt, Batch, Delivery, Engagement
 from engagements.outbox import delivery_records, workers
 from engagements.outbox.claim import Claim
@@ -102,6 +102,7 @@ def record(results: Sequence[Result]) -> list[Result]:
     """
     try:
         _record_together(results)
+        attempt_log.recorded(results)
         return []
     except Exception as e:
         if about(e) is About.CONNECTION:
@@ -136,6 +137,7 @@ def _record_apart(result: Result, error: Exception) -> list[Result]:
     """Write down one answer, of which the database took something amiss."""
     try:
         _record_one_by_one([result])
+        attempt_log.recorded([result])
         return []
     except Exception as e:
         if about(e) is About.CONNECTION:
@@ -375,6 +377,7 @@ def doubt(batch_id: int, token: uuid.UUID | None) -> None:
     )
     if not resends:
         delivery_records.settle([batch_id], Delivery.State.UNCERTAIN)
+    attempt_log.doubted(batch, token, is_resent=resends)
 
 
 def _held(prepared: PreparedRequest | Claim, *states: Batch.State) -> Batch | None:
@@ -390,7 +393,7 @@ def _held(prepared: PreparedRequest | Claim, *states: Batch.State) -> Batch | No
 def _release(
     prepared: PreparedRequest, state: Batch.State, wait: timedelta, attempts: int = 0
 ) -> None:
-    Batch.objects.filter(
+    released = Batch.objects.filter(
         pk=prepared.batch_id, state=Batch.State.SENDING, lease_token=prepared.token
     ).update(
         state=state,
@@ -399,6 +402,9 @@ def _release(
         lease_token=None,
         lease_until=None,
     )
+    if released:
+        seconds = round(wait.total_seconds(), 1)
+        attempt_log.comes_of("batch.waits", prepared, state=state, seconds=seconds)
 
 
 @transaction.atomic
@@ -424,6 +430,7 @@ def _bury(prepared: PreparedRequest | Claim, reason: str) -> None:
     ).update(state=Batch.State.DEAD, lease_token=None, lease_until=None)
     if moved:
         delivery_records.settle([prepared.batch_id], Delivery.State.DEAD, reason)
+        attempt_log.comes_of("batch.dead", prepared)
 
 
 def split(prepared: PreparedRequest, reason: str) -> None:

@@ -7,12 +7,16 @@ from django.db import connection
 
 from engagements.models import Batch, Delivery
 from engagements.outbox import delivery_records
+from lemnisk_braze.lib.logs import after_commit, get_logger
+
+logger = get_logger(__name__)
 
 POISON = "poison: three workers ended while they had this person in hand."
 
 
 def halve(batch: Batch, places: Sequence[int], reap_count: int = 0) -> None:
     """Put two batches, with the people at these places, in place of one."""
+    attempt_id = batch.lease_token
     batch.state = Batch.State.SPLIT
     batch.lease_token = batch.lease_until = None
     batch.save(update_fields=["state", "lease_token", "lease_until"])
@@ -21,8 +25,9 @@ def halve(batch: Batch, places: Sequence[int], reap_count: int = 0) -> None:
     # whether one person is the cause or everybody.
     due = batch.next_attempt_at - timedelta(seconds=1)
     middle = len(places) // 2
+    halves = []
     for sequence, half in enumerate((places[:middle], places[middle:]), first):
-        Batch.objects.create(
+        part = Batch.objects.create(
             run_id=batch.run_id,
             sequence=sequence,
             parent=batch,
@@ -35,6 +40,15 @@ def halve(batch: Batch, places: Sequence[int], reap_count: int = 0) -> None:
             written_at=batch.written_at,
             next_attempt_at=due,
         )
+        halves.append(part.pk)
+    after_commit(
+        logger.info,
+        "batch.split",
+        attempt_id=attempt_id,
+        batch_id=batch.pk,
+        run_id=batch.run_id,
+        halves=halves,
+    )
 
 
 def isolate(batch: Batch) -> None:

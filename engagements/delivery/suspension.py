@@ -25,6 +25,9 @@ from engagements.outbox.prepared_request import Result
 from externalapi.answers.interpretation import Outcome
 from externalapi.models import Connection
 from externalapi.testing.connection_check import learn
+from lemnisk_braze.lib.logs import after_commit, get_logger
+
+logger = get_logger(__name__)
 
 # The key itself was not accepted; all other statuses are about one External API.
 KEY_REFUSED = 401
@@ -79,8 +82,21 @@ def block(result: Result) -> None:
         blocked_key_version=newest if is_key else None,
         is_notice_due=True,
     )
+    if ids:
+        _tell(result, ids)
     if is_key:
         learn(used, KEY_REFUSED, f"A request of “{result.prepared.run.engagement}”")
+
+
+def _tell(result: Result, engagement_ids: Sequence[int]) -> None:
+    after_commit(
+        logger.warning,
+        "engagement.suspended",
+        engagement_ids=engagement_ids,
+        connection_id=result.prepared.connection_id,
+        attempt_id=result.prepared.attempt_id,
+        status=result.status,
+    )
 
 
 def _alike(result: Result) -> dict[str, object]:
@@ -136,6 +152,7 @@ def is_everybodys(result: Result, batch: Batch, words: str, *, is_whole: bool) -
     if is_shared and engagement.refusals * IN_FLIGHT_SHARE >= _on_the_wire(engagement):
         stop = [Engagement.State.ACTIVE], Engagement.State.BLOCKED
         engagement.move(*stop, _refused_in_words(engagement))
+        _tell(result, [engagement.pk])
     return is_shared
 
 

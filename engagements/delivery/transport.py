@@ -5,7 +5,6 @@ opens a connection, and who has an answer that is not plain, waits in a thread t
 nothing else.
 """
 
-import logging
 import selectors
 import socket
 import time
@@ -22,8 +21,9 @@ from engagements.outbox.prepared_request import PreparedRequest, Result
 from externalapi.http import client, multiplexed
 from externalapi.http.client import Answer
 from externalapi.http.multiplexed import Pending
+from lemnisk_braze.lib.logs import get_logger
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 # Requests that one worker has on the wire together: what a crash of it can put in doubt.
 AT_ONCE = 64
@@ -182,7 +182,12 @@ def _failed(prepared: PreparedRequest, error: Exception) -> Result:
     With none at all the worker would wait for it for ever.
     """
     if not isinstance(error, client.TransportError):
-        logger.error("Sending a request failed", exc_info=error)
+        logger.error(
+            "attempt.failed",
+            attempt_id=prepared.attempt_id,
+            batch_id=prepared.batch_id,
+            exc_info=error,
+        )
         error = client.AmbiguousError(
             f"Sending failed by a mistake of ours: {type(error).__name__}: {error}"
         )

@@ -1,6 +1,5 @@
 """Asking an Approver to activate what somebody built who may not activate it."""
 
-import logging
 from smtplib import SMTPException
 
 from django.conf import settings
@@ -9,8 +8,9 @@ from django.core.mail import EmailMessage
 from django.db.models.functions import Now
 
 from engagements.models import Engagement
+from lemnisk_braze.lib.logs import get_logger
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 PERMISSION = "engagements.activate_engagement"
 BACKEND = "django.contrib.auth.backends.ModelBackend"
@@ -47,7 +47,7 @@ def _tell(engagement: Engagement) -> bool:
     try:
         mail.send()
     except (OSError, SMTPException) as e:
-        logger.warning("Approvers could not be told of “%s”: %s", engagement, e)
+        logger.warning("mail.failed", engagement_id=engagement.pk, because=e)
         return False
     return True
 

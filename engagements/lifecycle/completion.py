@@ -8,6 +8,9 @@ from engagements.lifecycle import schedule
 from engagements.models import Batch, Delivery, Engagement, Run
 from engagements.outbox import delivery_records
 from engagements.outbox.left_segment import LEFT
+from lemnisk_braze.lib.logs import get_logger
+
+logger = get_logger(__name__)
 
 # What makes a run one with errors; that somebody left the segment is none.
 ERRORS = Delivery.NOT_SENT - {Delivery.State.CANCELLED, Delivery.State.ERASED}
@@ -25,6 +28,8 @@ def finish() -> int:
         state=Run.State.COMPLETED_WITH_ERRORS, ended_at=Now(), is_end_judged=False
     )
     count += runs.update(state=Run.State.COMPLETED, ended_at=Now(), is_end_judged=False)
+    if count:
+        logger.info("run.ended", run_ids=ids)
     _end_engagements()
     return count
 
@@ -34,6 +39,7 @@ def fail(run_id: int, reason: str) -> None:
     Run.objects.filter(pk=run_id, state__in=Run.OPEN).update(
         state=Run.State.FAILED, failure=reason, ended_at=Now()
     )
+    logger.warning("run.failed", run_id=run_id)
     # By a subquery and not by a join: so the state is looked at once more when someone
     # has just moved the engagement.
     engagement = Run.objects.filter(pk=run_id).values("engagement_id")

@@ -1,14 +1,14 @@
 """Telling an engagement's owner that it was stopped, or that a run mostly failed."""
 
-import logging
 from smtplib import SMTPException
 
 from django.conf import settings
 from django.core.mail import send_mail
 
 from engagements.models import Engagement
+from lemnisk_braze.lib.logs import get_logger
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 # Mails of one tick: a mail server that is slow must not hold it up.
 AT_ONCE = 5
@@ -27,15 +27,19 @@ def _tell(engagement: Engagement) -> bool:
     mine = Engagement.objects.filter(pk=engagement.pk, is_notice_due=True)
     if not mine.update(is_notice_due=False):
         return False
-    what = "was stopped" if _is_stopped(engagement) else "mostly failed"
-    logger.warning("“%s” %s: %s", engagement, what, engagement.blocked_reason)
+    # Its reason may quote somebody's value: it stands on the engagement's page.
+    is_stopped = _is_stopped(engagement)
+    logger.warning(
+        "engagement.stopped" if is_stopped else "engagement.mostly_failed",
+        engagement_id=engagement.pk,
+    )
     address = engagement.created_by.email if engagement.created_by else ""
     if not address:
         return False
     try:
         send_mail(_subject(engagement), _text(engagement), None, [address])
     except (OSError, SMTPException) as e:
-        logger.warning("The owner of “%s” could not be told: %s", engagement, e)
+        logger.warning("mail.failed", engagement_id=engagement.pk, because=e)
         return False
     return True
 

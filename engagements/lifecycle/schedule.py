@@ -5,7 +5,6 @@ the clock shows it. One that the clocks skip goes out as much later as they were
 forward; a day that a zone leaves out has none. Hours are hours, whatever clocks show.
 """
 
-import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,8 +15,9 @@ from django.db.models import Max, QuerySet
 
 from engagements.models import Engagement, Run
 from lemnisk_braze.lib.database_errors import About, about
+from lemnisk_braze.lib.logs import after_commit, get_logger
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 Repeat = Engagement.Repeat
 HOUR = timedelta(hours=1)
@@ -39,7 +39,7 @@ MAKE = """
     SELECT e.id, e.version_id, e.values, %(at)s, %(slot)s, 'expanding', '', false, 0, 0
     FROM engagements_engagement e
     WHERE e.id = %(engagement)s AND e.state = %(state)s FOR SHARE
-    ON CONFLICT DO NOTHING
+    ON CONFLICT DO NOTHING RETURNING id
 """
 
 
@@ -188,7 +188,7 @@ def make_due_runs(now: datetime) -> int:
         except Exception as e:
             if about(e) is About.CONNECTION:
                 raise
-            logger.exception("Engagement %s has no schedule that works", engagement.pk)
+            logger.exception("schedule.broken", engagement_id=engagement.pk)
             errors.append(e)
     if errors:
         raise errors[0]
@@ -214,7 +214,13 @@ def make_due_run(engagement: Engagement, now: datetime) -> bool:
                 "state": engagement.state,
             },
         )
-        return bool(cursor.rowcount)
+        made = cursor.fetchone()
+    if made is None:
+        return False
+    after_commit(
+        logger.info, "run.started", run_id=made[0], engagement_id=engagement.pk
+    )
+    return True
 
 
 def is_due(engagement: Engagement, now: datetime) -> bool:

@@ -14,7 +14,10 @@ from engagements.personalization.renderer import compile_recipe
 from externalapi.models import ExternalAPI
 from externalapi.testing import cases
 from lemnisk_braze.lib import database_clock
+from lemnisk_braze.lib.logs import after_commit, get_logger
 from segments.models import Segment, Transition
+
+logger = get_logger(__name__)
 
 State = Engagement.State
 
@@ -108,7 +111,7 @@ def _start_standing_run(engagement: Engagement) -> None:
 
 
 def _make_run(engagement: Engagement, *, is_standing: bool, cursor: int) -> Run:
-    return Run.objects.create(
+    run = Run.objects.create(
         engagement=engagement,
         version_id=engagement.version_id,
         values=engagement.values,
@@ -117,6 +120,14 @@ def _make_run(engagement: Engagement, *, is_standing: bool, cursor: int) -> Run:
         is_standing=is_standing,
         expansion_cursor=cursor,
     )
+    after_commit(
+        logger.info,
+        "run.started",
+        run_id=run.pk,
+        engagement_id=engagement.pk,
+        is_standing=is_standing,
+    )
+    return run
 
 
 def _last_transition(engagement: Engagement) -> int:

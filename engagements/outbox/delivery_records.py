@@ -4,7 +4,6 @@ Written in sets out of the batches' own lists. A row that says an end never chan
 but for "uncertain", which may still become what really happened.
 """
 
-import logging
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -12,8 +11,9 @@ from django.db import connection, transaction
 
 from engagements.models import Batch, Delivery
 from lemnisk_braze.lib.database_errors import About, about, in_words
+from lemnisk_braze.lib.logs import get_logger
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 INTO_DELIVERIES = """
     ON CONFLICT (profile_id, run_id, transition_id) DO UPDATE
@@ -124,7 +124,9 @@ def _settle_apart(state: Delivery.State, rows: Sequence[Row]) -> None:
 
 
 def _give_up(batch_id: int, place: int, refusal: Exception) -> None:
-    logger.error("Batch %d, place %d: no end", batch_id, place, exc_info=refusal)
+    logger.error(
+        "delivery.unrecorded", batch_id=batch_id, place=place, exc_info=refusal
+    )
     # Where the database takes not even this, the log has it.
     row = (batch_id, place, in_words(refusal))
     _refusal(SETTLE_PLACES, _columns(Delivery.State.DEAD, [row]))

@@ -1,6 +1,5 @@
 """Which worker processes there are, and which of them are asked to end."""
 
-import logging
 import os
 import signal
 import socket
@@ -18,8 +17,9 @@ from django.db.models.functions import Now
 from engagements.models import Attempt, Batch, Worker
 from lemnisk_braze.lib import database_clock
 from lemnisk_braze.lib.database_errors import in_words, sqlstate
+from lemnisk_braze.lib.logs import get_logger
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 # How often a process that is at work says so, and looks whether it shall end.
 EVERY = 2.0
@@ -177,7 +177,7 @@ def report(error: Exception, shown: str = "") -> None:
     if time.monotonic() < _reported_at + REPORT_EVERY:
         return
     _reported_at = time.monotonic()
-    logger.error("A mistake that no wait mends", exc_info=error)
+    logger.error("worker.mistake", exc_info=error)
     # The words of an error of ours may name somebody.
     words = in_words(error)[:500] if sqlstate(error) else shown or type(error).__name__
     # Where even that cannot be written down, the log has it.

@@ -7,7 +7,6 @@ again. Who was sent since is not sent once more where the engagement says so
 (engagements.audience.send_again).
 """
 
-import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -24,8 +23,9 @@ from externalapi.definitions.compiled import compile_version
 from externalapi.testing import cases
 from lemnisk_braze.lib import database_clock
 from lemnisk_braze.lib.database_errors import LOCKED, is_in_the_way, sqlstate
+from lemnisk_braze.lib.logs import after_commit, get_logger
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 State = Delivery.State
 # Rejected and skipped people are tried again after their data, or the values, were
@@ -206,7 +206,7 @@ def _retry_patiently(run_id: int, ids: list[int]) -> tuple[Run | None, int]:
             # A lock that was waited for is not waited for again: a person looks on.
             if not is_in_the_way(e) or sqlstate(e) == LOCKED:
                 raise
-            logger.warning("The retry of run %s is done once more: %s", run_id, e)
+            logger.warning("retry.repeated", run_id=run_id, because=e)
     return _retry_run(run_id, ids)
 
 
@@ -238,6 +238,14 @@ def _retry_run(run_id: int, ids: list[int]) -> tuple[Run | None, int]:
         return None, 0
     Run.objects.filter(pk=run.pk).update(next_sequence=batches)
     transaction.on_commit(wakeup.publish)
+    after_commit(
+        logger.info,
+        "run.started",
+        run_id=run.pk,
+        engagement_id=engagement.pk,
+        retry_of=run_id,
+        people=count,
+    )
     return run, count
 
 

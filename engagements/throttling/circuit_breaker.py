@@ -20,6 +20,9 @@ from engagements.outbox.prepared_request import PreparedRequest, Result
 from externalapi.answers.interpretation import Outcome
 from externalapi.testing.connection_check import learn_it_works
 from lemnisk_braze.lib import database_clock
+from lemnisk_braze.lib.logs import after_commit, get_logger
+
+logger = get_logger(__name__)
 
 IN_A_ROW = 5
 WINDOW = timedelta(seconds=60)
@@ -228,6 +231,17 @@ def _note(connection_id: int, signs: Sequence[Sign], problem: str) -> None:
     if problem:
         changes |= {"last_problem": problem, "last_problem_at": row.now}
     Destination.objects.filter(pk=connection_id).update(**changes)
+    if open_for:
+        after_commit(
+            logger.warning,
+            "circuit_breaker.opened",
+            connection_id=connection_id,
+            seconds=open_for.total_seconds(),
+        )
+    elif row.times_opened and not health.times_opened:
+        after_commit(
+            logger.warning, "circuit_breaker.closed", connection_id=connection_id
+        )
 
 
 def _health(row: Destination) -> Health:

@@ -3,7 +3,6 @@ key, kept encrypted on the connection's row, and used until shortly before it ex
 """
 
 import base64
-import logging
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -28,8 +27,9 @@ from externalapi.http.messages import (
 from externalapi.models import Connection
 from lemnisk_braze.lib import database_clock
 from lemnisk_braze.lib.database_errors import About, about
+from lemnisk_braze.lib.logs import get_logger
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 # Used a little less long than it lives: it must not expire on its way.
 MARGIN = timedelta(seconds=30)
@@ -125,7 +125,7 @@ def _database() -> Iterator[None]:
         yield
     except Error as e:
         if about(e) is not About.CONNECTION:
-            logger.exception("A mistake that no wait mends")
+            logger.exception("token.mistake")
         raise NotSentError("The access token could not be looked up.") from e
     finally:
         if not was_open:

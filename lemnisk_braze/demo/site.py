@@ -37,7 +37,9 @@ class Site:
         # This process talks to the sandbox as well: it presses Test Configuration.
         settings.ALLOWED_LOCAL_ADDRESSES = [f"127.0.0.1:{sandbox_port}"]
         environment = sandbox.environment(sandbox_port)
-        with Processes(settings.VAR_DIR / "log", environment) as processes:
+        with Processes(
+            settings.VAR_DIR / "log", {**servers.READABLE, **environment}
+        ) as processes:
             sandbox.start(processes, sandbox_port)
             servers.start(processes, port)
             site = cls(

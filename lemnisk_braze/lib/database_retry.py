@@ -1,6 +1,5 @@
 """Outliving a database that is away; and what need not outlive its crash."""
 
-import logging
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -9,10 +8,11 @@ from django.conf import settings
 from django.db import connection
 
 from lemnisk_braze.lib.database_errors import About, about
+from lemnisk_braze.lib.logs import get_logger
 
 Found = TypeVar("Found")
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 # A condition that is always true: the transaction of a statement that has it does not
 # wait for the disk. It is for what a crash of the database may forget, which forgets
@@ -57,7 +57,7 @@ def insist(
                 on_loss()
             if not is_away or time.monotonic() + wait > deadline:
                 raise
-            logger.warning("The database is away, trying again: %s", e)
+            logger.warning("database.away", because=e)
         connection.close()
         time.sleep(wait)
         wait = min(wait * 2, longest)

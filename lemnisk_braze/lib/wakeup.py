@@ -4,7 +4,6 @@ What a wake-up is about stands in the database, where the periodic tick finds it
 one costs at most a tick, a doubled one a query.
 """
 
-import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -15,7 +14,9 @@ from celery import current_app
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-logger = logging.getLogger(__name__)
+from lemnisk_braze.lib.logs import get_logger
+
+logger = get_logger(__name__)
 
 # In milliseconds: how long one that is queued, or at work, stands for those that follow.
 # Where it is lost, or its worker is killed, those wait for the tick.
@@ -62,7 +63,7 @@ class Wakeup:
                 )
         except BROKER_ERRORS as e:
             _quiet_until = time.monotonic() + QUIET_SECONDS
-            logger.warning("The broker cannot be reached; the next tick does it: %s", e)
+            logger.warning("wakeup.failed", task=self._task_name, because=e)
             return False
         return True
 
@@ -86,7 +87,7 @@ class Wakeup:
             with _broker() as client:
                 client.delete(self._key)
         except BROKER_ERRORS as e:
-            logger.warning("The broker cannot be reached: %s", e)
+            logger.warning("broker.away", task=self._task_name, because=e)
 
     @property
     def _key(self) -> str:

@@ -8,6 +8,9 @@ from django.conf import settings
 
 from lemnisk_braze.local.processes import Processes
 
+# Logs on one's own machine are for people.
+READABLE = {"LOG_FORMAT": "line"}
+LOG_CONFIG = Path(settings.BASE_DIR) / "lemnisk_braze/granian.json"
 # Nothing on this machine is asked through a proxy that the environment may name.
 opener = build_opener(ProxyHandler({}))
 
@@ -29,6 +32,7 @@ def web(port: int, *, workers: int = 2) -> Sequence[str]:
         "--blocking-threads=8",
         "--http1-header-read-timeout=10000",
         "--no-ws",
+        f"--log-config={LOG_CONFIG}",
     ]
 
 
@@ -36,8 +40,8 @@ def start(processes: Processes, port: int) -> None:
     """Start a web server on `port`, a worker of two processes, and beat."""
     processes.start("web server", web(port))
     celery = ["celery", "-A", "lemnisk_braze"]
-    processes.start("worker", [*celery, "worker", "--concurrency=2", "--loglevel=INFO"])
-    processes.start("beat", [*celery, "beat", "--loglevel=INFO"])
+    processes.start("worker", [*celery, "worker", "--concurrency=2"])
+    processes.start("beat", [*celery, "beat"])
 
 
 def answers(url: str) -> bool:

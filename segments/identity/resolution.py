@@ -7,17 +7,17 @@ the known one, and their events move along. An anonymous ID that already belongs
 known person stays theirs: two people may share a device.
 """
 
-import logging
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import connection
 
+from lemnisk_braze.lib.logs import get_logger
 from segments.identity.contact import as_email, as_phone
 from segments.models import Identifier, stored
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 ANONYMOUS_ID = Identifier.Kind.ANONYMOUS_ID.value
 # What one person may have, in all messages together.
@@ -78,7 +78,7 @@ class Person:
             other.attributes, other.size = {}, 0
         except TooMuchError as e:
             # They are one all the same: what one does is worth more than what is left.
-            logger.warning("A merged person keeps the attributes for itself: %s", e)
+            logger.warning("person.too_much", profile_id=self.id, because=e)
         other.is_changed, other.merged_into = True, self
 
     def _make_room(self, traits: dict[str, Any], size: int) -> None:

@@ -5,7 +5,6 @@ messages costs about a dozen statements, whatever it holds. A message that canno
 applied is found by halves, keeps its reason, and does not stop the others.
 """
 
-import logging
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,11 +21,12 @@ from lemnisk_braze.lib.database_errors import (
     is_in_the_way,
     sqlstate,
 )
+from lemnisk_braze.lib.logs import get_logger
 from segments.ingest import applying
 from segments.ingest.applying import Message
 from segments.models import InboxMessage, Source
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 CHUNK = 1_000
 SMALL_CHUNK = 100
@@ -134,6 +134,14 @@ def _apply_next_chunk(size: int = CHUNK) -> tuple[int, int] | None:
     except Error as e:
         return _go_on_after(e, size, tried)
     _care.at_once = min(2 * _care.at_once, ANY_NUMBER)
+    if counts and tried:
+        logger.info(
+            "inbox.applied",
+            messages=counts[0],
+            refused=counts[1],
+            first_message_id=tried[0],
+            last_message_id=tried[-1],
+        )
     return counts
 
 
@@ -145,12 +153,12 @@ def _go_on_after(
     if code == TOO_LONG and size == 1 and tried:
         return 0, _give_up(tried, error)
     if code == TOO_LONG or is_in_the_way(error):
-        logger.info("%d messages of the inbox are tried by fewer: %s", size, error)
+        logger.info("inbox.tried_by_fewer", messages=size, because=error)
         _care.at_once = max(size // FEWER, 1)
         return 0, 0
     if about(error) is About.CONNECTION:
         raise error
-    logger.error("No message of the inbox can be applied", exc_info=error)
+    logger.error("inbox.stuck", exc_info=error)
     _care.rests_until = time.monotonic() + REST
     _note(error)
     return None
@@ -256,7 +264,7 @@ class _Round:
 
 def _mark_refused(refused: Mapping[int, Exception]) -> None:
     for message_id, error in refused.items():
-        logger.warning("Inbox message %s cannot be applied", message_id, exc_info=error)
+        logger.warning("inbox.refused", message_id=message_id, exc_info=error)
     if refused:
         with connection.cursor() as cursor:
             reasons = list(map(_reason, refused.values()))
@@ -282,7 +290,7 @@ def _note(error: Error) -> None:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(NOTE, [_reason(error)])
     except Error as e:
-        logger.warning("Nor can that be written down: %s", e)
+        logger.warning("inbox.note_failed", because=e)
 
 
 def _reason(error: Exception) -> str:

@@ -1,16 +1,15 @@
 """A new rule asks for a new count: with its save where that is quick, else by a worker."""
 
-import logging
-
 from django.db import Error, connection, transaction
 
 from lemnisk_braze.lib.database_errors import About, about
+from lemnisk_braze.lib.logs import get_logger
 from segments import wakeup
 from segments.membership import refresh
 from segments.models import Segment
 from segments.rules import tree
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 # Counting so many people takes about a second; more are counted by a worker.
 QUICK = 100_000
@@ -47,7 +46,7 @@ def _count(segment_id: int) -> None:
     except Error as e:
         if about(e) is not About.CONNECTION:
             raise
-        logger.info("Segment %s is counted by a worker: %s", segment_id, e)
+        logger.info("segment.counted_later", segment_id=segment_id, because=e)
     wakeup.refresh_segment(segment_id)
 
 

@@ -4,7 +4,6 @@ Every writer here takes the segment's row lock first and holds it to the end of 
 transaction: Transition says why. Several segments are locked in order of id.
 """
 
-import logging
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -21,11 +20,12 @@ from django.db.models.expressions import RawSQL
 from django.db.models.functions import Now
 
 from lemnisk_braze.lib.database_errors import LOCKED, TOO_LONG, About, about, sqlstate
+from lemnisk_braze.lib.logs import get_logger
 from segments.models import Profile, Segment
 from segments.models.signals import segments_changed
 from segments.rules import tree
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 REFRESH_EVERY = timedelta(minutes=15)
 # People whose data was just being written when a segment was saved are found by its
@@ -77,6 +77,12 @@ def refresh(
             cursor.execute("SET LOCAL lock_timeout TO DEFAULT")
         change = _refresh_all(segment)
         Segment.objects.filter(pk=segment_id).update(refreshed_at=Now(), problem="")
+    logger.info(
+        "segment.refreshed",
+        segment_id=segment_id,
+        entered=change.entered,
+        left=change.left,
+    )
     return change
 
 
@@ -90,7 +96,7 @@ def _refresh_all(segment: Segment) -> Change:
     except Error as e:
         if about(e) is About.CONNECTION:
             raise
-        logger.warning("Segment %s is counted in ranges of people: %s", segment.pk, e)
+        logger.warning("segment.counted_apart", segment_id=segment.pk, because=e)
     asking = _Asking(segment=segment)
     everybody = Profile.objects.order_by("pk").values_list("pk", flat=True)
     change, last = Change(), 0
@@ -174,7 +180,7 @@ def _refresh_if_free(segment_id: int) -> Change:
     except Error as e:
         if sqlstate(e) != LOCKED:
             raise
-        logger.info("Segment %s is in use; the next tick counts it", segment_id)
+        logger.info("segment.in_use", segment_id=segment_id)
         return Change()
 
 
@@ -206,9 +212,9 @@ class _Asking:
         self._blame()
         for person, error in self.refused.items():
             logger.error(
-                "Person %s cannot be asked for segment %s",
-                person,
-                self.segment.pk,
+                "segment.person_refused",
+                segment_id=self.segment.pk,
+                profile_id=person,
                 exc_info=error,
             )
         self.refused.clear()
@@ -246,7 +252,7 @@ def _leave_alone(segment_id: int, error: Exception) -> None:
     """
     if about(error) is About.CONNECTION and sqlstate(error) != TOO_LONG:
         raise error
-    logger.error("Segment %s cannot be counted", segment_id, exc_info=error)
+    logger.error("segment.failed", segment_id=segment_id, exc_info=error)
     Segment.objects.filter(pk=segment_id).update(
         problem=_in_words(error), problem_at=Now()
     )

@@ -5,7 +5,6 @@ CSRF does not apply, since no cookie signs anyone in here.
 """
 
 import base64
-import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import wraps
@@ -19,6 +18,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from lemnisk_braze.lib import database_errors
 from lemnisk_braze.lib.database_errors import About
+from lemnisk_braze.lib.logs import get_logger
 from segments import wakeup
 from segments.ingest import inbox
 from segments.models import Source
@@ -26,7 +26,7 @@ from segments.tracking import request_body, validation, write_keys
 from segments.tracking.errors import RefusedError
 from segments.tracking.validation import Message
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 MAX_BATCH_MESSAGES = 2_500
 # A browser's beacon may send JSON as plain text only.
@@ -61,7 +61,7 @@ def _answering(view: Callable[..., Answer]) -> View:
         except Error as e:
             if database_errors.about(e) is not About.CONNECTION:
                 raise
-            logger.warning("The database is away: %s", e)
+            logger.warning("database.away", because=e)
             return _refusal(
                 RefusedError(503, "unavailable", "Send it again in a moment.")
             )
@@ -136,7 +136,7 @@ def _append(
         if database_errors.about(e) is not About.ROW:
             raise
         if len(accepted) == 1:
-            logger.warning("A message cannot be stored", exc_info=e)
+            logger.warning("inbox.not_stored", exc_info=e)
             refusal = RefusedError(
                 400, "cannot_be_stored", "The database cannot hold this message."
             )

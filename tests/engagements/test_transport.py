@@ -72,7 +72,7 @@ def test_a_mistake_of_ours_is_an_answer_too(url, caplog):
     with Transport() as transport, caplog.at_level(logging.ERROR):
         transport.post([prepared(url, sign_in=BrokenSignIn()), prepared(url)])
         assert sorted(outcomes(transport)) == [Outcome.AMBIGUOUS, Outcome.SENT]
-    assert "Sending a request failed" in caplog.text
+    assert "attempt.failed" in caplog.text
     assert "the-key" not in caplog.text
 
 

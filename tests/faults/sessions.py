@@ -90,23 +90,26 @@ def read_only() -> Iterator[None]:
 
 
 @contextmanager
-def refusing(table: str, condition: str, code: str = "23514") -> Iterator[None]:
-    """New rows of a table, NEW in the condition, fail with this SQLSTATE."""
+def refusing(
+    table: str, condition: str, code: str = "23514", words: str = "'not this one'"
+) -> Iterator[None]:
+    """New rows of a table, NEW in the condition and words, fail with this SQLSTATE."""
     with _other() as other:
         other.execute(
             f"""
-            CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+            CREATE FUNCTION refuse_{table}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
                 IF {condition} THEN
-                    RAISE SQLSTATE '{code}' USING MESSAGE = 'not this one';
+                    RAISE SQLSTATE '{code}' USING MESSAGE = {words},
+                        DETAIL = {words};
                 END IF;
                 RETURN NEW;
             END $$;
             CREATE TRIGGER refuse BEFORE INSERT ON {table}
-                FOR EACH ROW EXECUTE FUNCTION refuse()
+                FOR EACH ROW EXECUTE FUNCTION refuse_{table}()
             """.encode()
         )
         try:
             yield
         finally:
             other.execute(f"DROP TRIGGER refuse ON {table}".encode())
-            other.execute("DROP FUNCTION refuse")
+            other.execute(f"DROP FUNCTION refuse_{table}".encode())

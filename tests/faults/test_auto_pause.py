@@ -286,7 +286,7 @@ def test_a_mail_server_that_is_away_costs_a_line_in_the_log(
 
     assert tick()
 
-    assert "could not be told" in caplog.text
+    assert "mail.failed" in caplog.text
     engagement.refresh_from_db()
     assert not engagement.is_notice_due
 

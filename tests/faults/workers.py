@@ -21,25 +21,31 @@ ROOT = Path(__file__).parents[2]
 
 
 class CeleryProcess:
-    """`celery worker` or `celery beat`; it ends, whatever happens, with the block."""
+    """`celery worker` or `celery beat`; it ends, whatever happens, with the block.
+
+    What it says is added to `log`, or else to a log that all of them have.
+    """
+
+    program: tuple[str, ...] = ("celery", "-q", "-A", "lemnisk_braze")
 
     def __init__(self, *arguments: str, **environment: str) -> None:
         self.arguments = arguments
         self.environment = environment
+        self.log = Path(settings.VAR_DIR) / "log" / "celery.log"
         self.process: subprocess.Popen[bytes] | None = None
         self._files = ExitStack()
 
     def __enter__(self) -> Self:
-        log_dir = Path(settings.VAR_DIR) / "log"
-        log_dir.mkdir(exist_ok=True)
-        log = self._files.enter_context((log_dir / "celery.log").open("ab"))
+        self.log.parent.mkdir(exist_ok=True)
+        log = self._files.enter_context(self.log.open("ab"))
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "celery", "-A", "lemnisk_braze", *self.arguments],
+            [sys.executable, "-m", *self.program, *self.arguments],
             cwd=ROOT,
             env={**os.environ, **environment_of_processes(), **self.environment},
             stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
+            # There Celery speaks to whoever sits at the terminal.
+            stdout=subprocess.DEVNULL,
+            stderr=log,
             start_new_session=True,
         )
         return self
@@ -62,6 +68,11 @@ class CeleryProcess:
         assert self.process is not None
         self.process.terminate()
         return self.process.wait(seconds)
+
+    def to(self, log: Path) -> Self:
+        """With a log of its own."""
+        self.log = log
+        return self
 
     @contextmanager
     def stopped(self) -> Iterator[None]:

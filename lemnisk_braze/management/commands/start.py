@@ -42,7 +42,9 @@ class Command(LocalCommand):
         sandbox_port = free_port(options["sandbox_port"]) if options["sandbox"] else 0
         environment = sandbox.environment(sandbox_port) if sandbox_port else {}
         address = f"http://127.0.0.1:{port}"
-        with Processes(settings.VAR_DIR / "log", environment) as processes:
+        with Processes(
+            settings.VAR_DIR / "log", {**servers.READABLE, **environment}
+        ) as processes:
             servers.start(processes, port)
             if sandbox_port:
                 sandbox.start(processes, sandbox_port)
