@@ -16,6 +16,7 @@ from engagements.delivery import claims, outcomes
 from engagements.models import Delivery
 from engagements.outbox import delivery_records, workers
 from engagements.outbox.prepared_request import PreparedRequest
+from lemnisk_braze.lib.database_retry import NOW_ON_DISK
 
 SHARE_LOCK = """
     SELECT id FROM engagements_engagement WHERE state = 'active' AND id IN (
@@ -24,8 +25,9 @@ SHARE_LOCK = """
 """
 # Read under the lock: a cancel that was waited for has committed. A batch whose lease
 # has run out is somebody else's, and stays; one in which nobody has a payload is done
-# without a request.
-TAKE_OFF = """
+# without a request. Of what is on the wire a crash of the database forgets nothing: it
+# would be sent again, and nobody would know.
+TAKE_OFF = f"""
     WITH x AS (
         SELECT * FROM unnest(%s::bigint[], %s::uuid[], %s::bool[], %s::uuid[],
             %s::bigint[], %s::int[], %s::text[], %s::int[], %s::text[],
@@ -50,7 +52,7 @@ TAKE_OFF = """
             item_count, sha256, 'unfinished'
         FROM x JOIN taken ON taken.id = x.batch_id WHERE x.goes
     )
-    SELECT id FROM taken
+    SELECT id FROM taken WHERE {NOW_ON_DISK}
 """
 STILL_GOING = """
     SELECT b.id FROM unnest(%s::bigint[], %s::uuid[]) AS x (id, token)

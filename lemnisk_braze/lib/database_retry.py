@@ -19,8 +19,13 @@ logger = get_logger(__name__)
 # from the end backwards: of what is before an intent, which does wait, nothing.
 LATER_ON_DISK = "set_config('synchronous_commit', 'off', true) = 'off'"
 
+# The same the other way: its transaction waits for the disk, also where the database, or
+# the role, is set not to. What waits for more, such as a standby, keeps that.
+NOW_ON_DISK = """(current_setting('synchronous_commit') <> 'off'
+    OR set_config('synchronous_commit', 'on', true) = 'on')"""
+
 # Waits for the disk itself, and so for all that was committed before.
-ON_DISK = "SELECT pg_logical_emit_message(true, 'engagements', '')"
+ON_DISK = f"SELECT pg_logical_emit_message(true, 'engagements', '') WHERE {NOW_ON_DISK}"
 
 # In seconds. The reaper waits one lease from when the database is back: whoever holds
 # answers looks often enough to be there well before it.
