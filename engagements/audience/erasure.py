@@ -85,10 +85,11 @@ WHO_IS_AT = """
     CROSS JOIN unnest(%(gone)s::int[]) place WHERE b.id = %(batch)s
 """
 FORGET_SENT = "DELETE FROM engagements_sentbefore WHERE profile_id = ANY(%(people)s)"
-# What was answered may name them.
+# What was answered may name them; why nobody answered are words of our own.
 SILENCE = """
-    UPDATE engagements_attempt SET response_head = ''
-    WHERE batch_id = ANY(%(batches)s) AND response_head <> ''
+    UPDATE engagements_attempt SET response_head = '', message = '', note = ''
+    WHERE batch_id = ANY(%(batches)s) AND status IS NOT NULL
+      AND (response_head, message, note) <> ('', '', '')
 """
 
 

@@ -249,8 +249,6 @@ def _prepared(entry: Mapping[str, Any], attempt: Attempt) -> PreparedRequest:
 
 
 def _result(entry: Mapping[str, Any], prepared: PreparedRequest) -> Result:
-    # What is answered about somebody who was erased may name them.
-    is_erased = 0 in prepared.claim.profile_ids
     return Result(
         prepared=prepared,
         verdict=Verdict(
@@ -265,7 +263,7 @@ def _result(entry: Mapping[str, Any], prepared: PreparedRequest) -> Result:
         ),
         status=entry["status"],
         duration_ms=entry["ms"],
-        response_head="" if is_erased else entry["head"],
+        response_head=entry["head"],
         advice=entry.get("advice", ""),
     )
 

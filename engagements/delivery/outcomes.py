@@ -33,24 +33,31 @@ OPEN = tuple(str(state) for state in Batch.OPEN)
 FEW_LEFT = 100
 
 # What came of attempts. One that is known already stays as it is: recording twice does
-# nothing.
+# nothing. What is answered about somebody who was erased meanwhile may name them.
 _FINISH = """
     UPDATE engagements_attempt a
-    SET outcome = {outcome}, status = x.status, message = {message},
-        response_head = x.response_head, duration_ms = x.duration_ms
-    FROM unnest(%s::uuid[], %s::text[], %s::int[], %s::text[], %s::text[], %s::int[],
-        %s::text[])
-        AS x (id, outcome, status, message, response_head, duration_ms, late)
-    {join} WHERE a.id = x.id AND a.duration_ms IS NULL AND {condition}
+    SET outcome = {outcome}, status = x.status, duration_ms = x.duration_ms,
+        message = CASE WHEN {may_name} THEN '' ELSE {message} END,
+        note = CASE WHEN {may_name} THEN '' ELSE x.note END,
+        response_head = CASE WHEN {may_name} THEN '' ELSE x.response_head END
+    FROM unnest(%s::uuid[], %s::text[], %s::int[], %s::text[], %s::text[], %s::text[],
+        %s::int[], %s::text[])
+        AS x (id, outcome, status, message, note, response_head, duration_ms, late)
+    CROSS JOIN engagements_batch b
+    WHERE a.id = x.id AND b.id = a.batch_id AND a.duration_ms IS NULL AND {condition}
     RETURNING a.id, a.batch_id
 """
+# In the place of who was erased stands 0. Why nobody answered are words of our own.
+MAY_NAME = """(x.status IS NOT NULL AND 0 = ANY(b.profile_ids) AND EXISTS (
+    SELECT FROM unnest(b.profile_ids) WITH ORDINALITY m (profile_id, place)
+    WHERE m.profile_id = 0 AND m.place - 1 <> ALL(a.left_out)))"""
 # One that the reaper called ambiguous may still be told what happened. Where it was
 # sent again meanwhile it stays what it was, and says so: the repeat had its reason.
 IS_REPEATED = """(a.outcome = 'ambiguous' AND x.outcome <> 'not_sent' AND EXISTS (
     SELECT FROM engagements_attempt later
     WHERE later.batch_id = a.batch_id AND later.started_at > a.started_at))"""
 FINISH = _FINISH.format(
-    join="",
+    may_name=MAY_NAME,
     outcome=f"CASE WHEN {IS_REPEATED} THEN a.outcome ELSE x.outcome END",
     message=f"""CASE WHEN {IS_REPEATED} THEN concat_ws(' ', a.message, x.late)
         ELSE x.message END""",
@@ -59,11 +66,10 @@ FINISH = _FINISH.format(
 # The usual end of all: everybody was accepted, and nothing is known of them yet. Who is
 # late, and batches that are not open any more, take the other way.
 _FINISH_OPEN = _FINISH.format(
-    join="CROSS JOIN engagements_batch b",
+    may_name=MAY_NAME,
     outcome="x.outcome",
     message="x.message",
-    condition=f"""a.outcome = 'unfinished'
-      AND b.id = a.batch_id AND b.state IN {OPEN}""",
+    condition=f"a.outcome = 'unfinished' AND b.state IN {OPEN}",
 )
 FINISH_SENT = f"""
     WITH finished AS ({_FINISH_OPEN}), closed AS (
@@ -191,6 +197,7 @@ def _finish(statement: str, results: Sequence[Result]) -> set[uuid.UUID]:
         [OUTCOMES[result.verdict.outcome] for result in results],
         [result.status for result in results],
         [result.verdict.message for result in results],
+        [result.verdict.note for result in results],
         [result.response_head for result in results],
         [result.duration_ms for result in results],
         [_late(result) for result in results],
@@ -254,9 +261,6 @@ def _taken(result: Result) -> None:
     rejected = _rejections(result)
     for batch_id in batch_ids:
         delivery_records.settle_places(Delivery.State.REJECTED, {batch_id: rejected})
-    if verdict.note:
-        attempts = Attempt.objects.filter(pk=result.prepared.attempt_id)
-        attempts.update(note=verdict.note)
     if verdict.outcome is Outcome.SENT:
         _accept(batch_ids)
     else:

@@ -15,11 +15,11 @@ from tests.faults import drains, invariants
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def some(engagement, count=3):
+def some(engagement, count=3, first=10):
     return list(
         Profile.objects.filter(memberships__segment=engagement.segment_id).order_by(
             "id"
-        )[10 : 10 + count]
+        )[first : first + count]
     )
 
 
@@ -99,6 +99,60 @@ def test_who_is_rejected_after_they_were_erased(active, sandbox):
     assert drains.states(engagement) == {"sent": 73, "erased": 1, "rejected": 1}
     assert Delivery.objects.get(state="rejected").profile == there
 
+
+def naming(person):
+    """An answer of the other side with somebody's name in its words."""
+    body = f'{{"message": "Nobody here is called {person.external_id}."}}'
+    return {"kind": "status", "status": 400, "body": body}
+
+
+@pytest.mark.parametrize("when", [on_the_wire, sent])
+def test_what_was_answered_does_not_name_them(active, sandbox, when):
+    engagement = active(2)
+    person = some(engagement, 1, first=0)[0]
+    sandbox.faults([naming(person)])
+
+    when(engagement, [person])
+
+    answered = Attempt.objects.get(outcome="refused")
+    assert person.external_id not in answered.message + answered.response_head
+
+
+def test_of_who_was_not_sent_nothing_can_be_answered(active, sandbox):
+    """They were erased while they waited: what is said is about the others."""
+    engagement = active(2)
+    gone, there = some(engagement, 2, first=0)
+    sandbox.faults([naming(there)])
+
+    claimed(engagement, [gone])
+
+    answered = Attempt.objects.get(outcome="refused")
+    assert there.external_id in answered.message
+    assert there.external_id in answered.response_head
+
+
+def test_what_was_odd_about_a_success_does_not_name_them_either(active, sandbox):
+    engagement = active(2)
+    person = some(engagement, 1, first=0)[0]
+    drains.to_the_end(engagement)
+    Attempt.objects.update(note=f"It says: {person.external_id}")
+
+    erase([person])
+
+    assert Attempt.objects.get().note == ""
+
+
+def test_why_nobody_answered_stays(active, sandbox):
+    """Those are our own words, and about nobody."""
+    engagement = active(2)
+    sandbox.faults([{"kind": "delay_after", "seconds": 5}])
+    drains.to_the_end(engagement)
+    said = Attempt.objects.get().message
+    assert said
+
+    erase(some(engagement, 1, first=0))
+
+    assert Attempt.objects.get().message == said
 
 def test_halves_do_not_bring_them_back(active, sandbox):
     engagement = active(4)
