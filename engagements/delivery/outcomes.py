@@ -84,6 +84,14 @@ FINISH_SENT = f"""
     SELECT id FROM finished WHERE {LATER_ON_DISK}
 """
 
+# What says that nobody was taken; a refusal with the status of a success does not.
+UNTAKEN = (
+    Outcome.NOT_SENT,
+    Outcome.RATE_LIMITED,
+    Outcome.REFUSED,
+    Outcome.TOO_BIG,
+    Outcome.BLOCKED,
+)
 OUTCOMES: Mapping[Outcome, str] = {
     Outcome.SENT: Attempt.Outcome.SENT,
     Outcome.ACCEPTED_UNVERIFIED: Attempt.Outcome.ACCEPTED_UNVERIFIED,
@@ -213,6 +221,8 @@ def _late(result: Result) -> str:
 
 
 def _apply(result: Result) -> None:
+    if _ends_a_doubt(result):
+        give_back.clear_of_doubt([result.prepared.batch_id])
     match result.verdict.outcome:
         case Outcome.SENT | Outcome.ACCEPTED_UNVERIFIED:
             _taken(result)
@@ -228,6 +238,22 @@ def _apply(result: Result) -> None:
             _blocked(result)
         case Outcome.AMBIGUOUS:
             doubt(result.prepared.batch_id, result.prepared.token)
+
+
+def _ends_a_doubt(result: Result) -> bool:
+    """Whether it came late, and says that nobody was taken: they simply wait again."""
+    outcome = result.verdict.outcome
+    if outcome not in UNTAKEN or outcome is Outcome.REFUSED and _is_success(result):
+        return False
+    if _held(result.prepared) is not None:
+        return False
+    # Where it was sent again meanwhile the doubt stays, for that had its reason.
+    known = Attempt.objects.filter(pk=result.prepared.attempt_id)
+    return known.exclude(outcome=Attempt.Outcome.AMBIGUOUS).exists()
+
+
+def _is_success(result: Result) -> bool:
+    return result.status is not None and 200 <= result.status < 300
 
 
 def _accept(
@@ -282,7 +308,6 @@ def _again_or_dead(result: Result) -> None:
     prepared = result.prepared
     batch = _held(prepared)
     if batch is None:
-        give_back.clear_of_doubt([prepared.batch_id])
         return
     if _is_used_up(batch):
         _bury(prepared, result.verdict.message)
@@ -324,7 +349,7 @@ def _refused(result: Result) -> None:
     if batch is None:
         return
     rejected = _rejections(result)
-    is_final = result.status is not None and 200 <= result.status < 300
+    is_final = _is_success(result)
     words = _words_for_all(result, rejected)
     is_whole = is_final or bool(rejected)
     if words and suspension.is_everybodys(result, batch, words, is_whole=is_whole):

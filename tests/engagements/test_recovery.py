@@ -179,18 +179,65 @@ def test_a_late_answer_while_the_repeat_is_on_the_wire(scheduled, sandbox, setti
     assert {d.state for d in Delivery.objects.all()} == {"sent"}
 
 
-def test_what_is_known_to_be_unsent_late_waits_again(scheduled, sandbox, settings):
-    """Not sent for certain: nobody has to decide about it."""
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [
+        (503, "not_sent"),
+        (429, "rate_limited"),
+        (400, "refused"),
+        (413, "refused"),
+        (401, "blocked"),
+        (404, "blocked"),
+    ],
+)
+def test_what_is_known_to_be_unsent_late_waits_again(
+    scheduled, sandbox, settings, status, outcome
+):
+    """Not taken for certain: nobody has to decide about it."""
     scheduled()
-    sandbox.faults([{"kind": "status", "status": 503}])
+    sandbox.faults([{"kind": "status", "status": status}])
     result = late_answer(settings)
     assert {d.state for d in Delivery.objects.all()} == {"uncertain"}
 
     outcomes.record([result])
+    outcomes.record([result])  # twice does nothing
 
-    assert Batch.objects.get().state == Batch.State.PENDING
+    batch = Batch.objects.get()
+    assert (batch.state, batch.ambiguous_count) == (Batch.State.PENDING, 0)
     assert not Delivery.objects.exists()
-    assert Attempt.objects.get().outcome == Attempt.Outcome.NOT_SENT
+    assert Attempt.objects.get().outcome == outcome
+
+
+@pytest.mark.parametrize("status", [429, 400, 401])
+def test_what_was_in_doubt_and_sent_again_stays_so(
+    scheduled, sandbox, settings, status
+):
+    scheduled(ambiguous_policy=Engagement.AmbiguousPolicy.RESEND)
+    sandbox.faults(
+        [{"kind": "status", "status": status}, {"kind": "status", "status": 503}]
+    )
+    zombie = late_answer(settings)
+    outcomes.record([repeated(settings)])
+
+    outcomes.record([zombie])
+
+    first, second = Attempt.objects.order_by("started_at")
+    assert (first.outcome, second.outcome) == ("ambiguous", "not_sent")
+    batch = Batch.objects.get()
+    assert (batch.state, batch.ambiguous_count) == (Batch.State.RETRY, 1)
+
+
+@pytest.mark.parametrize("fault", ["error_without_index", "html_200"])
+def test_what_may_have_been_taken_is_not_sent_for_a_late_answer(
+    scheduled, sandbox, settings, fault
+):
+    scheduled()
+    sandbox.faults([{"kind": fault}])
+    result = late_answer(settings)
+
+    outcomes.record([result])
+
+    assert Batch.objects.get().state not in Batch.OPEN
 
 
 def test_a_late_failure_changes_nothing(scheduled, sandbox, settings):

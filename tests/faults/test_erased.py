@@ -154,6 +154,7 @@ def test_why_nobody_answered_stays(active, sandbox):
 
     assert Attempt.objects.get().message == said
 
+
 def test_halves_do_not_bring_them_back(active, sandbox):
     engagement = active(4)
     people = list(Profile.objects.all())[:1]
