@@ -5,15 +5,20 @@ import uuid
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
-from typing import Any
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import F
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
 
-from engagements.delivery import attempt_log, give_back, splitting, suspension
+from engagements.delivery import (
+    attempt_log,
+    endings,
+    give_back,
+    splitting,
+    suspension,
+)
 from engagements.models import PEOPLE_LEFT, Attempt, Batch, Delivery, Engagement
 from engagements.outbox import delivery_records, workers
 from engagements.outbox.claim import Claim
@@ -23,66 +28,12 @@ from externalapi.answers.interpretation import Outcome
 from externalapi.answers.rate_limit_headers import Budget
 from lemnisk_braze.lib import database_clock
 from lemnisk_braze.lib.database_errors import About, about
-from lemnisk_braze.lib.database_retry import LATER_ON_DISK
 
 SENT = Delivery.State.SENT
 # The states of a batch that an acceptance may still close.
 ANSWERABLE = (*Batch.OPEN, Batch.State.UNCERTAIN)
-OPEN = tuple(str(state) for state in Batch.OPEN)
 # Below this what the other side says is left counts, and not our own count alone.
 FEW_LEFT = 100
-
-# What came of attempts. One that is known already stays as it is: recording twice does
-# nothing. What is answered about somebody who was erased meanwhile may name them.
-_FINISH = """
-    UPDATE engagements_attempt a
-    SET outcome = {outcome}, status = x.status, duration_ms = x.duration_ms,
-        message = CASE WHEN {may_name} THEN '' ELSE {message} END,
-        note = CASE WHEN {may_name} THEN '' ELSE x.note END,
-        response_head = CASE WHEN {may_name} THEN '' ELSE x.response_head END
-    FROM unnest(%s::uuid[], %s::text[], %s::int[], %s::text[], %s::text[], %s::text[],
-        %s::int[], %s::text[])
-        AS x (id, outcome, status, message, note, response_head, duration_ms, late)
-    CROSS JOIN engagements_batch b
-    WHERE a.id = x.id AND b.id = a.batch_id AND a.duration_ms IS NULL AND {condition}
-    RETURNING a.id, a.batch_id
-"""
-# In the place of who was erased stands 0. Why nobody answered are words of our own.
-MAY_NAME = """(x.status IS NOT NULL AND 0 = ANY(b.profile_ids) AND EXISTS (
-    SELECT FROM unnest(b.profile_ids) WITH ORDINALITY m (profile_id, place)
-    WHERE m.profile_id = 0 AND m.place - 1 <> ALL(a.left_out)))"""
-# One that the reaper called ambiguous may still be told what happened. Where it was
-# sent again meanwhile it stays what it was, and says so: the repeat had its reason.
-IS_REPEATED = """(a.outcome = 'ambiguous' AND x.outcome <> 'not_sent' AND EXISTS (
-    SELECT FROM engagements_attempt later
-    WHERE later.batch_id = a.batch_id AND later.started_at > a.started_at))"""
-FINISH = _FINISH.format(
-    may_name=MAY_NAME,
-    outcome=f"CASE WHEN {IS_REPEATED} THEN a.outcome ELSE x.outcome END",
-    message=f"""CASE WHEN {IS_REPEATED} THEN concat_ws(' ', a.message, x.late)
-        ELSE x.message END""",
-    condition="a.outcome IN ('unfinished', 'ambiguous')",
-)
-# The usual end of all: everybody was accepted, and nothing is known of them yet. Who is
-# late, and batches that are not open any more, take the other way.
-_FINISH_OPEN = _FINISH.format(
-    may_name=MAY_NAME,
-    outcome="x.outcome",
-    message="x.message",
-    condition=f"a.outcome = 'unfinished' AND b.state IN {OPEN}",
-)
-FINISH_SENT = f"""
-    WITH finished AS ({_FINISH_OPEN}), closed AS (
-        UPDATE engagements_batch b
-        SET state = 'done', lease_token = NULL, lease_until = NULL,
-            sent_count = cardinality(profile_ids) - cardinality(b.left_out)
-        FROM finished f WHERE b.id = f.batch_id
-        RETURNING b.*
-    ), settled AS (
-        {delivery_records.SETTLE.format(batches="closed", state="'sent'", reason="''")}
-    )
-    SELECT id FROM finished WHERE {LATER_ON_DISK}
-"""
 
 # What says that nobody was taken; a refusal with the status of a success does not.
 UNTAKEN = (
@@ -92,16 +43,6 @@ UNTAKEN = (
     Outcome.TOO_BIG,
     Outcome.BLOCKED,
 )
-OUTCOMES: Mapping[Outcome, str] = {
-    Outcome.SENT: Attempt.Outcome.SENT,
-    Outcome.ACCEPTED_UNVERIFIED: Attempt.Outcome.ACCEPTED_UNVERIFIED,
-    Outcome.NOT_SENT: Attempt.Outcome.NOT_SENT,
-    Outcome.RATE_LIMITED: Attempt.Outcome.RATE_LIMITED,
-    Outcome.REFUSED: Attempt.Outcome.REFUSED,
-    Outcome.TOO_BIG: Attempt.Outcome.REFUSED,
-    Outcome.BLOCKED: Attempt.Outcome.BLOCKED,
-    Outcome.AMBIGUOUS: Attempt.Outcome.AMBIGUOUS,
-}
 
 
 def record(results: Sequence[Result]) -> list[Result]:
@@ -140,9 +81,9 @@ def _record_together(results: Sequence[Result]) -> None:
 
 def _record_sent(results: Sequence[Result]) -> set[uuid.UUID]:
     if not any(result.prepared.notes for result in results):
-        return _finish(FINISH_SENT, results)
+        return endings.write_accepted(results)
     with transaction.atomic():
-        finished = _finish(FINISH_SENT, results)
+        finished = endings.write_accepted(results)
         _note(results, finished)
     return finished
 
@@ -166,7 +107,7 @@ def _record_one_by_one(results: Sequence[Result]) -> None:
     # Under their locks nobody begins to send them again.
     batches = Batch.objects.filter(pk__in=[r.prepared.batch_id for r in results])
     list(batches.select_for_update().order_by("pk").values_list("pk", flat=True))
-    finished = _finish(FINISH, results)
+    finished = endings.write(results)
     for result in results:
         if result.prepared.attempt_id in finished:
             _apply(result)
@@ -196,28 +137,6 @@ def _narrow(results: Sequence[Result]) -> None:
     for connection_id, budget in least.items():
         assert budget.reset_at is not None
         rate_limit.narrow(connection_id, budget.remaining, budget.reset_at)
-
-
-def _finish(statement: str, results: Sequence[Result]) -> set[uuid.UUID]:
-    """Write the attempts' ends; return those that were not known yet."""
-    columns: list[list[Any]] = [
-        [result.prepared.attempt_id for result in results],
-        [OUTCOMES[result.verdict.outcome] for result in results],
-        [result.status for result in results],
-        [result.verdict.message for result in results],
-        [result.verdict.note for result in results],
-        [result.response_head for result in results],
-        [result.duration_ms for result in results],
-        [_late(result) for result in results],
-    ]
-    with connection.cursor() as cursor:
-        cursor.execute(statement, columns)
-        return {row[0] for row in cursor}
-
-
-def _late(result: Result) -> str:
-    outcome = Attempt.Outcome(OUTCOMES[result.verdict.outcome])
-    return f"Answered late, after it was sent again: {outcome.label}."
 
 
 def _apply(result: Result) -> None:
