@@ -104,7 +104,7 @@ class _Work:
     # Answers that are not written down yet.
     heard: list[Result] = field(default_factory=list)
     # Answers that cannot be written down, by a mistake of ours.
-    kept: Sequence[Result] = ()
+    kept: list[Result] = field(default_factory=list)
     # Answers that are written down, and that a crash of the database may still forget.
     in_memory: list[Result] = field(default_factory=list)
     is_repeat_due: bool = False
@@ -137,7 +137,9 @@ class _Work:
 
         def repeated() -> R:
             if self.is_repeat_due:
-                outcomes.record(self.in_memory)
+                rest = outcomes.record(self.in_memory)
+                forgotten, self.in_memory = self.in_memory, []
+                self._part(forgotten, rest)
                 self.is_repeat_due = False
             return action()
 
@@ -303,8 +305,7 @@ class _Work:
             # for ever, or sent twice.
             rest = self._outlive(lambda: outcomes.record(self.heard))
             results, self.heard = self.heard, []
-            self.kept = [*self.kept, *rest]
-            self.in_memory += results
+            self._part(results, rest)
             _try(lambda: self._heed(results))
 
     def _hear(self, wait: float) -> None:
@@ -348,9 +349,14 @@ class _Work:
             self._forget()
 
     def _record_kept(self) -> None:
-        kept = self.kept
-        self.kept = self._outlive(lambda: outcomes.record(kept))
-        self.in_memory += kept
+        kept, self.kept = self.kept, []
+        self._part(kept, self._outlive(lambda: outcomes.record(kept)))
+
+    def _part(self, results: Sequence[Result], rest: Sequence[Result]) -> None:
+        """Keep of these results the rest, which could not be written down, as such."""
+        ids = {result.prepared.attempt_id for result in rest}
+        self.in_memory += [r for r in results if r.prepared.attempt_id not in ids]
+        self.kept += rest
 
     def _finish_runs(self) -> bool:
         # A small run is over before the large one beside it is.

@@ -91,7 +91,12 @@ def read_only() -> Iterator[None]:
 
 @contextmanager
 def refusing(
-    table: str, condition: str, code: str = "23514", words: str = "'not this one'"
+    table: str,
+    condition: str,
+    code: str = "23514",
+    words: str = "'not this one'",
+    *,
+    event: str = "INSERT",
 ) -> Iterator[None]:
     """New rows of a table, NEW in the condition and words, fail with this SQLSTATE."""
     with _other() as other:
@@ -104,12 +109,14 @@ def refusing(
                 END IF;
                 RETURN NEW;
             END $$;
-            CREATE TRIGGER refuse BEFORE INSERT ON {table}
+            CREATE TRIGGER refuse BEFORE {event} ON {table}
                 FOR EACH ROW EXECUTE FUNCTION refuse_{table}()
             """.encode()
         )
-        try:
-            yield
-        finally:
+    try:
+        yield
+    finally:
+        # The server may have been restarted meanwhile.
+        with _other() as other:
             other.execute(f"DROP TRIGGER refuse ON {table}".encode())
             other.execute(f"DROP FUNCTION refuse_{table}".encode())

@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 
 from engagements.lifecycle import transitions
-from engagements.models import Batch
+from engagements.models import Attempt, Batch
 from tests import factories
 from tests.faults import drains, invariants
 from tests.faults.sessions import read_only, refusing
@@ -95,6 +95,36 @@ def test_what_a_crash_forgot_is_written_down_again(postgres, draft, braze, sandb
         wait_until(lambda: drains.outcomes(engagement).get("sent") == 20, "the quick")
         postgres.restart()
         wait_until(lambda: drains.is_over(engagement), "the end of the run", 90)
+
+    invariants.check(engagement, sandbox, sandbox.key)
+    assert drains.outcomes(engagement) == {"sent": 30}
+    assert set(invariants.received(sandbox).values()) == {1}
+
+
+def test_what_a_crash_forgot_and_a_mistake_refuses_is_kept(
+    postgres, draft, braze, sandbox
+):
+    """After the crash the database takes amiss what it had forgotten, for a moment."""
+    slow = {"kind": "delay_after", "seconds": 1.2, "times": 10}
+    sandbox.faults([{"kind": "pass", "times": 20}, slow])
+    version = factories.make_version(connection=braze, batching="one")
+    engagement = draft(30, version=version, ambiguous_policy="resend")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_postmaster_start_time()")
+        started = cursor.fetchone()[0]
+    forgotten = f"NEW.duration_ms < 1000 AND pg_postmaster_start_time() > '{started}'"
+    attempts = Attempt.objects.filter(outcome="sent")
+    with postgres.late_on_disk(), worker(DELIVERY_LEASE_SECONDS="20"):
+        with refusing("engagements_attempt", forgotten, "42501", event="UPDATE"):
+            # Without a beat: nothing else may have the disk waited for.
+            transitions.activate(engagement)
+            wait_until(lambda: attempts.count() == 20, "the quick")
+            postgres.restart()
+            slow_ones = attempts.filter(duration_ms__gte=1000)
+            wait_until(lambda: slow_ones.count() == 10, "the slow")
+            time.sleep(2)
+        with beat(DELIVERY_LEASE_SECONDS="20"):
+            wait_until(lambda: drains.is_over(engagement), "the end of the run", 90)
 
     invariants.check(engagement, sandbox, sandbox.key)
     assert drains.outcomes(engagement) == {"sent": 30}
