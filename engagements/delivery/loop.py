@@ -79,7 +79,11 @@ def drain(
         )
         work.go_on()
     completion.finish()
-    return has_due_work() or inbox.has_work()
+    if has_due_work() or inbox.has_work():
+        return True
+    # Whoever entered after the last look woke nobody: this worker was at work.
+    is_cut_short = work.is_over or workers.is_draining()
+    return is_cut_short and bool(expansion.expandable_runs())
 
 
 def has_due_work() -> bool:
@@ -111,7 +115,7 @@ class _Work:
 
     def go_on(self) -> None:
         try:
-            while time.monotonic() < self.deadline and self._is_more():
+            while not self.is_over and self._is_more():
                 pass
         finally:
             if self.own_wakeup:
@@ -120,6 +124,11 @@ class _Work:
             # of what is not, nobody else could know it.
             self._record_all()
             self._outlive(self._give_back)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether its time is used up."""
+        return time.monotonic() >= self.deadline
 
     def _is_more(self) -> bool:
         if self.own_wakeup:

@@ -168,6 +168,24 @@ def test_a_drained_process_takes_no_more(braze):
     assert Batch.objects.get(run__engagement=made).state == "pending"
 
 
+@pytest.mark.parametrize("seconds", [0, 5])
+def test_whoever_is_asked_to_end_or_has_no_time_left_passes_entries_on(braze, seconds):
+    """Who entered while a worker was at work woke nobody."""
+    made = factories.make_engagement(
+        factories.make_segment(3),
+        factories.make_version(connection=braze),
+        trigger=Engagement.Trigger.SCHEDULE,
+    )
+    transitions.activate(made)
+    if seconds:
+        assert not workers.is_draining()
+        workers.drain(workers.named(workers.process_name()))
+
+    assert loop.drain(timedelta(seconds=seconds)), "work remains, for others"
+
+    assert not Batch.objects.filter(run__engagement=made).exists()
+
+
 def test_a_drained_worker_is_told_to_end_as_by_sigterm(monkeypatch):
     """Its main process is this one, as in a pool's child before the first look."""
     monkeypatch.setattr(workers, "_main_pid", 0)
