@@ -10,9 +10,9 @@ import fcntl
 import os
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from io import FileIO
 from pathlib import Path
 from types import TracebackType
@@ -38,7 +38,7 @@ logger = get_logger(__name__)
 SUFFIX = ".jsonl"
 # In seconds: how often a process that drains looks what others left behind.
 EVERY = 2.0
-# What cannot be written down by a mistake of ours is tried for so long.
+# What cannot be written down by a mistake of ours, or is not known, is tried for so long.
 KEPT = timedelta(days=1)
 
 _has_warned = False
@@ -137,7 +137,9 @@ def _replay(path: Path) -> None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if os.fstat(file.fileno()).st_nlink == 0:
             return
-        results = list(_results(file.readall()))
+        entries = dict(_entries(file.readall()))
+        attempts = _attempts(entries)
+        results = list(_results(entries, attempts))
         rest = outcomes.record(results)
         if results:
             flush()
@@ -145,12 +147,21 @@ def _replay(path: Path) -> None:
                 "journal.replayed",
                 attempt_ids=[result.prepared.attempt_id for result in results],
             )
-        if all(map(_is_old, rest)):
+        # What is not known here may be another installation's, or come with the rest of
+        # the log where the database is a standby that is behind.
+        unknown = entries.keys() - {attempt.pk for attempt in attempts}
+        waiting = {*unknown, *(result.prepared.attempt_id for result in rest)}
+        if all(_is_old(entries[id]) for id in waiting):
             path.unlink()
 
 
-def _is_old(result: Result) -> bool:
-    return result.prepared.claim.now < database_clock.now() - KEPT
+def _is_old(entry: Mapping[str, Any]) -> bool:
+    """Whether it is not waited for any more; what does not say how old it is, neither."""
+    try:
+        at = datetime.fromisoformat(entry["at"])
+        return at < database_clock.now() - KEPT
+    except (KeyError, TypeError, ValueError):
+        return True
 
 
 def _new_file() -> FileIO:
@@ -176,6 +187,7 @@ def _entry(result: Result) -> dict[str, Any]:
     verdict, prepared = result.verdict, result.prepared
     entry: dict[str, Any] = {
         "attempt": prepared.attempt_id.hex,
+        "at": prepared.claim.now,
         "outcome": verdict.outcome,
         "status": result.status,
         "message": verdict.message,
@@ -198,12 +210,17 @@ def _entry(result: Result) -> dict[str, Any]:
     return entry
 
 
-def _results(text: bytes) -> Iterator[Result]:
-    entries = dict(_entries(text))
-    attempts = Attempt.objects.select_related(
+def _attempts(ids: Iterable[uuid.UUID]) -> list[Attempt]:
+    known = Attempt.objects.select_related(
         "batch__run__engagement", "batch__run__version__connection"
     )
-    for attempt in attempts.filter(pk__in=entries.keys()):
+    return list(known.filter(pk__in=ids))
+
+
+def _results(
+    entries: Mapping[uuid.UUID, Mapping[str, Any]], attempts: Iterable[Attempt]
+) -> Iterator[Result]:
+    for attempt in attempts:
         entry = entries[attempt.pk]
         try:
             yield _result(entry, _prepared(entry, attempt))

@@ -167,6 +167,36 @@ def test_what_makes_no_sense_is_nothing(braze, sandbox, folder, line):
     assert list(folder.iterdir()) == []
 
 
+def test_what_this_database_does_not_know_may_be_anothers(braze, sandbox, folder):
+    """Two installations on one machine, or a standby that is behind: it is kept a day."""
+    activated(braze)
+    leave_behind(answered())
+    (path,) = folder.iterdir()
+    with transaction.atomic():
+        Attempt.objects.all().delete()
+        replay()
+        assert path.exists()
+        transaction.set_rollback(True)
+
+    replay()
+
+    assert Attempt.objects.get().outcome == "sent"
+    assert not path.exists()
+
+
+def test_what_nobody_knows_is_not_kept_for_ever(braze, sandbox, folder):
+    activated(braze)
+    (result,) = answered()
+    claim = result.prepared.claim
+    long_ago = claim._replace(now=claim.now - timedelta(days=2))
+    leave_behind([replace(result, prepared=replace(result.prepared, claim=long_ago))])
+    Attempt.objects.all().delete()
+
+    replay()
+
+    assert list(folder.iterdir()) == []
+
+
 def test_of_a_process_that_lives_nothing_is_taken(braze, sandbox, folder):
     activated(braze)
     with Journal() as own:
