@@ -84,6 +84,12 @@ def test_a_database_that_is_away_has_its_words():
     assert because == "OperationalError: connection refused"
 
 
+def test_the_web_servers_traceback_is_not_shown():
+    text = f"Application callable raised an exception\nTraceback: {SECRET}"
+    line = json.loads(written(message=text, name="_granian.utils"))
+    assert line["event"] == "Application callable raised an exception"
+
+
 def test_what_a_mail_server_said_is_not_shown():
     error = SMTPSenderRefused(550, b"no kanarienvogel here", "kanarienvogel")
     assert SECRET not in written(message={"event": "mail.failed", "because": error})

@@ -66,6 +66,13 @@ def sign_in(address: str, password: str) -> tuple[requests.Session, str]:
     return session, page.text
 
 
+def test_its_logs_are_for_people(site, var):
+    for name in ("web-server", "worker", "beat"):
+        log = var / "log" / f"{name}.log"
+        site.wait_until(lambda log=log: " INFO " in log.read_text())
+        assert '"event"' not in log.read_text()
+
+
 def test_the_first_administrator_signs_in_to_an_empty_site(site):
     session, home = sign_in(site.address, site.password)
     assert "Log out" in home
