@@ -31,6 +31,8 @@ def web(port: int, *, workers: int = 2) -> Sequence[str]:
         f"--workers={workers}",
         "--blocking-threads=8",
         "--http1-header-read-timeout=10000",
+        # A worker that is told to end while it starts does not hear it.
+        "--workers-kill-timeout=5",
         "--no-ws",
         f"--log-config={LOG_CONFIG}",
     ]
