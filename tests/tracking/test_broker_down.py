@@ -51,7 +51,7 @@ def answers(broker, write_key):
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert "The broker cannot be reached" in done.stderr
+    assert "wakeup.failed" in done.stderr
     return json.loads(done.stdout)
 
 
