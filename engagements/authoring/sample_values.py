@@ -8,7 +8,8 @@ from difflib import SequenceMatcher
 from django.db.models import Q, QuerySet
 
 from externalapi.models import ExternalAPIVersion
-from externalapi.template.parameters import JSON, Level, Parameter, as_text
+from externalapi.template.parameters import Level, Parameter, as_text
+from lemnisk_braze.lib.json_types import JSON
 from segments.models import Event, Profile
 
 PEOPLE_SHOWN = 8

@@ -16,7 +16,8 @@ from types import MappingProxyType
 from typing import Any
 
 from externalapi.definitions.compiled import Reader
-from externalapi.template.parameters import JSON, ParameterType
+from externalapi.template.parameters import ParameterType
+from lemnisk_braze.lib.json_types import JSON
 
 Context = Mapping[str, Any]
 # One person's value, None where there is none; raises one of ERRORS.

@@ -35,7 +35,7 @@ from engagements.personalization.filters.budget import MAX_TEXT, Budget
 from engagements.personalization.filters.errors import FilterError
 from engagements.personalization.filters.kinds import text as as_text
 from engagements.personalization.filters.texts import as_json_string
-from externalapi.template.parameters import JSON
+from lemnisk_braze.lib.json_types import JSON
 
 __all__ = ["MISSING", "PersonalizationError", "Value", "compile_value"]
 

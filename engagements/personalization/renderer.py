@@ -36,8 +36,9 @@ from externalapi.template.batching import (
     TooBigError,
     TooManyObjectsError,
 )
-from externalapi.template.parameters import JSON, Level
+from externalapi.template.parameters import Level
 from externalapi.template.placeholders import Columns, find
+from lemnisk_braze.lib.json_types import JSON
 
 # At an address that has a person's value in it these say something of that person; at
 # one that is everybody's the definition is wrong.

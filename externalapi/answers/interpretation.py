@@ -17,8 +17,9 @@ from externalapi.answers import notes, object_errors
 from externalapi.answers.object_errors import ItemError, at, read_errors
 from externalapi.http.answer_rules import AnswerRules
 from externalapi.http.messages import Answer
-from externalapi.template.parameters import JSON, as_text
+from externalapi.template.parameters import as_text
 from lemnisk_braze.lib import database_clock
+from lemnisk_braze.lib.json_types import JSON
 
 __all__ = ["ItemError", "Outcome", "Verdict", "explain", "read", "seconds_until"]
 

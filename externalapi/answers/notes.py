@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from externalapi.answers.object_errors import ItemError, words
 from externalapi.http.messages import Answer
-from externalapi.template.parameters import JSON
+from lemnisk_braze.lib.json_types import JSON
 
 # Where a success says more than that it is one.
 TOLD = ("notice", "error")

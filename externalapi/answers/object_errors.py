@@ -12,7 +12,7 @@ import orjson
 
 from externalapi.http.answer_rules import AnswerRules
 from externalapi.http.messages import Answer
-from externalapi.template.parameters import JSON
+from lemnisk_braze.lib.json_types import JSON
 
 # Where an API that says nothing else has its words.
 _WORDS = ("message", "type", "error", "reason", "detail", "description", "code")

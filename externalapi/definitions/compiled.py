@@ -22,7 +22,6 @@ from externalapi.template.batching import (
     without_nothing,
 )
 from externalapi.template.parameters import (
-    JSON,
     InvalidParameterError,
     Level,
     MissingParameterError,
@@ -37,6 +36,7 @@ from externalapi.template.placeholders import (
 )
 from externalapi.template.url_and_headers import Query, compile_headers, compile_target
 from externalapi.vendors.braze.facts import endpoint_answers
+from lemnisk_braze.lib.json_types import JSON
 
 __all__ = [
     "CompiledDefinition",

@@ -19,7 +19,8 @@ from externalapi.models import (
     TestCase,
 )
 from externalapi.template.batching import MAX_BYTES
-from externalapi.template.parameters import JSON, Parameter
+from externalapi.template.parameters import Parameter
+from lemnisk_braze.lib.json_types import JSON
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

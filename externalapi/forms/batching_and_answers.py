@@ -23,7 +23,7 @@ from externalapi.template.batching import (
     plan_code,
     plan_problems,
 )
-from externalapi.template.parameters import JSON
+from lemnisk_braze.lib.json_types import JSON
 
 RULES: Mapping[str, AnswerRules] = {"braze": BRAZE, "http": GENERIC}
 RULE_LABELS = {

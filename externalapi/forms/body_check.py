@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from externalapi.definitions.compiled import parameters_found
 from externalapi.template import bodies
-from externalapi.template.parameters import JSON, Parameter
+from externalapi.template.parameters import Parameter
 from externalapi.template.parser import BodyError
 from externalapi.template.spans import Path, Span, formatted, path_text, spans
 from externalapi.vendors.braze.facts.contract import (
@@ -19,6 +19,7 @@ from externalapi.vendors.braze.facts.contract import (
 )
 from externalapi.vendors.braze.lint.findings import Finding, Severity
 from externalapi.vendors.braze.lint.lint import lint, lint_request
+from lemnisk_braze.lib.json_types import JSON
 
 MAX_NODES = 1000
 _ORDER = list(Severity)

@@ -8,9 +8,10 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from externalapi.template.parameter_checks import checked
-from externalapi.template.parameters import JSON, Level, Parameter, ParameterType
+from externalapi.template.parameters import Level, Parameter, ParameterType
 from externalapi.template.parser import MAX_PLACEHOLDERS
 from externalapi.template.transforms import Transform
+from lemnisk_braze.lib.json_types import JSON
 
 # The parts of a row that are typed or chosen, beside the tick.
 TYPED = (

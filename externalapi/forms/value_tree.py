@@ -4,8 +4,8 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from externalapi.template.parameters import JSON
 from externalapi.template.placeholders import find, split_text
+from lemnisk_braze.lib.json_types import JSON
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

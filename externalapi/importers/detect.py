@@ -9,7 +9,7 @@ from externalapi.importers.common.json_reader import object_at, read_json
 from externalapi.importers.common.types import Document, PasteError
 from externalapi.importers.openapi.document import read_openapi
 from externalapi.importers.postman.collection import PostmanDocument, read_postman
-from externalapi.template.parameters import JSON
+from lemnisk_braze.lib.json_types import JSON
 
 # What a page takes along from step to step; and a file, which is shortened first.
 MAX_CHARS = 2_000_000

@@ -8,8 +8,9 @@ from typing import Any
 
 import orjson
 
-from externalapi.template.parameters import JSON, has_nan
+from externalapi.template.parameters import has_nan
 from externalapi.template.placeholders import find_in_tree, whole_name
+from lemnisk_braze.lib.json_types import JSON
 
 # Braze takes 4 MB; what is left is for the HTTP headers and for counting in decimals.
 MAX_BYTES = 3_800_000

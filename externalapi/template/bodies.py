@@ -5,7 +5,7 @@ from typing import TypeAlias
 from urllib.parse import quote_plus
 from xml.sax.saxutils import escape
 
-from externalapi.template.parameters import JSON, as_text
+from externalapi.template.parameters import as_text
 from externalapi.template.parser import (
     MAX_BYTES,
     MAX_PLACEHOLDERS,
@@ -19,6 +19,7 @@ from externalapi.template.placeholders import (
     compile_tree,
     find_in_tree,
 )
+from lemnisk_braze.lib.json_types import JSON
 
 # A form's fields in order; a field may come more than once.
 Pairs: TypeAlias = list[tuple[str, JSON]]

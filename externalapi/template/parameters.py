@@ -13,7 +13,7 @@ from types import MappingProxyType
 import orjson
 
 from externalapi.template.transforms import TRANSFORMS, Transform
-from lemnisk_braze.lib.json_types import JSON as JSON
+from lemnisk_braze.lib.json_types import JSON
 
 # One value may not be larger than an item that Braze's own customers send.
 MAX_VALUE_BYTES = 100 * 1024

@@ -10,7 +10,8 @@ import json
 import re
 from math import isfinite
 
-from externalapi.template.parameters import JSON, MAX_DEPTH
+from externalapi.template.parameters import MAX_DEPTH
+from lemnisk_braze.lib.json_types import JSON
 
 MAX_BYTES = 64 * 1024
 MAX_PLACEHOLDERS = 500

@@ -10,8 +10,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from itertools import repeat
 from typing import Any
 
-from externalapi.template.parameters import JSON, InvalidParameterError, as_text
+from externalapi.template.parameters import InvalidParameterError, as_text
 from externalapi.template.parser import BodyError, check_braces, parse_body
+from lemnisk_braze.lib.json_types import JSON
 
 __all__ = [
     "BodyError",

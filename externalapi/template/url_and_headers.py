@@ -6,7 +6,6 @@ from urllib.parse import parse_qsl, quote
 
 from externalapi.http.ssrf import DOT_SEGMENT, MAX_HEADER_VALUE, MAX_URL
 from externalapi.template.parameters import (
-    JSON,
     InvalidParameterError,
     MissingParameterError,
     as_text,
@@ -18,6 +17,7 @@ from externalapi.template.placeholders import (
     split_text,
     whole_name,
 )
+from lemnisk_braze.lib.json_types import JSON
 
 Query = Sequence[tuple[str, str]]
 

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from externalapi.http.ssrf import GuardError, check_url
 from externalapi.http.ssrf import check_headers as check_plain_headers
 from externalapi.template import bodies
-from externalapi.template.parameters import JSON
 from externalapi.template.parser import check_braces
 from externalapi.template.placeholders import find, split_text
+from lemnisk_braze.lib.json_types import JSON
 
 _MEDIA_TYPE = re.compile(r"[!#$&^_.+\w-]+/[!#$&^_.+\w-]+")
 _SAID = {"json": "JSON", "form": "form fields", "text": "a text"}

@@ -9,8 +9,9 @@ import orjson
 from externalapi.connections.encryption import read_key
 from externalapi.definitions.compiled import CompiledDefinition, compile_version
 from externalapi.models import ExternalAPIVersion
-from externalapi.template.parameters import JSON, Level, Parameter
+from externalapi.template.parameters import Level, Parameter
 from externalapi.testing import records
+from lemnisk_braze.lib.json_types import JSON
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,8 @@ from typing import Any
 import orjson
 
 from externalapi.models import TestCase
-from externalapi.template.parameters import JSON, as_text
+from externalapi.template.parameters import as_text
+from lemnisk_braze.lib.json_types import JSON
 
 _INDEX = re.compile(r"\[([0-9]{1,6})\]")
 _PATH = re.compile(r"[^.\s\[\]][^.\[\]]*(?:\.[^.\s\[\]][^.\[\]]*)*")

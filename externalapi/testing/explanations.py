@@ -12,11 +12,11 @@ from externalapi.http.client import Answer, Request
 from externalapi.http.ssrf import GuardError, check_url
 from externalapi.models import Connection, ExternalAPIVersion
 from externalapi.template import bodies
-from externalapi.template.parameters import JSON
 from externalapi.template.parser import BodyError
 from externalapi.template.placeholders import find
 from externalapi.vendors.braze.facts.contract import PERMISSIONS
 from externalapi.vendors.braze.facts.instances import INSTANCES
+from lemnisk_braze.lib.json_types import JSON
 
 MAX_FAULTS = 5
 MAX_SHOWN = 200

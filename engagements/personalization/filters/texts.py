@@ -12,7 +12,8 @@ import orjson
 
 from engagements.personalization.filters.budget import check_length
 from engagements.personalization.filters.errors import FilterError
-from externalapi.template.parameters import JSON, MAX_DEPTH, as_json
+from externalapi.template.parameters import MAX_DEPTH, as_json
+from lemnisk_braze.lib.json_types import JSON
 
 _LINE_ENDS = re.compile(r"\r?\n")
 _SPACES = re.compile(r"\s+")

@@ -9,9 +9,9 @@ from urllib.parse import parse_qsl
 from externalapi.http.auth import Auth
 from externalapi.importers.common.http_request import is_gap, is_secret_field
 from externalapi.importers.common.types import BodyKind, Imported
-from externalapi.template.parameters import JSON
 from externalapi.template.parser import BodyError, parse_body
 from externalapi.template.spans import formatted
+from lemnisk_braze.lib.json_types import JSON
 
 _JSON_TYPE = "application/json"
 _FORM_TYPE = "application/x-www-form-urlencoded"

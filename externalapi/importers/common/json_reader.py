@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import orjson
 
 from externalapi.importers.common.types import PasteError, short
-from externalapi.template.parameters import JSON
+from lemnisk_braze.lib.json_types import JSON
 
 # Vendors' documents are nested far less; what reads them goes down a call a level.
 MAX_DEPTH = 100

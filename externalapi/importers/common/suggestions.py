@@ -13,11 +13,12 @@ from itertools import chain, count
 from urllib.parse import quote, unquote
 
 from externalapi.importers.common.types import BodyKind, Imported, Place, Suggestion
-from externalapi.template.parameters import JSON, Level, Parameter, ParameterType
+from externalapi.template.parameters import Level, Parameter, ParameterType
 from externalapi.template.parser import BodyError
 from externalapi.template.placeholders import find
 from externalapi.template.spans import Path, spans
 from externalapi.template.stand_ins import gaps
+from lemnisk_braze.lib.json_types import JSON
 
 MAX_SUGGESTIONS = 100
 

@@ -9,7 +9,8 @@ from enum import StrEnum
 from typing import Protocol
 
 from externalapi.http.auth import Auth
-from externalapi.template.parameters import JSON, Parameter, ParameterType
+from externalapi.template.parameters import Parameter, ParameterType
+from lemnisk_braze.lib.json_types import JSON
 
 
 class PasteError(ValueError):

@@ -17,8 +17,9 @@ from externalapi.importers.openapi.schema import (
     Reader,
     Schema,
 )
-from externalapi.template.parameters import JSON, ParameterType
+from externalapi.template.parameters import ParameterType
 from externalapi.template.spans import path_text
+from lemnisk_braze.lib.json_types import JSON
 
 _FORM = "application/x-www-form-urlencoded"
 _MULTIPART = "multipart/form-data"

@@ -18,7 +18,7 @@ from externalapi.importers.common.json_reader import (
 from externalapi.importers.common.types import Operation, PasteError, Understood
 from externalapi.importers.openapi.operation import Described, understand
 from externalapi.importers.openapi.schema import Reader, Schema
-from externalapi.template.parameters import JSON
+from lemnisk_braze.lib.json_types import JSON
 
 MAX_OPERATIONS = 2_000
 # What of a document no request needs: the greater part of most.

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from externalapi.importers.common.suggestions import title, unique_name
 from externalapi.importers.common.types import Place, Suggestion
 from externalapi.importers.openapi.schema import ABSENT, Field
-from externalapi.template.parameters import JSON, Level, Parameter, as_text
+from externalapi.template.parameters import Level, Parameter, as_text
 from externalapi.template.spans import Path
+from lemnisk_braze.lib.json_types import JSON
 
 # Below something else, these are named after it: Category ID.
 _SAYS_LITTLE = {"ID", "Name", "Type", "Value", "Key", "Code"}

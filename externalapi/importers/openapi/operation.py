@@ -28,8 +28,9 @@ from externalapi.importers.openapi.schema import (
     description_of,
 )
 from externalapi.importers.openapi.security import Scheme, scheme_of
-from externalapi.template.parameters import JSON, ParameterType, as_text
+from externalapi.template.parameters import ParameterType, as_text
 from externalapi.template.spans import Path
+from lemnisk_braze.lib.json_types import JSON
 
 # Parameter object: a parameter of these names "SHALL be ignored".
 _IGNORED = frozenset({"accept", "content-type"})

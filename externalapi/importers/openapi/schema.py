@@ -22,14 +22,9 @@ from externalapi.importers.common.suggestions import IDENTIFIERS, type_of
 from externalapi.importers.common.types import short
 from externalapi.importers.openapi.schema_merge import joined
 from externalapi.template.parameter_checks import MAX_ALLOWED, MAX_WORDS
-from externalapi.template.parameters import (
-    JSON,
-    Level,
-    Parameter,
-    ParameterType,
-    as_text,
-)
+from externalapi.template.parameters import Level, Parameter, ParameterType, as_text
 from externalapi.template.spans import Path, path_text
+from lemnisk_braze.lib.json_types import JSON
 
 MAX_FIELDS = 200
 # Of one request's schemas: a small document can describe an endless body.

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from externalapi.template.parameters import JSON
+from lemnisk_braze.lib.json_types import JSON
 
 # One saying so is enough.
 _EITHER = ("readOnly", "writeOnly", "deprecated", "uniqueItems")

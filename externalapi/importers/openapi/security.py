@@ -15,7 +15,7 @@ from externalapi.importers.common.json_reader import (
     text_at,
 )
 from externalapi.importers.openapi.schema import Reader, Schema
-from externalapi.template.parameters import JSON
+from lemnisk_braze.lib.json_types import JSON
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,8 @@ from externalapi.http.auth import Auth
 from externalapi.importers.common.http_request import Credential
 from externalapi.importers.common.json_reader import object_at, pointer
 from externalapi.importers.common.types import short
-from externalapi.template.parameters import JSON, as_text
+from externalapi.template.parameters import as_text
+from lemnisk_braze.lib.json_types import JSON
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

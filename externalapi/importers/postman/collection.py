@@ -19,7 +19,7 @@ from externalapi.importers.common.types import Operation, PasteError, Understood
 from externalapi.importers.openapi.document import MAX_OPERATIONS
 from externalapi.importers.postman.request import Item, Variables, definition, target
 from externalapi.importers.postman.secrets import without_keys
-from externalapi.template.parameters import JSON
+from lemnisk_braze.lib.json_types import JSON
 
 _KEYS_ARE_OUT = (
     "The keys and passwords in the collection are taken out: connections sign in."

@@ -31,13 +31,8 @@ from externalapi.importers.common.suggestions import (
 from externalapi.importers.common.types import BodyKind, Imported, PasteError, short
 from externalapi.importers.openapi.schema import description_of
 from externalapi.importers.postman.auth import sign_in
-from externalapi.template.parameters import (
-    JSON,
-    Level,
-    Parameter,
-    ParameterType,
-    as_text,
-)
+from externalapi.template.parameters import Level, Parameter, ParameterType, as_text
+from lemnisk_braze.lib.json_types import JSON
 
 # By their names: what the collection says of each.
 Variables: TypeAlias = Mapping[str, Mapping[str, JSON]]

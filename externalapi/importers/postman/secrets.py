@@ -16,7 +16,7 @@ from externalapi.importers.common.http_request import (
 )
 from externalapi.importers.common.redaction import HIDDEN
 from externalapi.importers.common.types import PasteError
-from externalapi.template.parameters import JSON
+from lemnisk_braze.lib.json_types import JSON
 
 # Recorded answers and scripts are long, and hold tokens.
 _LEFT_OUT = frozenset({"response", "event", "protocolProfileBehavior", "cookie"})

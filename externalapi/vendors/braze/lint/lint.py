@@ -9,7 +9,7 @@ refuses for certain.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from externalapi.template.parameters import JSON, Parameter
+from externalapi.template.parameters import Parameter
 from externalapi.template.spans import Path
 from externalapi.template.stand_ins import gaps
 from externalapi.vendors.braze.facts import contract, endpoints
@@ -35,6 +35,7 @@ from externalapi.vendors.braze.lint.identifiers import lint_identifier
 from externalapi.vendors.braze.lint.shape import Shape, lint_shape
 from externalapi.vendors.braze.lint.spelling import likely
 from externalapi.vendors.braze.lint.template_values import Unknown, Value, with_types
+from lemnisk_braze.lib.json_types import JSON
 
 __all__ = ["Finding", "Severity", "is_track", "lint", "lint_request"]
 

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from externalapi.template.parameters import JSON, Level, Parameter, ParameterType
+from externalapi.template.parameters import Level, Parameter, ParameterType
 from externalapi.template.placeholders import find, whole_name
+from lemnisk_braze.lib.json_types import JSON
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
