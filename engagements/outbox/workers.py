@@ -40,7 +40,7 @@ CHECK_IN = """
         mark = %(mark)s,
         drain_asked_at = CASE WHEN w.node = %(node)s THEN w.drain_asked_at END,
         clock_ahead = excluded.clock_ahead
-    RETURNING drain_asked_at IS NOT NULL, clock_timestamp()
+    RETURNING drain_asked_at IS NOT NULL
 """
 
 # Of the process with a mark: its name, and whether one of its machine was heard of.
@@ -145,9 +145,7 @@ def _check_in() -> bool:
     who = {"name": name, "node": _node or name, "mark": mark()}
     with connection.cursor() as cursor:
         cursor.execute(CHECK_IN, {**who, "ahead": _clock_ahead()})
-        drains, at = cursor.fetchone()
-    database_clock.heard(at)
-    return bool(drains)
+        return bool(cursor.fetchone()[0])
 
 
 def _clock_ahead() -> float:
