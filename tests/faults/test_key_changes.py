@@ -143,19 +143,23 @@ def people(engagement: Engagement) -> list[str]:
     return [str(member.profile.external_id) for member in members]
 
 
-def test_a_key_that_was_replaced_while_it_was_on_the_wire_stops_nothing(
-    active, sandbox, braze
-):
-    encryption.set_key(braze, WRONG)
-    engagement = active(3)
+def replace_key_on_the_wire(braze, sandbox):
+    """Give it the right key while the request with the old one waits for its answer."""
     sandbox.faults([{"kind": "delay_before", "seconds": 1}])
-
     with drains.in_thread(drains.once):
         wait_until(
             lambda: Attempt.objects.filter(outcome="unfinished").exists(),
             "the request with the old key",
         )
         encryption.set_key(braze, sandbox.key)
+
+
+def test_a_key_that_was_replaced_while_it_was_on_the_wire_stops_nothing(
+    active, sandbox, braze
+):
+    encryption.set_key(braze, WRONG)
+    engagement = active(3)
+    replace_key_on_the_wire(braze, sandbox)
     drains.to_the_end(engagement)
 
     assert drains.states(engagement) == {"sent": 3}
@@ -251,13 +255,7 @@ def test_a_401_of_the_key_before_says_nothing_of_the_new_one(
     """It was on its way when the key was replaced."""
     encryption.set_key(braze, WRONG)
     active(1, version=one_by_one(braze))
-    sandbox.faults([{"kind": "delay_before", "seconds": 1}])
-    with drains.in_thread(drains.once):
-        wait_until(
-            lambda: Attempt.objects.filter(outcome="unfinished").exists(),
-            "the request with the old key",
-        )
-        encryption.set_key(braze, sandbox.key)
+    replace_key_on_the_wire(braze, sandbox)
     assert Attempt.objects.get().status == 401
     assert "refused (" not in badge(admin_client)
 
