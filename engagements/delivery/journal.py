@@ -187,7 +187,8 @@ def _entry(result: Result) -> dict[str, Any]:
     verdict, prepared = result.verdict, result.prepared
     entry: dict[str, Any] = {
         "attempt": prepared.attempt_id.hex,
-        "at": prepared.claim.now,
+        # Not the claim's: a batch may have been written first days ago.
+        "at": database_clock.reckoned(),
         "outcome": verdict.outcome,
         "status": result.status,
         "message": verdict.message,

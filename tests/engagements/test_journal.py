@@ -7,9 +7,10 @@ import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
+import orjson
 import pytest
 from django.db import transaction
 from django.utils import timezone
@@ -186,6 +187,21 @@ def test_what_this_database_does_not_know_may_be_anothers(braze, sandbox, folder
 
 def test_what_nobody_knows_is_not_kept_for_ever(braze, sandbox, folder):
     activated(braze)
+    leave_behind(answered())
+    (path,) = folder.iterdir()
+    entry = orjson.loads(path.read_bytes())
+    long_ago = datetime.fromisoformat(entry["at"]) - timedelta(days=2)
+    path.write_bytes(orjson.dumps({**entry, "at": long_ago}))
+    Attempt.objects.all().delete()
+
+    replay()
+
+    assert list(folder.iterdir()) == []
+
+
+def test_an_answer_is_as_old_as_itself_and_not_as_its_batch(braze, sandbox, folder):
+    """A batch that is tried for days was written first long ago."""
+    activated(braze)
     (result,) = answered()
     claim = result.prepared.claim
     long_ago = claim._replace(now=claim.now - timedelta(days=2))
@@ -194,7 +210,7 @@ def test_what_nobody_knows_is_not_kept_for_ever(braze, sandbox, folder):
 
     replay()
 
-    assert list(folder.iterdir()) == []
+    assert len(list(folder.iterdir())) == 1
 
 
 def test_of_a_process_that_lives_nothing_is_taken(braze, sandbox, folder):
