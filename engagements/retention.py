@@ -106,6 +106,7 @@ def clean(seconds: float = SECONDS) -> None:
         (settings.RETENTION_DELIVERIES, clean_deliveries),
         (settings.RETENTION_EVENTS, _clean_events),
         (settings.RETENTION_EVENTS, segments.retention.clean_inbox),
+        (settings.RETENTION_REFUSED, segments.retention.clean_refused),
         (settings.RETENTION_TESTS, externalapi.retention.clean_tests),
     ]
     now = database_clock.now()

@@ -264,6 +264,7 @@ HTTP_TOTAL_SECONDS = env.float("HTTP_TOTAL_SECONDS", default=30)
 RETENTION_DELIVERIES = timedelta(days=env.int("RETENTION_DELIVERY_DAYS", default=90))
 RETENTION_RESPONSES = timedelta(days=env.int("RETENTION_RESPONSE_DAYS", default=14))
 RETENTION_EVENTS = timedelta(days=env.int("RETENTION_EVENT_DAYS", default=396))
+RETENTION_REFUSED = timedelta(days=env.int("RETENTION_REFUSED_DAYS", default=14))
 RETENTION_TESTS = timedelta(days=env.int("RETENTION_TEST_DAYS", default=366))
 
 # Addresses that the guarded client may dial although they are private or plain http:

@@ -18,13 +18,13 @@ CHUNK = 2_000
 # Ids grow with the time of receipt, so the oldest are found without an index for it.
 OLDEST = """
     SELECT max(id) FROM (
-        SELECT id, received_at FROM {table}
+        SELECT id, {clock} AS at FROM {table}
         WHERE id > %(last)s ORDER BY id LIMIT %(limit)s
-    ) r WHERE received_at < %(before)s
+    ) r WHERE at < %(before)s
 """
 CHOSEN = """
     SELECT id FROM {table}
-    WHERE id > %(last)s AND id <= %(until)s AND received_at < %(before)s AND {condition}
+    WHERE id > %(last)s AND id <= %(until)s AND {clock} < %(before)s AND {condition}
     ORDER BY id FOR UPDATE SKIP LOCKED
 """
 
@@ -54,23 +54,29 @@ def clean_inbox(before: datetime, deadline: float) -> int:
     return _clean(table, "applied_at IS NOT NULL", before, deadline, list)
 
 
+def clean_refused(before: datetime, deadline: float) -> int:
+    """Delete the messages that were refused before a time; return how many."""
+    return _clean("segments_refusedmessage", "true", before, deadline, list, clock="at")
+
+
 def _clean(
     table: str,
     condition: str,
     before: datetime,
     deadline: float,
     choose: Callable[[list[int]], list[int]],
+    clock: str = "received_at",
 ) -> int:
     count = last = 0
     while time.monotonic() < deadline:
         bounds: dict[str, Any] = {"last": last, "limit": CHUNK, "before": before}
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(OLDEST.format(table=table), bounds)
+            cursor.execute(OLDEST.format(table=table, clock=clock), bounds)
             until = cursor.fetchone()[0]
             if until is None:
                 break
             cursor.execute(
-                CHOSEN.format(table=table, condition=condition),
+                CHOSEN.format(table=table, clock=clock, condition=condition),
                 {**bounds, "until": until},
             )
             ids = choose([id for (id,) in cursor])

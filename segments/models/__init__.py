@@ -1,16 +1,10 @@
 """People, what they did, and the segments that they are in."""
 
-from segments.models.segments import (
-    Event,
-    Identifier,
-    InboxMessage,
-    Membership,
-    Profile,
-    Proposal,
-    Segment,
-    Source,
-    Transition,
-)
+from segments.models.events import Event
+from segments.models.inbox import InboxMessage
+from segments.models.people import Identifier, Profile
+from segments.models.segments import Membership, Proposal, Segment, Transition
+from segments.models.sources import RefusedMessage, Source
 
 __all__ = [
     "Event",
@@ -19,6 +13,7 @@ __all__ = [
     "Membership",
     "Profile",
     "Proposal",
+    "RefusedMessage",
     "Segment",
     "Source",
     "Transition",

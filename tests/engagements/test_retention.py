@@ -10,7 +10,7 @@ from django.utils import timezone
 from engagements import retention, tick
 from engagements.models import Attempt, Batch, Delivery, Run
 from externalapi.models import ConfigurationTest
-from segments.models import Event, InboxMessage, Membership
+from segments.models import Event, InboxMessage, Membership, RefusedMessage, Source
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -271,3 +271,16 @@ def test_the_newest_tests_of_a_version_stay_for_they_say_something():
     clean()
     kept = set(ConfigurationTest.objects.values_list("pk", flat=True))
     assert kept == {tests[1].pk, other.pk, *(test.pk for test in young)}
+
+
+# --- Refused messages -----------------------------------------------------------
+
+
+def test_a_refused_message_can_be_read_for_two_weeks():
+    source = Source.objects.create(name="Shop")
+    for days in (13, 15):
+        RefusedMessage.objects.create(
+            source=source, at=NOW() - days * DAY, code="invalid", body=b"{}"
+        )
+    clean()
+    assert NOW() - RefusedMessage.objects.get().at < 14 * DAY

@@ -1,0 +1,45 @@
+"""What people did."""
+
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import models
+from django.db.models.functions import Now
+
+from segments.models import stored
+from segments.models.people import Profile
+from segments.models.sources import Source
+
+
+class Event(models.Model):
+    """Something that a person did at a time."""
+
+    source = models.ForeignKey(Source, on_delete=models.PROTECT, related_name="+")
+    message_id = models.CharField(max_length=255)
+    profile = models.ForeignKey(
+        Profile, models.CASCADE, related_name="events", verbose_name="person"
+    )
+    name = models.CharField(max_length=255)
+    time = models.DateTimeField()
+    properties = models.JSONField(
+        default=dict, encoder=DjangoJSONEncoder, decoder=stored.Decoder
+    )
+    received_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["source", "message_id"], name="event_message_is_kept_once"
+            )
+        ]
+        indexes = [
+            # Rules: "did X at least n times within d days", over everybody.
+            models.Index(
+                fields=["name", "time"], include=["profile"], name="event_name_time"
+            ),
+            # The same for one person after an event, and a person's activity.
+            models.Index(
+                fields=["profile", "name", "-time"], name="event_profile_name"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} at {self.time:%Y-%m-%d %H:%M:%S %Z}"

@@ -1,0 +1,50 @@
+"""Where data comes from, and what could not be kept of it."""
+
+from django.db import models
+from django.db.models.functions import Now
+
+
+class Source(models.Model):
+    """Where data comes from: a website, an app, a server, each with its write key."""
+
+    name = models.CharField(max_length=255, unique=True)
+    write_key_hash = models.CharField(max_length=64, unique=True, editable=False)
+    write_key_last_four = models.CharField(max_length=4, editable=False)
+    is_active = models.BooleanField("active", default=True)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class RefusedMessage(models.Model):
+    """A message that could not be kept, with its body, until it is sent in again.
+
+    `body` is JSON as it came: at the door the message of the sender, with the `sentAt`
+    of its batch; while applying the inbox's payload. `kind` is the one that its URL or
+    the inbox says, "" where the message itself has to. Kept for RETENTION_REFUSED.
+    """
+
+    class Stage(models.TextChoices):
+        DOOR = "door", "at the door"
+        APPLYING = "applying", "while applying"
+
+    source = models.ForeignKey(Source, on_delete=models.PROTECT, related_name="+")
+    at = models.DateTimeField(db_default=Now(), editable=False)
+    stage = models.CharField(max_length=8, choices=Stage, default=Stage.DOOR)
+    # One word for a reason, by which they are counted; `message` says it to people.
+    code = models.CharField("reason", max_length=32)
+    message = models.TextField("why")
+    message_id = models.CharField(max_length=255, blank=True, db_default="")
+    kind = models.CharField(max_length=16, blank=True, db_default="")
+    body = models.BinaryField()
+    replayed_at = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        indexes = [
+            # A source's page: how many by reason, and the newest of one.
+            models.Index(fields=["source", "code", "-at"], name="refused_by_reason")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.message_id}".strip()
