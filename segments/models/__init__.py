@@ -2,7 +2,7 @@
 
 from segments.models.events import Event
 from segments.models.inbox import InboxMessage
-from segments.models.people import Identifier, Profile
+from segments.models.people import Identifier, MergeLog, Profile
 from segments.models.segments import Membership, Proposal, Segment, Transition
 from segments.models.sources import RefusedMessage, Source
 
@@ -11,6 +11,7 @@ __all__ = [
     "Identifier",
     "InboxMessage",
     "Membership",
+    "MergeLog",
     "Profile",
     "Proposal",
     "RefusedMessage",

@@ -23,6 +23,9 @@ class Event(models.Model):
         default=dict, encoder=DjangoJSONEncoder, decoder=stored.Decoder
     )
     received_at = models.DateTimeField(db_default=Now(), editable=False)
+    # The identifier whose own it is, where that is not the person's external ID: with it
+    # the event goes, should the identifier turn out to be somebody else's.
+    via_id = models.BigIntegerField(null=True, editable=False)
 
     class Meta:
         constraints = [

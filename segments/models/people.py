@@ -10,7 +10,12 @@ from segments.models import stored
 
 
 class Profile(models.Model):
-    """One person."""
+    """One person: known by an external ID, or what an anonymous identifier did alone.
+
+    Who turned out to be part of somebody else keeps their row for what was once sent to
+    it, but it shows nothing, and no segment takes it in (`merged_into`, and always the
+    last one). What they were told alone stays in `own`, so that they can be split off.
+    """
 
     # Attributes that are parts of a name, in the order in which they are said.
     NAME_ATTRIBUTES = ("first_name", "last_name", "name", "full_name")
@@ -27,10 +32,20 @@ class Profile(models.Model):
         decoder=stored.Decoder,
         db_default={},
     )
-    # Set when this anonymous person turned out to be someone known: the row stays, for
-    # what was once sent to it, but it holds nothing and no segment takes it in.
+    # When and where each attribute, e-mail and phone was said, and what was taken away
+    # (segments.identity.values); {} is: before anybody wrote that down.
+    attribute_times = models.JSONField(
+        default=dict, editable=False, decoder=stored.Decoder, db_default={}
+    )
+    # What this row said by itself: where it is merged into another, or another into it.
+    own = models.JSONField(null=True, editable=False, decoder=stored.Decoder)
+    # Who is erased is erased with all their parts.
     merged_into = models.ForeignKey(
-        "self", on_delete=models.SET_NULL, null=True, editable=False, related_name="+"
+        "self",
+        on_delete=models.CASCADE,
+        null=True,
+        editable=False,
+        related_name="parts",
     )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     updated_at = models.DateTimeField(db_default=Now(), editable=False)
@@ -72,23 +87,65 @@ class Profile(models.Model):
 
 
 class Identifier(models.Model):
-    """Another name of a person: an anonymous id of one device, a user alias."""
+    """That an identifier was said of a person: a row for each person it was said of.
+
+    The one that is a person's own (`is_own`) is what they are known by while nobody
+    knows more: what it did alone is theirs. The others join people (docs/identity.md);
+    a void one does not: somebody undid what it joined, or there were too many.
+    """
 
     class Kind(models.TextChoices):
+        EXTERNAL_ID = "external_id", "external ID"
         ANONYMOUS_ID = "anonymous_id", "anonymous ID"
+        USER_ALIAS = "user_alias", "user alias"
+        BRAZE_ID = "braze_id", "Braze ID"
+        EMAIL = "email", "e-mail"
+        PHONE = "phone", "phone"
+        # Calls without any identifier of their own: "undefined", "null".
+        PLACEHOLDER = "placeholder", "placeholder"
 
-    kind = models.CharField(max_length=16, choices=Kind)
-    value = models.CharField(max_length=255)
+    # Also a name of the customer's own, such as "loyalty_card".
+    kind = models.CharField(max_length=64, choices=Kind)
+    value = models.CharField(max_length=987)
     profile = models.ForeignKey(
         Profile, on_delete=models.CASCADE, related_name="identifiers"
     )
+    is_own = models.BooleanField(db_default=False, default=False, editable=False)
+    is_void = models.BooleanField(db_default=False, default=False, editable=False)
+    # When it was first said; of an alias, when last.
+    time = models.DateTimeField(null=True, editable=False)
+    message_id = models.CharField(max_length=255, db_default="", editable=False)
 
     class Meta:
         constraints = [
+            # Also "of whom was it said?"
             models.UniqueConstraint(
-                fields=["kind", "value"], name="identifier_names_one_person"
+                fields=["kind", "value", "profile"], name="identifier_is_said_once"
             )
         ]
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} {self.value}"
+
+
+class MergeLog(models.Model):
+    """That a person became part of another, or was split off again, and why."""
+
+    class Kind(models.TextChoices):
+        MERGE = "merge", "Merged"
+        SPLIT = "split", "Split"
+
+    at = models.DateTimeField(db_default=Now(), editable=False)
+    kind = models.CharField(max_length=8, choices=Kind)
+    profile = models.ForeignKey(
+        Profile, models.CASCADE, related_name="merges", verbose_name="person"
+    )
+    part = models.ForeignKey(Profile, models.CASCADE, related_name="+")
+    reason = models.TextField()
+    identifier_kind = models.CharField(max_length=64, blank=True, db_default="")
+    identifier_value = models.CharField(max_length=987, blank=True, db_default="")
+    message_id = models.CharField(max_length=255, blank=True, db_default="")
+    undone_at = models.DateTimeField(null=True, editable=False)
+
+    def __str__(self) -> str:
+        return self.reason
