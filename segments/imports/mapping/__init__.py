@@ -1,0 +1,1 @@
+"""What columns mean: types by the whole column, and rows as messages. Pure."""

@@ -1,0 +1,142 @@
+"""CSV and its kin: cells between delimiters, quoted where they hold one."""
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from segments.imports.reading.rows import MAX_COLUMNS, FileError, Position, Row
+
+DELIMITERS = (",", ";", "\t", "|")
+SAMPLE_ROWS = 50
+SAMPLE_BYTES = 1 << 20
+# A quote that is open for so many characters is one that nobody closed.
+MAX_CELL = 128 << 10
+csv.field_size_limit(MAX_CELL)
+
+
+class Delimited:
+    """Rows of a file in UTF-8 without a mark, whose first row names the columns.
+
+    Raises FileError where there is no such row.
+    """
+
+    def __init__(
+        self, stream: BinaryIO, delimiter: str = "", position: Position | None = None
+    ) -> None:
+        self._stream = stream
+        stream.seek(0)
+        told = _told_delimiter(stream)
+        self.delimiter = told or delimiter or _recognize(stream)
+        stream.seek(0)
+        self._before = 0
+        if told:
+            stream.readline()
+            self._before = 1
+        self._begin()
+        self.columns = self._header()
+        if position is not None and position.offset:
+            stream.seek(position.offset)
+            self._before = position.line
+            self._begin()
+
+    @property
+    def position(self) -> Position:
+        line = self._before + self._reader.line_num
+        return Position(self._stream.tell(), line)
+
+    def read(self, count: int) -> list[Row]:
+        """The next rows, as `rows.Reader` says; empty lines are none.
+
+        A row with too many or too few columns, or with a quote where none may be, is a
+        row with a problem.
+        """
+        rows: list[Row] = []
+        reader, width = self._reader, len(self.columns)
+        while len(rows) < count:
+            line = self._before + reader.line_num + 1
+            try:
+                cells = next(reader)
+            except StopIteration:
+                break
+            except (csv.Error, UnicodeDecodeError) as e:
+                rows.append((line, [], _problem(e, line)))
+                continue
+            if len(cells) == width:
+                if any(cells):
+                    rows.append((line, cells, ""))
+            elif any(cells):
+                problem = f"It has {len(cells):,} columns, and the header {width:,}."
+                rows.append((line, [], problem))
+        return rows
+
+    def _begin(self) -> None:
+        lines = map(bytes.decode, self._stream)
+        self._reader = csv.reader(lines, delimiter=self.delimiter, strict=True)
+
+    def _header(self) -> list[str]:
+        try:
+            names = next((row for row in self._reader if any(row)), None)
+        except (csv.Error, UnicodeDecodeError) as e:
+            raise FileError(f"The header: {_problem(e, 1)}") from e
+        if names is None:
+            raise FileError("The file is empty: it has no row with names of columns.")
+        if len(names) > MAX_COLUMNS:
+            raise FileError(f"A file has at most {MAX_COLUMNS} columns.")
+        return names
+
+
+def _problem(error: Exception, line: int) -> str:
+    """What is wrong with a row; raises FileError where it swallows those after it."""
+    if isinstance(error, UnicodeDecodeError):
+        return "It is not written in UTF-8."
+    said = str(error)
+    if said.startswith(("unexpected end", "field larger")):
+        raise FileError(
+            f"A quote that opens in line {line:,} is never closed. Close it, or write"
+            " it twice where it is part of the text."
+        ) from error
+    if "new-line" in said:
+        return "It has a carriage return in the middle of a cell without quotes."
+    return "A quote closes in the middle of a cell; write it twice where it is text."
+
+
+def _told_delimiter(stream: BinaryIO) -> str:
+    """What a first line such as `sep=;`, which Excel reads, says."""
+    head = stream.readline(8).rstrip(b"\r\n")
+    is_told = len(head) == 5 and head[:4].lower() == b"sep="
+    told = head[4:].decode("ascii", "replace") if is_told else ""
+    return told if told in DELIMITERS else ""
+
+
+def _recognize(stream: BinaryIO) -> str:
+    """The delimiter that cuts most rows into as many cells as the first has."""
+    stream.seek(0)
+    sample = stream.read(SAMPLE_BYTES)
+    is_whole = len(sample) < SAMPLE_BYTES
+    text = sample.decode(errors="replace")
+    if not is_whole:
+        text = text[: text.rfind("\n") + 1] or text
+    best = max(DELIMITERS, key=lambda d: _agreement(text, d))
+    return best if _agreement(text, best)[0] else ","
+
+
+def _agreement(text: str, delimiter: str) -> tuple[float, int]:
+    """(share of rows with the header's number of cells, that number)."""
+    widths = list(_widths(text, delimiter))
+    if not widths or widths[0] < 2:
+        return 0.0, 0
+    return Counter(widths)[widths[0]] / len(widths), widths[0]
+
+
+def _widths(text: str, delimiter: str) -> Iterator[int]:
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    try:
+        for row in rows:
+            if row:
+                yield len(row)
+            if rows.line_num > SAMPLE_ROWS:
+                return
+    except csv.Error:
+        return

@@ -1,0 +1,84 @@
+"""JSON Lines: an object a line, whatever its keys."""
+
+from typing import Any, BinaryIO
+
+from segments.imports.reading.rows import (
+    MAX_COLUMNS,
+    MISSING,
+    FileError,
+    Position,
+    Row,
+)
+from segments.models import stored
+
+MAX_LINE = 1 << 20
+
+
+class JsonLines:
+    """Rows of a file in UTF-8 without a mark; a column is a key of the outermost object.
+
+    Without `columns` each row may add some: their cells come after those known so far.
+    """
+
+    def __init__(
+        self,
+        stream: BinaryIO,
+        columns: list[str] | None = None,
+        position: Position | None = None,
+    ) -> None:
+        self._stream = stream
+        self._is_open = columns is None
+        self.columns = list(columns or ())
+        self._index = {name: i for i, name in enumerate(self.columns)}
+        start = position or Position()
+        stream.seek(start.offset)
+        self._line = start.line
+
+    @property
+    def position(self) -> Position:
+        return Position(self._stream.tell(), self._line)
+
+    def read(self, count: int) -> list[Row]:
+        """The next rows, as `rows.Reader` says; empty lines are none."""
+        rows: list[Row] = []
+        while len(rows) < count:
+            raw = self._stream.readline(MAX_LINE + 1)
+            if not raw:
+                break
+            self._line += 1
+            if len(raw) > MAX_LINE:
+                raise FileError(f"Line {self._line:,} is longer than a megabyte.")
+            if raw.isspace():
+                continue
+            try:
+                rows.append((self._line, self._cells(raw), ""))
+            except _BadLineError as e:
+                rows.append((self._line, [], str(e)))
+        return rows
+
+    def _cells(self, raw: bytes) -> list[Any]:
+        try:
+            row = stored.read(raw.decode())
+        except ValueError as e:
+            raise _BadLineError("It is not a JSON value in UTF-8.") from e
+        if not isinstance(row, dict):
+            raise _BadLineError("It is not a JSON object.")
+        cells = [MISSING] * len(self.columns)
+        for name, value in row.items():
+            index = self._index.get(name)
+            if index is not None:
+                cells[index] = value
+            elif self._is_open:
+                self._add(name)
+                cells.append(value)
+        return cells
+
+    def _add(self, name: str) -> None:
+        if len(self.columns) == MAX_COLUMNS:
+            raise FileError(f"The objects have more than {MAX_COLUMNS} different keys.")
+        self._index[name] = len(self.columns)
+        self.columns.append(name)
+
+
+class _BadLineError(ValueError):
+    """A line that is no row."""
