@@ -14,7 +14,6 @@ from django.urls import URLPattern, path
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
-from unfold.paginator import InfinitePaginator
 
 from engagements.admin.actions import (
     BATCH_ACTS,
@@ -35,6 +34,7 @@ from engagements.authoring.preview import Preview, seen_by, what_was_sent
 from engagements.models import Attempt, Batch, Delivery, Engagement, Run
 from engagements.reporting import history, reports
 from lemnisk_braze.lib.filtering import OfferedFilters
+from lemnisk_braze.lib.keyset import KeysetList
 from segments import naming
 
 RUN_TONES: dict[str, str] = {
@@ -71,15 +71,12 @@ REPORT_LOOKUPS = frozenset(
 TROUBLED = (Batch.State.UNCERTAIN, Batch.State.DEAD, Batch.State.RETRY)
 
 
-class LogAdmin(OfferedFilters):
+class LogAdmin(KeysetList, OfferedFilters):
     """A list that cannot be changed, and a page of its own for each row."""
 
     actions = None
     acts: tuple[Act, ...] = ()
     page_template = ""
-    # These tables grow by the million: no list counts them.
-    paginator = InfinitePaginator
-    show_full_result_count = False
     ordering = ("-pk",)
     list_per_page = 50
 

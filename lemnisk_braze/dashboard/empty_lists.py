@@ -9,6 +9,7 @@ from django.urls import reverse
 
 from lemnisk_braze.dashboard import steps
 from lemnisk_braze.dashboard.steps import Way
+from lemnisk_braze.lib.keyset import KeysetChangeList
 from segments.models import Source
 
 # What an address may say without leaving anything out of the list.
@@ -40,13 +41,11 @@ def emptiness(changelist: Any, request: Any) -> Emptiness:
     options = changelist.opts
     plural = str(options.verbose_name_plural)
     words = WORDS.get(options.label) or Words(title=f"No {plural} yet", text="")
-    if changelist.page_num > 1:
-        back = request.GET.copy()
-        back.pop("p", None)
+    if isinstance(changelist, KeysetChangeList) and changelist.place:
         return Emptiness(
             title="There is nothing on this page",
-            text="The list is shorter than that.",
-            way=Way(label="Back to its beginning", url=f"?{back.urlencode()}"),
+            text="What was here is gone, or the list ends before.",
+            way=Way(label="Back to its beginning", url=changelist.get_query_string()),
         )
     if _asked(request):
         return Emptiness(

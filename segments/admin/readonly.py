@@ -9,12 +9,12 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from lemnisk_braze.lib.filtering import OfferedFilters
+from lemnisk_braze.lib.keyset import KeysetList
 
 
-class ReadOnlyAdmin(OfferedFilters):
+class ReadOnlyAdmin(KeysetList, OfferedFilters):
     """Rows that the product writes and people read."""
 
-    show_full_result_count = False
     list_filter_submit = False
     actions = None
 
