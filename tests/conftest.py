@@ -44,6 +44,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="leave out the tests that drive a browser",
     )
+    parser.addoption(
+        "--verdicts",
+        default="70x300",
+        metavar="RULESxPEOPLE",
+        help="of how many all forms of a rule are compared",
+    )
 
 
 def pytest_configure() -> None:

@@ -7,22 +7,21 @@ transaction: Transition says why. Several segments are locked in order of id.
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import chain
 from typing import Any
 
 from celery.exceptions import SoftTimeLimitExceeded
-from django.core.exceptions import ValidationError
 from django.db import Error, connection, transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, QuerySet
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Now
 
 from lemnisk_braze.lib.database_errors import LOCKED, TOO_LONG, About, about, sqlstate
 from lemnisk_braze.lib.logs import get_logger
+from segments.membership import evaluation, moves
+from segments.membership.moves import Change
 from segments.models import Profile, Segment
-from segments.models.signals import segments_changed
 from segments.rules import tree
 
 logger = get_logger(__name__)
@@ -40,22 +39,6 @@ LONGEST_COUNT = 80
 TRIED_AGAIN_AFTER = timedelta(minutes=5)
 # People who are asked together, where everybody at once could not be.
 RANGE = 10_000
-# So many people who cannot be asked, and not one who can: it is not the people.
-SUSPECTS = 20
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
-    """How many people entered and how many left."""
-
-    entered: int = 0
-    left: int = 0
-
-    def __add__(self, other: "Change") -> "Change":
-        return Change(entered=self.entered + other.entered, left=self.left + other.left)
-
-    def __bool__(self) -> bool:
-        return bool(self.entered or self.left)
 
 
 def refresh(
@@ -97,7 +80,9 @@ def _refresh_all(segment: Segment) -> Change:
         if about(e) is About.CONNECTION:
             raise
         logger.warning("segment.counted_apart", segment_id=segment.pk, because=e)
-    asking = _Asking(segment=segment)
+    asking = evaluation.InHalves(
+        segment_id=segment.pk, apply=lambda some: _apply_to(segment, some)
+    )
     everybody = Profile.objects.order_by("pk").values_list("pk", flat=True)
     change, last = Change(), 0
     while ids := list(everybody.filter(pk__gt=last)[:RANGE]):
@@ -122,7 +107,7 @@ def try_refresh(
     except Exception as e:
         if sqlstate(e) == TOO_LONG and longest is not None:
             raise
-        _leave_alone(segment_id, e)
+        evaluation.leave_alone(segment_id, e)
     return Change()
 
 
@@ -133,16 +118,9 @@ def evaluate(
 
     `event_names`: just the segments that read one of these events; None: all.
     """
-    if not profile_ids or (event_names is not None and not event_names):
-        return Change()
-    concerned = Q(is_active=True, problem="")
-    if event_names is not None:
-        concerned &= Q(event_names__has_any_keys=list(event_names))
-    change = Change()
-    with transaction.atomic():
-        for segment in _locked().filter(concerned):
-            change += _evaluate_one(segment, sorted(set(profile_ids)))
-    return change
+    if event_names is None:
+        return evaluation.evaluate(profile_ids)
+    return evaluation.evaluate((), profile_ids, event_names)
 
 
 def refresh_due(now: datetime) -> Change:
@@ -184,88 +162,6 @@ def _refresh_if_free(segment_id: int) -> Change:
         return Change()
 
 
-def _evaluate_one(segment: Segment, profile_ids: Sequence[int]) -> Change:
-    """One broken segment, or one person's value, must not hold up everybody's data."""
-    try:
-        return _Asking(segment=segment).ask(profile_ids)
-    except SoftTimeLimitExceeded:
-        raise
-    except Exception as e:
-        _leave_alone(segment.pk, e)
-        return Change()
-
-
-@dataclass(slots=True, kw_only=True)
-class _Asking:
-    """Lets people in and out of a segment; whose value cannot be asked stays as they are.
-
-    Only where nobody can be asked it is the segment's own fault: then their error is
-    raised.
-    """
-
-    segment: Segment
-    refused: dict[int, Error] = field(default_factory=dict)
-    is_anybody_asked: bool = False
-
-    def ask(self, ids: Sequence[int]) -> Change:
-        change = self._in_halves(ids)
-        self._blame()
-        for person, error in self.refused.items():
-            logger.error(
-                "segment.person_refused",
-                segment_id=self.segment.pk,
-                profile_id=person,
-                exc_info=error,
-            )
-        self.refused.clear()
-        return change
-
-    def _in_halves(self, ids: Sequence[int]) -> Change:
-        try:
-            with transaction.atomic():
-                change = _apply_difference(self.segment, ids)
-        except Error as e:
-            if about(e) is About.CONNECTION:
-                raise
-            if len(ids) == 1:
-                self.refused[ids[0]] = e
-                if len(self.refused) >= SUSPECTS:
-                    self._blame()
-                return Change()
-        else:
-            self.is_anybody_asked = True
-            return change
-        half = len(ids) // 2
-        return self._in_halves(ids[:half]) + self._in_halves(ids[half:])
-
-    def _blame(self) -> None:
-        for error in self.refused.values():
-            if about(error) is About.STATEMENT and not self.is_anybody_asked:
-                raise error
-
-
-def _leave_alone(segment_id: int, error: Exception) -> None:
-    """Ask nobody for this segment until a later count of it succeeds.
-
-    Whoever comes meanwhile is found by that count. Raises the error where it is the
-    database that is away, or somebody else at the segment.
-    """
-    if about(error) is About.CONNECTION and sqlstate(error) != TOO_LONG:
-        raise error
-    logger.error("segment.failed", segment_id=segment_id, exc_info=error)
-    Segment.objects.filter(pk=segment_id).update(
-        problem=_in_words(error), problem_at=Now()
-    )
-
-
-def _in_words(error: Exception) -> str:
-    if isinstance(error, ValidationError):
-        return str(error.messages[0])
-    if sqlstate(error) == TOO_LONG:
-        return "Counting it takes too long. Make its rule simpler."
-    return f"A mistake of ours: {type(error).__name__}. The log has it."
-
-
 def _locked() -> QuerySet[Segment]:
     return Segment.objects.select_for_update(no_key=True).order_by("pk")
 
@@ -283,6 +179,11 @@ def hashing() -> Iterator[None]:
         cursor.execute(
             "SET LOCAL enable_nestloop TO DEFAULT; SET LOCAL work_mem TO DEFAULT"
         )
+
+
+def _apply_to(segment: Segment, ids: Sequence[int]) -> Change:
+    with transaction.atomic():
+        return _apply_difference(segment, ids)
 
 
 def _apply_difference(segment: Segment, ids: Sequence[int] | None) -> Change:
@@ -305,7 +206,7 @@ def _apply_difference(segment: Segment, ids: Sequence[int] | None) -> Change:
     change = Change(entered=entered, left=left)
     if change:
         Segment.objects.filter(pk=segment.pk).update(size=F("size") + entered - left)
-        transaction.on_commit(_ring)
+        transaction.on_commit(moves.ring)
     return change
 
 
@@ -326,10 +227,6 @@ def _cause(
     parts, params = zip(*(one.query.sql_with_params() for one in found), strict=True)
     union = ") UNION ALL (".join(parts)
     return NEWEST.format(events=union), tuple(chain.from_iterable(params))
-
-
-def _ring() -> None:
-    segments_changed.send_robust(sender=Segment)
 
 
 # Of the events that satisfy the rule the newest goes with each person.

@@ -1,3 +1,3 @@
-"""Rules: the tree that a segment stores, and the only evaluator of it."""
+"""Rules: the tree that a segment stores."""
 
-__all__ = ["operators", "tree"]
+__all__ = ["operators", "tree", "verdicts"]

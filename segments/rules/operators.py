@@ -43,6 +43,7 @@ _TIME = (
     f" AND pg_input_is_valid({_TEXT}, 'timestamptz')"
     f" THEN {_TEXT}::timestamptz END"
 )
+READ_AS = {"json": "$a", "number": _NUMBER, "time": _TIME}
 _EQUALS = "$a = ANY($candidates::text[]::jsonb[])"
 _IS_PRESENT = """jsonb_typeof($a) <> 'null' AND $a <> '""'::jsonb"""
 
@@ -77,7 +78,9 @@ class Comparison(Func):
         values = parameters(self.value)
         sql: list[str] = []
         params: list[Any] = []
-        for piece in re.split(r"(\$[a-z_]+)", template(self.operator, self.value)):
+        typed = READ_AS[kind(self.operator, self.value)]
+        text = template(self.operator, self.value).replace("$x", f"({typed})")
+        for piece in re.split(r"(\$[a-z_]+)", text):
             if piece == "$a":
                 sql.append(left)
                 params.extend(left_params)
@@ -109,12 +112,18 @@ def text_column(column: str) -> Func:
 
 
 def template(operator: str, value: object) -> str:
-    """The operator's SQL: `$x` is the left side as a date or number, as `value` is."""
+    """The operator's SQL: `$a` is the left side as JSON, `$x` read as its `kind`."""
+    cast = "timestamptz" if kind(operator, value) == "time" else "numeric"
+    return OPERATORS[operator].sql.replace("$cast", cast)
+
+
+def kind(operator: str, value: object) -> str:
+    """How the operator reads the left side: a key of READ_AS."""
+    if "$x" not in OPERATORS[operator].sql:
+        return "json"
     bound = value[0] if isinstance(value, list) and value else value
-    typed = _TIME if isinstance(bound, str) else _NUMBER
-    cast = "timestamptz" if isinstance(bound, str) else "numeric"
-    sql = OPERATORS[operator].sql
-    return sql.replace("$x", f"({typed})").replace("$cast", cast)
+    is_time = isinstance(bound, str) or operator == "in_last_days"
+    return "time" if is_time else "number"
 
 
 def parameters(value: object) -> dict[str, object]:
@@ -268,7 +277,7 @@ OPERATORS = {
     "in_last_days": Operator(
         label="is in the last",
         takes="days",
-        sql=f"({_TIME}) BETWEEN now() - make_interval(days => $low::int) AND now()",
+        sql="$x BETWEEN now() - make_interval(days => $low::int) AND now()",
     ),
 }
 

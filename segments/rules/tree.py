@@ -1,4 +1,4 @@
-"""Rules: the tree that a segment stores, and the only evaluator of it.
+"""Rules: the tree that a segment stores, and what it means.
 
     rule       {"all": [rule, …]}  {"any": [rule, …]}  {"not": rule}
                or one condition
@@ -42,7 +42,7 @@ MAX_NAME = 255
 def validate(rule: object) -> None:
     """Raise a ValidationError whose message names the place, unless the rule is right."""
     _validate(rule, "Rule", depth=1)
-    if sum(1 for _ in _conditions(rule)) > MAX_CONDITIONS:
+    if sum(1 for _ in conditions(rule)) > MAX_CONDITIONS:
         raise ValidationError(f"Rule: use at most {MAX_CONDITIONS} conditions.")
     if (costs := cost(rule)) > MAX_COST:  # type: ignore[arg-type]
         raise ValidationError(
@@ -102,7 +102,7 @@ def cost(rule: dict[str, Any]) -> int:
 
 def event_names(rule: dict[str, Any]) -> list[str]:
     """The names of the events that a valid rule reads, sorted."""
-    return sorted({c["event"] for c in _conditions(rule) if "event" in c})
+    return sorted({c["event"] for c in conditions(rule) if "event" in c})
 
 
 def reads_the_clock(rule: dict[str, Any]) -> bool:
@@ -111,7 +111,7 @@ def reads_the_clock(rule: dict[str, Any]) -> bool:
         condition.get("within_days")
         or condition.get("is") == "in_last_days"
         or any(w["is"] == "in_last_days" for w in condition.get("where") or [])
-        for condition in _conditions(rule)
+        for condition in conditions(rule)
     )
 
 
@@ -151,10 +151,13 @@ def _attribute(name: str) -> Combinable:
 
 
 def _operation(condition: dict[str, Any]) -> dict[str, Any]:
+    return {"operator": condition["is"], "value": value_of(condition)}
+
+
+def value_of(condition: dict[str, Any]) -> Any:
+    """What a valid comparison compares with."""
     value = condition.get("value")
-    if condition.get("attribute") == "email":
-        value = _lower(value)
-    return {"operator": condition["is"], "value": value}
+    return _lower(value) if condition.get("attribute") == "email" else value
 
 
 def _lower(value: Any) -> Any:
@@ -183,7 +186,7 @@ def _causes_size(rule: dict[str, Any], gates: int, *, is_wanted: bool) -> int:
     return sum(
         _causes_size(
             part,
-            gates + (_size(part) if has_gates and _needs_gate(part) else 0),
+            gates + (_size(part) if has_gates and needs_gate(part) else 0),
             is_wanted=is_wanted,
         )
         for part in rule.get("all") or rule.get("any") or ()
@@ -213,13 +216,13 @@ def _causes(
     for part in rule.get("all") or rule.get("any") or ():
         # Of "any" one part is enough; "not all" is "any" of the opposites.
         own = gates
-        if ("any" in rule) is is_wanted and _needs_gate(part):
+        if ("any" in rule) is is_wanted and needs_gate(part):
             holds = compile(part, ids)
             own = (*gates, holds if is_wanted else ~holds)
         yield from _causes(part, person, ids, own, is_wanted=is_wanted)
 
 
-def _needs_gate(part: dict[str, Any]) -> bool:
+def needs_gate(part: dict[str, Any]) -> bool:
     """Whether an event that satisfies its condition is not yet the whole part."""
     return "event" not in part or part.get("at_least", 1) > 1
 
@@ -255,14 +258,15 @@ def _did(rule: dict[str, Any], ids: Sequence[int] | None) -> Q:
     return Q(pk__in=often.filter(times__gte=times).values("profile_id"))
 
 
-def _conditions(rule: Any) -> Iterator[dict[str, Any]]:
+def conditions(rule: Any) -> Iterator[dict[str, Any]]:
+    """Every condition of a rule, without the groups around them."""
     for group in ("all", "any"):
         if group in rule:
             for part in rule[group]:
-                yield from _conditions(part)
+                yield from conditions(part)
             return
     if "not" in rule:
-        yield from _conditions(rule["not"])
+        yield from conditions(rule["not"])
     else:
         yield rule
 

@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from segments.membership import refresh
-from segments.membership.refresh import Change
+from segments.membership.moves import Change
 from segments.models import Membership, Profile, Segment, Transition
 from segments.models.signals import segments_changed
 from tests.factories import make_event, make_profile, make_segment

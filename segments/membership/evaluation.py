@@ -1,0 +1,210 @@
+"""People who changed, or did something, enter and leave: one statement for all rules.
+
+One broken rule, or one person's value, must not hold up everybody's data: what fails
+together is asked by fewer rules, then by one alone, then of fewer people.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from celery.exceptions import SoftTimeLimitExceeded
+from django.core.exceptions import ValidationError
+from django.db import Error, connection, transaction
+from django.db.models.functions import Now
+
+from lemnisk_braze.lib.database_errors import TOO_LONG, About, about, sqlstate
+from lemnisk_braze.lib.logs import get_logger
+from segments.membership import moves
+from segments.membership.moves import Change
+from segments.models import Segment
+from segments.rules import verdicts
+
+logger = get_logger(__name__)
+
+# In seconds: how long all rules together may take of a worker's people, and then each
+# alone; the one that takes longer is left alone.
+TOGETHER = 10
+ALONE = 5
+# So many people who cannot be asked, and not one who can: it is not the people.
+SUSPECTS = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A segment whose row is locked, and its valid rule as JSON."""
+
+    id: int
+    rule: str
+
+
+def evaluate(
+    changed: Iterable[int], active: Iterable[int] = (), names: Iterable[str] = ()
+) -> Change:
+    """Let people enter and leave the active segments, in the caller's transaction.
+
+    `changed`: whose data are others now; all segments are asked. `active`: who only did
+    something; the segments that read one of the event `names` are.
+    """
+    changed = sorted(set(changed))
+    active = sorted(set(active).difference(changed)) if names else []
+    if not (changed or active):
+        return Change()
+    names = list(names)
+    with transaction.atomic(savepoint=False):
+        asked = _lock([] if changed else names)
+        change = ask(asked, changed)
+        if active:
+            concerned = _lock(names) if changed else asked
+            change += ask(concerned, active)
+    return change
+
+
+def ask(asked: Sequence[Asked], ids: Sequence[int]) -> Change:
+    """Let the given people in and out of segments whose rows are locked."""
+    if not (asked and ids):
+        return Change()
+    try:
+        return _apply(asked, ids, TOGETHER)
+    except SoftTimeLimitExceeded:
+        raise
+    except Exception as e:
+        if len(asked) == 1:
+            return ask_alone(asked[0], ids)
+        if sqlstate(e) == TOO_LONG:
+            logger.warning("segments.asked_alone", because=e)
+            return sum((ask_alone(one, ids) for one in asked), Change())
+        if about(e) is About.CONNECTION:
+            raise
+    half = len(asked) // 2
+    return ask(asked[:half], ids) + ask(asked[half:], ids)
+
+
+def ask_alone(asked: Asked, ids: Sequence[int]) -> Change:
+    """The same of one segment: what fails is written on it, or stops one person."""
+    try:
+        return InHalves(
+            segment_id=asked.id, apply=lambda some: _apply([asked], some, ALONE)
+        ).ask(ids)
+    except SoftTimeLimitExceeded:
+        raise
+    except Exception as e:
+        leave_alone(asked.id, e)
+        return Change()
+
+
+def leave_alone(segment_id: int, error: Exception) -> None:
+    """Ask nobody for this segment until a later count of it succeeds.
+
+    Whoever comes meanwhile is found by that count. Raises the error where it is the
+    database that is away, or somebody else at the segment.
+    """
+    if about(error) is About.CONNECTION and sqlstate(error) != TOO_LONG:
+        raise error
+    logger.error("segment.failed", segment_id=segment_id, exc_info=error)
+    Segment.objects.filter(pk=segment_id).update(
+        problem=_in_words(error), problem_at=Now()
+    )
+
+
+@dataclass(slots=True, kw_only=True)
+class InHalves:
+    """Lets people in and out of a segment; whose value cannot be asked stays as they are.
+
+    Only where nobody can be asked it is the segment's own fault: then their error is
+    raised.
+    """
+
+    segment_id: int
+    apply: Callable[[Sequence[int]], Change]
+    refused: dict[int, Error] = field(default_factory=dict)
+    is_anybody_asked: bool = False
+
+    def ask(self, ids: Sequence[int]) -> Change:
+        change = self._in_halves(ids)
+        self._blame()
+        for person, error in self.refused.items():
+            logger.error(
+                "segment.person_refused",
+                segment_id=self.segment_id,
+                profile_id=person,
+                exc_info=error,
+            )
+        self.refused.clear()
+        return change
+
+    def _in_halves(self, ids: Sequence[int]) -> Change:
+        try:
+            change = self.apply(ids)
+        except Error as e:
+            if about(e) is About.CONNECTION:
+                raise
+            if len(ids) == 1:
+                self.refused[ids[0]] = e
+                if len(self.refused) >= SUSPECTS:
+                    self._blame()
+                return Change()
+        else:
+            self.is_anybody_asked = True
+            return change
+        half = len(ids) // 2
+        return self._in_halves(ids[:half]) + self._in_halves(ids[half:])
+
+    def _blame(self) -> None:
+        for error in self.refused.values():
+            if about(error) is About.STATEMENT and not self.is_anybody_asked:
+                raise error
+
+
+def _apply(asked: Sequence[Asked], ids: Sequence[int], seconds: int) -> Change:
+    """Find out who moves and write it, or nothing; in at most so many seconds each."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(BEGIN, [f"{seconds}s"])
+        before = cursor.fetchone()[0]
+        found = moves.find([(one.id, one.rule) for one in asked], moves.listed(ids))
+        change = moves.write(found)
+        cursor.execute("SELECT set_config('statement_timeout', %s, true)", [before])
+    return change
+
+
+def _lock(names: Sequence[str]) -> list[Asked]:
+    """The active segments, or those that read one of the events; in order of id.
+
+    One whose stored rule is wrong is left alone.
+    """
+    with connection.cursor() as cursor:
+        if names:
+            cursor.execute(LOCK.format(reading=READING), [list(names)])
+        else:
+            cursor.execute(LOCK.format(reading=""))
+        rows = cursor.fetchall()
+    return [asked for row in rows if (asked := _read(*row))]
+
+
+def _read(id: int, rule: str) -> Asked | None:
+    try:
+        verdicts.read(rule)
+    except ValidationError as e:
+        leave_alone(id, e)
+        return None
+    return Asked(id=id, rule=rule)
+
+
+def _in_words(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        return str(error.messages[0])
+    if sqlstate(error) == TOO_LONG:
+        return "Counting it takes too long. Make its rule simpler."
+    return f"A mistake of ours: {type(error).__name__}. The log has it."
+
+
+LOCK = """
+SELECT id, rule::text FROM segments_segment
+WHERE is_active AND problem = '' {reading} ORDER BY id FOR NO KEY UPDATE
+"""
+READING = "AND event_names ?| %s"
+# Compiling the statement would take longer than it does. (The time limit as it was.)
+BEGIN = """
+SELECT before, set_config('jit', 'off', true),
+    set_config('statement_timeout', %s, true)
+FROM current_setting('statement_timeout') before
+"""
