@@ -16,23 +16,23 @@ SLOW_FOLDERS = {"browser", "faults", "site"}
 # What walks over every page, every answer or every day, makes very many people, or
 # starts processes.
 SLOW_FILES = {
-    "test_again.py",
-    "test_bad_input.py",
-    "test_client.py",
-    "test_delivery.py",
-    "test_expanding.py",
-    "test_forecast.py",
-    "test_limited_connections.py",
-    "test_lint_requests.py",
-    "test_list_queries.py",
-    "test_odd_data_on_pages.py",
-    "test_people_are_named_to_few.py",
-    "test_permissions.py",
-    "test_process.py",
-    "test_schedule.py",
-    "test_schedule_zones.py",
-    "test_sent_as_previewed.py",
-    "test_suites.py",
+    "benchmarks/test_suites.py",
+    "engagements/admin/test_odd_data_on_pages.py",
+    "engagements/audience/test_expansion.py",
+    "engagements/audience/test_send_again.py",
+    "engagements/authoring/test_forecast.py",
+    "engagements/authoring/test_sent_as_previewed.py",
+    "engagements/delivery/test_delivery.py",
+    "engagements/lifecycle/test_schedule.py",
+    "engagements/lifecycle/test_schedule_zones.py",
+    "externalapi/http/test_client.py",
+    "externalapi/vendors/braze/lint/test_lint_requests.py",
+    "externalapi/vendors/braze/sandbox/test_process.py",
+    "security/test_bad_input.py",
+    "security/test_limited_connections.py",
+    "security/test_list_queries.py",
+    "security/test_people_are_named_to_few.py",
+    "security/test_permissions.py",
 }
 # Servers and processes of their own, and tables that are emptied after each test.
 SLOW_FIXTURES = {"live_server", "postgres", "released", "transactional_db"}
@@ -66,14 +66,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _is_quick(item: pytest.Item) -> bool:
-    folder = item.path.relative_to(Path(__file__).parent).parts[0]
+    path = item.path.relative_to(Path(__file__).parent)
     fixtures = set(getattr(item, "fixturenames", ()))
     database = item.get_closest_marker("django_db")
     commits = database is not None and database.kwargs.get("transaction")
     tries_many = getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
     return not (
-        folder in SLOW_FOLDERS
-        or item.path.name in SLOW_FILES
+        path.parts[0] in SLOW_FOLDERS
+        or path.as_posix() in SLOW_FILES
         or fixtures & SLOW_FIXTURES
         or commits
         or tries_many

@@ -171,3 +171,13 @@ def test_files_are_short_enough_to_read():
         if (count := len(path.read_text().splitlines())) > MAX_LINES
     }
     assert long == {}
+
+
+@pytest.mark.parametrize("app", [app for app in APPS if app != "lemnisk_braze"])
+def test_tests_stand_where_their_rooms_do(app):
+    folders = {path.parent for path in (ROOT / "tests" / app).rglob("test_*.py")}
+    rooms = {folder.relative_to(ROOT / "tests").as_posix() for folder in folders}
+    assert len(rooms) > 4
+    assert {
+        room for room in rooms if not (ROOT / room / "__init__.py").exists()
+    } == set()

@@ -9,7 +9,8 @@ from segments.membership import refresh
 from segments.models import Segment
 from segments.tracking import write_keys
 from tests import factories
-from tests.faults.workers import wait_until, worker
+from tests.doubles.celery_processes import worker
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

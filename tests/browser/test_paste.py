@@ -7,8 +7,8 @@ from playwright.sync_api import Page, expect
 from externalapi.models import ExternalAPIVersion
 from tests.browser import axe
 from tests.browser.conftest import Shot
-from tests.externalapi.pasted.documents import BRAZE, PETSTORE
-from tests.externalapi.test_paste_page import COMMAND, KEY
+from tests.externalapi.admin.test_importer import COMMAND, KEY
+from tests.externalapi.importers.documents import BRAZE, PETSTORE
 from tests.factories import make_connection
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -17,7 +17,8 @@ from externalapi.vendors.braze.sandbox.process import SandboxProcess
 from segments.models import InboxMessage, Segment
 from tests import factories
 from tests.browser.conftest import Shot
-from tests.faults.workers import beat, wait_until, worker
+from tests.doubles.celery_processes import beat, worker
+from tests.waiting import wait_until
 
 PASSWORD = "correct-horse-battery"
 TEST_VALUES = {

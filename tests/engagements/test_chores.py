@@ -14,7 +14,7 @@ from lemnisk_braze.lib import database_clock
 from segments.models import Segment
 from tests import factories
 from tests.faults import drains
-from tests.faults.workers import wait_until
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -15,19 +15,19 @@ from django.db import Error, connection
 from engagements.lifecycle import transitions
 from engagements.models import Engagement
 from externalapi.vendors.braze.sandbox.process import SandboxProcess
-from tests.faults import drains, invariants
-from tests.faults.broker import Broker
-from tests.faults.commits import Commits
-from tests.faults.postgres import Postgres
-from tests.faults.sessions import read_only, refusing
-from tests.faults.workers import (
+from tests.doubles.broker import Broker
+from tests.doubles.celery_processes import (
     CeleryProcess,
     beat,
     environment_of_processes,
     off,
-    wait_until,
     worker,
 )
+from tests.doubles.commits import Commits
+from tests.doubles.postgres import Postgres
+from tests.doubles.sessions import read_only, refusing
+from tests.faults import drains, invariants
+from tests.waiting import wait_until
 
 FAULTS: Sequence[Mapping[str, object]] = (
     {"kind": "status", "status": 500},

@@ -13,7 +13,7 @@ from engagements.models import Engagement
 from externalapi.models import Connection
 from segments.models import Segment
 from tests import factories
-from tests.faults.postgres import Postgres
+from tests.doubles.postgres import Postgres
 
 
 @pytest.fixture(scope="session")

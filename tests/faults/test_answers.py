@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from engagements.models import Attempt, Batch, Delivery, Destination, Engagement
 from tests import factories
-from tests.externalapi.raw_server import RawServer, always, response
+from tests.doubles.raw_server import RawServer, always, response
 from tests.faults import drains, invariants
 
 pytestmark = pytest.mark.django_db(transaction=True)

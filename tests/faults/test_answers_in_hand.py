@@ -12,9 +12,10 @@ from django.db import connection
 from engagements.lifecycle import transitions
 from engagements.models import Attempt, Engagement
 from tests import factories
+from tests.doubles.celery_processes import beat, worker
+from tests.doubles.sessions import end_waiting_sessions, locked, read_only
 from tests.faults import drains, invariants
-from tests.faults.sessions import end_waiting_sessions, locked, read_only
-from tests.faults.workers import beat, wait_until, worker
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -8,10 +8,11 @@ import pytest
 from engagements.lifecycle import transitions
 from engagements.models import Engagement
 from tests import factories
+from tests.doubles.broker import Broker
+from tests.doubles.celery_processes import beat, worker
+from tests.doubles.wire import Wire
 from tests.faults import drains, invariants
-from tests.faults.broker import Broker
-from tests.faults.wire import Wire
-from tests.faults.workers import beat, wait_until, worker
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

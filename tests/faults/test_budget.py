@@ -16,7 +16,7 @@ from externalapi.connections import encryption
 from externalapi.vendors.braze.sandbox.process import SandboxProcess
 from tests import factories
 from tests.faults import drains, invariants
-from tests.faults.workers import wait_until
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

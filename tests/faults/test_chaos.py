@@ -11,9 +11,9 @@ import random
 import pytest
 
 from tests import factories
-from tests.faults.broker import Broker
+from tests.doubles.broker import Broker
+from tests.factories import crowd
 from tests.faults.chaos import BODY, PEOPLE_IN_A_REQUEST, Chaos
-from tests.faults.crowd import crowd
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

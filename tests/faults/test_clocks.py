@@ -14,8 +14,9 @@ from engagements.operations import status
 from externalapi.answers import interpretation
 from externalapi.http.client import Answer
 from lemnisk_braze.lib import database_clock
+from tests.doubles.celery_processes import ROOT, beat, off, worker
 from tests.faults import drains
-from tests.faults.workers import ROOT, beat, off, wait_until, worker
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -19,8 +19,9 @@ from engagements.lifecycle import completion, transitions
 from engagements.models import Attempt, Batch, Delivery, Engagement, Run
 from engagements.recovery import retry_failed
 from tests import factories
-from tests.faults import drains, invariants, sessions
-from tests.faults.workers import wait_until
+from tests.doubles import sessions
+from tests.faults import drains, invariants
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -12,8 +12,8 @@ import pytest
 from engagements.delivery import lease_reaper
 from engagements.lifecycle import transitions
 from engagements.models import Attempt, Batch
+from tests.doubles.commits import Commits
 from tests.faults import drains, invariants
-from tests.faults.commits import Commits
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -11,9 +11,10 @@ import pytest
 from engagements.lifecycle import transitions
 from engagements.models import Batch
 from tests import factories
+from tests.doubles.celery_processes import beat, worker
+from tests.doubles.sessions import end_all_sessions, locked
 from tests.faults import drains, invariants
-from tests.faults.sessions import end_all_sessions, locked
-from tests.faults.workers import beat, wait_until, worker
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

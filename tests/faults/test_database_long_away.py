@@ -9,9 +9,10 @@ from django.db import connection
 from engagements.lifecycle import transitions
 from engagements.models import Attempt, Batch
 from tests import factories
+from tests.doubles.celery_processes import beat, worker
+from tests.doubles.sessions import read_only, refusing
 from tests.faults import drains, invariants
-from tests.faults.sessions import read_only, refusing
-from tests.faults.workers import beat, wait_until, worker
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

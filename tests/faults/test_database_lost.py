@@ -11,7 +11,7 @@ from engagements.lifecycle import transitions
 from engagements.models import Attempt, Engagement
 from tests import factories
 from tests.faults import invariants
-from tests.faults.workers import wait_until
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

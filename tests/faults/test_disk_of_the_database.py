@@ -10,8 +10,9 @@ from engagements.audience import expansion
 from engagements.delivery import attempts, claims, outcomes, transport, writing
 from engagements.models import Attempt, Engagement
 from lemnisk_braze.lib import database_retry
+from tests.doubles.celery_processes import beat, worker
 from tests.faults import drains, invariants
-from tests.faults.workers import beat, wait_until, worker
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -10,8 +10,9 @@ from engagements.tick import tick
 from lemnisk_braze.lib import database_clock
 from segments.models import Segment
 from tests import factories
-from tests.faults.sessions import is_waited_for, locked
-from tests.faults.workers import beat, wait_until, worker
+from tests.doubles.celery_processes import beat, worker
+from tests.doubles.sessions import is_waited_for, locked
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

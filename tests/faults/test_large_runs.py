@@ -13,9 +13,10 @@ import pytest
 
 from engagements.lifecycle import transitions
 from tests import factories
+from tests.doubles.celery_processes import worker
+from tests.factories import crowd
 from tests.faults import drains, invariants
-from tests.faults.crowd import crowd
-from tests.faults.workers import wait_until, worker
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

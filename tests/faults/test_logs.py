@@ -19,10 +19,11 @@ from lemnisk_braze.local.processes import free_port
 from segments.models import InboxMessage, Segment
 from segments.tracking import write_keys
 from tests import factories
+from tests.doubles.celery_processes import CeleryProcess, beat, worker
+from tests.doubles.sessions import refusing
 from tests.faults.drains import is_over
-from tests.faults.sessions import refusing
-from tests.faults.workers import CeleryProcess, beat, wait_until, worker
-from tests.tracking.conftest import basic
+from tests.segments.tracking.conftest import basic
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

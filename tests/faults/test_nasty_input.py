@@ -20,7 +20,7 @@ from segments.tracking import write_keys
 from tests import factories
 from tests.faults import drains, invariants, nasty
 from tests.faults.nasty import Verdict
-from tests.tracking.conftest import basic
+from tests.segments.tracking.conftest import basic
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -10,11 +10,11 @@ from engagements.delivery import loop, transport
 from engagements.models import Attempt, Destination, Engagement
 from engagements.throttling import circuit_breaker
 from tests import factories
-from tests.externalapi.raw_server import RawServer, always, response
+from tests.doubles.raw_server import RawServer, always, response
+from tests.doubles.wire import Wire
 from tests.faults import drains, invariants
-from tests.faults.wire import Wire
-from tests.faults.workers import wait_until
 from tests.security.test_guard_client import certificate
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

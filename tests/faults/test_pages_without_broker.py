@@ -11,8 +11,9 @@ import pytest
 
 from engagements.models import Engagement
 from tests import factories
+from tests.doubles.celery_processes import beat, environment_of_processes, worker
 from tests.faults import drains, invariants
-from tests.faults.workers import beat, environment_of_processes, wait_until, worker
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -8,8 +8,9 @@ import pytest
 from engagements.lifecycle import transitions
 from engagements.models import Attempt, Engagement
 from tests import factories
+from tests.doubles.celery_processes import beat, worker
 from tests.faults import drains, invariants
-from tests.faults.workers import beat, wait_until, worker
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -8,9 +8,9 @@ import pytest
 from engagements.delivery import loop
 from engagements.models import Delivery
 from engagements.operations import status
+from tests.doubles.sessions import refusing
 from tests.faults import drains, invariants
-from tests.faults.sessions import refusing
-from tests.faults.workers import wait_until
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -13,9 +13,10 @@ from engagements.outbox import workers
 from externalapi.connections import encryption
 from externalapi.models import Connection
 from tests import factories
+from tests.doubles.celery_processes import worker
+from tests.doubles.lost_database import losing_the_database
 from tests.faults import drains, invariants
-from tests.faults.workers import wait_until, worker
-from tests.lib.databases import losing_the_database
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

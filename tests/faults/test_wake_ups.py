@@ -13,9 +13,10 @@ from engagements.models import Engagement
 from engagements.tasks import drain
 from segments.models import Segment, Source
 from segments.tracking import write_keys
+from tests.doubles.broker import Broker
+from tests.doubles.celery_processes import beat, worker
 from tests.faults import drains, invariants
-from tests.faults.broker import Broker
-from tests.faults.workers import beat, wait_until, worker
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -16,9 +16,9 @@ from externalapi.models import Connection, ExternalAPI, ExternalAPIVersion
 from externalapi.template.parameters import Level, Parameter, ParameterType
 from externalapi.transfer import import_file
 from tests import factories
-from tests.externalapi.test_connection_page import typed as connection_typed
-from tests.externalapi.test_external_api_page import rows
-from tests.externalapi.test_external_api_page import typed as api_typed
+from tests.externalapi.admin.test_connection import typed as connection_typed
+from tests.externalapi.admin.test_external_api import rows
+from tests.externalapi.admin.test_external_api import typed as api_typed
 
 pytestmark = pytest.mark.django_db
 

@@ -20,8 +20,8 @@ from externalapi.http.client import (
     Request,
 )
 from externalapi.http.multiplexed import MultiplexedConnections
-from tests.externalapi.kept_connections import KeptConnections
-from tests.externalapi.raw_server import RawServer, always, response
+from tests.doubles.kept_connections import KeptConnections
+from tests.doubles.raw_server import RawServer, always, response
 
 URL = "https://api.partner.com/users/track"
 

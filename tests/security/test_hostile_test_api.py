@@ -5,8 +5,8 @@ import html
 import pytest
 
 from externalapi.models import ConfigurationTest
-from tests.externalapi.raw_server import RawServer, always, response
-from tests.externalapi.test_test_api_page import page_of
+from tests.doubles.raw_server import RawServer, always, response
+from tests.externalapi.admin.testing.test_page import page_of
 from tests.factories import make_connection, make_version, parameter
 
 pytestmark = pytest.mark.django_db

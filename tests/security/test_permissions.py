@@ -127,16 +127,16 @@ ELSEWHERE = {
     "view_on_site",
     "app_list",
     "engagements_engagement_preview",
-    # tests/engagements/test_brakes.py
+    # tests/engagements/management/test_commands.py
     "engagements_drain",
-    # tests/engagements/test_approval.py
+    # tests/engagements/lifecycle/test_approval.py
     "engagements_engagement_ask",
-    # tests/engagements/test_moving.py
+    # tests/engagements/admin/test_version_upgrade.py
     "engagements_engagement_move",
     "externalapi_externalapi_test_compare",
     "externalapi_externalapi_test_rerun",
     "externalapi_externalapi_test_cases_run",
-    # tests/engagements/test_suggestions.py
+    # tests/engagements/authoring/test_sample_values.py
     "engagements_engagement_test_people",
     "externalapi_externalapi_check_body",
 }

@@ -1,0 +1,109 @@
+"""People, what they did, and the segments that they are in."""
+
+import itertools
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from django.db import connection
+from django.utils import timezone
+
+from segments.models import Event, Membership, Profile, Segment, Source, Transition
+
+_number = itertools.count(1)
+
+CROWD = """
+    WITH people AS (
+        INSERT INTO segments_profile (external_id, email, attributes)
+        SELECT %(name)s || '-' || n, %(name)s || '-' || n || '@example.com',
+            jsonb_build_object('first_name', 'Ann ' || n)
+        FROM generate_series(1, %(count)s) n
+        RETURNING id
+    )
+    INSERT INTO segments_membership (segment_id, profile_id)
+    SELECT %(segment)s, id FROM people
+"""
+
+
+def make_source(**fields: Any) -> Source:
+    number = next(_number)
+    fields.setdefault("name", f"Website {number}")
+    fields.setdefault("write_key_hash", f"{number:064x}")
+    fields.setdefault("write_key_last_four", "abcd")
+    return Source.objects.create(**fields)
+
+
+def make_profile(**attributes: Any) -> Profile:
+    """A person; `external_id`, `email` and `phone` are fields, the rest attributes."""
+    number = next(_number)
+    fields = {
+        "external_id": attributes.pop("external_id", f"person-{number}"),
+        "email": attributes.pop("email", f"person-{number}@example.com"),
+        "phone": attributes.pop("phone", ""),
+    }
+    return Profile.objects.create(attributes=attributes, **fields)
+
+
+def make_people(count: int) -> list[Profile]:
+    """Many people at once, each with an external id, an email and a first name."""
+    numbers = [next(_number) for _ in range(count)]
+    return Profile.objects.bulk_create(
+        Profile(
+            external_id=f"person-{number}",
+            email=f"person-{number}@example.com",
+            attributes={"first_name": f"Ann {number}"},
+        )
+        for number in numbers
+    )
+
+
+def make_event(profile: Profile, name: str = "Lead", **properties: Any) -> Event:
+    number = next(_number)
+    return Event.objects.create(
+        source=make_source(),
+        message_id=f"message-{number}",
+        profile=profile,
+        name=name,
+        time=timezone.now(),
+        properties=properties,
+    )
+
+
+def make_segment(
+    people: Iterable[Profile] | int = (),
+    *,
+    event_names: Sequence[str] = (),
+    **fields: Any,
+) -> Segment:
+    """A segment with `people` in it: profiles, or how many to make."""
+    people = make_people(people) if isinstance(people, int) else list(people)
+    fields.setdefault("name", f"Leads {next(_number)}")
+    fields.setdefault("size", len(people))
+    fields.setdefault("refreshed_at", timezone.now())
+    segment = Segment.objects.create(event_names=list(event_names), **fields)
+    Membership.objects.bulk_create(
+        Membership(segment=segment, profile=profile) for profile in people
+    )
+    Transition.objects.bulk_create(
+        Transition(segment=segment, profile=profile, kind=Transition.Kind.ENTRY)
+        for profile in people
+    )
+    return segment
+
+
+def enter(segment: Segment, profile: Profile, event: Event | None = None) -> Transition:
+    """Let somebody enter as a refresh would: membership, log and size together."""
+    Membership.objects.create(segment=segment, profile=profile, event=event)
+    Segment.objects.filter(pk=segment.pk).update(size=segment.memberships.count())
+    segment.refresh_from_db()
+    return Transition.objects.create(
+        segment=segment, profile=profile, kind=Transition.Kind.ENTRY, event=event
+    )
+
+
+def crowd(count: int) -> Segment:
+    """A segment with very many people, whom the database makes."""
+    segment = make_segment(size=count)
+    with connection.cursor() as cursor:
+        name = f"crowd-{segment.pk}"
+        cursor.execute(CROWD, {"name": name, "count": count, "segment": segment.pk})
+    return segment

@@ -1,0 +1,577 @@
+"""The inbox: messages become people, events and entries, in order and only once."""
+
+import json
+import random
+import threading
+import time
+from contextlib import contextmanager
+
+import pytest
+from django.db import Error, connection, transaction
+from django.db.models.functions import Now
+
+from segments.identity import resolution
+from segments.ingest import inbox
+from segments.ingest.inbox import Applied
+from segments.models import Event, InboxMessage, Membership, Profile, Segment
+from segments.models.signals import segments_changed
+from tests.doubles.sessions import somebody_waits_for_a_lock
+from tests.factories import make_segment, make_source
+from tests.faults.drains import in_thread
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.django_db
+
+TIME = "2026-01-31T12:00:00+00:00"
+
+
+@pytest.fixture
+def source():
+    return make_source()
+
+
+@pytest.fixture
+def send(source):
+    numbers = iter(range(1_000_000))
+
+    def send(kind, user_id=None, anonymous_id=None, message_id=None, **payload):
+        payload |= {"userId": user_id, "anonymousId": anonymous_id, "timestamp": TIME}
+        if kind == "track":
+            payload.setdefault("event", "Lead")
+        message_id = message_id or f"m{next(numbers)}"
+        inbox.append(source, [(message_id, kind, payload)])
+
+    return send
+
+
+def person(external_id="u1"):
+    return Profile.objects.get(external_id=external_id)
+
+
+def test_an_identify_makes_a_person(send):
+    send("identify", "u1", traits={"city": "Pune", "age": 30, "tags": ["a", {"b": 1}]})
+    assert inbox.apply() == Applied(messages=1)
+    assert person().attributes == {"city": "Pune", "age": 30, "tags": ["a", {"b": 1}]}
+    assert not inbox.is_waiting()
+
+
+def test_email_and_phone_have_their_own_columns(send):
+    send("identify", "u1", traits={"email": " Ann@Example.COM ", "phone": " +49123 "})
+    inbox.apply()
+    assert (person().email, person().phone) == ("ann@example.com", "+49123")
+    assert person().attributes == {}
+    send("identify", "u1", traits={"email": None})
+    inbox.apply()
+    assert (person().email, person().phone) == ("", "+49123")
+
+
+@pytest.mark.parametrize(
+    "unseen", ["\u202a", "\u202e", "\u200b", "\ufeff", "\n", "\x1b"]
+)
+def test_what_nobody_sees_is_no_part_of_an_address(send, unseen):
+    """As it comes along where somebody copies a number out of an address book."""
+    send("identify", "u1", traits={"email": f"{unseen}ann@{unseen}a.io{unseen}"})
+    send("identify", "u1", traits={"phone": f"{unseen}+49 123{unseen}"})
+    inbox.apply()
+    assert (person().email, person().phone) == ("ann@a.io", "+49 123")
+
+
+def test_later_traits_win_and_null_removes_one(send):
+    send("identify", "u1", traits={"city": "Pune", "age": 30, "pet": "cat"})
+    send("identify", "u1", traits={"city": "Delhi", "pet": None, "never": None})
+    inbox.apply()
+    send("identify", "u1", traits={"age": None})
+    inbox.apply()
+    assert person().attributes == {"city": "Delhi"}
+
+
+def test_a_type_that_changes_is_a_change(send):
+    for value in (1, True, 1.0, "1"):
+        send("identify", "u1", traits={"x": value})
+        inbox.apply()
+        assert repr(person().attributes["x"]) == repr(value)
+
+
+def test_the_same_traits_again_do_not_touch_the_person(send):
+    send("identify", "u1", traits={"city": "Pune"})
+    inbox.apply()
+    before = person().updated_at
+    send("identify", "u1", traits={"city": "Pune"})
+    inbox.apply()
+    assert person().updated_at == before
+
+
+def test_a_track_becomes_an_event_once(send, source):
+    send("track", "u1", message_id="same", properties={"form": "x"})
+    inbox.apply()
+    InboxMessage.objects.all().delete()  # what retention does, long before a resend
+    send("track", "u1", message_id="same", properties={"form": "y"})
+    assert inbox.apply() == Applied(messages=1)
+    event = Event.objects.get()
+    assert (event.name, event.properties) == ("Lead", {"form": "x"})
+    assert event.time.isoformat() == TIME
+    assert (event.profile, event.source) == (person(), source)
+
+
+def test_a_message_id_is_taken_once_from_each_source(send, source):
+    send("track", "u1", message_id="same")
+    send("track", "u1", message_id="same")
+    other = make_source()
+    inbox.append(
+        other, [("same", "track", {"userId": "u1", "event": "E", "timestamp": TIME})]
+    )
+    assert inbox.apply() == Applied(messages=2)
+    assert Event.objects.count() == 2
+
+
+def test_an_anonymous_person_becomes_the_known_one(send):
+    send("track", anonymous_id="a1")
+    send("identify", anonymous_id="a1", traits={"city": "Pune"})
+    inbox.apply()
+    anonymous = Profile.objects.get()
+    send("identify", "u1", "a1", traits={"age": 30})
+    inbox.apply()
+    assert person().pk == anonymous.pk
+    assert person().attributes == {"city": "Pune", "age": 30}
+    assert person().events.count() == 1
+
+
+@pytest.mark.parametrize("together", [True, False], ids=["one chunk", "chunk by chunk"])
+def test_an_anonymous_person_is_merged_into_the_known_one(send, together):
+    def step():
+        return None if together else inbox.apply()
+
+    send("identify", "u1", traits={"city": "Pune"})
+    step()
+    send(
+        "identify",
+        anonymous_id="a1",
+        traits={"city": "Delhi", "pet": "cat", "email": "a@b.c"},
+    )
+    send("track", anonymous_id="a1", event="Before")
+    step()
+    send("track", "u1", "a1", event="Link")
+    step()
+    send("track", anonymous_id="a1", event="After")
+    inbox.apply()
+
+    known = person()
+    assert known.attributes == {"city": "Pune", "pet": "cat"}
+    assert known.email == "a@b.c"
+    assert set(known.events.values_list("name", flat=True)) == {
+        "Before",
+        "Link",
+        "After",
+    }
+    assert known.identifiers.get().value == "a1"
+    for husk in Profile.objects.exclude(pk=known.pk):
+        assert (husk.merged_into, husk.attributes, husk.email) == (known, {}, "")
+
+
+def test_the_merged_person_leaves_segments_and_the_known_one_enters(send):
+    segment = make_segment(rule={"event": "Before"}, event_names=["Before"])
+    send("identify", "u1")
+    send("track", anonymous_id="a1", event="Before")
+    inbox.apply()
+    anonymous = Membership.objects.get().profile
+    send("identify", "u1", "a1")
+    inbox.apply()
+    assert Membership.objects.get().profile == person()
+    assert list(segment.transitions.order_by("id").values_list("kind", "profile")) == [
+        ("entry", anonymous.pk),
+        *sorted(
+            [("entry", person().pk), ("exit", anonymous.pk)], key=lambda row: row[1]
+        ),
+    ]
+
+
+def test_a_shared_device_stays_with_the_first_person(send):
+    send("identify", "u1", "a1", traits={"city": "Pune"})
+    send("identify", "u2", "a1", traits={"city": "Delhi"})
+    send("track", "u2", "a1", event="Second")
+    send("track", anonymous_id="a1", event="First")
+    inbox.apply()
+    assert person("u1").attributes == {"city": "Pune"}
+    assert person("u2").attributes == {"city": "Delhi"}
+    assert person("u1").events.get().name == "First"
+    assert person("u2").events.get().name == "Second"
+
+
+def test_one_person_has_several_devices(send):
+    for device in ("a1", "a2"):
+        send("track", anonymous_id=device, event=device)
+        send("identify", "u1", device)
+    inbox.apply()
+    assert person().events.count() == 2
+    assert person().identifiers.count() == 2
+
+
+def test_an_event_lets_its_person_enter_with_it(send):
+    make_segment(rule={"event": "Lead", "at_least": 2}, event_names=["Lead"])
+    send("track", "u1")
+    inbox.apply()
+    assert not Membership.objects.exists()
+    send("track", "u1", message_id="second")
+    inbox.apply()
+    membership = Membership.objects.get()
+    assert membership.profile == person()
+    assert membership.event == Event.objects.get(message_id="second")
+
+
+def test_a_change_of_traits_moves_a_person_between_segments(send):
+    def rule(city):
+        return {"attribute": "city", "is": "equals", "value": city}
+
+    pune, delhi = make_segment(rule=rule("Pune")), make_segment(rule=rule("Delhi"))
+    send("identify", "u1", traits={"city": "Pune"})
+    inbox.apply()
+    send("identify", "u1", traits={"city": "Delhi"})
+    inbox.apply()
+    pune.refresh_from_db()
+    delhi.refresh_from_db()
+    assert (pune.size, delhi.size) == (0, 1)
+
+
+def test_a_bad_message_keeps_its_error_and_does_not_stop_the_others(send):
+    for number in range(20):
+        send("identify", f"u{number}", traits={"n": number})
+    send("identify", "bad", message_id="too long", traits={"phone": "1" * 33})
+    send("track", "u1", message_id="no time")
+    InboxMessage.objects.filter(message_id="no time").update(
+        payload={"userId": "u1", "event": "E", "timestamp": "soon"}
+    )
+    send("identify", "last")
+    assert inbox.apply() == Applied(messages=21, errors=2)
+    assert Profile.objects.count() == 21
+    failed = InboxMessage.objects.exclude(error="").order_by("id")
+    assert [m.message_id for m in failed] == ["too long", "no time"]
+    assert "too long for type" in failed[0].error
+    assert all(m.applied_at for m in failed)
+
+
+# Random characters do not compress: 2,850 bytes are too long for an index.
+CJK = "".join(map(chr, random.Random(1).sample(range(0x4E00, 0x9FA5), 950)))
+
+
+def write(source, **payloads):
+    """Put payloads into the inbox as no door would let them in; the names are the ids."""
+    InboxMessage.objects.bulk_create(
+        InboxMessage(source=source, message_id=name, kind="identify", payload=payload)
+        for name, payload in payloads.items()
+    )
+
+
+def refusals():
+    rows = InboxMessage.objects.exclude(error="").order_by("id")
+    assert all(rows.values_list("applied_at", flat=True))
+    return dict(rows.values_list("message_id", "error"))
+
+
+def test_whatever_class_an_error_has_it_is_one_messages(send, source):
+    send("identify", "first")
+    write(
+        source,
+        too_long={"userId": CJK},
+        a_list=["userId"],
+        a_number=5,
+        wrong_traits={"userId": "u1", "traits": [1]},
+        wrong_email={"userId": "u2", "traits": {"email": 5}},
+        deep={"userId": "u3", "traits": {"a": json.loads("[" * 300 + "]" * 300)}},
+        no_id={"traits": {}},
+    )
+    with connection.cursor() as cursor:
+        # Deeper than a parser of ours goes, and a number beyond a double.
+        for name, value in (("abyss", "[" * 1500 + "]" * 1500), ("huge", "1e400")):
+            cursor.execute(
+                "INSERT INTO segments_inboxmessage (source_id, message_id, kind, payload)"
+                """ VALUES (%s, %s, 'identify', '{"userId":"u","traits":{"a":1}}'::jsonb"""
+                " || jsonb_build_object('x', %s::jsonb))",
+                [source.pk, name, value],
+            )
+    send("identify", "last")
+    started = time.monotonic()
+    applied = inbox.apply()
+    assert time.monotonic() - started < 1
+    assert not inbox.is_waiting()
+    found = refusals()
+    assert found.keys() >= {
+        "too_long",
+        "a_list",
+        "a_number",
+        "wrong_traits",
+        "wrong_email",
+        "abyss",
+    }
+    assert "index row" in found["too_long"]
+    assert applied.errors == len(found)
+    assert applied.messages == 11 - len(found)
+    assert {"first", "last"} <= set(
+        Profile.objects.values_list("external_id", flat=True)
+    )
+
+
+@contextmanager
+def event_trigger(body):
+    """What the database does at each event, beside storing it."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"""
+            CREATE FUNCTION at_event() RETURNS trigger LANGUAGE plpgsql AS
+            $$ BEGIN {body} RETURN NEW; END $$;
+            CREATE TRIGGER at_event BEFORE INSERT ON segments_event
+            FOR EACH ROW EXECUTE FUNCTION at_event();
+        """)
+    yield
+    with connection.cursor() as cursor:
+        cursor.execute("DROP FUNCTION at_event CASCADE")
+
+
+def raises(code, message_id):
+    return (
+        f"IF NEW.message_id = '{message_id}' THEN"
+        f" RAISE EXCEPTION 'odd' USING ERRCODE = '{code}'; END IF;"
+    )
+
+
+@pytest.mark.parametrize("code", ["22003", "23514", "54000", "XX000", "42804", "0A000"])
+def test_an_error_that_one_message_alone_has_is_that_messages(send, code):
+    for number in range(30):
+        send("track", f"u{number}", message_id=f"t{number}")
+    with event_trigger(raises(code, "t7")):
+        assert inbox.apply() == Applied(messages=29, errors=1)
+    assert refusals() == {"t7": "odd"}
+
+
+@pytest.fixture
+def careless(monkeypatch):
+    """No memory of an earlier trouble, and none left behind."""
+    monkeypatch.setattr(inbox, "_care", inbox.Care())
+
+
+@pytest.fixture
+def broken(careless):
+    """Events cannot be stored, by a mistake of ours."""
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE segments_event RENAME COLUMN name TO title")
+
+    def repair():
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE segments_event RENAME COLUMN title TO name")
+
+    return repair
+
+
+def test_a_mistake_of_ours_refuses_nobody_and_does_not_spin(send, broken, caplog):
+    for number in range(60):
+        send("track", f"u{number}")
+        send("identify", f"u{number}")
+    started = time.monotonic()
+    assert inbox.apply() == Applied()
+    assert time.monotonic() - started < 2
+    assert "inbox.stuck" in caplog.text
+    assert not refusals_now()
+    # Why it waits is written beside the first.
+    waiting = InboxMessage.objects.filter(applied_at=None).order_by("id")
+    assert waiting.count() == 120
+    assert "does not exist" in waiting[0].error
+    # It is left alone for a while, also by whoever rings.
+    assert inbox.is_waiting() and not inbox.has_work()
+    caplog.clear()
+    assert inbox.apply() == Applied() and not inbox.apply_some()
+    assert not caplog.records
+
+    broken()
+    inbox._care.rests_until = 0
+    assert inbox.apply() == Applied(messages=120)
+    assert not InboxMessage.objects.exclude(error="").exists()
+
+
+def refusals_now():
+    return InboxMessage.objects.filter(applied_at__isnull=False).exclude(error="")
+
+
+def test_one_message_that_takes_too_long_is_given_up(send, careless, monkeypatch):
+    monkeypatch.setattr(inbox, "LONGEST", 0.3)
+    monkeypatch.setattr(inbox, "LONGEST_ALONE", 0.3)
+    for number in range(100):
+        send("track", f"u{number}", message_id=f"t{number}")
+    slow = "IF NEW.message_id = 't50' THEN PERFORM pg_sleep(30); END IF;"
+    with event_trigger(slow):
+        started = time.monotonic()
+        assert inbox.apply() == Applied(messages=99, errors=1)
+        assert time.monotonic() - started < 10
+    assert list(refusals()) == ["t50"]
+    assert "statement timeout" in refusals()["t50"]
+    send("track", "later")
+    assert inbox.apply() == Applied(messages=1)
+
+
+@contextmanager
+def at_error(act):
+    """Act beside us, in a session of its own, as soon as a statement here fails."""
+
+    def execute(call, *args):
+        try:
+            return call(*args)
+        except Error:
+            with in_thread(act):
+                pass
+            raise
+
+    with connection.execute_wrapper(execute):
+        yield
+
+
+def apply_elsewhere(message_id):
+    message = InboxMessage.objects.filter(message_id=message_id, applied_at=None)
+    return lambda: message.update(applied_at=Now())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_only_the_message_that_took_too_long_is_given_up(send, careless, monkeypatch):
+    """Another worker applied it as soon as this one let go: nobody is at fault."""
+    monkeypatch.setattr(inbox, "LONGEST_ALONE", 0.3)
+    for name in ("slow", "next"):
+        send("track", "u1", message_id=name)
+    slow = "IF NEW.message_id = 'slow' THEN PERFORM pg_sleep(30); END IF;"
+    with event_trigger(slow), at_error(apply_elsewhere("slow")):
+        inbox.apply_some(1)
+    assert not refusals()
+    assert inbox.apply() == Applied(messages=1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_why_it_waits_is_not_written_beside_what_was_applied(send, careless):
+    send("track", "u1", message_id="m")
+    is_marked = threading.Event()
+
+    def apply_it():
+        with transaction.atomic():
+            apply_elsewhere("m")()
+            is_marked.set()
+            wait_until(somebody_waits_for_a_lock, "the note")
+
+    with event_trigger(raises("42804", "m")), in_thread(apply_it):
+        assert is_marked.wait(20)
+        assert inbox.apply() == Applied()
+    assert not InboxMessage.objects.exclude(error="").exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_segment_that_somebody_holds_keeps_nobody_waiting(send, careless):
+    segment = make_segment(rule={"event": "Lead"}, event_names=["Lead"])
+    send("track", "u1")
+    found = []
+
+    def worker():
+        started = time.monotonic()
+        found.append((inbox.apply_some(), time.monotonic() - started))
+        connection.close()
+
+    with transaction.atomic():
+        Segment.objects.select_for_update().get(pk=segment.pk)
+        other = threading.Thread(target=worker)
+        other.start()
+        other.join(timeout=20)
+    [(is_tried, seconds)] = found
+    assert is_tried and seconds < 2
+    assert inbox.has_work()
+    assert inbox.apply() == Applied(messages=1)
+    assert segment.memberships.count() == 1
+
+
+def test_a_person_has_so_many_attributes_and_no_more(send, monkeypatch):
+    monkeypatch.setattr(resolution, "MAX_ATTRIBUTES", 5)
+    send("identify", "u1", traits={f"a{n}": n for n in range(4)}, message_id="four")
+    send("identify", "u1", traits={"b1": 1, "b2": 2}, message_id="six")
+    send("identify", "u1", traits={"a0": None, "b1": 1, "b2": 2}, message_id="five")
+    send("identify", "u1", traits={"email": "a@b.c", "a1": "new"}, message_id="same")
+    send("identify", "u2", traits={f"a{n}": n for n in range(6)}, message_id="at once")
+    send("track", "u1", message_id="event")
+    assert inbox.apply() == Applied(messages=4, errors=2)
+    assert person().attributes == {"a1": "new", "a2": 2, "a3": 3, "b1": 1, "b2": 2}
+    assert person().email == "a@b.c"
+    words = "A person has at most 5 attributes; with these it would be 6."
+    assert refusals() == {"six": words, "at once": words}
+    assert person().events.count() == 1
+
+
+def test_a_persons_attributes_have_so_many_bytes_and_no_more(send, monkeypatch):
+    monkeypatch.setattr(resolution, "MAX_BYTES", 4 << 10)
+    for number in range(5):
+        send("identify", "u1", traits={f"a{number}": "é" * 450})
+    # The same again is nothing new.
+    for _ in range(20):
+        send("identify", "u1", traits={"a0": "é" * 450})
+    send("identify", "u1", traits={"a0": "short"})
+    assert inbox.apply() == Applied(messages=25, errors=1)
+    assert set(person().attributes) == {"a0", "a1", "a2", "a3"}
+    assert "at most 4 KB" in next(iter(refusals().values()))
+
+
+def test_a_merge_that_would_be_too_much_still_makes_them_one(send, monkeypatch):
+    monkeypatch.setattr(resolution, "MAX_ATTRIBUTES", 3)
+    send("identify", "u1", traits={"a": 1, "b": 2})
+    send("identify", None, "a1", traits={"c": 3, "d": 4, "email": "a@b.c"})
+    send("track", None, "a1", event="Before")
+    send("track", "u1", "a1", event="Link")
+    assert inbox.apply() == Applied(messages=4)
+    assert person().attributes == {"a": 1, "b": 2}
+    assert person().email == "a@b.c"
+    assert person().events.count() == 2
+
+
+def test_work_is_cut_into_chunks_and_stops_in_time(send, monkeypatch):
+    monkeypatch.setattr(inbox, "CHUNK", 2)
+    for number in range(5):
+        send("identify", f"u{number}")
+    assert inbox.apply(seconds=-1) == Applied(remains=True)
+    assert inbox.apply() == Applied(messages=5)
+
+
+def test_a_chunk_costs_a_dozen_statements_whatever_it_holds(
+    send, django_assert_max_num_queries
+):
+    make_segment(rule={"event": "Lead"}, event_names=["Lead"])
+    for number in range(50):
+        send("identify", f"u{number}", f"a{number}", traits={"n": number})
+        send("track", f"u{number}")
+    with django_assert_max_num_queries(30):
+        assert inbox.apply() == Applied(messages=100)
+
+
+def test_listeners_are_told_when_someone_entered(
+    send, django_capture_on_commit_callbacks
+):
+    rung = []
+
+    def ring(**kwargs):
+        rung.append(1)
+
+    segments_changed.connect(ring)
+    make_segment(rule={"event": "Lead"}, event_names=["Lead"])
+    with django_capture_on_commit_callbacks(execute=True):
+        send("track", "u1")
+        inbox.apply()
+    with django_capture_on_commit_callbacks(execute=True):
+        send("track", "u1")
+        inbox.apply()
+    segments_changed.disconnect(ring)
+    assert rung == [1]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_only_one_worker_applies_at_a_time(send):
+    send("identify", "u1")
+    found = []
+
+    def second_worker():
+        found.append(inbox.apply())
+        connection.close()
+
+    with transaction.atomic():
+        assert inbox.apply() == Applied(messages=1)
+        other = threading.Thread(target=second_worker)
+        other.start()
+        other.join(timeout=10)
+    assert found == [Applied()]
+    assert Profile.objects.count() == 1
