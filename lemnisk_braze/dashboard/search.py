@@ -1,16 +1,13 @@
 """Ctrl+K: people, segments, Engagements, External APIs and pages, by what one types.
 
-People are found by an index over each of their identifiers, and the newest of them by
-name; everything else is a short list.
+People are found as segments.people.search says; everything else is a short list.
 """
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from django.contrib import admin
-from django.db.models import Model, Q, QuerySet, TextField, Value
-from django.db.models.fields.json import KeyTextTransform
-from django.db.models.functions import Coalesce, Concat
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -19,12 +16,10 @@ from django.utils.text import capfirst
 from engagements.models import Engagement
 from externalapi.models import Connection, ExternalAPI
 from lemnisk_braze.dashboard import navigation
-from segments.models import Identifier, Profile, Segment
+from segments.models import Profile, Segment
+from segments.people import search
 
 SHOWN = 6
-MAX_TYPED = 200
-# So many people's names are read for one answer: a few hundredths of a second.
-NAMES_READ = 20_000
 NAMED: tuple[tuple[type[Model], str], ...] = (
     (Segment, "filter_alt"),
     (Engagement, "campaign"),
@@ -45,7 +40,7 @@ class Found:
 
 def search_view(request: HttpRequest) -> HttpResponse:
     """The lines for `s`, as a part of a page."""
-    typed = request.GET.get("s", "").replace("\0", "").strip()[:MAX_TYPED]
+    typed = request.GET.get("s", "").replace("\0", "").strip()[: search.MAX_TYPED]
     found = list(find(request, typed)) if typed else []
     context = {"found": found, "typed": typed}
     response = TemplateResponse(request, "lemnisk_braze/found.html", context)
@@ -79,39 +74,15 @@ def _may_see(request: HttpRequest, model: type[Model]) -> bool:
 
 
 def _people(typed: str) -> Iterable[Profile]:
-    """At most SHOWN people, each once, whom an identifier names before a name does."""
-    known = Profile.objects.filter(merged_into=None)
-    found: dict[int, Profile] = {}
-    for question in identified(typed):
-        found |= {person.pk: person for person in known.filter(question)[:SHOWN]}
-    if len(found) < SHOWN:
-        found |= {person.pk: person for person in _by_name(known, typed)}
-    return list(found.values())[:SHOWN]
+    """At most SHOWN people, whoever is called exactly so before the others."""
+    found = search.find(typed, SHOWN)
+    exact = {typed.casefold(), typed.lower()}
 
+    def is_exact(person: Profile) -> bool:
+        names = (person.external_id, person.email, person.phone, person.called)
+        return any(name and name.casefold() in exact for name in names)
 
-def identified(typed: str) -> tuple[Q, ...]:
-    """Who has an identifier that begins so, each answered by an index of its own."""
-    others = Identifier.objects.filter(kind__in=Identifier.Kind.values, value=typed)
-    # "Not empty" is what lets PostgreSQL use the partial indexes.
-    return (
-        Q(external_id=typed),
-        Q(external_id__startswith=typed),
-        Q(email__startswith=typed.lower()) & ~Q(email=""),
-        Q(phone__startswith=typed) & ~Q(phone=""),
-        Q(pk__in=others.values("profile")),
-    )
-
-
-def _by_name(people: QuerySet[Profile], typed: str) -> QuerySet[Profile]:
-    newest = Profile.objects.order_by("-pk").values("pk")[:NAMES_READ]
-    nothing, space = (Value(text, TextField()) for text in ("", " "))
-    words = [
-        part
-        for key in Profile.NAME_ATTRIBUTES
-        for part in (Coalesce(KeyTextTransform(key, "attributes"), nothing), space)
-    ]
-    named = people.filter(pk__in=newest).alias(words=Concat(*words))
-    return named.filter(words__icontains=typed)[:SHOWN]
+    return sorted(found, key=lambda person: (not is_exact(person), -person.pk))[:SHOWN]
 
 
 def _named(model: type[Model], typed: str) -> QuerySet[Model]:

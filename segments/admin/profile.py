@@ -3,11 +3,12 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
 from segments.admin.readonly import ReadOnlyAdmin, as_pairs
 from segments.models import Event, Profile
+from segments.people import search
 
 RECENT_EVENTS = 50
 
@@ -20,7 +21,7 @@ class ProfileAdmin(ReadOnlyAdmin):
     readonly_fields = fields
     ordering = ["-id"]
     search_fields = ["external_id"]
-    search_help_text = "The beginning of an external ID, an e-mail address or a phone."
+    search_help_text = "The beginning of a name, an external ID, an e-mail address or a phone; or any whole identifier."
     change_form_template = "admin/segments/profile/change_form.html"
 
     class Media:
@@ -34,12 +35,8 @@ class ProfileAdmin(ReadOnlyAdmin):
         self, request: HttpRequest, queryset: QuerySet[Profile], search_term: str
     ) -> tuple[QuerySet[Profile], bool]:
         queryset = queryset.filter(merged_into=None)
-        if term := search_term.strip():
-            # "Not empty" is what lets PostgreSQL use the partial indexes.
-            is_email = Q(email__startswith=term.lower()) & ~Q(email="")
-            is_phone = Q(phone__startswith=term) & ~Q(phone="")
-            is_id = Q(external_id__startswith=term)
-            queryset = queryset.filter(is_id | is_email | is_phone)
+        if search_term.strip():
+            queryset = queryset.filter(pk__in=search.find(search_term))
         return queryset, False
 
     def change_view(

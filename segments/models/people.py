@@ -2,11 +2,38 @@
 
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
-from django.db.models import Q
-from django.db.models.functions import Now
+from django.db.models import Func, Q, TextField, Value
+from django.db.models.fields.json import KT
+from django.db.models.functions import Coalesce, Concat, Left, Lower, Now, NullIf, Trim
 from django.urls import reverse
 
 from segments.models import stored
+
+# In characters: an index takes no long ones.
+MAX_NAME_KEY = 200
+
+
+def _name(*attributes: str) -> Trim:
+    """The attributes' texts in a row, without what is not there."""
+    parts = (
+        part for name in attributes for part in (KT(f"attributes__{name}"), Value(" "))
+    )
+    return Trim(Concat(*parts, output_field=TextField()))
+
+
+def _key(*names: Trim | Func) -> Left:
+    """The first of the names that says something, as a search compares it."""
+    said = (NullIf(name, Value("")) for name in names)
+    return Left(Lower(Coalesce(*said, Value(""))), MAX_NAME_KEY)
+
+
+def _after_the_first_word(attribute: str) -> Func:
+    return Func(
+        _name(attribute),
+        Value(r"^\S+\s+(.*)$"),
+        function="substring",
+        output_field=TextField(),
+    )
 
 
 class Profile(models.Model):
@@ -49,6 +76,24 @@ class Profile(models.Model):
     )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     updated_at = models.DateTimeField(db_default=Now(), editable=False)
+    # What the search compares with how a name begins. Columns of their own: an index
+    # over `attributes` would be written anew whenever any of them changes.
+    name_key = models.GeneratedField(
+        expression=_key(
+            _name("first_name", "last_name"), _name("name"), _name("full_name")
+        ),
+        output_field=TextField(),
+        db_persist=True,
+    )
+    last_name_key = models.GeneratedField(
+        expression=_key(
+            _name("last_name"),
+            _after_the_first_word("name"),
+            _after_the_first_word("full_name"),
+        ),
+        output_field=TextField(),
+        db_persist=True,
+    )
 
     class Meta:
         verbose_name = "person"
@@ -66,6 +111,18 @@ class Profile(models.Model):
                 opclasses=["varchar_pattern_ops"],
                 name="profile_phone",
                 condition=~Q(phone=""),
+            ),
+            models.Index(
+                fields=["name_key"],
+                opclasses=["text_pattern_ops"],
+                name="profile_name",
+                condition=~Q(name_key=""),
+            ),
+            models.Index(
+                fields=["last_name_key"],
+                opclasses=["text_pattern_ops"],
+                name="profile_last_name",
+                condition=~Q(last_name_key=""),
             ),
         ]
 

@@ -2,9 +2,7 @@
 
 import pytest
 from django.contrib.auth.models import Group
-from django.db import connection
 
-from lemnisk_braze.dashboard import search
 from segments.models import Identifier, Profile
 from tests import factories
 
@@ -77,12 +75,3 @@ def test_who_was_merged_is_found_as_who_they_are(admin_client, everything):
     Profile.objects.filter(pk=old.pk).update(merged_into=everything)
     page = admin_client.get(URL, {"s": "lead-05000"}).text
     assert "lead-05000-old" not in page
-
-
-def test_each_identifier_is_found_by_an_index(everything):
-    with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL enable_seqscan = off")
-    known = Profile.objects.filter(merged_into=None)
-    for question in search.identified("lead"):
-        plan = known.filter(question)[: search.SHOWN].explain()
-        assert "Seq Scan" not in plan, plan
