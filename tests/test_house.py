@@ -159,9 +159,8 @@ def test_settings_alone_read_the_environment():
         for path in modules()
         if "os.environ" in path.read_text() and path.name not in allowed
     }
-    # The demo hands its own environment on to its processes; the guarded way out asks
-    # where the machine keeps its certificates.
-    assert readers <= {"lemnisk_braze/local/processes.py", "externalapi/http/client.py"}
+    # The demo hands its own environment on to its processes.
+    assert readers <= {"lemnisk_braze/local/processes.py"}
 
 
 def test_files_are_short_enough_to_read():

@@ -1,8 +1,8 @@
 """Requests on the wire: many at once, and none of them waits for another.
 
 On connections that are open already one thread, the worker's own, has them all. Who
-opens a connection, and who has an answer that is not plain, waits in a thread that does
-nothing else.
+opens a connection, or has more to write than it takes at once, waits in a thread that
+does nothing else.
 """
 
 import selectors
@@ -18,9 +18,8 @@ from typing import Self
 
 from engagements.delivery import claims
 from engagements.outbox.prepared_request import PreparedRequest, Result
-from externalapi.http import client, multiplexed
-from externalapi.http.client import Answer
-from externalapi.http.multiplexed import Pending
+from externalapi.http import client
+from externalapi.http.client import Answer, Pending
 from lemnisk_braze.lib.logs import get_logger
 
 logger = get_logger(__name__)
@@ -62,7 +61,8 @@ class Transport:
         self._pool.shutdown()
         for key in list(self._selector.get_map().values()):
             if isinstance(key.fileobj, Pending):
-                key.fileobj.give_up()
+                with suppress(client.TransportError):
+                    key.fileobj.end()
         self._selector.close()
         self._woken.close()
         self._waker.close()
@@ -92,7 +92,7 @@ class Transport:
 
     def _post(self, prepared: PreparedRequest) -> None:
         assert prepared.request is not None
-        pending = multiplexed.begin(prepared.request, prepared.key)
+        pending = client.begin(prepared.request, prepared.key)
         if pending is None:
             self._pool.submit(self._in_thread, prepared, partial(_open, prepared))
         else:
@@ -128,8 +128,7 @@ class Transport:
         for key in list(self._selector.get_map().values()):
             if isinstance(key.fileobj, Pending) and key.fileobj.is_late:
                 self._selector.unregister(key.fileobj)
-                error = key.fileobj.give_up()
-                self._results.put(Result.of_error(key.data, error))
+                self._results.put(_result(key.data, key.fileobj.end))
 
     def _advance(self, pending: Pending, prepared: PreparedRequest) -> None:
         self._selector.unregister(pending)
@@ -143,7 +142,7 @@ class Transport:
 
     def _watch(self, pending: Pending, prepared: PreparedRequest) -> None:
         # What is not written whole, or has no connection yet, has to wait somewhere else.
-        if pending.is_written and not pending.is_odd:
+        if pending.is_written:
             self._selector.register(pending, selectors.EVENT_READ, prepared)
         else:
             self._pool.submit(self._in_thread, prepared, pending.finish)
@@ -158,7 +157,7 @@ class Transport:
 def send(prepared: PreparedRequest) -> Result:
     """Put one request on the wire, wait, and return what came back."""
     assert prepared.request is not None
-    return _result(prepared, partial(multiplexed.send, prepared.request, prepared.key))
+    return _result(prepared, partial(client.send, prepared.request, prepared.key))
 
 
 def _open(prepared: PreparedRequest) -> Answer:
@@ -166,7 +165,7 @@ def _open(prepared: PreparedRequest) -> Answer:
     assert prepared.request is not None
     if claims.clock() > prepared.claim.until:
         raise client.NotSentError("The worker's lease was over before the first byte.")
-    return multiplexed.send(prepared.request, prepared.key)
+    return client.send(prepared.request, prepared.key)
 
 
 def _result(prepared: PreparedRequest, ask: Callable[[], Answer]) -> Result:

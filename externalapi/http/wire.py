@@ -1,21 +1,16 @@
-"""Connections that dial only checked addresses, keep one deadline, and know how far
-a request got. What `client` builds on; urllib3 does the rest.
+"""Connections that dial only checked addresses, and one request on one of them: its
+deadline, and how far it got.
 """
 
-import io
+import select
 import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from http import HTTPStatus
-from http.client import HTTPResponse
-from typing import Any
-
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import NewConnectionError
+from functools import lru_cache
+from pathlib import Path
 
 from externalapi.http.ssrf import GuardError, is_denied
 
@@ -27,10 +22,6 @@ CHUNK = 65_536
 # In bytes. What is in it counts as written, though it may never have left: the system's
 # own would take in a whole batch, and each that breaks off would be in doubt.
 SEND_BUFFER = 262_144
-# In bytes, with its head: beyond it nothing more is read of an answer.
-MAX_ANSWER = 1_000_000
-SWITCHED = HTTPStatus.SWITCHING_PROTOCOLS
-BODYLESS = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
 
 Resolver = Callable[[str, int], list[str]]
 
@@ -65,8 +56,6 @@ class Exchange:
     resolver: Resolver
     is_written: bool = False
     is_refused: bool = False
-    # What came of the answer and was read by somebody else: the reader begins with it.
-    early: bytes = b""
     # What went wrong before the request was written, in words for the user.
     problem: str = ""
     dialled_at: float = 0.0
@@ -98,14 +87,6 @@ class Exchange:
 def _ms(start: float, end: float) -> float | None:
     # To the microsecond: an answer over loopback takes less than a tenth of a millisecond.
     return round((end - start) * 1000, 3) if start and end else None
-
-
-class _Current(threading.local):
-    exchange: Exchange
-
-
-# urllib3 picks the connection itself, in the thread that sends: this is the way in.
-current = _Current()
 
 
 def resolve(host: str, port: int) -> list[str]:
@@ -173,146 +154,81 @@ def _unanswered(host: str, port: int, error: Exception) -> str:
     return f"{host} cannot be reached: {reason}. Check the base URL."
 
 
-class _DeadlineReader(io.RawIOBase):
-    """Reads a socket under one deadline, however slowly the bytes drip."""
+@dataclass(slots=True, kw_only=True, eq=False)
+class Connection:
+    """A connection to one host and port, that is kept from one request to the next.
 
-    def __init__(self, sock: socket.socket, raw: io.RawIOBase) -> None:
-        self._sock = sock
-        self._raw = raw
-        self._exchange = current.exchange
-        self._count = 0
+    `ca_file` names whom the host's certificate has to come from; none is plain http,
+    which only leads to an address that the settings name.
+    """
 
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int | None:
-        if early := self._exchange.early:
-            count = min(len(early), len(buffer))
-            buffer[:count] = early[:count]
-            self._exchange.early = early[count:]
-            return count
-        if self._count > MAX_ANSWER:
-            raise OSError("the answer does not end")
-        self._sock.settimeout(self._exchange.remaining())
-        count = self._raw.readinto(buffer)
-        self._count += count or 0
-        if count and not self._exchange.answered_at:
-            self._exchange.answered_at = time.monotonic()
-        return count
-
-    def close(self) -> None:
-        self._raw.close()
-        super().close()
-
-
-class _DeadlineResponse(HTTPResponse):
-    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
-        super().__init__(sock, *args, **kwargs)
-        raw = self.fp.detach()
-        self.fp = io.BufferedReader(_DeadlineReader(sock, raw))
-
-    def begin(self) -> None:
-        super().begin()
-        while SWITCHED < self.status < HTTPStatus.OK:
-            # http.client knows of 100 alone, and takes a hint for the answer.
-            self.headers = None  # type: ignore[assignment]
-            super().begin()
-        if self.status == SWITCHED or self._has_unread_body():
-            self.will_close = True
-
-    def _has_unread_body(self) -> bool:
-        """Whether an answer that can have no body says that it has one."""
-        if self.status not in BODYLESS:
-            return False
-        length = self.headers.get("Content-Length", "0")
-        return length != "0" or "Transfer-Encoding" in self.headers
-
-
-class _Guarded:
-    """What both kinds of connections do differently from urllib3's."""
-
-    sock: Any
-    _dns_host: str
     host: str
     port: int
+    ca_file: str | None
+    sock: socket.socket | None = None
     idle_since: float = 0.0
 
-    def _new_conn(self) -> socket.socket:
-        exchange = current.exchange
+    def open(self, exchange: Exchange) -> socket.socket:
+        """Connect for this exchange; raises OSError or GuardError, and notes why."""
+        host = self.host.strip("[]")
         try:
-            return dial(self._dns_host.strip("[]"), self.port, exchange)
+            sock = dial(host, self.port, exchange)
         except (OSError, GuardError) as e:
             exchange.is_refused = isinstance(e, GuardError)
             if exchange.resolved_at and not exchange.is_refused:
-                exchange.problem = _unanswered(self._dns_host, self.port, e)
-            raise NewConnectionError(self, str(e)) from e  # type: ignore[arg-type]
+                exchange.problem = _unanswered(host, self.port, e)
+            raise
+        if self.ca_file:
+            try:
+                # Its name and its certificate are the original host's.
+                context = _context(self.ca_file, Path(self.ca_file).stat().st_mtime_ns)
+                sock = context.wrap_socket(sock, server_hostname=host)
+            except OSError as e:
+                sock.close()
+                exchange.problem = _insecure(e)
+                raise
+            exchange.secured_at = time.monotonic()
+        self.sock = sock
+        return sock
 
     def refresh(self) -> None:
-        """Close a connection that was idle for too long, or has unread bytes in TLS."""
+        """Close what was idle for too long, or has something to say that nobody asked."""
         if self.sock is None:
             return
         is_old = time.monotonic() - self.idle_since > IDLE_SECONDS
-        if is_old or getattr(self.sock, "pending", int)():
-            self.close()  # type: ignore[attr-defined]
+        if is_old or _has_unread(self.sock):
+            self.close()
 
-    def request(self, *args: Any, **kwargs: Any) -> None:
-        self.refresh()
-        super().request(*args, **kwargs)  # type: ignore[misc]
-        current.exchange.is_written = True
+    def close(self) -> None:
+        if self.sock is not None:
+            self.sock.close()
+            self.sock = None
 
-    def getresponse(self) -> Any:
-        response = super().getresponse()  # type: ignore[misc]
-        self.idle_since = time.monotonic()
-        return response
-
-    def send(self, data: Any) -> None:
-        """Write under the deadline: a reader that stalls cannot stretch it."""
-        if self.sock is None:
-            self.connect()  # type: ignore[attr-defined]
-        exchange = current.exchange
-        exchange.ready_at = exchange.ready_at or time.monotonic()
-        view = memoryview(data)
-        while view:
-            self.sock.settimeout(exchange.remaining())
-            view = view[self.sock.send(view[:CHUNK]) :]
+    def __del__(self) -> None:
+        self.close()
 
 
-class GuardedHTTPConnection(_Guarded, HTTPConnection):
-    """Plain http: only ever to an address that the settings name."""
-
-    response_class = _DeadlineResponse
-
-
-class GuardedHTTPSConnection(_Guarded, HTTPSConnection):
-    """TLS: the name and the certificate checked are the original host's."""
-
-    response_class = _DeadlineResponse
-
-    def connect(self) -> None:
-        try:
-            super().connect()
-            current.exchange.secured_at = time.monotonic()
-        except ssl.SSLCertVerificationError as e:
-            current.exchange.problem = (
-                f"The server's certificate is not valid: {e.verify_message}"
-            )
-            raise
-        except ssl.SSLError as e:
-            current.exchange.problem = (
-                f"A secure connection could not be made: {e.reason or e}"
-            )
-            raise
+# Reading a usual list of authorities takes tens of milliseconds; the file may change.
+@lru_cache(maxsize=8)
+def _context(ca_file: str, _changed_at: int) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=ca_file)
+    context.hostname_checks_common_name = False
+    context.set_alpn_protocols(["http/1.1"])
+    return context
 
 
-class GuardedHTTPPool(HTTPConnectionPool):
-    ConnectionCls = GuardedHTTPConnection
+def _insecure(error: OSError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"The server's certificate is not valid: {error.verify_message}"
+    if isinstance(error, ssl.SSLError):
+        return f"A secure connection could not be made: {error.reason or error}"
+    return ""
 
 
-class GuardedHTTPSPool(HTTPSConnectionPool):
-    ConnectionCls = GuardedHTTPSConnection
-
-
-POOLS: Mapping[str, type[HTTPConnectionPool]] = {
-    "http": GuardedHTTPPool,
-    "https": GuardedHTTPSPool,
-}
+def _has_unread(sock: socket.socket) -> bool:
+    """Whether something came, the connection's end for one, that belongs to no request."""
+    if isinstance(sock, ssl.SSLSocket) and sock.pending():
+        return True
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    return bool(poll.poll(0))

@@ -2,12 +2,11 @@
 
 import select
 
-from externalapi.http import wire
-from externalapi.http.client import lost
-from externalapi.http.multiplexed import ERRORS, MultiplexedConnections
+from externalapi.http.client import GuardedClient
+from externalapi.http.multiplexed import ERRORS
 
 
-class KeptConnections(MultiplexedConnections):
+class KeptConnections(GuardedClient):
     """Opens a connection beforehand where there is none, so that each request finds one."""
 
     def send(self, request, key):
@@ -15,22 +14,20 @@ class KeptConnections(MultiplexedConnections):
         pending = self.begin(request, key)
         if pending is None:
             return super().send(request, key)
-        while pending.is_written and not pending.is_odd:
+        while pending.is_written:
             if pending.is_late:
-                raise pending.give_up()
+                return pending.end()
             if select.select([pending], [], [], 0.01)[0] and (answer := pending.poll()):
                 return answer
         return pending.finish()
 
     def open(self, request, key):
-        pending = self._prepare(request, key)
-        wire.current.exchange = pending.exchange
+        pending = self.connections._prepare(request, key)
         connection = pending.connection
         try:
             if connection.sock is None:
-                connection.connect()
+                connection.open(pending.exchange)
                 connection.idle_since = pending.exchange.started
         except ERRORS as e:
-            raise lost(pending.exchange) from e
-        finally:
-            pending.pool._put_conn(connection)
+            pending.end(e)
+        pending.idle.append(connection)

@@ -19,7 +19,6 @@ from externalapi.http.client import (
     NotSentError,
     Request,
 )
-from externalapi.http.multiplexed import MultiplexedConnections
 from tests.doubles.kept_connections import KeptConnections
 from tests.doubles.raw_server import RawServer, always, response
 
@@ -31,11 +30,11 @@ def request(url=URL, **headers):
 
 
 @pytest.fixture(
-    params=[GuardedClient, MultiplexedConnections, KeptConnections],
+    params=[GuardedClient, KeptConnections],
     ids=lambda way: way.__name__,
 )
 def way(request):
-    """All ways out: what the Test API page uses, and the engine's two."""
+    """Both ways out: a request opens its connection, or finds one that is open."""
     return request.param
 
 

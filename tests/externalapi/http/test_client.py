@@ -13,26 +13,25 @@ from externalapi.http.client import (
     Request,
     TransportError,
 )
-from externalapi.http.multiplexed import MultiplexedConnections
 from externalapi.http.wire import Exchange
 from tests.doubles.kept_connections import KeptConnections
 from tests.doubles.raw_server import RawServer, always, reset, response
 
-WAYS = [GuardedClient, MultiplexedConnections, KeptConnections]
+WAYS = [GuardedClient, KeptConnections]
 
 
 @pytest.fixture(params=WAYS, ids=lambda way: way.__name__)
 def client(request):
-    """All ways out: what the Test API page uses, and the engine's two."""
+    """Both ways out: a request opens its connection, or finds one that is open."""
     client = request.param()
     yield client
     client.close()
 
 
-@pytest.fixture(params=WAYS[:2], ids=lambda way: way.__name__)
-def fresh(request):
-    """Those that open a connection where there is none."""
-    client = request.param()
+@pytest.fixture
+def fresh():
+    """Opens a connection where there is none."""
+    client = GuardedClient()
     yield client
     client.close()
 
@@ -284,6 +283,22 @@ def test_a_connection_lost_after_the_last_byte_is_ambiguous(client, serve, said,
         client.send(request(serve(hang_up)), "k")
 
 
+def test_nothing_is_sent_twice_by_itself(client, serve):
+    """A kept connection that ends without an answer may have ended after it was read."""
+
+    def once(connection, server):
+        server.read_request(connection)
+        if len(server.requests) == 1:
+            connection.sendall(response())
+            server.read_request(connection)
+
+    server = serve(once)
+    assert client.send(request(server), "k").status == 201
+    with pytest.raises(AmbiguousError):
+        client.send(request(server), "k")
+    assert len(server.requests) == 2
+
+
 def test_a_body_lost_after_the_status_is_an_answer_that_was_cut_off(client, serve):
     def hang_up(connection, server):
         server.read_request(connection)
@@ -307,7 +322,7 @@ def test_no_answer_until_the_deadline_is_ambiguous(client, serve, settings):
 
 
 @pytest.mark.parametrize(
-    "first", [b"", b"HTTP/1.1 200 OK\r\n"], ids=["status", "headers"]
+    "first", [b"HTTP/1.1 200 ", b"HTTP/1.1 200 OK\r\n"], ids=["status", "headers"]
 )
 def test_headers_that_drip_are_cut_at_the_deadline(client, serve, settings, first):
     settings.HTTP_TOTAL_SECONDS = 0.4
@@ -403,6 +418,35 @@ def test_a_hint_is_not_the_answer(client, serve, hint):
     for n in range(3):
         answer = client.send(request(server, b"%d" % n), "k")
         assert (answer.status, answer.body) == (201, b"%d" % n)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 201 Created\nContent-Length: 2\n\n{}",
+        b"HTTP/1.1 201\r\nContent-Length: 2\r\n\r\n{}",
+        b"HTTP/1.2 201 Created\r\nContent-Length: 2\r\n\r\n{}",
+        b"HTTP/1.1 201 Created\r\nX: a\r\n  b\r\nContent-Length: 2\r\n\r\n{}",
+        b"HTTP/1.1 201 Created\r\nX: \x00\x01\r\nContent-Length: 2\r\n\r\n{}",
+        b"HTTP/1.1 201 Created\r\nContent-Length: 9\r\nTransfer-Encoding: chunked\r\n"
+        b"\r\n2 ;a=b\r\n{}\r\n0\r\n\r\n",
+    ],
+)
+def test_an_answer_that_is_oddly_written_is_an_answer(client, serve, answer):
+    server = serve(always(answer))
+    for _ in range(2):
+        found = client.send(request(server), "k")
+        assert (found.status, found.body, found.truncated) == (201, b"{}", False)
+    assert server.connections == 1
+
+
+@pytest.mark.parametrize(
+    "head", [b"nonsense", b"X : a", b"Content-Length: x", b"Content-Length: 2"]
+)
+def test_of_an_answer_that_nobody_can_read_the_status_counts(client, serve, head):
+    answer = b"HTTP/1.1 201 Created\r\nContent-Length: 3\r\n" + head + b"\r\n\r\n{}"
+    found = client.send(request(serve(always(answer))), "k")
+    assert (found.status, found.truncated) == (201, True)
 
 
 def test_what_follows_an_answer_is_nobodys(client, serve):
