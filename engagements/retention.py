@@ -15,6 +15,7 @@ import externalapi.retention
 import segments.retention
 from engagements.audience import send_again
 from lemnisk_braze.lib import database_clock
+from segments.imports import storing
 
 # What all of it may take of a tick, in seconds.
 SECONDS = 1.5
@@ -107,6 +108,7 @@ def clean(seconds: float = SECONDS) -> None:
         (settings.RETENTION_EVENTS, _clean_events),
         (settings.RETENTION_EVENTS, segments.retention.clean_inbox),
         (settings.RETENTION_REFUSED, segments.retention.clean_refused),
+        (settings.RETENTION_IMPORTS, _clean_imports),
         (settings.RETENTION_TESTS, externalapi.retention.clean_tests),
     ]
     now = database_clock.now()
@@ -145,6 +147,10 @@ def clean_deliveries(before: datetime, deadline: float) -> int:
 
 def _clean_events(before: datetime, deadline: float) -> int:
     return segments.retention.clean_events(before, deadline, needed_events)
+
+
+def _clean_imports(before: datetime, deadline: float) -> int:
+    return storing.clean(before)
 
 
 def needed_events(ids: list[int]) -> set[int]:

@@ -18,6 +18,7 @@ from engagements.outbox import workers
 from externalapi.connections import key_rotation
 from lemnisk_braze.lib import database_clock
 from lemnisk_braze.lib.logs import get_logger
+from segments.imports import runner
 from segments.membership import refresh
 
 logger = get_logger(__name__)
@@ -73,6 +74,7 @@ CHORES = {
     "wipe old keys": key_rotation.wipe_old_keys,
     "resume what has a new key": suspension.resume_with_new_keys,
     "refresh segments": _refresh_segments,
+    "go on with imports": runner.wake_waiting,
     "start due runs": _make_due_runs,
     "end runs": completion.finish,
     "pause what fails": _pause_failing,

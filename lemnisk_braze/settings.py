@@ -260,11 +260,16 @@ DELIVERY_GRACE = timedelta(seconds=env.float("DELIVERY_GRACE_SECONDS", default=6
 JOURNAL_DIR = Path(env.str("JOURNAL_DIR", default=str(VAR_DIR / "journal")))
 HTTP_TOTAL_SECONDS = env.float("HTTP_TOTAL_SECONDS", default=30)
 
+# Files that are imported wait here; web servers and workers share it.
+IMPORT_DIR = Path(env.str("IMPORT_DIR", default=str(VAR_DIR / "imports")))
+IMPORT_MAX_BYTES = env.int("IMPORT_MAX_MB", default=1024) << 20
+
 # How long things are kept; 0 days: for ever (docs/operators.md).
 RETENTION_DELIVERIES = timedelta(days=env.int("RETENTION_DELIVERY_DAYS", default=90))
 RETENTION_RESPONSES = timedelta(days=env.int("RETENTION_RESPONSE_DAYS", default=14))
 RETENTION_EVENTS = timedelta(days=env.int("RETENTION_EVENT_DAYS", default=396))
 RETENTION_REFUSED = timedelta(days=env.int("RETENTION_REFUSED_DAYS", default=14))
+RETENTION_IMPORTS = timedelta(days=env.int("RETENTION_IMPORT_DAYS", default=14))
 RETENTION_TESTS = timedelta(days=env.int("RETENTION_TEST_DAYS", default=366))
 
 # Addresses that the guarded client may dial although they are private or plain http:

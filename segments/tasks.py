@@ -2,6 +2,8 @@
 
 from celery import shared_task
 
+from segments import wakeup
+from segments.imports import runner
 from segments.membership import refresh
 
 
@@ -9,3 +11,10 @@ from segments.membership import refresh
 def refresh_segment(segment_id: int) -> None:
     """Count a segment's people anew."""
     refresh.try_refresh(segment_id)
+
+
+@shared_task(ignore_result=True, soft_time_limit=240, time_limit=300)
+def run_import(import_id: int) -> None:
+    """Go on with an import for a moment; then others have their turn, and it again."""
+    if runner.turn(import_id):
+        wakeup.run_import(import_id)

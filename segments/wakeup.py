@@ -13,3 +13,8 @@ def apply_inbox() -> bool:
 def refresh_segment(segment_id: int) -> bool:
     """Ask a worker to count a segment; False where the broker could not be told."""
     return wakeup.of("segments.tasks.refresh_segment").publish(segment_id)
+
+
+def run_import(import_id: int) -> bool:
+    """Ask a worker to go on with an import; False where the broker could not be told."""
+    return wakeup.of("segments.tasks.run_import").publish(import_id)

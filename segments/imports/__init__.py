@@ -3,3 +3,5 @@
 A file is read in pieces. Each piece's messages go into the inbox in the transaction that
 notes how far the file was read, so whatever is killed, nothing is lost or comes twice.
 """
+
+__all__ = ["runner", "storing"]

@@ -1,14 +1,18 @@
 """People, what they did, and the segments that they are in."""
 
 from segments.models.events import Event
+from segments.models.imports import BadRow, FoundPerson, Import
 from segments.models.inbox import InboxMessage
 from segments.models.people import Identifier, MergeLog, Profile
 from segments.models.segments import Membership, Proposal, Segment, Transition
 from segments.models.sources import RefusedMessage, Source
 
 __all__ = [
+    "BadRow",
     "Event",
+    "FoundPerson",
     "Identifier",
+    "Import",
     "InboxMessage",
     "Membership",
     "MergeLog",

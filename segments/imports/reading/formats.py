@@ -70,11 +70,17 @@ def recognize(stream: BinaryIO) -> Format:
 
 
 def open_rows(
-    stream: BinaryIO, format: Format, position: Position | None = None
+    stream: BinaryIO,
+    format: Format,
+    position: Position | None = None,
+    finds: bool = False,
 ) -> Reader:
-    """The rows of a file from a position on; raises FileError."""
+    """The rows of a file from a position on; raises FileError.
+
+    `finds`: the columns of JSON Lines are yet to be found, all or some.
+    """
     if format.kind == PARQUET:
         return Parquet(stream, position)
     if format.kind == JSON_LINES:
-        return JsonLines(stream, list(format.columns) or None, position)
+        return JsonLines(stream, format.columns, position, finds)
     return Delimited(stream, format.delimiter, position)

@@ -1,5 +1,6 @@
 """JSON Lines: an object a line, whatever its keys."""
 
+from collections.abc import Sequence
 from typing import Any, BinaryIO
 
 from segments.imports.reading.rows import (
@@ -17,18 +18,20 @@ MAX_LINE = 1 << 20
 class JsonLines:
     """Rows of a file in UTF-8 without a mark; a column is a key of the outermost object.
 
-    Without `columns` each row may add some: their cells come after those known so far.
+    Where it `finds` columns, each row may add some: their cells come after those known
+    so far.
     """
 
     def __init__(
         self,
         stream: BinaryIO,
-        columns: list[str] | None = None,
+        columns: Sequence[str] = (),
         position: Position | None = None,
+        finds: bool = False,
     ) -> None:
         self._stream = stream
-        self._is_open = columns is None
-        self.columns = list(columns or ())
+        self._finds = finds
+        self.columns = list(columns)
         self._index = {name: i for i, name in enumerate(self.columns)}
         start = position or Position()
         stream.seek(start.offset)
@@ -68,7 +71,7 @@ class JsonLines:
             index = self._index.get(name)
             if index is not None:
                 cells[index] = value
-            elif self._is_open:
+            elif self._finds:
                 self._add(name)
                 cells.append(value)
         return cells

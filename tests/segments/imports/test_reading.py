@@ -149,7 +149,7 @@ def test_another_reader_goes_on_where_one_left_off(size):
 
 def test_json_lines_with_blank_ones_and_without_the_last_end():
     data = b'{"id": 1, "a": null}\n\n{"id": 2, "b": [1]}'
-    reader = JsonLines(io.BytesIO(data))
+    reader = JsonLines(io.BytesIO(data), finds=True)
     assert reader.read(9) == [(1, [1, None], ""), (3, [2, MISSING, [1]], "")]
     assert reader.columns == ["id", "a", "b"]
     again = JsonLines(io.BytesIO(data), ["id", "b"], Position(21, 1))
@@ -167,13 +167,13 @@ def test_json_lines_with_blank_ones_and_without_the_last_end():
 )
 def test_a_bad_line_is_named_by_its_number_in_the_file(line, problem):
     data = b'{"id": 1}\n\n' + line + b'\n{"id": 2}\n'
-    found = JsonLines(io.BytesIO(data)).read(9)
+    found = JsonLines(io.BytesIO(data), finds=True).read(9)
     assert [(row[0], row[2]) for row in found] == [(1, ""), (3, problem), (4, "")]
 
 
 def test_long_numbers_are_exact():
     data = b'{"id": 9007199254740993}\n{"id": 123456789012345678901234567890}\n'
-    found = JsonLines(io.BytesIO(data)).read(9)
+    found = JsonLines(io.BytesIO(data), finds=True).read(9)
     assert [row[1] for row in found] == [
         [9007199254740993],
         [123456789012345678901234567890],
@@ -305,7 +305,7 @@ def test_a_wrong_encoding_names_the_line():
 
 def test_the_position_of_json_is_in_bytes():
     data = "".join(json.dumps({"id": i, "n": "é"}) + "\n" for i in range(9)).encode()
-    reader = JsonLines(io.BytesIO(data))
+    reader = JsonLines(io.BytesIO(data), finds=True)
     head = reader.read(4)
     rest = JsonLines(io.BytesIO(data), reader.columns, reader.position).read(99)
     assert [row[0] for row in head + rest] == list(range(1, 10))

@@ -1,0 +1,142 @@
+"""What an import would do: whom it would make, change, and leave as they are.
+
+People are looked up in sets, and noted by a hash of who they are, so that somebody whom
+the file names twice is one person: the later row wins, as it will when it is applied.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from django.db import connection
+from django.db.models import Count
+
+from segments.imports.mapping.messages import Message
+from segments.models import FoundPerson, Import, stored
+
+Kind = FoundPerson.Kind
+NOTHING = object()
+Values = Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class _Row:
+    """Who a row is about, what it says, and what of them is known; None: nobody."""
+
+    key: int
+    says: dict[str, Any]
+    known: Values | None
+
+
+def note(imported: Import, messages: Sequence[Message]) -> int:
+    """Note whom the messages are about; return how many rows were of one again."""
+    rows = list(_looked_up([payload for _, _, payload in messages]))
+    before = FoundPerson.objects.filter(of=imported, key__in=[row.key for row in rows])
+    noted: dict[int, tuple[str, dict[str, Any]]] = {
+        person.key: (person.kind, person.changes or {}) for person in before
+    }
+    again = 0
+    for row in rows:
+        _, changes = noted.get(row.key, ("", {}))
+        again += row.key in noted
+        noted[row.key] = _judged(row, changes)
+    _save(imported, noted)
+    return again
+
+
+def counts(imported: Import) -> dict[str, int]:
+    """So many people of each kind; afterwards nobody is noted any more."""
+    people = FoundPerson.objects.filter(of=imported)
+    kinds = people.values_list("kind").annotate(count=Count("key"))
+    found = dict.fromkeys(Kind.values, 0) | dict(kinds)
+    forget(imported)
+    return found
+
+
+def forget(imported: Import) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "DELETE FROM segments_foundperson WHERE of_id = %s", [imported.pk]
+        )
+
+
+def _judged(row: _Row, changes: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    if row.known is None:
+        return Kind.NEW, {}
+    differs = {
+        name: value
+        for name, value in row.says.items()
+        if not _is_same(row.known.get(name), value)
+    }
+    kept = {name: value for name, value in changes.items() if name not in row.says}
+    changes = kept | differs
+    return (Kind.CHANGED if changes else Kind.SAME), changes
+
+
+def _is_same(old: Any, new: Any) -> bool:
+    if old != new:
+        return False
+    # 1 and true are equal in Python, and not in JSON.
+    return old.__class__ is new.__class__ is str or stored.write(old) == stored.write(
+        new
+    )
+
+
+def _looked_up(payloads: Sequence[dict[str, Any]]) -> list[_Row]:
+    external = {p["userId"] for p in payloads if "userId" in p}
+    anonymous = {p["anonymousId"] for p in payloads if "userId" not in p}
+    known: dict[tuple[str, str], tuple[int, Values]] = {}
+    with connection.cursor() as cursor:
+        cursor.execute(KNOWN, {"external": [*external], "anonymous": [*anonymous]})
+        for kind, value, id_, email, phone, attributes in cursor.fetchall():
+            values = {**stored.read(attributes), "email": email, "phone": phone}
+            known[kind, value] = (id_, values)
+    rows = []
+    for payload in payloads:
+        kind = "userId" if "userId" in payload else "anonymousId"
+        person = known.get((kind, payload[kind]))
+        who = f"person {person[0]}" if person else f"{kind} {payload[kind]}"
+        says = dict(payload.get("traits") or {})
+        for contact in ("email", "phone"):
+            if contact in says:
+                says[contact] = says[contact] or ""
+        rows.append(_Row(_hash(who), says, person[1] if person else None))
+    return rows
+
+
+def _hash(text: str) -> int:
+    digest = hashlib.blake2b(text.encode(), digest_size=8).digest()
+    return int.from_bytes(digest, signed=True)
+
+
+def _save(imported: Import, noted: Mapping[int, tuple[str, dict[str, Any]]]) -> None:
+    changes = [
+        orjson.dumps(changed).decode() if changed else None
+        for _, changed in noted.values()
+    ]
+    kinds = [kind for kind, _ in noted.values()]
+    with connection.cursor() as cursor:
+        cursor.execute(SAVE, [imported.pk, list(noted), kinds, changes])
+
+
+# Whoever was merged is found as the person whom they became.
+KNOWN = """
+SELECT named.kind, named.value, p.id, p.email, p.phone, p.attributes::text
+FROM (
+    SELECT 'userId' AS kind, external_id AS value, id
+    FROM segments_profile WHERE external_id = ANY(%(external)s::text[])
+    UNION ALL
+    SELECT 'anonymousId', value, profile_id FROM segments_identifier
+    WHERE kind = 'anonymous_id' AND value = ANY(%(anonymous)s::text[])
+) named
+JOIN segments_profile e ON e.id = named.id
+JOIN segments_profile p ON p.id = coalesce(e.merged_into_id, e.id)
+"""
+SAVE = """
+INSERT INTO segments_foundperson AS f (of_id, key, kind, changes)
+SELECT %s, key, kind, changes::jsonb
+FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS new (key, kind, changes)
+ON CONFLICT (of_id, key) DO UPDATE SET kind = excluded.kind, changes = excluded.changes
+"""

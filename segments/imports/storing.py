@@ -1,0 +1,155 @@
+"""The file of an import: taken in, recognized, and deleted when its time is over."""
+
+import hashlib
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO
+
+from django.conf import settings
+from django.db import transaction
+
+from lemnisk_braze.lib.names import visible
+from segments import wakeup
+from segments.imports.reading import encodings, formats
+from segments.imports.reading.encodings import Candidate
+from segments.imports.reading.formats import Format
+from segments.imports.reading.rows import FileError, Position, Reader
+from segments.models import Import
+
+BLOCK = 1 << 20
+State = Import.State
+
+
+def take(name: str, blocks: Iterable[bytes]) -> Import:
+    """Keep a file as a new (unsaved) import; raises FileError, having kept nothing."""
+    settings.IMPORT_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = uuid.uuid4().hex
+    digest, size = hashlib.sha256(), 0
+    try:
+        with _of(path).open("xb") as target:
+            for block in blocks:
+                size += len(block)
+                if size > settings.IMPORT_MAX_BYTES:
+                    most = settings.IMPORT_MAX_BYTES >> 20
+                    raise FileError(f"A file has at most {most:,} MB. Split it.")
+                digest.update(block)
+                target.write(block)
+            _of(path).chmod(0o600)
+        shown = visible(Path(name).name).strip()[-255:] or "file"
+        taken = Import(name=shown, path=path, size=size, digest=digest.hexdigest())
+        _recognize(taken)
+    except FileError:
+        _of(path).unlink(missing_ok=True)
+        raise
+    return taken
+
+
+def blocks(stream: BinaryIO) -> Iterable[bytes]:
+    """All of a stream, a piece at a time."""
+    while block := stream.read(BLOCK):
+        yield block
+
+
+def _recognize(taken: Import) -> None:
+    with _of(taken.path).open("rb") as stream:
+        if not formats.is_text(stream):
+            taken.state = State.READING
+            return
+        encoding = encodings.recognize(stream)
+    if encoding:
+        set_encoding(taken, encoding)
+
+
+def set_encoding(taken: Import, encoding: str) -> None:
+    """Have it read in this encoding; raises FileError where that cannot be.
+
+    Afterwards the file is in UTF-8, and its columns can be read.
+    """
+    taken.encoding = encoding
+    with _of(taken.path).open("rb") as source:
+        if not encodings.is_plain(source, encoding):
+            plain = uuid.uuid4().hex
+            try:
+                with _of(plain).open("xb") as target:
+                    encodings.to_utf8(source, target, encoding)
+            except FileError:
+                _of(plain).unlink(missing_ok=True)
+                raise
+            _of(taken.path).unlink()
+            taken.path = plain
+    with _of(taken.path).open("rb") as stream:
+        formats.recognize(stream)
+    taken.state = State.READING
+
+
+def candidates(waiting: Import) -> list[Candidate]:
+    """What somebody is asked who has to say the encoding."""
+    with _of(waiting.path).open("rb") as stream:
+        return encodings.candidates(stream)
+
+
+def format_of(imported: Import) -> Format:
+    """Its format, from its first rows where it is not noted; raises FileError."""
+    if imported.format:
+        kept = imported.format
+        return Format(**{**kept, "columns": tuple(kept["columns"])})
+    with stream_of(imported) as stream:
+        return formats.recognize(stream)
+
+
+def note_format(imported: Import, format: Format, columns: Sequence[str]) -> None:
+    imported.format = {**asdict(format), "columns": list(columns)}
+
+
+def reader_of(imported: Import, stream: BinaryIO) -> Reader:
+    """Its rows from where it was left off; raises FileError."""
+    position = Position(imported.offset, imported.line)
+    finds = imported.state == State.READING
+    return formats.open_rows(stream, format_of(imported), position, finds)
+
+
+def stream_of(imported: Import) -> BinaryIO:
+    """Its file; raises FileError where that is not to be had."""
+    try:
+        return _of(imported.path).open("rb")
+    except OSError as e:
+        raise FileError(
+            "The file is not there any more, or not on this machine: web servers and"
+            " workers need the same IMPORT_DIR."
+        ) from e
+
+
+def begin(taken: Import) -> None:
+    """Save a new import, and have a worker go on with it where it can."""
+    taken.save()
+    if taken.state in Import.WORKING:
+        transaction.on_commit(lambda: wakeup.run_import(taken.pk))
+
+
+def clean(before: datetime) -> int:
+    """Delete files, bad rows and all, of what ended before a time; return how many."""
+    ended = (State.DONE, State.FAILED, State.CANCELLED, State.UPLOADED, State.READY)
+    old = Import.objects.filter(state__in=ended, changed_at__lt=before)
+    count = 0
+    for imported in old.exclude(path="")[:100]:
+        forget(imported)
+        count += 1
+    return count
+
+
+def forget(imported: Import) -> None:
+    """Delete what it holds of people: its file, its bad rows, its examples."""
+    path = imported.path
+    columns = [{**column, "examples": [], "against": {}} for column in imported.columns]
+    with transaction.atomic():
+        imported.bad_rows.all().delete()
+        Import.objects.filter(pk=imported.pk).update(path="", columns=columns)
+    if path:
+        _of(path).unlink(missing_ok=True)
+
+
+def _of(path: str) -> Path:
+    return Path(settings.IMPORT_DIR) / path

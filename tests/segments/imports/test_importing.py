@@ -1,0 +1,299 @@
+"""Files become people: checked before, once, and whole whatever is killed."""
+
+import json
+
+import pytest
+from django.db import connection, transaction
+
+from segments.imports import lifecycle, runner, storing
+from segments.imports.reading.rows import FileError
+from segments.ingest import inbox
+from segments.models import BadRow, Event, FoundPerson, Import, Profile
+from tests import factories
+from tests.faults.drains import in_thread
+from tests.segments.imports.conftest import (
+    EMAIL,
+    ID,
+    attribute,
+    bring_in,
+    check,
+    plan,
+    take,
+    work,
+)
+
+pytestmark = pytest.mark.django_db
+
+State = Import.State
+CITY = attribute("city")
+PEOPLE = "id,email,city\nu1,Ana@X.example,Köln\nu2,bo@x.example,Bonn\n"
+
+
+def person(external_id):
+    return Profile.objects.get(external_id=external_id)
+
+
+def found(imported):
+    return {name: count for name, count in imported.found.items() if count}
+
+
+def test_a_file_becomes_people():
+    imported = bring_in(PEOPLE, plan(ID, EMAIL, CITY))
+    assert imported.state == State.DONE, imported.problem
+    assert (imported.rows, imported.read, imported.bad) == (2, 2, 0)
+    ana = person("u1")
+    assert (ana.email, ana.attributes) == ("ana@x.example", {"city": "Köln"})
+    assert Profile.objects.count() == 2
+
+
+def test_nothing_is_changed_before_it_is_started():
+    imported = check(take(PEOPLE), plan(ID, EMAIL, CITY))
+    assert imported.state == State.READY
+    assert Profile.objects.count() == 0
+
+
+def test_the_columns_are_read_before_anybody_is_asked():
+    imported = take("id,joined\nu1,05/07/2025\nu2,27/07/2025\n")
+    assert imported.state == State.UPLOADED
+    assert [column["name"] for column in imported.columns] == ["id", "joined"]
+    assert "date_dmy" in imported.columns[1]["may_be"]
+    assert "date_mdy" not in imported.columns[1]["may_be"]
+
+
+def test_a_header_alone_changes_nothing_and_says_so():
+    imported = take("id,city\n")
+    assert (imported.state, imported.rows) == (State.UPLOADED, 0)
+
+
+def test_the_check_counts_new_changed_same_and_bad():
+    factories.make_profile(external_id="u1", email="ana@x.example", city="Köln")
+    factories.make_profile(external_id="u2", email="bo@x.example", city="Berlin")
+    text = PEOPLE + "u3,c@x.example,Ulm\n,d@x.example,Ulm\nu4\n"
+    imported = check(take(text), plan(ID, EMAIL, CITY))
+    assert found(imported) == {"new": 1, "changed": 1, "same": 1, "bad": 2}
+    lines = imported.bad_rows.order_by("line").values_list("line", flat=True)
+    assert list(lines) == [5, 6]
+    assert not FoundPerson.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected", "city"),
+    [
+        # The last row wins.
+        (["u1,Bonn", "u1,Ulm"], {"changed": 1, "repeated": 1}, "Ulm"),
+        (["u1,Bonn", "u1,Köln"], {"same": 1, "repeated": 1}, "Köln"),
+        # An empty cell says nothing.
+        (["u1,Bonn", "u1,"], {"changed": 1, "repeated": 1}, "Bonn"),
+        (["u1,", "u1,"], {"same": 1, "repeated": 1}, "Köln"),
+    ],
+)
+def test_a_person_named_twice_is_one_and_the_counts_are_true(rows, expected, city):
+    factories.make_profile(external_id="u1", city="Köln")
+    text = "\n".join(["id,city", *rows])
+    imported = check(take(text), plan(ID, CITY))
+    assert found(imported) == expected
+    lifecycle.start(imported)
+    work(imported)
+    assert person("u1").attributes == {"city": city}
+
+
+def test_a_person_named_twice_far_apart_is_one(monkeypatch):
+    monkeypatch.setattr(runner, "PIECE", 2)
+    text = "id,city\n" + "".join(f"u{n % 3},c{n}\n" for n in range(9))
+    imported = check(take(text), plan(ID, CITY))
+    assert found(imported) == {"new": 3, "repeated": 6}
+    lifecycle.start(imported)
+    work(imported)
+    cities = {p.external_id: p.attributes["city"] for p in Profile.objects.all()}
+    assert cities == {"u0": "c6", "u1": "c7", "u2": "c8"}
+
+
+def test_importing_it_again_changes_nobody():
+    bring_in(PEOPLE, plan(ID, EMAIL, CITY))
+    before = list(Profile.objects.order_by("pk").values("pk", "email", "attributes"))
+    again = check(take(PEOPLE), plan(ID, EMAIL, CITY))
+    assert found(again) == {"same": 2}
+    lifecycle.start(again)
+    assert work(again).state == State.DONE
+    after = list(Profile.objects.order_by("pk").values("pk", "email", "attributes"))
+    assert after == before
+
+
+def test_an_empty_cell_is_kept_or_cleared():
+    factories.make_profile(external_id="u1", email="a@x.example", city="Köln")
+    kept = bring_in("id,email,city\nu1,,\n", plan(ID, EMAIL, CITY))
+    assert found(kept) == {"same": 1}
+    assert person("u1").attributes == {"city": "Köln"}
+    cleared = bring_in("id,email,city\nu1,,\n", plan(ID, EMAIL, CITY, empty="clear"))
+    assert found(cleared) == {"changed": 1}
+    assert (person("u1").attributes, person("u1").email) == ({}, "")
+
+
+def test_events_of_a_file_happen_once():
+    text = "user;event;at;order\nu1;Bought;2026-07-05;o1\nu1;Bought;2026-07-06;o2\n"
+    decided = plan(
+        ID,
+        {"to": "event"},
+        {"to": "time", "type": "date_ymd"},
+        {"to": "message_id"},
+        makes="events",
+    )
+    source = factories.make_source()
+    for _ in range(2):
+        assert bring_in(text, decided, source=source).state == State.DONE
+    assert list(
+        Event.objects.order_by("time").values_list("message_id", flat=True)
+    ) == [
+        "o1",
+        "o2",
+    ]
+
+
+def test_json_lines_keep_lists_and_find_columns_late(monkeypatch):
+    monkeypatch.setattr(runner, "PIECE", 1)
+    lines = [
+        {"id": 9007199254740993, "city": "Köln"},
+        {"id": 9007199254740992, "policies": [{"no": 1, "to": None}]},
+    ]
+    text = "\n\n".join(map(json.dumps, lines))
+    imported = take(text, "people.jsonl")
+    assert [column["name"] for column in imported.columns] == ["id", "city", "policies"]
+    bring_in(
+        text,
+        plan(ID, attribute("city", "as_is"), attribute("policies", "as_is")),
+        "people.jsonl",
+    )
+    assert person("9007199254740993").attributes == {"city": "Köln"}
+    assert person("9007199254740992").attributes == {
+        "policies": [{"no": 1, "to": None}]
+    }
+
+
+def test_a_file_in_another_encoding_waits_for_somebody_to_say_it():
+    imported = take("id;name\nu1;Zoë\n".encode("cp1252"))
+    assert (imported.state, imported.encoding) == (State.UPLOADED, "")
+    offered = {one.encoding: one.preview for one in storing.candidates(imported)}
+    assert offered["cp1252"] == ("u1;Zoë",)
+    storing.set_encoding(imported, "cp1252")
+    storing.begin(imported)
+    work(imported)
+    assert imported.columns[1]["examples"] == ["Zoë"]
+
+
+# --- What breaks ------------------------------------------------------------------
+
+
+def test_a_file_that_breaks_off_fails_with_its_line_and_loses_nothing():
+    imported = take('id,city\nu1,Köln\n"u2,Bonn\nu3,Ulm\n')
+    assert imported.state == State.FAILED
+    assert "opens in line 3" in imported.problem
+
+
+def test_a_file_over_the_cap_is_not_kept(settings, folder):
+    settings.IMPORT_MAX_BYTES = 10
+    with pytest.raises(FileError, match="at most"):
+        storing.take("people.csv", [b"id\n", b"1\n" * 10])
+    assert list(folder.iterdir()) == []
+
+
+def test_a_file_that_went_away_says_so(folder):
+    imported = check(take(PEOPLE), plan(ID, EMAIL, CITY))
+    for path in folder.iterdir():
+        path.unlink()
+    lifecycle.start(imported)
+    assert work(imported).state == State.FAILED
+    assert "IMPORT_DIR" in imported.problem
+
+
+class Killed(BaseException):
+    """What nobody catches."""
+
+
+@pytest.mark.parametrize("at", range(1, 8))
+def test_whatever_is_killed_each_row_comes_once(monkeypatch, at):
+    """A worker dies at its so-manieth commit, before or after what it appended."""
+    monkeypatch.setattr(runner, "PIECE", 2)
+    text = "id,city\n" + "".join(f"u{n},c{n}\n" for n in range(9)) + "bad\n"
+    imported = check(take(text), plan(ID, CITY))
+    lifecycle.start(imported)
+    statements = 0
+
+    def dies(execute, sql, params, many, context):
+        nonlocal statements
+        if "segments_import" in sql and "offset" in sql and sql.startswith("UPDATE"):
+            statements += 1
+            if statements == at:
+                raise Killed
+        return execute(sql, params, many, context)
+
+    try:
+        with connection.execute_wrapper(dies), transaction.atomic():
+            runner.turn(imported.pk, 60)
+    except Killed:
+        Import.objects.filter(pk=imported.pk).update(held_until=None)
+    assert work(imported).state == State.DONE
+    assert (imported.read, imported.bad) == (10, 1)
+    assert Profile.objects.count() == 9
+    assert BadRow.objects.filter(of=imported).count() == 1
+
+
+def test_what_is_paused_goes_on_where_it_was(monkeypatch):
+    monkeypatch.setattr(runner, "PIECE", 2)
+    text = "id,city\n" + "".join(f"u{n},c{n}\n" for n in range(9))
+    imported = check(take(text), plan(ID, CITY))
+    lifecycle.start(imported)
+    # No time: one look and not a row.
+    assert runner.turn(imported.pk, -1)
+    assert lifecycle.pause(imported)
+    assert not runner.turn(imported.pk)
+    imported.refresh_from_db()
+    assert (imported.state, imported.phase) == (State.PAUSED, State.RUNNING)
+    assert lifecycle.resume(imported)
+    assert work(imported).state == State.DONE
+    assert Profile.objects.count() == 9
+
+
+def test_what_is_cancelled_stays_so():
+    imported = check(take(PEOPLE), plan(ID, EMAIL, CITY))
+    assert lifecycle.cancel(imported)
+    assert not lifecycle.start(imported)
+    assert not lifecycle.resume(imported)
+    assert work(imported).state == State.CANCELLED
+    assert Profile.objects.count() == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_has_it_no_more_appends_nothing():
+    """Paused in the middle of a piece: its rows are not appended, and not noted."""
+    imported = check(take(PEOPLE), plan(ID, EMAIL, CITY))
+    lifecycle.start(imported)
+    paused = []
+
+    def pauses(execute, sql, params, many, context):
+        if "segments_inbox" in sql and sql.lstrip().startswith(("INSERT", "COPY")):
+            with in_thread(lambda: paused.append(lifecycle.pause(imported))):
+                pass
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(pauses):
+        assert not runner.turn(imported.pk, 60)
+    assert paused == [True]
+    assert not inbox.is_waiting()
+    assert Profile.objects.count() == 0
+    imported.refresh_from_db()
+    assert (imported.state, imported.read) == (State.PAUSED, 0)
+    assert lifecycle.resume(imported)
+    assert work(imported).state == State.DONE
+    assert Profile.objects.count() == 2
+
+
+def test_files_and_bad_rows_go_when_they_are_old(folder):
+    imported = bring_in("id,city\nu1,Köln\nx\n", plan(ID, CITY))
+    storing.clean(imported.changed_at)
+    assert len(list(folder.iterdir())) == 1
+    later = imported.changed_at.replace(year=imported.changed_at.year + 1)
+    assert storing.clean(later) == 1
+    assert list(folder.iterdir()) == []
+    imported.refresh_from_db()
+    assert not imported.bad_rows.exists()
+    assert imported.columns[1]["examples"] == []
