@@ -14,7 +14,8 @@ _UNSEEN = re.compile(
 
 def is_one_line(name: str) -> bool:
     """Whether the name is what it looks like: one line of visible characters."""
-    return not _UNSEEN.search(name)
+    # Nearly every name is plain, and Python knows that faster.
+    return (name.isascii() and name.isprintable()) or not _UNSEEN.search(name)
 
 
 def visible(text: str) -> str:

@@ -1,23 +1,43 @@
 """A message of Segment's HTTP tracking spec, checked and brought into the inbox's form.
 
-The inbox's payload keeps the spec's names: userId, anonymousId, timestamp, and traits
-(identify) or event and properties (track). `timestamp` is corrected by the sender's
-clock skew where `sentAt` is there, as the spec says:
-timestamp = receivedAt - (sentAt - originalTimestamp). Pure.
+The inbox knows identify, track and alias. What people look at and join is something
+that they did: page, screen and group become track.
+
+    page    “Page Viewed”     name, category
+    screen  “Screen Viewed”   name, category
+    group   “Group Joined”    group_id, and the group's traits
+
+The payload keeps the spec's names: userId, anonymousId, previousId, timestamp, traits,
+event, properties; and `ids`, the other names of a person, from context.externalId and
+context.externalIds. `timestamp` is corrected by the sender's clock skew where `sentAt`
+is there, as the spec says: timestamp = receivedAt - (sentAt - originalTimestamp).
+
+Fields that nobody knows are kept out. Refused is what cannot be kept. Pure.
 """
 
+import hashlib
+import json
+import re
 import uuid
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
+
+import orjson
 
 from lemnisk_braze.lib.names import is_one_line
 from segments.identity.contact import as_email, as_phone
 from segments.tracking.errors import RefusedError
 from segments.tracking.request_body import check_storable
 
-KINDS = ("identify", "track")
-OTHER_KINDS = ("page", "screen", "group", "alias")
+KINDS = ("identify", "track", "page", "screen", "group", "alias")
+# Those that are not applied yet: refused at the door, to be sent in again.
+LATER_KINDS = ("alias",)
+# They may be sent as numbers, of any length.
+ID_FIELDS = ("userId", "anonymousId", "messageId", "previousId", "groupId")
+# What somebody did by a page, a screen or a group.
+EVENTS = {"page": "Page Viewed", "screen": "Screen Viewed", "group": "Group Joined"}
 MAX_ATTRIBUTES = 200
 # In characters, as the columns count; four bytes each, an index takes them all.
 MAX_NAME = 255
@@ -27,25 +47,22 @@ MAX_EMAIL = 320
 MAX_PHONE = 32
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 LATEST = datetime(2200, 1, 1, tzinfo=UTC)
-MAX_AHEAD = timedelta(days=1)
+# So much may clocks and networks be off without a warning.
+MAX_AHEAD = timedelta(minutes=5)
+# Other names of a person in one message, and what they are called.
+MAX_IDS = 20
+ID_KIND = re.compile(r"[a-z][a-z0-9_.-]{0,31}")
+# These have fields of their own.
+OWN_KINDS = ("user_id", "anonymous_id", "email", "phone")
 
-COMMON_FIELDS = {
-    "type",
-    "userId",
-    "anonymousId",
-    "messageId",
-    "timestamp",
-    "originalTimestamp",
-    "sentAt",
-    "receivedAt",
-    "context",
-    "integrations",
-    "channel",
-    "version",
-    "writeKey",
-    "_metadata",
-}
-OWN_FIELDS = {"identify": {"traits"}, "track": {"event", "properties"}}
+Sent = Callable[[], bytes]
+
+
+class Notice(NamedTuple):
+    """Something about a message that was taken in, which its sender should know."""
+
+    code: str
+    message: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,33 +72,48 @@ class Message:
     message_id: str
     kind: str
     payload: dict[str, Any]
+    notices: tuple[Notice, ...] = ()
 
 
 def read(
-    raw: object, received_at: datetime, kind: str = "", sent_at: object = None
+    raw: object,
+    received_at: datetime,
+    kind: str = "",
+    sent_at: object = None,
+    sent: Sent = bytes,
 ) -> Message:
-    """Check one message; `kind` is the URL's, `sent_at` the batch's.
+    """Check one message; `kind` is the URL's, `sent_at` the batch's, `sent` its text.
 
     Raises a RefusedError that says which field is wrong and how.
     """
     if not isinstance(raw, dict):
         raise bad("A message is a JSON object.")
-    kind = kind or _kind(raw)
+    kind = _kind(raw, kind)
+    for name in ID_FIELDS:
+        if type(raw.get(name)) is int:
+            raw[name] = str(raw[name])
     check_storable(raw)
-    _only_known_fields(raw, kind)
+    notices: list[Notice] = []
+    context = raw.get("context")
+    if not isinstance(context, dict):
+        context = {}
     payload = {
-        "userId": _user_id(raw),
-        "anonymousId": _identifier(raw, "anonymousId"),
-        "timestamp": _timestamp(raw, received_at, sent_at).isoformat(),
+        "userId": _user_id(raw, "userId", sent),
+        "anonymousId": _identifier(raw, "anonymousId", sent),
+        "timestamp": _timestamp(raw, received_at, sent_at, notices).isoformat(
+            timespec="microseconds"
+        ),
+        "ids": _ids(context),
+        "traits": _traits_beside(context, notices),
     }
+    _add_own(payload, raw, kind, sent)
     if not payload["userId"] and not payload["anonymousId"]:
         raise bad("Send a userId, an anonymousId or both.")
-    payload |= _traits(raw) if kind == "identify" else _event(raw)
-    message_id = _identifier(raw, "messageId") or str(uuid.uuid4())
     return Message(
-        message_id=message_id,
-        kind=kind,
+        message_id=_identifier(raw, "messageId", sent) or _new_id(raw, kind),
+        kind=kind if kind in ("identify", "alias") else "track",
         payload={name: value for name, value in payload.items() if value is not None},
+        notices=tuple(notices),
     )
 
 
@@ -90,61 +122,143 @@ def bad(message: str) -> RefusedError:
     return RefusedError(400, "invalid", message)
 
 
-def unsupported(kind: str) -> RefusedError:
-    """A kind of message that Segment's spec has and we do not take yet."""
-    return RefusedError(
-        400, "not_supported", f"“{kind}” is not supported yet. Send identify or track."
-    )
-
-
-def _kind(raw: dict[str, Any]) -> str:
-    kind = raw.get("type")
-    if kind in OTHER_KINDS:
-        raise unsupported(str(kind))
-    if kind not in KINDS:
-        raise bad("type is identify or track.")
-    return str(kind)
-
-
-def _only_known_fields(raw: dict[str, Any], kind: str) -> None:
-    unknown = sorted(raw.keys() - COMMON_FIELDS - OWN_FIELDS[kind])
-    if unknown:
-        raise bad(f"“{unknown[0][:50]}” is not a field of {kind}.")
-    if raw.get("type") not in (None, kind):
+def _kind(raw: Mapping[str, Any], kind: str) -> str:
+    named = raw.get("type")
+    if kind and named not in (None, kind):
         raise bad(f"type is {kind} here.")
-    for name in ("context", "integrations"):
-        if not isinstance(raw.get(name) or {}, dict):
-            raise bad(f"{name} is a JSON object.")
+    kind = kind or named  # type: ignore[assignment]
+    if kind not in KINDS:
+        raise bad(f"type is one of {', '.join(KINDS)}.")
+    if kind in LATER_KINDS:
+        raise RefusedError(400, "not_supported", f"“{kind}” is not supported yet.")
+    return kind
 
 
-def _user_id(raw: dict[str, Any]) -> str | None:
-    value = _text(raw, "userId")
+def _add_own(
+    payload: dict[str, Any], raw: Mapping[str, Any], kind: str, sent: Sent
+) -> None:
+    """What this kind of message has beside what all of them have."""
+    if kind == "identify":
+        traits = _named_values(raw, "traits")
+        _check_contact(traits, "traits")
+        payload["traits"] = (payload["traits"] or {}) | traits
+    elif kind == "alias":
+        payload["previousId"] = _user_id(raw, "previousId", sent)
+        if not payload["previousId"] or not payload["userId"]:
+            raise bad("alias has a userId and a previousId.")
+    elif kind == "track":
+        payload["event"] = _event(raw)
+        payload["properties"] = _named_values(raw, "properties")
+    elif kind == "group":
+        group_id = _user_id(raw, "groupId", sent)
+        if group_id is None:
+            raise bad("group has a groupId.")
+        payload["event"] = EVENTS[kind]
+        payload["properties"] = _named_values(raw, "traits") | {"group_id": group_id}
+    else:
+        payload["event"] = EVENTS[kind]
+        own = {name: raw[name] for name in ("name", "category") if raw.get(name)}
+        payload["properties"] = _named_values(raw, "properties") | own
+
+
+# --- Who -------------------------------------------------------------------------
+
+
+def _user_id(raw: Mapping[str, Any], name: str, sent: Sent) -> str | None:
+    value = _id_text(raw, name, sent)
     if value is not None and len(value.encode()) > MAX_USER_ID:
-        raise bad(f"userId has at most {MAX_USER_ID} bytes.")
+        raise bad(f"{name} has at most {MAX_USER_ID} bytes.")
     return value
 
 
-def _identifier(raw: dict[str, Any], name: str) -> str | None:
-    value = _text(raw, name)
+def _identifier(raw: Mapping[str, Any], name: str, sent: Sent) -> str | None:
+    value = _id_text(raw, name, sent)
     if value is not None and len(value) > MAX_NAME:
         raise bad(f"{name} has between 1 and {MAX_NAME} characters.")
     return value
 
 
-def _text(raw: dict[str, Any], name: str) -> str | None:
-    """The identifier as it was sent, None where there is none."""
+def _id_text(raw: Mapping[str, Any], name: str, sent: Sent) -> str | None:
+    """The identifier as it was sent, a number in its digits; None where there is none."""
     value = raw.get(name)
     if value is None or value == "":
         return None
+    if type(value) is float:
+        value = _as_written(name, sent)
     if not isinstance(value, str):
-        raise bad(f"{name} is a text.")
+        raise bad(f"{name} is a text or a number.")
     if not value.strip() or not is_one_line(value):
         raise bad(f"{name} is one line of visible characters.")
     return value
 
 
-def _traits(raw: dict[str, Any]) -> dict[str, Any]:
-    traits = _named_values(raw, "traits")
+def _as_written(name: str, sent: Sent) -> object:
+    """A number in the digits that it was sent in: 1e21 and 5.0 say more than a float."""
+    try:
+        return json.loads(sent(), parse_float=str)[name]
+    except (ValueError, RecursionError):
+        return None
+
+
+def _ids(context: Mapping[str, Any]) -> list[list[str]] | None:
+    """Other names of the person as [kind, value]; what is no such name is kept out."""
+    named = [context.get("externalId"), context.get("externalIds")]
+    found = [
+        pair
+        for ids in named
+        if isinstance(ids, list)
+        for pair in map(_named_id, ids)
+        if pair
+    ]
+    return found[:MAX_IDS] or None
+
+
+def _named_id(entry: object) -> list[str] | None:
+    if not isinstance(entry, dict):
+        return None
+    kind, value = entry.get("type"), entry.get("id")
+    if type(value) is int:
+        value = str(value)
+    if not isinstance(kind, str) or not isinstance(value, str):
+        return None
+    kind, value = kind.strip().lower(), value.strip()
+    if kind in OWN_KINDS or not ID_KIND.fullmatch(kind):
+        return None
+    if not 0 < len(value) <= MAX_NAME or not is_one_line(value):
+        return None
+    return [kind, value]
+
+
+def _new_id(raw: Mapping[str, Any], kind: str) -> str:
+    """The ID of a message that has none.
+
+    Sent again it is the same where it says when it was: nobody does the same thing twice
+    at one time. Without a time nothing tells two of them apart from one sent twice.
+    """
+    if not raw.get("timestamp") and not raw.get("originalTimestamp"):
+        return str(uuid.uuid4())
+    told = {name: value for name, value in raw.items() if name != "sentAt"}
+    text = orjson.dumps([kind, told], option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(text).hexdigest()[:32]
+
+
+# --- What ------------------------------------------------------------------------
+
+
+def _traits_beside(
+    context: Mapping[str, Any], notices: list[Notice]
+) -> dict[str, Any] | None:
+    """The person's traits that come along with anything; the rest stays without them."""
+    try:
+        traits = _named_values(context, "traits")
+        _check_contact(traits, "context.traits")
+    except RefusedError as e:
+        notices.append(Notice("traits_left_out", f"context.traits left out: {e}"))
+        return None
+    return traits or None
+
+
+def _check_contact(traits: Mapping[str, Any], field: str) -> None:
     for name, kept, limit in (
         ("email", as_email, MAX_EMAIL),
         ("phone", as_phone, MAX_PHONE),
@@ -154,20 +268,19 @@ def _traits(raw: dict[str, Any]) -> dict[str, Any]:
             continue
         # Measured as it is kept: İ in lower case is two characters.
         if not isinstance(value, str) or len(kept(value)) > limit:
-            raise bad(f"traits.{name} is a text of at most {limit} characters.")
-    return {"traits": traits}
+            raise bad(f"{field}.{name} is a text of at most {limit} characters.")
 
 
-def _event(raw: dict[str, Any]) -> dict[str, Any]:
+def _event(raw: Mapping[str, Any]) -> str:
     event = raw.get("event")
     if not isinstance(event, str) or not event.strip() or len(event) > MAX_NAME:
         raise bad(f"event is a name of 1 to {MAX_NAME} characters.")
     if not is_one_line(event):
         raise bad("event is one line of visible characters.")
-    return {"event": event, "properties": _named_values(raw, "properties")}
+    return event
 
 
-def _named_values(raw: dict[str, Any], field: str) -> dict[str, Any]:
+def _named_values(raw: Mapping[str, Any], field: str) -> dict[str, Any]:
     values = raw.get(field)
     if values is None:
         return {}
@@ -175,15 +288,31 @@ def _named_values(raw: dict[str, Any], field: str) -> dict[str, Any]:
         raise bad(f"{field} is a JSON object.")
     if len(values) > MAX_ATTRIBUTES:
         raise bad(f"{field} has at most {MAX_ATTRIBUTES} entries.")
-    if any(not name.strip() or len(name) > MAX_NAME for name in values):
+    names = "".join(values)
+    if (
+        len(names) <= MAX_NAME
+        and names.isascii()
+        and names.isprintable()
+        and " " not in names
+        and "" not in values
+    ):
+        # As nearly all of them are: none can be too long or hold what nobody sees.
+        return values
+    if values and (max(map(len, values)) > MAX_NAME or not all(map(str.strip, values))):
         raise bad(f"Names in {field} have 1 to {MAX_NAME} characters.")
-    if not all(map(is_one_line, values)):
+    if not is_one_line(names):
         raise bad(f"Names in {field} are one line of visible characters each.")
     return values
 
 
+# --- When ------------------------------------------------------------------------
+
+
 def _timestamp(
-    raw: dict[str, Any], received_at: datetime, batch_sent_at: object
+    raw: Mapping[str, Any],
+    received_at: datetime,
+    batch_sent_at: object,
+    notices: list[Notice],
 ) -> datetime:
     sent_at = _time("sentAt", raw.get("sentAt") or batch_sent_at)
     time = _time("originalTimestamp", raw.get("originalTimestamp"))
@@ -192,23 +321,34 @@ def _timestamp(
         return received_at
     if sent_at is not None:
         time = received_at - (sent_at - time)
-    if not EARLIEST <= time <= received_at + MAX_AHEAD:
-        raise bad("timestamp is between the year 2000 and tomorrow.")
+    if time < EARLIEST:
+        raise bad("timestamp is after the year 2000.")
+    if time > received_at + MAX_AHEAD:
+        # It would be newer than all that really comes later, until then.
+        notices.append(
+            Notice("future_time", "A time in the future: taken is that of receipt.")
+        )
+        return received_at
     return time
 
 
-def _time(name: str, value: object) -> datetime | None:
-    if value is None:
-        return None
-    problem = bad(f"{name} is an ISO 8601 time with a zone: 2026-01-31T12:00:00Z.")
-    if not isinstance(value, str) or len(value) > 40:
-        raise problem
+def sent_at(fields: Mapping[str, Any]) -> object:
+    """A batch's time of sending, read once for all; as it stands where it is none."""
     try:
-        time = datetime.fromisoformat(value)
-    except ValueError:
-        raise problem from None
-    if time.tzinfo is None:
-        raise problem
+        return _time("sentAt", fields.get("sentAt"))
+    except RefusedError:
+        return fields.get("sentAt")
+
+
+def _time(name: str, value: object) -> datetime | None:
+    if value is None or isinstance(value, datetime):
+        return value
+    try:
+        time = datetime.fromisoformat(value[:41])  # type: ignore[index]
+    except (TypeError, ValueError):
+        time = None
+    if time is None or time.tzinfo is None:
+        raise bad(f"{name} is an ISO 8601 time with a zone: 2026-01-31T12:00:00Z.")
     if not EARLIEST <= time <= LATEST:
         raise bad(f"{name} is between the years 2000 and 2200.")
     return time.astimezone(UTC)

@@ -5,15 +5,14 @@ CSRF does not apply, since no cookie signs anyone in here.
 """
 
 import base64
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
-from functools import wraps
-from operator import itemgetter
+from functools import partial, wraps
 from typing import Any
 
 import orjson
 from django.db import Error, transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.views.decorators.csrf import csrf_exempt
 
 from lemnisk_braze.lib import database_errors
@@ -22,18 +21,27 @@ from lemnisk_braze.lib.logs import get_logger
 from segments import wakeup
 from segments.ingest import inbox
 from segments.models import Source
-from segments.tracking import request_body, validation, write_keys
+from segments.tracking import refused, request_body, validation, write_keys
 from segments.tracking.errors import RefusedError
+from segments.tracking.refused import Refusal
+from segments.tracking.request_body import Batch
 from segments.tracking.validation import Message
 
 logger = get_logger(__name__)
 
-MAX_BATCH_MESSAGES = 2_500
-# A browser's beacon may send JSON as plain text only.
-CONTENT_TYPES = ("application/json", "text/plain")
+# Whatever the libraries call it, it is JSON: a browser's beacon may send plain text
+# only, and RudderStack's for Node names what it has compressed a form.
+CONTENT_TYPES = (
+    "application/json",
+    "text/plain",
+    "application/x-www-form-urlencoded",
+    "application/octet-stream",
+    "application/gzip",
+    "application/x-gzip",
+    "",
+)
 # In seconds: what a sender is asked to wait while the database is away.
 RETRY_AFTER = 5
-BATCH_FIELDS = {"batch", "context", "integrations", "sentAt", "timestamp", "writeKey"}
 
 # What goes with a status.
 HEADERS = {
@@ -71,54 +79,104 @@ def _answering(view: Callable[..., Answer]) -> View:
 
 @_answering
 def single(request: HttpRequest, kind: str) -> Answer:
-    """`POST /v1/identify` and `/v1/track`: one message."""
-    raw, source, received_at = _read(
-        request, request_body.MAX_MESSAGE + request_body.MAX_ENVELOPE
-    )
-    if kind in validation.OTHER_KINDS:
-        raise validation.unsupported(kind)
-    message = validation.read(raw, received_at, kind)
-    for _, refusal in _append(source, [(0, message)]):
-        raise refusal
-    return {"success": True}
+    """`POST /v1/identify`, `/v1/track` and so on: one message."""
+    limit = request_body.MAX_MESSAGE + request_body.MAX_ENVELOPE
+    data, source, received_at = _read(request, limit)
+    raw: dict[str, Any] = {}
+    try:
+        raw = request_body.parse(data)
+        message = validation.read(raw, received_at, kind, sent=lambda: data)
+        for _, error in _append(source, [(0, message)]):
+            raise error
+    except RefusedError as e:
+        name = refused.message_id(raw)
+        refusal = Refusal(error=e, body=data, kind=kind, message_id=name)
+        refused.keep(source, [refusal])
+        raise
+    return {"success": True} | _noticed([(0, message)])
 
 
 @_answering
 def batch(request: HttpRequest) -> Answer:
-    """`POST /v1/batch`: many messages; each refused one is named, the others stay."""
-    raw, source, received_at = _read(request, request_body.MAX_BATCH)
-    accepted: list[tuple[int, Message]] = []
-    refused: list[tuple[int, RefusedError]] = []
-    for index, item in enumerate(_items(raw)):
-        try:
-            message = validation.read(item, received_at, sent_at=raw.get("sentAt"))
-            accepted.append((index, message))
-        except RefusedError as e:
-            refused.append((index, e))
-    refused_later = _append(source, accepted)
-    if not refused and not refused_later:
-        return {"success": True}
-    named = sorted(refused + refused_later, key=itemgetter(0))
-    return {
-        "success": True,
-        "accepted": len(accepted) - len(refused_later),
+    """`POST /v1/batch` and `/v1/import`: each refused message is named, the others stay.
+
+    Refused is all of it where nothing could be taken.
+    """
+    data, source, received_at = _read(request, request_body.MAX_BATCH)
+    try:
+        found = request_body.parse_batch(data)
+        if not found.messages:
+            raise validation.bad("batch is a list of messages.")
+    except RefusedError as e:
+        refused.keep(source, [Refusal(error=e, body=data, kind="batch")])
+        raise
+    accepted, refusals = _read_messages(found, received_at)
+    refusals |= dict(_append(source, accepted))
+    if refusals:
+        refused.keep(source, list(_as_refusals(found, refusals)))
+    if not refusals:
+        return {"success": True} | _noticed(accepted)
+    taken = [(index, each) for index, each in accepted if index not in refusals]
+    answer = {
+        "success": bool(taken),
+        "accepted": len(taken),
         "refused": [
-            {"index": index, "code": e.code, "message": e.message} for index, e in named
+            {"index": index, "code": e.code, "message": e.message}
+            for index, e in sorted(refusals.items())
         ],
     }
+    if not taken:
+        first = refusals[min(refusals)]
+        raise RefusedError(first.status, first.code, first.message, answer)
+    return answer | _noticed(taken)
 
 
-def _items(raw: dict[str, Any]) -> list[Any]:
-    if unknown := sorted(raw.keys() - BATCH_FIELDS):
-        raise validation.bad(f"“{unknown[0][:50]}” is not a field of batch.")
-    items = raw.get("batch")
-    if not isinstance(items, list) or not items:
-        raise validation.bad("batch is a list of messages.")
-    if len(items) > MAX_BATCH_MESSAGES:
-        raise RefusedError(
-            413, "too_large", f"Send at most {MAX_BATCH_MESSAGES:,} messages a batch."
+def _read_messages(
+    found: Batch, received_at: datetime
+) -> tuple[list[tuple[int, Message]], dict[int, RefusedError]]:
+    """The messages of a batch, and what is wrong with the others; by their places."""
+    accepted: list[tuple[int, Message]] = []
+    refusals: dict[int, RefusedError] = {}
+    sent_at = validation.sent_at(found.fields)
+    for index, item in enumerate(found.messages):
+        try:
+            if isinstance(item, RefusedError):
+                raise item
+            sent = partial(found.sent, index)
+            message = validation.read(item, received_at, sent_at=sent_at, sent=sent)
+            accepted.append((index, message))
+        except RefusedError as e:
+            refusals[index] = e
+    return accepted, refusals
+
+
+def _as_refusals(
+    found: Batch, refusals: Mapping[int, RefusedError]
+) -> Iterator[Refusal]:
+    for index, error in refusals.items():
+        raw = found.messages[index]
+        sent_at = found.fields.get("sentAt")
+        yield Refusal(
+            error=error,
+            body=refused.with_sent_at(found.sent(index), raw, sent_at),
+            message_id=refused.message_id(raw),
         )
-    return items
+
+
+def _noticed(taken: Sequence[tuple[int, Message]]) -> Answer:
+    """What the sender should know of messages that were taken in all the same."""
+    warnings = [
+        {"index": index, "code": notice.code, "message": notice.message}
+        for index, message in taken
+        for notice in message.notices
+    ]
+    return {"warnings": warnings} if warnings else {}
+
+
+@_answering
+def metrics(request: HttpRequest) -> Answer:
+    """`POST /v1/m`: what Segment's browser library counts of itself; nobody reads it."""
+    return {"success": True}
 
 
 def _append(
@@ -147,8 +205,8 @@ def _append(
     return []
 
 
-def _read(request: HttpRequest, limit: int) -> tuple[dict[str, Any], Source, datetime]:
-    """The body, its source and when it came in, by the database's clock.
+def _read(request: HttpRequest, limit: int) -> tuple[bytes, Source, datetime]:
+    """The plain body, its source and when it came in, by the database's clock.
 
     Refused is as early and as cheaply as it can be done.
 
@@ -159,7 +217,7 @@ def _read(request: HttpRequest, limit: int) -> tuple[dict[str, Any], Source, dat
     known = None if key is None else _source(key)
     data = _plain_body(request, limit)
     source, received_at = known or _source(request_body.write_key(data))
-    return request_body.parse(data), source, received_at
+    return data, source, received_at
 
 
 def _check_head(request: HttpRequest, limit: int) -> None:
@@ -184,7 +242,10 @@ def _plain_body(request: HttpRequest, limit: int) -> bytes:
     if "chunked" in request.headers.get("Transfer-Encoding", "").lower():
         data = _chunked_body(request, limit)
     else:
-        data = request.body
+        try:
+            data = request.body
+        except UnreadablePostError as e:
+            raise RefusedError(400, "cut_off", "The body is cut off.") from e
     return (
         data if _encoding(request) == "identity" else request_body.gunzip(data, limit)
     )
@@ -235,9 +296,8 @@ def _unauthorized() -> RefusedError:
 
 
 def _refusal(error: RefusedError) -> HttpResponse:
-    response = _json(
-        error.status, {"success": False, "code": error.code, "message": error.message}
-    )
+    said = {"success": False, "code": error.code, "message": error.message}
+    response = _json(error.status, {**said, **error.more})
     if header := HEADERS.get(error.status):
         response[header[0]] = header[1]
     return response

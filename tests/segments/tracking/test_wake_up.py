@@ -61,7 +61,7 @@ def test_a_wake_up_that_was_lost_is_missed_for_a_second(post, wake_ups, monkeypa
 @pytest.mark.django_db(transaction=True)
 def test_a_refused_request_wakes_nobody(post, wake_ups):
     assert post("identify", {})[0] == 400
-    assert post("batch", {"batch": [{}]})[0] == 200
+    assert post("batch", {"batch": [{}]})[0] == 400
     assert wake_ups() == []
 
 
