@@ -11,7 +11,7 @@ urlpatterns = [
     path("admin/search/", admin.site.admin_view(search_view)),
     path("admin/", admin.site.urls),
     path("healthz", healthz, name="healthz"),
-    path("v1/", include("segments.tracking.urls")),
+    path("", include("segments.tracking.urls")),
 ]
 
 handler400 = "lemnisk_braze.errors.bad_request"

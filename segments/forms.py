@@ -6,13 +6,18 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.forms.fields import InvalidJSONInput
-from unfold.widgets import UnfoldAdminTextareaWidget
+from unfold.widgets import (
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
+)
 
 from lemnisk_braze.lib.names import one_line
 from segments.membership import counting
 from segments.models import Segment, Source
 from segments.rules import tree
 from segments.rules.operators import OPERATORS
+from segments.tracking import origins
 
 MAX_RULE = 100_000
 
@@ -94,7 +99,45 @@ class SegmentForm(forms.ModelForm):  # type: ignore[type-arg]
 class SourceForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = Source
-        fields = ["name", "is_active"]
+        fields = ["name", "is_active", "allowed_origins"]
+        widgets = {"allowed_origins": UnfoldAdminTextareaWidget(attrs={"rows": 3})}
+        help_texts = {
+            "allowed_origins": "Websites whose pages may send from a browser, one a "
+            "line: https://shop.example, https://*.shop.example for all names below it, "
+            "* for everybody. Servers and apps need none."
+        }
+
+    def clean_name(self) -> str:
+        return one_line(self.cleaned_data["name"])
+
+    def clean_allowed_origins(self) -> str:
+        lines = origins.listed(self.cleaned_data["allowed_origins"])
+        for line in lines:
+            if not origins.ORIGIN.fullmatch(line):
+                raise ValidationError(
+                    f"“{line}” is no origin: write https:// and a name, no path."
+                )
+        return "\n".join(lines)
+
+
+class WriteKeyForm(forms.Form):
+    """What a new key is called, and who speaks with it."""
+
+    REST = "rest"
+    name = forms.CharField(
+        max_length=255,
+        help_text="Where it is used, such as Website or CRM.",
+        widget=UnfoldAdminTextInputWidget,
+    )
+    kind = forms.ChoiceField(
+        label="For",
+        choices=[
+            ("", "Segment’s and RudderStack’s libraries, and plain HTTP under /v1"),
+            (REST, "Lemnisk’s REST calls: an API key and a passkey"),
+        ],
+        required=False,
+        widget=UnfoldAdminSelectWidget,
+    )
 
     def clean_name(self) -> str:
         return one_line(self.cleaned_data["name"])

@@ -1,10 +1,13 @@
-"""Sources, and their write keys, which are shown once."""
+"""Sources: how to send to them, and their write keys, which are shown once."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
+from django.db.models import Count, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.views.decorators.cache import never_cache
@@ -13,17 +16,17 @@ from lemnisk_braze.lib.active import active_badge
 from lemnisk_braze.lib.deleting import CarefulDelete, Dependant, Instead
 from lemnisk_braze.lib.filtering import OfferedFilters
 from lemnisk_braze.lib.form_changes import ChangesInWords
-from segments.forms import SourceForm
-from segments.models import Event, InboxMessage, Profile, Source
+from segments.forms import SourceForm, WriteKeyForm
+from segments.models import Event, InboxMessage, Profile, Source, WriteKey
 from segments.tracking import write_keys
 
 
 @admin.register(Source)
 class SourceAdmin(ChangesInWords, CarefulDelete, OfferedFilters):
     form = SourceForm
-    list_display = ["name", active_badge, "write_key", "created_at"]
-    fields = ["name", "is_active", "write_key", "created_at"]
-    readonly_fields = ["write_key", "created_at"]
+    list_display = ["name", active_badge, "keys", "created_at"]
+    fields = ["name", "is_active", "allowed_origins", "created_at"]
+    readonly_fields = ["created_at"]
     search_fields = ["name"]
     change_form_template = "admin/segments/source/change_form.html"
 
@@ -42,12 +45,20 @@ class SourceAdmin(ChangesInWords, CarefulDelete, OfferedFilters):
         extra_context: dict[str, Any] | None = None,
     ) -> Any:
         context = {**(extra_context or {}), "host": _host(request)}
+        if object_id and object_id.isdecimal():
+            keys = WriteKey.objects.filter(source=int(object_id)).order_by("-pk")
+            context["keys"] = keys
         return super().changeform_view(request, object_id, form_url, context)
 
-    @admin.display(description="write key")
-    def write_key(self, source: Source) -> str:
-        last_four = source.write_key_last_four
-        return f"…{last_four}" if last_four else "Shown once, when you have saved."
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Source]:
+        in_use = Count("write_keys", filter=Q(write_keys__revoked_at=None))
+        found: QuerySet[Source] = super().get_queryset(request)
+        return found.annotate(keys_in_use=in_use)
+
+    @admin.display(description="write keys")
+    def keys(self, source: Source) -> int:
+        in_use: int = source.keys_in_use  # type: ignore[attr-defined]
+        return in_use
 
     def users_of(self, obj: Source) -> list[Dependant]:
         lists = (
@@ -69,18 +80,25 @@ class SourceAdmin(ChangesInWords, CarefulDelete, OfferedFilters):
         )
 
     def get_urls(self) -> list[URLPattern]:
-        rotate = self.admin_site.admin_view(never_cache(self.rotate_view))
-        name = "segments_source_rotate"
         return [
-            path("<path:object_id>/rotate/", rotate, name=name),
+            self._path("keys/add/", self.add_key_view, "add_key"),
+            self._path("keys/<int:key_id>/revoke/", self.revoke_key_view, "revoke_key"),
             *super().get_urls(),
         ]
+
+    def _path(self, way: str, view: Callable[..., HttpResponse], name: str) -> Any:
+        return path(
+            f"<int:object_id>/{way}",
+            self.admin_site.admin_view(never_cache(view)),
+            name=f"segments_source_{name}",
+        )
 
     def save_model(
         self, request: HttpRequest, obj: Any, form: Any, change: bool
     ) -> None:
         if change:
             obj.save(update_fields=form.changed_data)
+            write_keys.forget()
         else:
             # For this request only: the page after it shows the key for once.
             request.write_key = write_keys.issue(obj)  # type: ignore[attr-defined]
@@ -90,23 +108,53 @@ class SourceAdmin(ChangesInWords, CarefulDelete, OfferedFilters):
     ) -> HttpResponse:
         return self._show(request, obj, request.write_key)  # type: ignore[attr-defined]
 
-    def rotate_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Ask, then replace the write key: the old one is refused from then on."""
-        source = self.get_object(request, object_id)
+    def add_key_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        """Ask for a name, then make one more key and show it for once."""
+        source = self._changeable(request, object_id)
+        form = WriteKeyForm(request.POST or None)
+        if request.method == "POST" and form.is_valid():
+            name = form.cleaned_data["name"]
+            self.log_change(request, source, f"Added the write key “{name}”.")
+            if form.cleaned_data["kind"] == WriteKeyForm.REST:
+                key, passkey = write_keys.issue_pair(source, name)
+                return self._show(request, source, key, passkey)
+            return self._show(request, source, write_keys.issue(source, name))
+        context = self._context(request, source, f"Add a write key to {source.name}")
+        return TemplateResponse(
+            request, "admin/segments/source/add_key.html", {**context, "form": form}
+        )
+
+    def revoke_key_view(
+        self, request: HttpRequest, object_id: int, key_id: int
+    ) -> HttpResponse:
+        """Ask, then refuse a key from now on."""
+        source = self._changeable(request, object_id)
+        key = get_object_or_404(WriteKey, pk=key_id, source=source, revoked_at=None)
+        if request.method == "POST":
+            write_keys.revoke(key)
+            self.log_change(request, source, f"Revoked the write key “{key}”.")
+            self.message_user(request, f"The write key “{key}” is refused from now on.")
+            return redirect("admin:segments_source_change", source.pk)
+        context = self._context(request, source, f"Revoke “{key}”")
+        return TemplateResponse(
+            request,
+            "admin/segments/source/revoke_key.html",
+            {**context, "key": key, "seconds": write_keys.KNOWN_FOR},
+        )
+
+    def _changeable(self, request: HttpRequest, object_id: int) -> Source:
+        source = self.get_object(request, str(object_id))
         if source is None:
             raise Http404
         if not self.has_change_permission(request, source):
             raise PermissionDenied
-        if request.method == "POST":
-            key = write_keys.issue(source)
-            self.log_change(request, source, "Replaced the write key.")
-            return self._show(request, source, key)
-        context = self._context(request, source, "Replace the write key")
-        return TemplateResponse(request, "admin/segments/source/rotate.html", context)
+        return cast(Source, source)
 
-    def _show(self, request: HttpRequest, source: Source, key: str) -> HttpResponse:
+    def _show(
+        self, request: HttpRequest, source: Source, key: str, passkey: str = ""
+    ) -> HttpResponse:
         context = self._context(request, source, f"Write key of {source.name}")
-        context |= {"write_key": key, "host": _host(request)}
+        context |= {"write_key": key, "passkey": passkey, "host": _host(request)}
         context["is_first"] = not Profile.objects.exists()
         response = TemplateResponse(
             request, "admin/segments/source/write_key.html", context

@@ -5,7 +5,7 @@ from segments.models.imports import BadRow, FoundPerson, Import
 from segments.models.inbox import InboxMessage
 from segments.models.people import Identifier, MergeLog, Profile
 from segments.models.segments import Membership, Proposal, Segment, Transition
-from segments.models.sources import RefusedMessage, Source
+from segments.models.sources import RefusedMessage, Source, SourceWarning, WriteKey
 
 __all__ = [
     "BadRow",
@@ -21,7 +21,9 @@ __all__ = [
     "RefusedMessage",
     "Segment",
     "Source",
+    "SourceWarning",
     "Transition",
+    "WriteKey",
     "signals",
     "stored",
 ]

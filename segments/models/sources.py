@@ -5,16 +5,67 @@ from django.db.models.functions import Now
 
 
 class Source(models.Model):
-    """Where data comes from: a website, an app, a server, each with its write key."""
+    """Where data comes from: a website, an app, a server, each with its write keys.
+
+    `allowed_origins`: one a line, where browsers may send from; see tracking.cors.
+    """
 
     name = models.CharField(max_length=255, unique=True)
-    write_key_hash = models.CharField(max_length=64, unique=True, editable=False)
-    write_key_last_four = models.CharField(max_length=4, editable=False)
+    allowed_origins = models.TextField(blank=True, default="", db_default="")
     is_active = models.BooleanField("active", default=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     def __str__(self) -> str:
         return self.name
+
+
+class WriteKey(models.Model):
+    """A key of a source, of which only a hash is stored.
+
+    One with a passkey is for Lemnisk's REST calls alone, which send both.
+    """
+
+    source = models.ForeignKey(
+        Source, on_delete=models.CASCADE, related_name="write_keys"
+    )
+    name = models.CharField(max_length=255)
+    key_hash = models.CharField(max_length=64, unique=True, editable=False)
+    passkey_hash = models.CharField(
+        max_length=64, blank=True, db_default="", editable=False
+    )
+    last_four = models.CharField(max_length=4, editable=False)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    # Written once a minute at most.
+    last_used_at = models.DateTimeField(null=True, editable=False)
+    revoked_at = models.DateTimeField(null=True, editable=False)
+
+    def __str__(self) -> str:
+        return f"{self.name} (…{self.last_four})"
+
+
+class SourceWarning(models.Model):
+    """Something about messages that were taken in, which whoever sends them should know.
+
+    How many there were, and when; the text is that of the newest.
+    """
+
+    source = models.ForeignKey(
+        Source, on_delete=models.CASCADE, related_name="warnings"
+    )
+    code = models.CharField(max_length=32)
+    message = models.TextField()
+    count = models.PositiveBigIntegerField(db_default=0)
+    last_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["source", "code"], name="source_warning_is_counted_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.count}"
 
 
 class RefusedMessage(models.Model):

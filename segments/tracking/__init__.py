@@ -1,3 +1,14 @@
-"""The tracking API: Segment's HTTP spec in, rows of the inbox out."""
+"""The tracking API: Segment's HTTP spec in, rows of the inbox out.
 
-__all__ = ["errors", "request_body", "validation", "write_keys"]
+`views` are its calls, each read by `reading` (key, plain body), `request_body` (JSON) and
+`validation` (one message); what is refused `refused` keeps. `write_keys` and `origins` say
+who may send, `sdk_settings` what browser libraries ask for first.
+"""
+
+__all__ = [
+    "errors",
+    "origins",
+    "request_body",
+    "validation",
+    "write_keys",
+]

@@ -1,16 +1,25 @@
 from django.urls import path
 
-from segments.tracking import validation, views
+from segments.tracking import sdk_settings, validation, views
 
 app_name = "tracking"
 # Segment's browser library says "t" for track, and "b" for a batch.
 SINGLE = {kind: kind for kind in validation.KINDS}
 SINGLE |= {kind[0]: kind for kind in validation.KINDS}
 urlpatterns = [
-    *(path(name, views.batch, name=name) for name in ("batch", "import", "b")),
+    *(path(f"v1/{name}", views.batch, name=name) for name in ("batch", "import", "b")),
     *(
-        path(name, views.single, {"kind": kind}, name=name)
+        path(f"v1/{name}", views.single, {"kind": kind}, name=name)
         for name, kind in SINGLE.items()
     ),
-    path("m", views.metrics, name="metrics"),
+    path("v1/m", views.metrics, name="metrics"),
+    # Where RudderStack's browser library sends what is left when a page is closed.
+    path("beacon/v1/batch", views.batch, name="beacon"),
+    path(
+        "v1/projects/<str:write_key>/settings",
+        sdk_settings.segment_settings,
+        name="segment_settings",
+    ),
+    path("sourceConfig/", sdk_settings.rudder_source_config, name="rudder_config"),
+    path("sourceConfig", sdk_settings.rudder_source_config),
 ]

@@ -13,6 +13,7 @@ from engagements.models import Engagement
 from externalapi.models import Connection, ExternalAPI, ExternalAPIVersion, TestCase
 from lemnisk_braze import errors
 from segments.models import Segment, Source
+from segments.tracking import write_keys
 from tests import factories
 from tests.browser import axe
 from tests.browser.conftest import DESKTOP, Shot
@@ -59,7 +60,13 @@ def addresses(admin) -> Iterator[dict[str, str]]:
     found["move"] = reverse(
         "admin:engagements_engagement_move", args=[second.external_api_id]
     )
-    found["rotate"] = world.url("segments_source_rotate")
+    found["add key"] = world.url("segments_source_add_key")
+    source = world.rows[Source]
+    write_keys.issue(source, "Website")  # type: ignore[arg-type]
+    key = source.write_keys.get()  # type: ignore[attr-defined]
+    found["revoke key"] = reverse(
+        "admin:segments_source_revoke_key", args=[source.pk, key.pk]
+    )
     found["activate"] = world.url("engagements_engagement_activate")
     found["at work"] = reverse(
         "admin:engagements_engagement_change", args=[world.at_work.pk]

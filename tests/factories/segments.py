@@ -25,10 +25,7 @@ CROWD = """
 
 
 def make_source(**fields: Any) -> Source:
-    number = next(_number)
-    fields.setdefault("name", f"Website {number}")
-    fields.setdefault("write_key_hash", f"{number:064x}")
-    fields.setdefault("write_key_last_four", "abcd")
+    fields.setdefault("name", f"Website {next(_number)}")
     return Source.objects.create(**fields)
 
 

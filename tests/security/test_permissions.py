@@ -69,7 +69,7 @@ PAGES = {
     "externalapi_externalapi_unarchive": "MED",
     "externalapi_externalapi_test_history": "MED",
     "externalapi_externalapi_test_cases": "MED",
-    "segments_source_rotate": "ED",
+    "segments_source_add_key": "ED",
     "segments_segment_proposal": "MVEAD",
     "engagements_engagement_report": "MVEAD",
     "engagements_engagement_resend_all": "ED",
@@ -127,6 +127,8 @@ ELSEWHERE = {
     "view_on_site",
     "app_list",
     "engagements_engagement_preview",
+    # tests/segments/admin/test_permissions.py
+    "segments_source_revoke_key",
     # tests/engagements/management/test_commands.py
     "engagements_drain",
     # tests/engagements/lifecycle/test_approval.py

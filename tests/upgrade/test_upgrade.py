@@ -25,6 +25,7 @@ from externalapi.vendors.braze.sandbox.process import SandboxProcess
 from lemnisk_braze import groups
 from lemnisk_braze.lib import database_clock
 from segments.ingest import inbox
+from segments.models import Source
 from tests.faults import invariants
 from tests.upgrade import databases, make_dump, story
 
@@ -198,6 +199,14 @@ def test_every_key_can_be_read(upgraded):
     ]
     assert story.API_KEY in keys
     assert not encryption.is_stranger()
+
+
+def test_every_write_key_goes_on(upgraded):
+    dumped = "".join(path.read_text(encoding="utf-8") for path in DUMPS)
+    assert Source.objects.exists()
+    for source in Source.objects.all():
+        assert source.write_keys.get(revoked_at=None).key_hash in dumped
+        assert source.allowed_origins == "*"
 
 
 def test_what_is_due_can_be_taken(upgraded):

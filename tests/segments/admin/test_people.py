@@ -154,15 +154,45 @@ def test_the_command_beside_a_new_write_key_sends_an_event(admin_client, client)
     assert InboxMessage.objects.get().payload["event"] == "Lead form submitted"
 
 
-def test_replacing_a_key_shows_the_new_one_and_refuses_the_old(admin_client):
+def test_one_more_key_is_shown_once_and_the_old_one_works_until_it_is_revoked(
+    admin_client,
+):
     source = Source(name="Shop")
     old = write_keys.issue(source)
-    response = admin_client.post(
-        reverse("admin:segments_source_rotate", args=[source.pk])
-    )
-    new = response.context["write_key"]
+    add = reverse("admin:segments_source_add_key", args=[source.pk])
+    new = admin_client.post(add, {"name": "App", "kind": ""}).context["write_key"]
+    assert write_keys.source_of(old)[0] == write_keys.source_of(new)[0] == source
+    key = source.write_keys.get(name=write_keys.DEFAULT_NAME)
+    revoke = reverse("admin:segments_source_revoke_key", args=[source.pk, key.pk])
+    page = admin_client.post(revoke, follow=True)
+    assert "is refused from now on" in page.text
     assert write_keys.source_of(old) is None
     assert write_keys.source_of(new)[0] == source
+
+
+def test_a_key_for_lemnisks_rest_calls_is_a_pair(admin_client):
+    source = make_source()
+    add = reverse("admin:segments_source_add_key", args=[source.pk])
+    page = admin_client.post(add, {"name": "CRM", "kind": "rest"})
+    key, passkey = page.context["write_key"], page.context["passkey"]
+    assert f'value="{passkey}"' in page.text
+    assert write_keys.caller_of(key, passkey).source == source
+    assert write_keys.caller_of(key, "x") is write_keys.caller_of(key) is None
+    stored = str(source.write_keys.values().get())
+    assert key not in stored
+    assert passkey not in stored
+
+
+@pytest.mark.parametrize("kind", ["", "x"])
+def test_a_key_needs_a_name_of_one_line(admin_client, kind):
+    source = make_source()
+    add = reverse("admin:segments_source_add_key", args=[source.pk])
+    page = admin_client.post(
+        add, {"name": "" if not kind else "a\u202eb", "kind": kind}
+    )
+    assert page.status_code == 200
+    assert page.context["form"].errors
+    assert not source.write_keys.exists()
 
 
 def test_renaming_a_source_keeps_its_key(admin_client):
@@ -172,8 +202,24 @@ def test_renaming_a_source_keeps_its_key(admin_client):
     admin_client.post(url, {"name": "Website"})
     source.refresh_from_db()
     assert (source.name, source.is_active) == ("Website", False)
-    Source.objects.update(is_active=True)
+    assert write_keys.source_of(key) is None
+    admin_client.post(url, {"name": "Website", "is_active": "on"})
     assert write_keys.source_of(key)[0] == source
+
+
+def test_a_sources_origins_are_checked_and_brought_into_one_form(admin_client):
+    source = make_source()
+    url = reverse("admin:segments_source_change", args=[source.pk])
+    data = {"name": "Shop", "is_active": "on"}
+    odd = "https://shop.example/path"
+    page = admin_client.post(url, {**data, "allowed_origins": odd})
+    assert f"“{odd}” is no origin: write https:// and a name, no path." in page.text
+    origins = " HTTPS://Shop.example/\n\nhttps://*.shop.example\nnull"
+    admin_client.post(url, {**data, "allowed_origins": origins})
+    source.refresh_from_db()
+    assert source.allowed_origins == (
+        "https://shop.example\nhttps://*.shop.example\nnull"
+    )
 
 
 def test_events_are_found_by_name_and_by_message(admin_client):

@@ -4,7 +4,8 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from segments.models import InboxMessage, Segment, Source
+from segments.models import InboxMessage, Segment, WriteKey
+from segments.tracking import write_keys
 from tests.factories import (
     make_event,
     make_profile,
@@ -59,37 +60,48 @@ def test_what_the_product_writes_nobody_edits(admin_client, rows, model):
     assert admin_client.post(delete, {"post": "yes"}).status_code == 403
 
 
+@pytest.fixture
+def key(db):
+    source = make_source()
+    write_keys.issue(source, "Website")
+    return source.write_keys.get()
+
+
+def add_url(key):
+    return reverse("admin:segments_source_add_key", args=[key.source_id])
+
+
+def revoke_url(key):
+    return reverse("admin:segments_source_revoke_key", args=[key.source_id, key.pk])
+
+
 @pytest.mark.parametrize(
-    ("permission", "expected"), [("view_source", 403), ("change_source", 200)]
+    ("permission", "may"), [("view_source", False), ("change_source", True)]
 )
-def test_replacing_a_write_key_needs_the_change_permission(
-    client, permission, expected
-):
-    source = make_source()
-    url = reverse("admin:segments_source_rotate", args=[source.pk])
+def test_write_keys_need_the_change_permission(client, key, permission, may):
     client.force_login(make_user("segments.view_source", f"segments.{permission}"))
-    assert client.get(url).status_code == expected
-    before = Source.objects.get().write_key_hash
-    assert client.post(url).status_code == expected
-    assert (Source.objects.get().write_key_hash != before) is (expected == 200)
+    for url in (add_url(key), revoke_url(key)):
+        assert client.get(url).status_code == (200 if may else 403)
+    assert WriteKey.objects.filter(revoked_at=None).count() == 1
+    client.post(add_url(key), {"name": "App", "kind": ""})
+    client.post(revoke_url(key))
+    names = WriteKey.objects.filter(revoked_at=None).values_list("name", flat=True)
+    assert list(names) == (["App"] if may else ["Website"])
 
 
-def test_looking_at_the_replace_page_replaces_nothing(admin_client):
-    source = make_source()
-    admin_client.get(reverse("admin:segments_source_rotate", args=[source.pk]))
-    assert Source.objects.get().write_key_hash == source.write_key_hash
-
-
-def test_replacing_needs_the_csrf_token(admin_user):
-    client, source = Client(enforce_csrf_checks=True), make_source()
+def test_write_keys_need_the_csrf_token(admin_user, key):
+    client = Client(enforce_csrf_checks=True)
     client.force_login(admin_user)
-    url = reverse("admin:segments_source_rotate", args=[source.pk])
-    assert client.post(url).status_code == 403
+    for url in (add_url(key), revoke_url(key)):
+        assert client.post(url, {"name": "App"}).status_code == 403
 
 
-def test_the_key_of_a_source_that_is_not_there_is_not_found(admin_client):
-    url = reverse("admin:segments_source_rotate", args=[5])
-    assert admin_client.post(url).status_code in (302, 404)
+def test_the_key_of_a_source_that_is_not_there_is_not_found(admin_client, key):
+    other = make_source()
+    add = reverse("admin:segments_source_add_key", args=[other.pk + 1])
+    revoke = reverse("admin:segments_source_revoke_key", args=[other.pk, key.pk])
+    for url in (add, revoke):
+        assert admin_client.post(url, {"name": "App"}).status_code == 404
 
 
 def test_people_of_a_segment_are_shown_only_to_those_who_may_see_people(client):

@@ -5,11 +5,13 @@ import io
 import json
 import random
 import time
+from datetime import timedelta
 
 import pytest
 from django.db import connection
+from django.db.models.functions import Now
 
-from segments.models import InboxMessage, Source
+from segments.models import InboxMessage, Source, WriteKey
 from segments.tracking import views, write_keys
 from tests.segments.tracking.conftest import basic
 
@@ -302,15 +304,46 @@ def test_without_a_right_write_key_nothing_is_taken(client, post, header):
     assert (status, answer["code"]) == (401, "unauthorized")
 
 
-def test_a_revoked_key_and_a_replaced_one_are_refused(post, source, write_key):
+def test_a_revoked_key_and_that_of_a_source_that_is_off_are_refused(
+    post, source, write_key
+):
     body = {"userId": "u1"}
-    Source.objects.update(is_active=False)
-    assert post("identify", body)[0] == 401
-    Source.objects.update(is_active=True)
-    assert post("identify", body)[0] == 200
+    for is_active, status in ((False, 401), (True, 200)):
+        Source.objects.update(is_active=is_active)
+        write_keys.forget()
+        assert post("identify", body)[0] == status
     fresh = write_keys.issue(source)
+    write_keys.revoke(WriteKey.objects.get(last_four=write_key[-4:]))
     assert post("identify", body)[0] == 401
     assert post("identify", body, key=fresh)[0] == 200
+
+
+def test_what_a_process_knows_of_a_key_it_knows_for_a_moment(
+    post, source, monkeypatch, django_assert_num_queries
+):
+    body = {"userId": "u1"}
+    assert post("identify", body)[0] == 200
+    with django_assert_num_queries(1):
+        post("identify", body)
+    # Another process, which cannot tell this one.
+    WriteKey.objects.update(revoked_at=Now())
+    assert post("identify", body)[0] == 200
+    monkeypatch.setattr(write_keys, "KNOWN_FOR", -1)
+    write_keys.forget()
+    assert post("identify", body)[0] == 401
+
+
+def test_when_a_key_was_used_last_is_written_once_a_minute(post, monkeypatch):
+    monkeypatch.setattr(write_keys, "KNOWN_FOR", -1)
+
+    def used():
+        post("identify", {"userId": "u1"})
+        return WriteKey.objects.get().last_used_at
+
+    first = used()
+    assert used() == first
+    WriteKey.objects.update(last_used_at=first - timedelta(seconds=61))
+    assert used() > first
 
 
 def test_a_wrong_key_in_the_header_is_not_helped_by_the_body(post, write_key):
@@ -323,9 +356,9 @@ def test_a_write_key_that_is_not_a_text_is_refused(post):
 
 
 def test_only_the_hash_of_a_key_is_stored(source, write_key):
-    stored = Source.objects.values().get()
+    stored = WriteKey.objects.values().get()
     assert write_key not in str(stored)
-    assert stored["write_key_last_four"] == write_key[-4:]
+    assert stored["last_four"] == write_key[-4:]
     assert len(write_key) >= 32
 
 
