@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings as django_settings
+from django.test import TransactionTestCase
 
 from externalapi.connections import encryption
 from externalapi.models import Connection
 from externalapi.vendors.braze.sandbox.process import SandboxProcess
-from tests import factories
+from tests import emptying, factories
 
 # Whole sites, and what breaks them.
 SLOW_FOLDERS = {"browser", "faults", "site"}
@@ -55,6 +56,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure() -> None:
     # A password is hashed in every test that signs in: slow on purpose, elsewhere.
     django_settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    # What else empties the tables after a test that commits (tests/emptying.py).
+    TransactionTestCase._fixture_teardown = lambda self: emptying.empty()  # type: ignore[attr-defined]
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -78,6 +81,12 @@ def _is_quick(item: pytest.Item) -> bool:
         or commits
         or tries_many
     )
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup, django_db_blocker) -> None:
+    with django_db_blocker.unblock():
+        emptying.keep_first_rows()
 
 
 @pytest.fixture(scope="session")
