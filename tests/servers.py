@@ -1,13 +1,36 @@
 """A PostgreSQL and a Valkey for the tests, started before Django reads its settings."""
 
+import fcntl
 import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 from lemnisk_braze.local import embedded
 
-embedded.ensure(embedded.VAR_DIR / "tests")
-os.environ["VAR_DIR"] = str(embedded.VAR_DIR / "tests")
+# What all processes of a run share, and later runs as well.
+SHARED = Path(os.environ.setdefault("TESTS_SHARED_DIR", str(embedded.VAR_DIR)))
+
+if process := os.environ.get("PYTEST_XDIST_WORKER"):
+    # The servers run: it has a database, a part of the broker and a folder of its own.
+    var = SHARED / "tests" / process
+    os.environ["REDIS_PREFIX"] = f"tests-{process}:"
+else:
+    var = SHARED / "tests"
+    embedded.ensure(var)
+var.mkdir(parents=True, exist_ok=True)
+os.environ["VAR_DIR"] = str(var)
 # The live server's threads must not hold the test database after the last test.
 os.environ["CONN_MAX_AGE"] = "0"
-# With pytest -n each process has a database of its own, and its own part of the broker.
-if process := os.environ.get("PYTEST_XDIST_WORKER"):
-    os.environ["REDIS_PREFIX"] = f"tests-{process}:"
+# Containers often turn this off; compiling all modules is most of a worker's start.
+os.environ["PYTHONDONTWRITEBYTECODE"] = ""
+sys.dont_write_bytecode = False
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """One process of the run after another: for what the first fetches for all."""
+    with (SHARED / "fetching.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

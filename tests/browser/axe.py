@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
-from lemnisk_braze.local import embedded
+from tests.servers import SHARED, alone
 
 VERSION = "4.14.1"
 SHA256 = "29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c"
@@ -24,9 +24,10 @@ MISSING = f"No axe-core {VERSION}: it needs npm and a network, or AXE_CORE=axe.m
 
 def source() -> str:
     """Return the script's text; skip the test where it cannot be had."""
-    kept = Path(os.environ.get("AXE_CORE", embedded.VAR_DIR / f"axe-{VERSION}.min.js"))
-    if not kept.exists():
-        _fetch(kept)
+    kept = Path(os.environ.get("AXE_CORE", SHARED / f"axe-{VERSION}.min.js"))
+    with alone():
+        if not kept.exists():
+            _fetch(kept)
     content = kept.read_bytes()
     assert hashlib.sha256(content).hexdigest() == SHA256, f"{kept} is not {VERSION}"
     return content.decode()

@@ -23,9 +23,9 @@ from playwright.sync_api import (
 )
 from pytest_django.live_server_helper import LiveServer
 
-from lemnisk_braze.local import embedded
 from tests import factories
 from tests.browser import chromium
+from tests.servers import SHARED, alone
 
 # Playwright's synchronous API runs an event loop in this thread, to the end of this
 # folder's tests; Django would refuse its ORM beside one.
@@ -40,7 +40,7 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-SCREENSHOTS = Path(os.environ.get("SCREENSHOTS_DIR", embedded.VAR_DIR / "screenshots"))
+SCREENSHOTS = Path(os.environ.get("SCREENSHOTS_DIR", SHARED / "screenshots"))
 
 DESKTOP: ViewportSize = {"width": 1280, "height": 900}
 
@@ -49,46 +49,32 @@ expect.set_options(timeout=15_000)
 Shot = Callable[..., None]
 
 
-_chromium = ""
-_missing = ""
-
-
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> None:
-    """Have a Chromium before the first test runs, unless nobody asks for one."""
-    global _chromium, _missing
-    ours = [item for item in items if Path(__file__).parent in item.path.parents]
-    if config.option.collectonly or not ours:
-        return
     if config.getoption("--without-browser"):
-        reason = "left out on purpose: --without-browser"
-    else:
-        try:
-            _chromium = chromium.find_or_fetch()
-            return
-        except chromium.NoChromiumError as e:
-            reason = _missing = str(e)
-    for item in ours:
-        item.add_marker(pytest.mark.skip(reason=reason))
+        left_out = pytest.mark.skip(reason="left out on purpose: --without-browser")
+        for item in items:
+            if Path(__file__).parent in item.path.parents:
+                item.add_marker(left_out)
 
 
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """A run without the browser tests is not a green one, unless it was asked for."""
-    if _missing and session.exitstatus == pytest.ExitCode.OK:
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED
-
-
-def pytest_terminal_summary(terminalreporter: Any) -> None:
-    if _missing:
-        terminalreporter.section("BROWSER TESTS DID NOT RUN", red=True, bold=True)
-        terminalreporter.line(_missing)
+@pytest.fixture(scope="session")
+def chromium_path() -> str:
+    """Where none can be had these tests fail: a run without them is not a green one."""
+    try:
+        with alone():
+            return chromium.find_or_fetch()
+    except chromium.NoChromiumError as e:
+        pytest.fail(str(e), pytrace=False)
 
 
 @pytest.fixture(scope="package")
-def browser() -> Iterator[Browser]:
+def browser(chromium_path: str) -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=_chromium, args=ARGUMENTS)
+        browser = playwright.chromium.launch(
+            executable_path=chromium_path, args=ARGUMENTS
+        )
         yield browser
         browser.close()
 
