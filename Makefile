@@ -5,6 +5,10 @@ BIN := $(VENV)/bin
 READY := .make/ready
 # The type checker reads the settings, but asks neither server anything.
 NO_SERVERS := DATABASE_URL=postgres:///none REDIS_URL=redis://none
+# A process for each core, unless ARGS names files: these begin sooner in one.
+PARALLEL = $(if $(findstring tests/,$(ARGS)),,-n logical --dist worksteal)
+# Containers often turn this off; compiling all modules is most of a process's start.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: start demo test coverage lint check bench chaos dump clean
 
@@ -20,7 +24,7 @@ demo: $(READY)
 
 # Everything; ARGS goes to pytest: ARGS="-m quick", ARGS="tests/segments -k wait".
 test: $(READY)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
 # Lines and branches that the tests run; below the floor in pyproject.toml it fails.
 coverage: $(READY)
