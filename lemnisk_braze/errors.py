@@ -109,5 +109,5 @@ def _plain() -> dict[str, object]:
     return {
         "site_title": settings.UNFOLD["SITE_TITLE"],
         "colors": settings.UNFOLD["COLORS"],
-        "styles": [static("lemnisk_braze/site.css")],
+        "styles": [static(path) for path in settings.STYLESHEETS],
     }

@@ -285,6 +285,17 @@ LOGGING = logs.configuration(LOG_FORMAT, env.str("LOG_LEVEL", default="INFO"))
 # For the web server's own lines (granian.json).
 log_formatter = partial(logs.formatter, LOG_FORMAT)
 
+# One stylesheet for every page, in files that say what they hold.
+STYLESHEETS = [
+    f"lemnisk_braze/style/{name}.css"
+    for name in ("variables", "components", "pages", "theme")
+]
+
+
+def _address(path: str, request: object) -> str:
+    return static(path)
+
+
 UNFOLD = {
     "SITE_TITLE": "Lemnisk for Braze",
     "SITE_HEADER": "Lemnisk for Braze",
@@ -294,14 +305,14 @@ UNFOLD = {
         {
             "rel": "icon",
             "type": "image/svg+xml",
-            "href": lambda request: static("lemnisk_braze/icon.svg"),
+            "href": partial(_address, "lemnisk_braze/icon.svg"),
         }
     ],
     "SHOW_VIEW_ON_SITE": False,
     "DASHBOARD_CALLBACK": "lemnisk_braze.dashboard.home.dashboard",
     "SIDEBAR": {"navigation": "lemnisk_braze.dashboard.navigation.sidebar"},
-    "STYLES": [lambda request: static("lemnisk_braze/site.css")],
-    "SCRIPTS": [lambda request: static("lemnisk_braze/site.js")],
+    "STYLES": [partial(_address, path) for path in STYLESHEETS],
+    "SCRIPTS": [partial(_address, "lemnisk_braze/site.js")],
     "BORDER_RADIUS": "6px",
     # Tailwind's indigo, its 500 lighter: the theme writes with it on dark pages.
     "COLORS": {

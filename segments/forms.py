@@ -29,7 +29,7 @@ class RuleWidget(forms.Textarea):
         operators = [[key, op.label, op.takes] for key, op in OPERATORS.items()]
         super().__init__(
             attrs={
-                "class": "segments-json",
+                "class": "lb-code rule-json",
                 "rows": 8,
                 "spellcheck": "false",
                 "data-rule-builder": "",

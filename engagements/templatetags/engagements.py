@@ -67,9 +67,9 @@ def person_link(context: Context, person: Profile | None) -> str:
 def share_bar(share: float, tone: str) -> SafeString:
     """A bar as wide as the share in percent, which is also written beside it."""
     return format_html(
-        '<span class="en-bar" aria-hidden="true">'
-        '<span class="en-bar-fill en-bar--{}" style="width: {}%"></span></span>'
-        '<span class="en-share">{}%</span>',
+        '<span class="lb-share" aria-hidden="true">'
+        '<span class="lb-share-fill lb-share--{}" style="width: {}%"></span></span>'
+        '<span class="lb-share-words">{}%</span>',
         tone,
         f"{share:.2f}",
         f"{share:.1f}",

@@ -39,7 +39,6 @@ class ConnectionAdmin(KeyPage, CarefulDelete, LimitedAdmin):
     ordering = ("name",)
 
     class Media:
-        css = {"all": ["externalapi/pages.css"]}
         js = ["externalapi/pages.js"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Connection]:

@@ -78,7 +78,6 @@ class ExternalAPIAdmin(
     object_history_template = "externalapi/history.html"
 
     class Media:
-        css = {"all": ["externalapi/pages.css"]}
         js = ["externalapi/pages.js"]
 
     # The list
@@ -104,7 +103,7 @@ class ExternalAPIAdmin(
         if version is None:
             return "—"
         return format_html(
-            '<span class="xa-method">{}</span> <code class="xa-path">{}</code>',
+            '<span class="lb-method">{}</span> <code>{}</code>',
             version.method,
             version.path,
         )

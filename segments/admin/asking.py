@@ -123,7 +123,6 @@ def _question(
     context = {
         **page.admin_site.each_context(request),
         "opts": page.opts,
-        "media": page.media,
         "original": segment,
         "title": f"Change who is in “{segment}”?",
         "before": describe(segment),

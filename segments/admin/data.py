@@ -21,9 +21,6 @@ class EventAdmin(ReadOnlyAdmin):
     search_fields = ["name"]
     search_help_text = "The exact name of an event, or a message ID."
 
-    class Media:
-        css = {"all": ["segments/segments.css"]}
-
     def get_list_display(self, request: HttpRequest) -> list[Any]:
         who = naming.column(request, lambda event: event.profile)
         return ["name", who, "time", "source"]
@@ -93,9 +90,6 @@ class InboxMessageAdmin(ReadOnlyAdmin):
     ordering = ["-id"]
     search_fields = ["message_id"]
     search_help_text = "The exact message ID."
-
-    class Media:
-        css = {"all": ["segments/segments.css"]}
 
     @display(
         description="state",

@@ -24,9 +24,6 @@ class ProfileAdmin(ReadOnlyAdmin):
     search_help_text = "The beginning of a name, an external ID, an e-mail address or a phone; or any whole identifier."
     change_form_template = "admin/segments/profile/change_form.html"
 
-    class Media:
-        css = {"all": ["segments/segments.css"]}
-
     @admin.display(description="name")
     def person(self, profile: Profile) -> str:
         return profile.called

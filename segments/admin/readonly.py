@@ -35,7 +35,7 @@ class ReadOnlyAdmin(KeysetList, OfferedFilters):
 def as_json(value: Any) -> SafeString:
     """A JSON value to be read by people."""
     text = json.dumps(value, ensure_ascii=False, indent=2, sort_keys=True)
-    return format_html('<pre class="segments-json" tabindex="0">{}</pre>', text)
+    return format_html('<pre class="lb-code" tabindex="0">{}</pre>', text)
 
 
 def as_pairs(values: dict[str, Any]) -> list[tuple[str, str]]:

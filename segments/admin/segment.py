@@ -34,7 +34,6 @@ class SegmentAdmin(AsksFirst, ChangesInWords, CarefulDelete, OfferedFilters):
     warn_unsaved_form = True
 
     class Media:
-        css = {"all": ["segments/segments.css"]}
         js = ["segments/rule_builder.js"]
 
     @admin.display(description="rule")

@@ -30,9 +30,6 @@ class SourceAdmin(ChangesInWords, CarefulDelete, OfferedFilters):
     search_fields = ["name"]
     change_form_template = "admin/segments/source/change_form.html"
 
-    class Media:
-        css = {"all": ["segments/segments.css"]}
-
     def get_fields(self, request: HttpRequest, obj: Source | None = None) -> list[str]:
         # A new one has no time of its own before the database gives it.
         return [name for name in self.fields if obj or name != "created_at"]
@@ -170,7 +167,6 @@ class SourceAdmin(ChangesInWords, CarefulDelete, OfferedFilters):
             "title": title,
             "opts": self.opts,
             "original": source,
-            "media": self.media,
         }
 
 

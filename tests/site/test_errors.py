@@ -77,7 +77,7 @@ def test_a_broken_server_says_so_without_the_database(django_assert_num_queries)
         response = errors.server_error(RequestFactory().get("/admin/"))
     assert response.status_code == 500
     assert "Something broke here" in words(response)
-    assert "site.css" in words(response)
+    assert "style/components.css" in words(response)
 
 
 @pytest.mark.django_db(transaction=True)

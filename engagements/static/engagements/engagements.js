@@ -66,7 +66,7 @@
         select.append(new Option(input.placeholder || "Choose a value", ""));
         select.append(...values.map((value) => new Option(value, value)));
         select.append(new Option("A personalization variable…", "{{"));
-        Object.assign(back, {type: "button", className: "en-button en-button--default", textContent: "Choose from the list"});
+        Object.assign(back, {type: "button", className: "lb-button lb-button--default", textContent: "Choose from the list"});
         for (const name of ["aria-describedby", "aria-invalid"]) {
             if (input.hasAttribute(name)) select.setAttribute(name, input.getAttribute(name));
         }
@@ -144,7 +144,7 @@
     }
 
     function warnBeforeLeaving(form) {
-        let isDirty = Boolean(form.querySelector(".en-field--error"));
+        let isDirty = Boolean(form.querySelector(".lb-field--error"));
         form.addEventListener("input", (event) => {
             if (event.target.name !== "preview_person") isDirty = true;
         });

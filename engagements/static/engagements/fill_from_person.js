@@ -51,7 +51,7 @@
     function choice(text, values, name) {
       const button = document.createElement("button");
       button.type = "button";
-      button.className = "fp-choice";
+      button.className = "fill-choice";
       button.textContent = text;
       button.setAttribute("aria-label", name);
       button.setAttribute("aria-pressed", "false");
@@ -70,7 +70,7 @@
         if (!input) continue;
         const button = document.createElement("button");
         button.type = "button";
-        button.className = "fp-suggestion";
+        button.className = "fill-suggestion";
         button.dataset.input = value.input;
         button.dataset.value = value.value;
         button.textContent = `Use “${value.value}” from ${value.source}`;
@@ -89,7 +89,7 @@
     }
 
     function suggestions() {
-      return [...document.querySelectorAll(".fp-suggestion")];
+      return [...document.querySelectorAll(".fill-suggestion")];
     }
 
     function accept(button) {

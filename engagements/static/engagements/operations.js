@@ -15,11 +15,11 @@
     function replace(html) {
         const focused = part.contains(document.activeElement) ? document.activeElement.id : "";
         const open = [...part.querySelectorAll("details[open]")].map((details) => details.id);
-        const scrolled = [...part.querySelectorAll(".op-scroll")].map((box) => box.scrollTop);
+        const scrolled = [...part.querySelectorAll(".lb-scroll")].map((box) => box.scrollTop);
         const before = alarms();
         part.innerHTML = html;
         for (const id of open) document.getElementById(id)?.setAttribute("open", "");
-        part.querySelectorAll(".op-scroll").forEach((box, n) => { box.scrollTop = scrolled[n] || 0; });
+        part.querySelectorAll(".lb-scroll").forEach((box, n) => { box.scrollTop = scrolled[n] || 0; });
         if (focused) document.getElementById(focused)?.focus({preventScroll: true});
         // Read aloud only what has changed.
         if (alarms() !== before) announce.textContent = alarms();

@@ -10,10 +10,10 @@ export function drawFindings(root, findings, goTo) {
 
 function row(one, goTo) {
   const item = document.createElement("li");
-  const badge = make("span", LABEL[one.severity], `xa-badge xa-badge--${LOOK[one.severity]}`);
+  const badge = make("span", LABEL[one.severity], `lb-badge lb-badge--${LOOK[one.severity]}`);
   const text = document.createElement("div");
   text.append(make("p", one.message));
-  const more = make("p", one.advice, "xa-hint");
+  const more = make("p", one.advice, "lb-hint");
   if (one.page) {
     const link = make("a", "Braze's page");
     Object.assign(link, { href: one.page, target: "_blank", rel: "noopener" });
@@ -25,8 +25,8 @@ function row(one, goTo) {
 }
 
 function where(one, goTo) {
-  if (one.field !== "body") return make("span", one.place, "xa-hint");
-  const button = make("button", `Line ${one.line}`, "xa-link");
+  if (one.field !== "body") return make("span", one.place, "lb-hint");
+  const button = make("button", `Line ${one.line}`, "lb-link");
   button.type = "button";
   if (one.place) button.setAttribute("aria-label", `Line ${one.line}, ${one.place}`);
   button.addEventListener("click", () => goTo(one.from));

@@ -108,11 +108,11 @@ function mount(frame) {
   });
 
   part("place").append(view.dom);
-  area.classList.add("xa-hidden");
+  area.classList.add("lb-hidden");
   area.tabIndex = -1;
   area.setAttribute("aria-hidden", "true");
   document.querySelector(`label[for="${area.id}"]`)?.addEventListener("click", () => view.focus());
-  frame.classList.add("xa-body--ready");
+  frame.classList.add("body-editor--ready");
   goToError(view, Number(area.dataset.errorLine || 0));
 }
 

@@ -7,7 +7,7 @@ export function drawTree(root, nodes, goTo) {
     const item = document.createElement("li");
     const button = document.createElement("button");
     button.type = "button";
-    button.append(part("xa-key", node.label), " ", part(`xa-node-${node.kind}`, node.text));
+    button.append(part("tree-key", node.label), " ", part(`body-node-${node.kind}`, node.text));
     button.addEventListener("click", () => goTo(node.from));
     item.append(button);
     lists[node.depth].append(item);

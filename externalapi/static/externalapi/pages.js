@@ -101,7 +101,7 @@
       if (!input) continue;
       const show = () => {
         mirror.textContent = input.value || mirror.dataset.name;
-        mirror.classList.toggle("xa-mirror--empty", !input.value);
+        mirror.classList.toggle("tree-mirror--empty", !input.value);
       };
       input.addEventListener("input", show);
       show();

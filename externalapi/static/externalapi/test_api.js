@@ -94,8 +94,8 @@
   }
 
   function showCase(row, result) {
-    const badge = row.querySelector("[data-result] .xa-badge");
-    badge.className = `xa-badge xa-badge--${result.passed ? "success" : "danger"}`;
+    const badge = row.querySelector("[data-result] .lb-badge");
+    badge.className = `lb-badge lb-badge--${result.passed ? "success" : "danger"}`;
     badge.textContent = result.passed ? "Passed" : "Failed";
     row.querySelector("[data-problem]").textContent = result.problem;
     const link = document.createElement("a");

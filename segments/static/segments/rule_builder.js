@@ -51,9 +51,9 @@
       this.takes = Object.fromEntries(this.operators.map(([key, , takes]) => [key, takes]));
       this.list = h("ol", { class: "rule-rows" });
       this.status = h("p", { class: "rule-status", role: "status" });
-      this.toggle = h("button", { type: "button", class: "segments-button", onclick: () => this.switchView() });
+      this.toggle = h("button", { type: "button", class: "lb-button lb-button--default", onclick: () => this.switchView() });
       this.rows = h("div", { class: "rule-builder" });
-      this.root = h("div", { class: "rule" }, this.rows, h("div", { class: "rule-foot" }, this.toggle, this.status));
+      this.root = h("div", { class: "lb rule" }, this.rows, h("div", { class: "rule-foot" }, this.toggle, this.status));
       textarea.before(this.root);
       this.root.addEventListener("input", () => this.write());
       this.root.addEventListener("change", () => this.write());
@@ -74,8 +74,8 @@
         labelled("People for whom", this.group, "rule-group"),
         this.list,
         h("div", { class: "rule-add" },
-          h("button", { type: "button", class: "segments-button", onclick: () => this.add({ event: "", at_least: 1 }) }, "Add what they did"),
-          h("button", { type: "button", class: "segments-button", onclick: () => this.add({ attribute: "", is: "equals", value: "" }) }, "Add an attribute")));
+          h("button", { type: "button", class: "lb-button lb-button--default", onclick: () => this.add({ event: "", at_least: 1 }) }, "Add what they did"),
+          h("button", { type: "button", class: "lb-button lb-button--default", onclick: () => this.add({ attribute: "", is: "equals", value: "" }) }, "Add an attribute")));
       if (!rule.rows.length) this.list.append(this.row({ event: "", at_least: 1 }));
       this.number();
       this.rows.hidden = false;
@@ -131,7 +131,7 @@
       const item = h("li", { "data-kind": kind });
       item.append(h("fieldset", {}, h("legend", {}),
         ...(kind === "event" ? this.eventFields(row) : this.comparison("attribute", row)),
-        h("button", { type: "button", class: "segments-button rule-remove", onclick: () => this.remove(item, this.group) }, "Remove")));
+        h("button", { type: "button", class: "lb-button lb-button--default rule-remove", onclick: () => this.remove(item, this.group) }, "Remove")));
       return item;
     }
 
@@ -140,7 +140,7 @@
       const addWhere = (where) => {
         const item = h("li", {}, ...this.comparison("property", where));
         item.append(h("button", {
-          type: "button", class: "segments-button", "aria-label": "Remove this property",
+          type: "button", class: "lb-button lb-button--default", "aria-label": "Remove this property",
           onclick: () => this.removeWhere(item, wheres),
         }, "Remove"));
         wheres.append(item);
@@ -152,7 +152,7 @@
         labelled("At least (times)", input("at_least", row.at_least ?? 1, { inputmode: "numeric" }), "rule-short"),
         labelled("In the last (days)", input("within_days", row.within_days, { inputmode: "numeric", placeholder: "ever" }), "rule-short"),
         h("button", {
-          type: "button", class: "segments-button rule-where",
+          type: "button", class: "lb-button lb-button--default rule-where",
           onclick: () => { addWhere({ property: "", is: "equals", value: "" }).querySelector("input").focus(); this.write(); },
         }, "Where a property …"),
         wheres,

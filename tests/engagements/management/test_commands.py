@@ -135,7 +135,7 @@ def test_the_pages_ask_with_the_number_and_leave_a_trace(admin_page):
 def test_a_page_with_nothing_to_do_says_so_and_has_no_button(admin_page, name, words):
     text = admin_page.get(url(name)).content.decode()
     assert words in text
-    assert "en-button--danger" not in text
+    assert "lb-button--danger" not in text
 
 
 def test_the_commands_do_the_same():

@@ -112,9 +112,9 @@ def test_the_page_says_it_in_words_and_as_a_table(admin_client):
     assert "5 requests of Engagements. The busiest minute had" in text
     assert "Asked to wait (429): 1." in text
     assert "Since the full hour:" in text
-    assert 'class="op-limit-line"' in text
+    assert 'class="chart-limit"' in text
     assert "at most 5 of 10 allowed" in text
-    assert text.count('<td class="en-number">10</td>') == 60
+    assert text.count('<td class="lb-number">10</td>') == 60
     assert "style=" not in text[text.index("plan-heading") : text.index("</section>")]
 
 
@@ -127,7 +127,7 @@ def test_little_is_not_nothing(admin_client):
 def test_where_nothing_was_sent_the_page_says_so(admin_client):
     text = page(admin_client, connection())
     assert "No Engagement has sent a request in the last hour." in text
-    assert "op-svg" not in text
+    assert "chart-svg" not in text
 
 
 def test_who_may_not_see_attempts_sees_no_picture(client):

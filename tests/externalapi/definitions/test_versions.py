@@ -225,7 +225,7 @@ def test_what_engagements_are_at_work_with_cannot_be_archived(client, api, state
     )
     page = client.get(url("archive", api)).content.decode()
     assert engagement.get_absolute_url() in page
-    assert '<button type="submit" class="xa-button' not in page
+    assert '<button type="submit" class="lb-button' not in page
     answer = client.post(url("archive", api), follow=True)
     assert "Nothing was archived." in answer.content.decode()
     with pytest.raises(StillUsedError) as caught:

@@ -314,8 +314,8 @@ def test_parameters_are_asked_for_wherever_they_stand(admin_client, db):
     for name in ("p0", "p1", "p2", "p3"):
         assert field_of(page, name)
     for part in ("Path", "Query", "Headers", "Body"):
-        assert f'<span class="xa-key">{part}</span>' in page
-    assert page.count('<span class="xa-key">tag</span>') == 2
+        assert f'<span class="tree-key">{part}</span>' in page
+    assert page.count('<span class="tree-key">tag</span>') == 2
     assert "X-Plain" not in page
 
 
