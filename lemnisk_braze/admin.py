@@ -24,9 +24,9 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 from externalapi.models import Connection
 from lemnisk_braze import groups
 from lemnisk_braze.lib.active import active_badge
-from lemnisk_braze.lib.deleting import NAMED, CarefulDelete, Dependant, Instead
 from lemnisk_braze.lib.filtering import OfferedFilters
 from lemnisk_braze.lib.form_changes import ChangesInWords
+from lemnisk_braze.lib.pages.deleting import NAMED, CarefulDelete, Dependant, Instead
 
 
 class SignInForm(AuthenticationForm):

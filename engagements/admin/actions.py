@@ -1,6 +1,6 @@
 """What somebody may do to an engagement, a run or a batch, and the page that asks."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,7 +9,6 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
 
@@ -19,6 +18,7 @@ from engagements.models import Batch, Engagement, Run
 from externalapi.connections.access import User, why_not
 from externalapi.testing import cases
 from lemnisk_braze.lib import database_clock
+from lemnisk_braze.lib.pages.confirm import Question, confirm
 
 State = Engagement.State
 
@@ -41,7 +41,10 @@ class Act:
     then: Callable[[Any], str] = field(default=lambda obj: "")
     # What to say where `do` returned False although the state was right.
     refused: str = ""
-    template: str = "engagements/confirm.html"
+    # What happens, and to how many people; what to know before.
+    words: Callable[[Any], Sequence[str]]
+    warning: str = ""
+    template: str = "lemnisk_braze/confirm.html"
     tone: str = "primary"
     # False: the button itself is enough, nothing is lost by pressing it.
     asks: bool = True
@@ -143,17 +146,17 @@ def _too_late(obj: Any) -> str:
 def _confirmation(
     site: admin.AdminSite, request: HttpRequest, obj: Any, act: Act, refusal: str
 ) -> HttpResponse:
-    context = {
-        **site.each_context(request),
-        **act.context(obj),
-        "opts": obj._meta,
-        "original": obj,
-        "original_url": page_url(obj),
-        "title": act.title,
-        "act": act,
-        "refusal": refusal,
-    }
-    return TemplateResponse(request, act.template, context)
+    question = Question(
+        title=act.title,
+        button=act.label,
+        back=page_url(obj),
+        words=act.words(obj),
+        warnings=[act.warning] if act.warning else [],
+        refusal=refusal,
+        tone=act.tone,
+    )
+    context = act.context(obj)
+    return confirm(site, request, question, obj, act.template, **context)
 
 
 def _activate(engagement: Engagement) -> bool:
@@ -173,13 +176,46 @@ def _limit(engagement: Engagement, user: User) -> str:
     return why_not(engagement.version.connection, user)
 
 
-def _waiting(obj: Engagement | Run) -> dict[str, object]:
-    scope = {"run": obj} if isinstance(obj, Run) else {"run__engagement": obj}
-    return {"waiting": Batch.objects.filter(**scope).open().people()}
+def _end_words(engagement: Engagement) -> Sequence[str]:
+    return [
+        engagement.name,
+        _never_sent(Batch.objects.filter(run__engagement=engagement).open().people()),
+        "People who enter the segment from now on are not sent. What was sent stays on "
+        "record.",
+    ]
 
 
-def _people(batch: Batch) -> dict[str, object]:
-    return {"people": len(batch.profile_ids) - len(batch.left_out)}
+def _cancel_words(run: Run) -> Sequence[str]:
+    waiting = Batch.objects.filter(run=run).open().people()
+    return [f"{run}", f"{_never_sent(waiting)} What was sent stays on record."]
+
+
+def _never_sent(waiting: int) -> str:
+    if not waiting:
+        return "Nobody is waiting in line."
+    who = "person is" if waiting == 1 else "people are"
+    whom = "that person" if waiting == 1 else "them"
+    return f"{waiting:,} {who} still waiting in line: nothing will be sent to {whom}."
+
+
+def _resend_words(batch: Batch) -> Sequence[str]:
+    people = _people(batch)
+    who = "person" if people == 1 else "people"
+    return [f"{batch}", f"The data of {people:,} {who} is sent once more."]
+
+
+def _mark_sent_words(batch: Batch) -> Sequence[str]:
+    people = _people(batch)
+    who = "person counts" if people == 1 else "people count"
+    return [
+        f"{batch}",
+        f"{people:,} {who} as sent from now on, and nothing more is sent to "
+        f"{'that person' if people == 1 else 'them'} by this run.",
+    ]
+
+
+def _people(batch: Batch) -> int:
+    return len(batch.profile_ids) - len(batch.left_out)
 
 
 ENGAGEMENT_ACTS = (
@@ -191,6 +227,7 @@ ENGAGEMENT_ACTS = (
         permission="activate_engagement",
         states=frozenset({State.DRAFT, State.ENDED}),
         do=_activate,
+        words=lambda engagement: [],
         template="engagements/activate.html",
         context=_activation,
         refuse=_limit,
@@ -203,6 +240,11 @@ ENGAGEMENT_ACTS = (
         permission="pause_engagement",
         states=frozenset({State.ACTIVE}),
         do=transitions.pause,
+        words=lambda engagement: [
+            engagement.name,
+            "No new request starts until you resume it. Requests that are under way "
+            "end within 30 seconds.",
+        ],
         tone="default",
         asks=False,
     ),
@@ -214,6 +256,11 @@ ENGAGEMENT_ACTS = (
         permission="pause_engagement",
         states=frozenset({State.PAUSED, State.BLOCKED}),
         do=transitions.resume,
+        words=lambda engagement: [
+            engagement.name,
+            "Everybody who waits in line is sent, and everybody who entered the "
+            "segment meanwhile.",
+        ],
         then=lambda engagement: schedule.in_words(engagement, database_clock.now()),
         asks=False,
         refuse=_limit,
@@ -226,8 +273,8 @@ ENGAGEMENT_ACTS = (
         permission="pause_engagement",
         states=frozenset({State.ACTIVE, State.PAUSED, State.BLOCKED}),
         do=transitions.end,
+        words=_end_words,
         tone="danger",
-        context=_waiting,
     ),
 )
 RUN_ACTS = (
@@ -239,8 +286,8 @@ RUN_ACTS = (
         permission="pause_engagement",
         states=frozenset(Run.OPEN),
         do=transitions.cancel,
+        words=_cancel_words,
         tone="danger",
-        context=_waiting,
     ),
 )
 BATCH_ACTS = (
@@ -252,8 +299,10 @@ BATCH_ACTS = (
         permission="resend_engagement",
         states=frozenset({Batch.State.UNCERTAIN}),
         do=lambda batch: transitions.decide(batch, "resend"),
+        words=_resend_words,
+        warning="Duplicates are possible. If the lost request did arrive, events and "
+        "purchases are counted twice. Plain attributes do no harm.",
         refused="Nothing was sent: the run or its Engagement was ended meanwhile.",
-        context=_people,
     ),
     Act(
         name="mark_sent",
@@ -263,7 +312,9 @@ BATCH_ACTS = (
         permission="resend_engagement",
         states=frozenset({Batch.State.UNCERTAIN}),
         do=lambda batch: transitions.decide(batch, "mark_sent"),
+        words=_mark_sent_words,
+        warning="If the lost request did not arrive, the data is missing on the other "
+        "side. Look it up there before you decide.",
         tone="default",
-        context=_people,
     ),
 )

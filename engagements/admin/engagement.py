@@ -27,8 +27,8 @@ from engagements.personalization.variable_catalog import known_variables
 from engagements.reporting import reports
 from externalapi.models import ExternalAPI
 from lemnisk_braze.lib import form_changes
-from lemnisk_braze.lib.deleting import CarefulDelete, Dependant, Instead
 from lemnisk_braze.lib.filtering import OfferedFilters
+from lemnisk_braze.lib.pages.deleting import CarefulDelete, Dependant, Instead
 from segments import naming
 
 RUNS_SHOWN = 10

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
@@ -20,24 +21,12 @@ from engagements.operations import chart, status
 from engagements.outbox import workers
 from engagements.recovery import retry_now
 from engagements.recovery.selection import Choice
+from lemnisk_braze.lib.pages.confirm import Question, confirm
 
 OPERATE = "engagements.operate_delivery"
 RESEND = "engagements.resend_engagement"
 # A page answers within this time; who has more to settle presses again.
 SECONDS = 15
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
-    """What a page asks before it does something, with the number of people."""
-
-    title: str
-    text: str
-    label: str
-    warning: str = ""
-    tone: str = "primary"
-    # Nothing to do: why, and no button.
-    nothing: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,13 +97,11 @@ def operation_view(
         messages.success(request, operation.do(request, **named))
         return redirect("admin:engagements_operations")
     question = operation.ask(request, **named)
-    context = {
-        **site.each_context(request),
-        "title": question.title,
-        "question": question,
-        "back": reverse("admin:engagements_operations"),
-    }
-    return TemplateResponse(request, "engagements/operations_confirm.html", context)
+    return confirm(site, request, question)
+
+
+def _question(**fields: Any) -> Question:
+    return Question(back=reverse("admin:engagements_operations"), **fields)
 
 
 # --- Pause all, resume all --------------------------------------------------------
@@ -122,14 +109,16 @@ def operation_view(
 
 def _ask_pause(request: HttpRequest) -> Question:
     engagements = pause_all.active()
-    return Question(
+    return _question(
         title="Pause every active Engagement?",
-        text=f"{_count(len(engagements), 'Engagement')} with "
-        f"{_people(pause_all.people_waiting(engagements))} in line: no new request starts "
-        "until somebody resumes them. Requests under way end within 30 seconds.",
-        label="Pause all",
+        words=[
+            f"{_count(len(engagements), 'Engagement')} with "
+            f"{_people(pause_all.people_waiting(engagements))} in line: no new request starts "
+            "until somebody resumes them. Requests under way end within 30 seconds."
+        ],
+        button="Pause all",
         tone="danger",
-        nothing="" if engagements else "No Engagement is active: nothing to pause.",
+        refusal="" if engagements else "No Engagement is active: nothing to pause.",
     )
 
 
@@ -142,14 +131,16 @@ def _pause(request: HttpRequest) -> str:
 
 def _ask_resume(request: HttpRequest) -> Question:
     engagements = pause_all.held()
-    return Question(
+    return _question(
         title="Resume what “Pause all” paused?",
-        text=f"{_count(len(engagements), 'Engagement')} with "
-        f"{_people(pause_all.people_waiting(engagements))} in line, and everybody who "
-        "entered their segments meanwhile. What somebody paused or ended by itself "
-        "stays as it is.",
-        label="Resume all",
-        nothing="" if engagements else "“Pause all” holds no Engagement.",
+        words=[
+            f"{_count(len(engagements), 'Engagement')} with "
+            f"{_people(pause_all.people_waiting(engagements))} in line, and everybody who "
+            "entered their segments meanwhile. What somebody paused or ended by itself "
+            "stays as it is."
+        ],
+        button="Resume all",
+        refusal="" if engagements else "“Pause all” holds no Engagement.",
     )
 
 
@@ -165,13 +156,15 @@ def _resume(request: HttpRequest) -> str:
 
 def _ask_retry(request: HttpRequest) -> Question:
     batches = retry_now.waiting(Choice())
-    return Question(
+    return _question(
         title="Try again now?",
-        text=f"{_people(batches.people())} in {batches.count():,} batches are tried "
-        "at once, and not when their time comes. Each try counts as before. A "
-        "connection that asked us to wait, or whose breaker is open, keeps its time.",
-        label="Retry now",
-        nothing="" if batches.exists() else "No batch waits for its next attempt.",
+        words=[
+            f"{_people(batches.people())} in {batches.count():,} batches are tried "
+            "at once, and not when their time comes. Each try counts as before. A "
+            "connection that asked us to wait, or whose breaker is open, keeps its time."
+        ],
+        button="Retry now",
+        refusal="" if batches.exists() else "No batch waits for its next attempt.",
     )
 
 
@@ -180,14 +173,16 @@ def _retry(request: HttpRequest) -> str:
 
 
 def _ask_drain(request: HttpRequest, node: str) -> Question:
-    return Question(
+    return _question(
         title=f"Drain the worker {node}?",
-        text=f"{_people(workers.people_in_hand([node]))} in its hands are finished, "
-        "then it ends, as with SIGTERM on its own machine. Whatever started it may "
-        "start it again.",
-        label="Drain",
+        words=[
+            f"{_people(workers.people_in_hand([node]))} in its hands are finished, "
+            "then it ends, as with SIGTERM on its own machine. Whatever started it may "
+            "start it again."
+        ],
+        button="Drain",
         tone="danger",
-        nothing="" if node in workers.named(node) else "It is not there any more.",
+        refusal="" if node in workers.named(node) else "It is not there any more.",
     )
 
 
@@ -200,26 +195,32 @@ def _drain(request: HttpRequest, node: str) -> str:
 
 def _ask_resend(request: HttpRequest, pk: int) -> Question:
     engagement, people = _uncertain(pk)
-    return Question(
+    return _question(
         title="Send these people’s data again?",
-        text=f"{engagement}: the data of {_people(people)} is sent once more.",
-        warning="Duplicates are possible. If a lost request did arrive, events and "
-        "purchases are counted twice. Plain attributes do no harm.",
-        label="Resend",
-        nothing="" if people else "Nobody is uncertain there any more.",
+        words=[f"{engagement}: the data of {_people(people)} is sent once more."],
+        warnings=[
+            "Duplicates are possible. If a lost request did arrive, events and "
+            "purchases are counted twice. Plain attributes do no harm."
+        ],
+        button="Resend",
+        refusal="" if people else "Nobody is uncertain there any more.",
     )
 
 
 def _ask_mark_sent(request: HttpRequest, pk: int) -> Question:
     engagement, people = _uncertain(pk)
-    return Question(
+    return _question(
         title="Mark these people as sent?",
-        text=f"{engagement}: {_people(people)} count as sent from now on, and nothing "
-        "more is sent to them by these runs.",
-        warning="If a lost request did not arrive, the data is missing on the other "
-        "side. Look some of them up there before you decide.",
-        label="Mark as sent",
-        nothing="" if people else "Nobody is uncertain there any more.",
+        words=[
+            f"{engagement}: {_people(people)} count as sent from now on, and nothing "
+            "more is sent to them by these runs."
+        ],
+        warnings=[
+            "If a lost request did not arrive, the data is missing on the other "
+            "side. Look some of them up there before you decide."
+        ],
+        button="Mark as sent",
+        refusal="" if people else "Nobody is uncertain there any more.",
     )
 
 

@@ -1,5 +1,6 @@
 """The list of deliveries: further filters, "Retry", and the export."""
 
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +12,6 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
@@ -24,6 +24,7 @@ from engagements.models import Delivery
 from engagements.recovery import retry_failed
 from engagements.reporting import export
 from lemnisk_braze.lib.logs import get_logger
+from lemnisk_braze.lib.pages.confirm import Question, confirm
 
 logger = get_logger(__name__)
 
@@ -31,6 +32,10 @@ RETRY = "engagements.resend_engagement"
 EXPORT = "engagements.export_delivery"
 # So many people one press of the button takes along: the page answers in seconds.
 MOST = 50_000
+NOBODY = (
+    "Of these deliveries none can be tried again. Everybody who was not sent can, each"
+    " once."
+)
 IN_THE_WAY = (
     "Others were at work on the same people, so not everybody could be taken along."
     " Nobody is lost or taken twice: press Retry again in a minute."
@@ -125,26 +130,7 @@ class ReplayMixin:
         deliveries = deliveries.filter(state__in=chosen)
         if request.method == "POST":
             return _retry(request, deliveries)
-        found = retry_failed.shares(deliveries)
-        possible = [share for share in found if share.is_possible]
-        context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "title": "Retry",
-            "shares": found,
-            "people": sum(share.people for share in possible),
-            "ambiguous": sum(share.ambiguous for share in possible),
-            "rejected": sum(share.rejected for share in possible),
-            "unverified": sum(share.unverified for share in possible),
-            "others": [
-                (Delivery.State(state).label, count, _retry_url(request, state))
-                for state, count in counts.items()
-                if state not in chosen
-            ],
-            "most": MOST,
-            "back": _list_url(request),
-        }
-        return TemplateResponse(request, "engagements/retry.html", context)
+        return _ask_retry(self.admin_site, request, deliveries, counts)
 
     def export_view(self: Any, request: HttpRequest) -> HttpResponseBase:
         """All deliveries of the list as CSV, streamed."""
@@ -195,6 +181,68 @@ def _retry_url(request: HttpRequest, state: str) -> str:
     query = request.GET.copy()
     query["state__exact"] = state
     return f"{reverse('admin:engagements_delivery_retry')}?{query.urlencode()}"
+
+
+def _ask_retry(
+    site: admin.AdminSite,
+    request: HttpRequest,
+    deliveries: QuerySet[Delivery],
+    counts: Mapping[str, int],
+) -> HttpResponse:
+    shares = retry_failed.shares(deliveries)
+    possible = [share for share in shares if share.is_possible]
+    people = sum(share.people for share in possible)
+    who = "person waits" if people == 1 else "people wait"
+    question = Question(
+        title="Retry what was not sent?",
+        button=f"Retry {people:,}",
+        back=_list_url(request),
+        words=[
+            f"{people:,} {who} in line again, in a new run, with their data and the "
+            "Engagement’s values as they are now. What was recorded about them stays on "
+            "record.",
+        ],
+        warnings=list(_warnings(possible, people)),
+        refusal="" if people else NOBODY,
+    )
+    chosen = _chosen(request)
+    others = [
+        (Delivery.State(state).label, count, _retry_url(request, state))
+        for state, count in counts.items()
+        if state not in chosen
+    ]
+    template = "engagements/retry.html"
+    opts = Delivery._meta
+    return confirm(
+        site, request, question, None, template, shares=shares, others=others, opts=opts
+    )
+
+
+def _warnings(shares: Sequence[retry_failed.Share], people: int) -> Iterable[str]:
+    """What may be sent twice, and how many wait for another press."""
+    ambiguous = sum(share.ambiguous for share in shares)
+    unverified = sum(share.unverified for share in shares)
+    rejected = sum(share.rejected for share in shares)
+    if people > MOST:
+        yield f"One press takes {MOST:,} of them along. Press again for the rest."
+    if ambiguous:
+        yield (
+            f"Duplicates are possible for {ambiguous:,} of them. An answer to an earlier "
+            "attempt was lost: if it had arrived, events and purchases are counted "
+            "twice. Plain attributes do no harm."
+        )
+    if unverified:
+        yield (
+            f"For {unverified:,} of them this may be a repeat. The other side accepted "
+            "the request, and nobody could tell what it took. Look some of them up there "
+            "before you send it again."
+        )
+    if rejected:
+        yield (
+            f"{rejected:,} {'was' if rejected == 1 else 'were'} rejected. Where the other "
+            "side refused a part of somebody’s data and took another, such as an event "
+            "beside an attribute, that other part is sent twice."
+        )
 
 
 def _retry(request: HttpRequest, deliveries: QuerySet[Delivery]) -> HttpResponse:

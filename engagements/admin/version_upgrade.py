@@ -31,12 +31,12 @@ from externalapi.definitions.diff import Row as DiffRow
 from externalapi.definitions.diff import diff_lines
 from externalapi.models import ExternalAPI, ExternalAPIVersion
 from externalapi.template.parameters import Parameter
+from lemnisk_braze.lib.pages.confirm import typed_why, with_why
 from segments import naming
 from segments.models import Membership, Profile
 
 # Rendering somebody's payload twice for each of more takes too long for a page.
 EXAMPLES_SHOWN = 20
-MAX_WHY = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,8 +149,7 @@ class MovePage:
             "is_confirming": is_confirming,
             "people": _people(rows) if is_confirming else 0,
             "live": sum(row.engagement.state == "active" for row in rows),
-            "why": request.POST.get("why", "")[:MAX_WHY],
-            "max_why": MAX_WHY,
+            "why": typed_why(request),
         }
         return TemplateResponse(request, "engagements/move.html", context)
 
@@ -322,6 +321,4 @@ def _adopt(request: HttpRequest, version: ExternalAPIVersion, row: Row) -> None:
     ]
     if typed:
         said.append(f"Value given: {', '.join(typed)}.")
-    if why := " ".join(request.POST.get("why", "").split())[:MAX_WHY]:
-        said.append(f"Why: {why}")
-    log(request, engagement, " ".join(said))
+    log(request, engagement, with_why(request, " ".join(said)))

@@ -16,7 +16,7 @@ from externalapi.forms import connection_changes
 from externalapi.forms.connection import RATE_FIELDS, SIGN_IN_FIELDS, ConnectionForm
 from externalapi.models import Connection, ExternalAPI
 from externalapi.testing.connection_check import KeyState, key_state
-from lemnisk_braze.lib.deleting import NAMED, CarefulDelete, Dependant, Instead
+from lemnisk_braze.lib.pages.deleting import NAMED, CarefulDelete, Dependant, Instead
 
 KEY_TONES = {
     KeyState.WORKS: "success",

@@ -13,7 +13,6 @@ from django.urls import URLPattern, path, reverse
 from django.utils import formats, timezone
 from django.utils.dateparse import parse_datetime
 
-from externalapi.admin.confirm import with_why
 from externalapi.connections import key_rotation
 from externalapi.connections.access import why_not
 from externalapi.connections.encryption import SecretError
@@ -25,6 +24,7 @@ from externalapi.testing.connection_check import (
     check,
     key_state,
 )
+from lemnisk_braze.lib.pages.confirm import with_why
 
 HOURS = (1, 4, 24, 72, key_rotation.MAX_KEPT_HOURS)
 

@@ -36,7 +36,7 @@ from externalapi.template.parameters import Level
 from externalapi.template.url_and_headers import join_target
 from externalapi.vendors.catalog import PRESETS, grouped
 from externalapi.vendors.preset import Preset
-from lemnisk_braze.lib.deleting import NAMED, CarefulDelete, Dependant, Instead
+from lemnisk_braze.lib.pages.deleting import NAMED, CarefulDelete, Dependant, Instead
 
 BASIC = ("description", "channel", "channel_identifier")
 DETAILS = (

@@ -15,13 +15,13 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from unfold.widgets import UnfoldAdminFileFieldWidget
 
-from externalapi.admin.confirm import with_why
 from externalapi.connections.access import usable_by
 from externalapi.models import Connection, ExternalAPI
 from externalapi.transfer import import_file
 from externalapi.transfer.export_file import export
 from externalapi.transfer.import_file import Entry, FileError, Planned
 from lemnisk_braze.lib import database_clock
+from lemnisk_braze.lib.pages.confirm import with_why
 
 Choice = tuple[str, str, Connection | None]
 

@@ -12,13 +12,13 @@ from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
-from externalapi.admin.confirm import Question, ask, with_why
 from externalapi.connections.access import User, check_use, why_not
 from externalapi.definitions import archive, versions
 from externalapi.definitions.comparison import Change, changes, in_words
 from externalapi.definitions.versions import Draft
 from externalapi.models import ConfigurationTest, ExternalAPI, ExternalAPIVersion
 from externalapi.models.usage import Use, uses_of
+from lemnisk_braze.lib.pages.confirm import Question, confirm, with_why
 
 VERSIONS_SHOWN = 100
 PAGES = ("versions", "restore", "used", "clone", "archive", "unarchive")
@@ -135,16 +135,25 @@ class LifePages:
         question = Question(
             title=f"Restore version {old.number} of {external_api}?",
             button=f"Restore version {old.number}",
-            lines=(
+            back=external_api.get_absolute_url(),
+            words=(
                 "It becomes a new version with the content of the old one. Engagements "
                 "keep the version that they have.",
             ),
+            asks_why=True,
+            hidden={"version": old.number},
+            is_wide=True,
+        )
+        return confirm(
+            self.admin_site,
+            request,
+            question,
+            external_api,
+            "externalapi/restore.html",
             changes=changes(Draft.of(current), Draft.of(old)),
             before=f"Version {current.number}, the current one",
             after=f"Version {old.number}, which comes back",
-            hidden={"version": old.number},
         )
-        return ask(self.admin_site, request, external_api, question)
 
     def _restore(
         self, request: HttpRequest, external_api: ExternalAPI, old: ExternalAPIVersion
@@ -185,13 +194,15 @@ class LifePages:
         question = Question(
             title=f"Clone {external_api}?",
             button="Clone",
-            lines=(
+            back=external_api.get_absolute_url(),
+            words=(
                 f"The clone begins as a draft with all of version "
                 f"{external_api.current_version.number}. It is not connected with the "
                 "original any further.",
             ),
+            asks_why=True,
         )
-        return ask(self.admin_site, request, external_api, question)
+        return confirm(self.admin_site, request, question, external_api)
 
     def archive_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         external_api = _found(request, pk, self.has_change_permission)
@@ -207,16 +218,24 @@ class LifePages:
             title=f"Archive {external_api}?",
             button="Archive",
             tone="danger",
-            lines=(
+            back=external_api.get_absolute_url(),
+            words=(
                 "It leaves the list and can no longer be chosen in an Engagement. "
                 "Nothing is deleted, and Unarchive brings it back.",
             ),
             refusal="End these Engagements first: they are at work with it."
             if at_work
             else "",
+            asks_why=True,
+        )
+        return confirm(
+            self.admin_site,
+            request,
+            question,
+            external_api,
+            "externalapi/archive.html",
             uses=at_work,
         )
-        return ask(self.admin_site, request, external_api, question)
 
     def unarchive_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         external_api = _found(request, pk, self.has_change_permission)
@@ -226,9 +245,11 @@ class LifePages:
         question = Question(
             title=f"Unarchive {external_api}?",
             button="Unarchive",
-            lines=("It is in the list again, and Engagements may choose it.",),
+            back=external_api.get_absolute_url(),
+            words=("It is in the list again, and Engagements may choose it.",),
+            asks_why=True,
         )
-        return ask(self.admin_site, request, external_api, question)
+        return confirm(self.admin_site, request, question, external_api)
 
     def _done(
         self, request: HttpRequest, external_api: ExternalAPI, is_done: bool, what: str

@@ -6,11 +6,11 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.functional import SimpleLazyObject
 from django.utils.text import capfirst
 
+from lemnisk_braze.lib.pages.confirm import Question, confirm
 from segments import naming
 from segments.forms import SegmentForm
 from segments.membership import readers, rule_changes
@@ -120,11 +120,15 @@ def _question(
     # Worked out while the page is written: it may take seconds, and whoever holds the
     # segment for so long keeps everybody's messages waiting.
     forecast = SimpleLazyObject(lambda: rule_changes.forecast(segment, rule, is_active))
+    question = Question(
+        title=f"A proposed change of “{segment}”"
+        if proposal
+        else f"Change who is in “{segment}”?",
+        button="",
+        back=segment.get_absolute_url(),
+        is_wide=True,
+    )
     context = {
-        **page.admin_site.each_context(request),
-        "opts": page.opts,
-        "original": segment,
-        "title": f"Change who is in “{segment}”?",
         "before": describe(segment),
         "after": describe(wanted),
         "wanted": wanted,
@@ -144,7 +148,8 @@ def _question(
             if name not in OWN
         ],
     }
-    return TemplateResponse(request, "admin/segments/segment/question.html", context)
+    template = "admin/segments/segment/question.html"
+    return confirm(page.admin_site, request, question, segment, template, **context)
 
 
 def _propose(

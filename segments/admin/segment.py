@@ -8,9 +8,9 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.text import capfirst
 
 from lemnisk_braze.lib.active import active_badge
-from lemnisk_braze.lib.deleting import NAMED, CarefulDelete, Dependant, Instead
 from lemnisk_braze.lib.filtering import OfferedFilters
 from lemnisk_braze.lib.form_changes import ChangesInWords, Words
+from lemnisk_braze.lib.pages.deleting import NAMED, CarefulDelete, Dependant, Instead
 from segments import naming
 from segments.admin.asking import AsksFirst, describe, proposal_of
 from segments.forms import SegmentForm

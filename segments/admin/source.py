@@ -10,12 +10,15 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
 from django.views.decorators.cache import never_cache
 
 from lemnisk_braze.lib.active import active_badge
-from lemnisk_braze.lib.deleting import CarefulDelete, Dependant, Instead
 from lemnisk_braze.lib.filtering import OfferedFilters
 from lemnisk_braze.lib.form_changes import ChangesInWords
+from lemnisk_braze.lib.pages.confirm import Question, confirm
+from lemnisk_braze.lib.pages.deleting import CarefulDelete, Dependant, Instead
 from segments.forms import SourceForm, WriteKeyForm
 from segments.models import Event, InboxMessage, Profile, Source, WriteKey
 from segments.tracking import write_keys
@@ -132,12 +135,7 @@ class SourceAdmin(ChangesInWords, CarefulDelete, OfferedFilters):
             self.log_change(request, source, f"Revoked the write key “{key}”.")
             self.message_user(request, f"The write key “{key}” is refused from now on.")
             return redirect("admin:segments_source_change", source.pk)
-        context = self._context(request, source, f"Revoke “{key}”")
-        return TemplateResponse(
-            request,
-            "admin/segments/source/revoke_key.html",
-            {**context, "key": key, "seconds": write_keys.KNOWN_FOR},
-        )
+        return confirm(self.admin_site, request, _revocation(source, key), source)
 
     def _changeable(self, request: HttpRequest, object_id: int) -> Source:
         source = self.get_object(request, str(object_id))
@@ -168,6 +166,22 @@ class SourceAdmin(ChangesInWords, CarefulDelete, OfferedFilters):
             "opts": self.opts,
             "original": source,
         }
+
+
+def _revocation(source: Source, key: WriteKey) -> Question:
+    used = "It was never used."
+    if at := key.last_used_at:
+        used = f"It was used last on {date_format(localtime(at), 'DATETIME_FORMAT')}."
+    return Question(
+        title=f"Revoke the write key “{key}” of {source}?",
+        button="Revoke the write key",
+        back=reverse("admin:segments_source_change", args=[source.pk]),
+        words=[
+            f"It is refused within {write_keys.KNOWN_FOR} seconds: whatever still sends "
+            "with it must have another one by then.",
+            used,
+        ],
+    )
 
 
 def _host(request: HttpRequest) -> str:

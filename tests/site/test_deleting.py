@@ -23,7 +23,7 @@ def used():
         "segment": (run.engagement.segment, "Welcome", "Open the segment"),
         "source": (event.source, "events that it sent", "Open the source"),
         "engagement": (run.engagement, "1 run", "Open the Engagement"),
-        "group": (group, connection.name, "Go back"),
+        "group": (group, connection.name, "Cancel"),
     }
 
 

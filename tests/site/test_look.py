@@ -81,7 +81,9 @@ def test_every_variable_is_defined_once_and_in_use():
     names = re.findall(r"(--lb-[\w-]+):", root)
     assert len(names) == len(set(names))
     assert set(re.findall(r"(--lb-[\w-]+):", dark)) <= set(names)
-    uses = set(re.findall(r"var\((--lb-[\w-]+)", styles("components", "pages", "theme")))
+    uses = set(
+        re.findall(r"var\((--lb-[\w-]+)", styles("components", "pages", "theme"))
+    )
     assert uses == set(names)
 
 

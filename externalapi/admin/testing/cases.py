@@ -36,6 +36,7 @@ from externalapi.testing.expectations import read_path
 from externalapi.testing.runs import MAX_CASES, TooManyTestsError, run_case
 from lemnisk_braze.lib import database_clock
 from lemnisk_braze.lib.names import one_line
+from lemnisk_braze.lib.pages.confirm import Question, confirm
 
 # Without scripts one request of the browser runs cases for so long, and no longer.
 ROUND_SECONDS = 10
@@ -102,6 +103,8 @@ class TestCasePages(TestHistoryPages):
         current = self.tested_version(request, pk)
         if request.method == "POST":
             return self._change(request, current)
+        if doomed := _case(current.external_api, request.GET.get("delete", "")):
+            return self._ask_delete(request, doomed)
         case = _case(current.external_api, request.GET.get("edit", ""))
         test = find_test(current.external_api, request.GET.get("from", ""))
         form = inputs = None
@@ -114,6 +117,17 @@ class TestCasePages(TestHistoryPages):
                 initial=initial_values(current.read_parameters(), typed),
             )
         return self._cases_page(request, current, form, inputs)
+
+    def _ask_delete(self, request: HttpRequest, case: TestCase) -> HttpResponse:
+        question = Question(
+            title=f"Delete the test case “{case}”?",
+            button="Delete",
+            back=cases_url(case.external_api_id),
+            words=["The tests that were sent for it stay on record."],
+            tone="danger",
+            hidden={"case": case.pk, "_delete": "1"},
+        )
+        return confirm(self.admin_site, request, question, case.external_api)
 
     def _change(
         self, request: HttpRequest, version: ExternalAPIVersion
@@ -179,7 +193,6 @@ class TestCasePages(TestHistoryPages):
             "left": _left(found, round_id),
             "why_not": cases.why_not(version),
             "can_change": self.has_change_permission(request, current.external_api),
-            "deleting": _case(current.external_api, request.GET.get("delete", "")),
             "form": form,
             "inputs": inputs,
         }

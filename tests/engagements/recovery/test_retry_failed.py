@@ -1,5 +1,6 @@
 """People whose delivery failed, tried again from the list, or by a command."""
 
+import re
 import threading
 from contextlib import contextmanager
 from datetime import timedelta
@@ -276,11 +277,17 @@ def test_duplicates_are_possible_after_an_ambiguous_attempt_also_of_the_whole():
 # --- The list ---------------------------------------------------------------------
 
 
+def people_asked_about(admin_page, address: str) -> int:
+    """The number on the page's button; without one there is nobody."""
+    button = re.search(r">Retry (\d+)</button>", admin_page.get(address).text)
+    return int(button[1]) if button else 0
+
+
 def test_the_button_is_about_what_the_list_shows(admin_page):
     failed(people=2, reason="Gateway Timeout")
     failed(people=3, reason="Invalid e-mail")
     address = reverse("admin:engagements_delivery_retry") + "?why=gateway"
-    assert "<strong>2 people</strong>" in admin_page.get(address).content.decode()
+    assert people_asked_about(admin_page, address) == 2
 
     answer = admin_page.post(address)
 
@@ -315,7 +322,7 @@ def test_every_filter_of_the_list_counts(admin_page, query, people):
         Delivery.objects.filter(pk=each.pk).update(updated_at=timezone.now() - day)
     hour_ago = f"{timezone.now() - timedelta(hours=1):%Y-%m-%dT%H:%M}"
     address = f"{LIST}retry/?{query.format(hour_ago=hour_ago)}"
-    assert admin_page.get(address).context["people"] == people
+    assert people_asked_about(admin_page, address) == people
 
 
 @pytest.fixture
@@ -391,13 +398,13 @@ def test_who_waits_for_a_decision_is_tried_again_only_by_name(admin_page, state)
     failed(state, people=2)
     failed("dead", people=3)
     page = admin_page.get(f"{LIST}retry/")
-    assert page.context["people"] == 3
+    assert people_asked_about(admin_page, f"{LIST}retry/") == 3
     ((label, count, url),) = page.context["others"]
     assert (label, count) == (Delivery.State(state).label, 2)
     admin_page.post(f"{LIST}retry/")
     assert Delivery.objects.filter(state=state, retry=None).count() == 2
 
-    assert admin_page.get(url).context["people"] == 2
+    assert people_asked_about(admin_page, url) == 2
     admin_page.post(url)
 
     assert not Delivery.objects.filter(state=state, retry=None).exists()

@@ -1,0 +1,1 @@
+"""Pages that all apps share: the question before something is done or deleted."""
