@@ -24,6 +24,8 @@ LOOK = (
     "engagements.view_delivery",
     "engagements.view_attempt",
 )
+# Bring people in by a file, and see what became of it.
+IMPORT = ("segments.view_import", "segments.add_import")
 # Pausing is here and resuming with it: a pause that the same person could undo after
 # changing the values would be a way around the Approver.
 STOP = ("engagements.pause_engagement", "engagements.resend_engagement")
@@ -37,6 +39,7 @@ ROLES: Mapping[str, Iterable[str]] = {
     # Builds and tests; what goes live is an Approver's word.
     "Marketer": (
         *LOOK,
+        *IMPORT,
         "externalapi.add_externalapi",
         "externalapi.change_externalapi",
         "externalapi.test_externalapi",
@@ -53,6 +56,7 @@ ROLES: Mapping[str, Iterable[str]] = {
     # Connections and their keys, sources and their write keys, External APIs.
     "Engineer": (
         *LOOK,
+        *IMPORT,
         "externalapi.add_connection",
         "externalapi.change_connection",
         "externalapi.delete_connection",

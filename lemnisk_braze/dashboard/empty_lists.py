@@ -87,6 +87,12 @@ def _add_source(user: User | AnonymousUser) -> Way:
     return steps.way(user, "segments.view_source", "Open the sources", url, note)
 
 
+def _get_people_in(user: User | AnonymousUser) -> Way:
+    """By a file where this user may, and else from a source."""
+    by_file = steps.way_to_import(user)
+    return by_file if by_file.url else _add_source(user)
+
+
 def _add_connection(user: User | AnonymousUser) -> Way:
     url = reverse("admin:externalapi_connection_add")
     note = "Somebody in the group Engineer adds it."
@@ -132,14 +138,19 @@ WORDS: Mapping[str, Words] = {
     "segments.Profile": Words(
         title="Nobody yet",
         text="People arrive when your website, app or server sends them, with the "
-        "write key of a source.",
-        way=_add_source,
+        "write key of a source; or you import a file of them.",
+        way=_get_people_in,
     ),
     "segments.Event": Words(
         title="No events yet",
         text="An event is something that a person did, such as submitting a form. "
         "Sources send them.",
         way=_add_source,
+    ),
+    "segments.Import": Words(
+        title="No import yet",
+        text="An import brings people or events from a file: CSV, JSON Lines, Parquet.",
+        way=steps.way_to_import,
     ),
     "segments.Source": Words(
         title="No source yet",

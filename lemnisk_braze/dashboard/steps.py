@@ -5,7 +5,7 @@ while there is no source: a website that is to send its people may take days, an
 has to wait for it with the steps 1 and 2.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from django.contrib.auth.models import AnonymousUser, User
 from django.urls import reverse
@@ -36,6 +36,8 @@ class Step:
     text: str
     tasks: tuple[Task, ...]
     way: Way
+    # Another way to the same.
+    other: Way = field(default_factory=Way)
     number: int = 0
     is_next: bool = False
     # Nothing is left to press; somebody else's website has to do the rest.
@@ -66,14 +68,15 @@ def journey(user: User | AnonymousUser) -> list[Step]:
 def _people(user: User | AnonymousUser) -> Step:
     source = Source.objects.order_by("-pk").first()
     return Step(
-        title="People from a source",
+        title="Get people in",
         text="Your website, app or server sends people and what they do, with the write "
-        "key of a source.",
+        "key of a source. Or you import a file.",
         tasks=(
             Task(label="A source", is_done=source is not None),
             Task(label="The first person has arrived", is_done=False),
         ),
         way=_way_to_people(user, source),
+        other=way_to_import(user),
         is_awaited=source is not None,
     )
 
@@ -84,6 +87,11 @@ def _way_to_people(user: User | AnonymousUser, source: Source | None) -> Way:
     url = reverse("admin:segments_source_change", args=[source.pk])
     note = "They arrive as soon as your website or app uses the write key."
     return way(user, "segments.view_source", "How to send people", url, note)
+
+
+def way_to_import(user: User | AnonymousUser) -> Way:
+    url = reverse("admin:segments_import_add")
+    return way(user, "segments.add_import", "Import a file", url, "")
 
 
 def way_to_source(user: User | AnonymousUser) -> Way:

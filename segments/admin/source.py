@@ -20,7 +20,7 @@ from lemnisk_braze.lib.form_changes import ChangesInWords
 from lemnisk_braze.lib.pages.confirm import Question, confirm
 from lemnisk_braze.lib.pages.deleting import CarefulDelete, Dependant, Instead
 from segments.forms import SourceForm, WriteKeyForm
-from segments.models import Event, InboxMessage, Profile, Source, WriteKey
+from segments.models import Event, Import, InboxMessage, Profile, Source, WriteKey
 from segments.tracking import write_keys
 
 
@@ -63,6 +63,7 @@ class SourceAdmin(ChangesInWords, CarefulDelete, OfferedFilters):
     def users_of(self, obj: Source) -> list[Dependant]:
         lists = (
             (Event, "events that it sent", "admin:segments_event_changelist"),
+            (Import, "files imported for it", "admin:segments_import_changelist"),
             (InboxMessage, "its inbox", "admin:segments_inboxmessage_changelist"),
         )
         return [

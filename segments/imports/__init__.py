@@ -4,4 +4,12 @@ A file is read in pieces. Each piece's messages go into the inbox in the transac
 notes how far the file was read, so whatever is killed, nothing is lost or comes twice.
 """
 
-__all__ = ["runner", "storing"]
+__all__ = [
+    "lifecycle",
+    "mapping",
+    "progress",
+    "reading",
+    "report",
+    "runner",
+    "storing",
+]

@@ -85,9 +85,13 @@ def set_encoding(taken: Import, encoding: str) -> None:
     taken.state = State.READING
 
 
+def most_megabytes() -> int:
+    return int(settings.IMPORT_MAX_BYTES) >> 20
+
+
 def candidates(waiting: Import) -> list[Candidate]:
-    """What somebody is asked who has to say the encoding."""
-    with _of(waiting.path).open("rb") as stream:
+    """What somebody is asked who has to say the encoding; raises FileError."""
+    with stream_of(waiting) as stream:
         return encodings.candidates(stream)
 
 

@@ -50,7 +50,6 @@ class Migration(migrations.Migration):
                 ('source', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='segments.source')),
             ],
             options={
-                'permissions': [('run_import', 'Can import people')],
             },
         ),
         migrations.CreateModel(

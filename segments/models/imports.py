@@ -82,7 +82,6 @@ class Import(models.Model):
     held_until = models.DateTimeField(null=True)
 
     class Meta:
-        permissions = [("run_import", "Can import people")]
         indexes = [
             # The tick's "what is to go on?"
             models.Index(

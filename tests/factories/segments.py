@@ -7,7 +7,15 @@ from typing import Any
 from django.db import connection
 from django.utils import timezone
 
-from segments.models import Event, Membership, Profile, Segment, Source, Transition
+from segments.models import (
+    Event,
+    Import,
+    Membership,
+    Profile,
+    Segment,
+    Source,
+    Transition,
+)
 
 _number = itertools.count(1)
 
@@ -27,6 +35,20 @@ CROWD = """
 def make_source(**fields: Any) -> Source:
     fields.setdefault("name", f"Website {next(_number)}")
     return Source.objects.create(**fields)
+
+
+def make_import(**fields: Any) -> Import:
+    """A file whose columns were read, and wait for somebody to say what they are."""
+    fields.setdefault("name", f"people-{next(_number)}.csv")
+    fields.setdefault("path", f"{next(_number):032x}")
+    fields.setdefault("rows", 2)
+    fields.setdefault(
+        "format", {"kind": "csv", "delimiter": ",", "columns": ["id", "city"]}
+    )
+    columns = [{"name": "id", "filled": 2, "examples": ["u1", "u2"], "may_be": []}]
+    columns += [{"name": "city", "filled": 1, "examples": ["Köln"], "may_be": []}]
+    fields.setdefault("columns", columns)
+    return Import.objects.create(**fields)
 
 
 def make_profile(**attributes: Any) -> Profile:

@@ -189,10 +189,16 @@ def _rows() -> dict[type[Model], Model]:
         payload={MARKUP: MARKUP},
         error=MARKUP,
     )
+    imported = factories.make_import(
+        name=MARKUP,
+        problem=MARKUP,
+        columns=[{"name": MARKUP, "filled": 2, "examples": [MARKUP], "may_be": []}],
+        format={"kind": "csv", "delimiter": ",", "columns": [MARKUP]},
+    )
     user = factories.make_user(username="ben", first_name=MARKUP, email="a@b.c")
     rows: tuple[Model, ...] = (
         *(connection, api, person, event, event.source, segment, engagement, run),
-        *(batch, delivery, attempt, message, user),
+        *(batch, delivery, attempt, message, imported, user),
         Group.objects.create(name=MARKUP),
     )
     return {type(row): row for row in rows}

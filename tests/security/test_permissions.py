@@ -21,7 +21,7 @@ from externalapi.definitions.archive import archive
 from externalapi.models import Connection, ExternalAPI, ExternalAPIVersion
 from lemnisk_braze import groups
 from segments.membership import rule_changes
-from segments.models import Event, InboxMessage, Profile, Segment, Source
+from segments.models import Event, Import, InboxMessage, Profile, Segment, Source
 from tests import factories
 from tests.site.world import World, prefix
 
@@ -45,6 +45,7 @@ MODELS: dict[type[Model], tuple[str, str, str, str]] = {
     Segment: ("MVEAD", "MD", "MD", "MD"),
     Source: ("ED", "ED", "ED", "ED"),
     Engagement: ("MVEAD", "MD", "MD", "MD"),
+    Import: ("MED", "MED", "", ""),
     User: ("D", "D", "D", "D"),
     Group: ("D", "D", "D", "D"),
     # What happened is only ever read.
@@ -71,6 +72,8 @@ PAGES = {
     "externalapi_externalapi_test_cases": "MED",
     "segments_source_add_key": "ED",
     "segments_segment_proposal": "MVEAD",
+    "segments_import_now": "MED",
+    "segments_import_bad": "MED",
     "engagements_engagement_report": "MVEAD",
     "engagements_engagement_resend_all": "ED",
     "engagements_engagement_mark_all_sent": "ED",
@@ -141,6 +144,8 @@ ELSEWHERE = {
     # tests/engagements/authoring/test_sample_values.py
     "engagements_engagement_test_people",
     "externalapi_externalapi_check_body",
+    # tests/segments/imports/test_pages.py
+    "segments_import_act",
 }
 
 

@@ -37,6 +37,7 @@ def test_every_group_exists_after_migrate():
         ("externalapi.change_externalapi", "Marketer Engineer"),
         ("externalapi.test_externalapi", "Marketer Engineer"),
         ("segments.change_segment", "Marketer"),
+        ("segments.add_import", "Marketer Engineer"),
         ("engagements.change_engagement", "Marketer"),
         # Going live, and stopping
         ("engagements.activate_engagement", "Approver"),

@@ -102,7 +102,8 @@ def test_the_steps_begin_with_where_people_come_from(
     found = steps.journey(user)
     assert [step.number for step in found] == [0, 1, 2, 3]
     assert [step.number for step in found if step.is_next] == [following]
-    assert found[0].title == "People from a source"
+    assert found[0].title == "Get people in"
+    assert found[0].other.label == "Import a file"
     assert "".join("x" if task.is_done else "." for task in found[0].tasks) == done
     client.force_login(user)
     page = client.get(HOME)

@@ -27,17 +27,17 @@ def titles(user):
     ("group", "expected"),
     [
         ("", "Home"),
-        ("Marketer", f"Home, {READING}"),
+        ("Marketer", f"Home, {READING}".replace("Events, ", "Events, Imports, ")),
         ("Approver", f"Home, {READING}"),
         ("Analyst", f"Home, {READING}"),
         (
             "Engineer",
-            "Home, External APIs, Connections, Segments, People, Events, Sources, "
+            "Home, External APIs, Connections, Segments, People, Events, Imports, Sources, "
             "Inbox, Engagements, Runs, Deliveries, Operations",
         ),
         (
             "Administrator",
-            "Home, External APIs, Connections, Segments, People, Events, Sources, "
+            "Home, External APIs, Connections, Segments, People, Events, Imports, Sources, "
             "Inbox, Engagements, Runs, Deliveries, Operations, Users, Groups",
         ),
     ],

@@ -7,7 +7,15 @@ from django.urls import reverse
 from engagements.models import Attempt, Batch, Delivery, Engagement, Run
 from externalapi.connections import encryption
 from externalapi.models import Connection, ExternalAPI
-from segments.models import Event, InboxMessage, Profile, Proposal, Segment, Source
+from segments.models import (
+    Event,
+    Import,
+    InboxMessage,
+    Profile,
+    Proposal,
+    Segment,
+    Source,
+)
 from tests import factories
 
 
@@ -50,6 +58,7 @@ class World:
             Profile: person,
             Event: event,
             InboxMessage: message,
+            Import: factories.make_import(),
             User: factories.make_user(),
             Group: Group.objects.create(name="Interns"),
         }

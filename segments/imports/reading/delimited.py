@@ -68,7 +68,7 @@ class Delimited:
                     rows.append((line, cells, ""))
             elif any(cells):
                 problem = f"It has {len(cells):,} columns, and the header {width:,}."
-                rows.append((line, [], problem))
+                rows.append((line, cells, problem))
         return rows
 
     def _begin(self) -> None:

@@ -56,7 +56,7 @@ class JsonLines:
             try:
                 rows.append((self._line, self._cells(raw), ""))
             except _BadLineError as e:
-                rows.append((self._line, [], str(e)))
+                rows.append((self._line, [raw.decode(errors="replace")], str(e)))
         return rows
 
     def _cells(self, raw: bytes) -> list[Any]:

@@ -1,0 +1,90 @@
+"""People from a file, from an empty site: with nothing but the keyboard, on any screen."""
+
+import pytest
+from django.urls import reverse
+from playwright.sync_api import Page, expect
+
+from segments.models import Import, Profile
+from tests import factories
+from tests.browser import axe
+from tests.browser.conftest import Shot
+from tests.browser.test_every_page import scrolls_sideways
+from tests.browser.test_first_steps import press
+from tests.segments.imports.conftest import folder, work
+
+__all__ = ["folder"]
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+PEOPLE = """external_id;E-mail;First Name;joined;score
+u1;ana@x.example;Ana;05/07/2025;4,5
+u2;bo@x.example;Böðvar;06/07/2025;5
+u3;cy@x.example;Cy
+"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_people_come_in_by_a_file(
+    page: Page, admin, tmp_path, width: int, scheme, shot: Shot
+):
+    script = axe.source()
+    file = tmp_path / "people.csv"
+    file.write_bytes(PEOPLE.encode("cp1252"))
+    page.emulate_media(color_scheme=scheme)
+    page.set_viewport_size({"width": width, "height": 844})
+
+    def look(name: str) -> None:
+        shot(f"import-{width}-{scheme}-{name}")
+        assert axe.violations(page, script) == []
+        assert not scrolls_sideways(page)
+
+    page.goto("/admin/")
+    press(page, "Import a file")
+    look("upload")
+    page.get_by_label("File", exact=True).set_input_files(file)
+    press(page, "Upload")
+    expect(page.get_by_text("u2;bo@x.example;Böðvar;06/07/2025;5")).to_be_visible()
+    look("encoding")
+    press(page, "Read it so")
+    expect(page.get_by_text("3 rows in 5 columns")).to_be_visible()
+    press(page, "Check what it would do")
+    expect(page.get_by_text("its cells leave it open")).to_be_visible()
+    look("columns")
+    page.get_by_label("Its cells are (joined)").select_option(
+        label="Date, day first (05/07/2026)"
+    )
+    press(page, "Check what it would do")
+    expect(page.get_by_role("button", name="Import 2 people")).to_be_visible()
+    look("checked")
+    press(page, "Import 2 people")
+    expect(page.get_by_role("heading", name="Importing")).to_be_visible()
+    look("running")
+    # A worker of its own; the page sees it by itself.
+    work(Import.objects.get())
+    expect(page.get_by_role("link", name="See the people")).to_be_visible()
+    look("done")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download the bad rows").click()
+    assert "u3" in download.value.path().read_text("utf-8-sig")
+    press(page, "See the people")
+    expect(page.get_by_text("Böðvar")).to_be_visible()
+    assert Profile.objects.get(external_id="u1").attributes == {
+        "first_name": "Ana",
+        "joined": "2025-07-05",
+        "score": 4.5,
+    }
+
+
+def test_a_large_import_says_how_far_it_is(page: Page, admin, shot: Shot):
+    imported = factories.make_import(state="running", rows=1_000_000, read=250_000)
+    page.goto(imported.get_absolute_url())
+    expect(page.get_by_text("250,000 of 1,000,000 rows")).to_be_visible()
+    Import.objects.update(read=500_000)
+    expect(page.get_by_text("500,000 of 1,000,000 rows")).to_be_visible()
+    shot("import-progress")
+    press(page, "Pause")
+    expect(page.get_by_role("heading", name="Paused")).to_be_visible()
+    page.goto(reverse("admin:segments_import_changelist"))
+    expect(page.get_by_text("Paused").first).to_be_visible()
+    shot("import-list")
