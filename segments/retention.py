@@ -11,7 +11,8 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from segments.models import Membership, Transition
+from segments.membership import evaluation
+from segments.models import Event, Membership, Transition
 
 CHUNK = 2_000
 
@@ -35,17 +36,26 @@ Needed = Callable[[list[int]], set[int]]
 def clean_events(before: datetime, deadline: float, needed: Needed) -> int:
     """Delete the events that came in before a time; return how many.
 
-    In chunks, until none is left or time.monotonic() is at `deadline`.
+    In chunks, until none is left or time.monotonic() is at `deadline`. Who did them is
+    asked again by the rules that read them.
     """
+    who: list[tuple[int, str]] = []
 
     def chosen(ids: list[int]) -> list[int]:
         gone = sorted(set(ids) - needed(ids))
+        who[:] = Event.objects.filter(pk__in=gone).values_list("profile_id", "name")
         # SQL's DELETE knows nothing of on_delete.
         Membership.objects.filter(event__in=gone).update(event=None)
         Transition.objects.filter(event__in=gone).update(event=None)
         return gone
 
-    return _clean("segments_event", "true", before, deadline, chosen)
+    def ask_again() -> None:
+        people, names = {person for person, _ in who}, {name for _, name in who}
+        evaluation.evaluate((), people, names)
+
+    return _clean(
+        "segments_event", "true", before, deadline, chosen, afterwards=ask_again
+    )
 
 
 def clean_inbox(before: datetime, deadline: float) -> int:
@@ -66,6 +76,7 @@ def _clean(
     deadline: float,
     choose: Callable[[list[int]], list[int]],
     clock: str = "received_at",
+    afterwards: Callable[[], None] = lambda: None,
 ) -> int:
     count = last = 0
     while time.monotonic() < deadline:
@@ -81,6 +92,7 @@ def _clean(
             )
             ids = choose([id for (id,) in cursor])
             cursor.execute(f"DELETE FROM {table} WHERE id = ANY(%s)", [ids])
+            afterwards()
         count += len(ids)
         last = until
     return count

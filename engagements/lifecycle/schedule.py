@@ -38,7 +38,10 @@ MAKE = """
         slot, state, failure, is_standing, expansion_cursor, next_sequence)
     SELECT e.id, e.version_id, e.values, %(at)s, %(slot)s, 'expanding', '', false, 0, 0
     FROM engagements_engagement e
-    WHERE e.id = %(engagement)s AND e.state = %(state)s FOR SHARE
+    WHERE e.id = %(engagement)s AND e.state = %(state)s AND NOT EXISTS (
+        SELECT FROM segments_segment s WHERE s.id = e.segment_id
+            AND s.is_active AND s.refreshed_at IS NULL AND s.problem = ''
+    ) FOR SHARE OF e
     ON CONFLICT DO NOTHING RETURNING id
 """
 
@@ -196,7 +199,10 @@ def make_due_runs(now: datetime) -> int:
 
 
 def make_due_run(engagement: Engagement, now: datetime) -> bool:
-    """Make the run that is due, if one is; False where another was first.
+    """Make the run that is due, if one is; False where another was first, or later is.
+
+    While the segment is counted for the first time, or by a new rule, it would have some
+    of its people: the run is made when it has all.
 
     In one statement of its own: a process that freezes here holds up nobody else's, and
     makes none when it wakes and somebody has stopped the engagement meanwhile.

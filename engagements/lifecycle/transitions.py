@@ -2,8 +2,7 @@
 
 from collections.abc import Iterable
 
-from django.db import transaction
-from django.db.models import Max
+from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from engagements import wakeup
@@ -15,11 +14,20 @@ from externalapi.models import ExternalAPI
 from externalapi.testing import cases
 from lemnisk_braze.lib import database_clock
 from lemnisk_braze.lib.logs import after_commit, get_logger
-from segments.models import Segment, Transition
+from segments.models import Segment
 
 logger = get_logger(__name__)
 
 State = Engagement.State
+# Written in such a way that the planner does not walk back through everybody's log.
+LAST_TRANSITION = """
+    SELECT coalesce(max(last.id), 0) FROM unnest(ARRAY['entry', 'exit']) kind
+    LEFT JOIN LATERAL (
+        SELECT t.id FROM segments_transition t
+        WHERE t.segment_id = ANY(ARRAY[%s]::bigint[]) AND t.kind = kind
+        ORDER BY t.segment_id DESC, t.kind DESC, t.id DESC LIMIT 1
+    ) last ON true
+"""
 
 
 class ActivationError(Exception):
@@ -131,8 +139,10 @@ def _make_run(engagement: Engagement, *, is_standing: bool, cursor: int) -> Run:
 
 
 def _last_transition(engagement: Engagement) -> int:
-    transitions = Transition.objects.filter(segment_id=engagement.segment_id)
-    return transitions.aggregate(last=Max("id"))["last"] or 0
+    """Read from the log's own index, an end for each kind, however long the log is."""
+    with connection.cursor() as cursor:
+        cursor.execute(LAST_TRANSITION, [engagement.segment_id])
+        return int(cursor.fetchone()[0])
 
 
 def pause(engagement: Engagement) -> bool:

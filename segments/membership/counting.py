@@ -17,7 +17,15 @@ QUICK = 100_000
 SECONDS = 5
 # What is written where a segment takes in others.
 CHANGED = frozenset(
-    {"rule", "is_active", "event_names", "refreshed_at", "problem", "updated_at"}
+    {
+        "rule",
+        "is_active",
+        "event_names",
+        "refreshed_at",
+        "counting_until",
+        "problem",
+        "updated_at",
+    }
 )
 
 
@@ -25,6 +33,8 @@ def mark_changed(segment: Segment) -> None:
     """Let it be counted anew, by the valid rule that it has now; save CHANGED then."""
     segment.event_names = tree.event_names(segment.rule)
     segment.refreshed_at = None
+    # A count by the rule as it was ends.
+    segment.counting_until = None
     segment.problem = ""
 
 

@@ -31,10 +31,14 @@ SUSPECTS = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """A segment whose row is locked, and its valid rule as JSON."""
+    """A segment whose row is locked, and its valid rule as JSON.
+
+    `is_counted`: everybody is being counted for it just now.
+    """
 
     id: int
     rule: str
+    is_counted: bool = False
 
 
 def evaluate(
@@ -45,17 +49,14 @@ def evaluate(
     `changed`: whose data are others now; all segments are asked. `active`: who only did
     something; the segments that read one of the event `names` are.
     """
-    changed = sorted(set(changed))
+    changed, names = sorted(set(changed)), list(names)
     active = sorted(set(active).difference(changed)) if names else []
-    if not (changed or active):
-        return Change()
-    names = list(names)
+    change = Change()
     with transaction.atomic(savepoint=False):
-        asked = _lock([] if changed else names)
-        change = ask(asked, changed)
+        if changed:
+            change += ask(_lock(()), changed)
         if active:
-            concerned = _lock(names) if changed else asked
-            change += ask(concerned, active)
+            change += ask(_lock(names), active)
     return change
 
 
@@ -63,6 +64,11 @@ def ask(asked: Sequence[Asked], ids: Sequence[int]) -> Change:
     """Let the given people in and out of segments whose rows are locked."""
     if not (asked and ids):
         return Change()
+    _note_touched([one.id for one in asked if one.is_counted], ids)
+    return _ask(asked, ids)
+
+
+def _ask(asked: Sequence[Asked], ids: Sequence[int]) -> Change:
     try:
         return _apply(asked, ids, TOGETHER)
     except SoftTimeLimitExceeded:
@@ -76,7 +82,7 @@ def ask(asked: Sequence[Asked], ids: Sequence[int]) -> Change:
         if about(e) is About.CONNECTION:
             raise
     half = len(asked) // 2
-    return ask(asked[:half], ids) + ask(asked[half:], ids)
+    return _ask(asked[:half], ids) + _ask(asked[half:], ids)
 
 
 def ask_alone(asked: Asked, ids: Sequence[int]) -> Change:
@@ -102,7 +108,10 @@ def leave_alone(segment_id: int, error: Exception) -> None:
         raise error
     logger.error("segment.failed", segment_id=segment_id, exc_info=error)
     Segment.objects.filter(pk=segment_id).update(
-        problem=_in_words(error), problem_at=Now()
+        # A count that is at work would leave out whom it could not be asked about.
+        counting_until=None,
+        problem=_in_words(error),
+        problem_at=Now(),
     )
 
 
@@ -177,16 +186,27 @@ def _lock(names: Sequence[str]) -> list[Asked]:
         else:
             cursor.execute(LOCK.format(reading=""))
         rows = cursor.fetchall()
-    return [asked for row in rows if (asked := _read(*row))]
+    asked = (
+        _read(id, rule, is_counted)
+        for id, rule, is_counted, is_well in rows
+        if is_well or is_counted
+    )
+    return list(filter(None, asked))
 
 
-def _read(id: int, rule: str) -> Asked | None:
+def _read(id: int, rule: str, is_counted: bool) -> Asked | None:
     try:
         verdicts.read(rule)
     except ValidationError as e:
         leave_alone(id, e)
         return None
-    return Asked(id=id, rule=rule)
+    return Asked(id=id, rule=rule, is_counted=is_counted)
+
+
+def _note_touched(counted: Sequence[int], ids: Sequence[int]) -> None:
+    if counted:
+        with connection.cursor() as cursor:
+            cursor.execute(TOUCH, [list(counted), list(ids)])
 
 
 def _in_words(error: Exception) -> str:
@@ -197,11 +217,17 @@ def _in_words(error: Exception) -> str:
     return f"A mistake of ours: {type(error).__name__}. The log has it."
 
 
+# Those with a problem are held, too: a count that begins now waits for what was written.
 LOCK = """
-SELECT id, rule::text FROM segments_segment
-WHERE is_active AND problem = '' {reading} ORDER BY id FOR NO KEY UPDATE
+SELECT id, rule::text, counting_until IS NOT NULL, problem = '' FROM segments_segment
+WHERE is_active {reading} ORDER BY id FOR NO KEY UPDATE
 """
 READING = "AND event_names ?| %s"
+TOUCH = """
+INSERT INTO segments_touched (segment_id, profile_id)
+SELECT segment, profile FROM unnest(%s::bigint[]) segment, unnest(%s::bigint[]) profile
+ON CONFLICT DO NOTHING
+"""
 # Compiling the statement would take longer than it does. (The time limit as it was.)
 BEGIN = """
 SELECT before, set_config('jit', 'off', true),

@@ -33,13 +33,15 @@ class Move:
     """Who enters a segment and who leaves it; `rule`: its valid rule as JSON.
 
     Ids of people are numbers with commas between them, as PostgreSQL reads and writes
-    them in braces.
+    them in braces. `spares_touched`: who was evaluated while the segment was counted
+    (Touched) is left as they are.
     """
 
     segment_id: int
     rule: str
     entering: str = ""
     leaving: str = ""
+    spares_touched: bool = False
 
 
 def listed(ids: Sequence[int]) -> str:
@@ -118,6 +120,9 @@ def _moved(move: Move) -> list[str]:
             kind=kind,
             event=verdicts.cause(move.rule, is_wanted=kind == "entry"),
             people=array(ids),
+            spared=SPARED.format(segment=move.segment_id)
+            if move.spares_touched
+            else "",
         )
         for kind, ids in (("entry", move.entering), ("exit", move.leaving))
         if ids
@@ -157,7 +162,12 @@ FROM d JOIN s ON {is_changed} GROUP BY s.k ORDER BY s.k
 """
 # Who moves is `p`, for the SQL of what caused it.
 MOVED = """
-SELECT {segment}::bigint, p.id, '{kind}', {event} FROM unnest({people}) p (id)
+SELECT {segment}::bigint, p.id, '{kind}', {event} FROM unnest({people}) p (id) {spared}
+"""
+SPARED = """
+WHERE NOT EXISTS (
+    SELECT FROM segments_touched t WHERE t.segment_id = {segment} AND t.profile_id = p.id
+)
 """
 # The people are named once more for the DELETE: it would read all memberships.
 WRITE = """
@@ -184,7 +194,7 @@ logged AS (
     ORDER BY segment_id, profile_id
 ),
 sized AS (
-    UPDATE segments_segment s SET size = s.size + n.more FROM (
+    UPDATE segments_segment s SET size = greatest(s.size + n.more, 0) FROM (
         SELECT segment_id, sum(CASE kind WHEN 'entry' THEN 1 ELSE -1 END) AS more
         FROM done GROUP BY segment_id
     ) n WHERE s.id = n.segment_id

@@ -1,28 +1,28 @@
-"""Who is in a segment: entries and exits as a set difference, and the log of them.
+"""Everybody is counted: a segment becomes what its rule says.
 
-Every writer here takes the segment's row lock first and holds it to the end of its
-transaction: Transition says why. Several segments are locked in order of id.
+A count reads everybody without a lock, and then writes who is to move in ranges: the
+segment's row is held for one range at a time, so that what comes in waits for no more
+than that. Whoever is evaluated meanwhile is noted (Touched) and left as they are, since
+what the count has read of them is old. A count that was killed is made anew: what it
+wrote is right, and what is left is found again.
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import chain
-from typing import Any
 
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import Error, connection, transaction
-from django.db.models import F, QuerySet
-from django.db.models.expressions import RawSQL
-from django.db.models.functions import Now
+from django.db.models import F
 
 from lemnisk_braze.lib.database_errors import LOCKED, TOO_LONG, About, about, sqlstate
 from lemnisk_braze.lib.logs import get_logger
-from segments.membership import evaluation, moves
-from segments.membership.moves import Change
+from segments.membership import clock, evaluation, moves
+from segments.membership.moves import Change, Move
 from segments.models import Profile, Segment
-from segments.rules import tree
+from segments.rules import tree, verdicts
 
 logger = get_logger(__name__)
 
@@ -33,12 +33,27 @@ SETTLED_AFTER = timedelta(minutes=1)
 REFRESH_SECONDS = 30
 # In seconds, for a segment that a process may have frozen in: others wait behind it.
 PATIENCE = 2
-# In seconds, for one count: it ends before its task is ended.
+# In seconds, for one statement of a count: it ends before its task is ended.
 LONGEST_COUNT = 80
+# In seconds: a count that has written nothing for so long is not at work any more.
+LEASE = LONGEST_COUNT + 20
 # A segment that could not be asked is left alone for so long.
 TRIED_AGAIN_AFTER = timedelta(minutes=5)
 # People who are asked together, where everybody at once could not be.
 RANGE = 10_000
+# Ids that a range has at least, and in how many seconds one is to be written: others
+# wait for the segment meanwhile.
+BLOCK = 1_000
+FEW_BLOCKS, MOST_BLOCKS = 5, 50
+SOON, LONG = 0.03, 0.1
+
+
+class BusyError(Exception):
+    """Another process counts this segment."""
+
+
+class OvertakenError(Exception):
+    """The segment was changed, or is counted by another now: this count ends."""
 
 
 def refresh(
@@ -46,49 +61,27 @@ def refresh(
 ) -> Change:
     """Take in everybody whom the segment's rule names, and let the others go.
 
-    Raises a ValidationError where the stored rule is wrong, and the database's error
-    where others have the segment for longer than `patience` seconds (None: its own) or
-    one of its statements takes longer than `longest` seconds (None: LONGEST_COUNT).
+    Raises a ValidationError where the stored rule is wrong, BusyError where another
+    counts it, and the database's error where others have the segment for longer than
+    `patience` seconds (None: its own) or one of its statements takes longer than
+    `longest` seconds (None: LONGEST_COUNT).
     """
     seconds = LONGEST_COUNT if longest is None else longest
-    with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute(f"SET LOCAL statement_timeout = '{seconds * 1_000:.0f}ms'")
-            if patience is not None:
-                cursor.execute(f"SET LOCAL lock_timeout = '{patience}s'")
-            segment = _locked().get(pk=segment_id)
-            cursor.execute("SET LOCAL lock_timeout TO DEFAULT")
-        change = _refresh_all(segment)
-        Segment.objects.filter(pk=segment_id).update(refreshed_at=Now(), problem="")
+    count = _begin(segment_id, patience, seconds)
+    try:
+        count.run()
+    except OvertakenError:
+        logger.info("segment.overtaken", segment_id=segment_id)
+    except BaseException:
+        count.give_up()
+        raise
     logger.info(
         "segment.refreshed",
         segment_id=segment_id,
-        entered=change.entered,
-        left=change.left,
+        entered=count.change.entered,
+        left=count.change.left,
     )
-    return change
-
-
-def _refresh_all(segment: Segment) -> Change:
-    """Everybody at once; where somebody's value cannot be asked, the others by halves."""
-    try:
-        with transaction.atomic():
-            if segment.refreshed_at is None:
-                _renew_events(segment)
-            return _apply_difference(segment, None)
-    except Error as e:
-        if about(e) is About.CONNECTION:
-            raise
-        logger.warning("segment.counted_apart", segment_id=segment.pk, because=e)
-    asking = evaluation.InHalves(
-        segment_id=segment.pk, apply=lambda some: _apply_to(segment, some)
-    )
-    everybody = Profile.objects.order_by("pk").values_list("pk", flat=True)
-    change, last = Change(), 0
-    while ids := list(everybody.filter(pk__gt=last)[:RANGE]):
-        change += asking.ask(ids)
-        last = ids[-1]
-    return change
+    return count.change
 
 
 def try_refresh(
@@ -102,6 +95,8 @@ def try_refresh(
         return refresh(segment_id, patience, longest)
     except Segment.DoesNotExist:
         pass  # deleted since somebody asked for it
+    except BusyError:
+        logger.info("segment.in_use", segment_id=segment_id)
     except SoftTimeLimitExceeded:
         raise
     except Exception as e:
@@ -124,11 +119,12 @@ def evaluate(
 
 
 def refresh_due(now: datetime) -> Change:
-    """Refresh active segments never counted, or whose windows move on with the clock.
+    """Let windows move on with the clock, and count who is due.
 
     Stops after half a minute; what is left is still due at the next tick.
     """
-    change, deadline = Change(), time.monotonic() + REFRESH_SECONDS
+    deadline = time.monotonic() + REFRESH_SECONDS
+    change = clock.move_on(deadline)
     for segment in Segment.objects.filter(is_active=True).order_by(
         F("refreshed_at").asc(nulls_first=True)
     ):
@@ -147,7 +143,10 @@ def is_due(segment: Segment, now: datetime) -> bool:
         return True
     if segment.refreshed_at < segment.updated_at + SETTLED_AFTER < now:
         return True
-    if segment.refreshed_at > now - REFRESH_EVERY:
+    counted_at = segment.refreshed_at
+    if segment.clock_at and clock.is_enough(segment.rule):
+        counted_at = segment.clock_at
+    if counted_at > now - REFRESH_EVERY:
         return False
     return tree.reads_the_clock(segment.rule)
 
@@ -162,16 +161,172 @@ def _refresh_if_free(segment_id: int) -> Change:
         return Change()
 
 
-def _locked() -> QuerySet[Segment]:
-    return Segment.objects.select_for_update(no_key=True).order_by("pk")
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """Who moves of a thousand ids, as PostgreSQL writes arrays; those who stay too."""
+
+    entering: str | None
+    leaving: str | None
+    staying: str | None
+
+
+@dataclass(slots=True, kw_only=True)
+class _Count:
+    """One count at work; `lease` is what counting_until says while it is."""
+
+    segment_id: int
+    rule: str
+    renews: bool
+    begun_at: datetime
+    lease: datetime
+    seconds: float
+    change: Change = Change()
+    in_halves: evaluation.InHalves = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.in_halves = evaluation.InHalves(
+            segment_id=self.segment_id, apply=self._apply_to
+        )
+
+    def run(self) -> None:
+        """Raises OvertakenError where somebody changes the segment meanwhile."""
+        try:
+            blocks = self._who_moves()
+        except Error as e:
+            if about(e) is About.CONNECTION:
+                raise
+            logger.warning(
+                "segment.counted_apart", segment_id=self.segment_id, because=e
+            )
+            self._count_apart()
+        else:
+            self._write(blocks)
+        self._end()
+
+    def give_up(self) -> None:
+        """Let the next count begin at once; where the database is away, later."""
+        try:
+            with transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute("SET LOCAL lock_timeout = '1s'")
+                cursor.execute(GIVE_UP, [self.segment_id, self.lease])
+        except Error as e:
+            logger.info("segment.in_use", segment_id=self.segment_id, because=e)
+
+    def _who_moves(self) -> list[_Block]:
+        """Who differs from the memberships, of everybody and without a lock."""
+        rule = verdicts.read(self.rule)
+        matched, params = tree.people(rule).values("pk").query.sql_with_params()
+        stays = "false"
+        if self.renews:
+            has_events = verdicts.cause(self.rule, is_wanted=True) != verdicts.NONE
+            stays = "true" if has_events else "m.event_id IS NOT NULL"
+        with transaction.atomic():
+            self._limit()
+            with hashing(), connection.cursor() as cursor:
+                statement = MOVES.format(matched=matched, stays=stays)
+                cursor.execute(statement, [*params, self.segment_id, BLOCK, BLOCK])
+                return [_Block(*row) for row in cursor.fetchall()]
+
+    def _write(self, blocks: Sequence[_Block]) -> None:
+        """In ranges of ids that are each written soon."""
+        at, size = 0, FEW_BLOCKS
+        while at < len(blocks):
+            some = blocks[at : at + size]
+            took = self._write_range(some)
+            at += size
+            if took > LONG:
+                size = max(size // 2, 1)
+            elif took < SOON:
+                size = min(size * 2, MOST_BLOCKS)
+
+    def _write_range(self, blocks: Sequence[_Block]) -> float:
+        """Return for how many seconds others had to wait."""
+        move = Move(
+            segment_id=self.segment_id,
+            rule=self.rule,
+            entering=_joined(block.entering for block in blocks),
+            leaving=_joined(block.leaving for block in blocks),
+            spares_touched=True,
+        )
+        staying = _joined(block.staying for block in blocks)
+        try:
+            with self._held():
+                started = time.monotonic()
+                change = moves.write([move])
+                if staying:
+                    self._renew(staying)
+        except Error as e:
+            if about(e) is About.CONNECTION:
+                raise
+            people = ",".join(filter(None, (move.entering, move.leaving, staying)))
+            self._ask(sorted(map(int, people.split(","))))
+            return 0.0
+        self.change += change
+        self.in_halves.is_anybody_asked = True
+        return time.monotonic() - started
+
+    def _count_apart(self) -> None:
+        """Everybody where somebody's value cannot be asked: the others by halves."""
+        everybody = Profile.objects.order_by("pk").values_list("pk", flat=True)
+        last = 0
+        while ids := list(everybody.filter(pk__gt=last)[:RANGE]):
+            self._ask(ids)
+            last = ids[-1]
+
+    def _ask(self, ids: Sequence[int]) -> None:
+        with self._held():
+            self.change += self.in_halves.ask(ids)
+
+    def _apply_to(self, ids: Sequence[int]) -> Change:
+        with transaction.atomic():
+            people = moves.listed(ids)
+            change = moves.write(moves.find([(self.segment_id, self.rule)], people))
+            if self.renews:
+                self._renew(people)
+        return change
+
+    def _renew(self, ids: str) -> None:
+        """Let what satisfies the rule as it is now go with who is in already."""
+        statement = RENEW.format(
+            segment=self.segment_id,
+            event=verdicts.cause(self.rule, is_wanted=True),
+            people=moves.array(ids),
+        )
+        with connection.cursor() as cursor:
+            cursor.execute(statement)
+
+    @contextmanager
+    def _held(self) -> Iterator[None]:
+        """A transaction with the segment's lock; the count is still at work."""
+        with transaction.atomic(), connection.cursor() as cursor:
+            self._limit()
+            cursor.execute(HOLD, [LEASE, self.segment_id, self.lease, self.rule])
+            row = cursor.fetchone()
+            if row is None:
+                raise OvertakenError
+            yield
+        # Not before: what is rolled back has renewed nothing.
+        (self.lease,) = row
+
+    def _end(self) -> None:
+        with self._held(), connection.cursor() as cursor:
+            has_windows = bool(tree.windows(verdicts.read(self.rule)))
+            clock_at = self.begun_at if has_windows else None
+            cursor.execute(END, [self.begun_at, clock_at, self.segment_id])
+            cursor.execute(FORGET_TOUCHED, [self.segment_id])
+
+    def _limit(self) -> None:
+        """What a crash of the database forgets here, the next count finds."""
+        with connection.cursor() as cursor:
+            cursor.execute(LIMIT, [f"{self.seconds * 1_000:.0f}ms"])
 
 
 @contextmanager
 def hashing() -> Iterator[None]:
     """Compare sets by hash, in memory.
 
-    PostgreSQL has no statistics of the CTEs below (nor of tables just filled) and
-    would compare everybody with everybody.
+    PostgreSQL has no statistics of a CTE (nor of tables just filled) and would compare
+    everybody with everybody.
     """
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_nestloop = off; SET LOCAL work_mem = '128MB'")
@@ -181,100 +336,89 @@ def hashing() -> Iterator[None]:
         )
 
 
-def _apply_to(segment: Segment, ids: Sequence[int]) -> Change:
-    with transaction.atomic():
-        return _apply_difference(segment, ids)
+def _begin(segment_id: int, patience: int | None, seconds: float) -> _Count:
+    """Say that a count is at work; raises as refresh does.
 
-
-def _apply_difference(segment: Segment, ids: Sequence[int] | None) -> Change:
-    """Write the difference between the rule and the memberships, and its log."""
-    found = tree.people(segment.rule, ids).values("pk")
-    matched, matched_params = found.query.sql_with_params()
-    brought_in, in_params = _cause(segment.rule, ids)
-    sent_off, off_params = _cause({"not": segment.rule}, ids)
-    statement = DIFFERENCE.format(
-        matched=matched,
-        few="" if ids is None else FEW,
-        brought_in=brought_in,
-        sent_off=sent_off,
+    Whoever evaluates the segment after this notes whom, and who did before has
+    committed: what the count reads next holds it.
+    """
+    with transaction.atomic(), connection.cursor() as cursor:
+        if patience is not None:
+            cursor.execute(f"SET LOCAL lock_timeout = '{patience}s'")
+        cursor.execute(LOCK, [segment_id])
+        row = cursor.fetchone()
+        cursor.execute("SET LOCAL lock_timeout TO DEFAULT")
+        if row is None:
+            raise Segment.DoesNotExist
+        rule, is_new, is_counted = row
+        if is_counted:
+            raise BusyError(
+                f"Segment {segment_id} is being counted by another process."
+            )
+        verdicts.read(rule)
+        cursor.execute(FORGET_TOUCHED, [segment_id])
+        cursor.execute(BEGIN, [LEASE, segment_id])
+        lease, begun_at = cursor.fetchone()
+    return _Count(
+        segment_id=segment_id,
+        rule=rule,
+        renews=is_new,
+        begun_at=begun_at,
+        lease=lease,
+        seconds=seconds,
     )
-    few_params = [] if ids is None else [list(ids)]
-    params = [*matched_params, segment.pk, *few_params, *in_params, *off_params]
-    with hashing(), connection.cursor() as cursor:
-        cursor.execute(statement, params)
-        entered, left = cursor.fetchone()
-    change = Change(entered=entered, left=left)
-    if change:
-        Segment.objects.filter(pk=segment.pk).update(size=F("size") + entered - left)
-        transaction.on_commit(moves.ring)
-    return change
 
 
-def _renew_events(segment: Segment) -> None:
-    """Let what satisfies the rule as it is now go with who is in already."""
-    event, params = _cause(segment.rule, None)
-    with hashing(), connection.cursor() as cursor:
-        cursor.execute(RENEW.format(event=event), [*params, segment.pk])
+def _joined(arrays: Iterable[str | None]) -> str:
+    return ",".join(ids[1:-1] for ids in arrays if ids)
 
 
-def _cause(
-    rule: dict[str, Any], ids: Sequence[int] | None
-) -> tuple[str, tuple[Any, ...]]:
-    """The event that made the rule true for `moved.profile_id`, in SQL; else null."""
-    found = tree.causes(rule, RawSQL("moved.profile_id", ()), ids)
-    if not found:
-        return "NULL::bigint", ()
-    parts, params = zip(*(one.query.sql_with_params() for one in found), strict=True)
-    union = ") UNION ALL (".join(parts)
-    return NEWEST.format(events=union), tuple(chain.from_iterable(params))
-
-
-# Of the events that satisfy the rule the newest goes with each person.
-DIFFERENCE = """
+LOCK = """
+SELECT rule::text, refreshed_at IS NULL, coalesce(counting_until > clock_timestamp(), false)
+FROM segments_segment WHERE id = %s FOR NO KEY UPDATE
+"""
+BEGIN = """
+UPDATE segments_segment
+SET counting_until = clock_timestamp() + make_interval(secs => %s)
+WHERE id = %s RETURNING counting_until, statement_timestamp()
+"""
+HOLD = """
+UPDATE segments_segment
+SET counting_until = clock_timestamp() + make_interval(secs => %s)
+WHERE id = %s AND counting_until = %s AND rule = %s::jsonb RETURNING counting_until
+"""
+END = """
+UPDATE segments_segment SET refreshed_at = %s, clock_at = %s, problem = '',
+    counting_until = NULL
+WHERE id = %s
+"""
+GIVE_UP = """
+UPDATE segments_segment SET counting_until = NULL WHERE id = %s AND counting_until = %s
+"""
+FORGET_TOUCHED = "DELETE FROM segments_touched WHERE segment_id = %s"
+LIMIT = """
+SELECT set_config('statement_timeout', %s, true), set_config('jit', 'off', true),
+    set_config('synchronous_commit', 'off', true)
+"""
+MOVES = """
 WITH matched (id) AS MATERIALIZED ({matched}),
-asked (segment_id) AS (SELECT %s::bigint),
-members AS MATERIALIZED (
-    SELECT m.id, m.profile_id FROM segments_membership m, asked
-    WHERE m.segment_id = asked.segment_id {few}
-),
 moved AS (
-    SELECT x.id AS profile_id, 'entry' AS kind FROM matched x
-    WHERE NOT EXISTS (SELECT FROM members m WHERE m.profile_id = x.id)
-    UNION ALL
-    SELECT m.profile_id, 'exit' FROM members m
-    WHERE NOT EXISTS (SELECT FROM matched x WHERE x.id = m.profile_id)
-),
-caused AS MATERIALIZED (
-    SELECT moved.profile_id, moved.kind,
-        CASE moved.kind WHEN 'entry' THEN {brought_in} ELSE {sent_off} END AS event_id
-    FROM moved ORDER BY moved.profile_id
-),
-entered AS (
-    INSERT INTO segments_membership (segment_id, profile_id, event_id)
-    SELECT asked.segment_id, c.profile_id, c.event_id
-    FROM caused c, asked WHERE c.kind = 'entry'
-),
-gone AS (
-    DELETE FROM segments_membership m USING caused c, asked
-    WHERE c.kind = 'exit' AND m.profile_id = c.profile_id
-    AND m.segment_id = asked.segment_id
-),
-logged AS (
-    INSERT INTO segments_transition (segment_id, profile_id, kind, event_id)
-    SELECT asked.segment_id, c.profile_id, c.kind, c.event_id FROM caused c, asked
+    SELECT coalesce(x.id, m.profile_id) AS id,
+        CASE WHEN m.profile_id IS NULL THEN 'enters' WHEN x.id IS NULL THEN 'leaves'
+            ELSE 'stays' END AS what
+    FROM matched x FULL JOIN (
+        SELECT profile_id, event_id FROM segments_membership WHERE segment_id = %s
+    ) m ON m.profile_id = x.id
+    WHERE m.profile_id IS NULL OR x.id IS NULL OR {stays}
 )
-SELECT count(*) FILTER (WHERE kind = 'entry'), count(*) FILTER (WHERE kind = 'exit')
-FROM caused
+SELECT (array_agg(id ORDER BY id) FILTER (WHERE what = 'enters'))::text,
+    (array_agg(id ORDER BY id) FILTER (WHERE what = 'leaves'))::text,
+    (array_agg(id ORDER BY id) FILTER (WHERE what = 'stays'))::text
+FROM moved GROUP BY id / %s ORDER BY id / %s
 """
 RENEW = """
 UPDATE segments_membership m SET event_id = renewed.event_id
-FROM (
-    SELECT moved.id, {event} AS event_id
-    FROM segments_membership moved WHERE moved.segment_id = %s
-) renewed
-WHERE m.id = renewed.id AND m.event_id IS DISTINCT FROM renewed.event_id
+FROM (SELECT p.id, {event} AS event_id FROM unnest({people}) p (id)) renewed
+WHERE m.segment_id = {segment} AND m.profile_id = ANY({people})
+    AND m.profile_id = renewed.id AND m.event_id IS DISTINCT FROM renewed.event_id
 """
-FEW = "AND m.profile_id = ANY(%s)"
-NEWEST = """(
-    SELECT e.id FROM (({events})) e (id, time) ORDER BY e.time DESC, e.id DESC LIMIT 1
-)"""

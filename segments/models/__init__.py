@@ -4,7 +4,7 @@ from segments.models.events import Event
 from segments.models.imports import BadRow, FoundPerson, Import
 from segments.models.inbox import InboxMessage
 from segments.models.people import Identifier, MergeLog, Profile
-from segments.models.segments import Membership, Proposal, Segment, Transition
+from segments.models.segments import Membership, Proposal, Segment, Touched, Transition
 from segments.models.sources import RefusedMessage, Source, SourceWarning, WriteKey
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "Segment",
     "Source",
     "SourceWarning",
+    "Touched",
     "Transition",
     "WriteKey",
     "signals",

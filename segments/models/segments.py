@@ -26,6 +26,10 @@ class Segment(models.Model):
     is_active = models.BooleanField("active", default=True)
     size = models.PositiveIntegerField("people", default=0, editable=False)
     refreshed_at = models.DateTimeField(null=True, editable=False)
+    # A count is at work until then: who is evaluated meanwhile is noted (Touched).
+    counting_until = models.DateTimeField(null=True, editable=False)
+    # Windows, such as "in the last 30 days", have moved on until then.
+    clock_at = models.DateTimeField(null=True, editable=False)
     # Why it could not be counted: until it can, nobody enters and nobody leaves.
     problem = models.TextField(blank=True, db_default="", default="", editable=False)
     problem_at = models.DateTimeField(null=True, editable=False)
@@ -97,19 +101,36 @@ class Proposal(models.Model):
 class Membership(models.Model):
     """A person is in a segment since a time; `event` is the one that brought them in.
 
-    That is the newest that then satisfied one of the rule's conditions (rules.causes);
+    That is the newest that then satisfied one of the rule's conditions (rules.verdicts);
     none where the rule holds without one. After a change of the rule it is the newest
     that satisfies the new one.
+
+    The database holds none of the references: each row of a fill would pay for them.
+    What deletes people, segments or events takes care of these (membership.deleting,
+    retention).
     """
 
     segment = models.ForeignKey(
-        Segment, on_delete=models.CASCADE, related_name="memberships"
+        Segment,
+        on_delete=models.CASCADE,
+        related_name="memberships",
+        db_constraint=False,
+        db_index=False,
     )
     profile = models.ForeignKey(
-        Profile, on_delete=models.CASCADE, related_name="memberships"
+        Profile,
+        on_delete=models.CASCADE,
+        related_name="memberships",
+        db_constraint=False,
+        db_index=False,
     )
     event = models.ForeignKey(
-        Event, on_delete=models.SET_NULL, null=True, related_name="+"
+        Event,
+        on_delete=models.SET_NULL,
+        null=True,
+        related_name="+",
+        db_constraint=False,
+        db_index=False,
     )
     since = models.DateTimeField(db_default=Now())
 
@@ -120,6 +141,16 @@ class Membership(models.Model):
                 fields=["segment", "profile"], name="membership_is_held_once"
             )
         ]
+        indexes = [
+            # "Which segments is this person in?", read from the index alone.
+            models.Index(fields=["profile", "segment"], name="membership_of_person"),
+            # Where an event is deleted.
+            models.Index(
+                fields=["event"],
+                name="membership_event",
+                condition=Q(event__isnull=False),
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.profile_id} in {self.segment_id}"
@@ -129,7 +160,8 @@ class Transition(models.Model):
     """The log of entries and exits; rows are only ever added.
 
     Every writer holds its segment's row lock to the end of its transaction, so within
-    one segment ids are committed in order: a reader may keep "the last id I saw".
+    one segment ids are committed in order: a reader may keep "the last id I saw". The
+    database holds no references, as with Membership.
     """
 
     class Kind(models.TextChoices):
@@ -137,22 +169,64 @@ class Transition(models.Model):
         EXIT = "exit"
 
     segment = models.ForeignKey(
-        Segment, on_delete=models.CASCADE, related_name="transitions"
+        Segment,
+        on_delete=models.CASCADE,
+        related_name="transitions",
+        db_constraint=False,
+        db_index=False,
     )
     profile = models.ForeignKey(
-        Profile, on_delete=models.CASCADE, related_name="transitions"
+        Profile,
+        on_delete=models.CASCADE,
+        related_name="transitions",
+        db_constraint=False,
     )
     kind = models.CharField(max_length=8, choices=Kind)
     event = models.ForeignKey(
-        Event, on_delete=models.SET_NULL, null=True, related_name="+"
+        Event,
+        on_delete=models.SET_NULL,
+        null=True,
+        related_name="+",
+        db_constraint=False,
+        db_index=False,
     )
     at = models.DateTimeField(db_default=Now())
 
     class Meta:
         indexes = [
             # "Who has entered this segment since the last id that I saw?"
-            models.Index(fields=["segment", "kind", "id"], name="transition_log")
+            models.Index(fields=["segment", "kind", "id"], name="transition_log"),
+            # Where an event is deleted.
+            models.Index(
+                fields=["event"],
+                name="transition_event",
+                condition=Q(event__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.profile_id} / {self.segment_id}"
+
+
+class Touched(models.Model):
+    """Somebody who was evaluated while a segment was counted: the count leaves them be.
+
+    What the count read of them is old. Of no worth after a crash of the database, as
+    the count is not either: the table is not logged.
+    """
+
+    pk = models.CompositePrimaryKey("segment_id", "profile_id")
+    segment = models.ForeignKey(
+        Segment,
+        on_delete=models.CASCADE,
+        related_name="+",
+        db_constraint=False,
+        db_index=False,
+    )
+    profile_id = models.BigIntegerField()
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.profile_id} while {self.segment_id} was counted"

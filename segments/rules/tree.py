@@ -9,8 +9,8 @@
                at_least is 1, within_days null (ever) and where empty where left out
 
 segments/rules/operators.py has the operators and what each compares. A rule compiles to a
-condition over Profile: everybody or a few people, it is the same queryset. Beside it
-stand its causes: the events that made it true for somebody.
+condition over Profile: everybody or a few people, it is the same queryset. verdicts.py
+asks many rules of a few people at once, and has the events that made one true.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +21,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
-from django.db.models.expressions import Combinable, Expression
+from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
 
 from segments.models import Event, Profile
@@ -78,19 +78,6 @@ def compile(rule: dict[str, Any], ids: Sequence[int] | None = None) -> Q:
     return _did(rule, ids)
 
 
-def causes(
-    rule: dict[str, Any], person: Expression, ids: Sequence[int] | None = None
-) -> list[QuerySet[Event, Any]]:
-    """What made a valid rule true for somebody whom it takes in.
-
-    A queryset for each event condition that can: the newest event (`pk` and `time`) of
-    `person`, an expression of their id, that satisfies the condition with its window
-    and its `where`. It is empty where the condition, or the "any" that it stands in,
-    does not hold for them. What they did not do is no cause.
-    """
-    return list(_causes(rule, person, ids, (), is_wanted=True))
-
-
 def cost(rule: dict[str, Any]) -> int:
     """How many comparisons a valid rule takes, with those that its causes repeat."""
     return (
@@ -107,9 +94,22 @@ def event_names(rule: dict[str, Any]) -> list[str]:
 
 def reads_the_clock(rule: dict[str, Any]) -> bool:
     """Whether time alone can change who is in: "within d days", "in the last d days"."""
+    return bool(windows(rule)) or reads_dates(rule)
+
+
+def windows(rule: dict[str, Any]) -> set[tuple[str, int]]:
+    """The windows of a valid rule: (name of the event, days)."""
+    return {
+        (condition["event"], condition["within_days"])
+        for condition in conditions(rule)
+        if condition.get("within_days")
+    }
+
+
+def reads_dates(rule: dict[str, Any]) -> bool:
+    """Whether a valid rule compares a date that is sent with the time that it is."""
     return any(
-        condition.get("within_days")
-        or condition.get("is") == "in_last_days"
+        condition.get("is") == "in_last_days"
         or any(w["is"] == "in_last_days" for w in condition.get("where") or [])
         for condition in conditions(rule)
     )
@@ -177,7 +177,7 @@ def _size(rule: dict[str, Any]) -> int:
 
 
 def _causes_size(rule: dict[str, Any], gates: int, *, is_wanted: bool) -> int:
-    """What _causes would compare: each event's condition, and the gates before it."""
+    """What verdicts.cause compares: each event's condition, and the gates before it."""
     if "not" in rule:
         return _causes_size(rule["not"], gates, is_wanted=not is_wanted)
     if "event" in rule:
@@ -197,43 +197,9 @@ def _parts(rule: dict[str, Any]) -> list[dict[str, Any]]:
     return rule.get("all") or rule.get("any") or [rule["not"]]
 
 
-def _causes(
-    rule: dict[str, Any],
-    person: Expression,
-    ids: Sequence[int] | None,
-    gates: tuple[Q, ...],
-    *,
-    is_wanted: bool,
-) -> Iterator[QuerySet[Event, Any]]:
-    """The causes of a part that is true, or, where it is not wanted, that is false.
-
-    `gates`: what else must hold of the person, so that this part had a say.
-    """
-    if "not" in rule:
-        yield from _causes(rule["not"], person, ids, gates, is_wanted=not is_wanted)
-    elif "event" in rule and is_wanted:
-        yield _newest(rule, person, gates)
-    for part in rule.get("all") or rule.get("any") or ():
-        # Of "any" one part is enough; "not all" is "any" of the opposites.
-        own = gates
-        if ("any" in rule) is is_wanted and needs_gate(part):
-            holds = compile(part, ids)
-            own = (*gates, holds if is_wanted else ~holds)
-        yield from _causes(part, person, ids, own, is_wanted=is_wanted)
-
-
 def needs_gate(part: dict[str, Any]) -> bool:
     """Whether an event that satisfies its condition is not yet the whole part."""
     return "event" not in part or part.get("at_least", 1) > 1
-
-
-def _newest(
-    rule: dict[str, Any], person: Expression, gates: tuple[Q, ...]
-) -> QuerySet[Event, Any]:
-    events = _events(rule).filter(profile_id=person)
-    for gate in gates:
-        events = events.filter(Exists(Profile.objects.filter(gate, pk=person)))
-    return events.order_by("-time", "-pk").values("pk", "time")[:1]
 
 
 def _events(rule: dict[str, Any]) -> QuerySet[Event]:

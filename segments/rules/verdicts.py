@@ -21,6 +21,8 @@ from segments.rules.operators import OPERATORS
 
 Rule: TypeAlias = dict[str, Any]
 
+# SQL of no event.
+NONE = "NULL::bigint"
 # Rules in one number of PostgreSQL's.
 BITS = 62
 # SQL of the left side of a comparison: an attribute's name and how it is read.
@@ -45,7 +47,9 @@ def of(rules: tuple[str, ...]) -> "Verdicts":
 def cause(text: str, *, is_wanted: bool) -> str:
     """SQL of the event that made a valid rule true, or false where it is not wanted.
 
-    That is tree.causes of the person `p.id`, and of them the newest; else null.
+    Of the person `p.id` the newest event that satisfies a condition with its window and
+    its `where`. One whose condition, or the "any" that it stands in, does not hold has no
+    say, and what was not done is no cause. Else null.
     """
     found = [
         f"(SELECT e.id, e.time FROM segments_event e WHERE {_events(event)}"
@@ -54,7 +58,7 @@ def cause(text: str, *, is_wanted: bool) -> str:
         for event, gates in _causes(read(text), (), is_wanted=is_wanted)
     ]
     if not found:
-        return "NULL::bigint"
+        return NONE
     return (
         f"(SELECT e.id FROM ({' UNION ALL '.join(found)}) e"
         " ORDER BY e.time DESC, e.id DESC LIMIT 1)"
@@ -161,7 +165,7 @@ def _events(rule: Rule) -> str:
 def _causes(
     rule: Rule, gates: tuple[str, ...], *, is_wanted: bool
 ) -> Iterator[tuple[Rule, tuple[str, ...]]]:
-    """tree.causes: each event condition that can be one, with what else must hold."""
+    """Each event condition that can be one, with what else must hold."""
     if "not" in rule:
         yield from _causes(rule["not"], gates, is_wanted=not is_wanted)
     elif "event" in rule and is_wanted:

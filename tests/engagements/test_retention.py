@@ -224,6 +224,16 @@ def test_old_events_go_and_memberships_stay_without_them():
     assert segment.transitions.get().event is None
 
 
+def test_who_was_in_a_segment_by_an_event_that_goes_leaves_it():
+    event, other = old_event(name="Lead"), old_event(age=390, name="Lead")
+    segment = factories.make_segment(
+        [event.profile, other.profile], rule={"event": "Lead"}, event_names=["Lead"]
+    )
+    clean()
+    assert Membership.objects.get().profile == other.profile
+    assert segment.transitions.get(kind="exit").profile == event.profile
+
+
 @pytest.mark.parametrize(("state", "stays"), [("pending", True), ("done", False)])
 def test_an_event_that_somebody_waits_with_stays(state, stays):
     event = old_event()
