@@ -49,6 +49,8 @@ SCHEMA = """
 # PostgreSQL does not read a condition as it wrote it: these move.
 CASTS = r"::(text|character varying)(\[\])?|[()]"
 
+TABLE = r"CREATE TABLE public\.(\w+)"
+
 
 @pytest.fixture(scope="module", params=DUMPS, ids=lambda path: path.stem)
 def released(request, django_db_setup, django_db_blocker) -> Iterator[str]:
@@ -111,9 +113,7 @@ def test_migrations_of_a_release_are_never_edited():
 def test_every_table_of_a_dump_has_a_row(path):
     text = path.read_text(encoding="utf-8")
     rows = databases.rows_by_table(text)
-    assert set(re.findall(r"CREATE TABLE public\.(\w+)", text)) - {
-        "django_session"
-    } == set(rows)
+    assert set(re.findall(TABLE, text)) - {"django_session"} == set(rows)
     assert [table for table, count in rows.items() if not count] == []
 
 
@@ -164,23 +164,29 @@ def test_there_are_the_permissions_that_groups_are_made_of(upgraded):
     assert groups.permissions().count() == len(groups.EVERYTHING)
 
 
-def test_every_page_opens(upgraded):
+def test_every_page_opens(upgraded, request):
+    dump = request.node.callspec.params["released"].read_text(encoding="utf-8")
     client = Client()
     client.force_login(User.objects.filter(is_superuser=True)[0])
     bad = {
         url: status
-        for url in ("/admin/", *pages())
+        for url in ("/admin/", *pages(dump))
         if (status := client.get(url).status_code) != 200
     }
     assert bad == {}
 
 
-def pages() -> Iterator[str]:
-    """Each list, and some objects of it: the first, the last and those between."""
+def pages(dump: str) -> Iterator[str]:
+    """Each list, and some objects of it: the first, the last and those between.
+
+    A table that came after the release may be empty: nothing of it was in the dump.
+    """
     for model in admin.site._registry:
         yield url(model, "changelist")
         ids = list(model._default_manager.order_by("pk").values_list("pk", flat=True))
-        assert ids, model
+        if not ids:
+            assert model._meta.db_table not in re.findall(TABLE, dump), model
+            continue
         step = -(-len(ids) // EACH)
         for pk in {*ids[::step], ids[-1]}:
             yield url(model, "change", pk)
