@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := .make/ready
+TEMPLATES := engagements externalapi lemnisk_braze segments
 # The type checker reads the settings, but asks neither server anything.
 NO_SERVERS := DATABASE_URL=postgres:///none REDIS_URL=redis://none
 # A process for each core, unless ARGS names files: these begin sooner in one.
@@ -39,6 +40,7 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(NO_SERVERS) $(BIN)/mypy .
 	$(BIN)/lint-imports --no-logo --no-cache
+	$(BIN)/djhtml --tabwidth 2 --check $(TEMPLATES)
 
 check: lint
 	$(BIN)/python manage.py check --fail-level WARNING

@@ -17,6 +17,7 @@ from segments.membership import refresh, rule_changes
 from segments.models import Proposal, Segment
 from tests import factories
 from tests.faults import drains
+from tests.pages import words
 
 pytestmark = pytest.mark.django_db
 
@@ -78,10 +79,6 @@ def stored(segment) -> tuple[dict[str, object], bool]:
     return segment.rule, segment.is_active
 
 
-def words(page) -> str:
-    return " ".join(page.text.split())
-
-
 def test_a_change_of_the_rule_is_asked_about_and_saved_after_a_yes(admin_page, segment):
     engagement = read_by(segment, name="Welcome")
     page = post(admin_page, segment, DELHI)
@@ -131,7 +128,7 @@ def test_who_is_in_stays_the_same_and_nobody_is_asked(admin_page, segment, field
 def test_switching_off_and_on_is_asked_about(admin_page, segment):
     read_by(segment)
     page = post(admin_page, segment, PUNE, is_active=None)
-    assert "Not active: nobody enters or leaves any more." in page.text
+    assert "Not active: nobody enters or leaves any more." in words(page)
     answer(admin_page, page, "_confirm")
     assert stored(segment) == (PUNE, False)
 

@@ -12,6 +12,7 @@ from lemnisk_braze.lib.pages.confirm import (
     with_why,
 )
 from tests import factories
+from tests.pages import words
 
 pytestmark = pytest.mark.django_db
 
@@ -28,7 +29,7 @@ def page(**changes) -> str:
     request = RequestFactory().get("/x/")
     request.user = factories.make_admin()
     question = Question(**(QUESTION | changes))
-    return confirm(site, request, question).render().text
+    return words(confirm(site, request, question).render())
 
 
 def test_it_says_what_happens_and_offers_both_ways_out():

@@ -92,3 +92,13 @@ def test_no_template_has_code_or_styles_of_its_own():
         r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son[a-z]+=|rel=\"stylesheet"
     )
     assert [p.name for p in TEMPLATES if inline.search(p.read_text())] == []
+
+
+def test_no_line_of_a_template_is_longer_than_120():
+    long = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for path in TEMPLATES
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if len(line) > 120
+    ]
+    assert long == []

@@ -10,6 +10,7 @@ from externalapi.models import TestCase
 from externalapi.testing.runs import run_case
 from segments.models import Segment
 from tests import factories
+from tests.pages import words
 
 pytestmark = pytest.mark.django_db
 
@@ -58,7 +59,7 @@ def test_activate_names_whom_it_will_skip(admin_page):
         values={"Name of the User": "{{ profile.first_name }}"},
     )
 
-    text = admin_page.get(url(engagement, "activate")).content.decode()
+    text = words(admin_page.get(url(engagement, "activate")))
 
     assert f'(such as <a href="{ann.get_absolute_url()}">ann</a>)' in text
 
@@ -69,7 +70,7 @@ def test_activate_says_how_those_who_are_in_already_are_sent(
 ):
     engagement = ready(includes_present=includes_present)
     Segment.objects.update(size=3)
-    page = admin_page.get(url(engagement, "activate")).text
+    page = words(admin_page.get(url(engagement, "activate")))
     said = "Whoever is in it already (3) is sent only with" in page
     assert said is not includes_present
 

@@ -14,6 +14,7 @@ from django.utils.html import strip_tags
 
 from engagements.models import Attempt, Delivery, Run
 from tests import factories
+from tests.pages import words
 
 pytestmark = pytest.mark.django_db
 
@@ -154,10 +155,10 @@ def test_from_the_person_s_page_it_is_one_click_to_what_was_sent(admin_page):
     delivery = a_delivery(state=Delivery.State.SENT)
     factories.make_attempt(delivery.batch, message="Taken.")
 
-    person = admin_page.get(delivery.profile.get_absolute_url()).content.decode()
+    person = words(admin_page.get(delivery.profile.get_absolute_url()))
 
     assert page("delivery", delivery) in person and "201 Taken." in person
-    answer = admin_page.get(page("delivery", delivery)).content.decode()
+    answer = words(admin_page.get(page("delivery", delivery)))
     assert "Taken." in answer and "&quot;first_name&quot;: &quot;Ann&quot;" in answer
 
 
@@ -223,7 +224,8 @@ def render(name: str, original, rf, user) -> str:
     request.user = user
     template = Template("{% include template %}")
     context = {"template": f"engagements/{name}.html", "original": original}
-    return template.render(Context({**context, "request": request, **auth(request)}))
+    text = template.render(Context({**context, "request": request, **auth(request)}))
+    return " ".join(text.split())
 
 
 def test_the_report_of_an_engagement_is_drawn_again_for_a_page_that_follows(admin_page):
@@ -231,7 +233,7 @@ def test_the_report_of_an_engagement_is_drawn_again_for_a_page_that_follows(admi
     factories.make_batch(run, people=3, delivery_state="sent")
     url = reverse("admin:engagements_engagement_report", args=[run.engagement_id])
 
-    text = admin_page.get(url).content.decode()
+    text = words(admin_page.get(url))
 
     assert 'data-open="1"' in text and "3 of 3 deliveries done" in text
     assert "<html" not in text

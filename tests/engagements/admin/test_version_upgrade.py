@@ -8,6 +8,7 @@ from django.urls import reverse
 
 from engagements.admin.version_upgrade import _field
 from tests import factories
+from tests.pages import words
 
 pytestmark = pytest.mark.django_db
 
@@ -219,12 +220,12 @@ def test_people_are_shown_to_those_who_may_see_people(client, old, harmless):
 
 
 def test_an_engagement_that_is_behind_says_so(admin_page, old, harmless):
-    words = "A newer version exists"
+    said = "A newer version exists"
     behind, current = engaged(old), engaged(harmless)
-    assert words in admin_page.get(behind.get_absolute_url()).content.decode()
-    assert words not in admin_page.get(current.get_absolute_url()).content.decode()
+    assert said in words(admin_page.get(behind.get_absolute_url()))
+    assert said not in words(admin_page.get(current.get_absolute_url()))
     used = reverse("admin:externalapi_externalapi_used", args=[old.external_api_id])
-    assert url(old) in admin_page.get(used).content.decode()
+    assert url(old) in words(admin_page.get(used))
 
 
 @pytest.fixture
@@ -242,7 +243,7 @@ def test_a_renamed_parameter_brings_its_value_and_can_have_another(
     admin_page, old, renamed
 ):
     keeps, changes = engaged(old), engaged(old)
-    page = admin_page.get(url(old)).content.decode()
+    page = words(admin_page.get(url(old)))
     assert "is now</span> First name, with its value" in page
     field = _field(changes, "First name")
     assert f'name="{field}" value="{{{{ profile.first_name }}}}"' in page
@@ -271,5 +272,5 @@ def test_a_value_that_goes_is_shown_before_it_goes(admin_page, old):
         connection=old.connection,
     )
     engaged(old)
-    page = admin_page.get(url(old)).content.decode()
+    page = words(admin_page.get(url(old)))
     assert "Name, whose value goes: <code>{{ profile.first_name }}</code>" in page

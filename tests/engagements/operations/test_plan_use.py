@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from engagements.operations import plan_use
 from tests import factories
+from tests.pages import words
 
 pytestmark = pytest.mark.django_db
 
@@ -28,7 +29,7 @@ def sent(on, at, count=1, **fields):
 
 def page(client, on):
     url = reverse("admin:externalapi_connection_change", args=[on.pk])
-    return client.get(url).content.decode()
+    return words(client.get(url))
 
 
 def test_each_minute_of_the_last_hour_has_its_requests():

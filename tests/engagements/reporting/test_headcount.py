@@ -8,6 +8,7 @@ from engagements.reporting import headcount, reports
 from engagements.reporting.headcount import Headcount
 from segments.models import Profile
 from tests import factories
+from tests.pages import words
 
 pytestmark = pytest.mark.django_db
 
@@ -28,10 +29,6 @@ def sent_three_times() -> Engagement:
         )
     factories.make_batch(second, people[:1], transition_ids=[3])
     return engagement
-
-
-def words(page) -> str:
-    return " ".join(page.text.split())
 
 
 def test_an_engagements_page_counts_people_and_deliveries(admin_page):

@@ -9,6 +9,7 @@ from externalapi.template.parameters import Level, Parameter, ParameterType
 from tests.externalapi.admin.test_external_api import ADD, rows, typed
 from tests.externalapi.importers.documents import BRAZE, PETSTORE
 from tests.factories import make_connection
+from tests.pages import words
 
 PASTE = "admin:externalapi_externalapi_paste"
 KEY = "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0"
@@ -20,9 +21,9 @@ COMMAND = f"""curl -X POST https://rest.fra-01.braze.eu/users/track \\
 
 def test_a_command_is_shown_as_it_is_understood_and_its_key_is_not(admin_client):
     response = admin_client.post(reverse(PASTE), {"pasted": COMMAND})
-    page = response.content.decode()
+    page = words(response)
     assert KEY not in page
-    for words in (
+    for said in (
         "https://rest.fra-01.braze.eu/users/track",
         "It signs in with a bearer key. The key is not kept",
         "No connection leads to",
@@ -30,7 +31,7 @@ def test_a_command_is_shown_as_it_is_understood_and_its_key_is_not(admin_client)
         "&lt;user_id&gt;",
         "Date and time",
     ):
-        assert words in page
+        assert said in page
     picked = {
         one.name: is_picked for one, _, is_picked in response.context["suggestions"]
     }
@@ -40,7 +41,7 @@ def test_a_command_is_shown_as_it_is_understood_and_its_key_is_not(admin_client)
 
 def test_a_connection_that_leads_there_is_named(admin_client):
     make_connection("https://rest.fra-01.braze.eu", name="Braze EU")
-    page = admin_client.post(reverse(PASTE), {"pasted": COMMAND}).content.decode()
+    page = words(admin_client.post(reverse(PASTE), {"pasted": COMMAND}))
     assert "Choose the connection <strong>Braze EU</strong>: it leads there" in page
 
 
@@ -65,7 +66,7 @@ def test_a_new_connection_begins_with_the_address_and_without_the_key(admin_clie
 def test_it_fills_in_the_form_and_what_is_saved_is_what_was_picked(admin_client):
     posted = {"pasted": COMMAND, "names": "", "name": ["User ID", "Price"]}
     response = admin_client.post(reverse(ADD), posted)
-    page = response.content.decode()
+    page = words(response)
     assert KEY not in page
     form = response.context["adminform"].form
     connection = make_connection()
@@ -86,7 +87,7 @@ def test_parameters_stay_in_the_form_when_something_else_is_wrong(admin_client):
     response = admin_client.post(
         reverse(ADD), typed(make_connection(), path="x", **rows(number))
     )
-    assert 'name="parameters-0-type"' in response.content.decode()
+    assert 'name="parameters-0-type"' in words(response)
 
 
 def test_a_command_that_cannot_be_taken_is_said_at_the_field_and_stays(admin_client):
@@ -133,7 +134,7 @@ def errors(response):
 
 def test_a_document_shows_its_requests_and_nothing_is_chosen(admin_client):
     response = admin_client.post(reverse(PASTE), {"pasted": PETSTORE})
-    page = response.content.decode()
+    page = words(response)
     assert "OpenAPI 3.0.4 document with 6 requests" in page
     assert 'value="DELETE /pet/{petId}"' in page
     assert "found" not in response.context
@@ -145,7 +146,7 @@ def test_a_chosen_request_is_understood_with_what_it_requires(admin_client):
     response = admin_client.post(
         reverse(PASTE), {"pasted": PETSTORE, "operation": "POST /pet"}
     )
-    page = response.content.decode()
+    page = words(response)
     assert "https://petstore3.example.com/api/v3/pet" in page
     assert "It signs in with a bearer key. The key itself is not there" in page
     picked = {
@@ -159,7 +160,7 @@ def test_a_request_that_cannot_be_taken_is_said_and_the_list_stays(admin_client)
     posted = {"pasted": PETSTORE, "operation": "POST /pet/{petId}/uploadImage"}
     for name in (PASTE, ADD):
         response = admin_client.post(reverse(name), posted)
-        page = response.content.decode()
+        page = words(response)
         assert "This request cannot be taken. Its body is application/octet" in page
         assert not errors(response)
         assert 'value="POST /store/order"' in page
@@ -215,13 +216,13 @@ def test_a_described_request_fills_in_the_form_and_is_saved(admin_client):
 
 def test_a_document_alone_fills_in_no_form(admin_client):
     response = admin_client.post(reverse(ADD), {"pasted": PETSTORE})
-    assert "6 requests" in response.content.decode()
+    assert "6 requests" in words(response)
 
 
 def test_a_collection_s_keys_come_to_no_page(admin_client):
     for posted in ({}, {"operation": "1.0"}):
         response = admin_client.post(reverse(PASTE), {"pasted": BRAZE, **posted})
-        page = response.content.decode()
+        page = words(response)
         assert "are taken out" in page
         for secret in (KEY, "99999999-8888", "11111111-2222", "script-secret"):
             assert secret not in page
@@ -236,7 +237,7 @@ def upload(admin_client, raw, **posted):
 
 def test_a_file_is_read_as_what_is_pasted(admin_client):
     response = upload(admin_client, b"\xef\xbb\xbf" + PETSTORE.encode(), chosen="0")
-    assert "6 requests" in response.content.decode()
+    assert "6 requests" in words(response)
     assert "findByStatus" in response.context["form"]["pasted"].value()
     command = upload(admin_client, COMMAND.encode())
     assert command.context["found"].path == "/users/track"
@@ -299,7 +300,7 @@ def test_client_credentials_begin_the_new_connection(admin_client):
     }
     posted = {"pasted": json.dumps(document), "operation": "POST /pet"}
     response = admin_client.post(reverse(PASTE), posted)
-    assert "with OAuth 2 client credentials" in response.content.decode()
+    assert "with OAuth 2 client credentials" in words(response)
     form = (
         admin_client.get(response.context["sign_in"]["add"]).context["adminform"].form
     )

@@ -8,6 +8,7 @@ from externalapi.definitions.archive import StillUsedError, archive
 from externalapi.definitions.versions import Draft, clone, save_version
 from externalapi.models import ExternalAPI
 from tests import factories
+from tests.pages import words
 
 pytestmark = pytest.mark.django_db
 
@@ -223,7 +224,7 @@ def test_what_engagements_are_at_work_with_cannot_be_archived(client, api, state
     engagement = factories.make_engagement(
         version=api.versions.get(number=1), state=state
     )
-    page = client.get(url("archive", api)).content.decode()
+    page = words(client.get(url("archive", api)))
     assert engagement.get_absolute_url() in page
     assert '<button type="submit" class="lb-button' not in page
     answer = client.post(url("archive", api), follow=True)
@@ -236,9 +237,9 @@ def test_what_engagements_are_at_work_with_cannot_be_archived(client, api, state
 
 def test_where_it_is_used(client, api):
     client.force_login(factories.make_admin())
-    assert "No Engagement uses it yet" in client.get(url("used", api)).content.decode()
+    assert "No Engagement uses it yet" in words(client.get(url("used", api)))
     engagement = factories.make_engagement(version=api.versions.get(number=1))
-    page = client.get(url("used", api)).content.decode()
+    page = words(client.get(url("used", api)))
     assert engagement.name in page
     assert "the current one is 2" in page
 

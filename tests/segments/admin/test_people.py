@@ -11,6 +11,7 @@ from django.urls import reverse
 from segments.models import Identifier, InboxMessage, Profile, Source
 from segments.tracking import write_keys
 from tests.factories import make_event, make_profile, make_segment, make_source
+from tests.pages import words
 
 pytestmark = pytest.mark.django_db
 
@@ -46,7 +47,7 @@ def test_the_page_of_a_person_tells_who_they_are_and_what_they_did(admin_client)
     Identifier.objects.create(kind="anonymous_id", value="device-7", profile=profile)
     make_event(profile, "Lead form submitted", form="demo")
     make_segment([profile], rule={"event": "E"}, name="Leads")
-    page = admin_client.get(profile.get_absolute_url()).text
+    page = words(admin_client.get(profile.get_absolute_url()))
     for text in (
         "Pune",
         "[&quot;a&quot;, 1]",
@@ -61,7 +62,7 @@ def test_the_page_of_a_person_tells_who_they_are_and_what_they_did(admin_client)
 def test_the_page_of_a_merged_person_leads_to_the_known_one(admin_client):
     known, merged = make_profile(external_id="known"), make_profile(external_id=None)
     Profile.objects.filter(pk=merged.pk).update(merged_into=known)
-    page = admin_client.get(merged.get_absolute_url()).text
+    page = words(admin_client.get(merged.get_absolute_url()))
     assert f'turned out to be <a href="{known.get_absolute_url()}">known</a>' in page
 
 

@@ -11,6 +11,7 @@ from externalapi.models import ConfigurationTest, TestCase
 from externalapi.testing import cases
 from externalapi.testing.runs import MAX_CASES, run_case
 from tests.factories import make_admin, make_test, make_version, parameter
+from tests.pages import words
 
 BODY = '{"attributes": [{"external_id": {{User ID}}, "age": {{Age}}}]}'
 PARAMETERS = [
@@ -239,7 +240,7 @@ def test_without_scripts_one_press_runs_all(admin_client, version, make_case, sa
     answer = admin_client.post(
         url(version, "run"), {"round": str(uuid.uuid4())}, follow=True
     )
-    text = answer.content.decode()
+    text = words(answer)
     assert "1 of 2 passed." in text
     assert "Run all again" in text
     assert len(sandbox.requests()) == 2
@@ -253,10 +254,10 @@ def test_without_scripts_a_long_round_goes_on_with_the_next_press(
     make_case("b", user_id="u-2")
     round_id = str(uuid.uuid4())
     data = {"round": round_id}
-    first = admin_client.post(url(version, "run"), data, follow=True).content.decode()
+    first = words(admin_client.post(url(version, "run"), data, follow=True))
     assert "Run the other 1" in first
     assert f'value="{round_id}"' in first
-    second = admin_client.post(url(version, "run"), data, follow=True).content.decode()
+    second = words(admin_client.post(url(version, "run"), data, follow=True))
     assert "2 of 2 passed." in second
     assert len(sandbox.requests()) == 2
 
@@ -341,7 +342,7 @@ def test_the_switch_is_for_who_may_edit_and_is_logged(
     assert "must pass" in LogEntry.objects.get().get_change_message()
     client.force_login(user_with("view_externalapi", "test_externalapi"))
     assert client.post(url(version), {"_gate": "off"}).status_code == 403
-    assert "Do not ask for it" not in client.get(url(version)).content.decode()
+    assert "Do not ask for it" not in words(client.get(url(version)))
     admin_client.post(url(version), {"_gate": "off"})
     version.external_api.refresh_from_db()
     assert not version.external_api.must_pass_cases

@@ -7,6 +7,7 @@ from django.urls import reverse
 
 from externalapi.models import ConfigurationTest
 from tests.factories import make_version, parameter
+from tests.pages import words
 
 BODY = """{"attributes": [{"external_id": {{User ID}}, "age": {{Age}}, "plan": {{Plan}}}],
  "events": [{"external_id": {{User ID}}, "name": "x", "time": {{At}}}]}"""
@@ -62,7 +63,7 @@ def test_it_says_what_is_left_out_and_what_steps_in(admin_client, version):
     assert [p.name for p in found.defaults] == ["Plan"]
     assert '"age"' not in found.request["body"]
     assert '"plan":"free"' in found.request["body"]
-    text = answer.content.decode()
+    text = words(answer)
     assert "Age (no value and no default: the key is not sent)" in text
     assert "Plan: free" in text
 
@@ -70,7 +71,7 @@ def test_it_says_what_is_left_out_and_what_steps_in(admin_client, version):
 def test_it_counts_objects_and_the_people_who_share_a_request(admin_client, version):
     answer = dry(admin_client, version)
     assert answer.context["would_send"].objects == (("attributes", 1), ("events", 1))
-    text = answer.content.decode()
+    text = words(answer)
     assert "1 in attributes, 1 in events" in text
     # Two objects a person, 75 a request.
     assert "Up to 37 people share one request." in text
