@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := .make/ready
+# The lint of the pages' scripts runs where Node is; nothing else needs it.
+NPM := $(shell command -v npm)
 TEMPLATES := engagements externalapi lemnisk_braze segments
 # The type checker reads the settings, but asks neither server anything.
 NO_SERVERS := DATABASE_URL=postgres:///none REDIS_URL=redis://none
@@ -35,12 +37,13 @@ coverage: $(READY)
 	$(BIN)/coverage report
 
 # Lint, types and migrations: what .ci/run checks before the tests.
-lint: $(READY)
+lint: $(READY) $(if $(NPM),node_modules/.package-lock.json)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(NO_SERVERS) $(BIN)/mypy .
 	$(BIN)/lint-imports --no-logo --no-cache
 	$(BIN)/djhtml --tabwidth 2 --check $(TEMPLATES)
+	$(if $(NPM),$(NPM) run --silent lint,@echo 'No Node here: the scripts were not looked at.')
 
 check: lint
 	$(BIN)/python manage.py check --fail-level WARNING
@@ -74,5 +77,8 @@ $(READY): uv.lock pyproject.toml
 	@$(BIN)/uv sync --frozen --quiet $$(test -w "$${HOME:-/nowhere}" || echo --no-cache)
 	@mkdir -p $(dir $(READY)) && touch $(READY)
 
+node_modules/.package-lock.json: package-lock.json
+	@$(NPM) ci --silent --ignore-scripts --no-audit --no-fund
+
 clean:
-	rm -rf $(VENV) .make var
+	rm -rf $(VENV) .make var node_modules

@@ -312,7 +312,10 @@ UNFOLD = {
     "DASHBOARD_CALLBACK": "lemnisk_braze.dashboard.home.dashboard",
     "SIDEBAR": {"navigation": "lemnisk_braze.dashboard.navigation.sidebar"},
     "STYLES": [partial(_address, path) for path in STYLESHEETS],
-    "SCRIPTS": [partial(_address, "lemnisk_braze/site.js")],
+    "SCRIPTS": [
+        partial(_address, "lemnisk_braze/accessible.js"),
+        partial(_address, "lemnisk_braze/search.js"),
+    ],
     "BORDER_RADIUS": "6px",
     # Tailwind's indigo, its 500 lighter: the theme writes with it on dark pages.
     "COLORS": {

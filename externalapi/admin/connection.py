@@ -39,7 +39,7 @@ class ConnectionAdmin(KeyPage, CarefulDelete, LimitedAdmin):
     ordering = ("name",)
 
     class Media:
-        js = ["externalapi/pages.js"]
+        js = ["externalapi/named_choice.js", "externalapi/connection_form.js"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Connection]:
         queryset: QuerySet[Connection] = super().get_queryset(request)

@@ -78,7 +78,7 @@ class ExternalAPIAdmin(
     object_history_template = "externalapi/history.html"
 
     class Media:
-        js = ["externalapi/pages.js"]
+        js = ["externalapi/named_choice.js", "externalapi/external_api_form.js"]
 
     # The list
 

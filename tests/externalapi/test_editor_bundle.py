@@ -29,4 +29,5 @@ def test_every_package_in_it_comes_with_its_licence():
 
 
 def test_the_lock_names_no_registry():
-    assert "resolved" not in (SOURCE / "package-lock.json").read_text()
+    for folder in (SOURCE, FOLDER.parent):
+        assert "resolved" not in (folder / "package-lock.json").read_text()

@@ -102,3 +102,8 @@ def test_no_line_of_a_template_is_longer_than_120():
         if len(line) > 120
     ]
     assert long == []
+
+
+def test_every_script_says_which_page_it_serves():
+    first = {path.name: path.read_text().splitlines()[0] for path in SCRIPTS}
+    assert [name for name, line in first.items() if not line.startswith("// ")] == []

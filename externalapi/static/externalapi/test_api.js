@@ -1,112 +1,78 @@
-// The Test API page's comforts: copying, and test cases run one after the other.
-// Everything works without them.
-(() => {
-  "use strict";
+// The Test API page: values that stand in several places, one press, and copying.
+// A parameter that stands in several places is typed once and shown everywhere.
+function mirrorValues() {
+  for (const mirror of document.querySelectorAll("[data-mirror]")) {
+    const input = document.getElementById(mirror.dataset.mirror);
+    if (!input) continue;
+    const show = () => {
+      mirror.textContent = input.value || mirror.dataset.name;
+      mirror.classList.toggle("tree-mirror--empty", !input.value);
+    };
+    input.addEventListener("input", show);
+    show();
+  }
+}
 
-  function copyTexts() {
-    for (const button of document.querySelectorAll("[data-copy]")) {
-      const source = document.getElementById(button.dataset.copy);
-      const told = button.parentElement.querySelector("[data-copied]");
-      button.hidden = false;
-      button.addEventListener("click", async () => {
-        told.textContent = (await copied(source)) ? "Copied." : "It is selected: copy it with the keyboard.";
+// One press is one request.
+function showBusy() {
+  for (const button of document.querySelectorAll("[data-busy]")) {
+    const words = button.textContent;
+    button.form.addEventListener("submit", (event) => {
+      if (event.submitter !== button) return;
+      // Only when the form is on its way: a disabled button would not be a part of it.
+      setTimeout(() => {
+        button.disabled = true;
+        button.textContent = button.dataset.busy;
       });
-    }
+    });
+    window.addEventListener("pageshow", () => {
+      button.disabled = false;
+      button.textContent = words;
+    });
   }
-
-  async function copied(source) {
-    getSelection().selectAllChildren(source);
-    try {
-      // Only where the page came over https, or from this machine.
-      await navigator.clipboard.writeText(source.textContent);
-      return true;
-    } catch {
-      return document.execCommand("copy");
-    }
+  for (const form of document.querySelectorAll("form:has([data-busy])")) {
+    let isSent = false;
+    form.addEventListener("submit", (event) => {
+      if (isSent) event.preventDefault();
+      isSent = true;
+    });
+    window.addEventListener("pageshow", () => {
+      isSent = false;
+    });
   }
+}
 
-  // A dry run is the same page again: what it shows is what was asked for.
-  function showResult() {
-    const result = document.querySelector("[data-focus]");
-    if (!result || location.hash) return;
-    result.focus({ preventScroll: true });
-    result.scrollIntoView({ block: "nearest" });
+function copyTexts() {
+  for (const button of document.querySelectorAll("[data-copy]")) {
+    const source = document.getElementById(button.dataset.copy);
+    const told = button.parentElement.querySelector("[data-copied]");
+    button.hidden = false;
+    button.addEventListener("click", async () => {
+      told.textContent = (await copied(source)) ? "Copied." : "It is selected: copy it with the keyboard.";
+    });
   }
+}
 
-  // Each case is a request of up to half a minute: one by one, and the page lives on.
-  function runRounds() {
-    for (const form of document.querySelectorAll("form[data-round]")) {
-      form.addEventListener("submit", (event) => {
-        event.preventDefault();
-        runAll(form);
-      });
-    }
+async function copied(source) {
+  getSelection().selectAllChildren(source);
+  try {
+    // Only where the page came over https, or from this machine.
+    await navigator.clipboard.writeText(source.textContent);
+    return true;
+  } catch {
+    return document.execCommand("copy");
   }
+}
 
-  async function runAll(form) {
-    const button = form.querySelector("button");
-    const bar = form.querySelector("progress");
-    const told = form.querySelector("[data-round-status]");
-    const rows = [...document.querySelectorAll("[data-case]")];
-    const round = crypto.randomUUID ? crypto.randomUUID() : form.elements.round.value;
-    let passed = 0;
-    button.disabled = true;
-    bar.hidden = false;
-    for (const [index, row] of rows.entries()) {
-      bar.value = index;
-      told.textContent = `Running ${index + 1} of ${rows.length}: ${row.dataset.name}…`;
-      try {
-        const result = await runOne(form, row.dataset.case, round);
-        passed += result.passed ? 1 : 0;
-        showCase(row, result);
-      } catch (problem) {
-        told.textContent = `Stopped after ${index} of ${rows.length}. ${problem.message}`;
-        button.disabled = false;
-        return;
-      }
-    }
-    bar.value = rows.length;
-    told.textContent = `${passed} of ${rows.length} passed.`;
-    button.disabled = false;
-    button.textContent = "Run all again";
-  }
+// A dry run is the same page again: what it shows is what was asked for.
+function showResult() {
+  const result = document.querySelector("[data-focus]");
+  if (!result || location.hash) return;
+  result.focus({ preventScroll: true });
+  result.scrollIntoView({ block: "nearest" });
+}
 
-  async function runOne(form, id, round) {
-    const data = new FormData(form);
-    data.set("case", id);
-    data.set("round", round);
-    let answer;
-    try {
-      answer = await fetch(form.action, {
-        method: "POST",
-        body: data,
-        headers: { Accept: "application/json" },
-      });
-    } catch {
-      throw new Error("The server cannot be reached. Run them again in a moment.");
-    }
-    const isJson = (answer.headers.get("Content-Type") || "").startsWith("application/json");
-    const result = isJson ? await answer.json() : {};
-    if (!answer.ok || !isJson) {
-      throw new Error(result.error || "The server could not run this case. Reload the page.");
-    }
-    return result;
-  }
-
-  function showCase(row, result) {
-    const badge = row.querySelector("[data-result] .lb-badge");
-    badge.className = `lb-badge lb-badge--${result.passed ? "success" : "danger"}`;
-    badge.textContent = result.passed ? "Passed" : "Failed";
-    row.querySelector("[data-problem]").textContent = result.problem;
-    const link = document.createElement("a");
-    link.href = result.url;
-    link.textContent = "Just now";
-    row.querySelector("[data-last]").replaceChildren(link, `, ${result.badge}`);
-  }
-
-  document.addEventListener("DOMContentLoaded", () => {
-    copyTexts();
-    showResult();
-    runRounds();
-  });
-})();
+mirrorValues();
+showBusy();
+copyTexts();
+showResult();

@@ -1,6 +1,4 @@
-"use strict";
-
-// <button data-copy="ID"> copies the value of the field with that id.
+// The page that shows a write key once: <button data-copy="ID"> copies that field.
 for (const button of document.querySelectorAll("[data-copy]")) {
   const field = document.getElementById(button.dataset.copy);
   const status = button.closest("section").querySelector("[data-copy-status]");

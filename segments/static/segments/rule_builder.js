@@ -1,8 +1,9 @@
-"use strict";
-
-// Rows of conditions instead of JSON. The textarea stays the form's field: every change
-// of a row is written into it, and whatever the rows cannot show is edited there.
+// The form of a segment: rows of conditions instead of JSON. The textarea stays the
+// field: every change of a row is written into it, and what rows cannot show is edited
+// there.
 (() => {
+  "use strict";
+
   const NUMBER = /^-?\d+(\.\d+)?$/;
   const CANNOT_SHOW = "Rows show one list of conditions; this rule has groups within groups, or is not JSON yet.";
   let lastId = 0;
@@ -258,6 +259,6 @@
   }
 
   document.addEventListener("DOMContentLoaded", () => {
-    document.querySelectorAll("textarea[data-rule-builder]").forEach((textarea) => new Builder(textarea));
+    for (const textarea of document.querySelectorAll("textarea[data-rule-builder]")) new Builder(textarea);
   });
 })();

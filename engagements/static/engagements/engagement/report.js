@@ -1,0 +1,23 @@
+// The page of an Engagement: its report follows a run that is open.
+const EVERY = 4000;
+
+export function followReport(report) {
+  const state = report.querySelector("[data-state]").dataset.state;
+
+  async function refresh() {
+    const isOpen = report.querySelector("[data-open='1']");
+    // Not under somebody's hands, and not for a hidden tab.
+    if (isOpen && !document.hidden && !report.contains(document.activeElement)) {
+      try {
+        const response = await fetch(report.dataset.refresh, {credentials: "same-origin"});
+        if (response.ok && !response.redirected) report.innerHTML = await response.text();
+        // Stopped, ended or paused by somebody else: the whole page is another.
+        if (report.querySelector("[data-state]").dataset.state !== state) location.reload();
+      } catch {
+        // The next round tries again.
+      }
+    }
+    if (isOpen) setTimeout(refresh, EVERY);
+  }
+  setTimeout(refresh, EVERY);
+}
