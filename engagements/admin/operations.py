@@ -140,7 +140,7 @@ def _ask_resume(request: HttpRequest) -> Question:
             "stays as it is."
         ],
         button="Resume all",
-        refusal="" if engagements else "“Pause all” holds no Engagement.",
+        refusal="" if engagements else "“Pause all” has paused no Engagement.",
     )
 
 
@@ -161,7 +161,7 @@ def _ask_retry(request: HttpRequest) -> Question:
         words=[
             f"{_people(batches.people())} in {batches.count():,} batches are tried "
             "at once, and not when their time comes. Each try counts as before. A "
-            "connection that asked us to wait, or whose breaker is open, keeps its time."
+            "connection that asked us to wait, or whose circuit breaker is open, keeps its time."
         ],
         button="Retry now",
         refusal="" if batches.exists() else "No batch waits for its next attempt.",

@@ -151,7 +151,7 @@ class MovePage:
             "live": sum(row.engagement.state == "active" for row in rows),
             "why": typed_why(request),
         }
-        return TemplateResponse(request, "engagements/move.html", context)
+        return TemplateResponse(request, "engagements/version_upgrade.html", context)
 
 
 def may_move(request: HttpRequest) -> bool:

@@ -1,4 +1,4 @@
-// Colours for JSON with placeholders. It never judges: that is the server's part.
+// Colours for JSON with placeholders. It validates nothing: that is the server's part.
 import { StreamLanguage } from "@codemirror/language";
 import { tags } from "@lezer/highlight";
 

@@ -113,7 +113,7 @@ def test_the_pages_ask_with_the_number_and_leave_a_trace(admin_page):
     admin_page.post(url("pause_all"))
     assert states(one, two) == ["paused", "paused"]
     shown = admin_page.get(url("operations")).content.decode()
-    assert "“Pause all” holds 2 Engagements" in shown
+    assert "“Pause all” has paused 2 Engagements" in shown
     history = reverse("admin:engagements_engagement_history", args=[one.pk])
     assert "Paused by “Pause all”" in admin_page.get(history).content.decode()
 
@@ -128,7 +128,7 @@ def test_the_pages_ask_with_the_number_and_leave_a_trace(admin_page):
     ("name", "words"),
     [
         ("pause_all", "No Engagement is active"),
-        ("resume_all", "holds no Engagement"),
+        ("resume_all", "has paused no Engagement"),
         ("retry_now", "No batch waits"),
     ],
 )

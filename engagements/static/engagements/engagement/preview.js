@@ -1,7 +1,7 @@
 // Engagement Creation: the preview for a real person, drawn again while somebody types.
 import { post } from "./post.js";
 
-const SETTLED = 400;
+const PAUSE = 400;
 
 export function followPreview(form) {
   const panel = document.getElementById("preview");
@@ -24,7 +24,7 @@ export function followPreview(form) {
     const matters = "value" in event.target.dataset || ["preview_person", "name"].includes(event.target.name);
     if (!matters) return;
     clearTimeout(timer);
-    timer = setTimeout(refresh, SETTLED);
+    timer = setTimeout(refresh, PAUSE);
   });
   form.addEventListener("click", (event) => {
     if (!event.target.closest("[data-preview-button]")) return;
