@@ -1,42 +1,38 @@
-/* An import's page reads itself again while somebody works at it; at the end of a step
-   the whole page comes anew. Without this a reload does the same. */
-"use strict";
+// The page of an import reads itself again while somebody works at it; at the end of a
+// step the whole page comes anew. Without this a reload does the same.
+const EVERY = 1500;
+const LONGEST = 20000;
+const part = document.getElementById("import-now");
+const announce = document.querySelector("[data-announce]");
 
-(function () {
-    const EVERY = 1500;
-    const LONGEST = 20000;
-    const part = document.getElementById("import-now");
-    const announce = document.querySelector("[data-announce]");
-    if (!part || !part.dataset.now) return;
+const told = () => part.querySelector("[data-state]").dataset.state;
+const began = told();
 
-    const told = () => part.querySelector("[data-state]").dataset.state;
-    const began = told();
+async function refresh() {
+  const response = await fetch(part.dataset.now, {
+    credentials: "same-origin",
+    redirect: "error",
+    signal: AbortSignal.timeout(LONGEST),
+  });
+  if (!response.ok) return;
+  const html = await response.text();
+  const pressed = part.contains(document.activeElement) ? document.activeElement.textContent : "";
+  part.innerHTML = html;
+  if (told() !== began) {
+    announce.textContent = part.querySelector("h2").textContent;
+    location.reload();
+  } else if (pressed) {
+    [...part.querySelectorAll("button, a")].find((each) => each.textContent === pressed)?.focus();
+  }
+}
 
-    async function refresh() {
-        const response = await fetch(part.dataset.now, {
-            credentials: "same-origin",
-            redirect: "error",
-            signal: AbortSignal.timeout(LONGEST),
-        });
-        if (!response.ok) return;
-        const html = await response.text();
-        const pressed = part.contains(document.activeElement) ? document.activeElement.textContent : "";
-        part.innerHTML = html;
-        if (told() !== began) {
-            announce.textContent = part.querySelector("h2").textContent;
-            location.reload();
-        } else if (pressed) {
-            [...part.querySelectorAll("button, a")].find((each) => each.textContent === pressed)?.focus();
-        }
-    }
+async function round() {
+  try {
+    if (!document.hidden) await refresh();
+  } catch {
+    // The server is away for a moment: what is shown stays, and it asks again.
+  }
+  setTimeout(round, EVERY);
+}
 
-    async function round() {
-        try {
-            if (!document.hidden) await refresh();
-        } catch {
-            /* The server is away for a moment: what is shown stays, and it asks again. */
-        }
-        setTimeout(round, EVERY);
-    }
-    setTimeout(round, EVERY);
-})();
+if (part.dataset.now) setTimeout(round, EVERY);
