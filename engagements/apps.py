@@ -9,10 +9,13 @@ class EngagementsConfig(AppConfig):
         import segments.membership.readers
         from engagements import segment_use, usage, wakeup
         from engagements.audience import erasure
+        from engagements.reporting import timeline
         from externalapi.models.usage import UsedBy, register
+        from segments.people import timeline as people_timeline
 
         wakeup.connect()
         erasure.connect()
+        people_timeline.register(timeline.DELIVERIES)
         register(UsedBy(uses=usage.uses, live_versions=usage.live_versions))
         segments.membership.readers.register(
             segments.membership.readers.Readers(

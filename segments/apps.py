@@ -7,5 +7,8 @@ class SegmentsConfig(AppConfig):
 
     def ready(self) -> None:
         from segments.membership import deleting
+        from segments.people import logs, timeline
 
         deleting.connect()
+        for log in logs.LOGS:
+            timeline.register(log)

@@ -1,6 +1,7 @@
 """What the pages of segments, people and engagements ask for while they are drawn."""
 
 from datetime import datetime, timedelta
+from urllib.parse import urlencode
 
 from django import template
 from django.db.models import QuerySet
@@ -14,13 +15,13 @@ from engagements.lifecycle import schedule
 from engagements.models import Attempt, Batch, Delivery, Engagement, Run
 from engagements.operations import alarms, bottleneck
 from engagements.reporting import history, reports
+from externalapi.models import Connection
+from externalapi.testing.explanations import search_users_url
 from lemnisk_braze.lib import database_clock
 from segments import naming
 from segments.models import Profile, Segment
 
 register = template.Library()
-
-DELIVERIES_SHOWN = 20
 
 
 @register.simple_tag
@@ -31,21 +32,27 @@ def engagements_of(segment: Segment) -> QuerySet[Engagement]:
 
 
 @register.simple_tag
-def deliveries_of(profile: Profile) -> list[tuple[Delivery, Attempt | None]]:
-    """A person's newest deliveries, each with the newest attempt that carried it."""
-    deliveries = list(
-        profile.deliveries.select_related("run__engagement").order_by("-pk")[
-            :DELIVERIES_SHOWN
-        ]
-    )
-    answers = history.last_answers(deliveries)
-    return [(delivery, answers.get(delivery.pk)) for delivery in deliveries]
-
-
-@register.simple_tag
 def waiting_for(profile: Profile) -> list[Batch]:
     """The batches that this person waits in."""
     return history.waiting_for(profile)
+
+
+@register.simple_tag(takes_context=True)
+def search_users_of(context: Context, person: Profile) -> list[tuple[str, str]]:
+    """(connection, address) of each place where a sent person can be looked up.
+
+    The sandbox's page is asked for them at once; Braze's dashboard takes no question.
+    """
+    if not context["request"].user.has_perm("externalapi.view_connection"):
+        return []
+    places: dict[str, str] = {}
+    for connection in Connection.objects.order_by("name"):
+        url = search_users_url(connection)
+        if url.endswith("/search-users") and person.external_id:
+            url = f"{url}?{urlencode({'q': person.external_id})}"
+        places.setdefault(url, str(connection))
+    places.pop("", None)
+    return [(name, url) for url, name in places.items()]
 
 
 @register.simple_tag(takes_context=True)
@@ -105,11 +112,6 @@ def state_tone(obj: Delivery | Engagement) -> str:
 @register.filter
 def outcome_tone(attempt: Attempt) -> str:
     return reports.OUTCOME_TONES[attempt.outcome]
-
-
-@register.filter
-def reason_words(delivery: Delivery) -> str:
-    return reports.reason_in_words(delivery.reason)
 
 
 @register.filter

@@ -1,16 +1,15 @@
 """The page of one person: who they are, which segments they are in, what they did."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
-from segments.admin.readonly import ReadOnlyAdmin, as_pairs
-from segments.models import Event, Profile
-from segments.people import search
-
-RECENT_EVENTS = 50
+from segments.admin.readonly import ReadOnlyAdmin
+from segments.models import Profile
+from segments.people import display, search, timeline
 
 
 @admin.register(Profile)
@@ -51,25 +50,35 @@ class ProfileAdmin(ReadOnlyAdmin):
         return response
 
 
-def _panels(request: HttpRequest, profile: Profile) -> dict[str, Any]:
+def _panels(request: HttpRequest, person: Profile) -> dict[str, Any]:
     may_see_segments = request.user.has_perm("segments.view_segment")
-    may_see_events = request.user.has_perm("segments.view_event")
-    memberships = profile.memberships.select_related("segment", "event")
+    memberships = person.memberships.select_related("segment", "event")
     return {
-        "title": profile.called,
-        "heading": profile.called,
-        "person": profile,
-        "identifiers": profile.identifiers.order_by("id"),
-        "attributes": as_pairs(profile.attributes),
+        "title": person.called,
+        "heading": person.called,
+        "person": person,
+        "identifiers": person.identifiers.order_by("kind", "id"),
+        "attributes": display.attributes_of(person),
         "memberships": memberships.order_by("-since") if may_see_segments else None,
-        "events": _recent_events(profile) if may_see_events else None,
-        "deliveries_template": [
-            "engagements/profile_deliveries.html",
-            "segments/no_deliveries.html",
-        ],
+        **_timeline(request, person),
+        # What the app above has to add: who waits to be sent, and where to look them up.
+        "additions": ["engagements/person.html", "segments/nothing.html"],
     }
 
 
-def _recent_events(profile: Profile) -> list[tuple[Event, list[tuple[str, str]]]]:
-    newest = profile.events.order_by("-time", "-id")[:RECENT_EVENTS]
-    return [(event, as_pairs(event.properties)) for event in newest]
+def _timeline(request: HttpRequest, person: Profile) -> dict[str, Any]:
+    logs = timeline.logs_for(request.user)
+    asked = request.GET.get("show", "")
+    chosen = [log for log in logs if log.name == asked] or logs
+    older = request.GET.get("older", "")
+    page = timeline.read(person, request.user, chosen, older)
+    shown = chosen[0].name if len(chosen) == 1 else ""
+    query = {"show": shown} if shown else {}
+    return {
+        "logs": logs,
+        "shown": shown,
+        "entries": page.entries,
+        "is_newest": not older,
+        "newest_query": urlencode(query),
+        "older_query": urlencode({**query, "older": page.older}) if page.older else "",
+    }

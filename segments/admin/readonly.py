@@ -36,14 +36,3 @@ def as_json(value: Any) -> SafeString:
     """A JSON value to be read by people."""
     text = json.dumps(value, ensure_ascii=False, indent=2, sort_keys=True)
     return format_html('<pre class="lb-code" tabindex="0">{}</pre>', text)
-
-
-def as_pairs(values: dict[str, Any]) -> list[tuple[str, str]]:
-    """Names and values to be read by people, in order of name."""
-    return [
-        (
-            name,
-            value if isinstance(value, str) else json.dumps(value, ensure_ascii=False),
-        )
-        for name, value in sorted(values.items())
-    ]

@@ -1,3 +1,3 @@
 """People to be looked up: by what they are called, and what became of them over time."""
 
-__all__ = ["search"]
+__all__ = ["display", "logs", "search", "timeline"]

@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.utils.html import strip_tags
 
 from engagements.models import Attempt, Delivery, Run
+from segments.models import Profile
 from tests import factories
 from tests.pages import words
 
@@ -168,21 +169,28 @@ def test_the_segment_s_own_page_leads_to_engagement_creation(admin_page):
     assert f"{reverse('admin:engagements_engagement_add')}?segment={segment.pk}" in text
 
 
-def test_the_person_page_shows_deliveries_with_their_answers(rf):
+def test_the_person_page_shows_deliveries_with_their_answers(admin_page):
     delivery = a_delivery(state=Delivery.State.SENT)
     factories.make_attempt(delivery.batch, status=201, message="Taken.")
-
-    text = render("profile_deliveries", delivery.profile, rf, factories.make_admin())
-
+    text = admin_page.get(delivery.profile.get_absolute_url()).content.decode()
     assert "Welcome" in text and "201 Taken." in text
     assert page("delivery", delivery) in text
 
 
-def test_a_person_without_deliveries_is_told_so(rf):
-    text = render(
-        "profile_deliveries", factories.make_profile(), rf, factories.make_admin()
-    )
-    assert "Nothing was sent to this person yet." in text
+def test_what_was_sent_to_a_part_of_somebody_is_told_of_them(admin_page):
+    delivery = a_delivery(state=Delivery.State.SENT)
+    known = factories.make_profile()
+    Profile.objects.filter(pk=delivery.profile_id).update(merged_into=known)
+    text = admin_page.get(f"{known.get_absolute_url()}?show=deliveries").text
+    assert page("delivery", delivery) in text
+
+
+def test_the_person_page_tells_what_they_wait_for(admin_page):
+    batch = factories.make_batch()
+    person = Profile.objects.get(pk=batch.profile_ids[0])
+    text = admin_page.get(person.get_absolute_url()).content.decode()
+    assert "Waiting to be sent" in text
+    assert page("batch", batch) in text
 
 
 def test_the_segment_page_offers_add_engagement(rf):
@@ -205,15 +213,18 @@ def test_the_segment_page_shows_no_button_to_those_who_may_not_add(rf):
     assert "No Engagement yet." in text
 
 
-@pytest.mark.parametrize("name", ["segment_channels", "profile_deliveries"])
-def test_a_panel_is_empty_for_those_who_may_see_nothing(rf, name):
-    delivery = a_delivery()
-    original = (
-        delivery.profile
-        if name == "profile_deliveries"
-        else delivery.run.engagement.segment
-    )
-    assert render(name, original, rf, factories.make_user()).strip() == ""
+def test_a_panel_is_empty_for_those_who_may_see_nothing(rf):
+    segment = a_delivery().run.engagement.segment
+    assert render("segment_channels", segment, rf, factories.make_user()).strip() == ""
+
+
+def test_a_person_s_page_tells_nobody_more_than_they_may_see(client):
+    delivery = a_delivery(state=Delivery.State.SENT)
+    factories.make_event(delivery.profile, "Signed up")
+    client.force_login(factories.make_user("segments.view_profile"))
+    text = client.get(delivery.profile.get_absolute_url()).text
+    for hidden in ("Welcome", "Signed up", "What was sent", "Search Users"):
+        assert hidden not in text
 
 
 def render(name: str, original, rf, user) -> str:

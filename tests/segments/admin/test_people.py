@@ -53,7 +53,7 @@ def test_the_page_of_a_person_tells_who_they_are_and_what_they_did(admin_client)
         "[&quot;a&quot;, 1]",
         "device-7",
         "Lead form submitted",
-        "form: demo",
+        '<span class="lb-hint">form</span> demo',
         "Leads",
     ):
         assert text in page
@@ -63,7 +63,7 @@ def test_the_page_of_a_merged_person_leads_to_the_known_one(admin_client):
     known, merged = make_profile(external_id="known"), make_profile(external_id=None)
     Profile.objects.filter(pk=merged.pk).update(merged_into=known)
     page = words(admin_client.get(merged.get_absolute_url()))
-    assert f'turned out to be <a href="{known.get_absolute_url()}">known</a>' in page
+    assert f'a part of <a href="{known.get_absolute_url()}">known</a>' in page
 
 
 def test_a_page_of_nobody_leads_back(admin_client):

@@ -1,0 +1,72 @@
+"""A person's data as people read it."""
+
+import json
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from segments.models import Profile, Source
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attribute:
+    """`at` and `source`: when and where it was said; `typed`: as it came, if that differs.
+
+    `at` is None for what was there before times were kept.
+    """
+
+    name: str
+    text: str
+    at: datetime | None
+    source: str
+    typed: str
+
+
+def as_text(value: Any) -> str:
+    """A JSON value on one line, a text as it is."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def as_pairs(values: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Names and values, in order of name."""
+    return [(name, as_text(value)) for name, value in sorted(values.items())]
+
+
+def attributes_of(person: Profile) -> list[Attribute]:
+    """Each attribute, e-mail and phone among them, in order of name."""
+    values = dict(person.attributes)
+    values |= {"email": person.email} if person.email else {}
+    values |= {"phone": person.phone} if person.phone else {}
+    stamps = {name: _stamp(person.attribute_times, name) for name in values}
+    sources = _sources(stamp[2] for stamp in stamps.values() if stamp)
+    return [
+        _attribute(name, values[name], stamps[name], sources) for name in sorted(values)
+    ]
+
+
+def _stamp(times: Mapping[str, Any], name: str) -> list[Any] | None:
+    """[µs since 1970, message ID, source's id, as typed]: segments.identity.values."""
+    return times.get(name) or times.get("")
+
+
+def _sources(ids: Iterable[int]) -> dict[int, str]:
+    wanted: Collection[int] = set(ids)
+    return dict(Source.objects.filter(pk__in=wanted).values_list("pk", "name"))
+
+
+def _attribute(
+    name: str, value: Any, stamp: list[Any] | None, sources: Mapping[int, str]
+) -> Attribute:
+    if stamp is None:
+        return Attribute(name=name, text=as_text(value), at=None, source="", typed="")
+    microseconds, _, source, *typed = stamp
+    return Attribute(
+        name=name,
+        text=as_text(value),
+        at=EPOCH + timedelta(microseconds=microseconds) if microseconds else None,
+        source=sources.get(source, ""),
+        typed=as_text(typed[0]) if typed else "",
+    )

@@ -1,0 +1,92 @@
+"""What the people app itself has to tell of a person, for their timeline."""
+
+from collections.abc import Iterator
+
+from django.urls import reverse
+
+from segments.models import Event, MergeLog, Profile, Transition
+from segments.naming import User
+from segments.people.display import as_pairs
+from segments.people.timeline import Before, Entry, Log
+
+
+def _events(
+    person: Profile, user: User, before: Before | None, size: int
+) -> Iterator[Entry]:
+    events = Event.objects.filter(profile=person).select_related("source")
+    if before:
+        events = events.filter(before.of("time"))
+    for event in events.order_by("-time", "-pk")[:size]:
+        yield Entry(
+            at=event.time,
+            id=event.pk,
+            title=event.name,
+            url=reverse("admin:segments_event_change", args=[event.pk]),
+            details=(*as_pairs(event.properties), ("from", str(event.source))),
+        )
+
+
+def _transitions(
+    person: Profile, user: User, before: Before | None, size: int
+) -> Iterator[Entry]:
+    moves = Transition.objects.filter(profile=person).select_related("segment", "event")
+    if before:
+        moves = moves.filter(before.of("at"))
+    may_see_events = user.has_perm("segments.view_event")  # type: ignore[union-attr]
+    for move in moves.order_by("-at", "-pk")[:size]:
+        entered = move.kind == Transition.Kind.ENTRY
+        because = move.event if may_see_events else None
+        yield Entry(
+            at=move.at,
+            id=move.pk,
+            title=str(move.segment),
+            url=move.segment.get_absolute_url(),
+            badge="Entered" if entered else "Left",
+            tone="success" if entered else "neutral",
+            details=(("because of", because.name),) if because else (),
+        )
+
+
+def _merges(
+    person: Profile, user: User, before: Before | None, size: int
+) -> Iterator[Entry]:
+    merges = MergeLog.objects.filter(profile=person).select_related("part")
+    if before:
+        merges = merges.filter(before.of("at"))
+    for merge in merges.order_by("-at", "-pk")[:size]:
+        undone_at = merge.undone_at and f"{merge.undone_at:%Y-%m-%d %H:%M %Z}"
+        yield Entry(
+            at=merge.at,
+            id=merge.pk,
+            title=merge.reason,
+            badge=merge.get_kind_display(),
+            tone="info",
+            details=(
+                ("part", str(merge.part)),
+                *((("undone", undone_at),) if undone_at else ()),
+                # What `manage.py undo_merge` is told.
+                ("number", str(merge.pk)),
+            ),
+        )
+
+
+LOGS = (
+    Log(
+        name="events",
+        label="What they did",
+        permission="segments.view_event",
+        read=_events,
+    ),
+    Log(
+        name="segments",
+        label="Segments",
+        permission="segments.view_segment",
+        read=_transitions,
+    ),
+    Log(
+        name="merges",
+        label="Merges",
+        permission="segments.view_profile",
+        read=_merges,
+    ),
+)
