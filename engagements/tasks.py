@@ -50,16 +50,22 @@ def _begin_process(**kwargs: object) -> None:
 
 
 # Without a time limit: whoever has an answer that is not written down keeps it, however
-# long the database is away. All that a drain does has an end of its own.
+# long the database is away. All that it does has an end of its own.
 @shared_task(ignore_result=True)
-def drain() -> None:
+def work() -> None:
     """Take in and send what there is; if time ran out before work did, wake again."""
-    remains = loop.drain(
+    remains = loop.work(
         call_for_help=wakeup.publish_another, own_wakeup=wakeup.worker()
     )
-    # While every worker drains, beat's own ticks wait in line.
+    # While every worker is at work, beat's own ticks wait in line.
     if remains and not ticking.tick_if_late():
         wakeup.publish()
+
+
+@shared_task(ignore_result=True, name="engagements.tasks.drain")
+def work_by_its_old_name() -> None:
+    """What 0.1.0 published, and nobody had taken when it was upgraded."""
+    work()
 
 
 @shared_task(ignore_result=True, soft_time_limit=90, time_limit=120)

@@ -6,7 +6,7 @@ from segments.models.signals import segments_changed
 
 
 def worker() -> Wakeup:
-    return wakeup.of("engagements.tasks.drain")
+    return wakeup.of("engagements.tasks.work")
 
 
 def connect() -> None:

@@ -251,7 +251,7 @@ CELERY_BEAT_SCHEDULE = {
 }
 
 # Whoever sends it on takes in what the tracking API accepted.
-INBOX_TASK = "engagements.tasks.drain"
+INBOX_TASK = "engagements.tasks.work"
 
 # Delivery (docs/delivery.md)
 DELIVERY_LEASE = timedelta(seconds=env.float("DELIVERY_LEASE_SECONDS", default=120))

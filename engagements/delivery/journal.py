@@ -1,6 +1,6 @@
 """Answers in hand that no database has yet: on this machine's disk they outlive a kill.
 
-Each drain has a file of its own, and the lock on it for as long as its process lives.
+Each worker at work has a file of its own, and the lock on it for as long as its process lives.
 A file that nobody has locked was left behind: what stands in it is written down as the
 process would have done. Nothing waits for the disk: the system keeps what a process
 has written, and only a machine that goes down forgets it.
@@ -36,7 +36,7 @@ from lemnisk_braze.lib.logs import get_logger
 logger = get_logger(__name__)
 
 SUFFIX = ".jsonl"
-# In seconds: how often a process that drains looks what others left behind.
+# In seconds: how often a process at work looks what others left behind.
 EVERY = 2.0
 # What cannot be written down by a mistake of ours, or is not known, is tried for so long.
 KEPT = timedelta(days=1)
@@ -46,7 +46,7 @@ _looked_at = float("-inf")
 
 
 class Journal:
-    """The answers of one drain. Without a disk that takes them it does nothing.
+    """The answers of one worker at work. Without a disk that takes them it does nothing.
 
     Leaving the block deletes the file, if all that stands in it was forgotten.
     """

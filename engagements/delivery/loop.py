@@ -40,9 +40,9 @@ logger = get_logger(__name__)
 CLAIM_SIZE = 32
 # With a request's whole deadline after it, it ends before a tick is called late.
 BUDGET = timedelta(seconds=25)
-# In seconds: how often a drain looks which runs are over.
+# In seconds: how often a worker looks which runs are over.
 FINISH_EVERY = 1.0
-# A drain waits this long for a batch that is nearly due; the tick finds the others.
+# A worker waits this long for a batch that is nearly due; the tick finds the others.
 LINGER = timedelta(seconds=3)
 # Until it looks again whether a version that few try is answered.
 TRIAL = timedelta(seconds=0.05)
@@ -57,7 +57,7 @@ T = TypeVar("T", Claim, PreparedRequest)
 R = TypeVar("R")
 
 
-def drain(
+def work(
     budget: timedelta = BUDGET,
     call_for_help: Callable[[], None] | None = None,
     own_wakeup: Wakeup | None = None,
@@ -70,19 +70,19 @@ def drain(
     """
     journal.replay_now_and_then()
     with Transport() as transport, Journal() as own:
-        work = _Work(
+        at_hand = _Work(
             transport=transport,
             journal=own,
             deadline=time.monotonic() + budget.total_seconds(),
             call_for_help=call_for_help,
             own_wakeup=own_wakeup,
         )
-        work.go_on()
+        at_hand.go_on()
     completion.finish()
     if has_due_work() or inbox.has_work():
         return True
     # Whoever entered after the last look woke nobody: this worker was at work.
-    is_cut_short = work.is_over or workers.is_draining()
+    is_cut_short = at_hand.is_over or workers.is_draining()
     return is_cut_short and bool(expansion.expandable_runs())
 
 
@@ -93,7 +93,7 @@ def has_due_work() -> bool:
 
 @dataclass(slots=True, kw_only=True)
 class _Work:
-    """One drain: what it has on the wire, and until when it may take more."""
+    """One call of `work`: what it has on the wire, and until when it may take more."""
 
     transport: Transport
     journal: Journal

@@ -150,7 +150,7 @@ class Engagement(models.Model):
             ("operate_delivery", "Can see and operate delivery as a whole"),
         ]
         indexes = [
-            # The tick's and the drain's "which engagements are at work".
+            # The tick's and the worker's "which engagements are at work".
             models.Index(
                 fields=["trigger"],
                 name="engagement_active",

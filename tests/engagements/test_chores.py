@@ -13,7 +13,7 @@ from engagements.operations import status
 from lemnisk_braze.lib import database_clock
 from segments.models import Segment
 from tests import factories
-from tests.faults import drains
+from tests.faults import working
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -36,7 +36,7 @@ def test_one_worker_at_a_time_has_its_turn():
         begun.set()
         assert may_end.wait(20)
 
-    with drains.in_thread(lambda: chores.do("sweep", work)):
+    with working.in_thread(lambda: chores.do("sweep", work)):
         assert begun.wait(20)
         assert not chores.do("sweep", fail)
         assert chores.do("dust", lambda: None)
@@ -52,7 +52,7 @@ def test_who_lives_keeps_it_longer_than_a_lease(settings):
         begun.set()
         assert may_end.wait(20)
 
-    with drains.in_thread(lambda: chores.do("sweep", work)):
+    with working.in_thread(lambda: chores.do("sweep", work)):
         assert begun.wait(20)
         first_until = Chore.objects.get().held_until
         wait_until(lambda: database_clock.now() > first_until, "the first lease's end")
@@ -86,7 +86,7 @@ def test_an_error_is_an_alarm_until_it_is_over_and_tells_nothing_of_people():
 def test_who_tries_for_minutes_and_never_ends_is_an_alarm():
     tick.tick()
     Chore.objects.filter(name="start due runs").update(
-        trying_since=drains.ago(minutes=4)
+        trying_since=working.ago(minutes=4)
     )
     assert "cannot start due runs" in alarms()["chore"]
 

@@ -16,7 +16,7 @@ from engagements.models import Delivery, Engagement
 from segments.membership import refresh, rule_changes
 from segments.models import Proposal, Segment
 from tests import factories
-from tests.faults import drains
+from tests.faults import working
 from tests.pages import words
 
 pytestmark = pytest.mark.django_db
@@ -165,7 +165,7 @@ def test_an_edit_and_the_edit_back_send_nobody_twice(admin_page, braze):
     engagement = factories.make_engagement(segment, version)
     transitions.activate(engagement)
     refresh.refresh(segment.pk)
-    loop.drain()
+    loop.work()
     assert Delivery.objects.filter(state="sent").count() == len(people)
 
     for rule, entering, sent in ((DELHI, 0, 0), (PUNE, 3, 0)):
@@ -176,7 +176,7 @@ def test_an_edit_and_the_edit_back_send_nobody_twice(admin_page, braze):
             sent,
         )
         answer(admin_page, page, "_confirm")
-        loop.drain()
+        loop.work()
 
     assert Delivery.objects.filter(state="sent").count() == len(people)
     assert segment.memberships.count() == len(people)
@@ -366,7 +366,7 @@ def test_what_takes_too_long_is_not_waited_for(admin_page, segment):
             locked.set()
             done.wait(60)
 
-    with drains.in_thread(hold):
+    with working.in_thread(hold):
         assert locked.wait(20)
         found = rule_changes.forecast(segment, {"event": "Lead"}, True, patience=100)
         done.set()

@@ -26,7 +26,7 @@ from tests.doubles.celery_processes import (
 from tests.doubles.commits import Commits
 from tests.doubles.postgres import Postgres
 from tests.doubles.sessions import read_only, refusing
-from tests.faults import drains, invariants
+from tests.faults import invariants, working
 from tests.waiting import wait_until
 
 FAULTS: Sequence[Mapping[str, object]] = (
@@ -126,8 +126,8 @@ class Chaos:
             f"\n{self.note}: {self.kills} kills, {self.restarts} restarts of PostgreSQL,"
             f" {self.others} each of {len(self._other_blows())} others"
             f" in {seconds:.0f} s\n"
-            f"people: {drains.states(self.engagement)}\n"
-            f"requests: {drains.outcomes(self.engagement)}\n"
+            f"people: {working.states(self.engagement)}\n"
+            f"requests: {working.outcomes(self.engagement)}\n"
         )
 
     def _fault(self) -> dict[str, object]:
@@ -227,8 +227,8 @@ class Chaos:
     def _hurry(self) -> bool:
         """Let nobody wait for a next attempt; return whether the run is over."""
         try:
-            drains.make_due(self.engagement)
-            return drains.is_over(self.engagement)
+            working.make_due(self.engagement)
+            return working.is_over(self.engagement)
         except Error:
             # The database was just restarted.
             connection.close()

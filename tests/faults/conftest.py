@@ -55,7 +55,7 @@ def draft(braze: Connection) -> Callable[..., Engagement]:
 
 @pytest.fixture
 def active(draft, settings) -> Callable[..., Engagement]:
-    """The same, activated: its first run is due. For drains in this process."""
+    """The same, activated: its first run is due. For the loop in this process."""
     settings.HTTP_TOTAL_SECONDS = 2
     settings.DELIVERY_LEASE = timedelta(seconds=3)
     settings.DELIVERY_GRACE = timedelta(seconds=1)

@@ -11,7 +11,7 @@ from django.utils import timezone
 from engagements.models import Attempt, Batch, Delivery, Destination, Engagement
 from tests import factories
 from tests.doubles.raw_server import RawServer, always, response
-from tests.faults import drains, invariants
+from tests.faults import invariants, working
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -53,11 +53,11 @@ def test_one_request_and_never_a_second(active, sandbox, fault, state, was_taken
     engagement = active(3)
     sandbox.faults([fault])
 
-    drains.to_the_end(engagement)
-    drains.once()
+    working.to_the_end(engagement)
+    working.once()
 
     invariants.check(engagement, sandbox, sandbox.key)
-    assert drains.states(engagement) == {state: 3}
+    assert working.states(engagement) == {state: 3}
     assert len(sandbox.requests()) == 1
     assert set(invariants.received(sandbox).values()) == ({1} if was_taken else set())
 
@@ -77,11 +77,11 @@ def test_whoever_is_slow_is_cut_off_at_the_deadline(active, sandbox, fault, stat
     sandbox.faults([fault])
     began = time.monotonic()
 
-    drains.to_the_end(engagement)
+    working.to_the_end(engagement)
 
     assert time.monotonic() - began < DEADLINE + 2
     assert Attempt.objects.get().duration_ms == pytest.approx(DEADLINE * 1000, abs=500)
-    assert drains.states(engagement) == {state: 3}
+    assert working.states(engagement) == {state: 3}
     invariants.check(engagement, sandbox, sandbox.key)
 
 
@@ -93,10 +93,10 @@ def test_what_was_cut_off_while_it_was_written_is_sent_again(active, sandbox, ki
     )
     sandbox.faults([{"kind": kind}])
 
-    drains.to_the_end(engagement)
+    working.to_the_end(engagement)
 
-    assert drains.outcomes(engagement) == {"not_sent": 1, "sent": 1}
-    assert drains.states(engagement) == {"sent": 37}
+    assert working.outcomes(engagement) == {"not_sent": 1, "sent": 1}
+    assert working.states(engagement) == {"sent": 37}
     invariants.check(engagement, sandbox, sandbox.key)
 
 
@@ -106,13 +106,13 @@ def test_a_giant_answer_is_read_up_to_64_kilobytes(active, sandbox, is_zipped):
     sandbox.faults([{"kind": "giant", "gzip": is_zipped, "size": 64 * 1024 * 1024}])
     tracemalloc.start()
     try:
-        drains.to_the_end(engagement)
+        working.to_the_end(engagement)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
 
     assert peak < 20_000_000
-    assert drains.states(engagement) == {"accepted_unverified": 3}
+    assert working.states(engagement) == {"accepted_unverified": 3}
     assert len(Attempt.objects.get().response_head) <= 2_048
     invariants.check(engagement, sandbox, sandbox.key)
 
@@ -122,7 +122,7 @@ def test_rejections_go_to_the_right_people(active, sandbox, indexes):
     engagement = active(75)
     sandbox.faults([{"kind": "partial_errors", "indexes": indexes, "type": "No good."}])
 
-    drains.to_the_end(engagement)
+    working.to_the_end(engagement)
 
     rejected = Delivery.objects.filter(state="rejected")
     places = sorted(delivery.batch.place_of(delivery) for delivery in rejected)
@@ -136,10 +136,10 @@ def test_a_storm_of_server_errors_passes(active, sandbox, code):
     engagement = active(300)
     sandbox.faults([status(code, times=10)])
 
-    drains.to_the_end(engagement)
+    working.to_the_end(engagement)
 
-    assert drains.states(engagement) == {"sent": 300}
-    assert drains.outcomes(engagement) == {"not_sent": 10, "sent": 4}
+    assert working.states(engagement) == {"sent": 300}
+    assert working.outcomes(engagement) == {"not_sent": 10, "sent": 4}
     invariants.check(engagement, sandbox, sandbox.key)
 
 
@@ -148,10 +148,10 @@ def test_a_storm_of_rate_limits_uses_no_attempt_up(active, sandbox):
     # More than the 13 attempts that a batch has.
     sandbox.faults([status(429, times=15, headers={"Retry-After": "1"})])
 
-    drains.to_the_end(engagement)
+    working.to_the_end(engagement)
 
-    assert drains.states(engagement) == {"sent": 75}
-    assert drains.outcomes(engagement) == {"rate_limited": 15, "sent": 1}
+    assert working.states(engagement) == {"sent": 75}
+    assert working.outcomes(engagement) == {"rate_limited": 15, "sent": 1}
     assert Batch.objects.get().attempt_count == 1
     invariants.check(engagement, sandbox, sandbox.key)
 
@@ -181,7 +181,7 @@ def test_a_rate_limit_closes_the_connection(active, sandbox, header, value, seco
     active(3)
     sandbox.faults([status(429, headers={header: text})])
 
-    drains.once()
+    working.once()
 
     left = Destination.objects.get().blocked_until - timezone.now()
     assert left.total_seconds() == pytest.approx(seconds, abs=3)
@@ -194,9 +194,9 @@ def test_one_poison_person_among_75_is_found_in_15_requests(active, sandbox):
     victim = engagement.segment.memberships.order_by("profile_id")[41].profile
     sandbox.faults([status(400, external_id=victim.external_id, times=None, body="{}")])
 
-    drains.to_the_end(engagement)
+    working.to_the_end(engagement)
 
-    assert drains.states(engagement) == {"sent": 74, "dead": 1}
+    assert working.states(engagement) == {"sent": 74, "dead": 1}
     assert Delivery.objects.get(state="dead").profile == victim
     assert len(sandbox.requests()) <= 15
     invariants.check(engagement, sandbox, sandbox.key)
@@ -209,12 +209,12 @@ def test_a_redirect_is_not_followed(active, sandbox, settings):
         location = f"http://{elsewhere.address}/users/track"
         engagement = active(3)
         sandbox.faults([{"kind": "redirect", "location": location}])
-        drains.once()
+        working.once()
         assert elsewhere.connections == 0
 
     engagement.refresh_from_db()
     assert engagement.state == Engagement.State.BLOCKED
-    assert drains.states(engagement) == {"pending": 3}
+    assert working.states(engagement) == {"pending": 3}
 
 
 @pytest.mark.parametrize("kind", ["status", "redirect"])
@@ -228,7 +228,7 @@ def test_a_redirect_to_the_metadata_service_is_not_followed(active, sandbox, kin
     sandbox.faults([fault])
     began = time.monotonic()
 
-    drains.once()
+    working.once()
 
     assert time.monotonic() - began < 2
     engagement.refresh_from_db()
@@ -252,11 +252,11 @@ def test_an_odd_answer_is_nobody_elses_problem(active, sandbox, code, body):
     engagement = active(150)
     sandbox.faults([status(code, body=body)])
 
-    drains.once()
+    working.once()
 
-    assert "ambiguous" not in drains.outcomes(engagement)
+    assert "ambiguous" not in working.outcomes(engagement)
     assert not Attempt.objects.filter(outcome="unfinished").exists()
-    assert drains.states(engagement)["sent" if code != 401 else "pending"] >= 75
+    assert working.states(engagement)["sent" if code != 401 else "pending"] >= 75
 
 
 def test_a_key_in_an_answer_is_masked_also_at_the_cut(active, sandbox):
@@ -264,9 +264,9 @@ def test_a_key_in_an_answer_is_masked_also_at_the_cut(active, sandbox):
     for offset in (1, 2, 3):
         filler = "x" * (2_048 - len(sandbox.key) + offset)
         sandbox.faults([status(500, body=filler + sandbox.key)])
-        drains.once()
-        drains.make_due(engagement)
-    drains.to_the_end(engagement)
+        working.once()
+        working.make_due(engagement)
+    working.to_the_end(engagement)
 
     for attempt in Attempt.objects.filter(outcome="not_sent"):
         assert sandbox.key[:8] not in attempt.response_head
@@ -290,8 +290,8 @@ def test_a_key_is_kept_nowhere_of_an_answer(active, sandbox, code):
     ]
     sandbox.faults([status(code, body=json.dumps(body)) for body in bodies])
     for _ in bodies:
-        drains.once()
-        drains.make_due(engagement)
+        working.once()
+        working.make_due(engagement)
 
     kept = [
         *Attempt.objects.values_list("message", "response_head"),
@@ -308,9 +308,9 @@ def test_a_batch_whose_answers_are_always_lost_is_not_resent_for_ever(active, sa
     engagement = active(3, ambiguous_policy=Engagement.AmbiguousPolicy.RESEND)
     sandbox.faults([{"kind": "reset_after", "times": None}])
 
-    drains.to_the_end(engagement)
+    working.to_the_end(engagement)
 
-    assert drains.states(engagement) == {"uncertain": 3}
+    assert working.states(engagement) == {"uncertain": 3}
     assert len(sandbox.requests()) <= 13
     sandbox.clear_faults()
     invariants.check(engagement, sandbox, sandbox.key)
@@ -319,10 +319,10 @@ def test_a_batch_whose_answers_are_always_lost_is_not_resent_for_ever(active, sa
 def test_a_batch_is_given_up_by_its_age(active, sandbox):
     engagement = active(3)
     sandbox.faults([status(500, times=2)])
-    drains.once()
+    working.once()
     Batch.objects.update(created_at=timezone.now() - timedelta(hours=25))
 
-    drains.to_the_end(engagement)
+    working.to_the_end(engagement)
 
-    assert drains.states(engagement) == {"dead": 3}
+    assert working.states(engagement) == {"dead": 3}
     invariants.check(engagement, sandbox, sandbox.key)

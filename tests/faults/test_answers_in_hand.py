@@ -14,7 +14,7 @@ from engagements.models import Attempt, Engagement
 from tests import factories
 from tests.doubles.celery_processes import beat, worker
 from tests.doubles.sessions import end_waiting_sessions, locked, read_only
-from tests.faults import drains, invariants
+from tests.faults import invariants, working
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -39,12 +39,12 @@ def test_they_outlive_it(draft, braze, sandbox, journal, policy):
         connection.close()
         assert in_hand > 1
         with worker():
-            wait_until(lambda: drains.is_over(engagement), "the end of the run", 90)
+            wait_until(lambda: working.is_over(engagement), "the end of the run", 90)
             wait_until(lambda: not attempts_in(journal), "the journal's end")
 
     invariants.check(engagement, sandbox, sandbox.key)
-    assert drains.outcomes(engagement) == {"sent": PEOPLE}
-    assert drains.states(engagement) == {"sent": PEOPLE}
+    assert working.outcomes(engagement) == {"sent": PEOPLE}
+    assert working.states(engagement) == {"sent": PEOPLE}
     assert set(invariants.received(sandbox).values()) == {1}
 
 
@@ -60,17 +60,17 @@ def test_they_outlive_one_process_of_the_pool(draft, sandbox, journal):
             for name in set(Attempt.objects.values_list("worker", flat=True)):
                 os.kill(int(name.rpartition(":")[2]), signal.SIGKILL)
             end_waiting_sessions()
-        wait_until(lambda: drains.is_over(engagement), "the end of the run", 90)
+        wait_until(lambda: working.is_over(engagement), "the end of the run", 90)
 
     invariants.check(engagement, sandbox, sandbox.key)
-    assert drains.outcomes(engagement) == {"sent": 2}
+    assert working.outcomes(engagement) == {"sent": 2}
     assert set(invariants.received(sandbox).values()) == {1}
 
 
 def attempts_in(journal: Path) -> set[str]:
     found: set[str] = set()
     for path in journal.iterdir():
-        # A drain that ends meanwhile takes its own away.
+        # Work that ends meanwhile takes its own away.
         with suppress(FileNotFoundError):
             lines = path.read_text().splitlines()
             found |= {json.loads(line)["attempt"] for line in lines if line}

@@ -11,7 +11,7 @@ from engagements.models import Destination, Engagement, Run
 from engagements.tick import tick
 from segments.models import Membership, Transition
 from tests import factories
-from tests.faults import drains, invariants
+from tests.faults import invariants, working
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -67,7 +67,7 @@ def minutes_pass(minutes: int) -> None:
 )
 def test_a_share_that_has_no_payload(mixed, sandbox, with_name, without, state):
     engagement = mixed(with_name, without)
-    drains.to_the_end(engagement)
+    working.to_the_end(engagement)
 
     found, reason = look(engagement)
 
@@ -82,41 +82,41 @@ def test_a_share_that_is_rejected_stops_what_is_left(active, sandbox, braze):
     thirds = list(range(0, 75, 3))
     sandbox.faults([{"kind": "partial_errors", "indexes": thirds, "times": 20}])
     sandbox.faults([{"kind": "status", "status": 429, "times": None}])
-    drains.once()
-    drains.once()
+    working.once()
+    working.once()
 
     state, reason = look(engagement)
 
     assert state == "paused"
     assert "500 of the last 1,500 people were rejected" in reason
     sandbox.clear_faults()
-    drains.make_due(engagement)
+    working.make_due(engagement)
     seen = len(sandbox.requests())
-    drains.once()
+    working.once()
     assert len(sandbox.requests()) == seen
 
     assert transitions.resume(engagement)
     assert look(engagement) == ("active", "")
-    drains.to_the_end(engagement)
+    working.to_the_end(engagement)
     # What comes after the resume is judged by itself: 2,550 people, and all is well.
     assert look(engagement)[0] == Engagement.State.ENDED
-    assert drains.states(engagement) == {"rejected": 500, "sent": 3_550}
+    assert working.states(engagement) == {"rejected": 500, "sent": 3_550}
     invariants.check(engagement, sandbox, sandbox.key)
 
 
 def test_many_good_people_before_do_not_hide_it(active, sandbox, braze):
     engagement = active(0, trigger="on_entry")
     enter(engagement, factories.make_people(1_500))
-    drains.once()
+    working.once()
     assert look(engagement)[0] == "active"
     enter(engagement, [factories.make_profile() for _ in range(205)])
-    drains.once()
+    working.once()
     # 205 of 1,705: a window ends here.
     assert look(engagement)[0] == "active"
 
     people = factories.make_people(900)
     enter(engagement, [*people, *(factories.make_profile() for _ in range(260))])
-    drains.once()
+    working.once()
 
     state, reason = look(engagement)
     assert (state, "260 of the last 1,160" in reason) == ("paused", True)
@@ -138,8 +138,8 @@ def test_who_fails_again_and_again_counts_once(
     nobodies = [factories.make_profile() for _ in range(failing)]
     enter(engagement, nobodies)
     enter_again(engagement, nobodies * (times - 1))
-    drains.to_the_end(engagement)
-    assert drains.states(engagement) == {"sent": 800, "skipped": failing * times}
+    working.to_the_end(engagement)
+    assert working.states(engagement) == {"sent": 800, "skipped": failing * times}
 
     assert look(engagement)[0] == state
     assert words in engagement.blocked_reason
@@ -150,7 +150,7 @@ def test_a_run_that_ended_says_how_many_people_failed(active, sandbox):
     nobody, *_ = nobodies = [factories.make_profile() for _ in range(3)]
     enter(engagement, [*nobodies, *factories.make_people(2)])
     enter_again(engagement, [nobody] * 5)
-    drains.to_the_end(engagement)
+    working.to_the_end(engagement)
     # As a change of its values ends it.
     Run.objects.update(is_standing=False)
 
@@ -182,7 +182,7 @@ def enter_again(engagement: Engagement, people) -> None:
 def test_a_few_people_who_all_fail_for_half_an_hour(active, sandbox):
     engagement = active(0, trigger="on_entry")
     enter(engagement, [factories.make_profile() for _ in range(5)])
-    drains.once()
+    working.once()
     assert look(engagement)[0] == "active"
 
     minutes_pass(31)
@@ -199,9 +199,9 @@ def test_one_person_who_fails_again_and_again_is_not_a_few(active, sandbox):
     nobody = factories.make_profile()
     for _ in range(6):
         enter(engagement, [nobody])
-        drains.once()
+        working.once()
         engagement.segment.memberships.all().delete()
-    assert drains.states(engagement) == {"skipped": 6}
+    assert working.states(engagement) == {"skipped": 6}
 
     minutes_pass(31)
 
@@ -212,7 +212,7 @@ def test_one_of_them_who_was_taken_is_enough(active, sandbox):
     engagement = active(0, trigger="on_entry")
     enter(engagement, [factories.make_profile() for _ in range(5)])
     enter(engagement, factories.make_people(1))
-    drains.once()
+    working.once()
 
     minutes_pass(31)
 
@@ -223,8 +223,8 @@ def test_a_connection_that_is_dead_for_half_an_hour(active, sandbox):
     engagement = active(200)
     sandbox.faults([{"kind": "status", "status": 503, "times": None}])
     for _ in range(10):
-        drains.once()
-        drains.make_due(engagement)
+        working.once()
+        working.make_due(engagement)
     minutes_pass(29)
     assert look(engagement)[0] == "active"
     minutes_pass(2)
@@ -237,14 +237,14 @@ def test_a_connection_that_is_dead_for_half_an_hour(active, sandbox):
     transitions.resume(engagement)
     assert look(engagement)[0] == "active"
     sandbox.clear_faults()
-    drains.to_the_end(engagement)
-    assert drains.states(engagement) == {"sent": 200}
+    working.to_the_end(engagement)
+    assert working.states(engagement) == {"sent": 200}
     invariants.check(engagement, sandbox, sandbox.key)
 
 
 def test_its_owner_is_told_once_and_its_pages_say_why(mixed, owner, client):
     engagement = mixed(800, 300, created_by=owner)
-    drains.to_the_end(engagement)
+    working.to_the_end(engagement)
 
     _, reason = look(engagement)
     tick()
@@ -267,7 +267,7 @@ def test_its_owner_is_told_once_and_its_pages_say_why(mixed, owner, client):
 def test_a_wrong_key_is_told_too(active, sandbox, owner):
     engagement = active(3, created_by=owner)
     sandbox.faults([{"kind": "status", "status": 401}])
-    drains.once()
+    working.once()
 
     assert look(engagement)[0] == Engagement.State.BLOCKED
 
@@ -282,7 +282,7 @@ def test_a_mail_server_that_is_away_costs_a_line_in_the_log(
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 9
     engagement = active(3, created_by=owner)
     sandbox.faults([{"kind": "status", "status": 401}])
-    drains.once()
+    working.once()
 
     assert tick()
 
@@ -294,7 +294,7 @@ def test_a_mail_server_that_is_away_costs_a_line_in_the_log(
 def test_without_an_address_nobody_is_written_to(active, sandbox):
     engagement = active(3, created_by=factories.make_user(email=""))
     sandbox.faults([{"kind": "status", "status": 401}])
-    drains.once()
+    working.once()
     engagement.refresh_from_db()
     assert engagement.is_notice_due
 
@@ -313,7 +313,7 @@ def test_who_pauses_it_gives_no_reason(active):
 def test_what_nobody_can_verify_raises_an_alert(active, sandbox, client):
     engagement = active(75, repeat=REPEATS)
     sandbox.faults([{"kind": "malformed_json"}])
-    drains.to_the_end(engagement)
+    working.to_the_end(engagement)
 
     client.force_login(factories.make_admin())
     pages = [engagement.get_absolute_url(), engagement.runs.get().get_absolute_url()]

@@ -11,7 +11,7 @@ from engagements.delivery.claims import claim
 from engagements.models import Batch, Destination
 from engagements.throttling import circuit_breaker, rate_limit
 from tests import factories
-from tests.faults import drains, invariants
+from tests.faults import invariants, working
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -41,7 +41,7 @@ def time_passes() -> None:
 
 def until_it_opens() -> None:
     for _ in range(20):
-        drains.once()
+        working.once()
         if reading().state is circuit_breaker.State.OPEN:
             return
     raise AssertionError(f"it never opened: {reading()}")
@@ -79,17 +79,17 @@ def test_it_is_probed_with_one_request_and_recovers_by_itself(engagement, sandbo
         time_passes()
         with ExitStack() as threads:
             for _ in range(4):
-                threads.enter_context(drains.in_thread(drains.once))
+                threads.enter_context(working.in_thread(working.once))
         assert len(sandbox.requests()) == seen + probe
         waits.append((reading().until - timezone.now()).total_seconds())
     assert waits == pytest.approx([60, 120, 240], abs=5)
 
     sandbox.clear_faults()
     time_passes()
-    drains.once()
+    working.once()
     assert reading().state is circuit_breaker.State.CLOSED
-    drains.to_the_end(engagement)
-    assert drains.states(engagement) == {"sent": 400}
+    working.to_the_end(engagement)
+    assert working.states(engagement) == {"sent": 400}
     invariants.check(engagement, sandbox, sandbox.key)
 
 
@@ -99,7 +99,7 @@ def test_while_it_is_open_nothing_is_taken_and_nobody_is_called(engagement, sand
     seen = len(sandbox.requests())
     calls = []
 
-    assert loop.drain(call_for_help=lambda: calls.append(1)) is False
+    assert loop.work(call_for_help=lambda: calls.append(1)) is False
 
     assert calls == []
     assert len(sandbox.requests()) == seen
@@ -111,24 +111,24 @@ def test_rate_limits_do_not_open_it(engagement, sandbox):
         [{"kind": "status", "status": 429, "times": 8, "headers": {"Retry-After": "1"}}]
     )
     for _ in range(4):
-        drains.once()
+        working.once()
         assert reading().state is circuit_breaker.State.RATE_LIMITED
-        drains.make_due(engagement)
+        working.make_due(engagement)
 
-    drains.to_the_end(engagement)
-    assert drains.states(engagement) == {"sent": 400}
+    working.to_the_end(engagement)
+    assert working.states(engagement) == {"sent": 400}
     invariants.check(engagement, sandbox, sandbox.key)
 
 
 def test_a_limited_connection_is_met_with_one_request(engagement, sandbox):
     """Not with a whole claim at the end of each wait."""
     sandbox.faults([{"kind": "status", "status": 429, "times": None}])
-    drains.once()
+    working.once()
     seen = len(sandbox.requests())
     assert seen <= rate_limit.FEW
     for probe in range(1, 4):
         time_passes()
-        drains.once()
+        working.once()
         assert len(sandbox.requests()) == seen + probe
 
 
@@ -136,13 +136,13 @@ def test_a_probe_that_was_lost_is_replaced(engagement, sandbox, settings):
     """Its worker died: after the request's own time another one is let through."""
     rate_limit.take(engagement.version.connection_id, 1)
     assert claim(1) == []
-    drains.once()
+    working.once()
     assert sandbox.requests() == []
 
     time_passes()
-    drains.to_the_end(engagement)
+    working.to_the_end(engagement)
 
-    assert drains.states(engagement) == {"sent": 400}
+    assert working.states(engagement) == {"sent": 400}
     invariants.check(engagement, sandbox, sandbox.key)
 
 

@@ -11,7 +11,7 @@ from tests import factories
 from tests.doubles.broker import Broker
 from tests.doubles.celery_processes import beat, worker
 from tests.doubles.wire import Wire
-from tests.faults import drains, invariants
+from tests.faults import invariants, working
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -39,7 +39,7 @@ def enter(engagement: Engagement) -> None:
 
 
 def sent(engagement: Engagement, count: int) -> Callable[[], bool]:
-    return lambda: drains.states(engagement) == {"sent": count}
+    return lambda: working.states(engagement) == {"sent": count}
 
 
 def test_a_broker_that_was_killed(engagement, sandbox, broker):

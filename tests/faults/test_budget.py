@@ -15,7 +15,7 @@ from engagements.throttling import rate_limit
 from externalapi.connections import encryption
 from externalapi.vendors.braze.sandbox.process import SandboxProcess
 from tests import factories
-from tests.faults import drains, invariants
+from tests.faults import invariants, working
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -45,16 +45,16 @@ def limited(draft, settings):
 
 @contextmanager
 def workers(seconds: float) -> Iterator[None]:
-    def drain() -> None:
-        loop.drain(timedelta(seconds=seconds))
+    def work() -> None:
+        loop.work(timedelta(seconds=seconds))
 
     with ExitStack() as threads:
         for _ in range(WORKERS):
-            threads.enter_context(drains.in_thread(drain))
+            threads.enter_context(working.in_thread(work))
         yield
 
 
-def drain_together(seconds: float) -> None:
+def work_together(seconds: float) -> None:
     with workers(seconds):
         pass
 
@@ -75,10 +75,10 @@ def test_no_window_sees_more_than_the_plan(limited):
     )
     transitions.activate(engagement)
     began = time.monotonic()
-    drain_together(15)
+    work_together(15)
     took = time.monotonic() - began
 
-    assert drains.states(engagement) == {"sent": 320}
+    assert working.states(engagement) == {"sent": 320}
     moments = [request["at"] for request in sandbox.requests()]
     assert len(moments) == 320
     assert most_within(3, moments) <= 90
@@ -92,23 +92,23 @@ def test_an_hour_has_no_more_than_its_requests(limited):
     sandbox, engagement = limited(30, requests_per_hour=20)
     transitions.activate(engagement)
 
-    drain_together(1)
+    work_together(1)
 
     assert len(sandbox.requests()) == 20
-    assert drains.states(engagement) == {"sent": 20, "pending": 10}
+    assert working.states(engagement) == {"sent": 20, "pending": 10}
     # The next hour has twenty more.
     Destination.objects.update(hour_started_at=timezone.now() - timedelta(hours=1))
-    drain_together(1)
-    assert drains.states(engagement) == {"sent": 30}
+    work_together(1)
+    assert working.states(engagement) == {"sent": 30}
 
 
 def test_no_more_are_on_the_wire_than_may_be_at_once(limited):
     sandbox, engagement = limited(40, "--delay-ms=200", requests_at_once=5)
     transitions.activate(engagement)
 
-    drain_together(10)
+    work_together(10)
 
-    assert drains.states(engagement) == {"sent": 40}
+    assert working.states(engagement) == {"sent": 40}
     moments = [request["at"] for request in sandbox.requests()]
     # Each is on the wire for 0.2 s at least.
     assert most_within(0.19, moments) <= 5
@@ -121,9 +121,9 @@ def test_a_version_whose_people_are_rejected_is_no_version_on_trial(limited):
     sandbox.faults([{"kind": "partial_errors", "indexes": [0], "times": None}])
     transitions.activate(engagement)
 
-    drain_together(10)
+    work_together(10)
 
-    assert drains.states(engagement) == {"rejected": 40, "sent": 40}
+    assert working.states(engagement) == {"rejected": 40, "sent": 40}
     moments = [request["at"] for request in sandbox.requests()]
     assert most_within(0.19, moments) > WORKERS * rate_limit.FEW
 
@@ -135,13 +135,13 @@ def test_what_somebody_else_used_is_not_asked_for(limited):
         sandbox.track({"attributes": [{"external_id": "x"}]})
     transitions.activate(engagement)
 
-    drain_together(2)
+    work_together(2)
 
     statuses = [request["status"] for request in sandbox.requests()]
     assert statuses.count(429) == 0
     # What is on the wire may be counted twice, so a few may be left over.
     assert 40 <= statuses.count(201) <= 50
-    assert drains.states(engagement)["pending"] >= 30
+    assert working.states(engagement)["pending"] >= 30
 
 
 def test_the_lowest_of_answers_about_one_window_counts(braze):
@@ -178,7 +178,7 @@ def test_people_who_just_entered_do_not_wait_behind_a_large_run(limited):
         people = factories.make_people(20)
         for person in people:
             factories.enter(standing.segment, person)
-        wait_until(lambda: drains.states(standing).get("sent") == 20, "all of them")
+        wait_until(lambda: working.states(standing).get("sent") == 20, "all of them")
         took = time.monotonic() - began
 
     assert took < 2
@@ -196,8 +196,8 @@ def test_two_runs_share_what_there_is(limited):
     transitions.activate(one)
     transitions.activate(other)
 
-    drain_together(4)
+    work_together(4)
 
-    sent = [drains.states(each).get("sent", 0) for each in (one, other)]
+    sent = [working.states(each).get("sent", 0) for each in (one, other)]
     assert sum(sent) < 400
     assert min(sent) > 0.6 * max(sent)

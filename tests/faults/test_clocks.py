@@ -15,7 +15,7 @@ from externalapi.answers import interpretation
 from externalapi.http.client import Answer
 from lemnisk_braze.lib import database_clock
 from tests.doubles.celery_processes import ROOT, beat, off, worker
-from tests.faults import drains
+from tests.faults import working
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -38,9 +38,9 @@ def test_a_schedule_keeps_the_time_of_the_database(draft, sandbox, seconds):
         transitions.activate(engagement)
 
     with off(seconds), beat():
-        wait_until(lambda: drains.is_over(soon), "the run that is due")
+        wait_until(lambda: working.is_over(soon), "the run that is due")
 
-    assert drains.states(soon) == {"sent": 3}
+    assert working.states(soon) == {"sent": 3}
     assert not later.runs.exists()
 
 
@@ -63,7 +63,7 @@ def test_a_window_ends_when_the_other_side_says(draft, sandbox, seconds):
     sandbox.faults([{**taken, "headers": headers}])
     transitions.activate(engagement)
     with off(seconds), beat():
-        wait_until(lambda: drains.is_over(engagement), "the end of the run")
+        wait_until(lambda: working.is_over(engagement), "the end of the run")
 
     until = Destination.objects.get().left_until
     assert abs(until - reset) < timedelta(seconds=2)
@@ -74,7 +74,7 @@ def test_a_clock_that_is_off_is_an_alarm(draft, sandbox, client, seconds):
     engagement = draft(3)
     transitions.activate(engagement)
     with off(seconds), beat():
-        wait_until(lambda: drains.is_over(engagement), "the end of the run")
+        wait_until(lambda: working.is_over(engagement), "the end of the run")
         found = status.read()
 
     measured = Worker.objects.values_list("clock_ahead", flat=True)
@@ -93,7 +93,7 @@ def test_a_clock_that_is_right_is_none(draft, sandbox):
     engagement = draft(3)
     transitions.activate(engagement)
     with worker(), beat():
-        wait_until(lambda: drains.is_over(engagement), "the end of the run")
+        wait_until(lambda: working.is_over(engagement), "the end of the run")
         found = status.read()
 
     assert found.workers

@@ -20,7 +20,7 @@ from engagements.models import Attempt, Batch, Delivery, Engagement, Run
 from engagements.recovery import retry_failed
 from tests import factories
 from tests.doubles import sessions
-from tests.faults import drains, invariants
+from tests.faults import invariants, working
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -41,22 +41,22 @@ def test_each_batch_is_claimed_once(active, braze, round_):
         connection.ensure_connection()
         barrier.wait(20)
         # A claim may come back with less than there is while others hold the rows.
-        while drains.due_batches(engagement):
+        while working.due_batches(engagement):
             claimed.extend(held.batch_id for held in claim(3))
 
     with ExitStack() as threads:
         for _ in range(THREADS):
-            threads.enter_context(drains.in_thread(claim_all))
+            threads.enter_context(working.in_thread(claim_all))
 
     assert sorted(claimed) == sorted(Batch.objects.values_list("pk", flat=True))
 
 
-def test_many_drains_at_once_send_everybody_once(active, sandbox):
+def test_many_workers_at_once_send_everybody_once(active, sandbox):
     engagement = active(1_500)
     with ExitStack() as threads:
         for _ in range(6):
-            threads.enter_context(drains.in_thread(drains.once))
-    drains.to_the_end(engagement)
+            threads.enter_context(working.in_thread(working.once))
+    working.to_the_end(engagement)
 
     assert set(invariants.received(sandbox).values()) == {1}
     assert len(sandbox.requests()) == 20
@@ -71,7 +71,7 @@ def test_nothing_starts_after_a_pause(active, sandbox, braze, seed):
     sandbox.faults([{"kind": "delay_after", "seconds": 0.02, "times": None}])
 
     for _ in range(3):
-        with drains.in_thread(lambda: loop.drain(timedelta(seconds=10))):
+        with working.in_thread(lambda: loop.work(timedelta(seconds=10))):
             time.sleep(chance.uniform(0, 0.25))
             paused = transitions.pause(engagement)
             begun = Attempt.objects.count()
@@ -80,9 +80,9 @@ def test_nothing_starts_after_a_pause(active, sandbox, braze, seed):
         assert Attempt.objects.count() == begun, f"begun after the pause, seed {seed}"
         assert len(sandbox.requests()) == begun, f"seed {seed}"
         assert transitions.resume(engagement)
-    drains.to_the_end(engagement)
+    working.to_the_end(engagement)
 
-    assert drains.states(engagement) == {"sent": 120}
+    assert working.states(engagement) == {"sent": 120}
     assert set(invariants.received(sandbox).values()) == {1}
     invariants.check(engagement, sandbox, sandbox.key, f"seed {seed}")
 
@@ -99,7 +99,7 @@ def test_an_engagement_that_was_paused_at_its_very_end_ends_after_it(active, san
     assert engagement.state == Engagement.State.PAUSED
 
     assert transitions.resume(engagement)
-    drains.once()
+    working.once()
 
     engagement.refresh_from_db()
     assert engagement.state == Engagement.State.ENDED
@@ -113,7 +113,7 @@ def test_nothing_starts_after_the_end(active, sandbox, braze, act, seed):
     version = factories.make_version(connection=braze, batching="one")
     engagement = active(400, version=version, repeat=Engagement.Repeat.DAILY)
     sandbox.faults([{"kind": "delay_after", "seconds": 0.05, "times": None}])
-    with drains.in_thread(lambda: loop.drain(timedelta(seconds=10))):
+    with working.in_thread(lambda: loop.work(timedelta(seconds=10))):
         wait_until(lambda: Batch.objects.count() == 400, "the run's people")
         time.sleep(chance.uniform(0, 0.15))
         if act == "end":
@@ -126,7 +126,7 @@ def test_nothing_starts_after_the_end(active, sandbox, braze, act, seed):
 
     completion.finish()
 
-    found = drains.states(engagement)
+    found = working.states(engagement)
     assert found.keys() <= {"sent", "cancelled"}
     assert found.get("sent", 0) == begun == len(sandbox.requests())
     invariants.check(engagement, sandbox, sandbox.key, f"seed {seed}")
@@ -142,7 +142,7 @@ def test_a_cancelled_run_does_not_start_what_was_claimed(active):
     assert intend(requests) == []
 
     completion.finish()
-    assert drains.states(engagement) == {"cancelled": 3}
+    assert working.states(engagement) == {"cancelled": 3}
     assert engagement.runs.get().state == Run.State.CANCELLED
 
 
@@ -165,10 +165,10 @@ def test_a_retry_and_a_late_answer_do_not_lock_each_other_out(late_refusal, capl
     with ExitStack() as beside, transaction.atomic():
         # Whoever records has locked what there is to be locked before it.
         Attempt.objects.select_for_update().get()
-        beside.enter_context(drains.in_thread(lambda: outcomes.record([late_refusal])))
+        beside.enter_context(working.in_thread(lambda: outcomes.record([late_refusal])))
         wait_until(lambda: sessions.waiting() == 1, "who records")
         beside.enter_context(
-            drains.in_thread(
+            working.in_thread(
                 lambda: retried.append(retry_failed.retry(Delivery.objects.all()))
             )
         )
@@ -192,7 +192,7 @@ def lock_the_other_way_round(is_locked: threading.Event) -> None:
 
 def test_a_retry_that_met_a_deadlock_is_done_again(late_refusal):
     is_locked = threading.Event()
-    with drains.in_thread(lambda: lock_the_other_way_round(is_locked)):
+    with working.in_thread(lambda: lock_the_other_way_round(is_locked)):
         assert is_locked.wait(20)
         done = retry_failed.retry(Delivery.objects.all())
     assert done.people == 3

@@ -13,7 +13,7 @@ from engagements.delivery import lease_reaper
 from engagements.lifecycle import transitions
 from engagements.models import Attempt, Batch
 from tests.doubles.commits import Commits
-from tests.faults import drains, invariants
+from tests.faults import invariants, working
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -22,13 +22,13 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def test_a_commit_that_is_cut_off_puts_nobody_in_doubt(active, sandbox, arrives):
     engagement = active(150)
     with Commits(arrive=arrives) as commits, commits.used():
-        drains.once()
+        working.once()
         assert commits.seen.is_set()
-    drains.to_the_end(engagement)
+    working.to_the_end(engagement)
 
     invariants.check(engagement, sandbox, sandbox.key)
-    assert drains.states(engagement) == {"sent": 150}
-    assert set(drains.outcomes(engagement)) <= {"sent", "not_sent"}
+    assert working.states(engagement) == {"sent": 150}
+    assert set(working.outcomes(engagement)) <= {"sent", "not_sent"}
     assert Counter(invariants.received(sandbox).values()) == {1: 150}
     # Nothing is used up.
     assert set(Batch.objects.values_list("attempt_count", "ambiguous_count")) == {
@@ -41,7 +41,7 @@ def held_up():
     """A worker that has written down an intent, and does not hear of it in the block."""
     with Commits(held=True) as commits, ExitStack() as beside:
         with commits.used():
-            beside.enter_context(drains.in_thread(drains.once))
+            beside.enter_context(working.in_thread(working.once))
             assert commits.seen.wait(20)
         yield
         commits.let_go()
@@ -53,13 +53,13 @@ def test_whoever_wakes_after_its_lease_sends_nothing(active, sandbox, policy):
     with held_up():
         time.sleep(3.5)  # longer than a lease
         assert lease_reaper.reap() == 2
-        assert drains.outcomes(engagement) == {"ambiguous": 2}
-    assert drains.outcomes(engagement).keys() <= {"not_sent", "sent"}
-    drains.to_the_end(engagement)
+        assert working.outcomes(engagement) == {"ambiguous": 2}
+    assert working.outcomes(engagement).keys() <= {"not_sent", "sent"}
+    working.to_the_end(engagement)
 
     invariants.check(engagement, sandbox, sandbox.key)
-    assert drains.states(engagement) == {"sent": 150}
-    assert drains.outcomes(engagement) == {"not_sent": 2, "sent": 2}
+    assert working.states(engagement) == {"sent": 150}
+    assert working.outcomes(engagement) == {"not_sent": 2, "sent": 2}
     assert Counter(invariants.received(sandbox).values()) == {1: 150}
 
 
@@ -71,7 +71,7 @@ def test_whoever_wakes_after_a_pause_sends_nothing(active, sandbox):
     assert sandbox.traffic()["requests"] == 0
     assert not Attempt.objects.filter(outcome="unfinished").exists()
     assert transitions.resume(engagement)
-    drains.to_the_end(engagement)
+    working.to_the_end(engagement)
 
     invariants.check(engagement, sandbox, sandbox.key)
     assert Counter(invariants.received(sandbox).values()) == {1: 150}

@@ -13,7 +13,7 @@ from engagements.models import Batch
 from tests import factories
 from tests.doubles.celery_processes import beat, worker
 from tests.doubles.sessions import end_all_sessions, locked
-from tests.faults import drains, invariants
+from tests.faults import invariants, working
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -38,7 +38,7 @@ def test_sessions_that_are_ended_again_and_again(engagement, sandbox):
                 "the next part of the run",
             )
             assert end_all_sessions() >= 1
-        wait_until(lambda: drains.is_over(engagement), "the end of the run")
+        wait_until(lambda: working.is_over(engagement), "the end of the run")
 
     invariants.check(engagement, sandbox, sandbox.key)
     assert set(invariants.received(sandbox).values()) == {1}
@@ -54,7 +54,7 @@ def test_a_locked_table_is_waited_for(engagement, sandbox, table):
         wait_until(lambda: sandbox.traffic()["requests"] >= 100, "the middle")
         with locked(table):
             time.sleep(4)  # longer than a lease
-        wait_until(lambda: drains.is_over(engagement), "the end of the run")
+        wait_until(lambda: working.is_over(engagement), "the end of the run")
 
     invariants.check(engagement, sandbox, sandbox.key)
     assert Counter(invariants.received(sandbox).values()) == {1: PEOPLE}

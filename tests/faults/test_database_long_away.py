@@ -11,7 +11,7 @@ from engagements.models import Attempt, Batch
 from tests import factories
 from tests.doubles.celery_processes import beat, worker
 from tests.doubles.sessions import read_only, refusing
-from tests.faults import drains, invariants
+from tests.faults import invariants, working
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -47,11 +47,11 @@ def test_nobody_is_in_doubt_and_nobody_sent_twice(
         wait_until(lambda: sandbox.traffic()["requests"] >= PEOPLE // 3, "the middle")
         assert Batch.objects.filter(state="sending").exists()
         is_away(postgres)
-        wait_until(lambda: drains.is_over(engagement), "the end of the run", 90)
+        wait_until(lambda: working.is_over(engagement), "the end of the run", 90)
 
     invariants.check(engagement, sandbox, sandbox.key)
-    assert drains.states(engagement) == {"sent": PEOPLE}
-    assert drains.outcomes(engagement).keys() <= {"sent", "not_sent"}
+    assert working.states(engagement) == {"sent": PEOPLE}
+    assert working.outcomes(engagement).keys() <= {"sent", "not_sent"}
     assert set(invariants.received(sandbox).values()) == {1}
 
 
@@ -63,10 +63,10 @@ def test_a_full_disk_at_the_record_loses_no_answer(draft, sandbox):
         wait_until(lambda: sandbox.traffic()["requests"] == 2, "the requests")
         with refusing("engagements_delivery", "true", code="53100"):
             time.sleep(2.5)
-        wait_until(lambda: drains.is_over(engagement), "the end of the run")
+        wait_until(lambda: working.is_over(engagement), "the end of the run")
 
     invariants.check(engagement, sandbox, sandbox.key)
-    assert drains.outcomes(engagement) == {"sent": 2}
+    assert working.outcomes(engagement) == {"sent": 2}
     assert Counter(invariants.received(sandbox).values()) == {1: 150}
 
 
@@ -77,11 +77,11 @@ def test_intents_that_fail_for_long_make_nobody_suspect(draft, sandbox):
             transitions.activate(engagement)
             time.sleep(4 * 3 + 1)  # four leases
             assert not Batch.objects.exclude(reap_count=0).exists()
-        wait_until(lambda: drains.is_over(engagement), "the end of the run")
+        wait_until(lambda: working.is_over(engagement), "the end of the run")
 
     invariants.check(engagement, sandbox, sandbox.key)
-    assert drains.states(engagement) == {"sent": 150}
-    assert drains.outcomes(engagement) == {"sent": 2}
+    assert working.states(engagement) == {"sent": 150}
+    assert working.outcomes(engagement) == {"sent": 2}
     assert set(Batch.objects.values_list("reap_count", flat=True)) == {0}
 
 
@@ -93,12 +93,12 @@ def test_what_a_crash_forgot_is_written_down_again(postgres, draft, braze, sandb
     engagement = draft(30, version=version, ambiguous_policy="resend")
     with postgres.late_on_disk(), worker(), beat():
         transitions.activate(engagement)
-        wait_until(lambda: drains.outcomes(engagement).get("sent") == 20, "the quick")
+        wait_until(lambda: working.outcomes(engagement).get("sent") == 20, "the quick")
         postgres.restart()
-        wait_until(lambda: drains.is_over(engagement), "the end of the run", 90)
+        wait_until(lambda: working.is_over(engagement), "the end of the run", 90)
 
     invariants.check(engagement, sandbox, sandbox.key)
-    assert drains.outcomes(engagement) == {"sent": 30}
+    assert working.outcomes(engagement) == {"sent": 30}
     assert set(invariants.received(sandbox).values()) == {1}
 
 
@@ -125,8 +125,8 @@ def test_what_a_crash_forgot_and_a_mistake_refuses_is_kept(
             wait_until(lambda: slow_ones.count() == 10, "the slow")
             time.sleep(2)
         with beat(DELIVERY_LEASE_SECONDS="20"):
-            wait_until(lambda: drains.is_over(engagement), "the end of the run", 90)
+            wait_until(lambda: working.is_over(engagement), "the end of the run", 90)
 
     invariants.check(engagement, sandbox, sandbox.key)
-    assert drains.outcomes(engagement) == {"sent": 30}
+    assert working.outcomes(engagement) == {"sent": 30}
     assert set(invariants.received(sandbox).values()) == {1}

@@ -27,7 +27,7 @@ def test_an_answer_is_written_down_over_a_new_connection(braze, sandbox):
     killed = threading.Thread(target=_cut, args=(sandbox, _parameters(), _pid()))
     killed.start()
 
-    loop.drain()
+    loop.work()
 
     killed.join()
     invariants.check(engagement, sandbox, sandbox.key)

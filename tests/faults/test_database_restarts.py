@@ -5,7 +5,7 @@ import pytest
 from engagements.lifecycle import transitions
 from tests import factories
 from tests.doubles.celery_processes import beat, worker
-from tests.faults import drains, invariants
+from tests.faults import invariants, working
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -27,7 +27,7 @@ def test_three_restarts_lose_nobody(postgres, draft, braze, sandbox):
                 "the next part of the run",
             )
             postgres.restart()
-        wait_until(lambda: drains.is_over(engagement), "the end of the run", 90)
+        wait_until(lambda: working.is_over(engagement), "the end of the run", 90)
 
     invariants.check(engagement, sandbox, sandbox.key)
     assert set(invariants.received(sandbox).values()) == {1}

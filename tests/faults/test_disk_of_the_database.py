@@ -11,7 +11,7 @@ from engagements.delivery import attempts, claims, outcomes, transport, writing
 from engagements.models import Attempt, Engagement
 from lemnisk_braze.lib import database_retry
 from tests.doubles.celery_processes import beat, worker
-from tests.faults import drains, invariants
+from tests.faults import invariants, working
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -39,7 +39,7 @@ def test_what_is_on_the_wire_is_known_all_the_same(careless, active, sandbox):
 
     assert [a.outcome for a in Attempt.objects.all()] == [Attempt.Outcome.UNFINISHED]
     with worker(), beat():
-        wait_until(lambda: drains.is_over(engagement), "the end of the run")
+        wait_until(lambda: working.is_over(engagement), "the end of the run")
     invariants.check(engagement, sandbox, sandbox.key)
     assert Counter(invariants.received(sandbox).values()) == {2: 75}
 

@@ -11,7 +11,7 @@ from engagements.recovery import retry_failed
 from engagements.tick import tick
 from segments.models import Transition
 from tests import factories
-from tests.faults import drains
+from tests.faults import working
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -25,7 +25,7 @@ def owner():
 
 
 def ended(engagement: Engagement) -> Engagement:
-    drains.to_the_end(engagement)
+    working.to_the_end(engagement)
     tick()
     tick()
     engagement.refresh_from_db()
@@ -94,7 +94,7 @@ def test_who_left_the_segment_did_not_fail(active, sandbox, owner):
         member.delete()
 
     assert ended(engagement).blocked_reason == ""
-    assert drains.states(engagement) == {"sent": 3, "skipped": 7}
+    assert working.states(engagement) == {"sent": 3, "skipped": 7}
     assert not mail.outbox
 
 

@@ -10,7 +10,7 @@ from engagements.models import Attempt, Batch, Delivery
 from engagements.reporting import reports as reporting
 from segments.models import Profile
 from tests import factories
-from tests.faults import drains, invariants
+from tests.faults import invariants, working
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -41,7 +41,7 @@ def assert_forgotten(engagement, people, total) -> None:
     for attempt in Attempt.objects.filter(batch__run__engagement=engagement):
         assert not any(p.external_id in attempt.response_head for p in people)
     assert reporting.engagement_report(engagement).total == total
-    assert sum(drains.states(engagement).values()) == total
+    assert sum(working.states(engagement).values()) == total
     progress = reporting.progress(engagement.runs.all())
     assert sum(one.total for one in progress.values()) == total
 
@@ -49,7 +49,7 @@ def assert_forgotten(engagement, people, total) -> None:
 def waiting(engagement, people):
     expansion.expand(expansion.expandable_runs())
     erase(people)
-    drains.to_the_end(engagement)
+    working.to_the_end(engagement)
 
 
 def claimed(engagement, people):
@@ -69,7 +69,7 @@ def on_the_wire(engagement, people):
 
 
 def sent(engagement, people):
-    drains.to_the_end(engagement)
+    working.to_the_end(engagement)
     erase(people)
 
 
@@ -79,10 +79,10 @@ def test_nothing_names_them_and_the_report_adds_up(active, sandbox, when):
     people = some(engagement)
 
     when(engagement, people)
-    drains.to_the_end(engagement)
+    working.to_the_end(engagement)
 
     assert_forgotten(engagement, people, 150)
-    assert drains.states(engagement) == {"sent": 147, "erased": 3}
+    assert working.states(engagement) == {"sent": 147, "erased": 3}
     assert engagement.runs.get().state == "completed"
     invariants.check(engagement, sandbox, sandbox.key)
 
@@ -96,7 +96,7 @@ def test_who_is_rejected_after_they_were_erased(active, sandbox):
     on_the_wire(engagement, [gone])
 
     assert_forgotten(engagement, [gone], 75)
-    assert drains.states(engagement) == {"sent": 73, "erased": 1, "rejected": 1}
+    assert working.states(engagement) == {"sent": 73, "erased": 1, "rejected": 1}
     assert Delivery.objects.get(state="rejected").profile == there
 
 
@@ -134,7 +134,7 @@ def test_of_who_was_not_sent_nothing_can_be_answered(active, sandbox):
 def test_what_was_odd_about_a_success_does_not_name_them_either(active, sandbox):
     engagement = active(2)
     person = some(engagement, 1, first=0)[0]
-    drains.to_the_end(engagement)
+    working.to_the_end(engagement)
     Attempt.objects.update(note=f"It says: {person.external_id}")
 
     erase([person])
@@ -146,7 +146,7 @@ def test_why_nobody_answered_stays(active, sandbox):
     """Those are our own words, and about nobody."""
     engagement = active(2)
     sandbox.faults([{"kind": "delay_after", "seconds": 5}])
-    drains.to_the_end(engagement)
+    working.to_the_end(engagement)
     said = Attempt.objects.get().message
     assert said
 
@@ -162,30 +162,30 @@ def test_halves_do_not_bring_them_back(active, sandbox):
     sandbox.faults([{**refusal, "times": None}])
 
     on_the_wire(engagement, people)
-    drains.to_the_end(engagement)
+    working.to_the_end(engagement)
 
     assert_forgotten(engagement, people, 4)
-    assert drains.states(engagement) == {"dead": 3, "erased": 1}
+    assert working.states(engagement) == {"dead": 3, "erased": 1}
     # Batches that were split forget as well.
     dead = Delivery.objects.filter(state="dead")[0].profile
     assert dead is not None
     erase([dead])
     assert_forgotten(engagement, [dead], 4)
-    assert drains.states(engagement) == {"dead": 2, "erased": 2}
+    assert working.states(engagement) == {"dead": 2, "erased": 2}
 
 
 def test_whoever_is_uncertain_and_erased_waits_for_no_decision(active, sandbox):
     engagement = active(2)
     sandbox.faults([{"kind": "delay_after", "seconds": 5}])
-    drains.to_the_end(engagement)
-    assert drains.states(engagement) == {"uncertain": 2}
+    working.to_the_end(engagement)
+    assert working.states(engagement) == {"uncertain": 2}
     people = list(Profile.objects.all())
 
     erase(people[:1])
-    assert drains.states(engagement) == {"uncertain": 1, "erased": 1}
+    assert working.states(engagement) == {"uncertain": 1, "erased": 1}
     erase(people[1:])
 
-    assert drains.states(engagement) == {"erased": 2}
+    assert working.states(engagement) == {"erased": 2}
     assert not Batch.objects.filter(state="uncertain").exists()
     assert_forgotten(engagement, people, 2)
 
@@ -202,15 +202,15 @@ def test_a_person_deleted_past_django_is_erased_when_found(active, sandbox):
         )
         cursor.execute("RESET session_replication_role")
 
-    drains.to_the_end(engagement)
+    working.to_the_end(engagement)
 
     assert_forgotten(engagement, people, 75)
-    assert drains.states(engagement) == {"sent": 74, "erased": 1}
+    assert working.states(engagement) == {"sent": 74, "erased": 1}
 
 
 def test_pages_and_the_export_of_what_was_erased(active, sandbox, client):
     engagement = active(3)
-    drains.to_the_end(engagement)
+    working.to_the_end(engagement)
     erase(list(Profile.objects.all())[:1])
     client.force_login(factories.make_admin())
     erased = Delivery.objects.get(state="erased")

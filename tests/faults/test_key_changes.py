@@ -15,7 +15,7 @@ from externalapi.connections import encryption
 from externalapi.definitions.versions import Draft, save_version
 from externalapi.template.batching import PLANS
 from tests import factories
-from tests.faults import drains, invariants
+from tests.faults import invariants, working
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -37,9 +37,9 @@ def test_a_wrong_key_costs_three_requests_and_a_new_one_resumes(active, sandbox,
 
     with ExitStack() as threads:
         for _ in range(4):
-            threads.enter_context(drains.in_thread(drains.once))
+            threads.enter_context(working.in_thread(working.once))
     tick()
-    drains.once()
+    working.once()
 
     assert len(sandbox.requests()) <= 3
     for engagement in engagements:
@@ -54,8 +54,8 @@ def test_a_wrong_key_costs_three_requests_and_a_new_one_resumes(active, sandbox,
         engagement.refresh_from_db()
         assert engagement.state == Engagement.State.ACTIVE
     for engagement in engagements:
-        drains.to_the_end(engagement)
-        assert drains.states(engagement) == {"sent": 100}
+        working.to_the_end(engagement)
+        assert working.states(engagement) == {"sent": 100}
         assert set(batches(engagement).values_list("attempt_count", flat=True)) == {1}
 
 
@@ -64,8 +64,8 @@ def test_a_key_that_stops_working_costs_what_was_on_the_wire(active, sandbox, br
     engagement = active(people, version=one_by_one(braze))
     sandbox.faults([{"kind": "pass", "times": 40}, REFUSED])
 
-    drains.once()
-    drains.once()
+    working.once()
+    working.once()
 
     engagement.refresh_from_db()
     assert engagement.state == Engagement.State.BLOCKED
@@ -73,9 +73,9 @@ def test_a_key_that_stops_working_costs_what_was_on_the_wire(active, sandbox, br
 
     sandbox.clear_faults()
     assert transitions.resume(engagement)
-    drains.to_the_end(engagement)
+    working.to_the_end(engagement)
 
-    assert drains.states(engagement) == {"sent": people}
+    assert working.states(engagement) == {"sent": people}
     assert set(batches(engagement).values_list("attempt_count", flat=True)) == {1}
     invariants.check(engagement, sandbox, sandbox.key)
 
@@ -89,21 +89,21 @@ def test_a_key_that_stopped_working_between_two_sendings_costs_three(
 ):
     engagement = active(0, trigger="on_entry", version=one_by_one(braze))
     enter(engagement, 40)
-    drains.once()
+    working.once()
     sandbox.faults([REFUSED])
     a_while_later = timezone.now() - timedelta(minutes=2)
     Destination.objects.update(succeeded_at=a_while_later)
     enter(engagement, 200)
 
-    drains.once()
+    working.once()
 
     assert len(sandbox.requests()) <= 40 + 3
     engagement.refresh_from_db()
     assert engagement.state == Engagement.State.BLOCKED
     sandbox.clear_faults()
     transitions.resume(engagement)
-    drains.to_the_end(engagement)
-    assert drains.states(engagement) == {"sent": 240}
+    working.to_the_end(engagement)
+    assert working.states(engagement) == {"sent": 240}
 
 
 def enter(engagement: Engagement, count: int) -> None:
@@ -122,15 +122,15 @@ def test_a_wrong_address_stops_one_external_api_alone(active, sandbox, braze, co
     )
 
     for _ in range(8):
-        drains.once()
-        drains.make_due(right)
+        working.once()
+        working.make_due(right)
 
     wrong.refresh_from_db()
     assert wrong.state == Engagement.State.BLOCKED
     assert str(code) in wrong.blocked_reason
     assert "by itself" not in wrong.blocked_reason
     assert len([r for r in sandbox.requests() if r["status"] == code]) <= 3
-    assert drains.states(right) == {"sent": 100}
+    assert working.states(right) == {"sent": 100}
     # A new key is no reason to send there again.
     encryption.set_key(braze, sandbox.key)
     tick()
@@ -146,7 +146,7 @@ def people(engagement: Engagement) -> list[str]:
 def replace_key_on_the_wire(braze, sandbox):
     """Give it the right key while the request with the old one waits for its answer."""
     sandbox.faults([{"kind": "delay_before", "seconds": 1}])
-    with drains.in_thread(drains.once):
+    with working.in_thread(working.once):
         wait_until(
             lambda: Attempt.objects.filter(outcome="unfinished").exists(),
             "the request with the old key",
@@ -160,9 +160,9 @@ def test_a_key_that_was_replaced_while_it_was_on_the_wire_stops_nothing(
     encryption.set_key(braze, WRONG)
     engagement = active(3)
     replace_key_on_the_wire(braze, sandbox)
-    drains.to_the_end(engagement)
+    working.to_the_end(engagement)
 
-    assert drains.states(engagement) == {"sent": 3}
+    assert working.states(engagement) == {"sent": 3}
     first, second = Attempt.objects.order_by("started_at")
     assert (first.status, second.status) == (401, 201)
     assert second.key_version == first.key_version + 1
@@ -174,11 +174,11 @@ def test_a_run_keeps_its_version_when_the_external_api_is_edited(
 ):
     engagement = active(150)
     sandbox.faults([{"kind": "pass"}, {"kind": "status", "status": 500, "times": 1}])
-    drains.once()
+    working.once()
     old = engagement.version
     new = save_version(old.external_api, _draft(braze), None)
 
-    drains.to_the_end(engagement)
+    working.to_the_end(engagement)
 
     assert new.number == old.number + 1
     versions = set(Attempt.objects.values_list("version", flat=True))
@@ -216,7 +216,7 @@ def test_an_engagement_s_own_401_makes_the_key_s_badge_red(
     encryption.set_key(braze, WRONG)
     assert "Ends in 6789, not checked" in badge(admin_client)
 
-    drains.once()
+    working.once()
 
     assert "Ends in 6789, refused (" in badge(admin_client)
     page = admin_client.get(
@@ -228,8 +228,8 @@ def test_an_engagement_s_own_401_makes_the_key_s_badge_red(
     encryption.set_key(braze, sandbox.key)
     assert "refused" not in badge(admin_client)
     tick()
-    drains.to_the_end(engagement)
-    assert drains.states(engagement) == {"sent": 3}
+    working.to_the_end(engagement)
+    assert working.states(engagement) == {"sent": 3}
     assert "works (" in badge(admin_client)
 
 
@@ -237,14 +237,14 @@ def test_a_key_that_works_again_is_said_to(active, sandbox, braze, admin_client)
     """The other side takes the same key again, and somebody presses Resume."""
     engagement = active(3, version=one_by_one(braze))
     sandbox.faults([REFUSED])
-    drains.once()
+    working.once()
     assert "refused (" in badge(admin_client)
 
     sandbox.clear_faults()
     assert transitions.resume(engagement)
-    drains.to_the_end(engagement)
+    working.to_the_end(engagement)
 
-    assert drains.states(engagement) == {"sent": 3}
+    assert working.states(engagement) == {"sent": 3}
     assert "works (" in badge(admin_client)
     assert "refused (" not in badge(admin_client)
 
@@ -265,7 +265,7 @@ def test_a_success_that_was_long_on_its_way_says_nothing_of_a_later_refusal(
 ):
     active(2, version=one_by_one(braze))
     sandbox.faults([{"kind": "delay_after", "seconds": 1, "times": 1}, REFUSED])
-    drains.once()
+    working.once()
     assert set(Attempt.objects.values_list("status", flat=True)) == {201, 401}
     assert "refused (" in badge(admin_client)
 
@@ -275,7 +275,7 @@ def test_a_refusal_of_one_path_says_nothing_of_the_key(
 ):
     engagement = active(3, version=one_by_one(braze))
     sandbox.faults([{**REFUSED, "status": 403}])
-    drains.once()
+    working.once()
     engagement.refresh_from_db()
     assert engagement.state == Engagement.State.BLOCKED
     assert "refused (" not in badge(admin_client)

@@ -15,7 +15,7 @@ from engagements.lifecycle import transitions
 from tests import factories
 from tests.doubles.celery_processes import worker
 from tests.factories import crowd
-from tests.faults import drains, invariants
+from tests.faults import invariants, working
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -56,19 +56,19 @@ def test_a_large_run_and_a_small_one_beside_it(draft, braze, sandbox):
         wait_until(lambda: sandbox.traffic()["requests"] > 20, "the large run's begin")
         transitions.activate(small)
         began = time.monotonic()
-        wait_until(lambda: drains.is_over(small), "the small run", 30)
+        wait_until(lambda: working.is_over(small), "the small run", 30)
         waited = time.monotonic() - began
-        assert not drains.is_over(large), "it was not beside it"
+        assert not working.is_over(large), "it was not beside it"
 
         def is_over() -> bool:
             peaks.append(memory(workers.pid))
-            return drains.is_over(large)
+            return working.is_over(large)
 
         wait_until(is_over, "the large run", 120)
 
     assert waited < 10
     assert max(peaks) < 300 * MEGABYTE
     assert max(peaks) < 1.3 * peaks[0]
-    assert drains.states(large) == {"sent": PEOPLE}
+    assert working.states(large) == {"sent": PEOPLE}
     invariants.check(small, sandbox, sandbox.key)
     invariants.check(large, sandbox, sandbox.key)

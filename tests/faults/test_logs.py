@@ -21,7 +21,7 @@ from segments.tracking import write_keys
 from tests import factories
 from tests.doubles.celery_processes import CeleryProcess, beat, worker
 from tests.doubles.sessions import refusing
-from tests.faults.drains import is_over
+from tests.faults.working import is_over
 from tests.segments.tracking.conftest import basic
 from tests.waiting import wait_until
 

@@ -1,6 +1,6 @@
 """What an answer says, word for word, and what becomes of each person by it.
 
-Each answer goes over the sandbox's socket through a real drain; what the rows say is
+Each answer goes over the sandbox's socket through the real loop; what the rows say is
 held against what the sandbox took.
 """
 
@@ -15,7 +15,7 @@ from engagements.models import Attempt, Delivery, Engagement
 from engagements.recovery import retry_failed
 from engagements.reporting import reports
 from tests import factories
-from tests.faults import drains, invariants
+from tests.faults import invariants, working
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -71,10 +71,10 @@ def test_a_success_that_does_not_say_so_has_taken_nobody(active, sandbox, messag
     engagement = active(3)
     sandbox.faults([says(200, {"message": message})])
 
-    drains.to_the_end(engagement)
+    working.to_the_end(engagement)
 
     assert reasons(engagement) == {"dead": [message] * 3}
-    assert drains.outcomes(engagement) == {"refused": 1}
+    assert working.outcomes(engagement) == {"refused": 1}
     assert len(sandbox.requests()) == 1
     assert retry_failed.failed(Delivery.objects.all()).count() == 3
     invariants.check(engagement, sandbox, sandbox.key)
@@ -84,7 +84,7 @@ def test_it_rejects_whom_it_names_and_refuses_the_others(active, sandbox):
     engagement = active(3)
     sandbox.faults([says(200, {"message": VALID_DATA, "errors": [named(0)]})])
 
-    drains.to_the_end(engagement)
+    working.to_the_end(engagement)
 
     assert reasons(engagement) == {"rejected": ["bad one"], "dead": [VALID_DATA] * 2}
     assert rejected_places(engagement) == {0}
@@ -100,9 +100,9 @@ def test_success_is_read_in_any_letters_and_with_any_2xx(active, sandbox, word, 
     engagement = active(3)
     sandbox.faults([takes_and_says(status, {"message": word})])
 
-    drains.to_the_end(engagement)
+    working.to_the_end(engagement)
 
-    assert drains.states(engagement) == {"sent": 3}
+    assert working.states(engagement) == {"sent": 3}
     invariants.check(engagement, sandbox, sandbox.key)
 
 
@@ -125,13 +125,13 @@ def test_what_cannot_be_read_leaves_everybody_in_doubt(active, sandbox, body):
     engagement = active(3)
     sandbox.faults([takes_and_says(201, body)])
 
-    drains.to_the_end(engagement)
-    drains.once()
+    working.to_the_end(engagement)
+    working.once()
 
     ((state, found),) = reasons(engagement).items()
     assert state == "accepted_unverified"
     assert set(found) == {"The answer does not say that it is a success."}
-    assert drains.outcomes(engagement) == {"accepted_unverified": 1}
+    assert working.outcomes(engagement) == {"accepted_unverified": 1}
     assert len(sandbox.requests()) == 1
     assert retry_failed.failed(Delivery.objects.all()).count() == 3
     invariants.check(engagement, sandbox, sandbox.key)
@@ -160,12 +160,12 @@ def test_an_error_that_can_be_used_rejects_its_person(active, sandbox, error):
     engagement = active(3)
     sandbox.faults([takes_and_says(201, success(error))])
 
-    drains.to_the_end(engagement)
+    working.to_the_end(engagement)
 
-    assert drains.states(engagement) == {"sent": 2, "rejected": 1}
+    assert working.states(engagement) == {"sent": 2, "rejected": 1}
     assert reasons(engagement) == {"rejected": ["bad one"]}
     assert rejected_places(engagement) == {1}
-    assert drains.outcomes(engagement) == {"sent": 1}
+    assert working.outcomes(engagement) == {"sent": 1}
 
 
 @pytest.mark.parametrize("entry", [named(1), [named(1)]], ids=["object", "list"])
@@ -173,9 +173,9 @@ def test_one_error_need_not_stand_in_a_list(active, sandbox, entry):
     engagement = active(3)
     sandbox.faults([takes_and_says(201, {"message": "success", "errors": entry})])
 
-    drains.to_the_end(engagement)
+    working.to_the_end(engagement)
 
-    assert drains.states(engagement) == {"sent": 2, "rejected": 1}
+    assert working.states(engagement) == {"sent": 2, "rejected": 1}
 
 
 @pytest.mark.parametrize(
@@ -206,8 +206,8 @@ def test_an_error_that_names_nobody_leaves_the_others_in_doubt(
     engagement = active(3)
     sandbox.faults([takes_and_says(201, success(named(1), error))])
 
-    drains.to_the_end(engagement)
-    drains.once()
+    working.to_the_end(engagement)
+    working.once()
 
     assert reasons(engagement) == {
         "rejected": ["bad one"],
@@ -225,7 +225,7 @@ def test_an_error_in_place_of_a_list_leaves_everybody_in_doubt(active, sandbox):
     engagement = active(3)
     sandbox.faults([takes_and_says(201, {"message": "success", "errors": "no room"})])
 
-    drains.to_the_end(engagement)
+    working.to_the_end(engagement)
 
     assert reasons(engagement) == {"accepted_unverified": ["no room"] * 3}
 
@@ -235,9 +235,9 @@ def test_no_errors_are_no_errors(active, sandbox, nothing):
     engagement = active(3)
     sandbox.faults([takes_and_says(201, {"message": "success", "errors": nothing})])
 
-    drains.to_the_end(engagement)
+    working.to_the_end(engagement)
 
-    assert drains.states(engagement) == {"sent": 3}
+    assert working.states(engagement) == {"sent": 3}
 
 
 def test_several_errors_of_one_person_are_one_rejection(active, sandbox, braze):
@@ -259,14 +259,14 @@ def test_several_errors_of_one_person_are_one_rejection(active, sandbox, braze):
     errors = [named(2), named(2), named(2, "events", type="bad event"), named(0)]
     sandbox.faults([takes_and_says(201, success(*errors))])
 
-    drains.to_the_end(engagement)
+    working.to_the_end(engagement)
 
     found = {
         row.batch.place_of(row): row.reason
         for row in Delivery.objects.filter(state="rejected")
     }
     assert found == {0: "bad one", 2: "bad one; bad event"}
-    assert drains.states(engagement) == {"sent": 1, "rejected": 2}
+    assert working.states(engagement) == {"sent": 1, "rejected": 2}
 
 
 def test_an_error_without_an_array_is_nobodys_where_the_body_had_two(
@@ -286,7 +286,7 @@ def test_an_error_without_an_array_is_nobodys_where_the_body_had_two(
     engagement = active([person], version=version, values=values)
     sandbox.faults([takes_and_says(201, success(named(0, None)))])
 
-    drains.to_the_end(engagement)
+    working.to_the_end(engagement)
 
     assert reasons(engagement) == {"accepted_unverified": ["[0]: bad one"]}
 
@@ -299,9 +299,9 @@ def test_a_refusal_rejects_whom_it_can_name_also_beside_others(active, sandbox):
     errors = [named(0), named(2), "something else", named(7)]
     sandbox.faults([says(400, {"message": VALID_DATA, "errors": errors})])
 
-    drains.to_the_end(engagement)
+    working.to_the_end(engagement)
 
-    assert drains.states(engagement) == {"rejected": 2, "sent": 1}
+    assert working.states(engagement) == {"rejected": 2, "sent": 1}
     assert rejected_places(engagement) == {0, 2}
     assert len(sandbox.requests()) == 2
     invariants.check(engagement, sandbox, sandbox.key)
@@ -324,7 +324,7 @@ def test_errors_stand_where_own_rules_say(active, sandbox, braze):
     body = {"result": {"state": "Done", "problems": {"list": [problem]}}}
     sandbox.faults([takes_and_says(200, body)])
 
-    drains.to_the_end(engagement)
+    working.to_the_end(engagement)
 
     assert reasons(engagement) == {"rejected": ["too old"]}
     assert rejected_places(engagement) == {2}
@@ -338,9 +338,9 @@ def test_own_rules_say_what_is_no_success(active, sandbox, braze):
     engagement = active(3, version=version)
     sandbox.faults([says(200, {"ok": False})])
 
-    drains.to_the_end(engagement)
+    working.to_the_end(engagement)
 
-    assert drains.states(engagement) == {"dead": 3}
+    assert working.states(engagement) == {"dead": 3}
 
 
 # --- Known endpoints -------------------------------------------------------------------
@@ -439,9 +439,9 @@ def test_a_known_endpoint_brings_its_rules_by_its_address(
     engagement = active(3, version=version, values={})
     sandbox.faults([takes_and_says(201, {"message": "success", **errors})])
 
-    drains.to_the_end(engagement)
+    working.to_the_end(engagement)
 
-    assert drains.states(engagement) == {"sent": 2, "rejected": 1}
+    assert working.states(engagement) == {"sent": 2, "rejected": 1}
     assert reasons(engagement) == {"rejected": ["bad one"]}
     assert rejected_places(engagement) == {1}
 
@@ -459,9 +459,9 @@ def test_also_where_it_sends_them_one_by_one(active, sandbox, braze, batching):
     errors = [named(0, "user_identifiers")]
     sandbox.faults([takes_and_says(201, success(*errors))])
 
-    drains.to_the_end(engagement)
+    working.to_the_end(engagement)
 
-    assert drains.states(engagement) == {"sent": 1, "rejected": 1}
+    assert working.states(engagement) == {"sent": 1, "rejected": 1}
 
 
 @pytest.mark.parametrize(
@@ -487,9 +487,9 @@ def test_a_deletion_may_answer_with_its_number_alone(
     engagement = active(2, version=version, values={})
     sandbox.faults([takes_and_says(201, answer)])
 
-    drains.to_the_end(engagement)
+    working.to_the_end(engagement)
 
-    assert drains.states(engagement) == {state: 2}
+    assert working.states(engagement) == {state: 2}
 
 
 # --- What is not sent at all ---------------------------------------------------------
@@ -533,9 +533,9 @@ def test_who_has_nothing_to_send_is_skipped(shop, sandbox, batching):
     carts = {"ada": [purchase("ada")], "bo": [], "cy": [None], "di": None}
     engagement = shop(carts, batching=batching)
 
-    drains.to_the_end(engagement)
+    working.to_the_end(engagement)
 
-    assert drains.states(engagement)["sent"] == 1
+    assert working.states(engagement)["sent"] == 1
     assert reasons(engagement) == {
         "skipped": ["nothing_to_send: Nothing to send: the list is empty."] * 3
     }
@@ -568,9 +568,9 @@ def test_who_has_an_empty_object_is_skipped_and_costs_nobody_else(
     assert not shown.is_sendable
     assert "Nothing to send" in " ".join(shown.problems.values())
 
-    drains.to_the_end(engagement)
+    working.to_the_end(engagement)
 
-    assert drains.states(engagement) == {"sent": 2, "skipped": 1}
+    assert working.states(engagement) == {"sent": 2, "skipped": 1}
     assert reasons(engagement) == {
         "skipped": ["nothing_to_send: Nothing to send: the list is empty."]
     }
@@ -589,9 +589,9 @@ def test_beside_something_else_an_empty_list_is_only_left_out(shop, sandbox):
     }
     engagement = shop({"ada": [purchase("ada")], "bo": []}, body)
 
-    drains.to_the_end(engagement)
+    working.to_the_end(engagement)
 
-    assert drains.states(engagement) == {"sent": 2}
+    assert working.states(engagement) == {"sent": 2}
     invariants.check(engagement, sandbox, sandbox.key)
 
 
@@ -599,9 +599,9 @@ def test_a_null_among_the_purchases_is_not_sent(shop, sandbox):
     cart = [purchase("ada", "a"), None, purchase("ada", "b")]
     engagement = shop({"ada": cart})
 
-    drains.to_the_end(engagement)
+    working.to_the_end(engagement)
 
-    assert drains.states(engagement) == {"sent": 1}
+    assert working.states(engagement) == {"sent": 1}
     (request,) = sandbox.requests()
     assert request["objects"] == 2
     assert request["refused"] == {}
@@ -630,9 +630,9 @@ def test_more_than_one_request_takes_is_refused_at_once(shop, sandbox, batching,
     carts = {"ada": [purchase("ada")] * 76, "bo": [purchase("bo")] * 75}
     engagement = shop(carts, batching=batching)
 
-    drains.to_the_end(engagement)
+    working.to_the_end(engagement)
 
-    assert drains.states(engagement) == {"sent": 1, "skipped": 1}
+    assert working.states(engagement) == {"sent": 1, "skipped": 1}
     assert reasons(engagement) == {"skipped": [f"too_big: {words}"]}
     assert [r["objects"] for r in sandbox.requests()] == [75]
     assert retry_failed.failed(Delivery.objects.all()).count() == 1
@@ -644,15 +644,15 @@ def test_who_sends_as_few_as_the_reason_says_is_sent(shop, sandbox):
         "purchases": "{{Cart}}",
     }
     refused = shop({"ada": [purchase("ada")] * 76}, body=body)
-    drains.to_the_end(refused)
+    working.to_the_end(refused)
     ((reason,),) = reasons(refused).values()
     (advice,) = re.findall(r"slice: 0, \d+", reason)
 
     carts = {"bo": [purchase("bo")] * 76}
     followed = shop(carts, body=body, value=f"{{{{ profile.cart | {advice} }}}}")
-    drains.to_the_end(followed)
+    working.to_the_end(followed)
 
-    assert drains.states(followed) == {"sent": 1}
+    assert working.states(followed) == {"sent": 1}
     assert [r["objects"] for r in sandbox.requests()] == [75]
 
 
@@ -683,9 +683,9 @@ def test_who_is_too_large_alone_does_not_split_the_others(active, sandbox, braze
     }
     engagement = active(people, version=version, values=values)
 
-    drains.to_the_end(engagement)
+    working.to_the_end(engagement)
 
-    assert drains.states(engagement) == {"sent": 9, "skipped": 1}
+    assert working.states(engagement) == {"sent": 9, "skipped": 1}
     ((reason,),) = reasons(engagement).values()
     assert reason.startswith("too_big: ")
     assert reason.endswith("Send less of this person, for example with “truncate”.")
@@ -709,9 +709,9 @@ def test_what_is_odd_stands_on_the_attempt_and_in_the_report(
     engagement = active(6)
     sandbox.faults([takes_and_says(201, {"message": "success", **says_also})])
 
-    drains.to_the_end(engagement)
+    working.to_the_end(engagement)
 
-    assert drains.states(engagement) == {"sent": 6}
+    assert working.states(engagement) == {"sent": 6}
     attempt = Attempt.objects.get()
     assert (attempt.outcome, attempt.note) == ("sent", note)
     for report in (
@@ -755,6 +755,6 @@ def test_nothing_is_odd_about_what_the_sandbox_says_itself(active, sandbox, braz
             body, [ID], connection=braze, path=path, batch_arrays=[array]
         )
         engagement = active(3, version=version, values={})
-        drains.to_the_end(engagement)
-        assert drains.states(engagement) == {"sent": 3}
+        working.to_the_end(engagement)
+        assert working.states(engagement) == {"sent": 3}
     assert not Attempt.objects.exclude(note="").exists()

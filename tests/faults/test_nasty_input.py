@@ -18,7 +18,7 @@ from segments.membership import refresh
 from segments.models import InboxMessage, Profile, Segment
 from segments.tracking import write_keys
 from tests import factories
-from tests.faults import drains, invariants, nasty
+from tests.faults import invariants, nasty, working
 from tests.faults.nasty import Verdict
 from tests.segments.tracking.conftest import basic
 
@@ -188,7 +188,7 @@ def test_nasty_people_stop_nothing(braze, sandbox, draft, seed):
         values={"Name of the User": "{{ profile.v }}", "Plan": "{{ profile.w }}"},
     )
     transitions.activate(engagement)
-    drains.to_the_end(engagement)
+    working.to_the_end(engagement)
 
     invariants.check(engagement, sandbox, sandbox.key, note)
     sent = Delivery.objects.filter(run__engagement=engagement, state="sent")

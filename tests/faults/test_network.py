@@ -12,7 +12,7 @@ from engagements.throttling import circuit_breaker
 from tests import factories
 from tests.doubles.raw_server import RawServer, always, response
 from tests.doubles.wire import Wire
-from tests.faults import drains, invariants
+from tests.faults import invariants, working
 from tests.security.test_guard_client import certificate
 from tests.waiting import wait_until
 
@@ -69,9 +69,9 @@ def name_server(monkeypatch):
 def test_latency_costs_time_and_nothing_else(single, through, sandbox):
     with through(Wire(sandbox.port, latency=0.1)):
         engagement = single(60)
-        drains.to_the_end(engagement)
+        working.to_the_end(engagement)
 
-    assert drains.states(engagement) == {"sent": 60}
+    assert working.states(engagement) == {"sent": 60}
     assert set(invariants.received(sandbox).values()) == {1}
     invariants.check(engagement, sandbox, sandbox.key)
 
@@ -80,20 +80,20 @@ def test_a_black_hole_puts_few_in_doubt_and_the_rest_follows(single, through, sa
     sandbox.faults([{"kind": "delay_after", "seconds": 0.02, "times": None}])
     with through(Wire(sandbox.port)) as wire:
         engagement = single(400)
-        with drains.in_thread(lambda: loop.drain(timedelta(seconds=9))):
+        with working.in_thread(lambda: loop.work(timedelta(seconds=9))):
             wait_until(lambda: len(sandbox.requests()) > 50, "the middle of the run")
             wire.cut()
-        assert drains.due_batches(engagement) > 200
+        assert working.due_batches(engagement) > 200
         reading = circuit_breaker.read(Destination.objects.get(), timezone.now())
         assert reading.state in (
             circuit_breaker.State.OPEN,
             circuit_breaker.State.HALF_OPEN,
         )
         wire.mend()
-        drains.to_the_end(engagement)
+        working.to_the_end(engagement)
 
-    uncertain = drains.states(engagement)["uncertain"]
-    assert uncertain + drains.states(engagement)["sent"] == 400
+    uncertain = working.states(engagement)["uncertain"]
+    assert uncertain + working.states(engagement)["sent"] == 400
     # What was on the wire, and what followed the last answer that came through.
     assert uncertain <= 2 * ON_THE_WIRE
     assert set(invariants.received(sandbox).values()) == {1}
@@ -108,12 +108,12 @@ def test_all_connections_are_reset_in_the_middle(single, through, sandbox):
     sandbox.faults([{"kind": "delay_after", "seconds": 0.2, "times": None}])
     with through(Wire(sandbox.port)) as wire:
         engagement = single(400)
-        with drains.in_thread(lambda: loop.drain(timedelta(seconds=9))):
+        with working.in_thread(lambda: loop.work(timedelta(seconds=9))):
             wait_until(lambda: on_the_wire() > 10, "the middle of the run")
             wire.reset()
-        drains.to_the_end(engagement)
+        working.to_the_end(engagement)
 
-    found = drains.states(engagement)
+    found = working.states(engagement)
     assert found["uncertain"] + found["sent"] == 400
     assert 0 < found["uncertain"] <= ON_THE_WIRE
     assert set(invariants.received(sandbox).values()) == {1}
@@ -125,15 +125,15 @@ def test_a_request_that_is_cut_off_on_its_way(active, through, sandbox, part):
     """It left us whole, so nobody on our side can know; the other side may have it."""
     engagement = active(3)
     with through(RawServer(always(response(status="500 Oh")))) as server:
-        drains.once()
+        working.once()
     size = len(server.requests[0])
     n = {"first byte": 1, "half": size // 2, "all but one": size - 1, "all": size}[part]
-    drains.make_due(engagement)
+    working.make_due(engagement)
 
     with through(Wire(sandbox.port, cut_after=n)):
-        drains.to_the_end(engagement)
+        working.to_the_end(engagement)
 
-    assert drains.states(engagement) == {"uncertain": 3}
+    assert working.states(engagement) == {"uncertain": 3}
     assert set(invariants.received(sandbox).values()) == ({1} if n == size else set())
     invariants.check(engagement, sandbox, sandbox.key)
 
@@ -156,16 +156,16 @@ def by_name(braze, sandbox, settings) -> str:
 
 def test_a_name_that_is_not_known_is_tried_again(active, sandbox, by_name, name_server):
     engagement = active(3)
-    drains.once()
+    working.once()
     attempt = Attempt.objects.get()
     assert (attempt.outcome, attempt.status) == ("not_sent", None)
     assert "reached" in attempt.message
     assert Destination.objects.get().failures_in_a_row == 1
 
     name_server[by_name] = ["127.0.0.1"]
-    drains.to_the_end(engagement)
+    working.to_the_end(engagement)
 
-    assert drains.states(engagement) == {"sent": 3}
+    assert working.states(engagement) == {"sent": 3}
     invariants.check(engagement, sandbox, sandbox.key)
 
 
@@ -184,12 +184,12 @@ def test_a_name_that_leads_inside_stops_the_engagement(
     monkeypatch.setattr(socket, "create_connection", lambda *a, **k: dialled.append(a))
     engagement = active(3)
 
-    drains.once()
+    working.once()
 
     engagement.refresh_from_db()
     assert engagement.state == Engagement.State.BLOCKED
     assert "cannot be reached from here" in engagement.blocked_reason
-    assert (dialled, drains.states(engagement)) == ([], {"pending": 3})
+    assert (dialled, working.states(engagement)) == ([], {"pending": 3})
 
 
 def test_a_name_that_moves_inside_later_stops_it_then(
@@ -198,16 +198,16 @@ def test_a_name_that_moves_inside_later_stops_it_then(
     """Rebinding: it was good a moment ago, and a kept connection does not help it."""
     name_server[by_name] = ["127.0.0.1"]
     engagement = active(3, trigger="on_entry", includes_present=True)
-    drains.once()
-    assert drains.states(engagement) == {"sent": 3}
+    working.once()
+    assert working.states(engagement) == {"sent": 3}
 
     settings.ALLOWED_LOCAL_ADDRESSES = []
     factories.enter(engagement.segment, factories.make_profile(first_name="Ann"))
-    drains.once()
+    working.once()
 
     engagement.refresh_from_db()
     assert engagement.state == Engagement.State.BLOCKED
-    assert drains.states(engagement) == {"sent": 3, "pending": 1}
+    assert working.states(engagement) == {"sent": 3, "pending": 1}
     assert len(sandbox.requests()) == 1
 
 
@@ -225,7 +225,7 @@ def test_a_certificate_that_nobody_vouches_for_is_told_and_nothing_is_sent(
         braze.base_url = f"https://{NAME}:{server.port}"
         braze.save()
         settings.ALLOWED_LOCAL_ADDRESSES = [f"{NAME}:{server.port}"]
-        drains.once()
+        working.once()
         assert (server.connections, server.requests) == (1, [])
 
     attempt = Attempt.objects.get()
@@ -237,6 +237,6 @@ def test_a_certificate_that_nobody_vouches_for_is_told_and_nothing_is_sent(
     braze.base_url = sandbox.url
     braze.save()
     settings.ALLOWED_LOCAL_ADDRESSES = [f"127.0.0.1:{sandbox.port}"]
-    drains.to_the_end(engagement)
-    assert drains.states(engagement) == {"sent": 3}
+    working.to_the_end(engagement)
+    assert working.states(engagement) == {"sent": 3}
     invariants.check(engagement, sandbox, sandbox.key)

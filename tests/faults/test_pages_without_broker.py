@@ -12,7 +12,7 @@ import pytest
 from engagements.models import Engagement
 from tests import factories
 from tests.doubles.celery_processes import beat, environment_of_processes, worker
-from tests.faults import drains, invariants
+from tests.faults import invariants, working
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -78,5 +78,5 @@ def test_pages_answer_and_what_was_pressed_happens(draft, sandbox, kind, seconds
     assert engagement.state == Engagement.State.ACTIVE
 
     with worker(), beat():
-        wait_until(lambda: drains.is_over(engagement), "the end of the run")
+        wait_until(lambda: working.is_over(engagement), "the end of the run")
     invariants.check(engagement, sandbox, sandbox.key)

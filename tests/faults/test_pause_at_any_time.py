@@ -9,7 +9,7 @@ from engagements.lifecycle import transitions
 from engagements.models import Attempt, Engagement
 from tests import factories
 from tests.doubles.celery_processes import beat, worker
-from tests.faults import drains, invariants
+from tests.faults import invariants, working
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -41,10 +41,10 @@ def test_nothing_begins_after_a_pause_and_nobody_is_lost(draft, sandbox, braze):
         time.sleep(chance.uniform(0, 0.3))
         assert transitions.cancel(engagement.runs.get())
         wait_until(
-            lambda: drains.states(engagement).keys() <= {"sent", "cancelled"}, ""
+            lambda: working.states(engagement).keys() <= {"sent", "cancelled"}, ""
         )
 
-    found = drains.states(engagement)
+    found = working.states(engagement)
     assert sum(found.values()) == PEOPLE, note
     assert found["sent"] == sandbox.traffic()["requests"], note
     invariants.check(engagement, sandbox, sandbox.key, note)

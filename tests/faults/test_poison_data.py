@@ -7,7 +7,7 @@ from engagements.audience import expansion
 from engagements.delivery import loop
 from engagements.models import Batch, Delivery
 from tests import factories
-from tests.faults import drains, invariants
+from tests.faults import invariants, working
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -102,9 +102,9 @@ def test_that_one_is_left_out_and_the_others_are_sent(
     people.insert(40, make_person(**{**good, **odd}))
     engagement = active(people, version=scored, values=VALUES)
 
-    drains.to_the_end(engagement)
+    working.to_the_end(engagement)
 
-    assert drains.states(engagement) == {"sent": 74, "skipped": 1}
+    assert working.states(engagement) == {"sent": 74, "skipped": 1}
     left_out = Delivery.objects.exclude(state="sent").get()
     assert left_out.profile_id == people[40].pk
     assert left_out.reason
@@ -114,8 +114,8 @@ def test_that_one_is_left_out_and_the_others_are_sent(
 
 def test_a_number_that_is_not_sent_keeps_nobody_back(active, sandbox):
     engagement = active([make_person(first_name="Ann", raw="1e400")])
-    drains.to_the_end(engagement)
-    assert drains.states(engagement) == {"sent": 1}
+    working.to_the_end(engagement)
+    assert working.states(engagement) == {"sent": 1}
 
 
 def test_somebody_without_a_payload_in_a_batch_that_is_split_is_skipped(
@@ -126,9 +126,9 @@ def test_somebody_without_a_payload_in_a_batch_that_is_split_is_skipped(
     people.append(factories.make_profile())
     engagement = active(people)
 
-    drains.to_the_end(engagement)
+    working.to_the_end(engagement)
 
-    assert drains.states(engagement) == {"sent": 74, "skipped": 1}
+    assert working.states(engagement) == {"sent": 74, "skipped": 1}
     assert len(sandbox.requests()) == 2
     invariants.check(engagement, sandbox, sandbox.key)
 
@@ -146,10 +146,10 @@ def test_an_odd_event_leaves_out_the_person_whom_it_brought_in(active, sandbox):
             ["[" * 1_100 + "]" * 1_100, event.pk],
         )
 
-    drains.once()
+    working.once()
 
-    assert drains.states(engagement) == {"sent": 1, "skipped": 1}
-    assert loop.drain() is False
+    assert working.states(engagement) == {"sent": 1, "skipped": 1}
+    assert loop.work() is False
 
 
 def test_who_is_deleted_meanwhile_ends_nothing_but_their_own_batch(active, sandbox):
@@ -162,8 +162,8 @@ def test_who_is_deleted_meanwhile_ends_nothing_but_their_own_batch(active, sandb
         expansion.expand(expansion.expandable_runs())
     person.delete()
 
-    drains.to_the_end(engagement)
+    working.to_the_end(engagement)
 
-    assert drains.states(engagement) == {"sent": 1, "erased": 1}
+    assert working.states(engagement) == {"sent": 1, "erased": 1}
     assert not Batch.objects.open().exists()
     assert len(sandbox.requests()) == 1

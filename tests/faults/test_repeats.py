@@ -8,7 +8,7 @@ from engagements.personalization.delivery_ids import of_delivery
 from engagements.recovery import retry_failed, retry_now
 from engagements.recovery.selection import Choice
 from tests import factories
-from tests.faults import drains
+from tests.faults import working
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -48,11 +48,11 @@ def events(sandbox, engagement: Engagement) -> list[list[str]]:
 
 def test_a_repeat_names_the_same_delivery(named, sandbox):
     sandbox.faults([{"kind": "delay_after", "seconds": 5}])
-    drains.to_the_end(named)
-    assert drains.states(named) == {"uncertain": 3}
+    working.to_the_end(named)
+    assert working.states(named) == {"uncertain": 3}
 
     retry_now.settle(Choice(), "resend")
-    drains.to_the_end(named)
+    working.to_the_end(named)
 
     read = events(sandbox, named)
     assert [len(its) for its in read] == [2, 2, 2]
@@ -62,18 +62,18 @@ def test_a_repeat_names_the_same_delivery(named, sandbox):
 
 def test_a_retry_in_a_new_run_names_the_same_delivery(named, sandbox):
     sandbox.faults([{"kind": "partial_errors", "indexes": None, "type": "No good."}])
-    drains.to_the_end(named)
+    working.to_the_end(named)
     refused = [[of_delivery(one)] for one in Delivery.objects.filter(state="rejected")]
     retry_failed.retry(Delivery.objects.filter(state="rejected"))
 
-    drains.to_the_end(named)
+    working.to_the_end(named)
 
     assert len(refused) == 3
     assert sorted(events(sandbox, named)) == sorted(refused)
 
 
 def test_what_was_sent_shows_it(named, sandbox):
-    drains.to_the_end(named)
+    working.to_the_end(named)
 
     bodies = [what_was_sent(delivery).body for delivery in Delivery.objects.all()]
 
@@ -85,15 +85,15 @@ def test_a_retry_does_not_bring_older_data_back(active, sandbox, braze):
     person = factories.make_profile(first_name="Old")
     late = active([person], version=factories.make_version(connection=braze))
     sandbox.faults([{"kind": "status", "status": 500}])
-    drains.once()
+    working.once()
     assert sandbox.user(person.external_id) is None
     person.attributes["first_name"] = "New"
     person.save()
     other = active(late.segment, version=factories.make_version(connection=braze))
-    drains.to_the_end(other)
+    working.to_the_end(other)
     assert sandbox.user(person.external_id)["first_name"] == "New"
 
-    drains.to_the_end(late)
+    working.to_the_end(late)
 
-    assert drains.outcomes(late) == {"not_sent": 1, "sent": 1}
+    assert working.outcomes(late) == {"not_sent": 1, "sent": 1}
     assert sandbox.user(person.external_id)["first_name"] == "New"

@@ -16,7 +16,7 @@ from engagements.recovery import retry_now
 from engagements.recovery.selection import Choice
 from engagements.tick import tick
 from tests import factories
-from tests.faults import drains, invariants
+from tests.faults import invariants, working
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -56,57 +56,57 @@ def stop_the_workers() -> None:
 def test_nobody_is_sent_twice_by_itself_after_a_restore(active, sandbox):
     engagement = active(150)
     with put_back_afterwards():
-        drains.to_the_end(engagement)
+        working.to_the_end(engagement)
         assert len(invariants.received(sandbox)) == 150
     stop_the_workers()
 
     assert "150 people" in mark()
     tick()
-    drains.once()
+    working.once()
 
     assert set(invariants.received(sandbox).values()) == {1}
-    assert drains.states(engagement) == {"uncertain": 150}
+    assert working.states(engagement) == {"uncertain": 150}
 
 
 @pytest.mark.parametrize(("decision", "times"), [("mark_sent", {1}), ("resend", {2})])
 def test_a_person_decides_for_all(active, sandbox, decision, times):
     engagement = active(150)
     with put_back_afterwards():
-        drains.to_the_end(engagement)
+        working.to_the_end(engagement)
     stop_the_workers()
     mark()
 
     assert retry_now.settle(Choice(), decision).people == 150
-    drains.to_the_end(engagement)
+    working.to_the_end(engagement)
 
     assert set(invariants.received(sandbox).values()) == times
-    assert drains.states(engagement) == {"sent": 150}
+    assert working.states(engagement) == {"sent": 150}
     invariants.check(engagement, sandbox, sandbox.key)
 
 
 def test_half_a_run_that_the_backup_knows_of_stays_sent(active, sandbox):
     engagement = active(150)
     sandbox.faults([{"kind": "pass", "times": 1}, {"kind": "status", "status": 500}])
-    drains.once()
+    working.once()
     with put_back_afterwards():
         sandbox.clear_faults()
-        drains.to_the_end(engagement)
+        working.to_the_end(engagement)
     stop_the_workers()
 
     mark()
 
-    assert drains.states(engagement) == {"sent": 75, "uncertain": 75}
+    assert working.states(engagement) == {"sent": 75, "uncertain": 75}
 
 
 def test_a_slot_that_was_due_meanwhile_is_not_sent_again(active, sandbox):
     engagement = active(3, repeat="hourly")
-    drains.to_the_end(engagement)
+    working.to_the_end(engagement)
     past = timezone.now() - timedelta(minutes=61)
     Engagement.objects.update(activated_at=past)
     Run.objects.update(scheduled_for=past)
     with put_back_afterwards():
         tick()
-        drains.to_the_end(engagement)
+        working.to_the_end(engagement)
         assert set(invariants.received(sandbox).values()) == {2}
     stop_the_workers()
     # Whoever presses it first, has done nothing wrong.
@@ -115,10 +115,10 @@ def test_a_slot_that_was_due_meanwhile_is_not_sent_again(active, sandbox):
     assert "3 people" in mark()
     pause_all.resume_all()
     tick()
-    drains.once()
+    working.once()
 
     assert set(invariants.received(sandbox).values()) == {2}
-    assert drains.states(engagement) == {"sent": 3, "uncertain": 3}
+    assert working.states(engagement) == {"sent": 3, "uncertain": 3}
 
 
 def test_entries_that_nobody_had_taken_in_are_in_doubt(active):
@@ -128,7 +128,7 @@ def test_entries_that_nobody_had_taken_in_are_in_doubt(active):
 
     assert "1 people" in mark()
 
-    assert drains.states(engagement) == {"uncertain": 1}
+    assert working.states(engagement) == {"uncertain": 1}
 
 
 def test_what_begins_after_the_loss_is_certain(active):
@@ -156,14 +156,14 @@ def test_twice_does_nothing_more(active):
 
     assert "Nobody was due" in mark()
 
-    assert drains.outcomes(engagement) == {"ambiguous": 1}
+    assert working.outcomes(engagement) == {"ambiguous": 1}
 
 
 def test_not_while_a_worker_is_at_work(active, monkeypatch):
     active(3)
     monkeypatch.setattr(workers, "_checked_at", float("-inf"))
     monkeypatch.setattr(workers, "_drains", False)
-    drains.once()
+    working.once()
 
     with pytest.raises(CommandError, match="Stop the workers first"):
         mark()

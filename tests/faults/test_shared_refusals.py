@@ -8,7 +8,7 @@ from engagements.lifecycle import transitions
 from engagements.models import Attempt, Delivery, Engagement
 from engagements.recovery import retry_failed
 from tests import factories
-from tests.faults import drains, invariants
+from tests.faults import invariants, working
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -41,10 +41,10 @@ def reload(engagement: Engagement) -> Engagement:
 
 def until_it_stops(engagement: Engagement) -> None:
     for _ in range(40):
-        drains.once()
+        working.once()
         if reload(engagement).state != Engagement.State.ACTIVE:
             return
-        drains.make_due(engagement)
+        working.make_due(engagement)
     raise AssertionError("it did not stop")
 
 
@@ -73,7 +73,7 @@ def test_one_by_one_it_stops_after_a_few(one_by_one, sandbox, fault):
     assert engagement.state == Engagement.State.BLOCKED
     assert "refuses everybody in the same way" in engagement.blocked_reason
     assert engagement.is_notice_due
-    states = drains.states(engagement)
+    states = working.states(engagement)
     gone = states.get("dead", 0) + states.get("rejected", 0)
     assert gone == 4
     assert states["pending"] == 56
@@ -88,12 +88,12 @@ def test_when_it_is_corrected_everybody_is_sent(one_by_one, sandbox):
 
     sandbox.clear_faults()
     assert transitions.resume(engagement)
-    drains.to_the_end(engagement)
-    assert drains.states(engagement) == {"sent": 56, "dead": 4}
+    working.to_the_end(engagement)
+    assert working.states(engagement) == {"sent": 56, "dead": 4}
     assert retry_failed.retry(Delivery.objects.filter(state="dead")).people == 4
-    drains.to_the_end(engagement)
+    working.to_the_end(engagement)
 
-    assert drains.states(engagement) == {"sent": 60}
+    assert working.states(engagement) == {"sent": 60}
     assert set(invariants.received(sandbox).values()) == {1}
 
 
@@ -108,7 +108,7 @@ def test_what_is_not_corrected_stops_again(one_by_one, sandbox):
 
     assert engagement.state == Engagement.State.BLOCKED
     assert len(sandbox.requests()) - before <= 7
-    assert drains.states(engagement) == {"dead": 8, "pending": 52}
+    assert working.states(engagement) == {"dead": 8, "pending": 52}
 
 
 @pytest.mark.parametrize("people", [75, 750])
@@ -119,14 +119,14 @@ def test_batches_are_not_halved_to_the_bottom(active, sandbox, people):
     until_it_stops(engagement)
 
     assert engagement.state == Engagement.State.BLOCKED
-    assert drains.states(engagement) == {"pending": people}
+    assert working.states(engagement) == {"pending": people}
     # Three at a time, and some of them are halves of others.
     assert len(sandbox.requests()) <= 20
 
     sandbox.clear_faults()
     transitions.resume(engagement)
-    drains.to_the_end(engagement)
-    assert drains.states(engagement) == {"sent": people}
+    working.to_the_end(engagement)
+    assert working.states(engagement) == {"sent": people}
     invariants.check(engagement, sandbox, sandbox.key)
 
 
@@ -136,7 +136,7 @@ def test_a_success_that_is_none_for_everybody_stops_too(active, sandbox):
 
     until_it_stops(engagement)
 
-    assert drains.states(engagement) == {"dead": 300, "pending": 450}
+    assert working.states(engagement) == {"dead": 300, "pending": 450}
     assert len(sandbox.requests()) <= 7
 
 
@@ -147,7 +147,7 @@ def test_a_reason_that_everybody_is_named_with_stops_too(active, sandbox):
     until_it_stops(engagement)
 
     assert engagement.state == Engagement.State.BLOCKED
-    assert drains.states(engagement) == {"rejected": 300, "pending": 450}
+    assert working.states(engagement) == {"rejected": 300, "pending": 450}
     assert len(sandbox.requests()) <= 7
 
 
@@ -155,10 +155,10 @@ def test_less_than_a_few_is_not_everybody(one_by_one, sandbox):
     engagement = one_by_one(4)
     sandbox.faults([refuses()])
 
-    drains.to_the_end(engagement)
+    working.to_the_end(engagement)
 
     assert reload(engagement).state == Engagement.State.ENDED
-    assert drains.states(engagement) == {"dead": 4}
+    assert working.states(engagement) == {"dead": 4}
 
 
 def test_people_at_fault_among_others_stop_nothing(active, sandbox):
@@ -168,10 +168,10 @@ def test_people_at_fault_among_others_stop_nothing(active, sandbox):
     victims = [m.profile for m in memberships.select_related("profile")[5::75]]
     sandbox.faults([refuses(external_id=one.external_id) for one in victims])
 
-    drains.to_the_end(engagement)
+    working.to_the_end(engagement)
 
     assert reload(engagement).state == Engagement.State.ENDED
-    assert drains.states(engagement) == {"sent": 740, "dead": 10}
+    assert working.states(engagement) == {"sent": 740, "dead": 10}
     invariants.check(engagement, sandbox, sandbox.key)
 
 
@@ -183,9 +183,9 @@ def test_people_at_fault_one_by_one_stop_nothing(one_by_one, sandbox):
     # Whatever the order: somebody is always taken in between.
     sandbox.faults([{"kind": "pass", "times": None}])
 
-    drains.to_the_end(engagement)
+    working.to_the_end(engagement)
 
-    assert drains.states(engagement) == {"sent": 45, "dead": 15}
+    assert working.states(engagement) == {"sent": 45, "dead": 15}
 
 
 def test_different_refusals_are_different_people_s_faults(one_by_one, sandbox):
@@ -195,15 +195,15 @@ def test_different_refusals_are_different_people_s_faults(one_by_one, sandbox):
         [refuses(f"{p.email} is no e-mail", external_id=p.external_id) for p in people]
     )
 
-    drains.to_the_end(engagement)
+    working.to_the_end(engagement)
 
     assert reload(engagement).state == Engagement.State.ENDED
-    assert drains.states(engagement) == {"dead": 12}
+    assert working.states(engagement) == {"dead": 12}
 
 
 def enter(engagement: Engagement) -> None:
     factories.enter(engagement.segment, factories.make_profile(first_name="Nia"))
-    drains.once()
+    working.once()
 
 
 def test_entries_that_trickle_in_stop_it_too(one_by_one, sandbox):
@@ -216,8 +216,8 @@ def test_entries_that_trickle_in_stop_it_too(one_by_one, sandbox):
         assert is_stopped is (n >= 5)
 
     assert len(sandbox.requests()) == 5
-    drains.once()
-    report = drains.states(engagement)
+    working.once()
+    report = working.states(engagement)
     assert report["dead"] == 4
     assert report["pending"] >= 1
 
@@ -232,7 +232,7 @@ def test_one_who_is_taken_in_between_begins_the_row_anew(one_by_one, sandbox):
         enter(engagement)
 
     assert reload(engagement).state == Engagement.State.ACTIVE
-    assert drains.states(engagement) == {"sent": 2, "dead": 8}
+    assert working.states(engagement) == {"sent": 2, "dead": 8}
 
 
 def test_what_is_on_the_wire_when_it_goes_wrong_is_kept(one_by_one, sandbox):
@@ -243,7 +243,7 @@ def test_what_is_on_the_wire_when_it_goes_wrong_is_kept(one_by_one, sandbox):
     until_it_stops(engagement)
 
     assert engagement.state == Engagement.State.BLOCKED
-    states = drains.states(engagement)
+    states = working.states(engagement)
     assert states["sent"] == 100
     # At most what one worker had on the wire beside the last who were taken.
     assert states["dead"] <= 64
@@ -259,7 +259,7 @@ def test_one_person_who_is_tried_again_and_again_stops_nobody(one_by_one, sandbo
     factories.enter(engagement.segment, nia)
 
     for _ in range(7):
-        drains.once()
+        working.once()
         retry_failed.retry(Delivery.objects.filter(state="dead"))
 
     assert Attempt.objects.filter(outcome="refused").count() == 7
@@ -275,11 +275,11 @@ def test_one_person_who_enters_again_and_again_stops_nobody(one_by_one, sandbox)
 
     for _ in range(7):
         factories.enter(engagement.segment, nia)
-        drains.once()
+        working.once()
         engagement.segment.memberships.all().delete()
 
     assert reload(engagement).state == Engagement.State.ACTIVE
-    assert drains.states(engagement) == {"dead": 7}
+    assert working.states(engagement) == {"dead": 7}
 
 
 ONES_OWN = [["of", "{{User ID}}"]]
@@ -292,10 +292,10 @@ def test_what_is_not_there_for_one_person_stops_nobody(active, sandbox, braze, s
     victim = engagement.segment.memberships.order_by("profile_id")[3].profile
     sandbox.faults([refuses("", status=status, external_id=victim.external_id)])
 
-    drains.to_the_end(engagement)
+    working.to_the_end(engagement)
 
     assert reload(engagement).state == Engagement.State.ENDED
-    assert drains.states(engagement) == {"sent": 11, "dead": 1}
+    assert working.states(engagement) == {"sent": 11, "dead": 1}
     assert str(status) in Delivery.objects.get(profile=victim).reason
 
 
@@ -306,7 +306,7 @@ def test_what_is_there_for_nobody_stops_after_a_few(active, sandbox, braze):
 
     until_it_stops(engagement)
 
-    assert drains.states(engagement) == {"dead": 4, "pending": 56}
+    assert working.states(engagement) == {"dead": 4, "pending": 56}
 
 
 def test_at_everybodys_address_one_is_enough(active, sandbox, braze):
@@ -320,4 +320,4 @@ def test_at_everybodys_address_one_is_enough(active, sandbox, braze):
     until_it_stops(engagement)
 
     assert "nothing at this address" in engagement.blocked_reason
-    assert drains.states(engagement) == {"pending": 60}
+    assert working.states(engagement) == {"pending": 60}

@@ -15,7 +15,7 @@ from externalapi.models import Connection
 from tests import factories
 from tests.doubles.celery_processes import worker
 from tests.doubles.lost_database import losing_the_database
-from tests.faults import drains, invariants
+from tests.faults import invariants, working
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -47,7 +47,7 @@ def test_a_worker_with_another_key_refuses_to_start(draft, sandbox):
     assert not sandbox.requests()
 
     with worker():
-        wait_until(lambda: drains.states(engagement) == {"sent": PEOPLE}, "the people")
+        wait_until(lambda: working.states(engagement) == {"sent": PEOPLE}, "the people")
     invariants.check(engagement, sandbox, sandbox.key)
 
 
@@ -56,7 +56,7 @@ def test_a_key_that_is_stored_later_makes_a_stranger(active, sandbox, settings):
     engagement = active(PEOPLE)
     known = settings.SECRETS_KEYS
     settings.SECRETS_KEYS = [STRANGE]
-    drains.once()
+    working.once()
     assert not sandbox.requests()
     engagement.refresh_from_db()
     assert engagement.state == Engagement.State.ACTIVE
@@ -70,7 +70,7 @@ def test_a_key_that_is_stored_later_makes_a_stranger(active, sandbox, settings):
 
     settings.SECRETS_KEYS = known
     with worker():
-        wait_until(lambda: drains.states(engagement) == {"sent": PEOPLE}, "the people")
+        wait_until(lambda: working.states(engagement) == {"sent": PEOPLE}, "the people")
     invariants.check(engagement, sandbox, sandbox.key)
 
 
@@ -83,8 +83,8 @@ def test_one_key_that_cannot_be_read_stops_its_own_engagement(active, sandbox):
     version = factories.make_version(connection=spoilt)
     hurt = active(5, version=version)
     for one in (engagement, other):
-        drains.to_the_end(one)
-        assert drains.states(one) == {"sent": 10}
+        working.to_the_end(one)
+        assert working.states(one) == {"sent": 10}
     hurt.refresh_from_db()
     assert hurt.state == Engagement.State.BLOCKED
     assert "another SECRETS_KEY" in hurt.blocked_reason

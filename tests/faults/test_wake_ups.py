@@ -10,12 +10,12 @@ from kombu import Connection
 
 from engagements.lifecycle import transitions
 from engagements.models import Engagement
-from engagements.tasks import drain
+from engagements.tasks import work
 from segments.models import Segment, Source
 from segments.tracking import write_keys
 from tests.doubles.broker import Broker
 from tests.doubles.celery_processes import beat, worker
-from tests.faults import drains, invariants
+from tests.faults import invariants, working
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -28,11 +28,11 @@ def test_a_hundred_wake_ups_at_once(draft, sandbox, tmp_path):
         with Connection(broker.url, transport_options=options) as connection:
             transitions.activate(engagement)
             for _ in range(100):
-                drain.apply_async(connection=connection)
+                work.apply_async(connection=connection)
         queue = f"{options['global_keyprefix']}celery"
         assert broker.client().llen(queue) == 100
         with worker(REDIS_URL=broker.url):
-            wait_until(lambda: drains.is_over(engagement), "the end of the run")
+            wait_until(lambda: working.is_over(engagement), "the end of the run")
             wait_until(lambda: broker.client().llen(queue) == 0, "the others", 20)
 
     assert set(invariants.received(sandbox).values()) == {1}
@@ -52,7 +52,7 @@ def test_two_beats_make_one_run_a_slot(draft, sandbox, tmp_path):
     with Broker(tmp_path) as broker, ExitStack() as processes:
         for start in (worker, beat, beat):
             processes.enter_context(start(REDIS_URL=broker.url))
-        wait_until(lambda: drains.is_over(engagement), "the end of the run")
+        wait_until(lambda: working.is_over(engagement), "the end of the run")
         requests = sandbox.traffic()["requests"]
 
     assert engagement.runs.count() == requests == 1
@@ -79,7 +79,7 @@ def test_without_a_beat_an_entry_goes_out_by_wake_ups(draft, sandbox, client):
                 content_type="application/json",
             )
             assert answer.status_code == 200
-        wait_until(lambda: drains.states(engagement) == {"sent": 5}, "the five")
+        wait_until(lambda: working.states(engagement) == {"sent": 5}, "the five")
 
     assert len(invariants.received(sandbox)) == 5
     invariants.check(engagement, sandbox, sandbox.key)

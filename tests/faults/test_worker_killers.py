@@ -11,7 +11,7 @@ from engagements.delivery import claims, lease_reaper, outcomes, transport, writ
 from engagements.delivery.attempts import intend
 from engagements.delivery.loop import CLAIM_SIZE
 from engagements.models import Batch, Delivery
-from tests.faults import drains, invariants
+from tests.faults import invariants, working
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -51,15 +51,15 @@ def test_everybody_else_is_sent_and_the_killer_is_given_up(killer, sandbox):
             deaths += 1
             next_lease()
 
-    drains.to_the_end(engagement)
+    working.to_the_end(engagement)
 
-    assert drains.states(engagement) == {"sent": 899, "dead": 1}
+    assert working.states(engagement) == {"sent": 899, "dead": 1}
     dead = Delivery.objects.get(state="dead")
     assert dead.profile == person
     assert dead.reason.startswith("poison")
     # Three, and one for each time that 75 people are halved.
     assert deaths <= 3 + 7
-    assert Counter(drains.outcomes(engagement)).keys() == {"sent"}
+    assert Counter(working.outcomes(engagement)).keys() == {"sent"}
     invariants.check(engagement, sandbox, sandbox.key)
 
 

@@ -12,7 +12,7 @@ from engagements.models import Attempt, Batch
 from tests import factories
 from tests.doubles.celery_processes import beat, worker
 from tests.doubles.sessions import end_waiting_sessions, is_waited_for, locked
-from tests.faults import drains, invariants
+from tests.faults import invariants, working
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -29,10 +29,10 @@ def test_between_the_claim_and_the_intent_nothing_is_in_doubt(draft, sandbox):
     assert not Attempt.objects.exists()
 
     with worker(), beat():
-        wait_until(lambda: drains.is_over(engagement), "the end of the run")
+        wait_until(lambda: working.is_over(engagement), "the end of the run")
 
     invariants.check(engagement, sandbox, sandbox.key)
-    assert drains.outcomes(engagement) == {"sent": 2}
+    assert working.outcomes(engagement) == {"sent": 2}
     assert Counter(invariants.received(sandbox).values()) == {1: 150}
     assert set(Batch.objects.values_list("reap_count", flat=True)) == {1}
 
@@ -58,13 +58,13 @@ def test_after_the_answer_and_before_the_record_it_is(
     assert set(Batch.objects.values_list("state", flat=True)) == {"sending"}
 
     with worker(), beat():
-        wait_until(lambda: drains.is_over(engagement), "the end of the run")
+        wait_until(lambda: working.is_over(engagement), "the end of the run")
 
     invariants.check(engagement, sandbox, sandbox.key)
-    assert drains.outcomes(engagement) == outcomes
+    assert working.outcomes(engagement) == outcomes
     assert Counter(invariants.received(sandbox).values()) == {times: 150}
     state = {"park": "uncertain", "resend": "sent"}[policy]
-    assert drains.states(engagement) == {state: 150}
+    assert working.states(engagement) == {state: 150}
 
 
 def test_a_worker_that_is_asked_to_end_finishes_what_it_began(draft, sandbox, braze):
@@ -77,11 +77,11 @@ def test_a_worker_that_is_asked_to_end_finishes_what_it_began(draft, sandbox, br
         assert first.terminate(seconds=60) == 0
 
     assert not Batch.objects.filter(state__in=["leased", "sending"]).exists()
-    assert drains.outcomes(engagement).keys() == {"sent"}
+    assert working.outcomes(engagement).keys() == {"sent"}
     sandbox.clear_faults()
 
     with worker(), beat():
-        wait_until(lambda: drains.is_over(engagement), "the end of the run")
+        wait_until(lambda: working.is_over(engagement), "the end of the run")
     invariants.check(engagement, sandbox, sandbox.key)
     assert Counter(invariants.received(sandbox).values()) == {1: 600}
 
@@ -101,10 +101,10 @@ def test_who_stands_still_is_not_taken_for_dead(draft, sandbox, settings):
         assert set(Batch.objects.values_list("reap_count", flat=True)) == {0}
         still.close()
         with beat():
-            wait_until(lambda: drains.is_over(engagement), "the end of the run")
+            wait_until(lambda: working.is_over(engagement), "the end of the run")
 
     invariants.check(engagement, sandbox, sandbox.key)
-    assert drains.outcomes(engagement) == {"sent": 2}
+    assert working.outcomes(engagement) == {"sent": 2}
     assert Counter(invariants.received(sandbox).values()) == {1: 150}
 
 

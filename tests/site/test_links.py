@@ -51,7 +51,7 @@ def tried_again(braze) -> None:
         includes_present=True,
     )
     transitions.activate(engagement)
-    loop.drain()
+    loop.work()
     assert Delivery.objects.filter(state="skipped").exists()
     retry_failed.retry(Delivery.objects.filter(state="skipped"))
-    loop.drain()
+    loop.work()

@@ -58,7 +58,7 @@ from segments.models import InboxMessage, Profile, Segment, Source
 from segments.rules import tree
 from segments.tracking import write_keys
 from tests import factories
-from tests.faults import drains
+from tests.faults import working
 
 # Every dump was made with these, so they never change. They open nothing else.
 SECRETS_KEYS = ["thrown away: the passphrase of the dumps in tests/upgrade"]
@@ -352,7 +352,7 @@ class Story:
         self.welcome = self._active(
             "Welcome", self.with_mail, PERSON_VALUES, trigger=Schedule
         )
-        drains.to_the_end(self.welcome)
+        working.to_the_end(self.welcome)
         retention.clean_deliveries(database_clock.now(), float("inf"))
         assert SentBefore.objects.filter(engagement=self.welcome).exists()
 
@@ -366,13 +366,13 @@ class Story:
             trigger=OnEntry,
             includes_present=True,
         )
-        drains.to_the_end(leads)
+        working.to_the_end(leads)
         self._send("identify", "newcomer", traits={"first_name": "Nia"})
         self._lead("newcomer")
         # Whoever leaves, and comes back, has been sent already.
         self._send("identify", "lead-2", traits={"unsubscribed": True})
         inbox.apply()
-        drains.to_the_end(leads)
+        working.to_the_end(leads)
         weekly = self._active(
             "Weekly sync",
             self.nested,
@@ -382,15 +382,15 @@ class Story:
             time_zone="Asia/Kolkata",
             ambiguous_policy=Engagement.AmbiguousPolicy.RESEND,
         )
-        drains.to_the_end(weekly)
+        working.to_the_end(weekly)
         spring = self._active(
             "Spring mailing", self.with_mail, PERSON_VALUES, trigger=Schedule
         )
         self.sandbox.faults([{"kind": "reset_after"}, {"kind": "partial_errors"}])
-        drains.to_the_end(spring)
+        working.to_the_end(spring)
         rejected = Delivery.objects.filter(run__engagement=spring, state="rejected")
         assert retry_failed.retry(rejected).people
-        drains.to_the_end(spring)
+        working.to_the_end(spring)
 
     def _engagements_at_rest(self) -> None:
         """A draft that somebody asks for, a paused, a blocked and an ended one."""

@@ -65,7 +65,7 @@ def test_a_page_shows_what_is_sent(admin_page, with_data, sandbox, odd, value):
     engagement = with_data(odd, value)
     ann = Profile.objects.get(external_id="ann")
     transitions.activate(engagement)
-    loop.drain()
+    loop.work()
     sent = Delivery.objects.get()
 
     pages = {

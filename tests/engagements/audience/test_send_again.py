@@ -24,7 +24,7 @@ from engagements.recovery import retry_failed
 from segments.ingest import inbox
 from segments.models import Membership, Profile
 from tests import factories
-from tests.faults import drains, invariants
+from tests.faults import invariants, working
 
 pytestmark = pytest.mark.django_db
 
@@ -101,9 +101,9 @@ def test_who_enters_again_is_not_sent_again(active, sandbox):
     ann, bob = factories.make_people(2)
     engagement = active()
     enter(engagement.segment, ann)
-    loop.drain()
+    loop.work()
     enter(engagement.segment, ann, bob)
-    loop.drain()
+    loop.work()
 
     assert sent(engagement) == {ann.external_id: 1, bob.external_id: 1}
     assert engagement.runs.get().repeats_left_out == 1
@@ -130,27 +130,27 @@ def test_every_time_is_every_time(active):
     engagement = active(again="always")
     for _ in range(3):
         enter(engagement.segment, ann)
-    loop.drain()
+    loop.work()
 
     assert sent(engagement) == {ann.external_id: 3}
 
 
 def test_a_schedule_that_repeats_sends_everybody_in_every_slot(active):
     engagement = active(2, **DAILY)
-    loop.drain()
+    loop.work()
     next_slot(engagement)
-    loop.drain()
+    loop.work()
 
     assert set(sent(engagement).values()) == {2}
 
 
 def test_once_a_person_on_a_schedule_sends_those_who_are_new(active):
     engagement = active(2, **DAILY, again="once")
-    loop.drain()
+    loop.work()
     new = factories.make_profile(first_name="New")
     enter(engagement.segment, new)
     next_slot(engagement)
-    loop.drain()
+    loop.work()
 
     assert len(sent(engagement)) == 3
     assert set(sent(engagement).values()) == {1}
@@ -183,10 +183,10 @@ def test_days_in_between_are_days_of_the_calendar(
     if zone == "Asia/Kolkata" and (local.hour, local.minute) >= (18, 30):
         moved += timedelta(days=1)  # There it is tomorrow already.
     enter(engagement.segment, ann)
-    loop.drain()
+    loop.work()
     Delivery.objects.update(updated_at=moved)
     enter(engagement.segment, ann)
-    loop.drain()
+    loop.work()
 
     assert sent(engagement) == {ann.external_id: 2 if is_again else 1}
 
@@ -219,7 +219,7 @@ def test_another_engagement_of_the_segment_sends_its_own(active):
     second = active(segment=first.segment)
     for _ in range(2):
         enter(first.segment, ann)
-        loop.drain()
+        loop.work()
 
     assert sent(first) == sent(second) == {ann.external_id: 1}
 
@@ -228,7 +228,7 @@ def test_a_pause_and_a_new_version_do_not_send_again(active, braze):
     ann, bob = factories.make_people(2)
     engagement = active()
     enter(engagement.segment, ann, bob)
-    loop.drain()
+    loop.work()
     transitions.pause(engagement)
     api = engagement.version.external_api
     newer = factories.make_version(connection=braze, external_api=api)
@@ -236,7 +236,7 @@ def test_a_pause_and_a_new_version_do_not_send_again(active, braze):
     engagement.refresh_from_db()
     enter(engagement.segment, ann)
     transitions.resume(engagement)
-    loop.drain()
+    loop.work()
 
     assert engagement.runs.count() == 2
     assert set(sent(engagement).values()) == {1}
@@ -263,7 +263,7 @@ def test_who_was_present_and_enters_again_is_sent_once(active):
     people = factories.make_people(3)
     engagement = active(people, includes_present=True)
     enter(engagement.segment, *people)
-    loop.drain()
+    loop.work()
 
     assert set(sent(engagement).values()) == {1}
     assert len(sent(engagement)) == 3
@@ -272,12 +272,12 @@ def test_who_was_present_and_enters_again_is_sent_once(active):
 def test_activated_again_after_its_end_it_sends_those_who_are_new(active):
     people = factories.make_people(2)
     engagement = active(people, trigger="schedule")
-    loop.drain()
+    loop.work()
     engagement.refresh_from_db()
     assert engagement.state == "ended"
     enter(engagement.segment, *factories.make_people(1))
     transitions.activate(engagement)
-    loop.drain()
+    loop.work()
 
     assert len(sent(engagement)) == 3
     assert set(sent(engagement).values()) == {1}
@@ -303,7 +303,7 @@ def test_who_waits_under_a_name_that_was_merged_is_sent_under_the_own(active):
     expand_all()
     Profile.objects.filter(pk=visitor.pk).update(merged_into=ann, attributes={})
     enter(engagement.segment, ann)
-    loop.drain()
+    loop.work()
 
     assert sent(engagement) == {ann.external_id: 1}
 
@@ -339,7 +339,7 @@ def merge_while(act) -> None:
         inbox.apply()
         assert Membership.objects.get().profile.external_id == "ann"
         expand_all()
-    loop.drain()
+    loop.work()
 
 
 @contextmanager
@@ -381,7 +381,7 @@ def test_who_failed_is_tried_again(active):
     engagement = active()
     factories.make_delivery(ann, engagement.runs.get(), state="dead")
     assert retry_failed.retry(Delivery.objects.all()).people == 1
-    loop.drain()
+    loop.work()
 
     assert sent(engagement) == {ann.external_id: 1}
 
@@ -443,7 +443,7 @@ def test_it_is_known_when_the_deliveries_are_gone(active, fields, is_again):
     (ann,) = factories.make_people(1)
     engagement = active(**fields)
     enter(engagement.segment, ann)
-    loop.drain()
+    loop.work()
     grow_old()
     retention.clean(10)
     assert not Delivery.objects.exists()
@@ -486,7 +486,7 @@ def test_a_change_says_what_is_not_known_any_more(
     """Of an engagement that sends every time nobody is remembered."""
     engagement = active(again=before)
     enter(engagement.segment, *factories.make_people(1))
-    loop.drain()
+    loop.work()
     if is_deleted:
         grow_old()
         retention.clean(10)
@@ -521,7 +521,7 @@ def test_two_runs_at_once_take_each_person_in_once(active, standing_is_first):
 
     with ExitStack() as threads, transaction.atomic():
         expansion.expand([first])
-        threads.enter_context(drains.in_thread(take_in))
+        threads.enter_context(working.in_thread(take_in))
         # Without the lock it would be done in a hundredth of that.
         assert not done.wait(1)
 
@@ -628,7 +628,7 @@ def test_its_page_says_so(admin_page, fields, words):
 def test_the_pages_tell_what_was_left_out(active, admin_page):
     people = factories.make_people(2)
     engagement = active(people, trigger="schedule")
-    loop.drain()
+    loop.work()
     enter(engagement.segment, *factories.make_people(1))
 
     page = admin_page.get(f"/admin/engagements/engagement/{engagement.pk}/activate/")
@@ -637,7 +637,7 @@ def test_the_pages_tell_what_was_left_out(active, admin_page):
     assert "2 of the segment are left out: this Engagement sent to them before." in text
     engagement.refresh_from_db()
     transitions.activate(engagement)
-    loop.drain()
+    loop.work()
     said = "2 repeats were left out"
     assert said in admin_page.get(engagement.get_absolute_url()).text
     run = engagement.runs.order_by("pk").last()

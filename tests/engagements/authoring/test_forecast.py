@@ -59,7 +59,7 @@ def test_what_it_foretells_is_what_happens(braze):
     impact = forecast.activation_impact(engagement)
 
     transitions.activate(engagement)
-    loop.drain()
+    loop.work()
 
     states = Counter(Delivery.objects.values_list("state", flat=True))
     assert states == {"sent": impact.sends, "skipped": impact.forecast.skips}
@@ -141,7 +141,7 @@ def test_whom_it_sends_to_no_more_is_neither_sent_nor_skipped(braze):
     ann, bo = factories.make_profile(first_name="A"), factories.make_profile()
     engagement = of_members([ann], version, values={NAME: "{{ profile.first_name }}"})
     transitions.activate(engagement)
-    loop.drain()
+    loop.work()
     transitions.end(engagement)
     Membership.objects.create(segment=engagement.segment, profile=bo)
 

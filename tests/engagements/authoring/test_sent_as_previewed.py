@@ -257,7 +257,7 @@ def test_two_thousand_people_get_what_their_previews_show(sandbox, settings):
             segment, version, values=VALUES, trigger=Engagement.Trigger.SCHEDULE
         )
         transitions.activate(engagement)
-        loop.drain(timedelta(seconds=60))
+        loop.work(timedelta(seconds=60))
         received = received_by(tap)
 
     previews = {

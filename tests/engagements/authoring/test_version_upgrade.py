@@ -228,7 +228,7 @@ def test_a_standing_run_goes_on_with_the_new_version(old, sandbox):
 
     adopt(engagement, new, {})
     factories.enter(segment, late)
-    loop.drain()
+    loop.work()
 
     was, now = Run.objects.filter(engagement=engagement).order_by("pk")
     assert (was.version, was.is_standing) == (old, False)

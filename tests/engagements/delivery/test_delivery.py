@@ -4,6 +4,7 @@ from collections import Counter
 from datetime import timedelta
 
 import pytest
+from celery import current_app
 from django.urls import reverse
 from django.utils import timezone
 
@@ -39,6 +40,15 @@ def active(braze):
     return make
 
 
+@pytest.mark.parametrize("name", ["work", "drain"])
+def test_a_wake_up_is_understood_by_its_name_of_now_and_of_0_1_0(active, sandbox, name):
+    engagement = active()
+    current_app.loader.import_default_modules()
+    current_app.tasks[f"engagements.tasks.{name}"]()
+    assert Delivery.objects.filter(run__engagement=engagement).count() == 3
+    assert len(sandbox.requests()) == 1
+
+
 @pytest.mark.parametrize(
     ("subject", "requests"),
     [
@@ -69,7 +79,7 @@ def test_people_go_together_where_the_request_is_the_same_for_all(
 
     engagement = active(people, version=version, values=values)
     assert forecast.activation_impact(engagement).requests == requests
-    loop.drain()
+    loop.work()
 
     assert states(engagement) == {"sent": 3}
     assert len(sandbox.requests()) - before == requests
@@ -100,7 +110,7 @@ def test_each_person_gets_their_own_payload(active, sandbox):
         },
     )
 
-    assert loop.drain() is False
+    assert loop.work() is False
 
     ana, bo = sandbox.user("ana"), sandbox.user("bo")
     assert (ana["first_name"], ana["custom_attributes"]["plan"]) == ("ANA", "gold")
@@ -115,7 +125,7 @@ def test_each_person_gets_their_own_payload(active, sandbox):
 def test_five_thousand_people_go_in_67_requests(active, sandbox):
     engagement = active(5_000)
 
-    loop.drain()
+    loop.work()
 
     requests = sandbox.requests()
     assert len(requests) == 67  # 66 of 75 and one of 50
@@ -134,13 +144,13 @@ def test_five_thousand_people_go_in_67_requests(active, sandbox):
 
 def test_an_entry_is_sent_and_the_people_from_before_are_not(active, sandbox):
     engagement = active(2, trigger=Engagement.Trigger.ON_ENTRY)
-    loop.drain()
+    loop.work()
     assert sandbox.requests() == []
 
     newcomer = factories.make_profile(external_id="new", first_name="Nia")
     factories.enter(engagement.segment, newcomer)
-    loop.drain()
-    loop.drain()
+    loop.work()
+    loop.work()
 
     assert sandbox.user("new")["first_name"] == "Nia"
     assert states(engagement) == {"sent": 1}
@@ -151,7 +161,7 @@ def test_an_entry_is_sent_and_the_people_from_before_are_not(active, sandbox):
 def test_the_people_from_before_can_be_included(active, sandbox):
     engagement = active(2, trigger=Engagement.Trigger.ON_ENTRY, includes_present=True)
     factories.enter(engagement.segment, factories.make_profile(first_name="Nia"))
-    loop.drain()
+    loop.work()
     assert sandbox.summary()["users"] == 3
     assert states(engagement) == {"sent": 3}
 
@@ -169,7 +179,7 @@ def test_the_event_that_brought_a_person_in_can_be_used(active, sandbox):
     event = factories.make_event(ana, plan="platinum")
     factories.enter(engagement.segment, ana, event)
 
-    loop.drain()
+    loop.work()
 
     assert sandbox.user("ana")["custom_attributes"]["plan"] == "platinum"
 
@@ -183,7 +193,7 @@ def test_who_has_no_payload_is_skipped_and_told_why(active, sandbox):
         ]
     )
 
-    loop.drain()
+    loop.work()
 
     assert states(engagement) == {"sent": 1, "skipped": 2}
     skipped = Delivery.objects.filter(state="skipped").order_by("profile_id")
@@ -217,7 +227,7 @@ def test_what_an_optional_parameter_cannot_take_is_left_out_and_told(
         values={"Age": "{{ profile.age | plus: 1 }}", "B": "{{ profile.b }}"},
     )
 
-    loop.drain()
+    loop.work()
 
     assert states(engagement) == {"sent": 3}
     attributes = [sandbox.user(id)["custom_attributes"] for id in ("ana", "bo", "cy")]
@@ -279,7 +289,7 @@ def test_a_person_s_value_that_cannot_go_there_keeps_only_them_back(
     values = {"A": "{{ profile.a }}", "B": "{{ profile.b }}"}
     engagement = active(people, version=version, values=values)
 
-    loop.drain()
+    loop.work()
 
     skipped = Delivery.objects.get(state="skipped")
     assert skipped.profile == people[1 if usual else 0]
@@ -309,7 +319,7 @@ def test_what_braze_rejects_is_mapped_back_to_the_person(active, sandbox, braze)
     ]
     engagement = active(people, version=version, values={"Email": "{{profile.email}}"})
 
-    loop.drain()
+    loop.work()
 
     rejected = Delivery.objects.get(state="rejected")
     assert rejected.profile == people[1]
@@ -323,7 +333,7 @@ def test_a_server_error_is_tried_again(active, sandbox, status):
     engagement = active(2)
     sandbox.faults([{"kind": "status", "status": status}])
 
-    loop.drain(timedelta(seconds=1))
+    loop.work(timedelta(seconds=1))
 
     batch = Batch.objects.get()
     assert batch.state == Batch.State.RETRY
@@ -331,7 +341,7 @@ def test_a_server_error_is_tried_again(active, sandbox, status):
     assert states(engagement) == {"pending": 2}
 
     make_due(engagement)
-    loop.drain()
+    loop.work()
     assert states(engagement) == {"sent": 2}
     outcomes = Attempt.objects.order_by("started_at").values_list("outcome", "status")
     assert list(outcomes) == [("not_sent", status), ("sent", 201)]
@@ -343,12 +353,12 @@ def test_a_rate_limit_closes_the_connection_and_uses_no_attempt(active, sandbox)
         [{"kind": "status", "status": 429, "headers": {"Retry-After": "600"}}]
     )
 
-    loop.drain()
+    loop.work()
 
     batch = Batch.objects.get()
     assert (batch.state, batch.attempt_count) == (Batch.State.PENDING, 0)
     make_due(engagement)
-    loop.drain()  # due, but the connection is closed for ten minutes
+    loop.work()  # due, but the connection is closed for ten minutes
     assert len(sandbox.requests()) == 1
 
 
@@ -356,7 +366,7 @@ def test_a_wrong_key_stops_the_engagement_until_it_is_mended(active, sandbox, br
     encryption.set_key(braze, "wrong-key-0123456789")
     engagement = active(2)
 
-    loop.drain()
+    loop.work()
 
     engagement.refresh_from_db()
     assert engagement.state == Engagement.State.BLOCKED
@@ -367,7 +377,7 @@ def test_a_wrong_key_stops_the_engagement_until_it_is_mended(active, sandbox, br
 
     encryption.set_key(braze, sandbox.key)
     assert transitions.resume(engagement)
-    loop.drain()
+    loop.work()
     assert states(engagement) == {"sent": 2}
 
 
@@ -380,7 +390,7 @@ def test_an_unreachable_host_is_tried_again_and_named(active, sandbox, settings)
     encryption.set_key(connection, "any-key-0123456789")
     active(1, version=factories.make_version(connection=connection))
 
-    loop.drain(timedelta(seconds=1))
+    loop.work(timedelta(seconds=1))
 
     attempt = Attempt.objects.get()
     assert attempt.outcome == Attempt.Outcome.NOT_SENT
@@ -401,7 +411,7 @@ def test_a_lost_answer_is_ambiguous_and_the_policy_decides(
     engagement = active(2, ambiguous_policy=policy)
     sandbox.faults([{"kind": "reset_after"}])
 
-    loop.drain(timedelta(seconds=1))
+    loop.work(timedelta(seconds=1))
 
     assert Attempt.objects.get().outcome == Attempt.Outcome.AMBIGUOUS
     batch = Batch.objects.get()
@@ -413,11 +423,11 @@ def test_a_lost_answer_is_ambiguous_and_the_policy_decides(
 def test_a_person_settles_what_is_uncertain(active, sandbox, decision, requests):
     engagement = active(2, ambiguous_policy=Policy.PARK)
     sandbox.faults([{"kind": "reset_after"}])
-    loop.drain()
+    loop.work()
     assert engagement.runs.get().state == Run.State.COMPLETED_WITH_ERRORS
 
     assert transitions.decide(Batch.objects.get(), decision)
-    loop.drain()
+    loop.work()
 
     assert states(engagement) == {"sent": 2}
     assert len(sandbox.requests()) == requests
@@ -441,7 +451,7 @@ def test_a_batch_that_is_refused_without_a_name_is_halved(active, sandbox):
         ]
     )
 
-    loop.drain()
+    loop.work()
 
     assert states(engagement) == {"sent": 74, "dead": 1}
     dead = Delivery.objects.get(state="dead")
@@ -454,8 +464,8 @@ def test_a_batch_that_is_refused_without_a_name_is_halved(active, sandbox):
 def test_an_answer_that_cannot_be_read_is_never_sent_again(active, sandbox):
     engagement = active(2)
     sandbox.faults([{"kind": "malformed_json"}])
-    loop.drain()
-    loop.drain()
+    loop.work()
+    loop.work()
     assert states(engagement) == {"accepted_unverified": 2}
     assert len(sandbox.requests()) == 1
 
@@ -465,11 +475,11 @@ def test_a_paused_engagement_sends_nothing_and_resumes_where_it_was(active, sand
     assert transitions.pause(engagement)
     assert transitions.pause(engagement) is False
 
-    loop.drain()
+    loop.work()
     assert sandbox.requests() == []
 
     assert transitions.resume(engagement)
-    loop.drain()
+    loop.work()
     assert states(engagement) == {"sent": 2}
 
 
@@ -481,7 +491,7 @@ def test_entries_made_during_a_pause_follow_after_it(active, sandbox):
     engagement.save()
 
     transitions.resume(engagement)
-    loop.drain()
+    loop.work()
 
     assert states(engagement) == {"sent": 1}
     run = Run.objects.get(engagement=engagement, is_standing=True)
@@ -491,11 +501,11 @@ def test_entries_made_during_a_pause_follow_after_it(active, sandbox):
 def test_ending_cancels_what_was_not_sent(active, sandbox):
     engagement = active(2)
     sandbox.faults([{"kind": "status", "status": 500}])
-    loop.drain(timedelta(seconds=1))
+    loop.work(timedelta(seconds=1))
 
     assert transitions.end(engagement)
     make_due(engagement)
-    loop.drain()
+    loop.work()
 
     assert states(engagement) == {"cancelled": 2}
     assert len(sandbox.requests()) == 1
@@ -505,7 +515,7 @@ def test_ending_cancels_what_was_not_sent(active, sandbox):
 def test_a_run_keeps_the_version_that_it_began_with(active, sandbox, braze):
     engagement = active(1)
     sandbox.faults([{"kind": "status", "status": 500}])
-    loop.drain(timedelta(seconds=1))
+    loop.work(timedelta(seconds=1))
     factories.make_version(
         body={"attributes": [{"external_id": "other"}]},
         external_api=engagement.version.external_api,
@@ -513,7 +523,7 @@ def test_a_run_keeps_the_version_that_it_began_with(active, sandbox, braze):
     )
 
     make_due(engagement)
-    loop.drain()
+    loop.work()
 
     assert sandbox.user("other") is None
     assert states(engagement) == {"sent": 1}
@@ -523,7 +533,7 @@ def test_a_small_run_is_not_stuck_behind_a_large_one(active, sandbox):
     large = active(3_000)
     small = active([factories.make_profile(external_id="small", first_name="Sol")])
 
-    loop.drain()
+    loop.work()
 
     requests = [r["external_ids"]["attributes"] for r in sandbox.requests()]
     assert ["small"] in requests[: 2 * loop.CLAIM_SIZE]
@@ -536,7 +546,7 @@ def test_the_rate_plan_is_kept(active, sandbox, braze):
     version = factories.make_version(connection=braze, batching="one")
     engagement = active(5, version=version)
 
-    loop.drain()
+    loop.work()
 
     assert states(engagement) == {"sent": 5}
     arrivals = [request["at"] for request in sandbox.requests()]

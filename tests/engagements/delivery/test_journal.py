@@ -300,21 +300,21 @@ def test_a_key_that_was_refused_stops_nobody_with_another(braze, sandbox):
     assert Attempt.objects.get().outcome == "blocked"
 
 
-def test_a_drain_writes_down_what_it_finds(braze, sandbox):
+def test_a_worker_writes_down_what_it_finds(braze, sandbox):
     activated(braze)
     leave_behind(answered())
 
     def is_written_down() -> bool:
-        loop.drain(timedelta(0))
+        loop.work(timedelta(0))
         return Attempt.objects.get().outcome == "sent"
 
     wait_until(is_written_down, "a look at what was left behind")
 
 
-def test_a_drain_leaves_nothing_lying(braze, sandbox, folder):
+def test_a_worker_leaves_nothing_lying(braze, sandbox, folder):
     activated(braze, people=40, batching="one")
 
-    loop.drain()
+    loop.work()
 
     assert Attempt.objects.filter(outcome="sent").count() == 40
     assert list(folder.iterdir()) == []
@@ -355,8 +355,8 @@ def test_without_a_folder_everybody_is_sent(braze, sandbox, settings, tmp_path, 
     activated(braze, people=5, batching="one")
 
     with caplog.at_level(logging.WARNING):
-        loop.drain()
-        loop.drain()
+        loop.work()
+        loop.work()
 
     assert Attempt.objects.filter(outcome="sent").count() == 5
     said = [r for r in caplog.records if "JOURNAL_DIR" in r.getMessage()]

@@ -44,7 +44,7 @@ def scheduled(braze):
 
 
 def in_flight(settings) -> PreparedRequest:
-    """Claim and intend the one due batch, as a drain does; its lease is a real one."""
+    """Claim and intend the one due batch, as a worker does; its lease is a real one."""
     settings.DELIVERY_LEASE = timedelta(minutes=1)
     expansion.expand(expansion.expandable_runs())
     (prepared,) = intend(list(write(claim(1))))

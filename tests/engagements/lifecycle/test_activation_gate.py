@@ -19,7 +19,7 @@ from engagements.recovery.selection import Choice
 from externalapi.models import ExternalAPI, TestCase
 from lemnisk_braze.lib import database_clock
 from tests import factories
-from tests.faults import drains
+from tests.faults import working
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -157,7 +157,7 @@ def test_whoever_changes_it_meanwhile_is_waited_for(guarded, braze):
 
     with ExitStack() as beside, transaction.atomic():
         Engagement.objects.update(version=asks)
-        beside.enter_context(drains.in_thread(activate))
+        beside.enter_context(working.in_thread(activate))
         wait_until(somebody_waits, "the activation")
 
     assert len(refused) == 1 and GATE in refused[0]

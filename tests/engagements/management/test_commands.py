@@ -163,7 +163,7 @@ def test_a_drained_process_takes_no_more(braze):
     (node,) = workers.named(workers.process_name())
     assert workers.drain([node]) == 1
 
-    assert loop.drain(timedelta(seconds=5)), "work remains, for others"
+    assert loop.work(timedelta(seconds=5)), "work remains, for others"
 
     assert Batch.objects.get(run__engagement=made).state == "pending"
 
@@ -181,7 +181,7 @@ def test_whoever_is_asked_to_end_or_has_no_time_left_passes_entries_on(braze, se
         assert not workers.is_draining()
         workers.drain(workers.named(workers.process_name()))
 
-    assert loop.drain(timedelta(seconds=seconds)), "work remains, for others"
+    assert loop.work(timedelta(seconds=seconds)), "work remains, for others"
 
     assert not Batch.objects.filter(run__engagement=made).exists()
 

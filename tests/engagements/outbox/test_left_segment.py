@@ -15,7 +15,7 @@ from engagements.reporting import reports
 from segments.membership import refresh
 from segments.models import Membership, Profile, Transition
 from tests import factories
-from tests.faults import drains, invariants
+from tests.faults import invariants, working
 
 pytestmark = pytest.mark.django_db
 
@@ -69,7 +69,7 @@ def trigger(request) -> str:
 def test_who_left_is_skipped_and_the_others_are_sent(active, people, sandbox, trigger):
     engagement = active(trigger=trigger)
     change(people[1], "free")
-    loop.drain()
+    loop.work()
 
     assert states() == {"ana": "sent", "bo": "skipped", "cy": "sent"}
     assert set(invariants.received(sandbox)) == {"ana", "cy"}
@@ -83,7 +83,7 @@ def test_who_left_is_skipped_and_the_others_are_sent(active, people, sandbox, tr
 def test_that_somebody_left_is_no_error_of_the_run(active, people):
     engagement = active(trigger="schedule")
     change(people[1], "free")
-    loop.drain()
+    loop.work()
 
     assert engagement.runs.get().state == Run.State.COMPLETED
 
@@ -92,7 +92,7 @@ def test_who_left_and_came_back_is_sent_once(active, people, trigger):
     active(trigger=trigger)
     for plan in ("free", "pro"):
         change(people[1], plan)
-    loop.drain()
+    loop.work()
 
     assert Delivery.objects.filter(state="sent").count() == 3
     assert Delivery.objects.count() == 3
@@ -101,9 +101,9 @@ def test_who_left_and_came_back_is_sent_once(active, people, trigger):
 def test_who_was_skipped_and_comes_back_is_sent(active, people):
     active()
     change(people[1], "free")
-    loop.drain()
+    loop.work()
     change(people[1], "pro")
-    loop.drain()
+    loop.work()
 
     found = Delivery.objects.filter(profile=people[1]).order_by("pk")
     assert [d.state for d in found] == ["skipped", "sent"]
@@ -113,7 +113,7 @@ def test_everybody_may_leave(active, people, sandbox, trigger):
     active(trigger=trigger)
     for person in people:
         change(person, "free")
-    loop.drain()
+    loop.work()
 
     assert set(states().values()) == {"skipped"}
     assert sandbox.requests() == []
@@ -124,7 +124,7 @@ def test_where_the_engagement_says_so_they_are_sent_all_the_same(
 ):
     active(trigger=trigger, skips_who_left=False)
     change(people[1], "free")
-    loop.drain()
+    loop.work()
 
     assert set(states().values()) == {"sent"}
 
@@ -135,7 +135,7 @@ def test_a_change_of_the_rule_that_lets_them_go_counts(active, people, trigger):
     segment.rule = {"all": [PRO, {"attribute": "first_name", "is": "equals", "value": "cy"}]}  # fmt: skip
     segment.save(update_fields=["rule"])
     refresh.refresh(segment.pk)
-    loop.drain()
+    loop.work()
 
     assert states() == {"ana": "skipped", "bo": "skipped", "cy": "sent"}
 
@@ -144,25 +144,25 @@ def test_it_is_looked_at_again_for_each_request(active, people, sandbox):
     """Also of a batch that is tried again."""
     engagement = active()
     sandbox.faults([{"kind": "status", "status": 500, "times": 1}])
-    drains.once()
+    working.once()
     assert states() == {}
     change(people[1], "free")
-    drains.make_due(engagement)
-    loop.drain()
+    working.make_due(engagement)
+    loop.work()
 
     assert states() == {"ana": "sent", "bo": "skipped", "cy": "sent"}
 
 
 def test_a_retry_skips_who_left_since(active, people):
     engagement = active(values={})  # A required parameter has no value: all skipped.
-    loop.drain()
+    loop.work()
     assert set(states().values()) == {"skipped"}
     engagement.refresh_from_db()
     Engagement.objects.update(values={"Name of the User": "x"}, state="active")
     change(people[1], "free")
     failed = Delivery.objects.all()
     retry_failed.retry(failed)
-    loop.drain()
+    loop.work()
 
     last = Delivery.objects.filter(run__retry_of__isnull=False)
     assert dict(last.values_list("profile__external_id", "state")) == {
@@ -191,12 +191,12 @@ def change_segment(engagement, people) -> None:
 def test_a_retry_skips_who_is_not_in_the_segment_that_it_has_now(active, people, skips):
     """Nobody ever left the other segment: they were not in."""
     engagement = active(trigger="schedule", values={}, skips_who_left=skips)
-    loop.drain()
+    loop.work()
     assert set(states().values()) == {"skipped"}
     change_segment(engagement, people[:1])
 
     assert retry_failed.retry(Delivery.objects.all()).people == 3
-    loop.drain()
+    loop.work()
 
     last = Delivery.objects.filter(run__retry_of__isnull=False)
     others = "skipped" if skips else "sent"
@@ -215,12 +215,12 @@ def test_who_was_in_doubt_and_is_not_in_its_segment_now_is_skipped(
     park = Engagement.AmbiguousPolicy.PARK
     engagement = active(trigger="schedule", ambiguous_policy=park)
     sandbox.faults([{"kind": "close_after", "times": 1}])
-    loop.drain()
+    loop.work()
     assert set(states().values()) == {"uncertain"}
     change_segment(engagement, people[:1])
 
     assert transitions.decide(Batch.objects.get(), "resend")
-    loop.drain()
+    loop.work()
 
     assert states() == {"ana": "sent", "bo": "skipped", "cy": "skipped"}
 

@@ -61,17 +61,17 @@ def written(sandbox):
 
 def test_it_is_the_time_of_writing_and_not_of_activation(engagement, sandbox):
     before = database_now()
-    loop.drain()
+    loop.work()
     # Written with milliseconds.
     assert before - timedelta(milliseconds=1) < written(sandbox) < database_now()
 
 
 def test_it_is_kept_when_the_request_is_tried_again(engagement, sandbox):
     sandbox.faults([{"kind": "status", "status": 500}])
-    loop.drain(timedelta(seconds=1))
+    loop.work(timedelta(seconds=1))
     first = Batch.objects.get().written_at
     make_due()
-    loop.drain()
+    loop.work()
 
     requests = Attempt.objects.values_list("request_sha256", flat=True)
     assert len(requests) == 2
@@ -92,14 +92,14 @@ def test_a_request_that_was_not_written_has_no_time_yet(engagement, sandbox):
 def test_the_halves_of_a_request_keep_its_time(engagement, sandbox):
     factories.enter(engagement.segment, factories.make_profile(external_id="bo"))
     sandbox.faults([{"kind": "status", "status": 400, "body": '{"message": "no"}'}])
-    loop.drain()
+    loop.work()
     times = Batch.objects.values_list("written_at", flat=True)
     assert len(times) == 3
     assert len(set(times)) == 1
 
 
 def test_the_delivery_shows_the_time_that_was_sent(engagement, sandbox):
-    loop.drain()
+    loop.work()
     shown = json.loads(what_was_sent(Delivery.objects.get()).body)
     sent = sandbox.user("ana")["custom_attributes"]["written"]
     assert shown["attributes"][0]["written"] == sent

@@ -18,7 +18,7 @@ from engagements.models import Batch, Delivery, Engagement, Run
 from engagements.recovery import retry_failed
 from engagements.reporting import reports
 from tests import factories
-from tests.faults import drains
+from tests.faults import working
 
 pytestmark = pytest.mark.django_db
 
@@ -216,14 +216,14 @@ def test_a_retry_reaches_braze_and_ends_with_its_engagement(braze, sandbox):
         trigger="schedule",
     )
     transitions.activate(engagement)
-    loop.drain()
+    loop.work()
     engagement.refresh_from_db()
     assert (engagement.state, sandbox.summary()["users"]) == ("ended", 0)
     assert set(Delivery.objects.values_list("state", flat=True)) == {"skipped"}
 
     Engagement.objects.update(values={"Name of the User": "{{ profile.first_name }}"})
     (run,) = retry().runs
-    loop.drain()
+    loop.work()
 
     assert sandbox.summary()["users"] == 2
     run.refresh_from_db()
@@ -255,7 +255,7 @@ def test_where_somebody_ended_the_engagement_nothing_is_sent(
 def test_a_paused_engagements_retry_waits():
     failed(engagement="paused")
     (run,) = retry().runs
-    loop.drain()
+    loop.work()
     assert waiting(run)
     completion.finish()
     run.refresh_from_db()
@@ -339,7 +339,7 @@ def somebody_has_it(transactional_db):
                 is_locked.set()
                 is_over.wait(20)
 
-        with drains.in_thread(lock), connection.cursor() as cursor:
+        with working.in_thread(lock), connection.cursor() as cursor:
             assert is_locked.wait(20)
             cursor.execute("SET lock_timeout = '100ms'")
             yield

@@ -10,7 +10,7 @@ from segments.imports.reading.rows import FileError
 from segments.ingest import inbox
 from segments.models import BadRow, Event, FoundPerson, Import, Profile
 from tests import factories
-from tests.faults.drains import in_thread
+from tests.faults.working import in_thread
 from tests.segments.imports.conftest import (
     EMAIL,
     ID,

@@ -17,7 +17,7 @@ from segments.models import Event, InboxMessage, Membership, Profile, Segment
 from segments.models.signals import segments_changed
 from tests.doubles.sessions import somebody_waits_for_a_lock
 from tests.factories import make_segment, make_source
-from tests.faults.drains import in_thread
+from tests.faults.working import in_thread
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db

@@ -9,7 +9,7 @@ from segments.membership import counting, refresh
 from segments.models import Segment
 from tests.doubles.sessions import is_waited_for, locked, refusing
 from tests.factories import make_admin, make_profile
-from tests.faults.drains import in_thread
+from tests.faults.working import in_thread
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -36,14 +36,14 @@ def wake_ups():
 def test_an_accepted_request_wakes_a_worker_once(post, wake_ups):
     items = [{"type": "identify", "userId": f"u{n}"} for n in range(5)]
     assert post("batch", {"batch": items})[0] == 200
-    assert wake_ups() == ["engagements.tasks.drain"]
+    assert wake_ups() == ["engagements.tasks.work"]
 
 
 @pytest.mark.django_db(transaction=True)
 def test_of_many_wake_ups_one_is_queued_until_somebody_begins(post, wake_ups):
     for n in range(5):
         post("identify", {"userId": f"u{n}"})
-    assert wake_ups() == ["engagements.tasks.drain"]
+    assert wake_ups() == ["engagements.tasks.work"]
     wakeup.worker().begin()
     post("identify", {"userId": "u5"})
     assert len(wake_ups()) == 2
@@ -68,10 +68,10 @@ def test_a_refused_request_wakes_nobody(post, wake_ups):
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("of", [publishing.of, Wakeup], ids=["here", "elsewhere"])
 def test_while_a_worker_is_at_work_nobody_is_woken(post, wake_ups, of):
-    at_work = of("engagements.tasks.drain")
+    at_work = of("engagements.tasks.work")
     at_work.hold()
     post("identify", {"userId": "u1"})
     assert wake_ups() == []
     at_work.leave()
     post("identify", {"userId": "u2"})
-    assert wake_ups() == ["engagements.tasks.drain"]
+    assert wake_ups() == ["engagements.tasks.work"]

@@ -1,4 +1,4 @@
-"""Drains in this process, and the future brought here."""
+"""The worker's loop in this process, and the future brought here."""
 
 import threading
 from collections import Counter
@@ -18,11 +18,11 @@ from lemnisk_braze.lib import database_clock
 
 def once() -> None:
     """Send what is due now, without waiting for what is due later."""
-    loop.drain(timedelta(seconds=0.5))
+    loop.work(timedelta(seconds=0.5))
 
 
 def to_the_end(engagement: Engagement, rounds: int = 40) -> None:
-    """Drain until nothing is open, without the waits in between."""
+    """Work until nothing is open, without the waits in between."""
     for _ in range(rounds):
         once()
         if not open_batches(engagement):
