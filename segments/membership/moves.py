@@ -96,13 +96,12 @@ def find(segments: Sequence[tuple[int, str]], ids: str) -> list[Move]:
 def write(moves: Sequence[Move]) -> Change:
     """Write memberships, sizes and the log, in one statement.
 
-    Who is in already does not enter, and who is not in does not leave.
+    Who is in already cannot enter, which is an error; who is not in does not leave.
     """
     moved = [sql for move in moves for sql in _moved(move)]
     if not moved:
         return Change()
-    leaving = ",".join(move.leaving for move in moves if move.leaving)
-    statement = WRITE.format(moved="\nUNION ALL\n".join(moved), leaving=array(leaving))
+    statement = WRITE.format(moved="\nUNION ALL\n".join(moved))
     with connection.cursor() as cursor:
         cursor.execute(statement)
         entered, left = cursor.fetchone()
@@ -169,24 +168,27 @@ WHERE NOT EXISTS (
     SELECT FROM segments_touched t WHERE t.segment_id = {segment} AND t.profile_id = p.id
 )
 """
-# The people are named once more for the DELETE: it would read all memberships.
+# Memberships that go are looked up one by one: a join would read very many.
 WRITE = """
 WITH moved (segment_id, profile_id, kind, event_id) AS MATERIALIZED ({moved}),
 entered AS (
     INSERT INTO segments_membership (segment_id, profile_id, event_id)
     SELECT segment_id, profile_id, event_id FROM moved WHERE kind = 'entry'
     ORDER BY segment_id, profile_id
-    ON CONFLICT (segment_id, profile_id) DO NOTHING
-    RETURNING segment_id, profile_id, event_id
+),
+leaving AS MATERIALIZED (
+    SELECT segment_id, profile_id, event_id, (
+        SELECT m.id FROM segments_membership m
+        WHERE m.segment_id = moved.segment_id AND m.profile_id = moved.profile_id
+    ) AS id FROM moved WHERE kind = 'exit'
 ),
 gone AS (
-    DELETE FROM segments_membership m USING moved
-    WHERE moved.kind = 'exit' AND m.profile_id = ANY({leaving})
-    AND m.profile_id = moved.profile_id AND m.segment_id = moved.segment_id
-    RETURNING m.segment_id, m.profile_id, moved.event_id
+    DELETE FROM segments_membership WHERE id = ANY(ARRAY(SELECT id FROM leaving))
 ),
 done AS MATERIALIZED (
-    SELECT *, 'entry' AS kind FROM entered UNION ALL SELECT *, 'exit' FROM gone
+    SELECT * FROM moved WHERE kind = 'entry'
+    UNION ALL
+    SELECT segment_id, profile_id, 'exit', event_id FROM leaving WHERE id IS NOT NULL
 ),
 logged AS (
     INSERT INTO segments_transition (segment_id, profile_id, kind, event_id)
