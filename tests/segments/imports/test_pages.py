@@ -10,6 +10,7 @@ from django.urls import reverse
 
 from segments.models import Import, Profile, Source
 from tests import factories
+from tests.pages import words
 from tests.segments.imports.conftest import work
 
 pytestmark = pytest.mark.django_db
@@ -64,7 +65,7 @@ def press(client, imported, act, **data):
 
 
 def shown(client, imported, query=""):
-    return client.get(imported.get_absolute_url() + query).content.decode()
+    return words(client.get(imported.get_absolute_url() + query))
 
 
 def test_from_the_upload_to_people_and_bad_rows(client, marketer):
