@@ -1,6 +1,5 @@
 """Pages that show and change nothing."""
 
-import json
 from typing import Any
 
 from django.db.models import Model
@@ -10,6 +9,7 @@ from django.utils.safestring import SafeString
 
 from lemnisk_braze.lib.filtering import OfferedFilters
 from lemnisk_braze.lib.keyset import KeysetList
+from segments.people import display
 
 
 class ReadOnlyAdmin(KeysetList, OfferedFilters):
@@ -34,5 +34,5 @@ class ReadOnlyAdmin(KeysetList, OfferedFilters):
 
 def as_json(value: Any) -> SafeString:
     """A JSON value to be read by people."""
-    text = json.dumps(value, ensure_ascii=False, indent=2, sort_keys=True)
+    text = display.as_json(value, indent=2)
     return format_html('<pre class="lb-code" tabindex="0">{}</pre>', text)

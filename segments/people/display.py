@@ -8,6 +8,7 @@ from typing import Any
 
 from segments.models import Profile, Source
 
+TOO_DEEP = "(nested too deeply to be shown)"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -27,7 +28,17 @@ class Attribute:
 
 def as_text(value: Any) -> str:
     """A JSON value on one line, a text as it is."""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return value if isinstance(value, str) else as_json(value)
+
+
+def as_json(value: Any, indent: int | None = None) -> str:
+    """A JSON value as it is written; what is nested too deeply only says so."""
+    try:
+        return json.dumps(
+            value, ensure_ascii=False, indent=indent, sort_keys=bool(indent)
+        )
+    except RecursionError:
+        return TOO_DEEP
 
 
 def as_pairs(values: Mapping[str, Any]) -> list[tuple[str, str]]:

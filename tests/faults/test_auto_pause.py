@@ -12,6 +12,7 @@ from engagements.tick import tick
 from segments.models import Membership, Transition
 from tests import factories
 from tests.faults import invariants, working
+from tests.pages import words
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -318,6 +319,6 @@ def test_what_nobody_can_verify_raises_an_alert(active, sandbox, client):
     client.force_login(factories.make_admin())
     pages = [engagement.get_absolute_url(), engagement.runs.get().get_absolute_url()]
     for page in pages:
-        text = client.get(page).text
+        text = words(client.get(page))
         assert "Nobody can tell what was taken" in text
         assert "75 people" in text
