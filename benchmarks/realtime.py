@@ -23,7 +23,7 @@ from externalapi.template.parameters import Level, Parameter, ParameterType
 from lemnisk_braze.local import servers
 from lemnisk_braze.local.processes import Processes
 from segments.membership import refresh
-from segments.models import InboxMessage, Segment, Source
+from segments.models import Segment, Source, Transition
 from segments.rules import tree
 from segments.tracking import write_keys
 
@@ -176,15 +176,14 @@ def _wait_for_last(running: Engine, pace: Pace) -> dict[str, float]:
 
 
 def _applied(running: Engine, pace: Pace) -> dict[str, float]:
-    """Marker → when its message was applied, on the clock of what the sink saw.
+    """Marker → when its message was applied and so somebody entered, on the clock of what the sink saw.
 
     The database stands on this machine: its clock is the machine's.
     """
     offset = time.time() - time.monotonic()
-    rows = InboxMessage.objects.filter(message_id__in=list(pace.asked)).values_list(
-        "message_id", "applied_at"
-    )
-    return {marker: at.timestamp() - offset for marker, at in rows if at}
+    rows = Transition.objects.filter(event__message_id__in=list(pace.asked))
+    entries = rows.values_list("event__message_id", "at")
+    return {marker: at.timestamp() - offset for marker, at in entries}
 
 
 def figures(latencies: Sequence[Latencies]) -> Figures:

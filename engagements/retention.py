@@ -19,6 +19,8 @@ from segments.imports import storing
 
 # What all of it may take of a tick, in seconds.
 SECONDS = 1.5
+# How many messages came in a minute is asked about the last day.
+MINUTES = timedelta(days=2)
 BATCHES = 200
 ATTEMPTS = 1_000
 
@@ -106,7 +108,8 @@ def clean(seconds: float = SECONDS) -> None:
         (settings.RETENTION_RESPONSES, clear_responses),
         (settings.RETENTION_DELIVERIES, clean_deliveries),
         (settings.RETENTION_EVENTS, _clean_events),
-        (settings.RETENTION_EVENTS, segments.retention.clean_inbox),
+        (settings.RETENTION_EVENTS, segments.retention.clean_seen),
+        (MINUTES, segments.retention.clean_minutes),
         (settings.RETENTION_REFUSED, segments.retention.clean_refused),
         (settings.RETENTION_IMPORTS, _clean_imports),
         (settings.RETENTION_TESTS, externalapi.retention.clean_tests),

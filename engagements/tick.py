@@ -19,6 +19,7 @@ from externalapi.connections import key_rotation
 from lemnisk_braze.lib import database_clock
 from lemnisk_braze.lib.logs import get_logger
 from segments.imports import runner
+from segments.ingest import old_inbox
 from segments.membership import refresh
 
 logger = get_logger(__name__)
@@ -56,6 +57,10 @@ def _reap() -> None:
     lease_reaper.reap()
 
 
+def _move_old_inbox() -> None:
+    old_inbox.move()
+
+
 def _refresh_segments() -> None:
     refresh.refresh_due(database_clock.now())
 
@@ -73,6 +78,7 @@ CHORES = {
     "take back what lost workers hold": _reap,
     "wipe old keys": key_rotation.wipe_old_keys,
     "resume what has a new key": suspension.resume_with_new_keys,
+    "move what the old inbox holds": _move_old_inbox,
     "refresh segments": _refresh_segments,
     "go on with imports": runner.wake_waiting,
     "start due runs": _make_due_runs,

@@ -69,7 +69,7 @@ ROLES: Mapping[str, Iterable[str]] = {
         "segments.add_source",
         "segments.change_source",
         "segments.delete_source",
-        "segments.view_inboxmessage",
+        "segments.view_inboxrequest",
         # The engine as a whole: its state, and its brakes.
         "engagements.operate_delivery",
         *STOP,

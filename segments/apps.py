@@ -6,9 +6,11 @@ class SegmentsConfig(AppConfig):
     verbose_name = "People"
 
     def ready(self) -> None:
+        from segments import retention
         from segments.membership import deleting
         from segments.people import logs, timeline
 
         deleting.connect()
+        retention.connect()
         for log in logs.LOGS:
             timeline.register(log)

@@ -5,14 +5,16 @@ did leaves it when the last such event goes.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Any
 
 from django.db import connection, transaction
+from django.db.models import Q
+from django.db.models.signals import post_delete
 
 from segments.membership import evaluation
-from segments.models import Event, Membership, Transition
+from segments.models import Event, Membership, Profile, Transition
 
 CHUNK = 2_000
 
@@ -27,6 +29,19 @@ CHOSEN = """
     SELECT id FROM {table}
     WHERE id > %(last)s AND id <= %(until)s AND {clock} < %(before)s AND {condition}
     ORDER BY id FOR UPDATE SKIP LOCKED
+"""
+FORGET_EVENTS = "DELETE FROM segments_event WHERE profile_id = ANY(%s::bigint[])"
+DELETE_SEEN = """
+    DELETE FROM segments_seen WHERE ctid = ANY(ARRAY(
+        SELECT ctid FROM segments_seen
+        WHERE day < (%(before)s AT TIME ZONE 'UTC')::date LIMIT %(limit)s
+    ))
+"""
+DELETE_MINUTES = """
+    DELETE FROM segments_intakeminute WHERE (minute, source_id) IN (
+        SELECT minute, source_id FROM segments_intakeminute
+        WHERE minute < %(before)s ORDER BY minute LIMIT %(limit)s
+    )
 """
 
 # Of these events' ids, those that somebody above still needs.
@@ -44,9 +59,7 @@ def clean_events(before: datetime, deadline: float, needed: Needed) -> int:
     def chosen(ids: list[int]) -> list[int]:
         gone = sorted(set(ids) - needed(ids))
         who[:] = Event.objects.filter(pk__in=gone).values_list("profile_id", "name")
-        # SQL's DELETE knows nothing of on_delete.
-        Membership.objects.filter(event__in=gone).update(event=None)
-        Transition.objects.filter(event__in=gone).update(event=None)
+        _unname(gone, {person for person, _ in who})
         return gone
 
     def ask_again() -> None:
@@ -58,10 +71,51 @@ def clean_events(before: datetime, deadline: float, needed: Needed) -> int:
     )
 
 
-def clean_inbox(before: datetime, deadline: float) -> int:
-    """Delete the messages that came in before a time and are applied; return how many."""
-    table = "segments_inboxmessage"
-    return _clean(table, "applied_at IS NOT NULL", before, deadline, list)
+def clean_seen(before: datetime, deadline: float) -> int:
+    """Forget which messages were applied on the days before a time; return how many."""
+    return _clean_days(DELETE_SEEN, before, deadline)
+
+
+def clean_minutes(before: datetime, deadline: float) -> int:
+    """Delete the counts of minutes before a time; return how many."""
+    return _clean_days(DELETE_MINUTES, before, deadline)
+
+
+def forget_events(profile_ids: Collection[int]) -> int:
+    """Delete these people's events; return how many.
+
+    Nothing names them any more: what does went with the people and their parts. Call it behind the DELETE of the people, in its transaction: whoever was writing an
+    event of theirs has then ended, and nobody begins.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(FORGET_EVENTS, [list(profile_ids)])
+        return int(cursor.rowcount)
+
+
+def connect() -> None:
+    """Let a person's events go with them, however they are deleted by Django."""
+    post_delete.connect(
+        _forget_one, sender=Profile, dispatch_uid="segments.retention.events"
+    )
+
+
+def _forget_one(instance: Profile, **kwargs: object) -> None:
+    forget_events([instance.pk])
+
+
+def _unname(event_ids: Collection[int], profile_ids: Collection[int]) -> None:
+    """Let nothing name these events, of these people, that are deleted by SQL.
+
+    There is no index over events there: found they are by the people, and by whom these
+    were before they were one.
+    """
+    parts = Profile.objects.filter(
+        Q(pk__in=profile_ids) | Q(merged_into__in=profile_ids)
+    )
+    people = list(parts.values_list("pk", flat=True))
+    for model in (Membership, Transition):
+        named = model._default_manager.filter(profile__in=people, event__in=event_ids)
+        named.update(event=None)
 
 
 def clean_refused(before: datetime, deadline: float) -> int:
@@ -95,4 +149,16 @@ def _clean(
             afterwards()
         count += len(ids)
         last = until
+    return count
+
+
+def _clean_days(statement: str, before: datetime, deadline: float) -> int:
+    count = 0
+    while time.monotonic() < deadline:
+        with connection.cursor() as cursor:
+            cursor.execute(statement, {"before": before, "limit": CHUNK})
+            gone = int(cursor.rowcount)
+        count += gone
+        if gone < CHUNK:
+            break
     return count

@@ -78,12 +78,12 @@ def _refused(now: Intake) -> Iterator[Alarm]:
     if now.refused:
         minutes = int(LATELY.total_seconds() // 60)
         is_many = now.newest >= MANY and now.refused_percent >= MANY_PERCENT
-        share = f", {now.refused_percent} % of the newest," if is_many else ""
+        share = f", {now.refused_percent} % of all," if is_many else ""
         yield Alarm(
             name="refused",
             text=f"{_at_least(now.refused)} messages of the last {minutes} minutes"
             f"{share} were taken in and could not be applied.",
-            advice="Open Inbox messages, State “Refused”: each has its reason. When the "
+            advice="Each is kept with its reason, on its source’s page. When the "
             "cause is corrected: manage.py apply_refused.",
             is_everybodys=is_many,
         )

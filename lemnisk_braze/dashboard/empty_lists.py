@@ -158,10 +158,10 @@ WORDS: Mapping[str, Words] = {
         "Each has a write key of its own.",
         way=_add_source,
     ),
-    "segments.InboxMessage": Words(
+    "segments.InboxRequest": Words(
         title="The inbox is empty",
-        text="What sources send waits here until it is applied, and stays for a "
-        "while after that.",
+        text="What sources send waits here until it is applied, mostly for less than a "
+        "second.",
         way=_add_source,
     ),
     "engagements.Engagement": Words(

@@ -35,7 +35,7 @@ GROUPS: Mapping[str, tuple[Entry, ...]] = {
         Entry(title="Events", icon="bolt", model="segments.Event"),
         Entry(title="Imports", icon="upload_file", model="segments.Import"),
         Entry(title="Sources", icon="sensors", model="segments.Source"),
-        Entry(title="Inbox", icon="inbox", model="segments.InboxMessage"),
+        Entry(title="Inbox", icon="inbox", model="segments.InboxRequest"),
     ),
     "Engagements": (
         Entry(title="Engagements", icon="campaign", model="engagements.Engagement"),

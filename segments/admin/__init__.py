@@ -1,6 +1,6 @@
 """The admin's pages of people, their data and their segments."""
 
-from segments.admin.data import EventAdmin, InboxMessageAdmin
+from segments.admin.data import EventAdmin, InboxRequestAdmin
 from segments.admin.imports import ImportAdmin
 from segments.admin.profile import ProfileAdmin
 from segments.admin.segment import SegmentAdmin
@@ -9,7 +9,7 @@ from segments.admin.source import SourceAdmin
 __all__ = [
     "EventAdmin",
     "ImportAdmin",
-    "InboxMessageAdmin",
+    "InboxRequestAdmin",
     "ProfileAdmin",
     "SegmentAdmin",
     "SourceAdmin",

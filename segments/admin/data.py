@@ -3,14 +3,16 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
-from unfold.decorators import display
 
 from segments import naming
 from segments.admin.readonly import ReadOnlyAdmin, as_json
-from segments.models import Event, InboxMessage, Source
+from segments.models import Event, InboxRequest
+
+# So many of a request's messages are drawn.
+MOST_SHOWN = 100
 
 
 @admin.register(Event)
@@ -19,7 +21,7 @@ class EventAdmin(ReadOnlyAdmin):
     list_select_related = ["profile", "source"]
     ordering = ["-id"]
     search_fields = ["name"]
-    search_help_text = "The exact name of an event, or a message ID."
+    search_help_text = "The exact name of an event."
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
         who = naming.column(request, lambda event: event.profile)
@@ -46,73 +48,37 @@ class EventAdmin(ReadOnlyAdmin):
         self, request: HttpRequest, queryset: QuerySet[Event], search_term: str
     ) -> tuple[QuerySet[Event], bool]:
         if term := search_term.strip():
-            queryset = queryset.filter(Q(name=term) | _is_message(term))
+            queryset = queryset.filter(name=term)
         return queryset, False
 
 
-class StateFilter(admin.SimpleListFilter):
-    """What became of a message."""
+@admin.register(InboxRequest)
+class InboxRequestAdmin(ReadOnlyAdmin):
+    """What waits; what is applied stands in people and events."""
 
-    title = "state"
-    parameter_name = "state"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("pending", "Waiting"), ("applied", "Applied"), ("error", "Refused")]
-
-    def queryset(
-        self, request: HttpRequest, queryset: QuerySet[InboxMessage]
-    ) -> QuerySet[InboxMessage]:
-        if self.value() == "pending":
-            return queryset.filter(applied_at=None)
-        if self.value() == "applied":
-            return queryset.filter(applied_at__isnull=False, error="")
-        if self.value() == "error":
-            return queryset.filter(applied_at__isnull=False).exclude(error="")
-        return queryset
-
-
-@admin.register(InboxMessage)
-class InboxMessageAdmin(ReadOnlyAdmin):
-    list_display = ["message_id", "kind", "state", "source", "received_at"]
-    list_filter = [StateFilter, "kind"]
+    list_display = ["name", "source", "messages", "received_at", "note"]
     list_select_related = ["source"]
-    fields = (
-        "message_id",
-        "kind",
-        "state",
-        "error",
-        "source",
-        "received_at",
-        "applied_at",
-        "json",
-    )
+    fields = ("source", "messages", "received_at", "note", "json")
     readonly_fields = fields
-    ordering = ["-id"]
-    search_fields = ["message_id"]
-    search_help_text = "The exact message ID."
+    ordering = ["id"]
 
-    @display(
-        description="state",
-        label={"Applied": "success", "Waiting": "info", "Refused": "danger"},
-    )
-    def state(self, message: InboxMessage) -> str:
-        if message.applied_at is None:
-            return "Waiting"
-        return "Refused" if message.error else "Applied"
+    def get_queryset(self, request: HttpRequest) -> QuerySet[InboxRequest]:
+        # Bodies are for the page of one.
+        found: QuerySet[InboxRequest] = super().get_queryset(request)
+        return found.defer("body")
 
-    @admin.display(description="payload")
-    def json(self, message: InboxMessage) -> SafeString:
-        return as_json(message.payload)
+    @admin.display(description="request", ordering="id")
+    def name(self, request: InboxRequest) -> str:
+        return str(request)
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[InboxMessage], search_term: str
-    ) -> tuple[QuerySet[InboxMessage], bool]:
-        if term := search_term.strip():
-            queryset = queryset.filter(_is_message(term))
-        return queryset, False
+    @admin.display(description="messages")
+    def messages(self, request: InboxRequest) -> int:
+        return request.count - request.done
 
-
-def _is_message(message_id: str) -> Q:
-    # With the sources named, the unique index over both finds it.
-    sources = list(Source.objects.values_list("pk", flat=True))
-    return Q(source_id__in=sources, message_id=message_id)
+    @admin.display(description="messages that wait")
+    def json(self, request: InboxRequest) -> SafeString:
+        shown = [
+            {"messageId": message_id, "type": kind, **payload}
+            for message_id, kind, payload in request.waiting[:MOST_SHOWN]
+        ]
+        return as_json(shown)

@@ -5,6 +5,7 @@ from typing import Any, cast
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.db.models import Count, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -20,7 +21,7 @@ from lemnisk_braze.lib.form_changes import ChangesInWords
 from lemnisk_braze.lib.pages.confirm import Question, confirm
 from lemnisk_braze.lib.pages.deleting import CarefulDelete, Dependant, Instead
 from segments.forms import SourceForm, WriteKeyForm
-from segments.models import Event, Import, InboxMessage, Profile, Source, WriteKey
+from segments.models import Event, Import, InboxRequest, Profile, Source, WriteKey
 from segments.tracking import write_keys
 
 
@@ -60,11 +61,15 @@ class SourceAdmin(ChangesInWords, CarefulDelete, OfferedFilters):
         in_use: int = source.keys_in_use  # type: ignore[attr-defined]
         return in_use
 
+    @transaction.atomic
     def users_of(self, obj: Source) -> list[Dependant]:
+        # Nobody adds to its inbox before it is gone, and what leaves the inbox meanwhile
+        # is found among the events, where no foreign key would hold it.
+        Source.objects.select_for_update().filter(pk=obj.pk).first()
         lists = (
+            (InboxRequest, "its inbox", "admin:segments_inboxrequest_changelist"),
             (Event, "events that it sent", "admin:segments_event_changelist"),
             (Import, "files imported for it", "admin:segments_import_changelist"),
-            (InboxMessage, "its inbox", "admin:segments_inboxmessage_changelist"),
         )
         return [
             Dependant(name=name, url=reverse(url))

@@ -1,3 +1,3 @@
 """From the inbox to people, events and entries."""
 
-__all__ = ["health", "inbox"]
+__all__ = ["health", "inbox", "old_inbox"]

@@ -7,18 +7,20 @@ from django.db import connection
 
 # A number is counted so far; beyond, it is "at least".
 MOST_COUNTED = 100_000
-# The share of refused messages is that of the newest, as far as they came lately.
-NEWEST = 2_000
+# So many of those that were refused are looked at.
+MOST_REFUSED = 10_000
 LATELY = timedelta(minutes=10)
 MOST_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intake:
-    """What waits, since when and why; and what became of the newest messages.
+    """What waits, since when and why; and what became of the messages of LATELY.
 
-    `waiting` and `refused` are counted up to MOST_COUNTED; `still`: since when nothing
-    was applied, or the oldest waits where nothing ever was.
+    `waiting` is counted up to MOST_COUNTED requests, `refused` up to MOST_REFUSED of
+    those that nobody has sent in again; `still`: since when nothing was applied, or the
+    oldest waits where nothing was. `newest` is how many were applied or refused,
+    `newest_refused` how many of them refused.
     """
 
     waiting: int
@@ -43,7 +45,7 @@ def read() -> Intake:
             READ,
             {
                 "most": MOST_COUNTED,
-                "newest": NEWEST,
+                "refused": MOST_REFUSED,
                 "lately": LATELY.total_seconds(),
                 "named": MOST_NAMED,
             },
@@ -63,19 +65,16 @@ def read() -> Intake:
     )
 
 
-# Messages are applied in order: the one before the oldest says when that last went on.
 READ = """
-SELECT (SELECT count(*) FROM (
-        SELECT FROM segments_inboxmessage WHERE applied_at IS NULL LIMIT %(most)s) w),
+SELECT (SELECT coalesce(sum(count - done), 0) FROM (
+        SELECT count, done FROM segments_inboxrequest LIMIT %(most)s) w),
     oldest.received_at, clock_timestamp() - oldest.received_at,
-    clock_timestamp() - (
-        SELECT applied_at FROM segments_inboxmessage
-        WHERE id < oldest.id ORDER BY id DESC LIMIT 1
-    ),
-    oldest.error,
+    clock_timestamp() - (SELECT max(last_at) FROM segments_intakeminute),
+    oldest.note,
     (SELECT count(*) FROM (
-        SELECT FROM segments_inboxmessage
-        WHERE error <> '' AND applied_at > now.at - since LIMIT %(most)s) r),
+        SELECT at, stage, replayed_at FROM segments_refusedmessage
+        ORDER BY id DESC LIMIT %(refused)s) r
+     WHERE at > now.at - since AND stage = 'applying' AND replayed_at IS NULL),
     newest.number, newest.refused,
     (SELECT array_agg(ARRAY[name, problem] ORDER BY id) FROM (
         SELECT id, name, problem FROM segments_segment
@@ -84,14 +83,11 @@ FROM (
     SELECT clock_timestamp() AS at, make_interval(secs => %(lately)s) AS since
 ) now
 LEFT JOIN LATERAL (
-    SELECT id, received_at, error FROM segments_inboxmessage
-    WHERE applied_at IS NULL ORDER BY id LIMIT 1
+    SELECT id, received_at, note FROM segments_inboxrequest ORDER BY id LIMIT 1
 ) oldest ON true
 LEFT JOIN LATERAL (
-    SELECT count(*) AS number, count(*) FILTER (WHERE error <> '') AS refused
-    FROM (
-        SELECT applied_at, error FROM segments_inboxmessage
-        ORDER BY id DESC LIMIT %(newest)s
-    ) m WHERE applied_at > now.at - since
+    SELECT coalesce(sum(applied + refused), 0) AS number,
+        coalesce(sum(refused), 0) AS refused
+    FROM segments_intakeminute WHERE minute > now.at - since
 ) newest ON true
 """

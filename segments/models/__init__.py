@@ -2,7 +2,7 @@
 
 from segments.models.events import Event
 from segments.models.imports import BadRow, FoundPerson, Import
-from segments.models.inbox import InboxMessage
+from segments.models.inbox import InboxMessage, InboxRequest, IntakeMinute, Seen
 from segments.models.people import Identifier, MergeLog, Profile
 from segments.models.segments import Membership, Proposal, Segment, Touched, Transition
 from segments.models.sources import RefusedMessage, Source, SourceWarning, WriteKey
@@ -14,17 +14,21 @@ __all__ = [
     "Identifier",
     "Import",
     "InboxMessage",
+    "InboxRequest",
+    "IntakeMinute",
     "Membership",
     "MergeLog",
     "Profile",
     "Proposal",
     "RefusedMessage",
+    "Seen",
     "Segment",
     "Source",
     "SourceWarning",
     "Touched",
     "Transition",
     "WriteKey",
+    "copying",
     "signals",
     "stored",
 ]

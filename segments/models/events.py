@@ -10,12 +10,24 @@ from segments.models.sources import Source
 
 
 class Event(models.Model):
-    """Something that a person did at a time."""
+    """Something that a person did at a time.
 
-    source = models.ForeignKey(Source, on_delete=models.PROTECT, related_name="+")
+    Written by COPY, and each index is paid for by every event: there are no foreign
+    keys in the database, nor is a message ID unique here (Seen is who knows it). Who
+    deletes a person deletes their events (segments.retention).
+    """
+
+    source = models.ForeignKey(
+        Source, models.DO_NOTHING, related_name="+", db_constraint=False
+    )
     message_id = models.CharField(max_length=255)
     profile = models.ForeignKey(
-        Profile, models.CASCADE, related_name="events", verbose_name="person"
+        Profile,
+        models.DO_NOTHING,
+        related_name="events",
+        verbose_name="person",
+        db_constraint=False,
+        db_index=False,
     )
     name = models.CharField(max_length=255)
     time = models.DateTimeField()
@@ -28,11 +40,6 @@ class Event(models.Model):
     via_id = models.BigIntegerField(null=True, editable=False)
 
     class Meta:
-        constraints = [
-            models.UniqueConstraint(
-                fields=["source", "message_id"], name="event_message_is_kept_once"
-            )
-        ]
         indexes = [
             # Rules: "did X at least n times within d days", over everybody.
             models.Index(

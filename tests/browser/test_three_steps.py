@@ -14,7 +14,7 @@ from playwright.sync_api import Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from externalapi.vendors.braze.sandbox.process import SandboxProcess
-from segments.models import InboxMessage, Segment
+from segments.models import InboxRequest, Segment
 from tests import factories
 from tests.browser.conftest import Shot
 from tests.doubles.celery_processes import beat, worker
@@ -193,7 +193,7 @@ def wait_for_member() -> None:
         lambda: Segment.objects.filter(size=1).exists(),
         "the first member",
     )
-    assert not InboxMessage.objects.filter(applied_at=None).exists()
+    assert not InboxRequest.objects.exists()
 
 
 def add_engagement(page: Page, shot: Shot) -> None:

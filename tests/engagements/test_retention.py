@@ -4,14 +4,27 @@ import time
 from datetime import timedelta
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from engagements import retention, tick
 from engagements.models import Attempt, Batch, Delivery, Run
 from externalapi.models import ConfigurationTest
-from segments.models import Event, InboxMessage, Membership, RefusedMessage, Source
+from segments.ingest import inbox, seen
+from segments.models import (
+    Event,
+    InboxRequest,
+    IntakeMinute,
+    Membership,
+    Profile,
+    RefusedMessage,
+    Seen,
+    Source,
+)
 from tests import factories
+from tests.faults.drains import in_thread
+from tests.faults.sessions import somebody_waits_for_a_lock
+from tests.faults.workers import wait_until
 
 pytestmark = pytest.mark.django_db
 
@@ -251,19 +264,54 @@ def test_a_page_of_somebody_whose_event_is_gone_opens(admin_page):
     assert admin_page.get(address).status_code == 200
 
 
-def test_applied_messages_go_and_waiting_ones_stay():
+def test_what_was_seen_long_ago_is_forgotten_and_what_waits_stays():
     source = factories.make_source()
-    for name, applied_at in (("applied", NOW()), ("waiting", None)):
-        InboxMessage.objects.create(
-            source=source,
-            message_id=name,
-            kind="track",
-            payload={},
-            applied_at=applied_at,
-        )
-    InboxMessage.objects.update(received_at=NOW() - 400 * DAY)
+    for name in ("old", "young", "waiting"):
+        inbox.append(source, [(name, "identify", {"userId": name})])
+        if name != "waiting":
+            inbox.apply()
+    old, young = (seen.key_of(source.pk, name) for name in ("old", "young"))
+    Seen.objects.filter(key=old).update(day=(NOW() - 397 * DAY).date())
+    Seen.objects.filter(key=young).update(day=(NOW() - 395 * DAY).date())
+    InboxRequest.objects.update(received_at=NOW() - 400 * DAY)
+    IntakeMinute.objects.update(minute=NOW() - 3 * DAY)
     clean()
-    assert InboxMessage.objects.get().message_id == "waiting"
+    assert Seen.objects.get().key == young
+    assert InboxRequest.objects.count() == 1
+    assert not IntakeMinute.objects.exists()
+
+
+# --- People, events -----------------------------------------------------------------
+
+
+def test_a_persons_events_go_with_them():
+    """No foreign key does it."""
+    gone, stays = factories.make_profile(), factories.make_profile()
+    events = [factories.make_event(person) for person in (gone, gone, stays)]
+    segment = factories.make_segment()
+    factories.enter(segment, gone, events[1])
+    factories.enter(segment, stays, events[2])
+    gone.delete()
+    assert list(Event.objects.all()) == [events[2]]
+    assert Membership.objects.get().event == events[2]
+    assert segment.transitions.get().event == events[2]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_somebody_does_while_they_are_deleted_goes_with_them():
+    """Their row is held by whoever applies: the one who deletes comes behind."""
+    person = factories.make_profile(external_id="u1")
+    event = {"userId": "u1", "event": "Lead", "timestamp": NOW().isoformat()}
+    inbox.append(factories.make_source(), [("m1", "track", event)])
+    with transaction.atomic():
+        inbox.apply()
+        assert Event.objects.filter(profile=person).count() == 1
+        deleting = in_thread(person.delete)
+        deleting.__enter__()
+        wait_until(somebody_waits_for_a_lock, "the one who deletes")
+    deleting.__exit__(None, None, None)
+    assert not Event.objects.exists()
+    assert not Profile.objects.exists()
 
 
 # --- Tests ------------------------------------------------------------------------

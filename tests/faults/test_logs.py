@@ -16,7 +16,7 @@ from externalapi.connections import encryption
 from externalapi.vendors.braze.sandbox.process import SandboxProcess
 from lemnisk_braze.local import servers
 from lemnisk_braze.local.processes import free_port
-from segments.models import InboxMessage, Segment
+from segments.models import InboxRequest, RefusedMessage, Segment
 from segments.tracking import write_keys
 from tests import factories
 from tests.doubles.celery_processes import CeleryProcess, beat, worker
@@ -181,13 +181,12 @@ def take_in(url: str) -> None:
         for name in (*PEOPLE, "nobody"):
             assert track(url, key, name) == 200
         assert track(url, key, "skipped", score=f"{CANARY}-score") == 200
-        waiting = InboxMessage.objects.filter(applied_at=None)
-        wait_until(lambda: not waiting.exists(), "the inbox")
-    assert CANARY in InboxMessage.objects.exclude(error="").get().error
-    words = "NEW.payload::text"
-    with refusing("segments_inboxmessage", "true", "XX000", words):
+        wait_until(lambda: not InboxRequest.objects.exists(), "the inbox")
+    assert CANARY in RefusedMessage.objects.get().message
+    words = "encode(NEW.body, 'escape')"
+    with refusing("segments_inboxrequest", "true", "XX000", words):
         assert track(url, key, "later") == 500
-    with refusing("segments_inboxmessage", "true", "22P02", words):
+    with refusing("segments_inboxrequest", "true", "22P02", words):
         assert track(url, key, "later") == 400
 
 

@@ -1,5 +1,7 @@
 """What the pages do with a browser's tricks: hosts, redirects, frames, markup."""
 
+import json
+
 import pytest
 from django.contrib import admin
 from django.contrib.auth.models import Group, User
@@ -8,7 +10,7 @@ from django.urls import reverse
 
 from engagements.models import Engagement
 from externalapi.models import Connection, ExternalAPI
-from segments.models import Event, InboxMessage, Profile, Segment, Source
+from segments.models import Event, InboxRequest, Profile, Segment, Source
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -182,12 +184,11 @@ def _rows() -> dict[type[Model], Model]:
     attempt = factories.make_attempt(
         batch, message=MARKUP, response_head=MARKUP, outcome="refused", worker=MARKUP
     )
-    message = InboxMessage.objects.create(
+    message = InboxRequest.objects.create(
         source=event.source,
-        message_id=MARKUP,
-        kind="track",
-        payload={MARKUP: MARKUP},
-        error=MARKUP,
+        count=1,
+        body=json.dumps([[MARKUP, "track", {MARKUP: MARKUP}]]).encode(),
+        note=MARKUP,
     )
     imported = factories.make_import(
         name=MARKUP,
@@ -273,7 +274,7 @@ def test_an_address_of_nothing_is_no_error(signed_in, model, pk):
 )
 @pytest.mark.parametrize(
     "model",
-    [Connection, ExternalAPI, Segment, Profile, Event, Source, InboxMessage],
+    [Connection, ExternalAPI, Segment, Profile, Event, Source, InboxRequest],
     ids=lambda m: m.__name__,
 )
 def test_a_strange_query_is_no_error(signed_in, model, query):

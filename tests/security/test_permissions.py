@@ -21,7 +21,7 @@ from externalapi.definitions.archive import archive
 from externalapi.models import Connection, ExternalAPI, ExternalAPIVersion
 from lemnisk_braze import groups
 from segments.membership import rule_changes
-from segments.models import Event, Import, InboxMessage, Profile, Segment, Source
+from segments.models import Event, Import, InboxRequest, Profile, Segment, Source
 from tests import factories
 from tests.site.world import World, prefix
 
@@ -51,7 +51,7 @@ MODELS: dict[type[Model], tuple[str, str, str, str]] = {
     # What happened is only ever read.
     Profile: ("MVEAD", "", "", ""),
     Event: ("MVEAD", "", "", ""),
-    InboxMessage: ("ED", "", "", ""),
+    InboxRequest: ("ED", "", "", ""),
     Run: ("MVEAD", "", "", ""),
     Batch: ("MVEAD", "", "", ""),
     Delivery: ("MVEAD", "", "", ""),
@@ -369,7 +369,7 @@ def test_a_row_is_deleted_by_those_who_may(client, model, letter):
     if model is Segment:
         Engagement.objects.all().delete()
     if model is Source:
-        InboxMessage.objects.all().delete()
+        InboxRequest.objects.all().delete()
         Event.objects.all().delete()
     client.force_login(member(letter))
     answer = client.post(world.url(f"{prefix(model)}delete"), {"post": "yes"})

@@ -10,7 +10,7 @@ from externalapi.models import Connection, ExternalAPI
 from segments.models import (
     Event,
     Import,
-    InboxMessage,
+    InboxRequest,
     Profile,
     Proposal,
     Segment,
@@ -39,8 +39,8 @@ class World:
         batch = factories.make_batch(
             run, [person], delivery_state="uncertain", state="uncertain"
         )
-        message = InboxMessage.objects.create(
-            source=event.source, message_id="m", kind="track", payload={}
+        request = InboxRequest.objects.create(
+            source=event.source, count=1, body=b'[["m", "track", {}]]'
         )
         self.proposal = Proposal.objects.create(
             segment=segment, rule={"event": "Sale"}, is_active=True
@@ -57,7 +57,7 @@ class World:
             Attempt: factories.make_attempt(batch),
             Profile: person,
             Event: event,
-            InboxMessage: message,
+            InboxRequest: request,
             Import: factories.make_import(),
             User: factories.make_user(),
             Group: Group.objects.create(name="Interns"),

@@ -54,7 +54,7 @@ from externalapi.vendors.preset import Preset
 from lemnisk_braze.lib import database_clock
 from segments.ingest import inbox
 from segments.membership import refresh, rule_changes
-from segments.models import InboxMessage, Profile, Segment, Source
+from segments.models import Profile, Segment, Source
 from segments.rules import tree
 from segments.tracking import write_keys
 from tests import factories
@@ -309,9 +309,7 @@ class Story:
     def _refused_message(self) -> None:
         """One that no door lets in any more."""
         payload = {"userId": "lead-1", "event": LEAD, "timestamp": "soon"}
-        InboxMessage.objects.create(
-            source=self.source, message_id="soon", kind="track", payload=payload
-        )
+        inbox.append(self.source, [("soon", "track", payload)])
 
     def _segments(self) -> None:
         self.leads = self._segment("Submitted a lead form", LEADS)

@@ -5,15 +5,15 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from segments import wakeup
-from segments.models import InboxMessage
+from segments.models import RefusedMessage
+from segments.tracking import refused
 
 
 class Command(BaseCommand):
     help = (
         "Tries messages of the tracking API again that were taken in and then refused,"
         " after their cause was corrected: --reason is how the reason begins. They are"
-        " applied in their old order, before what came in since."
+        " applied in their old order, behind what waits."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -21,16 +21,17 @@ class Command(BaseCommand):
         parser.add_argument("--yes", action="store_true", help="do not ask")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        refused = InboxMessage.objects.filter(
-            applied_at__isnull=False, error__startswith=options["reason"]
-        ).exclude(error="")
-        count = refused.count()
+        found = RefusedMessage.objects.filter(
+            stage=RefusedMessage.Stage.APPLYING,
+            replayed_at=None,
+            message__startswith=options["reason"],
+        ).exclude(kind="")
+        count = found.count()
         if not count:
             self.stdout.write("No message was refused for such a reason.")
             return
         if not options["yes"] and input(f"Try {count:,} messages again? [y/N] ") != "y":
             self.stdout.write("Nothing was done.")
             return
-        count = refused.update(applied_at=None, error="")
-        wakeup.apply_inbox()
+        count = refused.replay(found).taken
         self.stdout.write(f"{count:,} messages wait in the inbox again.")

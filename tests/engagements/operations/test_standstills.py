@@ -12,7 +12,13 @@ from django.utils import timezone
 from engagements.models import Run, Sample, Worker
 from engagements.operations import status
 from segments.ingest import inbox
-from segments.models import InboxMessage, Profile, Segment
+from segments.models import (
+    InboxRequest,
+    IntakeMinute,
+    Profile,
+    RefusedMessage,
+    Segment,
+)
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -37,19 +43,35 @@ def ago(**span):
     return timezone.now() - timedelta(**span)
 
 
-def came(source, count=1, received=0, applied=None, error=""):
-    """Messages that came in and were applied so many seconds ago."""
+def came(source, count=1, received=0):
+    """Messages that came in so many seconds ago, and wait."""
     for _ in range(count):
-        message = InboxMessage.objects.create(
-            source=source,
-            message_id=str(InboxMessage.objects.count()),
-            kind="identify",
-            payload={"userId": "u1"},
-            applied_at=None if applied is None else ago(seconds=applied),
-            error=error,
-        )
+        inbox.append(source, [("m", "identify", {"userId": "u1"})])
+        newest = InboxRequest.objects.latest("pk")
         received_at = ago(seconds=received)
-        InboxMessage.objects.filter(pk=message.pk).update(received_at=received_at)
+        InboxRequest.objects.filter(pk=newest.pk).update(received_at=received_at)
+
+
+def ended(source, at, applied=0, refused=0, why="too long"):
+    """So many were applied, and so many refused, at a time."""
+    IntakeMinute.objects.create(
+        minute=at,
+        source=source,
+        applied=applied,
+        refused=refused,
+        last_at=at,
+    )
+    for number in range(refused):
+        row = RefusedMessage.objects.create(
+            source=source,
+            stage="applying",
+            code="cannot_be_applied",
+            message=why,
+            message_id=f"{why} {number}",
+            kind="identify",
+            body=b'{"userId": "u1"}',
+        )
+        RefusedMessage.objects.filter(pk=row.pk).update(at=at)
 
 
 def alarms():
@@ -57,7 +79,7 @@ def alarms():
 
 
 def test_messages_that_just_came_in_are_no_alarm(source):
-    came(source, 3, received=600, applied=500)
+    ended(source, ago(seconds=500), applied=3)
     came(source, 3, received=5)
     assert alarms() == {}
 
@@ -65,9 +87,9 @@ def test_messages_that_just_came_in_are_no_alarm(source):
 @pytest.mark.parametrize("applied", [None, 600, 46])
 def test_an_inbox_that_stands_still_is_an_alarm(source, client, applied):
     if applied:
-        came(source, received=610, applied=applied)
+        ended(source, ago(seconds=applied), applied=1)
     came(source, 2, received=50)
-    InboxMessage.objects.filter(applied_at=None).update(error="no such column")
+    InboxRequest.objects.update(note="no such column")
     alarm = alarms()["inbox"]
     assert "stands still: 2 of the tracking API’s messages wait" in alarm.text
     assert "no such column" in alarm.text
@@ -78,41 +100,40 @@ def test_an_inbox_that_stands_still_is_an_alarm(source, client, applied):
 
 
 def test_an_inbox_that_goes_on_is_an_alarm_only_when_it_is_far_behind(source):
-    came(source, received=100, applied=1)
+    ended(source, ago(seconds=1), applied=1)
     came(source, received=90)
     assert alarms() == {}
-    InboxMessage.objects.filter(applied_at=None).update(received_at=ago(seconds=310))
+    InboxRequest.objects.update(received_at=ago(seconds=310))
     assert "behind" in alarms()["inbox"].text
 
 
 def test_refused_messages_are_counted(source, client):
-    came(source, 19, applied=60)
-    came(source, 1, applied=60, error="too long")
+    ended(source, ago(seconds=60), applied=19, refused=1)
     alarm = alarms()["refused"]
     assert alarm.text.startswith("1 messages of the last 10 minutes were taken in")
     assert client.get("/healthz").status_code == 200
-    came(source, 3, applied=60, error="too long")
-    assert "4 messages of the last 10 minutes, 17 % of the newest," in (
+    ended(source, ago(seconds=59), refused=3)
+    assert "4 messages of the last 10 minutes, 17 % of all," in (
         alarms()["refused"].text
     )
     cache.clear()
     assert client.get("/healthz").json()["alarms"] == ["refused"]
 
 
-def test_what_was_refused_long_ago_is_no_alarm(source):
-    came(source, 30, received=900, applied=700, error="too long")
+def test_what_was_refused_long_atis_no_alarm(source):
+    ended(source, ago(seconds=700), refused=30)
     assert alarms() == {}
 
 
 def test_a_refused_message_is_applied_again_when_its_cause_is_gone(source):
-    came(source, 2, applied=5, error="too long for the column")
-    came(source, 1, applied=5, error="something else")
+    ended(source, ago(seconds=5), refused=2, why="too long for the column")
+    ended(source, ago(seconds=4), refused=1, why="something else")
     said = StringIO()
     call_command("apply_refused", "--reason", "too long", "--yes", stdout=said)
     assert said.getvalue() == "2 messages wait in the inbox again.\n"
     assert inbox.apply().messages == 2
     assert Profile.objects.get().external_id == "u1"
-    assert InboxMessage.objects.exclude(error="").get().error == "something else"
+    assert RefusedMessage.objects.get(replayed_at=None).message == "something else"
     call_command("apply_refused", "--reason", "too long", "--yes", stdout=said)
     assert "No message was refused" in said.getvalue()
 

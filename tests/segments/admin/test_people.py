@@ -8,9 +8,10 @@ from base64 import b64encode
 import pytest
 from django.urls import reverse
 
-from segments.models import Identifier, InboxMessage, Profile, Source
+from segments.models import Identifier, InboxRequest, Profile, Source
 from segments.tracking import write_keys
 from tests.factories import make_event, make_profile, make_segment, make_source
+from tests.inbox import the_only_one
 from tests.pages import words
 
 pytestmark = pytest.mark.django_db
@@ -71,35 +72,17 @@ def test_a_page_of_nobody_leads_back(admin_client):
     assert admin_client.get(url).status_code == 302
 
 
-@pytest.mark.parametrize(
-    ("state", "expected"),
-    [
-        ("pending", {"waits"}),
-        ("applied", {"done"}),
-        ("error", {"bad"}),
-        ("", {"waits", "done", "bad"}),
-    ],
-)
-def test_the_inbox_is_filtered_by_what_became_of_a_message(
-    admin_client, state, expected
-):
-    source = make_source()
-    for message_id, applied, error in (
-        ("waits", None, ""),
-        ("done", "2026-01-01T00:00Z", ""),
-        ("bad", "2026-01-01T00:00Z", "too long"),
-    ):
-        InboxMessage.objects.create(
-            source=source,
-            message_id=message_id,
-            kind="track",
-            payload={},
-            applied_at=applied,
-            error=error,
-        )
-    url = reverse("admin:segments_inboxmessage_changelist")
-    response = admin_client.get(url, {"state": state} if state else {})
-    assert {m.message_id for m in response.context["cl"].result_list} == expected
+def test_the_inbox_shows_what_waits(admin_client):
+    body = b'[["m1", "track", {"event": "Done"}], ["m2", "identify", {"userId": "u"}]]'
+    request = InboxRequest.objects.create(
+        source=make_source(), count=2, done=1, body=body
+    )
+    listed = admin_client.get(reverse("admin:segments_inboxrequest_changelist")).text
+    assert f"Request {request.pk}" in listed
+    url = reverse("admin:segments_inboxrequest_change", args=[request.pk])
+    shown = admin_client.get(url).text
+    assert "m2" in shown
+    assert "Done" not in shown
 
 
 def test_a_new_source_shows_its_write_key_once(admin_client):
@@ -152,7 +135,7 @@ def test_the_command_beside_a_new_write_key_sends_an_event(admin_client, client)
         headers={"Authorization": f"Basic {b64encode(name.encode()).decode()}"},
     )
     assert (flag, sent.json()) == ("-u", {"success": True})
-    assert InboxMessage.objects.get().payload["event"] == "Lead form submitted"
+    assert the_only_one().payload["event"] == "Lead form submitted"
 
 
 def test_one_more_key_is_shown_once_and_the_old_one_works_until_it_is_revoked(
@@ -223,10 +206,10 @@ def test_a_sources_origins_are_checked_and_brought_into_one_form(admin_client):
     )
 
 
-def test_events_are_found_by_name_and_by_message(admin_client):
+def test_events_are_found_by_name(admin_client):
     profile = make_profile()
-    lead, view = make_event(profile, "Lead"), make_event(profile, "View")
+    lead, _ = make_event(profile, "Lead"), make_event(profile, "View")
     url = reverse("admin:segments_event_changelist")
-    for term, found in (("Lead", {lead}), (view.message_id, {view}), ("Le", set())):
+    for term, found in (("Lead", {lead}), ("Le", set())):
         response = admin_client.get(url, {"q": term})
         assert set(response.context["cl"].result_list) == found

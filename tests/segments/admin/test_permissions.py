@@ -4,7 +4,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from segments.models import InboxMessage, Segment, WriteKey
+from segments.models import InboxRequest, Segment, WriteKey
 from segments.tracking import write_keys
 from tests.factories import (
     make_event,
@@ -16,21 +16,21 @@ from tests.factories import (
 
 pytestmark = pytest.mark.django_db
 
-MODELS = ("source", "profile", "event", "inboxmessage", "segment")
+MODELS = ("source", "profile", "event", "inboxrequest", "segment")
 
 
 @pytest.fixture
 def rows():
     profile = make_profile()
     event = make_event(profile)
-    message = InboxMessage.objects.create(
-        source=event.source, message_id="m1", kind="track", payload={}
+    request = InboxRequest.objects.create(
+        source=event.source, count=1, body=b'[["m1", "track", {"event": "Lead"}]]'
     )
     return {
         "source": event.source,
         "profile": profile,
         "event": event,
-        "inboxmessage": message,
+        "inboxrequest": request,
         "segment": make_segment(rule={"event": "Lead"}),
     }
 
@@ -50,7 +50,7 @@ def test_pages_open_with_the_view_permission_and_only_with_it(client, rows, mode
     assert [client.get(url).status_code for url in urls] == [302, 302]
 
 
-@pytest.mark.parametrize("model", ["profile", "event", "inboxmessage"])
+@pytest.mark.parametrize("model", ["profile", "event", "inboxrequest"])
 def test_what_the_product_writes_nobody_edits(admin_client, rows, model):
     add = reverse(f"admin:segments_{model}_add")
     change = reverse(f"admin:segments_{model}_change", args=[rows[model].pk])

@@ -8,16 +8,26 @@ from contextlib import contextmanager
 
 import pytest
 from django.db import Error, connection, transaction
-from django.db.models.functions import Now
 
 from segments.identity import resolution
-from segments.ingest import inbox
+from segments.ingest import inbox, old_inbox, requests
 from segments.ingest.inbox import Applied
-from segments.models import Event, InboxMessage, Membership, Profile, Segment
+from segments.models import (
+    Event,
+    InboxMessage,
+    InboxRequest,
+    IntakeMinute,
+    Membership,
+    Profile,
+    RefusedMessage,
+    Segment,
+)
 from segments.models.signals import segments_changed
+from segments.tracking import refused
 from tests.doubles.sessions import somebody_waits_for_a_lock
 from tests.factories import make_segment, make_source
 from tests.faults.working import in_thread
+from tests.inbox import refusals, waiting
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db
@@ -35,7 +45,8 @@ def send(source):
     numbers = iter(range(1_000_000))
 
     def send(kind, user_id=None, anonymous_id=None, message_id=None, **payload):
-        payload |= {"userId": user_id, "anonymousId": anonymous_id, "timestamp": TIME}
+        payload |= {"userId": user_id, "anonymousId": anonymous_id}
+        payload.setdefault("timestamp", TIME)
         if kind == "track":
             payload.setdefault("event", "Lead")
         message_id = message_id or f"m{next(numbers)}"
@@ -101,13 +112,11 @@ def test_the_same_traits_again_do_not_touch_the_person(send):
     assert person().updated_at == before
 
 
-def test_a_track_becomes_an_event_once(send, source):
-    send("track", "u1", message_id="same", properties={"form": "x"})
-    inbox.apply()
-    InboxMessage.objects.all().delete()  # what retention does, long before a resend
-    send("track", "u1", message_id="same", properties={"form": "y"})
+def test_a_track_becomes_an_event(send, source):
+    send("track", "u1", message_id="m1", properties={"form": "x"})
     assert inbox.apply() == Applied(messages=1)
     event = Event.objects.get()
+    assert event.message_id == "m1"
     assert (event.name, event.properties) == ("Lead", {"form": "x"})
     assert event.time.isoformat() == TIME
     assert (event.profile, event.source) == (person(), source)
@@ -122,6 +131,61 @@ def test_a_message_id_is_taken_once_from_each_source(send, source):
     )
     assert inbox.apply() == Applied(messages=2)
     assert Event.objects.count() == 2
+
+
+@pytest.mark.parametrize("together", [True, False], ids=["one chunk", "chunk by chunk"])
+def test_what_is_sent_again_is_applied_once_and_nobody_is_told(send, together):
+    """As SDKs do: the same message, its time corrected by another clock."""
+    for seconds in range(3):
+        send(
+            "track",
+            "u1",
+            message_id="m1",
+            properties={"a": 1, "b": 2},
+            timestamp=f"2026-01-31T12:00:0{seconds}+00:00",
+        )
+        if not together:
+            inbox.apply()
+    inbox.apply()
+    assert Event.objects.get().time.isoformat() == TIME
+    assert not refusals()
+
+
+@pytest.mark.parametrize("together", [True, False], ids=["one chunk", "chunk by chunk"])
+def test_another_message_under_a_known_id_is_refused_and_kept(send, source, together):
+    send("track", "u1", message_id="m1", properties={"form": "x"})
+    if not together:
+        inbox.apply()
+    send("track", "u2", message_id="m1", properties={"form": "y"})
+    send("identify", "u1", message_id="m1")
+    send("track", "u1", message_id="m1", properties={"form": "x"})
+    assert inbox.apply() == Applied(messages=int(together), errors=2)
+    assert Event.objects.get().properties == {"form": "x"}
+    assert not Profile.objects.filter(external_id="u2").exists()
+    found = RefusedMessage.objects.order_by("pk")
+    assert {(m.source, m.code, m.message_id) for m in found} == {
+        (source, "different_message", "m1")
+    }
+    assert [m.kind for m in found] == ["track", "identify"]
+    assert json.loads(bytes(found[0].body))["properties"] == {"form": "y"}
+
+
+def test_a_batch_with_a_bad_item_sent_twice_is_stored_once(source):
+    good = {"userId": "u1", "event": "E", "timestamp": TIME}
+    batch = [("a", "track", good), ("b", "track", {"event": "E"}), ("c", "track", good)]
+    for _ in range(2):
+        inbox.append(source, batch)
+    assert inbox.apply() == Applied(messages=2, errors=1)
+    assert Event.objects.count() == 2
+    assert set(refusals()) == {"b"}
+
+
+def test_an_alias_says_whose_a_device_is(send):
+    send("track", anonymous_id="a1", event="Before")
+    send("alias", "u1", previousId="a1")
+    send("track", anonymous_id="a1", event="After")
+    assert inbox.apply() == Applied(messages=3)
+    assert person().events.count() == 2
 
 
 def test_an_anonymous_person_becomes_the_known_one(send):
@@ -236,17 +300,15 @@ def test_a_bad_message_keeps_its_error_and_does_not_stop_the_others(send):
     for number in range(20):
         send("identify", f"u{number}", traits={"n": number})
     send("identify", "bad", message_id="too long", traits={"phone": "1" * 33})
-    send("track", "u1", message_id="no time")
-    InboxMessage.objects.filter(message_id="no time").update(
-        payload={"userId": "u1", "event": "E", "timestamp": "soon"}
-    )
+    send("track", "u1", message_id="no time", timestamp="soon")
     send("identify", "last")
     assert inbox.apply() == Applied(messages=21, errors=2)
     assert Profile.objects.count() == 21
-    failed = InboxMessage.objects.exclude(error="").order_by("id")
-    assert [m.message_id for m in failed] == ["too long", "no time"]
-    assert "too long for type" in failed[0].error
-    assert all(m.applied_at for m in failed)
+    assert list(refusals()) == ["too long", "no time"]
+    assert "too long for type" in refusals()["too long"]
+    assert not inbox.is_waiting()
+    counted = IntakeMinute.objects.get()
+    assert (counted.applied, counted.refused) == (21, 2)
 
 
 # Random characters do not compress: 2,850 bytes are too long for an index.
@@ -255,16 +317,13 @@ CJK = "".join(map(chr, random.Random(1).sample(range(0x4E00, 0x9FA5), 950)))
 
 def write(source, **payloads):
     """Put payloads into the inbox as no door would let them in; the names are the ids."""
-    InboxMessage.objects.bulk_create(
-        InboxMessage(source=source, message_id=name, kind="identify", payload=payload)
-        for name, payload in payloads.items()
+    inbox.append(
+        source, [(name, "identify", value) for name, value in payloads.items()]
     )
 
 
-def refusals():
-    rows = InboxMessage.objects.exclude(error="").order_by("id")
-    assert all(rows.values_list("applied_at", flat=True))
-    return dict(rows.values_list("message_id", "error"))
+def add(source, body, count=1):
+    InboxRequest.objects.create(source=source, body=body.encode(), count=count)
 
 
 def test_whatever_class_an_error_has_it_is_one_messages(send, source):
@@ -276,48 +335,48 @@ def test_whatever_class_an_error_has_it_is_one_messages(send, source):
         a_number=5,
         wrong_traits={"userId": "u1", "traits": [1]},
         wrong_email={"userId": "u2", "traits": {"email": 5}},
-        deep={"userId": "u3", "traits": {"a": json.loads("[" * 300 + "]" * 300)}},
         no_id={"traits": {}},
+        nul={"userId": "u4", "traits": {"a": "\0"}},
+        nul_id={"userId": "\0"},
     )
-    with connection.cursor() as cursor:
-        # Deeper than a parser of ours goes, and a number beyond a double.
-        for name, value in (("abyss", "[" * 1500 + "]" * 1500), ("huge", "1e400")):
-            cursor.execute(
-                "INSERT INTO segments_inboxmessage (source_id, message_id, kind, payload)"
-                """ VALUES (%s, %s, 'identify', '{"userId":"u","traits":{"a":1}}'::jsonb"""
-                " || jsonb_build_object('x', %s::jsonb))",
-                [source.pk, name, value],
-            )
+    # Deeper than a parser of ours goes, or than it writes; a number beyond a double.
+    for value in ("[" * 1500 + "]" * 1500, "[" * 300 + "]" * 300, "1e400"):
+        add(source, f'[["m", "identify", {{"userId": "u", "x": {value}}}]]')
+    # What is no list of messages.
+    for body in (
+        "",
+        "5",
+        "[5]",
+        '[["m"]]',
+        '[["m", "identify", {}, 5]]',
+        "[[1, 2, 3]]",
+    ):
+        add(source, body)
+    add(source, '[["m", "page", {"userId": "u1"}]]')
     send("identify", "last")
     started = time.monotonic()
     applied = inbox.apply()
     assert time.monotonic() - started < 1
     assert not inbox.is_waiting()
     found = refusals()
-    assert found.keys() >= {
-        "too_long",
-        "a_list",
-        "a_number",
-        "wrong_traits",
-        "wrong_email",
-        "abyss",
-    }
+    assert found.keys() >= {"too_long", "wrong_traits", "wrong_email", "nul", "nul_id"}
     assert "index row" in found["too_long"]
-    assert applied.errors == len(found)
-    assert applied.messages == 11 - len(found)
+    assert RefusedMessage.objects.filter(code="unreadable").count() == 12
+    assert applied.errors == RefusedMessage.objects.count()
+    assert applied.messages + applied.errors == 2 + 8 + 3 + 6 + 1
     assert {"first", "last"} <= set(
         Profile.objects.values_list("external_id", flat=True)
     )
 
 
 @contextmanager
-def event_trigger(body):
-    """What the database does at each event, beside storing it."""
+def event_trigger(body, table="segments_event"):
+    """What the database does at each event, or another row, beside storing it."""
     with connection.cursor() as cursor:
         cursor.execute(f"""
             CREATE FUNCTION at_event() RETURNS trigger LANGUAGE plpgsql AS
             $$ BEGIN {body} RETURN NEW; END $$;
-            CREATE TRIGGER at_event BEFORE INSERT ON segments_event
+            CREATE TRIGGER at_event BEFORE INSERT ON {table}
             FOR EACH ROW EXECUTE FUNCTION at_event();
         """)
     yield
@@ -368,11 +427,10 @@ def test_a_mistake_of_ours_refuses_nobody_and_does_not_spin(send, broken, caplog
     assert inbox.apply() == Applied()
     assert time.monotonic() - started < 2
     assert "inbox.stuck" in caplog.text
-    assert not refusals_now()
+    assert not refusals()
     # Why it waits is written beside the first.
-    waiting = InboxMessage.objects.filter(applied_at=None).order_by("id")
-    assert waiting.count() == 120
-    assert "does not exist" in waiting[0].error
+    assert len(waiting()) == 120
+    assert "does not exist" in InboxRequest.objects.earliest("pk").note
     # It is left alone for a while, also by whoever rings.
     assert inbox.is_waiting() and not inbox.has_work()
     caplog.clear()
@@ -382,11 +440,7 @@ def test_a_mistake_of_ours_refuses_nobody_and_does_not_spin(send, broken, caplog
     broken()
     inbox._care.rests_until = 0
     assert inbox.apply() == Applied(messages=120)
-    assert not InboxMessage.objects.exclude(error="").exists()
-
-
-def refusals_now():
-    return InboxMessage.objects.filter(applied_at__isnull=False).exclude(error="")
+    assert not refusals()
 
 
 def test_one_message_that_takes_too_long_is_given_up(send, careless, monkeypatch):
@@ -421,9 +475,11 @@ def at_error(act):
         yield
 
 
-def apply_elsewhere(message_id):
-    message = InboxMessage.objects.filter(message_id=message_id, applied_at=None)
-    return lambda: message.update(applied_at=Now())
+def apply_elsewhere(number):
+    """What another worker leaves when it has applied the oldest request."""
+    oldest = InboxRequest.objects.order_by("pk")[:number].values_list("pk", flat=True)
+    ids = list(oldest)
+    return lambda: InboxRequest.objects.filter(pk__in=ids).delete()
 
 
 @pytest.mark.django_db(transaction=True)
@@ -431,9 +487,9 @@ def test_only_the_message_that_took_too_long_is_given_up(send, careless, monkeyp
     """Another worker applied it as soon as this one let go: nobody is at fault."""
     monkeypatch.setattr(inbox, "LONGEST_ALONE", 0.3)
     for name in ("slow", "next"):
-        send("track", "u1", message_id=name)
-    slow = "IF NEW.message_id = 'slow' THEN PERFORM pg_sleep(30); END IF;"
-    with event_trigger(slow), at_error(apply_elsewhere("slow")):
+        send("track", name, message_id=name)
+    slow = "IF NEW.external_id = 'slow' THEN PERFORM pg_sleep(30); END IF;"
+    with event_trigger(slow, "segments_profile"), at_error(apply_elsewhere(1)):
         inbox.apply_some(1)
     assert not refusals()
     assert inbox.apply() == Applied(messages=1)
@@ -446,14 +502,14 @@ def test_why_it_waits_is_not_written_beside_what_was_applied(send, careless):
 
     def apply_it():
         with transaction.atomic():
-            apply_elsewhere("m")()
+            apply_elsewhere(1)()
             is_marked.set()
             wait_until(somebody_waits_for_a_lock, "the note")
 
     with event_trigger(raises("42804", "m")), in_thread(apply_it):
         assert is_marked.wait(20)
         assert inbox.apply() == Applied()
-    assert not InboxMessage.objects.exclude(error="").exists()
+    assert not waiting()
 
 
 @pytest.mark.django_db(transaction=True)
@@ -526,6 +582,74 @@ def test_work_is_cut_into_chunks_and_stops_in_time(send, monkeypatch):
         send("identify", f"u{number}")
     assert inbox.apply(seconds=-1) == Applied(remains=True)
     assert inbox.apply() == Applied(messages=5)
+
+
+@pytest.mark.parametrize("size", [1, 3, 4, 7, 10])
+def test_a_request_is_cut_where_a_chunk_ends(source, monkeypatch, size):
+    """And goes on where it was cut: each of its messages once."""
+    monkeypatch.setattr(inbox, "CHUNK", size)
+    names = [f"m{number}" for number in range(10)]
+    event = {"userId": "u1", "event": "E", "timestamp": TIME}
+    for some in (names[:4], names[4:]):
+        inbox.append(source, [(name, "track", event) for name in some])
+    while inbox.is_waiting():
+        left = [message.message_id for message in waiting()]
+        assert inbox.apply_some(size)
+        assert [m.message_id for m in waiting()] == left[size:]
+    assert list(Event.objects.order_by("pk").values_list("message_id", flat=True)) == (
+        names
+    )
+
+
+def test_a_chunk_has_so_many_bytes_and_one_request_in_any_case(send, monkeypatch):
+    monkeypatch.setattr(requests, "MOST", 1_000)
+    for number in range(4):
+        send("identify", f"u{number}", traits={"a": "x" * 700})
+    send("identify", "large", traits={"a": "x" * 5_000})
+    left = []
+    while inbox.apply_some(1_000):
+        left.append(len(waiting()))
+    assert left == [3, 1, 0] or left == [2, 1, 0] or left == [2, 0]
+    assert Profile.objects.count() == 5
+
+
+def test_what_could_not_be_applied_is_tried_again_when_it_is_asked_for(send, source):
+    send("track", "u1", message_id="m1")
+    with event_trigger(raises("22003", "m1")):
+        assert inbox.apply() == Applied(errors=1)
+    assert refusals() == {"m1": "odd"}
+    assert refused.replay(RefusedMessage.objects.all()).taken == 1
+    assert refused.replay(RefusedMessage.objects.all()).taken == 0
+    assert inbox.apply() == Applied(messages=1)
+    assert Event.objects.get().source == source
+
+
+def test_what_an_old_web_process_writes_is_applied_too(source):
+    """During an upgrade from 0.1.0 both run; the tick moves what the old one took."""
+    for number in range(3):
+        InboxMessage.objects.create(
+            source=source,
+            message_id=f"m{number}",
+            kind="track",
+            payload={"userId": "u1", "event": f"E{number}", "timestamp": TIME},
+        )
+    received = InboxMessage.objects.earliest("pk").received_at
+    assert old_inbox.move() == 3
+    assert old_inbox.move() == 0
+    assert InboxRequest.objects.earliest("pk").received_at == received
+    assert inbox.apply() == Applied(messages=3)
+    names = person().events.order_by("pk").values_list("name", flat=True)
+    assert list(names) == ["E0", "E1", "E2"]
+
+
+def test_events_are_stored_as_they_were_sent(send):
+    """Whatever a line of COPY would take for something else."""
+    odd = 'a\\b\tc\nd\re\\N \u2028 \\. é 💶 {"}, \\x41'
+    value = {odd: [odd, None, {"x": odd}], "n": 12345678901234567890, "f": 0.1}
+    send("track", "u1", message_id=odd[:99], event=odd, properties=value)
+    assert inbox.apply() == Applied(messages=1)
+    event = Event.objects.get()
+    assert (event.name, event.message_id, event.properties) == (odd, odd[:99], value)
 
 
 def test_a_chunk_costs_a_dozen_statements_whatever_it_holds(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from segments.models import InboxMessage, RefusedMessage
+from segments.models import InboxRequest, RefusedMessage
 from segments.tracking import write_keys
 from tests import factories
 
@@ -70,7 +70,7 @@ def test_another_one_may_not(listed, ask, post, origin):
     assert "Access-Control-Allow-Origin" not in ask(origin)
     status, answer = post("t", BODY, Origin=origin)
     assert (status, answer["code"]) == (403, "origin_not_allowed")
-    assert not InboxMessage.objects.exists()
+    assert not InboxRequest.objects.exists()
     assert RefusedMessage.objects.get().code == "origin_not_allowed"
 
 

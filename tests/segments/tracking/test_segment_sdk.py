@@ -7,7 +7,7 @@ import pytest
 from segment.analytics.client import Client
 
 from segments.ingest import inbox
-from segments.models import InboxMessage, Profile, Source
+from segments.models import Event, Profile, Source
 from segments.tracking import write_keys
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -59,7 +59,8 @@ def test_a_retried_message_is_there_once(sdk):
     client, errors = sdk(sync_mode=True)
     for _ in range(2):
         client.track("u1", "Lead", message_id="m1")
-    assert InboxMessage.objects.count() == 1
+    inbox.apply()
+    assert Event.objects.count() == 1
 
 
 def test_a_wrong_write_key_is_told_to_the_sender(sdk):

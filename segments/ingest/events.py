@@ -1,0 +1,39 @@
+"""What people did becomes events, in one COPY.
+
+(P) The table is not partitioned: a rule that asks for "ever" would ask each partition,
+which made evaluating 1.8 times as dear with eight of them, and retention deletes the
+oldest ids in small pieces as it is.
+"""
+
+from collections.abc import Sequence
+
+import orjson
+
+from segments.identity.resolution import Person
+from segments.ingest.message import Message
+from segments.models import copying
+
+COLUMNS = (
+    "source_id",
+    "message_id",
+    "profile_id",
+    "name",
+    "time",
+    "properties",
+    "received_at",
+)
+
+
+def write(tracked: Sequence[tuple[Message, Person]]) -> None:
+    if tracked:
+        copying.copy("segments_event", COLUMNS, (_line(*each) for each in tracked))
+
+
+def _line(message: Message, person: Person) -> str:
+    field, payload = copying.field, message.payload
+    properties = orjson.dumps(payload.get("properties") or {}).decode()
+    return (
+        f"{message.source_id}\t{field(message.message_id)}\t{person.final().id}"
+        f"\t{field(payload['event'])}\t{field(payload['timestamp'])}"
+        f"\t{copying.json_field(properties)}\t{message.received_at}"
+    )

@@ -1,0 +1,47 @@
+"""What was accepted and cannot be applied: kept with its reason, to be sent in again."""
+
+from collections.abc import Sequence
+
+from lemnisk_braze.lib.logs import get_logger
+from segments.identity.resolution import TooMuchError
+from segments.ingest.message import Message, Refusal, refusal
+from segments.models import RefusedMessage
+
+logger = get_logger(__name__)
+
+TOO_MUCH = "too_much"
+NOT_APPLICABLE = "cannot_be_applied"
+MAX_REASON = 500
+
+
+def by_error(message: Message, error: Exception) -> Refusal:
+    """The refusal of a message that an error stood alone with."""
+    logger.warning("inbox.refused", source_id=message.source_id, exc_info=error)
+    code = TOO_MUCH if isinstance(error, TooMuchError) else NOT_APPLICABLE
+    return refusal(message, code, reason(error))
+
+
+def keep(refusals: Sequence[Refusal]) -> None:
+    RefusedMessage.objects.bulk_create(
+        RefusedMessage(
+            source_id=one.source_id,
+            stage=RefusedMessage.Stage.APPLYING,
+            code=one.code,
+            message=_storable(one.why),
+            message_id=_storable(one.message_id)[:255],
+            kind=_storable(one.kind)[:16],
+            body=one.body,
+        )
+        for one in refusals
+    )
+
+
+def reason(error: Exception) -> str:
+    """The first line of what an error says, as a text that can be stored."""
+    line = next(iter(str(error).strip().splitlines()), "") or type(error).__name__
+    return _storable(line)[:MAX_REASON]
+
+
+def _storable(text: object) -> str:
+    shown = str(text).replace("\0", "\N{REPLACEMENT CHARACTER}")
+    return shown.encode(errors="replace").decode()

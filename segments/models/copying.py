@@ -1,0 +1,63 @@
+"""Many rows to PostgreSQL as one text: COPY, and arrays as literals.
+
+psycopg dumps the items of a list one by one, at about 9 µs a text; a text that is
+already in the server's own form costs next to nothing. Values are never quoted into
+SQL: an array's literal is a parameter, and COPY has a channel of its own.
+https://www.postgresql.org/docs/current/sql-copy.html#SQL-COPY-FILE-FORMATS
+https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO
+"""
+
+from collections.abc import Iterable, Sequence
+
+from django.db import connection
+
+NULL = r"\N"
+_ESCAPED = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
+
+
+def copy(table: str, columns: Sequence[str], lines: Iterable[str]) -> None:
+    """Add rows to a table; a line has a field for each column, separated by tabs.
+
+    A text goes through `field`, and a JSON text through `json_field`. Raises Django's
+    database errors, as a statement does; ValueError for a text that is no UTF-8.
+    """
+    data = "".join([f"{line}\n" for line in lines]).encode()
+    statement = f"COPY {table} ({', '.join(columns)}) FROM STDIN"
+    with (
+        connection.cursor() as cursor,
+        connection.wrap_database_errors,
+        cursor.copy(statement) as channel,
+    ):
+        channel.write(data)
+
+
+def field(text: str | None) -> str:
+    """A text as a field of a line."""
+    if text is None:
+        return NULL
+    if "\\" in text or not text.isprintable():
+        return text.translate(_ESCAPED)
+    return text
+
+
+def json_field(text: str) -> str:
+    """A JSON text as a field of a line: it has no control characters of its own."""
+    return text.replace("\\", r"\\") if "\\" in text else text
+
+
+def text_array(texts: Iterable[str | None]) -> str:
+    """A text[] as the parameter of a statement: `ANY(%s::text[])`, `unnest(%s::text[])`."""
+    return "{" + ",".join(map(_item, texts)) + "}"
+
+
+def number_array(numbers: Iterable[int | None]) -> str:
+    """The same of whole numbers: a bigint[]."""
+    return "{" + ",".join(["NULL" if n is None else str(n) for n in numbers]) + "}"
+
+
+def _item(text: str | None) -> str:
+    if text is None:
+        return "NULL"
+    if "\\" in text or '"' in text:
+        text = text.replace("\\", r"\\").replace('"', r"\"")
+    return f'"{text}"'
