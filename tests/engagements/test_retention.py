@@ -22,9 +22,9 @@ from segments.models import (
     Source,
 )
 from tests import factories
+from tests.doubles.sessions import somebody_waits_for_a_lock
 from tests.faults.drains import in_thread
-from tests.faults.sessions import somebody_waits_for_a_lock
-from tests.faults.workers import wait_until
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db
 
