@@ -5,10 +5,4 @@
 who may send, `sdk_settings` what browser libraries ask for first.
 """
 
-__all__ = [
-    "errors",
-    "origins",
-    "request_body",
-    "validation",
-    "write_keys",
-]
+__all__ = ["errors", "origins", "refused", "request_body", "validation", "write_keys"]
