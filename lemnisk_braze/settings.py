@@ -264,6 +264,37 @@ HTTP_TOTAL_SECONDS = env.float("HTTP_TOTAL_SECONDS", default=30)
 IMPORT_DIR = Path(env.str("IMPORT_DIR", default=str(VAR_DIR / "imports")))
 IMPORT_MAX_BYTES = env.int("IMPORT_MAX_MB", default=1024) << 20
 
+# Who is who (docs/identity.md): what joins people, the most trusted first; "*" is every
+# kind of the customer's own.
+IDENTITY_JOINS = env.list(
+    "IDENTITY_JOINS",
+    default=["anonymous_id", "user_alias", "braze_id", "*", "email", "phone"],
+)
+IDENTITY_MOST = env.int("IDENTITY_MOST", default=1_000)
+# What programs send that know nobody; in any case, blanks around left out.
+IDENTITY_PLACEHOLDERS = env.list(
+    "IDENTITY_PLACEHOLDERS",
+    default=[
+        "undefined",
+        "null",
+        "none",
+        "nil",
+        "nan",
+        "0",
+        "-1",
+        "false",
+        "true",
+        "unknown",
+        "anonymous",
+        "guest",
+        "[object object]",
+        "00000000-0000-0000-0000-000000000000",
+    ],
+)
+# Such as GB: where a phone number without a country code is from; empty: nobody knows.
+PHONE_REGION = env.str("PHONE_REGION", default="").upper()
+
+
 # How long things are kept; 0 days: for ever (docs/operators.md).
 RETENTION_DELIVERIES = timedelta(days=env.int("RETENTION_DELIVERY_DAYS", default=90))
 RETENTION_RESPONSES = timedelta(days=env.int("RETENTION_RESPONSE_DAYS", default=14))

@@ -46,6 +46,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="leave out the tests that drive a browser",
     )
     parser.addoption(
+        "--orders",
+        type=int,
+        default=1,
+        help="in how many orders each set of calls about people is sent in",
+    )
+    parser.addoption(
+        "--identity-seed", default="1", help="what those sets are made from"
+    )
+    parser.addoption(
         "--verdicts",
         default="70x300",
         metavar="RULESxPEOPLE",

@@ -1,3 +1,8 @@
-"""Who a message is about, and how contacts are kept."""
+"""Who a message is about, what is known of them, and who turned out to be one person.
 
-__all__ = ["contact", "resolution"]
+docs/identity.md has the rules. A call is read (`calls`), its people are found, made and
+told (`people`), who is whose follows from all that was ever said (`joining`), and of an
+attribute's values the newest stays (`values`).
+"""
+
+__all__ = ["contact", "people", "undo"]

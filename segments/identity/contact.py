@@ -1,11 +1,73 @@
 """How an e-mail address and a phone number are kept, whatever they look like when sent."""
 
+import re
+import unicodedata
+from functools import lru_cache
+
+import phonenumbers
+from django.conf import settings
+
 from lemnisk_braze.lib.names import visible
+
+# With a country code, as everybody's number is one.
+INTERNATIONAL = re.compile(r"\+[1-9][0-9]{6,14}")
+_COUNTRY_CODES = {str(code) for code in phonenumbers.COUNTRY_CODE_TO_REGION_CODE}
+_DIGITS = re.compile(r"[1-9][0-9]{10,14}")
+_PUNCTUATION = re.compile(r"[\s()./\-\u2010-\u2015]")
 
 
 def as_email(text: str) -> str:
-    return visible(text).strip().lower()
+    """In lower case and one form of each letter, without what nobody sees.
+
+    (P) Dots and what follows a plus sign stay: only Gmail reads past them.
+    """
+    return unicodedata.normalize("NFC", visible(text).strip().lower())
 
 
 def as_phone(text: str) -> str:
-    return visible(text).strip()
+    """As E.164 has it, such as +447700900123; as it was typed where nobody can tell.
+
+    A national number needs PHONE_REGION. (P) Eleven and more digits that do not begin
+    with 0 may be a number without its plus sign; where the region knows them as one of
+    its own, they are that.
+    """
+    return _as_phone(text, settings.PHONE_REGION or None)
+
+
+@lru_cache(maxsize=1 << 16)
+def _as_phone(text: str, region: str | None) -> str:
+    typed = visible(text).strip()
+    if INTERNATIONAL.fullmatch(typed) and not _has_trunk_zero(typed):
+        return typed
+    digits = _PUNCTUATION.sub("", typed)
+    readings = [(typed, region)] if region or typed.startswith("+") else []
+    if _DIGITS.fullmatch(digits):
+        readings.append((f"+{digits}", None))
+    numbers = list(filter(None, (_parsed(*reading) for reading in readings)))
+    # One that is in use before one that could be.
+    for number in numbers:
+        if phonenumbers.is_valid_number(number):
+            return _e164(number)
+    for number in numbers:
+        if phonenumbers.is_possible_number(number):
+            return _e164(number)
+    return typed
+
+
+def _has_trunk_zero(number: str) -> bool:
+    """Whether a 0 follows the country code: +44 (0)7700… is +447700…."""
+    codes = (n for n in (1, 2, 3) if number[1 : 1 + n] in _COUNTRY_CODES)
+    return number[1 + next(codes, 0) :].startswith("0")
+
+
+def _parsed(text: str, region: str | None) -> phonenumbers.PhoneNumber | None:
+    try:
+        number = phonenumbers.parse(text, region)
+    except phonenumbers.NumberParseException:
+        return None
+    is_one = not number.extension and INTERNATIONAL.fullmatch(_e164(number))
+    return number if is_one else None
+
+
+def _e164(number: phonenumbers.PhoneNumber) -> str:
+    return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from segments.identity.resolution import People, Person, TooMuchError
+from segments.identity.people import Part, People, TooMuchError
 from segments.ingest import events
 from segments.ingest.message import Message
 from segments.membership import refresh
@@ -13,21 +13,16 @@ def apply(messages: Sequence[Message]) -> dict[int, Exception]:
 
     By key of the message; one that is refused has told us no more than who it is about.
     """
-    people = People(
-        {m.payload["userId"] for m in messages if m.payload.get("userId")},
-        {a for m in messages if (a := _anonymous_id(m))},
-    )
+    people = People(messages)
     refused: dict[int, Exception] = {}
-    tracked: list[tuple[Message, Person]] = []
+    tracked: list[tuple[Message, Part]] = []
     for message in messages:
-        payload = message.payload
         try:
-            person = people.resolve(payload.get("userId"), _anonymous_id(message))
-            if traits := payload.get("traits"):
-                person.learn(traits, message.size)
+            part = people.resolve(message)
+            part.learn(message)
             if message.kind == "track":
-                tracked.append((message, person))
-        except TooMuchError as e:
+                tracked.append((message, part))
+        except (TooMuchError, ValueError) as e:
             refused[message.key] = e
     people.save()
     events.write(tracked)
@@ -35,17 +30,10 @@ def apply(messages: Sequence[Message]) -> dict[int, Exception]:
     return refused
 
 
-def _anonymous_id(message: Message) -> str | None:
-    """An alias says whose the previous ID is: as if both came in one message."""
-    name = "previousId" if message.kind == "alias" else "anonymousId"
-    return message.payload.get(name)
-
-
-def _evaluate(people: People, tracked: Sequence[tuple[Message, Person]]) -> None:
+def _evaluate(people: People, tracked: Sequence[tuple[Message, Part]]) -> None:
     """People who changed: all segments. Who only did something: those that read it."""
-    changed = {p.id for p in people if p.id and p.is_changed}
-    changed |= {p.final().id for p in people if p.merged_into}
+    changed = people.changed_ids
     refresh.evaluate(sorted(changed))
-    active = {p.final().id for _, p in tracked} - changed
-    names = {m.payload["event"] for m, p in tracked if p.final().id in active}
-    refresh.evaluate(sorted(active), sorted(names))
+    did = [(m, part.person_id) for m, part in tracked if part.person_id not in changed]
+    names = {m.payload["event"] for m, _ in did}
+    refresh.evaluate(sorted({person for _, person in did}), sorted(names))

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import orjson
 
-from segments.identity.resolution import Person
+from segments.identity.people import Part
 from segments.ingest.message import Message
 from segments.models import copying
 
@@ -17,6 +17,7 @@ COLUMNS = (
     "source_id",
     "message_id",
     "profile_id",
+    "via_id",
     "name",
     "time",
     "properties",
@@ -24,16 +25,17 @@ COLUMNS = (
 )
 
 
-def write(tracked: Sequence[tuple[Message, Person]]) -> None:
+def write(tracked: Sequence[tuple[Message, Part]]) -> None:
     if tracked:
         copying.copy("segments_event", COLUMNS, (_line(*each) for each in tracked))
 
 
-def _line(message: Message, person: Person) -> str:
+def _line(message: Message, part: Part) -> str:
     field, payload = copying.field, message.payload
     properties = orjson.dumps(payload.get("properties") or {}).decode()
+    via = copying.NULL if part.via_id is None else part.via_id
     return (
-        f"{message.source_id}\t{field(message.message_id)}\t{person.final().id}"
+        f"{message.source_id}\t{field(message.message_id)}\t{part.person_id}\t{via}"
         f"\t{field(payload['event'])}\t{field(payload['timestamp'])}"
         f"\t{copying.json_field(properties)}\t{message.received_at}"
     )

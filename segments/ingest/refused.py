@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from lemnisk_braze.lib.logs import get_logger
-from segments.identity.resolution import TooMuchError
+from segments.identity.people import TooMuchError
 from segments.ingest.message import Message, Refusal, refusal
 from segments.models import RefusedMessage
 

@@ -32,8 +32,6 @@ from segments.tracking.errors import RefusedError
 from segments.tracking.request_body import check_storable
 
 KINDS = ("identify", "track", "page", "screen", "group", "alias")
-# Those that are not applied yet: refused at the door, to be sent in again.
-LATER_KINDS = ("alias",)
 # They may be sent as numbers, of any length.
 ID_FIELDS = ("userId", "anonymousId", "messageId", "previousId", "groupId")
 # What somebody did by a page, a screen or a group.
@@ -129,8 +127,6 @@ def _kind(raw: Mapping[str, Any], kind: str) -> str:
     kind = kind or named  # type: ignore[assignment]
     if kind not in KINDS:
         raise bad(f"type is one of {', '.join(KINDS)}.")
-    if kind in LATER_KINDS:
-        raise RefusedError(400, "not_supported", f"“{kind}” is not supported yet.")
     return kind
 
 

@@ -160,8 +160,8 @@ def test_a_batch_keeps_its_good_messages_and_names_the_others(post):
                 },
                 {
                     "index": 2,
-                    "code": "not_supported",
-                    "message": "“alias” is not supported yet.",
+                    "code": "invalid",
+                    "message": "alias has a userId and a previousId.",
                 },
                 {
                     "index": 3,

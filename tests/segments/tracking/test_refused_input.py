@@ -252,7 +252,7 @@ TABLE = {
         413,
         "Send at most 2,500 messages a batch.",
     ),
-    "alias": ("alias", f"{{{USER}}}", 400, "“alias” is not supported yet."),
+    "alias": ("alias", f"{{{USER}}}", 400, "alias has a userId and a previousId."),
     "group without an id": ("group", f"{{{USER}}}", 400, "group has a groupId."),
 }  # fmt: skip
 

@@ -1,0 +1,139 @@
+"""Parts that become somebody else's, or are split off: in memory, and for the log."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from segments.identity import rows
+from segments.identity.calls import EXTERNAL_ID, Key
+from segments.identity.facts import Facts
+from segments.identity.parts import Part
+from segments.identity.whose import Whose
+from segments.models import Identifier
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """A part was shown as `before` and is now as `after`; `because`: what joined them.
+
+    `follows`: it only goes along with the one whom it was shown as.
+    """
+
+    part: Part
+    before: Part
+    after: Part
+    because: Key | None
+    message_id: str
+    follows: bool
+
+    def log(self) -> Iterator[tuple[str, int, int, str, str, str, str]]:
+        """Lines of MergeLog; who only follows has none."""
+        if self.follows:
+            return
+        kind, value = self.because or ("", "")
+        told = kind, value, self.message_id
+        if self.before is not self.part:
+            yield "split", self.before.id, self.part.id, self._why_split(), *told
+        if self.after is not self.part:
+            yield "merge", self.after.id, self.part.id, self._why_merged(), *told
+
+    def _why_merged(self) -> str:
+        kind, value = self.because or ("", "")
+        if kind == EXTERNAL_ID:
+            return f"An alias says that “{value}” is this person."
+        return f"{_label(kind)} “{value}” was said of both."
+
+    def _why_split(self) -> str:
+        if self.because is None or self.after is not self.part:
+            return "What joined them joins them no longer."
+        kind, value = self.because
+        return f"{_label(kind)} “{value}” was said of more than one known person."
+
+
+def move(facts: Facts, parts: dict[int, Part], whose: Whose) -> list[Move]:
+    """Let parts be shown as those whom they are part of; whoever is needed is read."""
+    roots = {n: root for n, root in whose.roots.items() if facts.roots[n] != root}
+    if not roots:
+        return []
+    left = {facts.roots[number] for number in roots}
+    rows.load(parts, (), {*roots, *roots.values(), *left}, all_of=left)
+    facts.name(parts)
+    moves = []
+    for part in list(parts.values()):
+        before = part.root
+        root = roots.get(part.number)
+        if root is None:
+            root = roots.get(before.number, before.number)
+        if root != before.number:
+            follows = part is not before and root == roots.get(before.number)
+            because = None if follows else whose.because.get(part.number)
+            moves.append(
+                Move(
+                    part=part,
+                    before=before,
+                    after=parts[root],
+                    because=because,
+                    message_id=_message_id(facts, because),
+                    follows=follows,
+                )
+            )
+    for one in moves:
+        one.part.root = one.after
+    _show(moves, parts)
+    _keep_rows(moves)
+    for one in moves:
+        if one.part.is_known and one.part.root is not one.part:
+            one.part.own_id = facts.own(one.part).id
+    return moves
+
+
+def _label(kind: str) -> str:
+    known = kind in Identifier.Kind.values
+    return str(Identifier.Kind(kind).label).capitalize() if known else kind
+
+
+def _message_id(facts: Facts, key: Key | None) -> str:
+    """Of the message that said it last."""
+    stamps = [f.stamp for f in facts.of(key).values() if f.stamp] if key else []
+    return max(stamps, default=(0, ""))[1]
+
+
+def _show(moves: list[Move], parts: dict[int, Part]) -> None:
+    """Work out what roots show, of whom somebody came or went."""
+    lost = {one.before.number for one in moves if one.before is not one.part}
+    members = defaultdict(list)
+    for part in parts.values():
+        if part.root is not part:
+            members[part.root.number].append(part)
+    for one in moves:
+        one.part.reset()
+    for number in lost:
+        root = parts[number]
+        root.reset()
+        for part in members[number] if root.root is root else ():
+            root.take_in(part)
+    for one in moves:
+        if one.part is not one.after:
+            one.after.take_in(one.part)
+        one.after.is_dirty = one.after.is_changed = True
+
+
+def _keep_rows(moves: list[Move]) -> None:
+    """Let a new known person have the row of an anonymous one who turned out to be them.
+
+    They stay where they are, in segments and in what was sent; what they did alone goes
+    to a new row.
+    """
+    taken: set[int] = set()
+    for one in sorted(moves, key=lambda one: one.part.number):
+        person = one.after
+        if (
+            person.number < 0
+            and person.is_known
+            and person.number not in taken
+            and one.part.number > 0
+            and one.before is one.part
+        ):
+            taken.add(person.number)
+            person.row_of = one.part
+            one.part.gives_row_to = person

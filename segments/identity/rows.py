@@ -1,0 +1,291 @@
+"""The rows of people: read and locked, and written in sets."""
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from django.db import connection
+
+from segments.identity.calls import CONTACTS, EXTERNAL_ID, Key
+from segments.identity.facts import Fact, Facts
+from segments.identity.parts import Part, external_id_of, identity
+from segments.models import stored
+
+if TYPE_CHECKING:
+    from segments.identity.moves import Move
+
+
+def load(
+    parts: dict[int, Part],
+    external_ids: Collection[str],
+    numbers: Iterable[int],
+    all_of: Iterable[int] = (),
+) -> None:
+    """Read people by external ID and by id; of `all_of` all who are part of them.
+
+    Who was read already stays as they are. Whom somebody is part of must be among them.
+    """
+    ids = [n for n in numbers if n > 0 and n not in parts]
+    whole = [n for n in all_of if n > 0]
+    if not external_ids and not ids and not whole:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(SELECT, [list(external_ids), ids, whole])
+        found = [row for row in cursor.fetchall() if row[0] not in parts]
+    merged: list[tuple[Part, int]] = []
+    for id_, external_id, *row, merged_into in found:
+        part = parts[id_] = Part(number=id_, id=id_, row=tuple(row))
+        if known := identity(row[-1]):
+            part.key, part.own_id = known
+        if external_id is not None:
+            part.key = EXTERNAL_ID, external_id
+        part.external_id = external_id_of(part.key)
+        if merged_into is not None:
+            merged.append((part, merged_into))
+    for part, root in merged:
+        part.root = parts[root]
+
+
+def count_identifiers(numbers: Iterable[int]) -> dict[int, int]:
+    """How many identifiers these people have, by id."""
+    ids = [number for number in numbers if number > 0]
+    if not ids:
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute(COUNT, [ids])
+        return dict(cursor.fetchall())
+
+
+def save(parts: Sequence[Part], facts: Facts, moves: "Sequence[Move]") -> None:
+    """Write people, what was said of them, and where their events have gone."""
+    new = [part for part in parts if part.number < 0]
+    facts_of_parts = _facts(parts, facts)
+    owned = [(n, fact) for n, (_, fact) in facts.own_of.items() if fact.is_new]
+    by_number = {part.number: part for part in parts}
+    with connection.cursor() as cursor:
+        if new or owned:
+            cursor.execute(NEXT_IDS, [len(new), len(owned)])
+            ids = cursor.fetchone()
+            for part, id_ in zip(new, ids[0] or (), strict=True):
+                part.id = id_
+            for (number, fact), id_ in zip(owned, ids[1] or (), strict=True):
+                fact.id = by_number[number].own_id = id_
+        _swap_rows(new, cursor)
+        inserted = [p for p in parts if p.id > 0 and _is_inserted(p)]
+        updated = [p for p in parts if not _is_inserted(p) and _is_written(p)]
+        if inserted:
+            cursor.execute(INSERT, _columns(inserted))
+        if updated:
+            cursor.execute(UPDATE, _columns(updated))
+        if facts_of_parts:
+            _save_facts(facts_of_parts, by_number, cursor)
+        changed = [
+            (key, by_number[number].id, fact)
+            for key, number, fact in facts.new()
+            if fact.is_changed and not fact.is_new
+        ]
+        if changed:
+            cursor.execute(RENEW_FACTS, _fact_columns(changed))
+        _save_moves(moves, cursor)
+
+
+def _is_inserted(part: Part) -> bool:
+    """Whether its row is not there yet: it is new, or gives its row to a new one."""
+    if part.number < 0:
+        return part.row_of is None
+    return part.gives_row_to is not None
+
+
+def _is_written(part: Part) -> bool:
+    return part.is_dirty or part.is_changed
+
+
+def _swap_rows(new: Iterable[Part], cursor: Any) -> None:
+    pairs = [(part, part.row_of) for part in new if part.row_of is not None]
+    for part, other in pairs:
+        part.id, other.id = other.id, part.id
+    if pairs:
+        old, now = [p.id for p, _ in pairs], [o.id for _, o in pairs]
+        cursor.execute(HAND_OVER, [old, now])
+
+
+def _facts(parts: Iterable[Part], facts: Facts) -> list[tuple[Key, int, Fact]]:
+    """The facts to be written: of e-mail and phone those that no column says."""
+    found: dict[tuple[Key, int], Fact] = {}
+    by_number = {part.number: part for part in parts}
+    for key, number, fact in facts.new():
+        if fact.is_new and (
+            fact.is_own or fact.is_void or not _is_said_by_row(by_number[number], key)
+        ):
+            found[key, number] = fact
+    for part in by_number.values():
+        if part.is_dirty or part.is_changed:
+            for key in part.contacts():
+                before = facts.of(key).get(part.number)
+                is_there = before is not None and before.id
+                if not is_there and not _is_said_by_row(part, key):
+                    found.setdefault((key, part.number), Fact())
+    return [(key, number, fact) for (key, number), fact in found.items()]
+
+
+def _is_said_by_row(part: Part, key: Key) -> bool:
+    kind, value = key
+    is_alone = part.root is part and part.whole is None
+    return kind in CONTACTS and is_alone and part.own.data.get(kind) == value
+
+
+def _save_facts(
+    facts: Sequence[tuple[Key, int, Fact]], parts: dict[int, Part], cursor: Any
+) -> None:
+    rows = [(key, parts[number].id, fact) for key, number, fact in facts]
+    with_id = [row for row in rows if row[2].id]
+    others = [row for row in rows if not row[2].id]
+    if with_id:
+        ids = [fact.id for _, _, fact in with_id]
+        cursor.execute(INSERT_OWN_FACTS, [ids, *_fact_columns(with_id)])
+    if others:
+        cursor.execute(INSERT_FACTS, _fact_columns(others))
+
+
+def _fact_columns(rows: Sequence[tuple[Key, int, Fact]]) -> list[list[Any]]:
+    return [
+        [key[0] for key, _, _ in rows],
+        [key[1] for key, _, _ in rows],
+        [id_ for _, id_, _ in rows],
+        [fact.is_void for _, _, fact in rows],
+        [fact.stamp and fact.stamp[0] for _, _, fact in rows],
+        [fact.stamp[1] if fact.stamp else "" for _, _, fact in rows],
+    ]
+
+
+def _save_moves(moves: "Sequence[Move]", cursor: Any) -> None:
+    there = [one for one in moves if one.part.number > 0]
+    if there:
+        cursor.execute(
+            MOVE_EVENTS,
+            [
+                [one.before.number for one in there],
+                [one.part.own_id or None for one in there],
+                [one.part.number for one in there],
+                [one.after.id for one in there],
+            ],
+        )
+    lines = [line for one in moves for line in one.log()]
+    if lines:
+        columns: list[list[Any]] = [list(column) for column in zip(*lines, strict=True)]
+        cursor.execute(LOG, columns)
+
+
+def _columns(parts: Sequence[Part]) -> list[list[Any]]:
+    external_ids, emails, phones, attributes, times, owns = [], [], [], [], [], []
+    for part in parts:
+        shown = part.shown()
+        shown.tidy()
+        data = shown.data
+        external_ids.append(part.external_id if part.root is part else None)
+        emails.append(data.get("email") or "")
+        phones.append(data.get("phone") or "")
+        if "email" in data or "phone" in data:
+            data = {name: v for name, v in data.items() if name not in CONTACTS}
+        attributes.append(stored.write(data))
+        times.append(stored.write(shown.times))
+        owns.append(part.own_text())
+    return [
+        [part.id for part in parts],
+        external_ids,
+        emails,
+        phones,
+        attributes,
+        times,
+        owns,
+        [None if part.root is part else part.root.id for part in parts],
+        [part.is_changed for part in parts],
+    ]
+
+
+# Locked in order of id, so that two writers of the same people never wait in a circle.
+SELECT = """
+SELECT id, external_id, email, phone, attributes::text, attribute_times::text,
+    own::text, merged_into_id
+FROM segments_profile
+WHERE id IN (
+    SELECT id FROM segments_profile WHERE external_id = ANY(%s::text[])
+    UNION SELECT unnest(%s::bigint[])
+    UNION SELECT id FROM segments_profile WHERE merged_into_id = ANY(%s::bigint[])
+)
+ORDER BY id FOR NO KEY UPDATE
+"""
+COUNT = """
+SELECT profile_id, count(*) FROM segments_identifier
+WHERE profile_id = ANY(%s::bigint[]) GROUP BY profile_id
+"""
+NEXT_IDS = """
+SELECT
+    (SELECT array_agg(nextval(pg_get_serial_sequence('segments_profile', 'id')))
+        FROM generate_series(1, %s)),
+    (SELECT array_agg(nextval(pg_get_serial_sequence('segments_identifier', 'id')))
+        FROM generate_series(1, %s))
+"""
+_ROWS = """
+FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],
+    %s::text[], %s::bigint[], %s::bool[])
+AS n (id, external_id, email, phone, attributes, times, own, merged, is_changed)
+"""
+INSERT = f"""
+INSERT INTO segments_profile (id, external_id, email, phone, attributes,
+    attribute_times, own, merged_into_id)
+SELECT id, external_id, email, phone, attributes::jsonb, times::jsonb, own::jsonb, merged
+{_ROWS}
+"""
+UPDATE = f"""
+UPDATE segments_profile p
+SET external_id = n.external_id, email = n.email, phone = n.phone,
+    attributes = n.attributes::jsonb, attribute_times = n.times::jsonb,
+    own = n.own::jsonb, merged_into_id = n.merged,
+    updated_at = CASE WHEN n.is_changed THEN now() ELSE p.updated_at END
+{_ROWS}
+WHERE p.id = n.id
+"""
+_FACTS = """
+unnest(%s::text[], %s::text[], %s::bigint[], %s::bool[], %s::bigint[], %s::text[])
+"""
+_TIME = "'epoch'::timestamptz + n.time * interval '1 microsecond'"
+INSERT_FACTS = f"""
+INSERT INTO segments_identifier (kind, value, profile_id, is_void, time, message_id)
+SELECT kind, value, profile_id, is_void, {_TIME}, message_id
+FROM {_FACTS} AS n (kind, value, profile_id, is_void, time, message_id)
+ON CONFLICT (kind, value, profile_id) DO NOTHING
+"""
+INSERT_OWN_FACTS = f"""
+INSERT INTO segments_identifier
+    (id, is_own, kind, value, profile_id, is_void, time, message_id)
+SELECT id, true, kind, value, profile_id, is_void, {_TIME}, message_id
+FROM ROWS FROM (unnest(%s::bigint[]), {_FACTS})
+AS n (id, kind, value, profile_id, is_void, time, message_id)
+ON CONFLICT (kind, value, profile_id) DO UPDATE SET is_own = true
+"""
+RENEW_FACTS = f"""
+UPDATE segments_identifier i
+SET time = {_TIME}, message_id = n.message_id
+FROM {_FACTS} AS n (kind, value, profile_id, is_void, time, message_id)
+WHERE i.kind = n.kind AND i.value = n.value AND i.profile_id = n.profile_id
+"""
+HAND_OVER = """
+UPDATE segments_identifier i SET profile_id = n.new
+FROM unnest(%s::bigint[], %s::bigint[]) AS n (old, new) WHERE i.profile_id = n.old
+"""
+# Those that came by the part's identifier, and its own from before anybody noted that.
+MOVE_EVENTS = """
+UPDATE segments_event e
+SET profile_id = m.after, via_id = coalesce(e.via_id, m.own)
+FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[])
+AS m (before, own, part, after)
+WHERE e.profile_id = m.before
+  AND (e.via_id = m.own OR (e.via_id IS NULL AND m.before = m.part))
+  AND (m.before <> m.after OR (e.via_id IS NULL AND m.own IS NOT NULL))
+"""
+LOG = """
+INSERT INTO segments_mergelog
+    (kind, profile_id, part_id, reason, identifier_kind, identifier_value, message_id)
+SELECT * FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::text[], %s::text[],
+    %s::text[], %s::text[])
+"""

@@ -1,0 +1,161 @@
+"""What is known of a person, attribute by attribute: the newest value stays. Pure.
+
+Newest is by the time of what was said, not of its arrival; between equal times the
+larger message ID wins. Taking in and joining give the same whatever comes first, and
+twice is once: so every order of the same calls ends in the same values. That something
+was taken away is kept, with its time, as a value is.
+
+`times` has a stamp for each name, but for those whose stamp is that of "": most of a
+person's attributes come with one call. A name without any stamp was said before anybody
+wrote that down, and every other value is newer.
+"""
+
+from collections import Counter
+from typing import Any, TypeAlias
+
+from segments.identity import limits
+from segments.identity.limits import TooMuchError
+from segments.models import stored
+
+# [µs since 1970, message ID, id of the source], and what was typed where that is not
+# what is kept.
+Stamp: TypeAlias = list[Any]
+
+LENGTH = 3
+LONG_AGO: Stamp = [0, "", 0]
+REST = ""
+
+
+class Values:
+    """A person's attributes, `email` and `phone` among them, with their stamps."""
+
+    __slots__ = ("data", "is_changed", "is_stamped", "size", "times")
+
+    def __init__(
+        self,
+        data: dict[str, Any] | None = None,
+        times: dict[str, Stamp] | None = None,
+        size: int = 0,
+    ) -> None:
+        """`size`: the attributes have at most so many bytes."""
+        self.data = {} if data is None else data
+        self.times = {} if times is None else times
+        self.size = size
+        # Whether a value is another than before, and whether a stamp is.
+        self.is_changed = self.is_stamped = False
+
+    def copy(self) -> "Values":
+        return Values(dict(self.data), dict(self.times), self.size)
+
+    def stamp(self, name: str) -> Stamp | None:
+        """When and where the value was said, or taken away; None where nobody knows."""
+        found = self.times.get(name)
+        return self.times.get(REST) if found is None and name in self.data else found
+
+    def names(self) -> set[str]:
+        """Of all that is there or was taken away."""
+        return {*self.data, *self.times} - {REST}
+
+    def learn(
+        self, said: dict[str, Any], stamp: Stamp, size: int, raw: dict[str, str]
+    ) -> None:
+        """Take in what a message said; None takes away.
+
+        `raw`: what was typed, by name, where it is kept in another form. `size`: it has
+        at most so many bytes. Raises TooMuchError, having taken in nothing.
+        """
+        self._make_room(said, size)
+        for name, value in said.items():
+            self._put(name, value, [*stamp, raw[name]] if name in raw else stamp)
+
+    def join(self, other: "Values") -> None:
+        """Take in all that the other knows; raises TooMuchError as `learn` does."""
+        self._make_room(other.data, other.size)
+        for name in other.names():
+            self._put(name, other.data.get(name), other.stamp(name))
+
+    def join_known(self, other: "Values") -> None:
+        """The same for those names alone that are known here, e-mail and phone."""
+        for name in other.names() & {*self.data, "email", "phone"}:
+            self._put(name, other.data.get(name), other.stamp(name))
+
+    def tidy(self) -> None:
+        """Write stamps shorter: the most common one is that of the rest."""
+        times, data = self.times, self.data
+        if len(times) < 2:
+            return
+        named = [stamp for name in data if (stamp := times.get(name))]
+        short = Counter(stamp[1] for stamp in named if len(stamp) == LENGTH)
+        message_id, count = short.most_common(1)[0] if short else ("", 0)
+        if count > len(data) - len(named):
+            self._rest_upon(message_id)
+        gone = [n for n in times if n not in data and n != REST]
+        if len(gone) > limits.MAX_GONE:
+            for name in sorted(gone, key=times.__getitem__)[: -limits.MAX_GONE]:
+                del times[name]
+
+    def _rest_upon(self, message_id: str) -> None:
+        rest, times = self.times.get(REST), self.times
+        chosen = next(
+            stamp
+            for name in self.data
+            if (stamp := times.get(name))
+            and stamp[1] == message_id
+            and len(stamp) == LENGTH
+        )
+        if rest is None and any(name not in times for name in self.data):
+            return
+        for name in self.data:
+            if name not in times:
+                times[name] = rest or LONG_AGO
+            elif times[name] == chosen:
+                del times[name]
+        times[REST] = chosen
+
+    def _put(self, name: str, value: Any, stamp: Stamp | None) -> None:
+        data, old = self.data, self.stamp(name)
+        if (stamp or []) <= (old or []) and (old is not None or name in data):
+            return
+        if stamp is not None or REST in self.times:
+            self.times[name] = stamp or LONG_AGO
+            self.is_stamped = True
+        if value is None:
+            self.is_changed |= data.pop(name, None) is not None
+        elif not is_same(data.get(name), value):
+            data[name] = value
+            self.is_changed = True
+
+    def _make_room(self, said: dict[str, Any], size: int) -> None:
+        most = len(self.data) + len(said)
+        if most <= limits.MAX_ATTRIBUTES and self.size + size <= limits.MAX_BYTES:
+            self.size += size
+            return
+        kept = _attributes({**self.data, **said})
+        new_size = len(stored.write(kept).encode())
+        # Who has too much already may change it, and have less.
+        if len(kept) > max(limits.MAX_ATTRIBUTES, len(self.data)):
+            raise TooMuchError(
+                f"A person has at most {limits.MAX_ATTRIBUTES:,} attributes; "
+                f"with these it would be {len(kept):,}."
+            )
+        if new_size > limits.MAX_BYTES and new_size > len(
+            stored.write(_attributes(self.data)).encode()
+        ):
+            raise TooMuchError(
+                f"A person’s attributes have at most {limits.MAX_BYTES >> 10} KB; "
+                f"with these it would be {new_size >> 10:,} KB."
+            )
+        self.size = new_size
+
+
+def is_same(old: object, new: object) -> bool:
+    """Equality of JSON values: Python's 1 == True is not one of them."""
+    return old == new and stored.write(old) == stored.write(new)
+
+
+def _attributes(data: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: value
+        for name, value in data.items()
+        if value is not None and name not in ("email", "phone")
+    }
