@@ -62,7 +62,7 @@ def do(name: str, work: Callable[[], object]) -> bool:
         # After an error of the session's own a new one is needed.
         connection.close_if_unusable_or_obsolete()
     finally:
-        _give_back(name, token, problem)
+        _execute(GIVE_BACK, name=name, token=token, problem=problem)
     return True
 
 
@@ -76,10 +76,6 @@ def _take(name: str) -> int | None:
         cursor.execute(TAKE, {"name": name, "lease": lease()})
         row = cursor.fetchone()
     return row[0] if row else None
-
-
-def _give_back(name: str, token: int, problem: str) -> None:
-    _execute(GIVE_BACK, name=name, token=token, problem=problem)
 
 
 def _execute(statement: str, **parameters: Any) -> None:

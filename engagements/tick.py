@@ -1,5 +1,6 @@
 """The periodic tick: it finds by itself whatever a lost wake-up was about."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
 from django.conf import settings
@@ -53,37 +54,17 @@ def tick_if_late(part: float = 1.0) -> bool:
     return tick()
 
 
-def _reap() -> None:
-    lease_reaper.reap()
-
-
-def _move_old_inbox() -> None:
-    old_inbox.move()
-
-
-def _refresh_segments() -> None:
-    refresh.refresh_due(database_clock.now())
-
-
-def _make_due_runs() -> None:
-    schedule.make_due_runs(database_clock.now())
-
-
-def _pause_failing() -> None:
-    auto_pause.pause_failing(database_clock.now())
-
-
 # By the names that operators see.
-CHORES = {
-    "take back what lost workers hold": _reap,
+CHORES: dict[str, Callable[[], object]] = {
+    "take back what lost workers hold": lease_reaper.reap,
     "wipe old keys": key_rotation.wipe_old_keys,
     "resume what has a new key": suspension.resume_with_new_keys,
-    "move what the old inbox holds": _move_old_inbox,
-    "refresh segments": _refresh_segments,
+    "move what the old inbox holds": old_inbox.move,
+    "refresh segments": lambda: refresh.refresh_due(database_clock.now()),
     "go on with imports": runner.wake_waiting,
-    "start due runs": _make_due_runs,
+    "start due runs": lambda: schedule.make_due_runs(database_clock.now()),
     "end runs": completion.finish,
-    "pause what fails": _pause_failing,
+    "pause what fails": lambda: auto_pause.pause_failing(database_clock.now()),
     "judge ended runs": ended_runs.judge,
     "forget ended workers": workers.forget,
     "delete what is old": retention.clean,

@@ -3,7 +3,6 @@
 from engagements.authoring.preview import sentence
 from engagements.personalization.liquid import (
     PersonalizationError,
-    Value,
     compile_value,
 )
 from engagements.personalization.variable_catalog import unknown_variable
@@ -20,14 +19,10 @@ def problem(parameter: Parameter, text: str, segment: Segment | None) -> str:
     try:
         value = compile_value(text)
         if not value.variables:
-            _check_constant(parameter, value)
+            result = value.evaluate({})
+            if not isinstance(result, bool | int | float | str | list | dict):
+                raise PersonalizationError("This expression has no value.")
+            parameter.coerce(result)
     except ValueError as e:
         return sentence(str(e))
     return unknown_variable(value, segment) if segment else ""
-
-
-def _check_constant(parameter: Parameter, value: Value) -> None:
-    result = value.evaluate({})
-    if not isinstance(result, bool | int | float | str | list | dict):
-        raise PersonalizationError("This expression has no value.")
-    parameter.coerce(result)

@@ -1,7 +1,7 @@
 """When a run, and with it an engagement, is over."""
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
 
 from engagements.lifecycle import schedule
@@ -19,7 +19,10 @@ ERRORS = Delivery.NOT_SENT - {Delivery.State.CANCELLED, Delivery.State.ERASED}
 def finish() -> int:
     """Complete the runs that have nothing left to send; return how many."""
     cancel_leftovers()
-    over = _over()
+    open_batches = Batch.objects.filter(run=OuterRef("pk"), state__in=Batch.OPEN)
+    over = Run.objects.filter(state=Run.State.SENDING, is_standing=False).exclude(
+        Exists(open_batches)
+    )
     errors = Delivery.objects.filter(run=OuterRef("pk"), state__in=ERRORS)
     with_errors = Exists(errors.exclude(reason__startswith=f"{LEFT.code}:"))
     ids = list(over.values_list("pk", flat=True))
@@ -60,13 +63,6 @@ def cancel_leftovers() -> int:
         ids = list(locked.values_list("pk", flat=True))
         delivery_records.cancel(ids)
     return len(ids)
-
-
-def _over() -> QuerySet[Run]:
-    open_batches = Batch.objects.filter(run=OuterRef("pk"), state__in=Batch.OPEN)
-    return Run.objects.filter(state=Run.State.SENDING, is_standing=False).exclude(
-        Exists(open_batches)
-    )
 
 
 def _end_engagements() -> None:

@@ -245,7 +245,10 @@ def _new_connection(found: Imported) -> str:
 def _shown(request: HttpRequest, pasted: Pasted) -> dict[str, Any]:
     context: dict[str, Any] = {"reading": pasted}
     if pasted.document:
-        context["groups"] = _grouped(pasted.document.operations)
+        groups: dict[str, list[Operation]] = {}
+        for one in pasted.document.operations:
+            groups.setdefault(one.group, []).append(one)
+        context["groups"] = groups
     if understood := pasted.understood:
         found, connections = on_connections(request, understood.found)
         context |= {
@@ -254,13 +257,6 @@ def _shown(request: HttpRequest, pasted: Pasted) -> dict[str, Any]:
             "suggestions": _rows(understood),
         }
     return context
-
-
-def _grouped(operations: Sequence[Operation]) -> dict[str, list[Operation]]:
-    groups: dict[str, list[Operation]] = {}
-    for one in operations:
-        groups.setdefault(one.group, []).append(one)
-    return groups
 
 
 def _rows(understood: Understood) -> list[tuple[Suggestion, str, bool]]:

@@ -77,7 +77,11 @@ class LifePages:
 
     def versions_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         external_api = _found(request, pk, self.has_view_permission)
-        shown = _versions(external_api)
+        tests = ConfigurationTest.objects.filter(
+            version=OuterRef("pk"), is_success=True
+        )
+        annotated = _with_connection(external_api).annotate(is_tested=Exists(tests))
+        shown = list(annotated.order_by("-number")[:VERSIONS_SHOWN])
         context = {
             "title": f"Versions of {external_api}",
             "tab": "versions",
@@ -287,13 +291,6 @@ def _url(page: str, external_api: ExternalAPI) -> str:
 
 def _with_connection(external_api: ExternalAPI) -> Any:
     return external_api.versions.select_related("connection", "created_by")
-
-
-def _versions(external_api: ExternalAPI) -> list[ExternalAPIVersion]:
-    """The newest versions, newest first, with `is_tested`."""
-    tests = ConfigurationTest.objects.filter(version=OuterRef("pk"), is_success=True)
-    annotated = _with_connection(external_api).annotate(is_tested=Exists(tests))
-    return list(annotated.order_by("-number")[:VERSIONS_SHOWN])
 
 
 def _rows(external_api: ExternalAPI, shown: list[ExternalAPIVersion]) -> list[Row]:

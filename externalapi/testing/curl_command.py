@@ -16,7 +16,12 @@ def curl_command(request: Mapping[str, Any], variable: str) -> str:
     mask = str(request.get("mask", ""))
 
     def quoted(text: str) -> str:
-        return _quoted(text, mask, variable)
+        pieces = text.split(mask) if mask else [text]
+        between = f'"${variable}"'
+        return (
+            between.join(shlex.quote(piece) if piece else "" for piece in pieces)
+            or "''"
+        )
 
     lines = [
         f"curl --request {quoted(str(request['method']))} {quoted(request['url'])}"
@@ -33,10 +38,3 @@ def curl_command(request: Mapping[str, Any], variable: str) -> str:
     if request.get("body"):
         lines.append(f"--data-raw {quoted(request['body'])}")
     return " \\\n  ".join(lines)
-
-
-def _quoted(text: str, mask: str, variable: str) -> str:
-    """Quote for the shell; the key's mask becomes the variable, quoted by itself."""
-    pieces = text.split(mask) if mask else [text]
-    between = f'"${variable}"'
-    return between.join(shlex.quote(piece) if piece else "" for piece in pieces) or "''"

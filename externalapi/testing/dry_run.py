@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from externalapi.connections.encryption import read_key
-from externalapi.definitions.compiled import CompiledDefinition, compile_version
+from externalapi.definitions.compiled import compile_version
 from externalapi.models import ExternalAPIVersion
 from externalapi.template.parameters import Level, Parameter
 from externalapi.testing import records
@@ -36,7 +36,8 @@ def dry_run(version: ExternalAPIVersion, values: Mapping[str, str]) -> DryRun:
     """
     definition = compile_version(version)
     request, _ = definition.request(definition.render(dict(values)))
-    empty = _without_value(definition, values)
+    asked = (p for p in definition.parameters if p.level is not Level.FIXED)
+    empty = [parameter for parameter in asked if not values.get(parameter.name)]
     return DryRun(
         request=records.sent(request, read_key(version.connection)),
         objects=_objects(request.body),
@@ -44,13 +45,6 @@ def dry_run(version: ExternalAPIVersion, values: Mapping[str, str]) -> DryRun:
         defaults=tuple(p for p in empty if p.default),
         people_per_request=definition.people_per_request,
     )
-
-
-def _without_value(
-    definition: CompiledDefinition, values: Mapping[str, str]
-) -> list[Parameter]:
-    asked = (p for p in definition.parameters if p.level is not Level.FIXED)
-    return [parameter for parameter in asked if not values.get(parameter.name)]
 
 
 def _objects(body: bytes | None) -> tuple[tuple[str, int], ...]:

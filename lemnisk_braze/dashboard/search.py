@@ -59,7 +59,8 @@ def find(request: HttpRequest, typed: str) -> Iterator[Found]:
         if _may_see(request, model):
             kind = capfirst(str(model._meta.verbose_name))
             for row in _named(model, typed):
-                url = _page(row)
+                name = f"admin:{row._meta.app_label}_{row._meta.model_name}_change"
+                url = reverse(name, args=[row.pk])
                 yield Found(title=str(row), kind=kind, icon=icon, url=url)
     for group in navigation.sidebar(request):
         for item in group["items"]:
@@ -88,8 +89,3 @@ def _people(typed: str) -> Iterable[Profile]:
 def _named(model: type[Model], typed: str) -> QuerySet[Model]:
     rows = model._default_manager.filter(name__icontains=typed)
     return rows.order_by("name")[:SHOWN]
-
-
-def _page(row: Model) -> str:
-    name = f"admin:{row._meta.app_label}_{row._meta.model_name}_change"
-    return reverse(name, args=[row.pk])

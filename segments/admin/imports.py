@@ -1,6 +1,6 @@
 """The pages of imports: upload, columns, check, start, progress, result."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.contrib import admin, messages
@@ -139,7 +139,8 @@ class ImportAdmin(ReadOnlyAdmin):
         if not _may_see_cells(request, imported):
             raise PermissionDenied
         response = StreamingHttpResponse(
-            _encoded(report.lines(imported)), content_type="text/csv; charset=utf-8"
+            (line.encode() for line in report.lines(imported)),
+            content_type="text/csv; charset=utf-8",
         )
         name = f"bad-rows-of-import-{imported.pk}.csv"
         response["Content-Disposition"] = f'attachment; filename="{name}"'
@@ -278,7 +279,3 @@ def _makes(request: HttpRequest, imported: Import) -> str:
 def _may_see_cells(request: HttpRequest, imported: Import) -> bool:
     is_own = imported.created_by_id == request.user.pk
     return is_own or naming.may_see_people(request.user)
-
-
-def _encoded(lines: Iterator[str]) -> Iterator[bytes]:
-    return (line.encode() for line in lines)

@@ -27,7 +27,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not options["worker"]:
-            self._list()
+            for worker in Worker.objects.order_by("node", "name"):
+                drains = " drains" * bool(worker.drain_asked_at)
+                self.stdout.write(f"{worker.node}  process {worker.name}{drains}")
             return
         nodes = workers.named(options["worker"])
         if not nodes:
@@ -43,8 +45,3 @@ class Command(BaseCommand):
         if confirm(self, question, options):
             count = workers.drain(nodes)
             self.stdout.write(f"Asked: {count} processes.")
-
-    def _list(self) -> None:
-        for worker in Worker.objects.order_by("node", "name"):
-            drains = " drains" * bool(worker.drain_asked_at)
-            self.stdout.write(f"{worker.node}  process {worker.name}{drains}")

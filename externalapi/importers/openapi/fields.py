@@ -160,9 +160,5 @@ def _put(tree: JSON, path: Path, leaf: JSON) -> JSON:
 
 def form_body(values: Sequence[Value]) -> str:
     """Return a form as an object of its fields."""
-    fields = {one.wire_name: _form_text(one.template) for one in values}
+    fields = {one.wire_name: as_text(one.template) for one in values}
     return json.dumps(fields, indent=2, ensure_ascii=False) + "\n"
-
-
-def _form_text(template: JSON) -> str:
-    return as_text(template)

@@ -298,10 +298,6 @@ def _is_currency(value: object) -> bool:
     return isinstance(value, str) and value in contract.CURRENCIES
 
 
-def _is_price(value: object) -> bool:
-    return _is_number(value)
-
-
 def _is_quantity(value: object) -> bool:
     if value is None:
         return True
@@ -315,7 +311,7 @@ def _is_time(value: object) -> bool:
 _PURCHASE_CHECKS = (
     ("product_id", _is_product_id, contract.PRODUCT_ID_NOT_VALID),
     ("currency", _is_currency, contract.CURRENCY_NOT_VALID),
-    ("price", _is_price, contract.PRICE_NOT_VALID),
+    ("price", _is_number, contract.PRICE_NOT_VALID),
     ("quantity", _is_quantity, contract.QUANTITY_NOT_VALID),
     ("time", _is_time, contract.TIME_NOT_VALID),
 )

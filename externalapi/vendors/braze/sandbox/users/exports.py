@@ -52,9 +52,9 @@ def with_every_event(user: User) -> JsonObject:
     """What `exported` has, and events, purchases and sends one by one."""
     return {
         **exported(user),
-        "event_list": [_event(one) for one in user.events],
-        "purchase_list": [_purchase(one) for one in user.purchases],
-        "send_list": [_send(one) for one in user.sends],
+        "event_list": [_listed(one) for one in user.events],
+        "purchase_list": [_listed(one) for one in user.purchases],
+        "send_list": [_listed(one) for one in user.sends],
     }
 
 
@@ -120,13 +120,5 @@ def _counted(key: str, name: str, times: Sequence[datetime]) -> JsonObject:
     }
 
 
-def _event(event: Event) -> JsonObject:
-    return {**event._asdict(), "time": as_text(event.time)}
-
-
-def _purchase(purchase: Purchase) -> JsonObject:
-    return {**purchase._asdict(), "time": as_text(purchase.time)}
-
-
-def _send(send: Send) -> JsonObject:
-    return {**send._asdict(), "time": as_text(send.time)}
+def _listed(done: Event | Purchase | Send) -> JsonObject:
+    return {**done._asdict(), "time": as_text(done.time)}

@@ -47,7 +47,12 @@ def read(body: object, params: Params) -> Arrays:
 
 def judge(asked: Asked, workspace: Workspace) -> Verdict:
     body = asked.body if isinstance(asked.body, dict) else {}
-    refusal = _refusal_of(body, asked.arrays, workspace.known)
+    checks = (
+        _recipients_refusal(body, asked.arrays),
+        _campaign_refusal(body, workspace.known),
+        _messages_refusal(body.get("messages")),
+    )
+    refusal = next(filter(None, checks), None)
     if refusal is not None:
         return fatal(refusal)
     errors: list[JsonObject] = []
@@ -60,15 +65,6 @@ def judge(asked: Asked, workspace: Workspace) -> Verdict:
         more={"dispatch_id": dispatch_id(asked.at, asked.raw)},
     )
     return counted(accepted, errors, counting)
-
-
-def _refusal_of(body: JsonObject, arrays: Arrays, known: Known) -> FatalAnswer | None:
-    checks = (
-        _recipients_refusal(body, arrays),
-        _campaign_refusal(body, known),
-        _messages_refusal(body.get("messages")),
-    )
-    return next(filter(None, checks), None)
 
 
 def _recipients_refusal(body: JsonObject, arrays: Arrays) -> FatalAnswer | None:
