@@ -23,7 +23,12 @@ from engagements.authoring.preview import (
     seen_by,
 )
 from engagements.authoring.value_widgets import choices_of, hint_of, placeholder_of
-from engagements.authoring.version_upgrade import AdoptionError, Move, adopt, plan
+from engagements.authoring.version_upgrade import (
+    Move,
+    VersionUpgradeError,
+    plan,
+    upgrade,
+)
 from engagements.models import Engagement
 from engagements.reporting import reports
 from externalapi.connections.access import why_not
@@ -123,7 +128,7 @@ class MovePage:
             with transaction.atomic():
                 for row in rows:
                     _adopt(request, version, row)
-        except AdoptionError as e:
+        except VersionUpgradeError as e:
             messages.error(request, f"Nothing was moved. {e}")
             return redirect(request.get_full_path())
         count = len(rows)
@@ -307,7 +312,7 @@ def _adopt(request: HttpRequest, version: ExternalAPIVersion, row: Row) -> None:
     was = engagement.version.number
     given = {item.parameter.name: item.typed for item in row.inputs}
     before = engagement.values
-    move = adopt(engagement, version, given)
+    move = upgrade(engagement, version, given)
     said = [f"Moved from version {was} to version {version.number}."]
     if move.renamed:
         pairs = ", ".join(f"{old} is now {new}" for new, old in move.renamed.items())

@@ -19,7 +19,7 @@ from externalapi.testing import cases
 from lemnisk_braze.lib import database_clock
 
 
-class AdoptionError(Exception):
+class VersionUpgradeError(Exception):
     """The engagement cannot move; `move.problems` says why."""
 
     def __init__(self, move: "Move") -> None:
@@ -99,10 +99,10 @@ def _origin(
 
 
 @transaction.atomic
-def adopt(
+def upgrade(
     engagement: Engagement, version: ExternalAPIVersion, given: Mapping[str, str]
 ) -> Move:
-    """Move an engagement to a version; raises AdoptionError and changes nothing then.
+    """Move an engagement to a version; raises VersionUpgradeError and changes nothing then.
 
     What was taken in already is sent as it was configured. An active engagement's next
     run has the new version, and so has a person who enters the segment from now on.
@@ -115,7 +115,7 @@ def adopt(
     )
     move = plan(locked, version, given)
     if move.problems:
-        raise AdoptionError(move)
+        raise VersionUpgradeError(move)
     Engagement.objects.filter(pk=locked.pk).update(
         version=version, values=dict(move.values), updated_at=database_clock.now()
     )

@@ -59,7 +59,7 @@ def mark_uncertain(before: datetime, engagement: Engagement | None = None) -> in
     """Make everybody uncertain who was due before a time and is not sent to yet.
 
     Whatever the engagements' policy says of a lost answer: here a person decides, for
-    all of them (requeueing.settle). Runs that were due get made and count as well.
+    all of them (retry_now.settle). Runs that were due get made and count as well.
     Returns how many people. Each engagement is a transaction of its own: stopped and
     run again, it goes on. No worker may be at work meanwhile.
     """

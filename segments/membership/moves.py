@@ -107,7 +107,7 @@ def write(moves: Sequence[Move]) -> Change:
         entered, left = cursor.fetchone()
     change = Change(entered=entered, left=left)
     if change:
-        transaction.on_commit(ring)
+        transaction.on_commit(send_changed)
     return change
 
 
@@ -134,7 +134,7 @@ def _bit(letter: str, parts: range) -> str:
     return f"((CASE s.part {whens} END >> s.bit) & 1) = 1"
 
 
-def ring() -> None:
+def send_changed() -> None:
     """Tell who listens that people have moved."""
     segments_changed.send_robust(sender=Segment)
 

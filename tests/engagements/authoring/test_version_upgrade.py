@@ -4,7 +4,7 @@ import pytest
 
 from engagements.audience import expansion
 from engagements.authoring.preview import GENERAL
-from engagements.authoring.version_upgrade import AdoptionError, adopt, plan
+from engagements.authoring.version_upgrade import VersionUpgradeError, plan, upgrade
 from engagements.delivery import loop
 from engagements.lifecycle import transitions
 from engagements.models import Run
@@ -200,7 +200,7 @@ def test_a_draft_has_the_new_version_and_its_values(old):
         old, {"first_name": "{{First name}}"}, factories.parameter("First name")
     )
     engagement = engaged(old)
-    adopt(engagement, new, {})
+    upgrade(engagement, new, {})
     assert engagement.version == new
     assert engagement.values == {"First name": "{{ profile.first_name }}"}
 
@@ -208,8 +208,8 @@ def test_a_draft_has_the_new_version_and_its_values(old):
 def test_what_cannot_move_stays_as_it_is(old):
     new = newer(old, {"plan": "{{Plan}}"}, factories.parameter("Plan"))
     engagement = engaged(old)
-    with pytest.raises(AdoptionError) as caught:
-        adopt(engagement, new, {})
+    with pytest.raises(VersionUpgradeError) as caught:
+        upgrade(engagement, new, {})
     assert list(caught.value.move.problems) == ["Plan"]
     engagement.refresh_from_db()
     assert engagement.version == old
@@ -226,7 +226,7 @@ def test_a_standing_run_goes_on_with_the_new_version(old, sandbox):
     factories.enter(segment, early)
     expansion.expand(expansion.expandable_runs())
 
-    adopt(engagement, new, {})
+    upgrade(engagement, new, {})
     factories.enter(segment, late)
     loop.work()
 
@@ -243,7 +243,7 @@ def test_a_paused_engagement_takes_it_when_it_is_resumed(old):
     engagement = engaged(old)
     transitions.activate(engagement)
     transitions.pause(engagement)
-    adopt(engagement, new, {})
+    upgrade(engagement, new, {})
     standing = Run.objects.filter(engagement=engagement, is_standing=True)
     assert standing.get().version == old
     transitions.resume(engagement)
@@ -254,6 +254,6 @@ def test_a_schedules_run_at_work_keeps_its_version(old):
     new = newer(old, {"first_name": "{{Name}}", "plan": "gold"}, NAME)
     engagement = engaged(old, trigger="schedule", repeat="daily")
     transitions.activate(engagement)
-    adopt(engagement, new, {})
+    upgrade(engagement, new, {})
     assert engagement.state == "active"
     assert [run.version for run in engagement.runs.all()] == [old]

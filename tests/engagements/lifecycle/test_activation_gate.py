@@ -83,8 +83,8 @@ def test_a_move_asks_where_it_goes_live(guarded, braze, begin):
     version = factories.make_version(
         connection=braze, external_api=engagement.version.external_api, number=2
     )
-    with pytest.raises(version_upgrade.AdoptionError, match="on version 2"):
-        version_upgrade.adopt(engagement, version, {})
+    with pytest.raises(version_upgrade.VersionUpgradeError, match="on version 2"):
+        version_upgrade.upgrade(engagement, version, {})
     engagement.refresh_from_db()
     assert engagement.version.number == 1
 
@@ -94,7 +94,7 @@ def test_a_draft_moves_and_is_asked_when_it_is_activated(guarded, braze):
     version = factories.make_version(
         connection=braze, external_api=engagement.version.external_api, number=2
     )
-    version_upgrade.adopt(engagement, version, {})
+    version_upgrade.upgrade(engagement, version, {})
     with pytest.raises(ActivationError, match="on version 2"):
         transitions.activate(engagement)
 

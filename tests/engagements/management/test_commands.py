@@ -253,7 +253,7 @@ def test_what_waits_for_its_next_attempt_is_due_now():
     name = one.run.engagement.name
 
     assert "Tries 2 people again" in run(
-        "requeue", "waiting", "--engagement", name, "--yes"
+        "retry", "waiting", "--engagement", name, "--yes"
     )
 
     one.refresh_from_db()
@@ -280,7 +280,7 @@ def test_the_page_tries_again_now(admin_page):
 )
 def test_a_wrong_choice_is_named(arguments, words):
     with pytest.raises(CommandError, match=words):
-        run("requeue", "waiting", *arguments, "--yes")
+        run("retry", "waiting", *arguments, "--yes")
 
 
 # --- Uncertain --------------------------------------------------------------------

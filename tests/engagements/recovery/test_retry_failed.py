@@ -362,7 +362,7 @@ def test_whom_others_are_at_can_be_tried_again_later(somebody_has_it, client):
         # The list that was chosen, to press it there again.
         assert answer.redirect_chain == [(f"{LIST}?why=", 302)]
         with pytest.raises(CommandError, match="Run it again"):
-            call_command("requeue", "failed", "--yes")
+            call_command("retry", "failed", "--yes")
     assert free.retries.count() == 1 and not held.retries.exists()
     text = client.post(address, follow=True).content.decode()
     assert "1 person waits in line again." in text
@@ -413,24 +413,28 @@ def test_who_waits_for_a_decision_is_tried_again_only_by_name(admin_page, state)
 # --- The command --------------------------------------------------------------------
 
 
-def requeue(*arguments: str) -> str:
+def retry_by_command(*arguments: str) -> str:
     out = StringIO()
-    call_command("requeue", "failed", *arguments, "--yes", stdout=out)
+    call_command("retry", "failed", *arguments, "--yes", stdout=out)
     return out.getvalue()
 
 
 def test_the_command_takes_the_dead_unless_told_otherwise():
     failed("dead", people=2)
     failed("rejected", people=3)
-    assert "Tries 2 people again" in requeue()
-    assert "In line again: 3 people in 1 runs" in requeue("--state", "rejected")
-    assert "Nobody can be tried again there" in requeue("--state", "skipped")
+    assert "Tries 2 people again" in retry_by_command()
+    assert "In line again: 3 people in 1 runs" in retry_by_command(
+        "--state", "rejected"
+    )
+    assert "Nobody can be tried again there" in retry_by_command("--state", "skipped")
 
 
 def test_the_command_chooses_by_engagement_time_and_reason():
     one = failed(people=2, reason="500 Internal Server Error")
     failed(people=3, reason="Gone")
-    assert "Nobody" in requeue("--until", "2020-01-01")
-    assert "Nobody" in requeue("--engagement", one.engagement.name, "--reason", "Gone")
-    done = requeue("--engagement", one.engagement.name, "--reason", "500")
+    assert "Nobody" in retry_by_command("--until", "2020-01-01")
+    assert "Nobody" in retry_by_command(
+        "--engagement", one.engagement.name, "--reason", "Gone"
+    )
+    done = retry_by_command("--engagement", one.engagement.name, "--reason", "500")
     assert "In line again: 2 people" in done

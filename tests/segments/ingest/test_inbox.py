@@ -670,10 +670,10 @@ def test_listeners_are_told_when_someone_entered(
 ):
     rung = []
 
-    def ring(**kwargs):
+    def on_change(**kwargs):
         rung.append(1)
 
-    segments_changed.connect(ring)
+    segments_changed.connect(on_change)
     make_segment(rule={"event": "Lead"}, event_names=["Lead"])
     with django_capture_on_commit_callbacks(execute=True):
         send("track", "u1")
@@ -681,7 +681,7 @@ def test_listeners_are_told_when_someone_entered(
     with django_capture_on_commit_callbacks(execute=True):
         send("track", "u1")
         inbox.apply()
-    segments_changed.disconnect(ring)
+    segments_changed.disconnect(on_change)
     assert rung == [1]
 
 

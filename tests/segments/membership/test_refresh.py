@@ -34,12 +34,12 @@ def log(segment):
 def bells():
     rung = []
 
-    def ring(**kwargs):
+    def on_change(**kwargs):
         rung.append(kwargs)
 
-    segments_changed.connect(ring)
+    segments_changed.connect(on_change)
     yield rung
-    segments_changed.disconnect(ring)
+    segments_changed.disconnect(on_change)
 
 
 def test_a_refresh_lets_people_in_and_out():

@@ -17,9 +17,9 @@ from externalapi.vendors.braze.sandbox.pages.layout import (
 )
 from externalapi.vendors.braze.sandbox.rules.verdicts import JsonObject
 from externalapi.vendors.braze.sandbox.runtime.request_log import (
-    KEEP_LETTERS,
-    Letter,
+    KEEP_WHOLE,
     Traffic,
+    WholeRequest,
 )
 
 _NAMED = 3  # people named in the list; the others are counted
@@ -34,7 +34,7 @@ _HEADINGS = (
 
 
 def requests_page(traffic: Traffic) -> str:
-    rows = [_row(record) for record in traffic.latest(KEEP_LETTERS)]
+    rows = [_row(record) for record in traffic.latest(KEEP_WHOLE)]
     return page(
         "Requests",
         el("h1", "Requests"),
@@ -126,31 +126,31 @@ def _no_request_yet() -> Html:
 # --- One request ----------------------------------------------------------------------
 
 
-def request_page(record: JsonObject, letter: Letter) -> str:
+def request_page(record: JsonObject, whole: WholeRequest) -> str:
     title = f"Request {record['n']}"
     return page(
         title,
         el("p", el("a", "Requests", href="/requests"), class_="back"),
         el("h1", title),
-        card("Overview", facts(_overview(record, letter))),
-        card("Body", _text(letter.body, "It had no body.")),
-        card("Answer", _text(letter.answer, _no_answer(record))),
+        card("Overview", facts(_overview(record, whole))),
+        card("Body", _text(whole.body, "It had no body.")),
+        card("Answer", _text(whole.answer, _no_answer(record))),
         section="Requests",
     )
 
 
-def _overview(record: JsonObject, letter: Letter) -> JsonObject:
+def _overview(record: JsonObject, whole: WholeRequest) -> JsonObject:
     rows: JsonObject = {
         "Arrived (UTC)": _arrival(record),
         "Request": _line(record),
         "Status": _status(record["status"]),
-        "Key": letter.key,
+        "Key": whole.key,
         "Size": f"{int(str(record['bytes'])):,} bytes",
         "Objects": _objects(record),
         "Why refused": _reasons(record),
         "Fault": record["fault"],
-        "Documentation": el("a", "Braze's page of this endpoint", href=letter.page),
-        "Note": "Long texts are cut off below." if letter.is_cut else "",
+        "Documentation": el("a", "Braze's page of this endpoint", href=whole.page),
+        "Note": "Long texts are cut off below." if whole.is_cut else "",
     }
     return {name: value for name, value in rows.items() if value}
 
@@ -189,7 +189,7 @@ def no_such_request_page() -> str:
         el(
             "p",
             together(
-                f"Only the latest {KEEP_LETTERS} are kept. ",
+                f"Only the latest {KEEP_WHOLE} are kept. ",
                 el("a", "All requests", href="/requests"),
             ),
         ),

@@ -10,12 +10,12 @@ from externalapi.vendors.braze.facts.contract import INVALID_API_KEY
 from externalapi.vendors.braze.sandbox.rules.verdicts import Arrays, JsonObject
 
 # Whole requests are kept for the page that shows them, and no more than it shows.
-KEEP_LETTERS = 100
-_MAX_LETTER_BYTES = 64 * 1024
+KEEP_WHOLE = 100
+_MAX_TEXT_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Letter:
+class WholeRequest:
     """What was sent and what was answered, each cut off where it is very long.
 
     `key` is the masked one; the answer to an unknown key repeats it, masked as well.
@@ -52,7 +52,7 @@ class Traffic:
     def __init__(self, keep: int) -> None:
         # Bounded, so that a long run fills no memory; the counts below are complete.
         self._records: deque[JsonObject] = deque(maxlen=keep)
-        self._letters: deque[Letter] = deque(maxlen=KEEP_LETTERS)
+        self._whole: deque[WholeRequest] = deque(maxlen=KEEP_WHOLE)
         self._digests: set[bytes] = set()
         self.received = 0
         self.objects = 0
@@ -70,7 +70,7 @@ class Traffic:
         if request.accepted:
             self.repeated += digest.digest() in self._digests
             self._digests.add(digest.digest())
-        self._letters.append(_letter(request))
+        self._whole.append(_whole_request(request))
         self._records.append(
             {
                 "n": self.received,
@@ -94,11 +94,11 @@ class Traffic:
         first = self.received - len(self._records)
         return list(islice(self._records, max(0, n - first), None))
 
-    def one(self, n: int) -> tuple[JsonObject, Letter] | None:
+    def one(self, n: int) -> tuple[JsonObject, WholeRequest] | None:
         """The n-th request, if it is among the newest."""
         back = n - self.received - 1
-        kept = min(len(self._letters), len(self._records))
-        return (self._records[back], self._letters[back]) if -kept <= back < 0 else None
+        kept = min(len(self._whole), len(self._records))
+        return (self._records[back], self._whole[back]) if -kept <= back < 0 else None
 
     def latest(self, count: int) -> Iterator[JsonObject]:
         return islice(reversed(self._records), count)
@@ -125,14 +125,14 @@ def masked(key: str) -> str:
     return f"…{key[-4:]}" if len(key) > 8 else "…" if key else "none"
 
 
-def _letter(request: Received) -> Letter:
+def _whole_request(request: Received) -> WholeRequest:
     answer = request.answer
     if request.key and request.status == INVALID_API_KEY.status:
         answer = answer.replace(request.key.encode(), masked(request.key).encode())
-    return Letter(
+    return WholeRequest(
         page=request.page,
         key=masked(request.key),
-        body=request.body[:_MAX_LETTER_BYTES],
-        answer=answer[:_MAX_LETTER_BYTES],
-        is_cut=max(len(request.body), len(answer)) > _MAX_LETTER_BYTES,
+        body=request.body[:_MAX_TEXT_BYTES],
+        answer=answer[:_MAX_TEXT_BYTES],
+        is_cut=max(len(request.body), len(answer)) > _MAX_TEXT_BYTES,
     )

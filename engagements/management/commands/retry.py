@@ -40,16 +40,13 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         which = choice(options)
         if options["what"] == "waiting":
-            self._waiting(which, options)
+            people = retry_now.waiting(which).people()
+            if not people:
+                self.stdout.write("Nobody waits for another attempt there.")
+            elif confirm(self, f"Tries {people:,} people again, now.", options):
+                self.stdout.write(f"Due now: {retry_now.retry_now(which):,} batches.")
         else:
             self._failed(which, options)
-
-    def _waiting(self, which: Choice, options: dict[str, Any]) -> None:
-        people = retry_now.waiting(which).people()
-        if not people:
-            self.stdout.write("Nobody waits for another attempt there.")
-        elif confirm(self, f"Tries {people:,} people again, now.", options):
-            self.stdout.write(f"Due now: {retry_now.retry_now(which):,} batches.")
 
     def _failed(self, which: Choice, options: dict[str, Any]) -> None:
         states = options["state"] or [Delivery.State.DEAD]
