@@ -6,11 +6,18 @@ from pathlib import Path
 import pytest
 from django.conf import settings as django_settings
 from django.test import TransactionTestCase
+from hypothesis import HealthCheck, settings
 
 from externalapi.connections import encryption
 from externalapi.models import Connection
 from externalapi.vendors.braze.sandbox.process import SandboxProcess
 from tests import emptying, factories
+
+# How long inputs take to make says how busy the machine is.
+settings.register_profile(
+    "busy", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("busy")
 
 # Whole sites, and what breaks them.
 SLOW_FOLDERS = {"browser", "faults", "site"}
