@@ -27,6 +27,8 @@ CONTENT_TYPES = (
     "application/x-gzip",
     "",
 )
+# The headers of Lemnisk's pair of keys.
+PAIR = ("x-api-key", "x-api-passkey")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +60,22 @@ def read(request: HttpRequest, limit: int) -> Received:
     data = plain_body(request, limit)
     if caller is None:
         caller = caller_of(request_body.write_key(data))
+    at = database_clock.reckoned()
+    return Received(request=request, caller=caller, data=data, at=at)
+
+
+def read_with_pair(request: HttpRequest, limit: int) -> Received:
+    """The same for who sends a key and its passkey in headers, as Lemnisk's calls do."""
+    check_head(request, limit)
+    key, passkey = (request.headers.get(name, "") for name in PAIR)
+    caller = write_keys.caller_of(key, passkey) if passkey else None
+    if caller is None:
+        raise RefusedError(
+            401,
+            "unauthorized",
+            f"Send {' and '.join(PAIR)} of an active source as headers.",
+        )
+    data = plain_body(request, limit)
     at = database_clock.reckoned()
     return Received(request=request, caller=caller, data=data, at=at)
 

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -13,8 +14,9 @@ from django.db.models.functions import Now
 from segments import wakeup
 from segments.ingest import inbox
 from segments.models import RefusedMessage, Source
-from segments.tracking import request_body, validation
+from segments.tracking import request_body, rest_source, validation
 from segments.tracking.errors import RefusedError
+from segments.tracking.validation import Message
 
 # So many are sent in again by one press.
 MOST_REPLAYED = 10_000
@@ -57,6 +59,13 @@ def keep(source: Source, refusals: Sequence[Refusal]) -> None:
         )
         for refusal in refusals
     )
+
+
+def read(raw: dict[str, Any], received_at: datetime, kind: str, body: bytes) -> Message:
+    """Check a message that came alone, as `body`; `kind` is its URL's."""
+    if kind == rest_source.KIND:
+        return rest_source.read(raw, received_at, lambda: body)
+    return validation.read(raw, received_at, kind, sent=lambda: body)
 
 
 def message_id(raw: object) -> str:
@@ -122,5 +131,5 @@ def _as_accepted(row: RefusedMessage) -> list[tuple[str, str, dict[str, Any]]]:
         ]
     else:
         raw = request_body.parse(body)
-        found = [validation.read(raw, row.at, row.kind, sent=lambda: body)]
+        found = [read(raw, row.at, row.kind, body)]
     return [(each.message_id, each.kind, each.payload) for each in found]

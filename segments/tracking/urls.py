@@ -12,6 +12,7 @@ urlpatterns = [
         path(f"v1/{name}", views.single, {"kind": kind}, name=name)
         for name, kind in SINGLE.items()
     ),
+    path("v3/data", views.data, name="data"),
     path("v1/m", views.metrics, name="metrics"),
     # Where RudderStack's browser library sends what is left when a page is closed.
     path("beacon/v1/batch", views.batch, name="beacon"),

@@ -19,7 +19,7 @@ import hashlib
 import json
 import re
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
@@ -27,6 +27,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from lemnisk_braze.lib.names import is_one_line
+from segments.identity import calls
 from segments.identity.contact import as_email, as_phone
 from segments.tracking.errors import RefusedError
 from segments.tracking.request_body import check_storable
@@ -52,6 +53,10 @@ MAX_IDS = 20
 ID_KIND = re.compile(r"[a-z][a-z0-9_.-]{0,31}")
 # These have fields of their own.
 OWN_KINDS = ("user_id", "anonymous_id", "email", "phone")
+NOBODY = (
+    "Say who it is: userId, anonymousId, context.externalIds, or an email or "
+    "international phone among the traits."
+)
 
 Sent = Callable[[], bytes]
 
@@ -87,32 +92,40 @@ def read(
     if not isinstance(raw, dict):
         raise bad("A message is a JSON object.")
     kind = _kind(raw, kind)
-    for name in ID_FIELDS:
-        if type(raw.get(name)) is int:
-            raw[name] = str(raw[name])
+    write_numbers_out(raw, ID_FIELDS)
     check_storable(raw)
     notices: list[Notice] = []
     context = raw.get("context")
     if not isinstance(context, dict):
         context = {}
     payload = {
-        "userId": _user_id(raw, "userId", sent),
-        "anonymousId": _identifier(raw, "anonymousId", sent),
-        "timestamp": _timestamp(raw, received_at, sent_at, notices).isoformat(
-            timespec="microseconds"
-        ),
+        "userId": user_id(raw, "userId", sent),
+        "anonymousId": identifier(raw, "anonymousId", sent),
+        "timestamp": timestamp(raw, received_at, sent_at, notices),
         "ids": _ids(context),
         "traits": _traits_beside(context, notices),
     }
     _add_own(payload, raw, kind, sent)
-    if not payload["userId"] and not payload["anonymousId"]:
-        raise bad("Send a userId, an anonymousId or both.")
-    return Message(
-        message_id=_identifier(raw, "messageId", sent) or _new_id(raw, kind),
+    return made(raw, kind, payload, notices, sent)
+
+
+def made(
+    raw: Mapping[str, Any],
+    kind: str,
+    payload: Mapping[str, Any],
+    notices: Sequence[Notice],
+    sent: Sent,
+) -> Message:
+    """The message of a payload, where None is nothing; it must name somebody."""
+    message = Message(
+        message_id=identifier(raw, "messageId", sent) or _new_id(raw, kind),
         kind=kind if kind in ("identify", "alias") else "track",
         payload={name: value for name, value in payload.items() if value is not None},
         notices=tuple(notices),
     )
+    if not message.payload.keys() & {"userId", "anonymousId"}:
+        _check_is_about_somebody(message)
+    return message
 
 
 def bad(message: str) -> RefusedError:
@@ -135,39 +148,48 @@ def _add_own(
 ) -> None:
     """What this kind of message has beside what all of them have."""
     if kind == "identify":
-        traits = _named_values(raw, "traits")
-        _check_contact(traits, "traits")
+        traits = named_values(raw, "traits")
+        check_contact(traits, "traits.")
         payload["traits"] = (payload["traits"] or {}) | traits
     elif kind == "alias":
-        payload["previousId"] = _user_id(raw, "previousId", sent)
+        payload["previousId"] = user_id(raw, "previousId", sent)
         if not payload["previousId"] or not payload["userId"]:
             raise bad("alias has a userId and a previousId.")
     elif kind == "track":
-        payload["event"] = _event(raw)
-        payload["properties"] = _named_values(raw, "properties")
+        payload["event"] = event_name(raw, "event")
+        payload["properties"] = named_values(raw, "properties")
     elif kind == "group":
-        group_id = _user_id(raw, "groupId", sent)
+        group_id = user_id(raw, "groupId", sent)
         if group_id is None:
             raise bad("group has a groupId.")
         payload["event"] = EVENTS[kind]
-        payload["properties"] = _named_values(raw, "traits") | {"group_id": group_id}
+        payload["properties"] = named_values(raw, "traits") | {"group_id": group_id}
     else:
         payload["event"] = EVENTS[kind]
         own = {name: raw[name] for name in ("name", "category") if raw.get(name)}
-        payload["properties"] = _named_values(raw, "properties") | own
+        payload["properties"] = named_values(raw, "properties") | own
 
 
 # --- Who -------------------------------------------------------------------------
 
 
-def _user_id(raw: Mapping[str, Any], name: str, sent: Sent) -> str | None:
+def write_numbers_out(raw: MutableMapping[str, Any], fields: Sequence[str]) -> None:
+    """Make texts of IDs that are whole numbers, before anything measures or rounds them."""
+    for name in fields:
+        if type(raw.get(name)) is int:
+            raw[name] = str(raw[name])
+
+
+def user_id(raw: Mapping[str, Any], name: str, sent: Sent) -> str | None:
+    """An external ID, as it was sent; None where there is none."""
     value = _id_text(raw, name, sent)
     if value is not None and len(value.encode()) > MAX_USER_ID:
         raise bad(f"{name} has at most {MAX_USER_ID} bytes.")
     return value
 
 
-def _identifier(raw: Mapping[str, Any], name: str, sent: Sent) -> str | None:
+def identifier(raw: Mapping[str, Any], name: str, sent: Sent) -> str | None:
+    """Any other ID, as it was sent; None where there is none."""
     value = _id_text(raw, name, sent)
     if value is not None and len(value) > MAX_NAME:
         raise bad(f"{name} has between 1 and {MAX_NAME} characters.")
@@ -196,6 +218,14 @@ def _as_written(name: str, sent: Sent) -> object:
         return None
 
 
+def _check_is_about_somebody(message: Message) -> None:
+    """Raise a RefusedError where nothing else names the person either."""
+    try:
+        calls.read(message.kind, message.payload, calls.Rules.from_settings())
+    except ValueError:
+        raise bad(NOBODY) from None
+
+
 def _ids(context: Mapping[str, Any]) -> list[list[str]] | None:
     """Other names of the person as [kind, value]; what is no such name is kept out."""
     named = [context.get("externalId"), context.get("externalIds")]
@@ -203,13 +233,14 @@ def _ids(context: Mapping[str, Any]) -> list[list[str]] | None:
         pair
         for ids in named
         if isinstance(ids, list)
-        for pair in map(_named_id, ids)
+        for pair in map(named_id, ids)
         if pair
     ]
     return found[:MAX_IDS] or None
 
 
-def _named_id(entry: object) -> list[str] | None:
+def named_id(entry: object) -> list[str] | None:
+    """{"type": …, "id": …} as [kind, value]; None for what is no name of a person."""
     if not isinstance(entry, dict):
         return None
     kind, value = entry.get("type"), entry.get("id")
@@ -246,15 +277,16 @@ def _traits_beside(
 ) -> dict[str, Any] | None:
     """The person's traits that come along with anything; the rest stays without them."""
     try:
-        traits = _named_values(context, "traits")
-        _check_contact(traits, "context.traits")
+        traits = named_values(context, "traits")
+        check_contact(traits, "context.traits.")
     except RefusedError as e:
         notices.append(Notice("traits_left_out", f"context.traits left out: {e}"))
         return None
     return traits or None
 
 
-def _check_contact(traits: Mapping[str, Any], field: str) -> None:
+def check_contact(traits: Mapping[str, Any], where: str) -> None:
+    """Raise a RefusedError where e-mail or phone are too long, or no texts."""
     for name, kept, limit in (
         ("email", as_email, MAX_EMAIL),
         ("phone", as_phone, MAX_PHONE),
@@ -264,19 +296,21 @@ def _check_contact(traits: Mapping[str, Any], field: str) -> None:
             continue
         # Measured as it is kept: İ in lower case is two characters.
         if not isinstance(value, str) or len(kept(value)) > limit:
-            raise bad(f"{field}.{name} is a text of at most {limit} characters.")
+            raise bad(f"{where}{name} is a text of at most {limit} characters.")
 
 
-def _event(raw: Mapping[str, Any]) -> str:
-    event = raw.get("event")
+def event_name(raw: Mapping[str, Any], field: str) -> str:
+    """The name in a field of a message; raises a RefusedError for what is none."""
+    event = raw.get(field)
     if not isinstance(event, str) or not event.strip() or len(event) > MAX_NAME:
-        raise bad(f"event is a name of 1 to {MAX_NAME} characters.")
+        raise bad(f"{field} is a name of 1 to {MAX_NAME} characters.")
     if not is_one_line(event):
-        raise bad("event is one line of visible characters.")
+        raise bad(f"{field} is one line of visible characters.")
     return event
 
 
-def _named_values(raw: Mapping[str, Any], field: str) -> dict[str, Any]:
+def named_values(raw: Mapping[str, Any], field: str) -> dict[str, Any]:
+    """Traits or properties; raises a RefusedError where they are too many, or no names."""
     values = raw.get(field)
     if values is None:
         return {}
@@ -304,11 +338,25 @@ def _named_values(raw: Mapping[str, Any], field: str) -> dict[str, Any]:
 # --- When ------------------------------------------------------------------------
 
 
-def _timestamp(
+def timestamp(
     raw: Mapping[str, Any],
     received_at: datetime,
     batch_sent_at: object,
     notices: list[Notice],
+) -> str:
+    """When it happened, in UTC with microseconds; what is noticed goes into `notices`."""
+    time = _happened_at(raw, received_at, batch_sent_at)
+    if time > received_at + MAX_AHEAD:
+        # It would be newer than all that really comes later, until then.
+        notices.append(
+            Notice("future_time", "A time in the future: taken is that of receipt.")
+        )
+        time = received_at
+    return time.isoformat(timespec="microseconds")
+
+
+def _happened_at(
+    raw: Mapping[str, Any], received_at: datetime, batch_sent_at: object
 ) -> datetime:
     sent_at = _time("sentAt", raw.get("sentAt") or batch_sent_at)
     time = _time("originalTimestamp", raw.get("originalTimestamp"))
@@ -319,12 +367,6 @@ def _timestamp(
         time = received_at - (sent_at - time)
     if time < EARLIEST:
         raise bad("timestamp is after the year 2000.")
-    if time > received_at + MAX_AHEAD:
-        # It would be newer than all that really comes later, until then.
-        notices.append(
-            Notice("future_time", "A time in the future: taken is that of receipt.")
-        )
-        return received_at
     return time
 
 
@@ -340,8 +382,8 @@ def _time(name: str, value: object) -> datetime | None:
     if value is None or isinstance(value, datetime):
         return value
     try:
-        time = datetime.fromisoformat(value[:41])  # type: ignore[index]
-    except (TypeError, ValueError):
+        time = datetime.fromisoformat(value[:41]) if isinstance(value, str) else None
+    except ValueError:
         time = None
     if time is None or time.tzinfo is None:
         raise bad(f"{name} is an ISO 8601 time with a zone: 2026-01-31T12:00:00Z.")

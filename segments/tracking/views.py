@@ -17,7 +17,14 @@ from lemnisk_braze.lib.logs import get_logger
 from segments import wakeup
 from segments.ingest import inbox
 from segments.models import Source
-from segments.tracking import notices, reading, refused, request_body, validation
+from segments.tracking import (
+    notices,
+    reading,
+    refused,
+    request_body,
+    rest_source,
+    validation,
+)
 from segments.tracking.answering import Answer, answering
 from segments.tracking.errors import RefusedError
 from segments.tracking.reading import Received
@@ -41,11 +48,24 @@ def take(received: Received, kind: str) -> Answer:
 
     Raises the RefusedError of one that is kept beside.
     """
+    return _noticed(received.source, [(0, _take(received, kind))])
+
+
+@answering()
+def data(request: HttpRequest) -> Answer:
+    """`POST /v3/data`: one message of Lemnisk's REST source, answered as it does."""
+    received = reading.read_with_pair(request, MAX_SINGLE)
+    message = _take(received, rest_source.KIND)
+    _noticed(received.source, [(0, message)])
+    return {"message": "Success", "id": message.message_id}
+
+
+def _take(received: Received, kind: str) -> Message:
     raw: dict[str, Any] = {}
     try:
         received.check_origin()
         raw = request_body.parse(received.data)
-        message = validation.read(raw, received.at, kind, sent=lambda: received.data)
+        message = refused.read(raw, received.at, kind, received.data)
         for _, error in _append(received.source, [(0, message)]):
             raise error
     except RefusedError as e:
@@ -53,7 +73,7 @@ def take(received: Received, kind: str) -> Answer:
         refusal = Refusal(error=e, body=received.data, kind=kind, message_id=name)
         refused.keep(received.source, [refusal])
         raise
-    return _noticed(received.source, [(0, message)])
+    return message
 
 
 @answering()

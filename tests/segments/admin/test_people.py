@@ -160,6 +160,7 @@ def test_a_key_for_lemnisks_rest_calls_is_a_pair(admin_client):
     page = admin_client.post(add, {"name": "CRM", "kind": "rest"})
     key, passkey = page.context["write_key"], page.context["passkey"]
     assert f'value="{passkey}"' in page.text
+    assert "/v3/data" in page.text
     assert write_keys.caller_of(key, passkey).source == source
     assert write_keys.caller_of(key, "x") is write_keys.caller_of(key) is None
     stored = str(source.write_keys.values().get())

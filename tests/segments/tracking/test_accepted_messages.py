@@ -156,7 +156,7 @@ def test_a_batch_keeps_its_good_messages_and_names_the_others(post):
                 {
                     "index": 1,
                     "code": "invalid",
-                    "message": "Send a userId, an anonymousId or both.",
+                    "message": validation.NOBODY,
                 },
                 {
                     "index": 2,

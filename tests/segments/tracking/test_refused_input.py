@@ -12,7 +12,7 @@ from django.db import connection
 from django.db.models.functions import Now
 
 from segments.models import InboxRequest, Source, WriteKey
-from segments.tracking import views, write_keys
+from segments.tracking import validation, views, write_keys
 from tests.inbox import waiting
 from tests.segments.tracking.conftest import basic
 
@@ -98,12 +98,12 @@ TABLE = {
         400,
         "traits.phone is a text of at most 32 characters.",
     ),
-    "no ids": ("identify", "{}", 400, "Send a userId, an anonymousId or both."),
+    "no ids": ("identify", "{}", 400, validation.NOBODY),
     "empty ids": (
         "identify",
         '{"userId":"","anonymousId":null}',
         400,
-        "Send a userId, an anonymousId or both.",
+        validation.NOBODY,
     ),
     "blank id": ("identify", '{"userId":" "}', 400, "userId is one line of visible characters."),
     "id of a list": ("identify", '{"userId":[5]}', 400, "userId is a text or a number."),

@@ -1,0 +1,70 @@
+"""A message of Lemnisk's REST source (`POST /v3/data`), checked, in the inbox's form.
+
+    {"type": "track", "userid": "u1", "eventname": "Lead", "properties": {"form": "demo"}}
+    {"type": "identify", "userid": "u1", "properties": {"city": "Pune"}}
+
+Of an identify the properties are the person's attributes, and its eventname is kept out.
+Its clients send more: RudderStack's destination `userId` and `email`, HCL's library
+`otherIds`, the other names of a person by their kinds. `messageId` and `timestamp` are
+those of Segment's spec. All else is kept out.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from segments.tracking import validation
+from segments.tracking.request_body import check_storable
+from segments.tracking.validation import Message, Notice, Sent
+
+# What a refused message of this source is known by.
+KIND = "v3/data"
+KINDS = ("identify", "track")
+ID_FIELDS = ("userid", "userId", "messageId")
+CONTACTS = ("email", "phone")
+
+
+def read(raw: dict[str, Any], received_at: datetime, sent: Sent = bytes) -> Message:
+    """Check a message; `sent` is its text.
+
+    Raises a RefusedError that says which field is wrong and how.
+    """
+    kind = raw.get("type")
+    if kind not in KINDS:
+        raise validation.bad("type is identify or track.")
+    validation.write_numbers_out(raw, ID_FIELDS)
+    check_storable(raw)
+    notices: list[Notice] = []
+    other_ids = validation.named_values(raw, "otherIds")
+    traits = _contacts(raw) | _contacts(other_ids, "otherIds.")
+    properties = validation.named_values(raw, "properties")
+    payload: dict[str, Any] = {
+        "userId": validation.user_id(raw, user_field(raw), sent),
+        "timestamp": validation.timestamp(raw, received_at, None, notices),
+        "ids": _ids(other_ids),
+    }
+    if kind == "identify":
+        validation.check_contact(properties, "properties.")
+        payload["traits"] = traits | properties
+    else:
+        payload["event"] = validation.event_name(raw, "eventname")
+        payload["properties"] = properties
+        payload["traits"] = traits or None
+    return validation.made(raw, kind, payload, notices, sent)
+
+
+def user_field(raw: Mapping[str, Any]) -> str:
+    """What the field with the external ID is called."""
+    return "userId" if raw.get("userid") is None and "userId" in raw else "userid"
+
+
+def _contacts(raw: Mapping[str, Any], where: str = "") -> dict[str, Any]:
+    found = {name: raw[name] for name in CONTACTS if raw.get(name) is not None}
+    validation.check_contact(found, where)
+    return found
+
+
+def _ids(other_ids: Mapping[str, Any]) -> list[list[str]] | None:
+    pairs = ({"type": kind, "id": value} for kind, value in other_ids.items())
+    found = list(filter(None, map(validation.named_id, pairs)))
+    return found[: validation.MAX_IDS] or None
