@@ -66,6 +66,9 @@ SECRET_KEY = kept_secret("SECRET_KEY", "secret-key")
 SECRETS_KEYS: list[str] = env.list("SECRETS_KEYS", default=[]) or [
     kept_secret("SECRETS_KEY", "secrets-key")
 ]
+# What the identifiers of who was erased are hashed with. With another key they could
+# come in again.
+TOMBSTONE_KEY = env.str("TOMBSTONE_KEY", default="") or SECRET_KEY
 
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])

@@ -5,4 +5,4 @@ told (`people`), who is whose follows from all that was ever said (`joining`), a
 attribute's values the newest stays (`values`).
 """
 
-__all__ = ["calls", "contact", "people", "undo"]
+__all__ = ["calls", "contact", "people", "tombstones", "undo"]

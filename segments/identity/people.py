@@ -4,15 +4,15 @@
 whom is worked out when all of the chunk was said (`save`), from what was ever said. So
 the order of the messages makes no difference, nor where a chunk ends.
 
-A chunk costs two statements of reading and three of writing. Where somebody is joined
+A chunk costs three statements of reading and three of writing. Where somebody is joined
 or split off it costs a dozen more, whatever the number of people.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 from lemnisk_braze.lib.logs import get_logger
-from segments.identity import rows, whose
+from segments.identity import rows, tombstones, whose
 from segments.identity.calls import (
     CONTACTS,
     EXTERNAL_ID,
@@ -27,8 +27,9 @@ from segments.identity.facts import Facts
 from segments.identity.limits import TooMuchError
 from segments.identity.moves import Move, move
 from segments.identity.parts import Message, Part
+from segments.identity.tombstones import Erased, ErasedError
 
-__all__ = ["Part", "People", "TooMuchError"]
+__all__ = ["ErasedError", "Part", "People", "TooMuchError"]
 
 logger = get_logger(__name__)
 
@@ -45,6 +46,7 @@ class People:
         self._parts: dict[int, Part] = {}
         self._by_key: dict[Key, Part] = {}
         self._placeholders = 0
+        self._erased: Mapping[Key, Erased] = {}
         self._load()
         # Whose data, events or parts are others than before, once all is saved.
         self.changed_ids: set[int] = set()
@@ -52,11 +54,14 @@ class People:
     def resolve(self, message: Message) -> Part:
         """Find or make the part whose call one of the messages is.
 
-        Raises ValueError where it is about nobody.
+        Raises ValueError where it is about nobody, ErasedError where it is about
+        somebody who was erased.
         """
         call = self._calls[id(message)]
         if isinstance(call, ValueError):
             raise call
+        if self._erased and tombstones.keeps_out(self._erased, call, message.payload):
+            raise ErasedError
         if call.placeholder:
             self._placeholders += 1
         part = self._by_key.get(call.subject)
@@ -99,6 +104,7 @@ class People:
                     keys[key] = None
         if not keys:
             return
+        self._erased = tombstones.find(keys)
         self._facts.load(list(keys))
         own = self._facts.owners(keys)
         wanted = {*own.values(), *map(self._facts.roots.__getitem__, own.values())}

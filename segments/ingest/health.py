@@ -72,9 +72,10 @@ SELECT (SELECT coalesce(sum(count - done), 0) FROM (
     clock_timestamp() - (SELECT max(last_at) FROM segments_intakeminute),
     oldest.note,
     (SELECT count(*) FROM (
-        SELECT at, stage, replayed_at FROM segments_refusedmessage
+        SELECT at, stage, replayed_at, code FROM segments_refusedmessage
         ORDER BY id DESC LIMIT %(refused)s) r
-     WHERE at > now.at - since AND stage = 'applying' AND replayed_at IS NULL),
+     WHERE at > now.at - since AND stage = 'applying' AND replayed_at IS NULL
+       AND code <> 'erased'),
     newest.number, newest.refused,
     (SELECT array_agg(ARRAY[name, problem] ORDER BY id) FROM (
         SELECT id, name, problem FROM segments_segment

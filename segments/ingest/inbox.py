@@ -199,7 +199,8 @@ def _end(applied: Counter[int], refusals: Sequence[Refusal]) -> None:
     """Keep what was refused, and count both for this minute."""
     if refusals:
         refused.keep(refusals)
-    errors = Counter(one.source_id for one in refusals)
+    # Who was erased is kept out on purpose: nobody has to mend anything.
+    errors = Counter(r.source_id for r in refusals if r.code != refused.ERASED)
     sources = sorted(applied.keys() | errors.keys())
     numbers = ([n[source] for source in sources] for n in (applied, errors))
     with connection.cursor() as cursor:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from lemnisk_braze.lib.logs import get_logger
-from segments.identity.people import TooMuchError
+from segments.identity.people import ErasedError, TooMuchError
 from segments.ingest.message import Message, Refusal, refusal
 from segments.models import RefusedMessage
 
@@ -11,11 +11,24 @@ logger = get_logger(__name__)
 
 TOO_MUCH = "too_much"
 NOT_APPLICABLE = "cannot_be_applied"
+ERASED = "erased"
 MAX_REASON = 500
 
 
 def by_error(message: Message, error: Exception) -> Refusal:
-    """The refusal of a message that an error stood alone with."""
+    """The refusal of a message that an error stood alone with.
+
+    Of one about somebody who was erased nothing is kept but that it came.
+    """
+    if isinstance(error, ErasedError):
+        return Refusal(
+            source_id=message.source_id,
+            message_id="",
+            kind="",
+            code=ERASED,
+            why=reason(error),
+            body=b"",
+        )
     logger.warning("inbox.refused", source_id=message.source_id, exc_info=error)
     code = TOO_MUCH if isinstance(error, TooMuchError) else NOT_APPLICABLE
     return refusal(message, code, reason(error))

@@ -4,11 +4,13 @@ from segments.models.events import Event
 from segments.models.imports import BadRow, FoundPerson, Import
 from segments.models.inbox import InboxMessage, InboxRequest, IntakeMinute, Seen
 from segments.models.people import Identifier, MergeLog, Profile
+from segments.models.privacy import Erasure, Tombstone
 from segments.models.segments import Membership, Proposal, Segment, Touched, Transition
 from segments.models.sources import RefusedMessage, Source, SourceWarning, WriteKey
 
 __all__ = [
     "BadRow",
+    "Erasure",
     "Event",
     "FoundPerson",
     "Identifier",
@@ -25,6 +27,7 @@ __all__ = [
     "Segment",
     "Source",
     "SourceWarning",
+    "Tombstone",
     "Touched",
     "Transition",
     "WriteKey",

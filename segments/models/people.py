@@ -98,6 +98,11 @@ class Profile(models.Model):
     class Meta:
         verbose_name = "person"
         verbose_name_plural = "people"
+        permissions = [
+            ("view_personal_data", "Can see people's data unmasked"),
+            ("export_profile", "Can export all that is known of a person"),
+            ("erase_profile", "Can erase a person"),
+        ]
         indexes = [
             # The people page's search by how an e-mail address or a phone begins.
             models.Index(

@@ -86,13 +86,14 @@ def with_sent_at(text: bytes, raw: object, sent_at: object) -> bytes:
 def replay(messages: QuerySet[RefusedMessage]) -> Replayed:
     """Send these in again, as if they came in when they did; oldest first.
 
-    Who is refused again stays, with the reason that there is now.
+    Who is refused again stays, with the reason that there is now. Of messages about
+    somebody who was erased there is nothing to be sent.
     """
     counts: Counter[bool] = Counter()
     last = 0
     while counts.total() < MOST_REPLAYED:
         with transaction.atomic():
-            waiting = messages.filter(replayed_at=None, pk__gt=last).order_by("pk")
+            waiting = _sendable(messages, last).order_by("pk")
             rows = list(
                 waiting.select_related("source").select_for_update(
                     of=("self",), skip_locked=True
@@ -103,8 +104,14 @@ def replay(messages: QuerySet[RefusedMessage]) -> Replayed:
             last = rows[-1].pk
             counts.update(map(_replay, rows))
             transaction.on_commit(wakeup.apply_inbox)
-    remains = messages.filter(replayed_at=None, pk__gt=last).exists()
+    remains = _sendable(messages, last).exists()
     return Replayed(taken=counts[True], refused=counts[False], remains=remains)
+
+
+def _sendable(
+    messages: QuerySet[RefusedMessage], last: int
+) -> QuerySet[RefusedMessage]:
+    return messages.filter(replayed_at=None, pk__gt=last).exclude(body=b"")
 
 
 def _replay(row: RefusedMessage) -> bool:
