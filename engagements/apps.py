@@ -7,14 +7,17 @@ class EngagementsConfig(AppConfig):
 
     def ready(self) -> None:
         import segments.membership.readers
-        from engagements import segment_use, usage, wakeup
+        from engagements import erasing, segment_use, usage, wakeup
         from engagements.audience import erasure
         from engagements.reporting import timeline
         from externalapi.models.usage import UsedBy, register
         from segments.people import timeline as people_timeline
+        from segments.privacy import elsewhere, places
 
         wakeup.connect()
         erasure.connect()
+        places.register(*erasing.FOUND)
+        elsewhere.register(erasing.ELSEWHERE)
         people_timeline.register(timeline.DELIVERIES)
         register(UsedBy(uses=usage.uses, live_versions=usage.live_versions))
         segments.membership.readers.register(

@@ -22,6 +22,7 @@ from lemnisk_braze.lib.logs import get_logger
 from segments.imports import runner
 from segments.ingest import old_inbox
 from segments.membership import refresh
+from segments.privacy import erasure
 
 logger = get_logger(__name__)
 
@@ -62,6 +63,7 @@ CHORES: dict[str, Callable[[], object]] = {
     "move what the old inbox holds": old_inbox.move,
     "refresh segments": lambda: refresh.refresh_due(database_clock.now()),
     "go on with imports": runner.wake_waiting,
+    "go on with erasures": erasure.go_on_with_all,
     "start due runs": lambda: schedule.make_due_runs(database_clock.now()),
     "end runs": completion.finish,
     "pause what fails": lambda: auto_pause.pause_failing(database_clock.now()),

@@ -7,10 +7,13 @@ class SegmentsConfig(AppConfig):
 
     def ready(self) -> None:
         from segments import retention
+        from segments.imports import erasing
         from segments.membership import deleting
         from segments.people import logs, timeline
+        from segments.privacy import places
 
         deleting.connect()
         retention.connect()
+        places.register(*places.OWN, *erasing.PLACES)
         for log in logs.LOGS:
             timeline.register(log)

@@ -5,6 +5,7 @@ notes how far the file was read, so whatever is killed, nothing is lost or comes
 """
 
 __all__ = [
+    "erasing",
     "lifecycle",
     "mapping",
     "progress",

@@ -5,7 +5,7 @@ the file names twice is one person: the later row wins, as it will when it is ap
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,6 +53,13 @@ def counts(imported: Import) -> dict[str, int]:
     found = dict.fromkeys(Kind.values, 0) | dict(kinds)
     forget(imported)
     return found
+
+
+def hashes(people: Iterable[int], keys: Iterable[tuple[str, str]]) -> list[int]:
+    """By which somebody may be noted: by their rows, and by their identifiers."""
+    kinds = {"external_id": "userId", "anonymous_id": "anonymousId"}
+    named = [f"{kinds[kind]} {value}" for kind, value in keys if kind in kinds]
+    return [_hash(who) for who in (*(f"person {pk}" for pk in people), *named)]
 
 
 def forget(imported: Import) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from django.conf import settings
 from django.db import transaction
@@ -146,13 +146,23 @@ def clean(before: datetime) -> int:
 
 def forget(imported: Import) -> None:
     """Delete what it holds of people: its file, its bad rows, its examples."""
-    path = imported.path
-    columns = [{**column, "examples": [], "against": {}} for column in imported.columns]
     with transaction.atomic():
         imported.bad_rows.all().delete()
-        Import.objects.filter(pk=imported.pk).update(path="", columns=columns)
+        forget_file(imported)
+
+
+def forget_file(imported: Import) -> None:
+    """Delete its file and its examples; its bad rows stay."""
+    path, columns = imported.path, without_examples(imported)
+    Import.objects.filter(pk=imported.pk).update(path="", columns=columns)
     if path:
+        # Not after the commit: of a kill in between a file would be left, and nobody's.
         _of(path).unlink(missing_ok=True)
+
+
+def without_examples(imported: Import) -> list[dict[str, Any]]:
+    """What is noted of its columns, without what stood in them."""
+    return [{**column, "examples": [], "against": {}} for column in imported.columns]
 
 
 def _of(path: str) -> Path:
