@@ -14,9 +14,9 @@ import ssl
 import time
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.request import HTTPSHandler, ProxyHandler, Request, build_opener
 
 import orjson
+import requests
 
 from externalapi.vendors.braze.sandbox.runtime.rate_limits import Limiter, Plan
 
@@ -172,11 +172,13 @@ class SinkClient:
 
     def _ask(self, method: str, path: str, options: object = None) -> Any:
         data = None if options is None else orjson.dumps(options)
-        request = Request(self.url + path, data, method=method)
-        context = ssl.create_default_context(cafile=self.ca_file)
-        opener = build_opener(ProxyHandler({}), HTTPSHandler(context=context))
-        with opener.open(request, timeout=30) as response:
-            return orjson.loads(response.read())
+        with requests.Session() as session:
+            session.trust_env = False
+            answer = session.request(
+                method, self.url + path, data=data, verify=self.ca_file, timeout=30
+            )
+        answer.raise_for_status()
+        return orjson.loads(answer.content)
 
 
 async def serve(port: int, certificate: str | None) -> None:

@@ -68,8 +68,9 @@ class Site:
         return found
 
     def get(self, path: str) -> Any:
-        with servers.opener.open(self.sandbox + path, timeout=30) as response:
-            return orjson.loads(response.read())
+        response = servers.get(self.sandbox + path, timeout=30)
+        response.raise_for_status()
+        return orjson.loads(response.content)
 
 
 def _sign_up() -> str:

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from urllib.request import ProxyHandler, build_opener
 
+import requests
 from django.conf import settings
 
 from lemnisk_braze.local.processes import Processes
@@ -11,8 +11,6 @@ from lemnisk_braze.local.processes import Processes
 # Logs on one's own machine are for people.
 READABLE = {"LOG_FORMAT": "line"}
 LOG_CONFIG = Path(settings.BASE_DIR) / "lemnisk_braze/granian.json"
-# Nothing on this machine is asked through a proxy that the environment may name.
-opener = build_opener(ProxyHandler({}))
 
 
 def web(port: int, *, workers: int = 2) -> Sequence[str]:
@@ -46,12 +44,21 @@ def start(processes: Processes, port: int) -> None:
     processes.start("beat", [*celery, "beat"])
 
 
+def get(url: str, *, timeout: float) -> requests.Response:
+    """Ask a server of this machine; not through a proxy that the environment names.
+
+    Raises requests.RequestException where nobody answers within `timeout` seconds.
+    """
+    with requests.Session() as session:
+        session.trust_env = False
+        return session.get(url, timeout=timeout)
+
+
 def answers(url: str) -> bool:
     """Whether a page is there, and well."""
     try:
-        with opener.open(url, timeout=5) as response:
-            return bool(response.status == 200)
-    except OSError:
+        return get(url, timeout=5).status_code == 200
+    except requests.RequestException:
         return False
 
 
