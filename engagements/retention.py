@@ -111,6 +111,7 @@ def clean(seconds: float = SECONDS) -> None:
         (settings.RETENTION_EVENTS, segments.retention.clean_seen),
         (MINUTES, segments.retention.clean_minutes),
         (settings.RETENTION_REFUSED, segments.retention.clean_refused),
+        (settings.RETENTION_REFUSED, segments.retention.clean_latest),
         (settings.RETENTION_IMPORTS, _clean_imports),
         (settings.RETENTION_TESTS, externalapi.retention.clean_tests),
     ]

@@ -14,7 +14,7 @@ from django.db.models import Q
 from django.db.models.signals import post_delete
 
 from segments.membership import evaluation
-from segments.models import Event, Membership, Profile, Transition
+from segments.models import Event, LatestMessages, Membership, Profile, Transition
 
 CHUNK = 2_000
 
@@ -93,7 +93,10 @@ def forget_events(profile_ids: Collection[int]) -> int:
 
 
 def connect() -> None:
-    """Let a person's events go with them, however they are deleted by Django."""
+    """Let a person's events go with them, however they are deleted by Django.
+
+    Any of the sources' last messages may be theirs: all of these go.
+    """
     post_delete.connect(
         _forget_one, sender=Profile, dispatch_uid="segments.retention.events"
     )
@@ -101,6 +104,7 @@ def connect() -> None:
 
 def _forget_one(instance: Profile, **kwargs: object) -> None:
     forget_events([instance.pk])
+    LatestMessages.objects.exclude(messages=[]).update(messages=[])
 
 
 def _unname(event_ids: Collection[int], profile_ids: Collection[int]) -> None:
@@ -116,6 +120,12 @@ def _unname(event_ids: Collection[int], profile_ids: Collection[int]) -> None:
     for model in (Membership, Transition):
         named = model._default_manager.filter(profile__in=people, event__in=event_ids)
         named.update(event=None)
+
+
+def clean_latest(before: datetime, deadline: float) -> int:
+    """Forget the last messages of sources that have sent none since; return of how many."""
+    old = LatestMessages.objects.filter(last_at__lt=before)
+    return old.exclude(messages=[]).update(messages=[])
 
 
 def clean_refused(before: datetime, deadline: float) -> int:

@@ -1,24 +1,11 @@
-"""The last hour as shapes: a picture drawn on the server, 600 wide and 100 high.
-
-It is stretched to the page's width, so that its words stand outside of it.
-"""
+"""The last hour as shapes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from engagements.delivery.samples import Minute
-
-WIDTH, HEIGHT = 600, 100
-GAP = 2
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bar:
-    x: float
-    y: float
-    width: float
-    height: float
+from lemnisk_braze.lib.pages.chart import HEIGHT, WIDTH, Bar, bars, nice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,35 +48,6 @@ def draw(minutes: Sequence[Minute]) -> Picture:
         areas=_areas(minutes, waiting_top),
         times=[minute.at for minute in minutes[::15]],
     )
-
-
-def nice(most: float) -> int:
-    """The top of a scale: 1, 2 or 5 times a power of ten that holds `most`."""
-    power = 1
-    while True:
-        for factor in (1, 2, 5):
-            if factor * power >= most:
-                return factor * power
-        power *= 10
-
-
-def bars(values: Sequence[float], top: int) -> list[Bar]:
-    """One bar for each value that is there, side by side."""
-    step = WIDTH / len(values) if values else WIDTH
-    found = []
-    for number, value in enumerate(values):
-        # Less than half of one is the edge of a neighbouring minute.
-        if value >= 0.5:
-            height = round(value * HEIGHT / top, 2)
-            found.append(
-                Bar(
-                    x=round(number * step + GAP / 2, 2),
-                    y=round(HEIGHT - height, 2),
-                    width=round(step - GAP, 2),
-                    height=height,
-                )
-            )
-    return found
 
 
 def _areas(minutes: Sequence[Minute], top: int) -> list[str]:

@@ -7,8 +7,8 @@ from typing import Any
 
 from django.db import connection as database
 
-from engagements.operations import chart
 from externalapi.models import Connection
+from lemnisk_braze.lib.pages import chart
 
 HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)

@@ -1,14 +1,19 @@
-"""Sources: how to send to them, and their write keys, which are shown once."""
+"""Sources: how they are doing, how to send to them, and their write keys.
 
-from collections.abc import Callable
+A key is shown once. What people sent is shown to those who may see people.
+"""
+
+from collections.abc import Callable, Sequence
 from typing import Any, cast
+from urllib.parse import urlencode
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import Count, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
+from django.template.defaultfilters import pluralize
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.formats import date_format
@@ -20,9 +25,15 @@ from lemnisk_braze.lib.filtering import OfferedFilters
 from lemnisk_braze.lib.form_changes import ChangesInWords
 from lemnisk_braze.lib.pages.confirm import Question, confirm
 from lemnisk_braze.lib.pages.deleting import CarefulDelete, Dependant, Instead
+from segments import naming
 from segments.forms import SourceForm, WriteKeyForm
 from segments.models import Event, Import, InboxRequest, Profile, Source, WriteKey
-from segments.tracking import write_keys
+from segments.sources import now, refusals, snippets, trial
+from segments.sources.refusals import Reason
+from segments.tracking import refused, write_keys
+from segments.tracking.refused import Replayed
+
+PLACEHOLDER = "WRITE_KEY"
 
 
 @admin.register(Source)
@@ -45,11 +56,23 @@ class SourceAdmin(ChangesInWords, CarefulDelete, OfferedFilters):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> Any:
-        context = {**(extra_context or {}), "host": _host(request)}
-        if object_id and object_id.isdecimal():
-            keys = WriteKey.objects.filter(source=int(object_id)).order_by("-pk")
-            context["keys"] = keys
+        context = {**(extra_context or {})}
+        source = self.get_object(request, object_id) if object_id else None
+        if source is not None and self.has_view_permission(request, source):
+            context["keys"] = source.write_keys.order_by("-pk")
+            context |= self._now(request, source)
+            context["snippets"] = snippets.all_of(_host(request), PLACEHOLDER)
         return super().changeform_view(request, object_id, form_url, context)
+
+    def _now(self, request: HttpRequest, source: Source) -> dict[str, Any]:
+        """What changes by itself, for the page and for the piece that it reads again."""
+        message_id = request.GET.get("test", "")[:255]
+        return {
+            "now": now.read(source, message_id),
+            "now_query": urlencode({"test": message_id}) if message_id else "",
+            "may_see_people": naming.may_see_people(request.user),
+            "may_change": self.has_change_permission(request, source),
+        }
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Source]:
         in_use = Count("write_keys", filter=Q(write_keys__revoked_at=None))
@@ -87,6 +110,9 @@ class SourceAdmin(ChangesInWords, CarefulDelete, OfferedFilters):
 
     def get_urls(self) -> list[URLPattern]:
         return [
+            self._path("now/", self.now_view, "now"),
+            self._path("test/", self.test_view, "test"),
+            self._path("refused/<slug:code>/", self.try_again_view, "try_again"),
             self._path("keys/add/", self.add_key_view, "add_key"),
             self._path("keys/<int:key_id>/revoke/", self.revoke_key_view, "revoke_key"),
             *super().get_urls(),
@@ -113,6 +139,40 @@ class SourceAdmin(ChangesInWords, CarefulDelete, OfferedFilters):
         self, request: HttpRequest, obj: Source, post_url_continue: str | None = None
     ) -> HttpResponse:
         return self._show(request, obj, request.write_key)  # type: ignore[attr-defined]
+
+    def now_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        """How it is doing: the piece that the page reads again."""
+        source = self.get_object(request, str(object_id))
+        if source is None:
+            raise Http404
+        if not self.has_view_permission(request, source):
+            raise PermissionDenied
+        context = {**self._now(request, source), "original": source}
+        return TemplateResponse(request, "admin/segments/source/now.html", context)
+
+    def test_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        """Send a test event; the page shows what becomes of it."""
+        source = self._changeable(request, object_id)
+        url = reverse("admin:segments_source_change", args=[source.pk])
+        if request.method == "POST" and source.is_active:
+            query = urlencode({"test": trial.send(source)})
+            self.log_change(request, source, "Sent a test event.")
+            url = f"{url}?{query}"
+        return redirect(url)
+
+    def try_again_view(
+        self, request: HttpRequest, object_id: int, code: str
+    ) -> HttpResponse:
+        """Ask, then send in again what was refused for one reason."""
+        source = self._changeable(request, object_id)
+        if request.method == "POST":
+            done = refused.replay(refusals.of(source, code))
+            self.log_change(request, source, f"Sent in again what was “{code}”.")
+            level, words = _replayed(done)
+            self.message_user(request, words, level)
+            return redirect("admin:segments_source_change", source.pk)
+        found = [r for r in refusals.by_reason(source) if r.code == code]
+        return confirm(self.admin_site, request, _trying(source, found), source)
 
     def add_key_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
         """Ask for a name, then make one more key and show it for once."""
@@ -155,7 +215,14 @@ class SourceAdmin(ChangesInWords, CarefulDelete, OfferedFilters):
         self, request: HttpRequest, source: Source, key: str, passkey: str = ""
     ) -> HttpResponse:
         context = self._context(request, source, f"Write key of {source.name}")
-        context |= {"write_key": key, "passkey": passkey, "host": _host(request)}
+        host = _host(request)
+        context |= {
+            "write_key": key,
+            "passkey": passkey,
+            "snippets": snippets.with_passkey(host, key, passkey)
+            if passkey
+            else snippets.all_of(host, key),
+        }
         context["is_first"] = not Profile.objects.exists()
         response = TemplateResponse(
             request, "admin/segments/source/write_key.html", context
@@ -188,6 +255,38 @@ def _revocation(source: Source, key: WriteKey) -> Question:
             used,
         ],
     )
+
+
+def _trying(source: Source, found: Sequence[Reason]) -> Question:
+    back = reverse("admin:segments_source_change", args=[source.pk])
+    if not found:
+        refusal = "Nothing is refused for this reason any more."
+        title = f"Try again what {source} sent?"
+        return Question(title=title, button="", back=back, refusal=refusal)
+    [reason] = found
+    them = f"{reason.shown:,} message{pluralize(reason.shown)}"
+    if reason.is_more:
+        them = f"The oldest {them}"
+    return Question(
+        title=f"Try again: {reason.called} ({reason.shown:,})?",
+        button=f"Try {them[0].lower()}{them[1:]} again",
+        back=back,
+        words=[
+            f"{them} of {source} {'is' if reason.shown == 1 else 'are'} sent in "
+            "again, oldest first, as if they came when they did: people and segments "
+            "change by them, and Engagements that are active send to who enters.",
+            "Whatever is refused again stays, with the reason that there is then.",
+        ],
+    )
+
+
+def _replayed(done: Replayed) -> tuple[int, str]:
+    words = f"{done.taken:,} message{pluralize(done.taken)} taken in"
+    if done.refused:
+        words += f", {done.refused:,} refused again"
+    if done.remains:
+        words += "; there are more, press Try again once more"
+    return (messages.WARNING if done.refused else messages.SUCCESS), f"{words}."
 
 
 def _host(request: HttpRequest) -> str:

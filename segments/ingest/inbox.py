@@ -23,7 +23,7 @@ from lemnisk_braze.lib.database_errors import (
     sqlstate,
 )
 from lemnisk_braze.lib.logs import get_logger
-from segments.ingest import applying, refused, requests, seen
+from segments.ingest import applying, latest, refused, requests, seen
 from segments.ingest.isolation import Isolation
 from segments.ingest.message import Refusal
 from segments.ingest.requests import Chunk
@@ -192,7 +192,9 @@ def _apply(chunk: Chunk) -> tuple[Counter[int], list[Refusal]]:
         seen.forget(errors)
     refusals += chunk.refused
     refusals += (refused.by_error(m, errors[m.key]) for m in fresh if m.key in errors)
-    return Counter(m.source_id for m in fresh if m.key not in errors), refusals
+    applied = [m for m in fresh if m.key not in errors]
+    latest.keep(applied)
+    return Counter(m.source_id for m in applied), refusals
 
 
 def _end(applied: Counter[int], refusals: Sequence[Refusal]) -> None:

@@ -2,7 +2,13 @@
 
 from segments.models.events import Event
 from segments.models.imports import BadRow, FoundPerson, Import
-from segments.models.inbox import InboxMessage, InboxRequest, IntakeMinute, Seen
+from segments.models.inbox import (
+    InboxMessage,
+    InboxRequest,
+    IntakeMinute,
+    LatestMessages,
+    Seen,
+)
 from segments.models.people import Identifier, MergeLog, Profile
 from segments.models.privacy import Erasure, Tombstone
 from segments.models.segments import Membership, Proposal, Segment, Touched, Transition
@@ -18,6 +24,7 @@ __all__ = [
     "InboxMessage",
     "InboxRequest",
     "IntakeMinute",
+    "LatestMessages",
     "Membership",
     "MergeLog",
     "Profile",

@@ -3,6 +3,7 @@
 from typing import Any
 
 import orjson
+from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import Q
@@ -80,6 +81,23 @@ class IntakeMinute(models.Model):
 
     def __str__(self) -> str:
         return f"{self.applied} at {self.minute:%Y-%m-%d %H:%M %Z}"
+
+
+class LatestMessages(models.Model):
+    """A source's last messages that were applied, oldest first; the row came with the first.
+
+    Each is a JSON object as text: type, messageId, receivedAt, and what it says. They go
+    with the first person who is erased, and after RETENTION_REFUSED.
+    """
+
+    source = models.OneToOneField(
+        Source, on_delete=models.CASCADE, primary_key=True, related_name="latest"
+    )
+    messages = ArrayField(models.TextField(), default=list)
+    last_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{len(self.messages)} until {self.last_at:%Y-%m-%d %H:%M:%S %Z}"
 
 
 class InboxMessage(models.Model):

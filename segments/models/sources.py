@@ -1,6 +1,7 @@
 """Where data comes from, and what could not be kept of it."""
 
 from django.db import models
+from django.db.models import Q
 from django.db.models.functions import Now
 
 
@@ -94,7 +95,11 @@ class RefusedMessage(models.Model):
     class Meta:
         indexes = [
             # A source's page: how many by reason, and the newest of one.
-            models.Index(fields=["source", "code", "-at"], name="refused_by_reason")
+            models.Index(
+                fields=["source", "code", "-at"],
+                name="refused_by_reason",
+                condition=Q(replayed_at=None),
+            )
         ]
 
     def __str__(self) -> str:

@@ -71,6 +71,8 @@ PAGES = {
     "externalapi_externalapi_test_history": "MED",
     "externalapi_externalapi_test_cases": "MED",
     "segments_source_add_key": "ED",
+    "segments_source_now": "ED",
+    "segments_source_test": "ED",
     "segments_segment_proposal": "MVEAD",
     "segments_import_now": "MED",
     "segments_import_bad": "MED",
@@ -100,6 +102,7 @@ ACTS = {
 # which version to restore.
 LED_BACK = {
     "externalapi_externalapi_restore",
+    "segments_source_test",
     "engagements_engagement_pause",
     "engagements_engagement_resume",
     "engagements_engagement_end",
@@ -132,6 +135,8 @@ ELSEWHERE = {
     "engagements_engagement_preview",
     # tests/segments/admin/test_permissions.py
     "segments_source_revoke_key",
+    # tests/segments/sources/test_source_page.py
+    "segments_source_try_again",
     # tests/engagements/management/test_commands.py
     "engagements_drain",
     # tests/engagements/lifecycle/test_approval.py

@@ -1,1 +1,1 @@
-"""Pages that all apps share: the question before something is done or deleted."""
+"""Pages that all apps share: the question before something is done or deleted, charts."""

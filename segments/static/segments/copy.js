@@ -1,15 +1,18 @@
-// The page that shows a write key once: <button data-copy="ID"> copies that field.
+// Pages with something to copy: <button data-copy="ID"> copies that field, or that text.
 for (const button of document.querySelectorAll("[data-copy]")) {
-  const field = document.getElementById(button.dataset.copy);
+  const place = document.getElementById(button.dataset.copy);
   const status = button.closest("section").querySelector("[data-copy-status]");
-  field.addEventListener("focus", () => field.select());
+  const isField = "value" in place;
+  const select = () => (isField ? place.select() : getSelection().selectAllChildren(place));
+  if (isField) place.addEventListener("focus", select);
   button.addEventListener("click", async () => {
     try {
-      await navigator.clipboard.writeText(field.value);
+      await navigator.clipboard.writeText(isField ? place.value : place.textContent);
       status.textContent = "Copied.";
     } catch {
       // Without https the clipboard is closed: leave it selected.
-      field.focus();
+      place.focus();
+      select();
       status.textContent = "Selected. Press Ctrl+C or ⌘C to copy.";
     }
   });

@@ -30,6 +30,7 @@ from engagements.models import (
 from engagements.operations import alarms, chart, status
 from engagements.operations.types import Cause
 from engagements.throttling import rate_limit
+from lemnisk_braze.lib.pages.chart import nice
 from tests import factories
 from tests.waiting import wait_until
 
@@ -368,7 +369,7 @@ def test_people_of_the_hour_are_neither_lost_nor_doubled():
     ("most", "top"), [(0, 1), (1, 1), (1.4, 2), (3, 5), (10, 10), (730_000, 1_000_000)]
 )
 def test_a_scale_ends_at_a_round_number(most, top):
-    assert chart.nice(most) == top
+    assert nice(most) == top
 
 
 def test_a_gap_in_the_ticks_is_a_gap_in_the_picture():

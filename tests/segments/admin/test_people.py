@@ -4,6 +4,7 @@ import html
 import re
 import shlex
 from base64 import b64encode
+from html import unescape
 
 import pytest
 from django.urls import reverse
@@ -114,7 +115,7 @@ def test_the_first_write_key_leads_on_with_the_first_steps(admin_client):
 def test_a_source_s_page_says_how_to_send_without_its_key(admin_client):
     source = make_source()
     page = admin_client.get(reverse("admin:segments_source_change", args=[source.pk]))
-    assert '/v1/track -u "WRITE_KEY:"' in page.text
+    assert '/v1/track -u "WRITE_KEY:"' in unescape(page.text)
 
 
 def test_a_new_source_has_no_time_of_its_own_yet(admin_client):
