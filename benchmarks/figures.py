@@ -23,6 +23,7 @@ UNITS = {
     "people.times_orm": "times",
     "people.times_orm_12": "times",
     "people.share_100": "share",
+    "people.dictionary_percent": "%",
     "people.http_p99_ms": "ms",
     "people.bytes_an_event": "bytes",
     "segments.changed_us_12": "µs",

@@ -46,6 +46,12 @@ def send_in(write_key: str, messages: Messages) -> None:
 
     Raises LocalError where one is refused.
     """
+    send(write_key, messages)
+    apply()
+
+
+def send(write_key: str, messages: Messages) -> None:
+    """Through the tracking API's own URL alone, into the inbox."""
     signed = base64.b64encode(f"{write_key}:".encode()).decode()
     client = Client(
         headers={"Authorization": f"Basic {signed}", "Host": "localhost"},
@@ -54,6 +60,10 @@ def send_in(write_key: str, messages: Messages) -> None:
         answer = client.post("/v1/batch", body, content_type="application/json")
         if answer.json() != {"success": True}:
             raise LocalError(f"The tracking API said: {answer.content[:500]!r}")
+
+
+def apply() -> None:
+    """Apply what waits in the inbox."""
     while inbox.has_work():
         if inbox.apply().errors:
             raise LocalError("The inbox refused a message.")

@@ -1,6 +1,7 @@
 """SUITE=people: what comes in, how fast, and what it takes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +14,8 @@ from benchmarks.messages import Messages
 from benchmarks.report import Table, figures_table, percentile
 from benchmarks.suite import Options, say
 from lemnisk_braze.local.processes import LocalError, free_port
+from segments.dictionary import expecting
+from segments.ingest import names
 from segments.models import Segment, Source
 from segments.tracking import write_keys
 
@@ -21,6 +24,9 @@ ORM_MESSAGES = 5_000
 SEGMENT_MESSAGES = 10_000
 MOST_MESSAGES = 200_000
 WARM_UP = 500
+# With and without the dictionary by turns.
+TURNS = 16
+MOST_BY_TURNS = 80_000
 HTTP_RATE = 500
 BYTES_AN_EVENT = """
 SELECT pg_total_relation_size('segments_event')::float / count(*) FROM segments_event
@@ -67,6 +73,8 @@ class PeopleSuite:
             say(f"Round {number} of {self.options.rounds}")
             alone = self._ours(f"alone-{number}", count, 0)
             by_orm = self._orm(f"orm-{number}", min(count, ORM_MESSAGES))
+            self._activate(0)
+            self._note("people.dictionary_percent", self._dictionary(number, count))
             few = self._ours(f"twelve-{number}", min(count, SEGMENT_MESSAGES), 12)
             many = self._ours(f"hundred-{number}", min(count, SEGMENT_MESSAGES), 100)
             self._note("people.times_orm", alone / by_orm)
@@ -95,6 +103,24 @@ class PeopleSuite:
         self._activate(active)
         sent = messages.make(label, count, self.size)
         return self._rate(label, sent, lambda: messages.send_in(self.write_key, sent))
+
+    def _dictionary(self, number: int, count: int) -> float:
+        """By how much the dictionary makes applying dearer, in percent of its CPU.
+
+        With and without it by turns, and of each the best: what else a machine does only
+        adds, and by more.
+        """
+        spent: dict[bool, list[float]] = {True: [], False: []}
+        size = max(1, min(count, MOST_BY_TURNS) // TURNS)
+        for turn in range(TURNS):
+            is_on = turn % 4 in (1, 2)
+            sent = messages.make(f"dictionary-{number}-{turn}", size, self.size)
+            messages.send(self.write_key, sent)
+            with nullcontext() if is_on else _without_dictionary():
+                label = f"applied {'with' if is_on else 'without'} the dictionary"
+                rate = self._rate(label, sent, messages.apply)
+            spent[is_on].append(1 / rate)
+        return (min(spent[True]) / min(spent[False]) - 1) * 100
 
     def _orm(self, label: str, count: int) -> float:
         """The same by hand; nobody evaluates a segment."""
@@ -140,3 +166,15 @@ class PeopleSuite:
             raise LocalError(f"{lost} of {len(pace.asked):,} events were not accepted.")
         took = [(pace.answered[m] - pace.asked[m]) * 1000 for m in pace.answered]
         return percentile(took, 99)
+
+
+@contextmanager
+def _without_dictionary() -> Iterator[None]:
+    """Apply the inbox in this process as if there were none."""
+    check, keep = expecting.check, names.keep
+    expecting.check = lambda messages: expecting.Checked()
+    names.keep = lambda applied, checked: None
+    try:
+        yield
+    finally:
+        expecting.check, names.keep = check, keep

@@ -6,8 +6,9 @@ class EngagementsConfig(AppConfig):
     verbose_name = "Engagements"
 
     def ready(self) -> None:
+        import segments.dictionary.uses
         import segments.membership.readers
-        from engagements import erasing, segment_use, usage, wakeup
+        from engagements import dictionary_use, erasing, segment_use, usage, wakeup
         from engagements.audience import erasure
         from engagements.reporting import timeline
         from externalapi.models.usage import UsedBy, register
@@ -19,6 +20,7 @@ class EngagementsConfig(AppConfig):
         places.register(*erasing.FOUND)
         elsewhere.register(erasing.ELSEWHERE)
         people_timeline.register(timeline.DELIVERIES)
+        segments.dictionary.uses.register(dictionary_use.reads)
         register(UsedBy(uses=usage.uses, live_versions=usage.live_versions))
         segments.membership.readers.register(
             segments.membership.readers.Readers(

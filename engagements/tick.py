@@ -19,6 +19,7 @@ from engagements.outbox import workers
 from externalapi.connections import key_rotation
 from lemnisk_braze.lib import database_clock
 from lemnisk_braze.lib.logs import get_logger
+from segments.dictionary import building, shares
 from segments.imports import runner
 from segments.ingest import old_inbox
 from segments.membership import refresh
@@ -64,6 +65,8 @@ CHORES: dict[str, Callable[[], object]] = {
     "refresh segments": lambda: refresh.refresh_due(database_clock.now()),
     "go on with imports": runner.wake_waiting,
     "go on with erasures": erasure.go_on_with_all,
+    "read old names": building.go_on,
+    "ask who has what": shares.refresh_due,
     "start due runs": lambda: schedule.make_due_runs(database_clock.now()),
     "end runs": completion.finish,
     "pause what fails": lambda: auto_pause.pause_failing(database_clock.now()),

@@ -18,6 +18,7 @@ LOOK = (
     "segments.view_segment",
     "segments.view_profile",
     "segments.view_event",
+    "segments.view_dictionaryentry",
     "engagements.view_engagement",
     "engagements.view_run",
     "engagements.view_batch",
@@ -46,6 +47,7 @@ ROLES: Mapping[str, Iterable[str]] = {
         "segments.add_segment",
         "segments.change_segment",
         "segments.delete_segment",
+        "segments.change_dictionaryentry",
         "engagements.add_engagement",
         "engagements.change_engagement",
         "engagements.delete_engagement",
@@ -69,6 +71,7 @@ ROLES: Mapping[str, Iterable[str]] = {
         "segments.add_source",
         "segments.change_source",
         "segments.delete_source",
+        "segments.change_dictionaryentry",
         "segments.view_inboxrequest",
         # The engine as a whole: its state, and its brakes.
         "engagements.operate_delivery",

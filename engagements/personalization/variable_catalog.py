@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -10,6 +10,8 @@ from django.db.models import QuerySet
 
 from engagements.personalization.liquid import Value
 from externalapi.template.parameters import Parameter
+from segments.dictionary import catalog
+from segments.dictionary.catalog import Name
 from segments.models import Event, Membership, Profile, Segment
 
 # People (and events) whose data is looked at for what can be named.
@@ -30,10 +32,14 @@ STANDARD = tuple(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variable:
-    """One line of the picker: what is inserted, and a value that somebody has."""
+    """One line of the picker: what is inserted, and a value that somebody has.
+
+    `about`: what the dictionary knows of it, in words.
+    """
 
     path: str
     example: str = ""
+    about: str = ""
 
     @property
     def insert(self) -> str:
@@ -51,11 +57,12 @@ def known_variables(
 ) -> list[Group]:
     """What the picker offers: the segment's people, their events, and the rest.
 
-    What nobody has yet is offered as well: the attributes that everybody names alike,
+    What the segment's people have comes first, then what the dictionary has besides, but
+    for what is hidden in it. What nobody has yet is offered as well: the attributes that everybody names alike,
     and an event's property for each of the `parameters` that are asked for.
     """
     asked = [_property(parameter) for parameter in parameters]
-    people = _of_people(segment) if segment else ()
+    people = _of_people(segment)
     events = _of_events(segment) if segment else ()
     groups = [
         Group(name="Person", variables=_with(people, STANDARD)),
@@ -81,21 +88,27 @@ def _property(parameter: Parameter) -> str:
     return _path("event.properties", "_".join(words).lower() or "value")
 
 
-def _of_people(segment: Segment) -> tuple[Variable, ...]:
-    people = Profile.objects.filter(memberships__segment=segment).order_by("-pk")
-    rows = people.values(*FIELDS, "attributes")[:SAMPLE]
-    columns = [{name: row[name] for name in FIELDS} for row in rows]
-    found = _examples([*columns, *(row["attributes"] for row in rows)])
-    return _variables("profile", found)
+def _of_people(segment: Segment | None) -> tuple[Variable, ...]:
+    found: dict[str, str] = {}
+    if segment:
+        people = Profile.objects.filter(memberships__segment=segment).order_by("-pk")
+        rows = people.values(*FIELDS, "attributes")[:SAMPLE]
+        columns = [{name: row[name] for name in FIELDS} for row in rows]
+        found = _examples([*columns, *(row["attributes"] for row in rows)])
+    known = [one for one in catalog.attributes() if one.last_seen]
+    return _variables("profile", found, known, catalog.hidden_attributes())
 
 
 def _of_events(segment: Segment) -> tuple[Variable, ...]:
     events = _entry_events(segment).order_by("-pk")
     found = _examples(events.values_list("properties", flat=True)[:SAMPLE])
-    if not found and not segment.event_names:
+    names = segment.event_names
+    known = [one for of in catalog.properties(names).values() for one in of]
+    if not found and not names:
         return ()
     fixed = (Variable(path="event.name"), Variable(path="event.time"))
-    return (*fixed, *_variables("event.properties", found))
+    hidden = catalog.hidden_properties(names)
+    return (*fixed, *_variables("event.properties", found, known, hidden))
 
 
 def _entry_events(segment: Segment) -> QuerySet[Event]:
@@ -115,11 +128,21 @@ def _examples(rows: Iterable[dict[str, object]]) -> dict[str, str]:
     return {name: examples[name] for name, _ in counts.most_common()}
 
 
-def _variables(root: str, examples: dict[str, str]) -> tuple[Variable, ...]:
+def _variables(
+    root: str,
+    examples: Mapping[str, str],
+    known: Iterable[Name],
+    hidden: Collection[str],
+) -> tuple[Variable, ...]:
+    about = {one.name: one.about for one in known}
     return tuple(
-        Variable(path=_path(root, name), example=example)
-        for name, example in examples.items()
-        if '"' not in name
+        Variable(
+            path=_path(root, name),
+            example=examples.get(name, ""),
+            about=about.get(name, ""),
+        )
+        for name in dict.fromkeys((*examples, *about))
+        if '"' not in name and name not in hidden
     )
 
 

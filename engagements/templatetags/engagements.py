@@ -18,6 +18,7 @@ from engagements.reporting import history, reports
 from externalapi.models import Connection
 from externalapi.testing.explanations import search_users_url
 from lemnisk_braze.lib import database_clock
+from lemnisk_braze.lib.pages.share_bar import share_bar
 from segments import naming
 from segments.models import Profile, Segment
 
@@ -70,17 +71,7 @@ def person_link(context: Context, person: Profile | None) -> str:
     return format_html('<a href="{}">{}</a>', person.get_absolute_url(), words)
 
 
-@register.simple_tag
-def share_bar(share: float, tone: str) -> SafeString:
-    """A bar as wide as the share in percent, which is also written beside it."""
-    return format_html(
-        '<span class="lb-share" aria-hidden="true">'
-        '<span class="lb-share-fill lb-share--{}" style="width: {}%"></span></span>'
-        '<span class="lb-share-words">{}%</span>',
-        tone,
-        f"{share:.2f}",
-        f"{share:.1f}",
-    )
+register.simple_tag(share_bar)
 
 
 @register.filter

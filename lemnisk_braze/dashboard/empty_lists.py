@@ -141,6 +141,12 @@ WORDS: Mapping[str, Words] = {
         "write key of a source; or you import a file of them.",
         way=_get_people_in,
     ),
+    "segments.DictionaryEntry": Words(
+        title="No names yet",
+        text="Each attribute, event and property that arrives is listed here by "
+        "itself, with what came under it.",
+        way=_get_people_in,
+    ),
     "segments.Event": Words(
         title="No events yet",
         text="An event is something that a person did, such as submitting a form. "

@@ -33,6 +33,7 @@ GROUPS: Mapping[str, tuple[Entry, ...]] = {
         Entry(title="Segments", icon="filter_alt", model="segments.Segment"),
         Entry(title="People", icon="person", model="segments.Profile"),
         Entry(title="Events", icon="bolt", model="segments.Event"),
+        Entry(title="Dictionary", icon="dictionary", model="segments.DictionaryEntry"),
         Entry(title="Imports", icon="upload_file", model="segments.Import"),
         Entry(title="Sources", icon="sensors", model="segments.Source"),
         Entry(title="Inbox", icon="inbox", model="segments.InboxRequest"),

@@ -1,12 +1,14 @@
 """The admin's pages of people, their data and their segments."""
 
 from segments.admin.data import EventAdmin, InboxRequestAdmin
+from segments.admin.dictionary import DictionaryEntryAdmin
 from segments.admin.imports import ImportAdmin
 from segments.admin.profile import ProfileAdmin
 from segments.admin.segment import SegmentAdmin
 from segments.admin.source import SourceAdmin
 
 __all__ = [
+    "DictionaryEntryAdmin",
     "EventAdmin",
     "ImportAdmin",
     "InboxRequestAdmin",

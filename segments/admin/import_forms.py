@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import chain
 from typing import Any
 from zoneinfo import available_timezones
 
@@ -12,6 +13,8 @@ from django.conf import settings
 from django.utils.datastructures import MultiValueDict
 from unfold.widgets import UnfoldAdminFileFieldWidget
 
+from segments.dictionary import catalog
+from segments.dictionary.catalog import Name
 from segments.imports import storing
 from segments.imports.mapping import columns, messages, suggestions, types
 from segments.imports.mapping.columns import Column, Guess
@@ -66,6 +69,8 @@ class MappingForm:
     countries: Choices
     sources: Sequence[Source]
     source: str
+    # What is offered as a column's name.
+    known: Sequence[Name]
     error: str = ""
 
     @property
@@ -81,7 +86,8 @@ def blank(imported: Import, makes: str) -> MappingForm:
     else:
         known = [Column(**column) for column in imported.columns]
         is_typed = storing.format_of(imported).is_typed
-        uses = suggestions.suggest(known, is_typed, makes)
+        names = [one.name for one in _known_names(makes)]
+        uses = suggestions.suggest(known, is_typed, makes, names)
         zone = settings.TIME_ZONE if settings.TIME_ZONE in _zones() else "UTC"
         plan = Plan(columns=uses, makes=makes, zone=zone)
     return _form(imported, plan, _chosen(imported), {})
@@ -154,8 +160,17 @@ def _form(
         countries=_countries(),
         sources=sources,
         source=source if source in known else "",
+        known=_known_names(plan.makes),
         error=found.get(None, ""),
     )
+
+
+def _known_names(makes: str) -> Sequence[Name]:
+    """The dictionary's attributes; of events the properties of any, each once."""
+    if makes == messages.PEOPLE:
+        return [one for one in catalog.attributes() if one.last_seen]
+    found = chain.from_iterable(catalog.properties().values())
+    return list({one.name: one for one in found}.values())
 
 
 def _without_what_is_unused(use: ColumnUse) -> ColumnUse:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db import connection, models
+from django.db import models
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.text import capfirst
 
@@ -13,13 +13,12 @@ from lemnisk_braze.lib.form_changes import ChangesInWords, Words
 from lemnisk_braze.lib.pages.deleting import NAMED, CarefulDelete, Dependant, Instead
 from segments import naming
 from segments.admin.asking import AsksFirst, describe, proposal_of
+from segments.dictionary import catalog
 from segments.forms import SegmentForm
 from segments.membership import counting
 from segments.models import Segment
-from segments.rules import tree
 
 SAMPLE = 10
-KNOWN_NAMES = 500
 
 
 @admin.register(Segment)
@@ -80,8 +79,9 @@ class SegmentAdmin(AsksFirst, ChangesInWords, CarefulDelete, OfferedFilters):
     ) -> Any:
         segment = self.get_object(request, object_id) if object_id else None
         context = {
-            "known_attributes": known_attributes(),
-            "known_events": known_events(),
+            "known_attributes": catalog.attributes(),
+            "known_events": catalog.events(),
+            "known_properties": _properties(),
         }
         if segment is not None and request.method == "GET":
             context |= _panels(request, segment)
@@ -119,18 +119,12 @@ def _rule_in_words(rule: Any) -> str:
     return describe(Segment(rule=rule))
 
 
-def known_events() -> list[str]:
-    """Names of events, from the index alone."""
-    with connection.cursor() as cursor:
-        cursor.execute(EVENT_NAMES, [KNOWN_NAMES])
-        return [name for (name,) in cursor.fetchall() if name]
-
-
-def known_attributes() -> list[str]:
-    """Names of attributes of the newest people."""
-    with connection.cursor() as cursor:
-        cursor.execute(ATTRIBUTE_NAMES, [KNOWN_NAMES])
-        return [*tree.COLUMNS, *(name for (name,) in cursor.fetchall())]
+def _properties() -> dict[str, list[tuple[str, str]]]:
+    """Event → (name, what helps to pick it) of its properties."""
+    return {
+        event: [(one.name, one.about) for one in names]
+        for event, names in catalog.properties().items()
+    }
 
 
 def _panels(request: HttpRequest, segment: Segment) -> dict[str, Any]:
@@ -138,6 +132,7 @@ def _panels(request: HttpRequest, segment: Segment) -> dict[str, Any]:
     may_see = naming.may_see_people(request.user)
     return {
         "sentence": describe(segment),
+        "never_seen": catalog.never_seen(segment.rule),
         "sample": sample[:SAMPLE] if may_see else None,
         "proposal": proposal_of(segment),
         "channel_templates": [
@@ -145,21 +140,3 @@ def _panels(request: HttpRequest, segment: Segment) -> dict[str, Any]:
             "segments/no_channels.html",
         ],
     }
-
-
-# A loose index scan: one step for each name, however many events there are.
-EVENT_NAMES = """
-WITH RECURSIVE names (name) AS (
-    (SELECT name FROM segments_event ORDER BY name LIMIT 1)
-    UNION ALL
-    SELECT (SELECT e.name FROM segments_event e WHERE e.name > names.name
-            ORDER BY e.name LIMIT 1)
-    FROM names WHERE names.name IS NOT NULL
-)
-SELECT name FROM names LIMIT %s
-"""
-ATTRIBUTE_NAMES = """
-SELECT DISTINCT jsonb_object_keys(attributes) AS name
-FROM (SELECT attributes FROM segments_profile ORDER BY id DESC LIMIT 1000) AS newest
-WHERE jsonb_typeof(attributes) = 'object' ORDER BY name LIMIT %s
-"""

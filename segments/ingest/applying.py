@@ -1,6 +1,7 @@
 """What a chunk of the inbox's messages does: to people, their events, their segments."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from segments.identity.people import Part, People, TooMuchError
 from segments.ingest import events
@@ -8,10 +9,14 @@ from segments.ingest.message import Message
 from segments.membership import refresh
 
 
-def apply(messages: Sequence[Message]) -> dict[int, Exception]:
+def apply(
+    messages: Sequence[Message], wrong: Mapping[int, ValueError] = MappingProxyType({})
+) -> dict[int, Exception]:
     """Write what the messages say, in a dozen statements; return whom it refused.
 
     By key of the message; one that is refused has told us no more than who it is about.
+    `wrong`: those that the dictionary refuses, asked behind the people, since nothing is
+    kept of a message about who was erased.
     """
     people = People(messages)
     refused: dict[int, Exception] = {}
@@ -19,6 +24,8 @@ def apply(messages: Sequence[Message]) -> dict[int, Exception]:
     for message in messages:
         try:
             part = people.resolve(message)
+            if message.key in wrong:
+                raise wrong[message.key]
             part.learn(message)
             if message.kind == "track":
                 tracked.append((message, part))

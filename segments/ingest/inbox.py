@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from django.db import Error, connection, transaction
@@ -23,7 +24,8 @@ from lemnisk_braze.lib.database_errors import (
     sqlstate,
 )
 from lemnisk_braze.lib.logs import get_logger
-from segments.ingest import applying, latest, refused, requests, seen
+from segments.dictionary import expecting
+from segments.ingest import applying, latest, names, refused, requests, seen
 from segments.ingest.isolation import Isolation
 from segments.ingest.message import Refusal
 from segments.ingest.requests import Chunk
@@ -184,7 +186,8 @@ def _apply_chunk(size: int, tried: list[tuple[int, int]]) -> tuple[int, int] | N
 def _apply(chunk: Chunk) -> tuple[Counter[int], list[Refusal]]:
     """(how many of each source were applied, what was refused)."""
     fresh, refusals = seen.new(chunk.messages)
-    isolation = Isolation(act=applying.apply)
+    checked = expecting.check(fresh)
+    isolation = Isolation(act=partial(applying.apply, wrong=checked.refused))
     isolation.apply(fresh)
     errors = isolation.refused_in_the_end()
     if errors:
@@ -194,6 +197,7 @@ def _apply(chunk: Chunk) -> tuple[Counter[int], list[Refusal]]:
     refusals += (refused.by_error(m, errors[m.key]) for m in fresh if m.key in errors)
     applied = [m for m in fresh if m.key not in errors]
     latest.keep(applied)
+    names.keep(applied, checked)
     return Counter(m.source_id for m in applied), refusals
 
 

@@ -3,15 +3,16 @@
 from collections.abc import Sequence
 
 from lemnisk_braze.lib.logs import get_logger
+from segments.dictionary.expecting import WrongTypeError
 from segments.identity.people import ErasedError, TooMuchError
 from segments.ingest.message import Message, Refusal, refusal
 from segments.models import RefusedMessage
 
 logger = get_logger(__name__)
 
-TOO_MUCH = "too_much"
 NOT_APPLICABLE = "cannot_be_applied"
 ERASED = "erased"
+CODES = {TooMuchError: "too_much", WrongTypeError: "wrong_type"}
 MAX_REASON = 500
 
 
@@ -30,8 +31,7 @@ def by_error(message: Message, error: Exception) -> Refusal:
             body=b"",
         )
     logger.warning("inbox.refused", source_id=message.source_id, exc_info=error)
-    code = TOO_MUCH if isinstance(error, TooMuchError) else NOT_APPLICABLE
-    return refusal(message, code, reason(error))
+    return refusal(message, CODES.get(type(error), NOT_APPLICABLE), reason(error))
 
 
 def keep(refusals: Sequence[Refusal]) -> None:

@@ -1,5 +1,6 @@
 """People, what they did, and the segments that they are in."""
 
+from segments.models.dictionary import DictionaryBuild, DictionaryEntry, ValueType
 from segments.models.events import Event
 from segments.models.imports import BadRow, FoundPerson, Import
 from segments.models.inbox import (
@@ -17,6 +18,8 @@ from segments.models.sources import RefusedMessage, Source, SourceWarning, Write
 __all__ = [
     "BadRow",
     "Erasure",
+    "DictionaryBuild",
+    "DictionaryEntry",
     "Event",
     "FoundPerson",
     "Identifier",
@@ -37,6 +40,7 @@ __all__ = [
     "Tombstone",
     "Touched",
     "Transition",
+    "ValueType",
     "WriteKey",
     "copying",
     "signals",

@@ -22,6 +22,7 @@ from tests.factories.externalapi import (
 from tests.factories.segments import (
     crowd,
     enter,
+    make_dictionary_entry,
     make_event,
     make_import,
     make_people,
@@ -41,6 +42,7 @@ __all__ = [
     "make_batch",
     "make_connection",
     "make_delivery",
+    "make_dictionary_entry",
     "make_engagement",
     "make_event",
     "make_external_api",

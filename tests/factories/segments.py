@@ -8,6 +8,7 @@ from django.db import connection
 from django.utils import timezone
 
 from segments.models import (
+    DictionaryEntry,
     Event,
     Import,
     Membership,
@@ -35,6 +36,14 @@ CROWD = """
 def make_source(**fields: Any) -> Source:
     fields.setdefault("name", f"Website {next(_number)}")
     return Source.objects.create(**fields)
+
+
+def make_dictionary_entry(name: str = "plan", **fields: Any) -> DictionaryEntry:
+    """An attribute that came eleven times as a text, and once as a number."""
+    fields.setdefault("kind", "attribute")
+    fields.setdefault("count", 12)
+    fields.setdefault("types", [11, 1, 0, 0, 0, 0, 0, 0])
+    return DictionaryEntry.objects.create(name=name, **fields)
 
 
 def make_import(**fields: Any) -> Import:

@@ -12,8 +12,10 @@ from tests import factories
 
 pytestmark = pytest.mark.django_db
 
-READING = "External APIs, Connections, Segments, People, Events, Engagements, Runs, "
-READING += "Deliveries"
+READING = (
+    "External APIs, Connections, Segments, People, Events, Dictionary, Engagements, "
+)
+READING += "Runs, Deliveries"
 
 
 def titles(user):
@@ -27,18 +29,21 @@ def titles(user):
     ("group", "expected"),
     [
         ("", "Home"),
-        ("Marketer", f"Home, {READING}".replace("Events, ", "Events, Imports, ")),
+        (
+            "Marketer",
+            f"Home, {READING}".replace("Dictionary, ", "Dictionary, Imports, "),
+        ),
         ("Approver", f"Home, {READING}"),
         ("Analyst", f"Home, {READING}"),
         (
             "Engineer",
-            "Home, External APIs, Connections, Segments, People, Events, Imports, Sources, "
-            "Inbox, Engagements, Runs, Deliveries, Operations",
+            "Home, External APIs, Connections, Segments, People, Events, Dictionary, "
+            "Imports, Sources, Inbox, Engagements, Runs, Deliveries, Operations",
         ),
         (
             "Administrator",
-            "Home, External APIs, Connections, Segments, People, Events, Imports, Sources, "
-            "Inbox, Engagements, Runs, Deliveries, Operations, Users, Groups",
+            "Home, External APIs, Connections, Segments, People, Events, Dictionary, "
+            "Imports, Sources, Inbox, Engagements, Runs, Deliveries, Operations, Users, Groups",
         ),
     ],
 )

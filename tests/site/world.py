@@ -8,6 +8,7 @@ from engagements.models import Attempt, Batch, Delivery, Engagement, Run
 from externalapi.connections import encryption
 from externalapi.models import Connection, ExternalAPI
 from segments.models import (
+    DictionaryEntry,
     Event,
     Import,
     InboxRequest,
@@ -57,6 +58,7 @@ class World:
             Attempt: factories.make_attempt(batch),
             Profile: person,
             Event: event,
+            DictionaryEntry: factories.make_dictionary_entry(),
             InboxRequest: request,
             Import: factories.make_import(),
             User: factories.make_user(),

@@ -1,7 +1,7 @@
 """What columns most likely mean, by what they are called and by what is in them."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from lemnisk_braze.lib.names import visible
 from segments.imports.mapping import columns as cells
@@ -38,15 +38,21 @@ _CALLED: Mapping[str, tuple[str, ...]] = {
 
 
 def suggest(
-    columns: Sequence[Column], is_typed: bool, makes: str
+    columns: Sequence[Column], is_typed: bool, makes: str, known: Iterable[str] = ()
 ) -> tuple[ColumnUse, ...]:
-    """A use for each column; what nobody filled in, or has no name, is left out."""
+    """A use for each column; what nobody filled in, or has no name, is left out.
+
+    `known`: names that came before, the most frequent first. A column that is called
+    like one, but for how its words are written, is that.
+    """
+    written = {_plain(name): name for name in reversed(list(known))}
     special = _special(columns, makes)
     named = messages.PROPERTY if makes == messages.EVENTS else messages.ATTRIBUTE
     uses = []
     for index, column in enumerate(columns):
         type = cells.guess(column, is_typed).type
         name = attribute_name(column.name)
+        name = written.get(_plain(name), name)
         if index in special:
             uses.append(ColumnUse(to=special[index], type=type))
         elif column.filled and name:
@@ -62,10 +68,15 @@ def attribute_name(header: str) -> str:
     return words[0] if len(words) == 1 else "_".join(words).lower()
 
 
+def _plain(name: str) -> str:
+    """Without what separates words: First Name, first_name and firstName are one."""
+    return re.sub(r"[\s._-]", "", visible(name).lower())
+
+
 def _special(columns: Sequence[Column], makes: str) -> dict[int, str]:
     called = {}
     for index, column in reversed(list(enumerate(columns))):
-        called[re.sub(r"[\s._-]", "", visible(column.name).lower())] = index
+        called[_plain(column.name)] = index
     found: dict[int, str] = {}
     for target, names in _CALLED.items():
         # What happens at a time has one; what somebody is may be a date of its own.

@@ -169,15 +169,17 @@
     /** Name, comparison and value: of an attribute, or of an event's property. */
     comparison(kind, row) {
       const label = kind === "attribute" ? "Attribute" : "Property";
-      const list = kind === "attribute" ? "known-attributes" : null;
+      const list = kind === "attribute" ? "known-attributes" : `known-properties-${++lastId}`;
       const operator = select("is", this.operators, row.is);
       const value = h("div", { class: "rule-value" }, ...this.valueFields(row.is, row.value));
       operator.addEventListener("change", () => {
         const typed = value.querySelector("input, textarea")?.value;
         value.replaceChildren(...this.valueFields(operator.value, typed));
       });
+      const name = input(kind, row[kind], { list });
+      if (kind === "property") offerProperties(name, list);
       return [
-        labelled(label, input(kind, row[kind], { list }), "rule-name"),
+        labelled(label, name, "rule-name"),
         labelled("Comparison", operator, "rule-operator"),
         value,
       ];
@@ -252,6 +254,17 @@
       : message.includes("choose a comparison") ? "is"
       : message.includes("enter the name") ? null : "value";
     return (name && scope.querySelector(`[data-name=${name}]`)) || scope.querySelector("input");
+  }
+
+  /** Offer the properties that came with the event of the condition, as it is now. */
+  function offerProperties(name, id) {
+    name.addEventListener("focus", () => {
+      const event = name.closest("[data-kind=event]").querySelector("[data-name=event]").value.trim();
+      const known = JSON.parse(document.getElementById("known-properties")?.textContent || "{}")[event] || [];
+      const list = name.parentElement.querySelector("datalist") || h("datalist", { id });
+      list.replaceChildren(...known.map(([value, about]) => h("option", { value }, about)));
+      name.parentElement.append(list);
+    });
   }
 
   function asNumber(text) {

@@ -1,12 +1,19 @@
 """The page of a segment: what is saved, what is refused, what stays typed."""
 
 import json
+from html import unescape
 
 import pytest
 from django.urls import reverse
 
 from segments.models import Segment
-from tests.factories import make_engagement, make_event, make_profile, make_segment
+from tests.factories import (
+    make_dictionary_entry,
+    make_engagement,
+    make_event,
+    make_profile,
+    make_segment,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -90,12 +97,40 @@ def test_the_message_is_given_to_the_row_builder(admin_client):
 
 
 def test_the_page_offers_the_names_that_are_known(admin_client):
-    make_event(make_profile(city="Pune"), "Lead form submitted")
-    make_event(make_profile(plan="pro"), "Lead form submitted")
-    make_event(make_profile(), "Checkout")
+    make_dictionary_entry("city")
+    make_dictionary_entry("age", types=[0, 9, 0, 0, 0, 0, 0, 0])
+    make_dictionary_entry("old", is_hidden=True)
+    for name in ("Lead form submitted", "Checkout"):
+        make_dictionary_entry(name, kind="event", people=1, people_asked=8)
+    make_dictionary_entry("form", kind="property", event="Checkout", count=3)
     page = admin_client.get(ADD).text
-    for name in ("city", "plan", "external_id", "Lead form submitted", "Checkout"):
+    for name in ("city", "age", "external_id", "Lead form submitted", "Checkout"):
         assert page.count(f'<option value="{name}">') == 1
+    assert '<option value="age">number · seen just now</option>' in page
+    assert '<option value="Checkout">12 % of people · seen just now</option>' in page
+    assert '"Checkout": [["form", "text \\u00b7 25 % of these events' in page
+    assert "old" not in page.split("known-attributes", 1)[1].split("</datalist>")[0]
+
+
+def test_a_rule_that_reads_what_never_came_says_so(admin_client):
+    make_dictionary_entry("city")
+    make_dictionary_entry("Lead", kind="event")
+    where = [{"property": "form", "is": "equals", "value": "demo"}]
+    rule = {
+        "all": [
+            {"attribute": "citty", "is": "equals", "value": "Pune"},
+            {"attribute": "email", "is": "is_present"},
+            {"event": "Lead", "where": where},
+            {"event": "Sale"},
+        ]
+    }
+    # Saved all the same: it may be sent from tomorrow on.
+    assert admin_client.post(ADD, form(rule)).status_code == 302
+    page = unescape(admin_client.get(Segment.objects.get().get_absolute_url()).text)
+    assert "attribute “citty” so far. Did you mean “city”?" in page
+    assert "No event “Lead” came with the property “form” so far." in page
+    assert "Nobody has done “Sale” so far." in page
+    assert page.count("so far.") == 3
 
 
 def test_markup_in_names_is_text(admin_client):
