@@ -8,6 +8,7 @@ from functools import wraps
 from typing import Any
 
 import orjson
+from django.core.exceptions import SuspiciousOperation
 from django.db import Error
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
@@ -51,6 +52,7 @@ def answering(
                     RefusedError(503, "unavailable", "Send it again in a moment."), ""
                 )
 
+        answer.goes_short_way = True  # type: ignore[attr-defined]
         return answer
 
     return decorate
@@ -60,15 +62,21 @@ def _answer(
     request: HttpRequest, views: dict[str, Callable[..., Answer]], kwargs: Any
 ) -> HttpResponse:
     methods = ", ".join(views)
-    if origins.is_preflight(request):
-        return origins.preflight(request, methods)
     try:
+        # No middleware has asked whether we go by that name.
+        request.get_host()
+        if origins.is_preflight(request):
+            return origins.preflight(request, methods)
         view = views.get(request.method or "")
         if view is None:
             raise RefusedError(405, "method_not_allowed", f"Use {methods}.")
         response = _json(200, view(request, **kwargs))
     except RefusedError as e:
         response = _refusal(e, methods)
+    except SuspiciousOperation as e:
+        logger.warning("request.suspicious", because=e)
+        error = RefusedError(400, "bad_request", "The address or a header is odd.")
+        response = _refusal(error, methods)
     return origins.allow(request, response)
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from django.db import Error, transaction
+from django.db import Error, connection, transaction
 from django.http import HttpRequest
 
 from lemnisk_braze.lib import database_errors
@@ -174,7 +174,7 @@ def _append(
     if not accepted:
         return []
     try:
-        inbox.append(source, ((m.message_id, m.kind, m.payload) for _, m in accepted))
+        _store(source, [(m.message_id, m.kind, m.payload) for _, m in accepted])
     except Error as e:
         if database_errors.about(e) is not About.ROW:
             raise
@@ -188,3 +188,20 @@ def _append(
         return _append(source, accepted[:half]) + _append(source, accepted[half:])
     transaction.on_commit(wakeup.apply_inbox)
     return []
+
+
+def _store(source: Source, messages: list[tuple[str, str, dict[str, Any]]]) -> None:
+    """Add them to the inbox, over a new connection where the old one is gone.
+
+    Django would ask before each request whether it still is there. If the first INSERT
+    came through all the same, the second one's messages are applied once: they have its
+    IDs.
+    """
+    connection.health_check_done = True  # type: ignore[attr-defined]
+    try:
+        inbox.append(source, messages)
+    except Error:
+        if connection.in_atomic_block or connection.is_usable():
+            raise
+        connection.close()
+        inbox.append(source, messages)
