@@ -2,7 +2,8 @@
 
 Each worker at work has a file of its own, and the lock on it for as long as its process lives.
 A file that nobody has locked was left behind: what stands in it is written down as the
-process would have done. Nothing waits for the disk: the system keeps what a process
+process would have done. Of a locked one that is done when a lease has run out: whoever
+has it may be slow, in writing it down too, and the answer is known all the same. Nothing waits for the disk: the system keeps what a process
 has written, and only a machine that goes down forgets it.
 """
 
@@ -20,9 +21,10 @@ from typing import Any, Self
 
 import orjson
 from django.conf import settings
+from django.db.models import QuerySet
 
 from engagements.delivery import outcomes
-from engagements.models import Attempt
+from engagements.models import Attempt, Batch
 from engagements.outbox import workers
 from engagements.outbox.claim import Claim
 from engagements.outbox.prepared_request import PreparedRequest, Result
@@ -112,47 +114,65 @@ def replay_now_and_then() -> None:
         replay()
 
 
-def replay() -> None:
+def replay(*, overdue: bool = False) -> bool:
     """Write down the answers of processes that have ended; doing it twice does nothing.
 
-    Raises nothing: what cannot be read or written down now is found again.
+    `overdue`: also those in others' hands, where the lease has run out. Returns whether
+    the database took them; what cannot be read or written down now is found again.
+    Raises nothing.
     """
     for path in Path(settings.JOURNAL_DIR).glob(f"*{SUFFIX}"):
         try:
-            _replay(path)
-        except (BlockingIOError, FileNotFoundError):
-            # Its process lives, or another has just been here.
+            _replay(path, overdue=overdue)
+        except FileNotFoundError:
+            # Another has just been here.
             pass
         except OSError as e:
             _warn(e)
         except Exception as e:
             if about(e) is About.CONNECTION:
                 logger.warning("database.away", because=e)
-                return
+                return False
             workers.report(e)
+    return True
 
 
-def _replay(path: Path) -> None:
+def _replay(path: Path, *, overdue: bool) -> None:
     with path.open("rb", buffering=0) as file:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            # Its process lives, or another is at it.
+            if overdue:
+                entries = dict(_entries(file.readall()))
+                _record(entries, _overdue(_attempts(entries)))
+            return
         if os.fstat(file.fileno()).st_nlink == 0:
             return
         entries = dict(_entries(file.readall()))
-        attempts = _attempts(entries)
-        results = list(_results(entries, attempts))
-        rest = outcomes.record(results)
-        if results:
-            flush()
-            logger.warning(
-                "journal.replayed",
-                attempt_ids=[result.prepared.attempt_id for result in results],
-            )
+        attempts = list(_attempts(entries))
+        rest = _record(entries, attempts)
         # What is not known here may be another installation's, or come with the rest of
         # the log where the database is a standby that is behind.
         unknown = entries.keys() - {attempt.pk for attempt in attempts}
         waiting = {*unknown, *(result.prepared.attempt_id for result in rest)}
         if all(_is_old(entries[id]) for id in waiting):
             path.unlink()
+
+
+def _record(
+    entries: Mapping[uuid.UUID, Mapping[str, Any]], attempts: Iterable[Attempt]
+) -> list[Result]:
+    """Write down the answers to these attempts; return those that could not be."""
+    results = list(_results(entries, attempts))
+    rest = outcomes.record(results)
+    if results:
+        flush()
+        logger.warning(
+            "journal.replayed",
+            attempt_ids=[result.prepared.attempt_id for result in results],
+        )
+    return rest
 
 
 def _is_old(entry: Mapping[str, Any]) -> bool:
@@ -211,11 +231,20 @@ def _entry(result: Result) -> dict[str, Any]:
     return entry
 
 
-def _attempts(ids: Iterable[uuid.UUID]) -> list[Attempt]:
+def _attempts(ids: Iterable[uuid.UUID]) -> QuerySet[Attempt]:
     known = Attempt.objects.select_related(
         "batch__run__engagement", "batch__run__version__connection"
     )
-    return list(known.filter(pk__in=ids))
+    return known.filter(pk__in=ids)
+
+
+def _overdue(attempts: QuerySet[Attempt]) -> QuerySet[Attempt]:
+    """Of those that nobody has written down, who will be called ambiguous next."""
+    return attempts.filter(
+        outcome=Attempt.Outcome.UNFINISHED,
+        batch__state=Batch.State.SENDING,
+        batch__lease_until__lt=database_clock.now(),
+    )
 
 
 def _results(

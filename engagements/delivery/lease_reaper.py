@@ -39,9 +39,9 @@ def reap() -> int:
     one person remains who is given up. A batch that did come to its intent is
     ambiguous: its attempts say so, and the engagement's policy decides.
     """
-    # Of whoever has ended on this machine the answers may be known.
-    journal.replay()
-    if not _is_back():
+    # On this machine answers may be known. While they cannot be written down, nothing is
+    # in doubt: another session may find the database there that this one has lost.
+    if not journal.replay(overdue=True) or not _is_back():
         return 0
     with transaction.atomic():
         with connection.cursor() as cursor:

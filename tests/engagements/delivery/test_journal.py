@@ -28,6 +28,7 @@ from engagements.outbox.prepared_request import Result
 from externalapi.connections import encryption
 from externalapi.http import client
 from tests import factories
+from tests.doubles.sessions import refusing
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db
@@ -245,6 +246,52 @@ def test_before_a_lease_is_called_over(braze, sandbox, settings):
 
     assert lease_reaper.reap() == 0
 
+    assert Attempt.objects.get().outcome == "sent"
+
+
+@pytest.fixture
+def overdue(braze, sandbox, settings):
+    """Answers in hand, and the lease of their batches has run out."""
+    activated(braze)
+    results = answered()
+    Batch.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    # The server of the tests is young: recovery waits one lease from its start.
+    settings.DELIVERY_LEASE = timedelta(0)
+    return results
+
+
+def test_a_lease_is_not_over_while_another_writes_down_the_answer(overdue, folder):
+    """A process of the same machine, a little slower than the tick."""
+    leave_behind(overdue)
+    (path,) = folder.iterdir()
+    with path.open() as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        assert lease_reaper.reap() == 0
+        assert path.exists()
+
+    assert Attempt.objects.get().outcome == "sent"
+
+
+def test_a_lease_is_not_over_while_its_worker_has_the_answer(overdue):
+    with Journal() as own:
+        own.keep(overdue)
+        assert lease_reaper.reap() == 0
+        outcomes.record(overdue)
+        own.forget()
+
+    assert Attempt.objects.get().outcome == "sent"
+    assert Batch.objects.get().attempt_count == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_lease_is_not_over_while_the_answer_cannot_be_written_down(overdue):
+    """The session is ended in the middle of it; the next would find the database there."""
+    leave_behind(overdue)
+    with refusing("engagements_delivery", "true", code="57P01"):
+        assert lease_reaper.reap() == 0
+        assert Attempt.objects.get().outcome == "unfinished"
+
+    assert lease_reaper.reap() == 0
     assert Attempt.objects.get().outcome == "sent"
 
 
