@@ -161,7 +161,7 @@ class Part:
         shown = Values(
             _with_contacts(stored.read(attributes), email, phone),
             stored.read(times),
-            len(attributes.encode()),
+            len(attributes.encode()) + len(times),
         )
         if own is None:
             self._own = shown

@@ -7,14 +7,16 @@ was taken away is kept, with its time, as a value is.
 
 `times` has a stamp for each name, but for those whose stamp is that of "": most of a
 person's attributes come with one call. A name without any stamp was said before anybody
-wrote that down, and every other value is newer.
+wrote that down, and every other value is newer. A list that was changed object by
+object keeps its changes in its stamp (segments.identity.lists).
 """
 
 from collections import Counter
 from typing import Any, TypeAlias
 
-from segments.identity import limits
+from segments.identity import limits, lists
 from segments.identity.limits import TooMuchError
+from segments.identity.lists import History
 from segments.models import stored
 
 # [µs since 1970, message ID, id of the source], and what was typed where that is not
@@ -62,11 +64,23 @@ class Values:
         """Take in what a message said; None takes away.
 
         `raw`: what was typed, by name, where it is kept in another form. `size`: it has
-        at most so many bytes. Raises TooMuchError, having taken in nothing.
+        at most so many bytes. Raises TooMuchError, and ValueError for a change of a
+        list that is none, having taken in nothing.
         """
-        self._make_room(said, size)
+        changed = {
+            name: self._history(name).changed(name, value, stamp)
+            for name, value in said.items()
+            if type(value) is dict and lists.is_change(value)
+        }
+        if changed:
+            said = said | {name: history.value for name, history in changed.items()}
+            size += sum(history.size for history in changed.values())
+        self._make_room(said, size, changed)
         for name, value in said.items():
-            self._put(name, value, [*stamp, raw[name]] if name in raw else stamp)
+            if name in changed:
+                self._show(name, changed[name])
+            else:
+                self._put(name, value, [*stamp, raw[name]] if name in raw else stamp)
 
     def join(self, other: "Values") -> None:
         """Take in all that the other knows; raises TooMuchError as `learn` does."""
@@ -78,6 +92,9 @@ class Values:
         """The same for those names alone that are known here, e-mail and phone."""
         for name in other.names() & {*self.data, "email", "phone"}:
             self._put(name, other.data.get(name), other.stamp(name))
+
+    def _history(self, name: str) -> History:
+        return History.of(self.data.get(name), self.stamp(name))
 
     def tidy(self) -> None:
         """Write stamps shorter: the most common one is that of the rest."""
@@ -114,8 +131,19 @@ class Values:
 
     def _put(self, name: str, value: Any, stamp: Stamp | None) -> None:
         data, old = self.data, self.stamp(name)
+        if is_changed_list(old) or is_changed_list(stamp):
+            self._show(name, self._history(name).joined(History.of(value, stamp)))
+            return
         if (stamp or []) <= (old or []) and (old is not None or name in data):
             return
+        self._set(name, value, stamp)
+
+    def _show(self, name: str, history: History) -> None:
+        if history != self._history(name):
+            self._set(name, history.value, history.stamp)
+
+    def _set(self, name: str, value: Any, stamp: Stamp | None) -> None:
+        data = self.data
         if stamp is not None or REST in self.times:
             self.times[name] = stamp or LONG_AGO
             self.is_stamped = True
@@ -125,27 +153,42 @@ class Values:
             data[name] = value
             self.is_changed = True
 
-    def _make_room(self, said: dict[str, Any], size: int) -> None:
+    def _make_room(
+        self, said: dict[str, Any], size: int, changed: dict[str, History] | None = None
+    ) -> None:
         most = len(self.data) + len(said)
         if most <= limits.MAX_ATTRIBUTES and self.size + size <= limits.MAX_BYTES:
             self.size += size
             return
-        kept = _attributes({**self.data, **said})
-        new_size = len(stored.write(kept).encode())
+        lists_now = {
+            name: self._history(name)
+            for name, stamp in self.times.items()
+            if is_changed_list(stamp)
+        }
+        old = _attributes(self.data)
+        new = _attributes({**self.data, **said})
+        new_size = _size(new, {**lists_now, **(changed or {})})
         # Who has too much already may change it, and have less.
-        if len(kept) > max(limits.MAX_ATTRIBUTES, len(self.data)):
+        if len(new) > max(limits.MAX_ATTRIBUTES, len(self.data)):
             raise TooMuchError(
                 f"A person has at most {limits.MAX_ATTRIBUTES:,} attributes; "
-                f"with these it would be {len(kept):,}."
+                f"with these it would be {len(new):,}."
             )
-        if new_size > limits.MAX_BYTES and new_size > len(
-            stored.write(_attributes(self.data)).encode()
-        ):
+        if new_size > limits.MAX_BYTES and new_size > _size(old, lists_now):
             raise TooMuchError(
                 f"A person’s attributes have at most {limits.MAX_BYTES >> 10} KB; "
                 f"with these it would be {new_size >> 10:,} KB."
             )
         self.size = new_size
+
+
+def is_changed_list(stamp: Stamp | None) -> bool:
+    return stamp is not None and len(stamp) > LENGTH + 1
+
+
+def _size(data: dict[str, Any], changed: dict[str, History]) -> int:
+    changes = sum(history.size for history in changed.values())
+    return len(stored.write(data).encode()) + changes
 
 
 def is_same(old: object, new: object) -> bool:

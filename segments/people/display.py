@@ -60,7 +60,8 @@ def attributes_of(person: Profile) -> list[Attribute]:
 
 def _stamp(times: Mapping[str, Any], name: str) -> list[Any] | None:
     """[µs since 1970, message ID, source's id, as typed]: segments.identity.values."""
-    return times.get(name) or times.get("")
+    found = times.get(name) or times.get("")
+    return found and found[:4]
 
 
 def _sources(ids: Iterable[int]) -> dict[int, str]:
@@ -79,5 +80,5 @@ def _attribute(
         text=as_text(value),
         at=EPOCH + timedelta(microseconds=microseconds) if microseconds else None,
         source=sources.get(source, ""),
-        typed=as_text(typed[0]) if typed else "",
+        typed=as_text(typed[0]) if typed and typed[0] is not None else "",
     )

@@ -44,7 +44,7 @@ def read(raw: dict[str, Any], received_at: datetime, sent: Sent = bytes) -> Mess
         "ids": _ids(other_ids),
     }
     if kind == "identify":
-        validation.check_contact(properties, "properties.")
+        validation.check_traits(properties, "properties.")
         payload["traits"] = traits | properties
     else:
         payload["event"] = validation.event_name(raw, "eventname")
@@ -60,7 +60,7 @@ def user_field(raw: Mapping[str, Any]) -> str:
 
 def _contacts(raw: Mapping[str, Any], where: str = "") -> dict[str, Any]:
     found = {name: raw[name] for name in CONTACTS if raw.get(name) is not None}
-    validation.check_contact(found, where)
+    validation.check_traits(found, where)
     return found
 
 

@@ -27,7 +27,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from lemnisk_braze.lib.names import is_one_line
-from segments.identity import calls
+from segments.identity import calls, lists
 from segments.identity.contact import as_email, as_phone
 from segments.tracking.errors import RefusedError
 from segments.tracking.request_body import check_storable
@@ -149,7 +149,7 @@ def _add_own(
     """What this kind of message has beside what all of them have."""
     if kind == "identify":
         traits = named_values(raw, "traits")
-        check_contact(traits, "traits.")
+        check_traits(traits, "traits.")
         payload["traits"] = (payload["traits"] or {}) | traits
     elif kind == "alias":
         payload["previousId"] = user_id(raw, "previousId", sent)
@@ -278,15 +278,25 @@ def _traits_beside(
     """The person's traits that come along with anything; the rest stays without them."""
     try:
         traits = named_values(context, "traits")
-        check_contact(traits, "context.traits.")
+        check_traits(traits, "context.traits.")
     except RefusedError as e:
         notices.append(Notice("traits_left_out", f"context.traits left out: {e}"))
         return None
     return traits or None
 
 
-def check_contact(traits: Mapping[str, Any], where: str) -> None:
-    """Raise a RefusedError where e-mail or phone are too long, or no texts."""
+def check_traits(traits: Mapping[str, Any], where: str) -> None:
+    """Raise a RefusedError where one cannot be kept; `where`: what stands before names."""
+    _check_contact(traits, where)
+    for name, value in traits.items():
+        if type(value) is dict and lists.is_change(value):
+            try:
+                lists.check(f"{where}{name}", value)
+            except ValueError as e:
+                raise bad(str(e)) from None
+
+
+def _check_contact(traits: Mapping[str, Any], where: str) -> None:
     for name, kept, limit in (
         ("email", as_email, MAX_EMAIL),
         ("phone", as_phone, MAX_PHONE),

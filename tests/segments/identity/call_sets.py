@@ -37,6 +37,33 @@ class Calls:
             for name in chosen
         }
 
+    def loan(self):
+        fields = {"id": self.random.choice([1, 2, 3, "3", True])}
+        fields |= {name: self.random.randrange(9) for name in self.some("ab", 2)}
+        return fields
+
+    def some(self, names, most):
+        return self.random.sample(names, self.random.randint(1, most))
+
+    def loans(self):
+        """A list, nothing, or what changes."""
+        if self.random.random() < 0.15:
+            return [self.loan() for _ in range(self.random.randrange(4))]
+        if self.random.random() < 0.1:
+            return self.random.choice([None, "none", [1, {"id": 1}, {"a": 5}]])
+        change = {}
+        for operation in self.some(["$add", "$update", "$remove"], 2):
+            loan = self.loan()
+            key = {"$identifier_key": "id", "$identifier_value": loan.pop("id")}
+            if operation == "$update":
+                gone = {name: None for name in "ab" if self.random.random() < 0.2}
+                key["$new_object"] = loan | gone
+            change[operation] = [
+                self.loan() if operation == "$add" else key
+                for _ in range(self.random.choice([1, 1, 2]))
+            ]
+        return change
+
     def add(self, kind, **fields):
         message = {
             "type": kind,
@@ -156,6 +183,16 @@ def named_ids(calls):
     )
 
 
+def loans(calls):
+    """A list that is said whole, taken away, and changed loan by loan."""
+    calls.add(
+        "identify",
+        anonymousId=calls.maybe(calls.id("d", 2), 0.5) or calls.id("d", 2),
+        userId=calls.maybe(f"u-{calls.number}", 0.5),
+        traits={"loans": calls.loans()},
+    )
+
+
 def mixed(calls):
     """Everything at once."""
     calls.random.choice(
@@ -167,6 +204,7 @@ def mixed(calls):
             tombstones,
             placeholders,
             named_ids,
+            loans,
         ]
     )(calls)
 
@@ -183,6 +221,7 @@ KINDS = {
         tombstones,
         placeholders,
         named_ids,
+        loans,
         mixed,
     )
 }

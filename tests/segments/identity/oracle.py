@@ -4,6 +4,7 @@ Nothing here knows of rows, chunks or what was there before: all calls that ther
 were are looked at together.
 """
 
+import json
 from collections import defaultdict
 from dataclasses import dataclass
 
@@ -150,7 +151,7 @@ def join(groups, known, settled, said):
 
 def person(owner, owners, calls):
     parts = {part for part, one in owners.items() if one == owner}
-    newest = {}
+    told = {}
     events = set()
     for message, subject, _ in calls:
         if subject not in parts:
@@ -161,9 +162,8 @@ def person(owner, owners, calls):
             continue
         for name, value in (message.get("traits") or {}).items():
             when = (message["timestamp"], message["messageId"])
-            was = newest.get(name, (("", ""), None))
-            newest[name] = max(was, (when, value), key=first)
-    attributes = {name: value for name, (_, value) in newest.items()}
+            told.setdefault(name, []).append((when, value))
+    attributes = {name: last(sorted(said, key=first)) for name, said in told.items()}
     if attributes.get("email"):
         attributes["email"] = attributes["email"].strip().lower()
     if attributes.get("phone"):
@@ -173,11 +173,47 @@ def person(owner, owners, calls):
         parts=frozenset(parts),
         external_id=owner[1] if is_known else None,
         attributes=tuple(
-            sorted((name, repr(v)) for name, v in attributes.items() if v is not None)
+            sorted((name, text(v)) for name, v in attributes.items() if v is not None)
         ),
         events=frozenset(events),
     )
 
 
+def text(value):
+    """A JSON value, whose names have no order."""
+    return json.dumps(value, sort_keys=True)
+
+
 def first(pair):
     return pair[0]
+
+
+def last(said):
+    """The value after all that was said, in order of time."""
+    value = None
+    for _, one in said:
+        value = changed(value, one) if is_change(one) else one
+    return value
+
+
+def is_change(value):
+    return isinstance(value, dict) and "$" in next(iter(value), "")
+
+
+def changed(items, change):
+    """The list after a change: Braze's words for it (docs/identity.md)."""
+    items = list(items) if isinstance(items, list) else []
+    for key in change.get("$remove", ()):
+        items = [one for one in items if not has(one, key)]
+    for key in change.get("$update", ()):
+        for number, one in enumerate(items):
+            if has(one, key):
+                fields = {**one, **key["$new_object"]}
+                void = {name for name in key["$new_object"] if fields[name] is None}
+                items[number] = {n: v for n, v in fields.items() if n not in void}
+    return items + change.get("$add", [])
+
+
+def has(item, key):
+    value = item.get(key["$identifier_key"]) if isinstance(item, dict) else None
+    return value is not None and repr(value) == repr(key["$identifier_value"])
