@@ -42,9 +42,11 @@ class Facts:
         self.rules = rules
         self.touched: set[Key] = set()
         self.reopened: set[int] = set()
+        self.preferred = 0
         # Root by number of a part, as the database has it.
         self.roots: dict[int, int] = {}
-        self.known: set[int] = set()
+        # External ID by number of a known part.
+        self.known: dict[int, str] = {}
         self.own_of: dict[int, tuple[Key, Fact]] = {}
         self._said: dict[Key, dict[int, Fact]] = defaultdict(dict)
 
@@ -109,8 +111,8 @@ class Facts:
     def introduce(self, part: Part) -> None:
         """A part was read, or made."""
         self.roots.setdefault(part.number, part.root.number)
-        if part.is_known:
-            self.known.add(part.number)
+        if part.external_id is not None:
+            self.known[part.number] = part.external_id
 
     def say(self, part: Part, key: Key, stamp: tuple[int, str]) -> None:
         """It was said of the part; of an alias the newest time counts."""
@@ -150,10 +152,10 @@ class Facts:
             cursor.execute(statement, params)
             rows = cursor.fetchall()
         for kind, value, number, id_, is_own, is_void, time, message_id, *who in rows:
-            is_known, root = who
+            external_id, root = who
             self.roots.setdefault(number, root or number)
-            if is_known:
-                self.known.add(number)
+            if external_id is not None:
+                self.known[number] = external_id
             # The row of a fact counts, where columns say the same.
             before = self._said[kind, value].get(number)
             if before is None or (id_ and not before.id and not before.is_new):
@@ -166,11 +168,12 @@ def stamp_of(time: str, message_id: str) -> tuple[int, str]:
     return microseconds(time), message_id
 
 
-_IS_KNOWN = """(p.external_id IS NOT NULL
-    OR p.own -> 'key' ->> 0 IS NOT DISTINCT FROM 'external_id')"""
+# Of a part too; NULL where it is not known.
+_EXTERNAL_ID = """coalesce(p.external_id,
+    CASE WHEN p.own -> 'key' ->> 0 = 'external_id' THEN p.own -> 'key' ->> 1 END)"""
 _FACT = f"""
     i.kind, i.value, i.profile_id, i.id, i.is_own, i.is_void,
-    extract(epoch FROM i.time) * 1000000, i.message_id, {_IS_KNOWN}, p.merged_into_id
+    extract(epoch FROM i.time) * 1000000, i.message_id, {_EXTERNAL_ID}, p.merged_into_id
 """
 OF_VALUES = f"""
 SELECT {_FACT}
@@ -179,7 +182,7 @@ WHERE i.kind = %s AND i.value = ANY(%s::text[])
 """
 _COLUMN = """
     '{kind}', p.{kind}, p.id, 0::bigint, false, false, NULL::numeric, '',
-    p.external_id IS NOT NULL, p.merged_into_id
+    p.external_id, p.merged_into_id
 """
 # Of one value as many as tell that there are too many.
 OF_COLUMN = f"""
@@ -216,7 +219,9 @@ _FACTS_OF = f"""
     )"""
     for kind in (EMAIL, PHONE)
 )
-_NAMED = "(kind, value, id, fact_id, is_own, is_void, time, message_id, is_known, root)"
+_NAMED = (
+    "(kind, value, id, fact_id, is_own, is_void, time, message_id, external_id, root)"
+)
 WIDEN = f"""
 WITH RECURSIVE zone (id) AS (
     SELECT unnest(%(start)s::bigint[])
@@ -224,7 +229,7 @@ WITH RECURSIVE zone (id) AS (
     SELECT f.id FROM zone z
     CROSS JOIN LATERAL ({_said_of("z.id")}) k (kind, value)
     CROSS JOIN LATERAL ({_FACTS_OF}) f {_NAMED}
-    WHERE NOT f.is_known
+    WHERE f.external_id IS NULL
 ), keys (kind, value) AS (
     SELECT DISTINCT k.kind, k.value FROM zone z
     CROSS JOIN LATERAL ({_said_of("z.id")}) k (kind, value)

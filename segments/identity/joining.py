@@ -47,62 +47,81 @@ class Joined:
 
 
 def join(people: Collection[Person], levels: Mapping[int, Said]) -> Joined:
-    """Join the anonymous people; `levels`: what was said, by trust, the most first."""
+    """Join the anonymous people; `levels`: what was said, by trust, the most first.
+
+    It looks at each thing that was said once for every level, however long the chains.
+    """
     joined = Joined(together={person: person for person in people})
     for level in sorted(levels):
-        said = levels[level]
-        while _round(joined, said):
-            pass
-        _unite(joined, said)
+        _ask_the_known(joined, levels[level])
+        _unite(joined, levels[level])
     return joined
 
 
-def _round(joined: Joined, said: Said) -> bool:
-    """Join whom one known person is found for; whether anybody was."""
-    found: dict[Person, dict[Person, Key]] = defaultdict(dict)
+def _ask_the_known(joined: Joined, said: Said) -> None:
+    """Join, in rounds, whom one known person is found for; with two it is nobody's.
+
+    In each round all that can be found is, so the next has but to ask of what was said
+    of those who were joined in this one.
+    """
+    members = _members(joined)
+    keys_of: dict[Person, list[Key]] = defaultdict(list)
     for key in sorted(said.anonymous):
+        for person in said.anonymous[key]:
+            keys_of[person].append(key)
+    asked = set(said.anonymous)
+    while asked:
+        new: set[Key] = set()
+        for group, found in _candidates(joined, said, asked).items():
+            for person in members[group]:
+                joined.because[person] = min(found.values())
+            if len(found) > 1:
+                joined.nobodys.add(group)
+                continue
+            for person in members[group]:
+                (joined.known[person],) = found
+                new.update(keys_of[person])
+        asked = new
+
+
+def _candidates(
+    joined: Joined, said: Said, asked: Collection[Key]
+) -> dict[Person, dict[Person, Key]]:
+    """Known people, and by what they are, for each group that is still to be joined."""
+    found: dict[Person, dict[Person, Key]] = defaultdict(dict)
+    for key in sorted(asked):
         people = said.anonymous[key]
+        open_ = {joined.together[p] for p in people if p not in joined.known}
+        open_ -= joined.nobodys
+        if not open_:
+            continue
         known = said.known.get(key, set()) | {
             joined.known[person] for person in people if person in joined.known
         }
-        for person in people:
-            if person not in joined.known:
-                group = joined.together[person]
-                for one in known:
-                    found[group].setdefault(one, key)
-    members = _members(joined)
-    is_anybody = False
-    for group, candidates in found.items():
-        if group in joined.nobodys:
-            continue
-        for person in members[group]:
-            joined.because[person] = min(candidates.values())
-            if len(candidates) == 1:
-                (joined.known[person],) = candidates
-        if len(candidates) == 1:
-            is_anybody = True
-        else:
-            joined.nobodys.add(group)
-    return is_anybody
+        for group in open_:
+            for one in known:
+                found[group].setdefault(one, key)
+    return found
 
 
 def _unite(joined: Joined, said: Said) -> None:
     """Make one of those who are left, where the same was said of them."""
+    members = _members(joined)
     for key in sorted(said.anonymous):
         groups = {
             joined.together[person]
             for person in said.anonymous[key]
             if person not in joined.known
-            and joined.together[person] not in joined.nobodys
-        }
+        } - joined.nobodys
         if len(groups) < 2:
             continue
-        first = min(groups)
-        for person, group in joined.together.items():
-            if group in groups:
-                joined.together[person] = first
-                if group != first:
-                    joined.because.setdefault(person, key)
+        # Nobody is moved more often than groups can double.
+        largest = max(groups, key=lambda group: (len(members[group]), group))
+        for group in groups - {largest}:
+            for person in members[group]:
+                joined.together[person] = largest
+                joined.because.setdefault(person, key)
+            members[largest] += members.pop(group)
 
 
 def _members(joined: Joined) -> dict[Person, list[Person]]:

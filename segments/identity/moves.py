@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from segments.identity import rows
 from segments.identity.calls import EXTERNAL_ID, Key
@@ -10,28 +10,32 @@ from segments.identity.facts import Facts
 from segments.identity.parts import Part
 from segments.identity.whose import Whose
 from segments.models import Identifier
+from segments.models.copying import number_array
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Move:
     """A part was shown as `before` and is now as `after`; `because`: what joined them.
 
-    `follows`: it only goes along with the one whom it was shown as.
+    `follows`: it only goes along with another that was shown as the same, whose
+    `followers` it is among.
     """
 
     part: Part
     before: Part
     after: Part
     because: Key | None
-    message_id: str
-    follows: bool
+    follows: bool = False
+    message_id: str = ""
+    followers: list["Move"] = field(default_factory=list)
 
-    def log(self) -> Iterator[tuple[str, int, int, str, str, str, str]]:
+    def log(self) -> Iterator[tuple[str, int, int, str, str, str, str, str]]:
         """Lines of MergeLog; who only follows has none."""
         if self.follows:
             return
         kind, value = self.because or ("", "")
-        told = kind, value, self.message_id
+        followers = number_array(one.part.id for one in self.followers)
+        told = kind, value, self.message_id, followers
         if self.before is not self.part:
             yield "split", self.before.id, self.part.id, self._why_split(), *told
         if self.after is not self.part:
@@ -65,18 +69,17 @@ def move(facts: Facts, parts: dict[int, Part], whose: Whose) -> list[Move]:
         if root is None:
             root = roots.get(before.number, before.number)
         if root != before.number:
-            follows = part is not before and root == roots.get(before.number)
-            because = None if follows else whose.because.get(part.number)
             moves.append(
                 Move(
                     part=part,
                     before=before,
                     after=parts[root],
-                    because=because,
-                    message_id=_message_id(facts, because),
-                    follows=follows,
+                    because=whose.because.get(part.number),
                 )
             )
+    for one in moves:
+        _explain(one, facts)
+    _follow(moves, facts)
     for one in moves:
         one.part.root = one.after
     _show(moves, parts)
@@ -92,10 +95,37 @@ def _label(kind: str) -> str:
     return str(Identifier.Kind(kind).label).capitalize() if known else kind
 
 
-def _message_id(facts: Facts, key: Key | None) -> str:
-    """Of the message that said it last."""
-    stamps = [f.stamp for f in facts.of(key).values() if f.stamp] if key else []
-    return max(stamps, default=(0, ""))[1]
+def _explain(one: Move, facts: Facts) -> None:
+    """Find the message that said last what joined the part."""
+    if one.because:
+        said = facts.of(one.because).values()
+        new = [f.stamp for f in said if f.stamp and (f.is_new or f.is_changed)]
+        stamps = new or [fact.stamp for fact in said if fact.stamp]
+        one.message_id = max(stamps, default=(0, ""))[1]
+
+
+def _follow(moves: list[Move], facts: Facts) -> None:
+    """Tell whom something was just said of from who goes along with them.
+
+    Who was one person, and is one again, was moved by what is new of one of them.
+    """
+    groups: dict[tuple[int, int], list[Move]] = defaultdict(list)
+    for one in moves:
+        groups[one.before.number, one.after.number].append(one)
+    for together in groups.values():
+        together.sort(
+            key=lambda one: (one.because not in facts.touched, one.part.number)
+        )
+        leader = together[0]
+        # An anonymous person has one name, which is the leader's from then on.
+        root = next((one for one in together if one.part is one.before), leader)
+        root.because, root.message_id = leader.because, leader.message_id
+        for one in together:
+            if one is not root and (
+                root.part is root.before or one.because not in facts.touched
+            ):
+                one.follows = True
+                root.followers.append(one)
 
 
 def _show(moves: list[Move], parts: dict[int, Part]) -> None:

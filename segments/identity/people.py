@@ -71,8 +71,12 @@ class People:
             self._say(part, key, message)
         return part
 
-    def reopen(self, part_ids: Collection[int]) -> None:
-        """Let `save` ask anew who these rows are one with; roots must be among them."""
+    def reopen(self, part_ids: Collection[int], prefer: int) -> None:
+        """Let `save` ask anew who these rows are one with; roots must be among them.
+
+        `prefer`: whose row stands for an anonymous person, where it may.
+        """
+        self._facts.preferred = prefer
         rows.load(self._parts, (), part_ids)
         for part in self._parts.values():
             self._facts.introduce(part)

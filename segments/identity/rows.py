@@ -285,7 +285,10 @@ WHERE e.profile_id = m.before
 """
 LOG = """
 INSERT INTO segments_mergelog
-    (kind, profile_id, part_id, reason, identifier_kind, identifier_value, message_id)
-SELECT * FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::text[], %s::text[],
+    (kind, profile_id, part_id, reason, identifier_kind, identifier_value, message_id,
+    followers)
+SELECT kind, profile, part, reason, key, value, message, followers::bigint[]
+FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::text[],
     %s::text[], %s::text[])
+AS n (kind, profile, part, reason, key, value, message, followers)
 """

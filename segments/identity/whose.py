@@ -50,7 +50,7 @@ def _known_people(facts: Facts, whose: Whose) -> set[int]:
     # Of others not all aliases were read.
     for group in {id(groups[number]): groups[number] for number in start}.values():
         # Whom the newest alias calls the person by.
-        root = max(group, key=lambda n: (*_newest(aliases, n), n))
+        root = max(group, key=lambda n: (*_newest(aliases, n), facts.known[n]))
         for number in group:
             whose.roots[number] = root
             if number != root:
@@ -83,7 +83,7 @@ def _dirty(facts: Facts) -> set[int]:
             and before <= facts.rules.most
             and facts.rules.level(key) is not None
         ):
-            dirty |= said.keys() - facts.known
+            dirty |= said.keys() - facts.known.keys()
     return dirty
 
 
@@ -135,5 +135,7 @@ def _groups(joined: Joined, people: Iterable[int]) -> Iterable[list[int]]:
 def _root(group: Collection[int], facts: Facts) -> int:
     """Whose row stands for an anonymous group: who stood for one before."""
     members = {n for n in group if n > 0}
+    if facts.preferred in members:
+        return facts.preferred
     stood = {facts.roots[n] for n in members} & members
     return min(stood or members, default=max(group))

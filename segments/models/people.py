@@ -1,5 +1,6 @@
 """People, and the names that they are known by."""
 
+from django.contrib.postgres.fields import ArrayField
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.db.models import Func, Q, TextField, Value
@@ -207,6 +208,8 @@ class MergeLog(models.Model):
     identifier_kind = models.CharField(max_length=64, blank=True, db_default="")
     identifier_value = models.CharField(max_length=987, blank=True, db_default="")
     message_id = models.CharField(max_length=255, blank=True, db_default="")
+    # Rows that were part of the part, and went along.
+    followers = ArrayField(models.BigIntegerField(), db_default=[], editable=False)
     undone_at = models.DateTimeField(null=True, editable=False)
 
     def __str__(self) -> str:

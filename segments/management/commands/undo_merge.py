@@ -29,8 +29,8 @@ class Command(BaseCommand):
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [inbox.LOCK])
             try:
-                people = undo.split_off(merge.part_id)
+                changed = undo.split_off(merge)
             except undo.NotMergedError as e:
                 raise CommandError(str(e)) from e
-            refresh.evaluate(sorted(people.changed_ids))
+            refresh.evaluate(sorted(changed))
         self.stdout.write(f"Person {merge.part_id} is a person of their own again.")

@@ -3,8 +3,17 @@ import pytest
 from segments.ingest import inbox
 from segments.models import Event, Profile
 from tests.factories import make_source
+from tests.segments.identity import call_sets
 
 NOON = "2026-01-31T12:00:00.000000+00:00"
+
+
+def pytest_generate_tests(metafunc):
+    """Through the API all kinds go where many orders are asked for."""
+    if "api_kind" in metafunc.fixturenames:
+        many = metafunc.config.getoption("--orders") > 1
+        kinds = list(call_sets.KINDS) if many else ["mixed"]
+        metafunc.parametrize("api_kind", kinds)
 
 
 @pytest.fixture

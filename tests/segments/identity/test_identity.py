@@ -5,10 +5,11 @@ from django.core.management import CommandError, call_command
 
 from segments.ingest import inbox
 from segments.models import Event, Identifier, Membership, MergeLog, Profile
-from tests.factories import make_profile, make_segment
+from tests.factories import make_profile, make_segment, make_source
 
 pytestmark = pytest.mark.django_db
 
+NOON = "2026-01-31T12:00:00+00:00"
 EARLIER, LATER = "2026-01-31T09:00:00+00:00", "2026-01-31T15:00:00+00:00"
 
 
@@ -56,6 +57,40 @@ def test_what_was_there_before_times_were_kept_is_older_than_anything(call, know
     make_profile(external_id="u1", plan="free", city="Pune")
     call("identify", userId="u1", traits={"plan": "pro"}, timestamp=EARLIER)
     assert known().attributes == {"plan": "pro", "city": "Pune"}
+
+
+def test_between_two_sources_that_say_it_at_once_one_always_wins(call, known, source):
+    """Also where both call their messages by numbers."""
+    other = make_source()
+    said = [(source, "old"), (other, "new")]
+    for number, order in enumerate((said, said[::-1])):
+        for sender, plan in order:
+            traits = {"userId": f"u{number}", "traits": {"plan": plan}}
+            inbox.append(
+                sender, [(f"1-{number}", "identify", {**traits, "timestamp": NOON})]
+            )
+            assert inbox.apply().errors == 0
+    assert known("u0").attributes == known("u1").attributes == {"plan": "new"}
+
+
+def test_between_two_aliases_at_once_of_two_sources_one_always_wins(source):
+    other = make_source()
+    called = set()
+    for number, users in enumerate((("u", "v"), ("v", "u"), ("u", "v"), ("v", "u"))):
+        # Made in one order and aliased in the other.
+        for user in ("uv", "vu")[number // 2] + "p":
+            said = {"userId": f"{user}{number}", "timestamp": NOON}
+            inbox.append(source, [(f"{user}{number}", "identify", said)])
+        for user in users:
+            said = {"userId": f"{user}{number}", "previousId": f"p{number}"}
+            sender = {"u": source, "v": other}[user]
+            inbox.append(
+                sender, [(f"1-{number}", "alias", {**said, "timestamp": NOON})]
+            )
+            assert inbox.apply().errors == 0
+        (person,) = live().filter(external_id__endswith=number)
+        called.add(person.external_id[0])
+    assert len(called) == 1
 
 
 def test_each_attribute_keeps_its_time_message_and_source(call, known, source):
@@ -285,8 +320,125 @@ def test_a_merge_is_undone_exactly_and_for_good(call, known, owner):
         call_command("undo_merge", str(merge.pk))
 
 
-@pytest.mark.parametrize("part", ["p", "u"])
-def test_an_alias_is_undone(call, known, owner, part):
+def snapshot():
+    """All that is known of people, by row; what is void joins nobody, and is nothing."""
+    people = [
+        [
+            *(row.pk, row.external_id, row.email, row.phone, row.merged_into_id),
+            *(row.attributes, stamps(row.attributes, row.attribute_times)),
+            *([row.own["key"][:2], row.own["data"]] if row.own else []),
+        ]
+        for row in Profile.objects.order_by("pk")
+    ]
+    # Columns say e-mail and phone too.
+    said = Identifier.objects.filter(is_void=False).exclude(kind__in=("email", "phone"))
+    events = Event.objects.order_by("pk").values_list("pk", "profile", "properties")
+    members = Membership.objects.order_by("segment", "profile")
+    return {
+        "people": people,
+        "said": sorted(said.values_list("kind", "value", "profile")),
+        "events": list(events),
+        "members": list(members.values_list("segment", "profile")),
+    }
+
+
+def stamps(data, times):
+    """By name, in whatever form they are kept."""
+    return {name: times.get(name, times.get("")) for name in {*data, *times} - {""}}
+
+
+def undo(message_id):
+    for merge in MergeLog.objects.filter(message_id=message_id, kind="merge"):
+        call_command("undo_merge", str(merge.pk))
+
+
+def two_devices_with_one_card(call):
+    """The card makes one of them, and is not what joins them to anybody else."""
+    for device, city in (("d1", "Pune"), ("d2", "Oslo")):
+        said = {"anonymousId": device, "ids": [["card", "c"]]}
+        call("identify", traits={"city": city, "email": f"{device}@a.io"}, **said)
+        call("track", **said)
+
+
+def a_customer(call):
+    call("identify", userId="u", traits={"city": "Rome", "phone": "+4930123456"})
+    call("track", userId="u", event="Lead")
+    call("identify", userId="u", anonymousId="d0")
+
+
+@pytest.mark.parametrize("device", ["d1", "d2"])
+def test_undone_everybody_is_as_before(call, device):
+    """Of two devices the one that was not asked for comes along, and goes along."""
+    make_segment(rule={"event": "Lead"}, event_names=["Lead"])
+    a_customer(call)
+    two_devices_with_one_card(call)
+    before = snapshot()
+    joined = call("track", userId="u", anonymousId=device, event="Visit")
+    assert live().count() == 1
+    undo(joined)
+    event = Event.objects.get(message_id=joined)
+    after = snapshot()
+    after["events"].remove((event.pk, event.profile_id, {}))
+    assert event.profile == Profile.objects.get(external_id="u")
+    assert after == before
+    call("track", userId="u", anonymousId=device, event="Visit")
+    assert live().count() == 2
+    assert snapshot()["people"] == before["people"]
+
+
+def test_an_alias_is_undone_and_each_keeps_their_devices(call, known):
+    a_customer(call)
+    two_devices_with_one_card(call)
+    call("identify", userId="p", anonymousId="d1", traits={"city": "Bonn"})
+    before = snapshot()
+    assert live().count() == 2
+    joined = call("alias", userId="u", previousId="p")
+    assert live().get() == known("u")
+    undo(joined)
+    after = snapshot()
+    # That the one is called by it was noted meanwhile.
+    after["said"].remove(("external_id", "p", known("p").pk))
+    assert after == before
+    call("alias", userId="u", previousId="p", timestamp=LATER)
+    assert live().count() == 2
+
+
+def test_an_alias_is_undone_when_a_newer_one_has_turned_it(call, known):
+    call("track", userId="p")
+    call("track", userId="u")
+    joined = call("alias", userId="u", previousId="p")
+    call("alias", userId="p", previousId="u", timestamp=LATER)
+    assert live().get() == known("p")
+    undo(joined)
+    assert live().count() == 2
+    assert known("p") != known("u")
+
+
+def test_who_came_only_by_the_part_goes_with_it(call, known):
+    """Also who came later."""
+    call("identify", userId="u", traits={"city": "Rome"})
+    two_devices_with_one_card(call)
+    joined = call("identify", userId="u", anonymousId="d1")
+    call("track", anonymousId="d3", ids=[["card", "c"]])
+    assert live().get() == known("u")
+    undo(joined)
+    (other,) = live().exclude(external_id="u")
+    assert other.parts.count() == 2
+
+
+def test_what_was_learned_since_stays_with_whom_it_was_said_of(call, known):
+    call("identify", userId="u", traits={"city": "Rome"})
+    call("identify", anonymousId="a", traits={"pet": "cat"})
+    joined = call("identify", userId="u", anonymousId="a")
+    call("identify", userId="u", traits={"city": "Bonn"}, timestamp=LATER)
+    call("identify", anonymousId="a", traits={"pet": "dog"}, timestamp=LATER)
+    assert known("u").attributes == {"city": "Bonn", "pet": "dog"}
+    undo(joined)
+    assert known("u").attributes == {"city": "Bonn"}
+    assert live().get(external_id=None).attributes == {"pet": "dog"}
+
+
+def test_an_alias_is_undone(call, known, owner):
     events = {user: call("track", userId=user) for user in ("p", "u")}
     call("alias", userId="u", previousId="p")
     merge = MergeLog.objects.get()
