@@ -130,10 +130,11 @@ class SourceAdmin(ChangesInWords, CarefulDelete, OfferedFilters):
     ) -> None:
         if change:
             obj.save(update_fields=form.changed_data)
-            write_keys.forget()
         else:
             # For this request only: the page after it shows the key for once.
             request.write_key = write_keys.issue(obj)  # type: ignore[attr-defined]
+        # A new one may have new origins too.
+        write_keys.forget()
 
     def response_add(
         self, request: HttpRequest, obj: Source, post_url_continue: str | None = None

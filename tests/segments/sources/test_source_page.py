@@ -374,6 +374,19 @@ def test_a_new_key_is_in_every_snippet(admin_client):
     assert "WRITE_KEY" not in made.text
 
 
+def test_browsers_of_a_new_source_may_send_at_once(admin_client, client):
+    asked = {
+        "Origin": "https://new.example",
+        "Access-Control-Request-Method": "POST",
+    }
+    before = client.options("/v1/t", headers=asked)
+    assert "Access-Control-Allow-Origin" not in before
+    form = {"name": "New", "is_active": "on", "allowed_origins": "https://new.example"}
+    admin_client.post("/admin/segments/source/add/", form)
+    after = client.options("/v1/t", headers=asked)
+    assert after["Access-Control-Allow-Origin"] == "https://new.example"
+
+
 def test_browsers_need_a_website_that_may_send(page, source, key):
     assert page().text.count("No website may send yet") == 2
     source.allowed_origins = "https://shop.example"
