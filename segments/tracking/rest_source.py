@@ -1,4 +1,4 @@
-"""A message of Lemnisk's REST source (`POST /v3/data`), checked, in the inbox's form.
+"""A message of Lemnisk's REST source (`/v3/data`), checked, in the inbox's form.
 
     {"type": "track", "userid": "u1", "eventname": "Lead", "properties": {"form": "demo"}}
     {"type": "identify", "userid": "u1", "properties": {"city": "Pune"}}
@@ -7,14 +7,21 @@ Of an identify the properties are the person's attributes, and its eventname is 
 Its clients send more: RudderStack's destination `userId` and `email`, HCL's library
 `otherIds`, the other names of a person by their kinds. `messageId` and `timestamp` are
 those of Segment's spec. All else is kept out.
+
+DELETE takes away: with `properties` these attributes, whatever values are beside their
+names; without them the whole person, by any of their identifiers.
+
+    {"userid": "u1", "properties": {"city": "Pune"}}
+    {"userid": "u1"}
 """
 
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from segments.tracking import validation
-from segments.tracking.request_body import check_storable
+from segments.identity import calls
+from segments.identity.calls import Key
+from segments.tracking import request_body, validation
 from segments.tracking.validation import Message, Notice, Sent
 
 # What a refused message of this source is known by.
@@ -33,7 +40,7 @@ def read(raw: dict[str, Any], received_at: datetime, sent: Sent = bytes) -> Mess
     if kind not in KINDS:
         raise validation.bad("type is identify or track.")
     validation.write_numbers_out(raw, ID_FIELDS)
-    check_storable(raw)
+    request_body.check_storable(raw)
     notices: list[Notice] = []
     other_ids = validation.named_values(raw, "otherIds")
     traits = _contacts(raw) | _contacts(other_ids, "otherIds.")
@@ -51,6 +58,40 @@ def read(raw: dict[str, Any], received_at: datetime, sent: Sent = bytes) -> Mess
         payload["properties"] = properties
         payload["traits"] = traits or None
     return validation.made(raw, kind, payload, notices, sent)
+
+
+def attributes_to_remove(
+    raw: dict[str, Any], received_at: datetime, sent: Sent = bytes
+) -> Message | None:
+    """The message that removes them; None where the whole person is meant.
+
+    (P) An empty list of properties is refused: nobody is erased by a list that a program
+    forgot to fill.
+    """
+    if raw.get("type") not in (None, "identify"):
+        raise validation.bad("type is identify, or left out.")
+    properties = validation.named_values(raw, "properties")
+    if properties:
+        removal = {"type": "identify", "properties": dict.fromkeys(properties)}
+        return read(raw | removal, received_at, sent)
+    if raw.get("properties") is not None:
+        raise validation.bad(
+            "Name the properties to remove, or leave properties out: that erases the"
+            " person."
+        )
+    return None
+
+
+def identifiers(raw: dict[str, Any], sent: Sent = bytes) -> list[Key]:
+    """Whom a DELETE is about; empty where it names nobody."""
+    validation.write_numbers_out(raw, ID_FIELDS)
+    request_body.check_storable(raw)
+    other_ids = validation.named_values(raw, "otherIds")
+    traits = _contacts(raw) | _contacts(other_ids, "otherIds.")
+    user_id = validation.user_id(raw, user_field(raw), sent)
+    found = [] if user_id is None else [(calls.EXTERNAL_ID, user_id)]
+    found += [(kind, value) for kind, value in _ids(other_ids) or ()]
+    return found + list(traits.items())
 
 
 def user_field(raw: Mapping[str, Any]) -> str:

@@ -17,6 +17,7 @@ from lemnisk_braze.lib.logs import get_logger
 from segments import wakeup
 from segments.ingest import inbox
 from segments.models import Source
+from segments.privacy import erasure
 from segments.tracking import (
     notices,
     reading,
@@ -35,6 +36,8 @@ from segments.tracking.validation import Message
 logger = get_logger(__name__)
 
 MAX_SINGLE = request_body.MAX_MESSAGE + request_body.MAX_ENVELOPE
+# In seconds: so long a sender waits for the rest of an erasure; the tick goes on with it.
+ERASING = 2
 
 
 @answering()
@@ -51,7 +54,28 @@ def take(received: Received, kind: str) -> Answer:
     return _noticed(received.source, [(0, _take(received, kind))])
 
 
-@answering()
+def erase(request: HttpRequest) -> Answer:
+    """`DELETE /v3/data`: attributes of somebody, or all of them, go for good."""
+    received = reading.read_with_pair(request, MAX_SINGLE)
+    received.check_origin()
+    raw, source = request_body.parse(received.data), received.source
+    message = rest_source.attributes_to_remove(raw, received.at, lambda: received.data)
+    if message:
+        for _, error in _append(source, [(0, message)]):
+            raise error
+        return {"message": "Success", "id": message.message_id}
+    keys = rest_source.identifiers(raw, lambda: received.data)
+    way = f"DELETE /v3/data, {source}"[:255]
+    try:
+        done = erasure.erase(keys, asked_through=way, seconds=ERASING)
+    except erasure.NobodyMeantError:
+        raise validation.bad("Say who it is: userid, email or otherIds.") from None
+    except erasure.SeveralPeopleError as e:
+        raise RefusedError(409, "several_people", str(e)) from e
+    return {"message": "Success", "id": str(done.pk)}
+
+
+@answering(DELETE=erase)
 def data(request: HttpRequest) -> Answer:
     """`POST /v3/data`: one message of Lemnisk's REST source, answered as it does."""
     received = reading.read_with_pair(request, MAX_SINGLE)

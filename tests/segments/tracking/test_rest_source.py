@@ -6,6 +6,7 @@ import pytest
 
 from segments.ingest import inbox
 from segments.models import (
+    Erasure,
     Event,
     Identifier,
     InboxRequest,
@@ -180,3 +181,81 @@ def test_a_write_key_is_no_pair_and_a_pair_is_no_write_key(send, post, pair, wri
 def test_a_pair_is_revoked_like_any_key(send, source):
     write_keys.revoke(source.write_keys.get())
     assert send(TRACK)[0] == 401
+
+
+# --- DELETE -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def ann(send):
+    assert send(IDENTIFY)[0] == send(TRACK)[0] == 200
+    inbox.apply()
+    return Profile.objects.get()
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        {"userid": "u1"},
+        {"userId": "u1", "type": "identify"},
+        {"email": " ANN@example.com"},
+        {"otherIds": {"email": "ann@example.com"}},
+    ],
+)
+def test_a_person_is_erased_and_kept_out(send, ann, named, source):
+    status, answer = send(named, method="DELETE")
+    assert (status, answer["message"]) == (200, "Success")
+    assert not Profile.objects.exists()
+    assert not Event.objects.exists()
+    erasure = Erasure.objects.get(pk=answer["id"])
+    assert erasure.asked_through == f"DELETE /v3/data, {source}"
+    assert send(TRACK)[0] == 200
+    inbox.apply()
+    assert not Profile.objects.exists()
+    assert RefusedMessage.objects.get().code == "erased"
+
+
+def test_attributes_are_removed_and_the_person_stays(send, ann):
+    body = {"userid": "u1", "properties": {"city": "whatever", "email": 1}}
+    status, answer = send(body, method="DELETE")
+    assert (status, answer.keys()) == (200, {"message", "id"})
+    inbox.apply()
+    ann.refresh_from_db()
+    assert (ann.attributes, ann.email, ann.events.count()) == ({}, "", 1)
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "message"),
+    [
+        ({}, 400, "Say who it is: userid, email or otherIds."),
+        ({"userid": ""}, 400, "Say who it is: userid, email or otherIds."),
+        ({"otherIds": {"email": " "}}, 400, "Say who it is: userid, email or otherIds."),
+        ({"userid": []}, 400, "userid is a text or a number."),
+        ({"userid": "u1", "type": "track"}, 400, "type is identify, or left out."),
+        ({"userid": "u1", "properties": []}, 400, "properties is a JSON object."),
+        (
+            {"userid": "u1", "properties": {}},
+            400,
+            "Name the properties to remove, or leave properties out: that erases the person.",
+        ),
+        ("{", 400, "The body is not valid JSON, or holds a number without a value."),
+    ],
+)  # fmt: skip
+def test_nobody_is_erased_by_mistake(send, ann, body, status, message):
+    answered, answer = send(body, method="DELETE")
+    assert (answered, answer["message"]) == (status, message)
+    assert Profile.objects.exists()
+    assert not Erasure.objects.exists()
+
+
+def test_an_identifier_of_several_erases_nobody(send, ann):
+    assert send({**IDENTIFY, "userid": "u2"})[0] == 200
+    inbox.apply()
+    status, answer = send({"email": "ann@example.com"}, method="DELETE")
+    assert (status, answer["code"]) == (409, "several_people")
+    assert Profile.objects.count() == 2
+
+
+def test_without_the_pair_nobody_is_erased(send, ann):
+    assert send({"userid": "u1"}, method="DELETE", passkey="x")[0] == 401
+    assert Profile.objects.exists()
