@@ -12,6 +12,7 @@ class EngagementsConfig(AppConfig):
         from engagements.audience import erasure
         from engagements.reporting import timeline
         from externalapi.models.usage import UsedBy, register
+        from segments.people import export
         from segments.people import timeline as people_timeline
         from segments.privacy import elsewhere, places
 
@@ -21,6 +22,7 @@ class EngagementsConfig(AppConfig):
         elsewhere.register(erasing.ELSEWHERE)
         people_timeline.register(timeline.DELIVERIES)
         segments.dictionary.uses.register(dictionary_use.reads)
+        export.register(timeline.EXPORTED, erasing.EXPORTED)
         register(UsedBy(uses=usage.uses, live_versions=usage.live_versions))
         segments.membership.readers.register(
             segments.membership.readers.Readers(

@@ -17,8 +17,9 @@ from externalapi.http.client import TransportError, send
 from externalapi.models import ConfigurationTest, ExternalAPI, TestCase
 from externalapi.vendors.braze.facts.endpoints import DELETE_USERS
 from lemnisk_braze.lib.logs import get_logger
+from segments.people import export
 from segments.privacy.elsewhere import Answer, Elsewhere
-from segments.privacy.places import Counter, deleted, rewritten
+from segments.privacy.places import Counter, deleted, rewritten, rows
 
 logger = get_logger(__name__)
 
@@ -27,15 +28,22 @@ def _deliveries(people: Collection[int]) -> int:
     return Delivery.objects.filter(profile__in=people).count()
 
 
+TEST_COLUMNS = ("values", "request", "response", "case_problem")
+
+
+def _tests(whole: export.Whole) -> export.Entries:
+    keys = rows(ConfigurationTest, TEST_COLUMNS, whole.named)
+    found = ConfigurationTest.objects.filter(pk__in=keys).order_by("pk")
+    return found.values("at", "values", "request", "response").iterator(100)
+
+
+EXPORTED = export.Section(name="tests_of_external_apis", read=_tests)
 FOUND = (
     Counter(label="deliveries", count=_deliveries),
     deleted(
         ConfigurationTest,
         "tests of External APIs",
-        "values",
-        "request",
-        "response",
-        "case_problem",
+        *TEST_COLUMNS,
     ),
     rewritten(TestCase, "test cases", "name", "values", "answer_value"),
     rewritten(Engagement, "problems of engagements", "refusal", "blocked_reason"),

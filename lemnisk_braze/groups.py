@@ -27,6 +27,10 @@ LOOK = (
 )
 # Bring people in by a file, and see what became of it.
 IMPORT = ("segments.view_import", "segments.add_import")
+# People's data as they are; who may not has them masked.
+SEE = ("segments.view_personal_data",)
+# Few should: who is asked by a person for their data, or to forget them.
+PRIVACY = ("segments.export_profile", "segments.erase_profile")
 # Pausing is here and resuming with it: a pause that the same person could undo after
 # changing the values would be a way around the Approver.
 STOP = ("engagements.pause_engagement", "engagements.resend_engagement")
@@ -40,6 +44,7 @@ ROLES: Mapping[str, Iterable[str]] = {
     # Builds and tests; what goes live is an Approver's word.
     "Marketer": (
         *LOOK,
+        *SEE,
         *IMPORT,
         "externalapi.add_externalapi",
         "externalapi.change_externalapi",
@@ -58,6 +63,7 @@ ROLES: Mapping[str, Iterable[str]] = {
     # Connections and their keys, sources and their write keys, External APIs.
     "Engineer": (
         *LOOK,
+        *SEE,
         *IMPORT,
         "externalapi.add_connection",
         "externalapi.change_connection",
@@ -80,7 +86,7 @@ ROLES: Mapping[str, Iterable[str]] = {
     "Analyst": LOOK,
 }
 # All that has a page or a button; what happened cannot be written by anybody.
-EVERYTHING = frozenset(ACCOUNTS).union(*ROLES.values())
+EVERYTHING = frozenset((*ACCOUNTS, *PRIVACY)).union(*ROLES.values())
 GROUPS: Mapping[str, Iterable[str]] = {**ROLES, "Administrator": EVERYTHING}
 
 

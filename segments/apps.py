@@ -9,11 +9,12 @@ class SegmentsConfig(AppConfig):
         from segments import retention
         from segments.imports import erasing
         from segments.membership import deleting
-        from segments.people import logs, timeline
+        from segments.people import export, logs, timeline
         from segments.privacy import places
 
         deleting.connect()
         retention.connect()
         places.register(*places.OWN, *erasing.PLACES)
+        export.register(*export.SECTIONS)
         for log in logs.LOGS:
             timeline.register(log)

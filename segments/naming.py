@@ -11,14 +11,15 @@ from django.http import HttpRequest
 from segments.models import Profile
 
 PERMISSION = "segments.view_profile"
+PERSONAL_DATA = "segments.view_personal_data"
 ERASED = "Somebody who was erased"
 
 User = AbstractBaseUser | AnonymousUser
 
 
 def may_see_people(user: User) -> bool:
-    """Whether names, identifiers and data of people are for this user."""
-    return bool(user.has_perm(PERMISSION))  # type: ignore[union-attr]
+    """Whether names, identifiers and data of people are for this user, unmasked."""
+    return bool(user.has_perms((PERMISSION, PERSONAL_DATA)))  # type: ignore[union-attr]
 
 
 def called(person: Profile | None, user: User) -> str:

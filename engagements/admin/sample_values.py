@@ -15,7 +15,11 @@ from externalapi.models import ExternalAPI, ExternalAPIVersion
 from segments import naming
 from segments.models import Event, Profile
 
-NEEDED = (naming.PERMISSION, "externalapi.test_externalapi")
+NEEDED = (
+    naming.PERMISSION,
+    naming.PERSONAL_DATA,
+    "externalapi.test_externalapi",
+)
 
 
 def urls(site: admin.AdminSite) -> list[URLPattern]:

@@ -1,6 +1,7 @@
 """What was sent to a person, and what the other side said, for their timeline."""
 
 from collections.abc import Iterator
+from itertools import islice
 
 from django.db.models import Q
 from django.urls import reverse
@@ -9,7 +10,10 @@ from engagements.models import Attempt, Delivery
 from engagements.reporting import history, reports
 from segments.models import Profile
 from segments.naming import User
+from segments.people import export
 from segments.people.timeline import Before, Entry, Log
+
+CHUNK = 500
 
 
 def _deliveries(
@@ -44,6 +48,32 @@ def _answer(
     return (("answer", said), *((("reason", reason),) if reason else ()))
 
 
+def _exported(whole: export.Whole) -> export.Entries:
+    """Each delivery with the last answer, for the person themselves."""
+    found = Delivery.objects.filter(profile__in=whole.ids).order_by("updated_at", "pk")
+    rows = found.select_related("run__engagement").iterator(CHUNK)
+    while some := list(islice(rows, CHUNK)):
+        answers = history.last_answers(some)
+        for delivery in some:
+            attempt = answers.get(delivery.pk)
+            yield {
+                "engagement": str(delivery.run.engagement),
+                "at": delivery.updated_at,
+                "state": delivery.get_state_display(),
+                "reason": delivery.reason or None,
+                "sent_at": attempt and attempt.started_at,
+                "status": attempt and attempt.status,
+                "answer": attempt and _words(attempt),
+            }
+
+
+def _words(attempt: Attempt) -> str:
+    """What was answered; about several people no words of it, which may name others."""
+    outcome = str(attempt.get_outcome_display())
+    return (attempt.message or outcome) if attempt.item_count == 1 else outcome
+
+
+EXPORTED = export.Section(name="deliveries", read=_exported)
 DELIVERIES = Log(
     name="deliveries",
     label="What was sent",

@@ -106,6 +106,11 @@ def _add_external_api(user: User | AnonymousUser) -> Way:
     return steps.way(user, "externalapi.add_externalapi", label, url, note)
 
 
+def _erase(user: User | AnonymousUser) -> Way:
+    url = reverse("admin:segments_erasure_add")
+    return steps.way(user, "segments.erase_profile", "Erase a person", url, "")
+
+
 def _next_step(user: User | AnonymousUser) -> Way:
     """The next of the three steps; when they are done, the Engagements."""
     undone = [step.way for step in steps.journey(user) if step.is_next]
@@ -169,6 +174,12 @@ WORDS: Mapping[str, Words] = {
         text="What sources send waits here until it is applied, mostly for less than a "
         "second.",
         way=_add_source,
+    ),
+    "segments.Erasure": Words(
+        title="Nobody was erased yet",
+        text="Who asks for it is erased by any identifier, everywhere and for good. What "
+        "went is listed here, and nothing of who it was.",
+        way=_erase,
     ),
     "engagements.Engagement": Words(
         title="No Engagement yet",

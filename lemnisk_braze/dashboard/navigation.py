@@ -37,6 +37,7 @@ GROUPS: Mapping[str, tuple[Entry, ...]] = {
         Entry(title="Imports", icon="upload_file", model="segments.Import"),
         Entry(title="Sources", icon="sensors", model="segments.Source"),
         Entry(title="Inbox", icon="inbox", model="segments.InboxRequest"),
+        Entry(title="Erasures", icon="person_remove", model="segments.Erasure"),
     ),
     "Engagements": (
         Entry(title="Engagements", icon="campaign", model="engagements.Engagement"),

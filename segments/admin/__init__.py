@@ -2,6 +2,7 @@
 
 from segments.admin.data import EventAdmin, InboxRequestAdmin
 from segments.admin.dictionary import DictionaryEntryAdmin
+from segments.admin.erasure import ErasureAdmin
 from segments.admin.imports import ImportAdmin
 from segments.admin.profile import ProfileAdmin
 from segments.admin.segment import SegmentAdmin
@@ -9,6 +10,7 @@ from segments.admin.source import SourceAdmin
 
 __all__ = [
     "DictionaryEntryAdmin",
+    "ErasureAdmin",
     "EventAdmin",
     "ImportAdmin",
     "InboxRequestAdmin",

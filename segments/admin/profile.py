@@ -4,12 +4,17 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import admin
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.contenttypes.models import ContentType
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.urls import URLPattern, path
 
+from segments import naming
 from segments.admin.readonly import ReadOnlyAdmin
-from segments.models import Profile
-from segments.people import display, search, timeline
+from segments.models import Erasure, Profile
+from segments.people import display, export, search, timeline
 
 
 @admin.register(Profile)
@@ -35,6 +40,53 @@ class ProfileAdmin(ReadOnlyAdmin):
             queryset = queryset.filter(pk__in=search.find(search_term))
         return queryset, False
 
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        name = "segments_profile"
+        return [
+            path("<int:pk>/erase/", view(self.erase_view), name=f"{name}_erase"),
+            path("<int:pk>/export/", view(self.export_view), name=f"{name}_export"),
+            *super().get_urls(),
+        ]
+
+    def erase_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Ask, then erase them."""
+        erasures = self.admin_site.get_model_admin(Erasure)
+        response: HttpResponse = erasures.erase_person(
+            request, self._found(request, pk)
+        )
+        return response
+
+    def export_view(self, request: HttpRequest, pk: int) -> StreamingHttpResponse:
+        """All that is known of them, as a file of JSON."""
+        person = self._found(request, pk)
+        if not may_export(request):
+            raise PermissionDenied
+        LogEntry.objects.create(
+            user_id=request.user.pk or 0,
+            content_type=ContentType.objects.get_for_model(Profile),
+            object_id=str(person.pk),
+            # No name: the history outlives the person.
+            object_repr=f"Person {person.pk}",
+            action_flag=CHANGE,
+            change_message="Exported all that is known of them.",
+        )
+        response = StreamingHttpResponse(
+            map(str.encode, export.write(person)), content_type="application/json"
+        )
+        name = f"person-{person.pk}.json"
+        response["Content-Disposition"] = f'attachment; filename="{name}"'
+        response["Cache-Control"] = "no-store"
+        return response
+
+    def _found(self, request: HttpRequest, pk: int) -> Profile:
+        person: Profile | None = self.get_object(request, str(pk))
+        if person is None:
+            raise Http404
+        if not self.has_view_permission(request, person):
+            raise PermissionDenied
+        return person
+
     def change_view(
         self,
         request: HttpRequest,
@@ -50,6 +102,12 @@ class ProfileAdmin(ReadOnlyAdmin):
         return response
 
 
+def may_export(request: HttpRequest) -> bool:
+    """An export is not masked."""
+    may_see = naming.may_see_people(request.user)
+    return may_see and bool(request.user.has_perm("segments.export_profile"))
+
+
 def _panels(request: HttpRequest, person: Profile) -> dict[str, Any]:
     may_see_segments = request.user.has_perm("segments.view_segment")
     memberships = person.memberships.select_related("segment", "event")
@@ -57,6 +115,8 @@ def _panels(request: HttpRequest, person: Profile) -> dict[str, Any]:
         "title": person.called,
         "heading": person.called,
         "person": person,
+        "may_erase": request.user.has_perm("segments.erase_profile"),
+        "may_export": may_export(request),
         "identifiers": person.identifiers.order_by("kind", "id"),
         "attributes": display.attributes_of(person),
         "memberships": memberships.order_by("-since") if may_see_segments else None,

@@ -20,6 +20,7 @@ class Attribute:
     """
 
     name: str
+    value: Any
     text: str
     at: datetime | None
     source: str
@@ -73,10 +74,14 @@ def _attribute(
     name: str, value: Any, stamp: list[Any] | None, sources: Mapping[int, str]
 ) -> Attribute:
     if stamp is None:
-        return Attribute(name=name, text=as_text(value), at=None, source="", typed="")
+        text = as_text(value)
+        return Attribute(
+            name=name, value=value, text=text, at=None, source="", typed=""
+        )
     microseconds, _, source, *typed = stamp
     return Attribute(
         name=name,
+        value=value,
         text=as_text(value),
         at=EPOCH + timedelta(microseconds=microseconds) if microseconds else None,
         source=sources.get(source, ""),

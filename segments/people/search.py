@@ -31,7 +31,7 @@ def _ids(text: str, most: int) -> set[int]:
     first, *others = (way[:most] for way in _ways(text))
     ids = set(first.union(*others, all=True))
     # A whole identifier may be of somebody who is part of another now.
-    parts = Identifier.objects.filter(kind__in=_kinds(), value=text)
+    parts = Identifier.objects.filter(kind__in=kinds(), value=text)
     whole = parts.values_list(F("profile__merged_into"), "profile")
     return ids | {merged or own for merged, own in whole[:most]}
 
@@ -51,7 +51,7 @@ def _ways(text: str) -> Iterator[QuerySet[Profile, int]]:
         yield known.filter(question).values_list("pk", flat=True)
 
 
-def _kinds() -> list[str]:
+def kinds() -> list[str]:
     """The kinds that there are, the company's own included: a step in the index each."""
     kinds: list[str] = []
     identifiers = Identifier.objects.order_by("kind").values_list("kind", flat=True)

@@ -164,6 +164,13 @@ def what_goes(people: Collection[int]) -> dict[str, int]:
     return counts | {one.label: one.count(ids) for one in places.counters()}
 
 
+def named(person: Profile) -> Named:
+    """What names somebody in texts, and nobody else; with the ids of all their rows."""
+    ids = _parts([person.merged_into_id or person.pk])
+    keys = _keys_of(ids)
+    return Named(people=tuple(ids), keys=frozenset(keys - _shared(keys, ids)))
+
+
 def go_on(erasure_id: int, seconds: float = PATIENCE) -> None:
     """Go on with one that is at work, unless somebody has it in hand."""
     erasure = _take(erasure_id)
@@ -199,6 +206,13 @@ def go_on_with_all() -> None:
     due = Erasure.objects.filter(state=State.WORKING, next_at__lt=Now())
     for pk in list(due.order_by("pk").values_list("pk", flat=True)[:10]):
         go_on(pk)
+
+
+def try_now(erasure: Erasure) -> None:
+    """Go on with it before its pause is over, unless it is in somebody's hands."""
+    paused = _at_work(erasure).exclude(problem="")
+    paused.update(next_at=database_clock.now())
+    go_on(erasure.pk)
 
 
 def close(erasure: Erasure, by: str) -> bool:
@@ -303,7 +317,7 @@ def _take(erasure_id: int) -> Erasure | None:
     """Have it for LEASE; None where it is done, or in somebody's hands."""
     now = database_clock.now()
     free = Erasure.objects.filter(pk=erasure_id, state=State.WORKING, next_at__lte=now)
-    if not free.update(next_at=now + LEASE, tries=F("tries") + 1):
+    if not free.update(next_at=now + LEASE, tries=F("tries") + 1, problem=""):
         return None
     return Erasure.objects.get(pk=erasure_id)
 

@@ -15,6 +15,7 @@ from django.db.models import BinaryField, Field, Model, QuerySet
 
 from segments.models import (
     BadRow,
+    DictionaryEntry,
     InboxMessage,
     InboxRequest,
     RefusedMessage,
@@ -154,6 +155,8 @@ OWN = (
     ),
     deleted(RefusedMessage, "refused messages", "body", "message", "message_id"),
     deleted(BadRow, "bad rows of imports", "cells", "reason"),
+    # A name that a program makes of somebody's address, or of their ID.
+    deleted(DictionaryEntry, "names in the dictionary", "name", "event"),
     rewritten(SourceWarning, "warnings of sources", "message"),
     rewritten(Segment, "problems of segments", "problem"),
 )

@@ -43,12 +43,14 @@ def test_an_edit_is_asked_about_proposed_and_accepted(
         "segments.view_segment",
         "segments.change_segment",
         "segments.view_profile",
+        "segments.view_personal_data",
         "engagements.view_engagement",
         username="mara",
     )
     approver = factories.make_user(
         "segments.view_segment",
         "segments.view_profile",
+        "segments.view_personal_data",
         "engagements.activate_engagement",
         username="paul",
     )

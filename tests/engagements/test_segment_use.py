@@ -28,6 +28,7 @@ MARKETER = (
     "segments.view_segment",
     "segments.change_segment",
     "segments.view_profile",
+    "segments.view_personal_data",
     "engagements.view_engagement",
 )
 APPROVER = ("segments.view_segment", "engagements.activate_engagement")

@@ -21,7 +21,15 @@ from externalapi.definitions.archive import archive
 from externalapi.models import Connection, ExternalAPI, ExternalAPIVersion
 from lemnisk_braze import groups
 from segments.membership import rule_changes
-from segments.models import Event, Import, InboxRequest, Profile, Segment, Source
+from segments.models import (
+    Erasure,
+    Event,
+    Import,
+    InboxRequest,
+    Profile,
+    Segment,
+    Source,
+)
 from tests import factories
 from tests.site.world import World, prefix
 
@@ -46,6 +54,7 @@ MODELS: dict[type[Model], tuple[str, str, str, str]] = {
     Source: ("ED", "ED", "ED", "ED"),
     Engagement: ("MVEAD", "MD", "MD", "MD"),
     Import: ("MED", "MED", "", ""),
+    Erasure: ("D", "D", "", ""),
     User: ("D", "D", "D", "D"),
     Group: ("D", "D", "D", "D"),
     # What happened is only ever read.
@@ -73,6 +82,8 @@ PAGES = {
     "segments_source_add_key": "ED",
     "segments_source_now": "ED",
     "segments_source_test": "ED",
+    "segments_profile_erase": "D",
+    "segments_profile_export": "D",
     "segments_segment_proposal": "MVEAD",
     "segments_import_now": "MED",
     "segments_import_bad": "MED",
@@ -133,6 +144,8 @@ ELSEWHERE = {
     "view_on_site",
     "app_list",
     "engagements_engagement_preview",
+    # tests/segments/admin/test_erasures.py
+    "segments_erasure_act",
     # tests/segments/admin/test_permissions.py
     "segments_source_revoke_key",
     # tests/segments/sources/test_source_page.py

@@ -1,6 +1,9 @@
 """The groups that a new installation starts with."""
 
+from importlib import import_module
+
 import pytest
+from django.apps import apps
 from django.contrib.auth.models import Group, Permission
 from django.core.management import call_command
 from django.urls import reverse
@@ -23,6 +26,24 @@ def names(group: str) -> set[str]:
 
 def migrate_again():
     call_command("migrate", verbosity=0)
+
+
+def test_whoever_saw_people_s_data_before_an_upgrade_goes_on_to():
+    """As migration 0010 found a site of 0.1.0."""
+    keep_in_sight = import_module("segments.migrations.0010_erasures").keep_in_sight
+    seeing = Permission.objects.get(codename="view_profile")
+    clear = Permission.objects.get(codename="view_personal_data")
+    clear.delete()
+    analyst, other = Group.objects.get(name="Analyst"), Group.objects.create(name="x")
+    user = factories.make_user()
+    user.user_permissions.add(seeing)
+    keep_in_sight(apps, None)
+    assert "segments.view_personal_data" in names(analyst.name)
+    assert names(other.name) == set()
+    assert user.has_perm("segments.view_personal_data")
+    assert {
+        g.name for g in Group.objects.filter(permissions__codename="view_personal_data")
+    } == {g.name for g in Group.objects.filter(permissions=seeing)}
 
 
 def test_every_group_exists_after_migrate():
@@ -52,6 +73,10 @@ def test_every_group_exists_after_migrate():
         # Reading
         ("segments.view_profile", "Marketer Approver Engineer Analyst"),
         ("engagements.view_delivery", "Marketer Approver Engineer Analyst"),
+        # People's data, unmasked; and what few should do with them
+        ("segments.view_personal_data", "Marketer Engineer"),
+        ("segments.export_profile", ""),
+        ("segments.erase_profile", ""),
         ("engagements.export_delivery", "Marketer"),
         # People's accounts
         ("auth.change_user", ""),

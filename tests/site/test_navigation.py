@@ -43,7 +43,8 @@ def titles(user):
         (
             "Administrator",
             "Home, External APIs, Connections, Segments, People, Events, Dictionary, "
-            "Imports, Sources, Inbox, Engagements, Runs, Deliveries, Operations, Users, Groups",
+            "Imports, Sources, Inbox, Erasures, Engagements, Runs, Deliveries, Operations,"
+            " Users, Groups",
         ),
     ],
 )

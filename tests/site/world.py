@@ -9,6 +9,7 @@ from externalapi.connections import encryption
 from externalapi.models import Connection, ExternalAPI
 from segments.models import (
     DictionaryEntry,
+    Erasure,
     Event,
     Import,
     InboxRequest,
@@ -61,6 +62,9 @@ class World:
             DictionaryEntry: factories.make_dictionary_entry(),
             InboxRequest: request,
             Import: factories.make_import(),
+            Erasure: Erasure.objects.create(
+                asked_through="a test", may_return=False, went={"people": 1}
+            ),
             User: factories.make_user(),
             Group: Group.objects.create(name="Interns"),
         }

@@ -206,11 +206,12 @@ def test_people_s_data_is_previewed_only_to_those_who_may_see_people(client: Cli
 
 def test_the_picker_gives_examples_only_to_those_who_may_see_people(client: Client):
     segment = factories.make_segment([factories.make_profile(city="Bengaluru")])
-    add, see = "engagements.add_engagement", "segments.view_profile"
+    add = "engagements.add_engagement"
+    see = ("segments.view_profile", "segments.view_personal_data")
 
     client.force_login(factories.make_user(add))
     without = client.get(ADD, {"segment": segment.pk}).content.decode()
-    client.force_login(factories.make_user(add, see))
+    client.force_login(factories.make_user(add, *see))
     with_people = client.get(ADD, {"segment": segment.pk}).content.decode()
 
     assert "profile.city" in without and "Bengaluru" not in without
@@ -260,7 +261,8 @@ def test_who_may_not_change_it_sees_that_and_previews_what_is_saved(client: Clie
         values={"Name of the User": "{{ profile.first_name }}"},
     )
     approver = ("engagements.view_engagement", "engagements.activate_engagement")
-    client.force_login(factories.make_user(*approver, "segments.view_profile"))
+    see = ("segments.view_profile", "segments.view_personal_data")
+    client.force_login(factories.make_user(*approver, *see))
 
     page = client.get(page_of(engagement))
 

@@ -221,7 +221,9 @@ def test_a_panel_is_empty_for_those_who_may_see_nothing(rf):
 def test_a_person_s_page_tells_nobody_more_than_they_may_see(client):
     delivery = a_delivery(state=Delivery.State.SENT)
     factories.make_event(delivery.profile, "Signed up")
-    client.force_login(factories.make_user("segments.view_profile"))
+    client.force_login(
+        factories.make_user("segments.view_profile", "segments.view_personal_data")
+    )
     text = client.get(delivery.profile.get_absolute_url()).text
     for hidden in ("Welcome", "Signed up", "What was sent", "Search Users"):
         assert hidden not in text

@@ -178,7 +178,11 @@ def test_people_are_for_who_may_see_them_and_test(client, version, ann, permissi
 def test_events_are_for_who_may_see_them(client, version, ann):
     make_event(ann, product_id="gold-card")
     client.force_login(
-        make_user("segments.view_profile", "externalapi.test_externalapi")
+        make_user(
+            "segments.view_profile",
+            "segments.view_personal_data",
+            "externalapi.test_externalapi",
+        )
     )
     (person,) = client.post(url(version), {"q": "ann"}).json()["people"]
     assert person["events"] == []
@@ -197,6 +201,10 @@ def test_the_page_offers_it_only_to_who_may_see_people(client, version):
     client.force_login(make_user("externalapi.test_externalapi"))
     assert "Fill from a person" not in client.get(page).content.decode()
     client.force_login(
-        make_user("externalapi.test_externalapi", "segments.view_profile")
+        make_user(
+            "externalapi.test_externalapi",
+            "segments.view_profile",
+            "segments.view_personal_data",
+        )
     )
     assert "Fill from a person" in client.get(page).content.decode()

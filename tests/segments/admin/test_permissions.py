@@ -111,7 +111,13 @@ def test_people_of_a_segment_are_shown_only_to_those_who_may_see_people(client):
     url = segment.get_absolute_url()
     client.force_login(make_user("segments.view_segment"))
     assert "secret@example.com" not in client.get(url).text
-    client.force_login(make_user("segments.view_segment", "segments.view_profile"))
+    client.force_login(
+        make_user(
+            "segments.view_segment",
+            "segments.view_profile",
+            "segments.view_personal_data",
+        )
+    )
     assert "secret@example.com" in client.get(url).text
 
 
@@ -120,13 +126,18 @@ def test_a_persons_events_and_segments_need_their_own_permissions(client):
     make_event(profile, "Secret event")
     make_segment([profile], rule={"event": "E"}, name="Secret segment")
     url = profile.get_absolute_url()
-    client.force_login(make_user("segments.view_profile"))
+    client.force_login(
+        make_user("segments.view_profile", "segments.view_personal_data")
+    )
     page = client.get(url).text
     assert "Secret event" not in page
     assert "Secret segment" not in page
     client.force_login(
         make_user(
-            "segments.view_profile", "segments.view_event", "segments.view_segment"
+            "segments.view_profile",
+            "segments.view_personal_data",
+            "segments.view_event",
+            "segments.view_segment",
         )
     )
     page = client.get(url).text

@@ -48,7 +48,7 @@ def erase(*keys, **options):
 @pytest.fixture
 def ann(call):
     """Ann with a merged device, events and a phone; and Bob, who stays."""
-    call("track", anonymousId="device-ann", event="Viewed bezirk 7")
+    call("track", anonymousId="device-ann", properties={"area": "bezirk 7"})
     traits = {"email": "Ann@Example.com", "phone": "+49 30 8945 5512"}
     traits["first_name"] = "Annabel"
     call(userId="ann-4711", anonymousId="device-ann", traits=traits)

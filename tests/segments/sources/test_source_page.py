@@ -331,7 +331,8 @@ def test_what_people_sent_is_for_those_who_may_see_people(client, page, source, 
     refuse(source, body=b'{"userId": "bo@x.example"}', message="bo@x.example is bad.")
     message_id = trial.send(source)
     inbox.apply()
-    for right, is_shown in ((), False), (("segments.view_profile",), True):
+    see = ("segments.view_profile", "segments.view_personal_data")
+    for right, is_shown in ((), False), (see[:1], False), (see, True):
         client.force_login(factories.make_user("segments.view_source", *right))
         for text in (
             page(client=client).text,
