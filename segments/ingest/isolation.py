@@ -6,12 +6,16 @@ from dataclasses import dataclass, field
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import Error, transaction
 
-from lemnisk_braze.lib.database_errors import About, about
+from lemnisk_braze.lib.database_errors import About, about, sqlstate
 from segments.ingest.message import Message
 
 # So many messages that fail by a mistake of ours, and not one that does not: it is not
 # the messages.
 SUSPECTS = 20
+
+# Memory, or room for temporary files, that the server has not got: for whatever else, too,
+# or for this message alone.
+TOO_LARGE = ("53200", "53400")
 
 # Writes what the messages say; returns whom it refused, by key.
 Apply = Callable[[Sequence[Message]], dict[int, Exception]]
@@ -40,7 +44,7 @@ class Isolation:
         except SoftTimeLimitExceeded:
             raise
         except Exception as e:
-            if about(e) is About.CONNECTION:
+            if about(e) is About.CONNECTION and sqlstate(e) not in TOO_LARGE:
                 raise
             if len(messages) == 1:
                 self._set_aside(messages[0], e)

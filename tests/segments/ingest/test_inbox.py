@@ -393,7 +393,10 @@ def raises(code, message_id):
     )
 
 
-@pytest.mark.parametrize("code", ["22003", "23514", "54000", "XX000", "42804", "0A000"])
+@pytest.mark.parametrize(
+    "code",
+    ["22003", "23514", "54000", "XX000", "42804", "0A000", "53200", "53400"],
+)
 def test_an_error_that_one_message_alone_has_is_that_messages(send, code):
     for number in range(30):
         send("track", f"u{number}", message_id=f"t{number}")
@@ -443,6 +446,16 @@ def test_a_mistake_of_ours_refuses_nobody_and_does_not_spin(send, broken, caplog
     inbox._care.rests_until = 0
     assert inbox.apply() == Applied(messages=120)
     assert not refusals()
+
+
+def test_a_server_without_memory_refuses_nobody(send, careless):
+    for number in range(30):
+        send("track", f"u{number}")
+    always = "RAISE EXCEPTION 'out of memory' USING ERRCODE = '53200';"
+    with event_trigger(always), pytest.raises(Error, match="out of memory"):
+        inbox.apply()
+    assert not refusals()
+    assert inbox.apply() == Applied(messages=30)
 
 
 def test_one_message_that_takes_too_long_is_given_up(send, careless, monkeypatch):

@@ -1,0 +1,183 @@
+"""Web server, worker and PostgreSQL die in the middle of what comes in: all of it, once.
+
+What a client got 200 for is applied exactly once; what it got anything else for, or no
+answer, it sends again, as every SDK does, and that is once as well.
+"""
+
+import base64
+import http.client
+import json
+import time
+from collections import Counter
+from contextlib import ExitStack
+from functools import partial
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from lemnisk_braze.local import servers
+from lemnisk_braze.local.processes import free_port
+from segments.ingest import inbox
+from segments.models import (
+    Event,
+    IntakeMinute,
+    Membership,
+    Profile,
+    RefusedMessage,
+    Seen,
+    Source,
+)
+from segments.tracking import write_keys
+from tests.doubles.celery_processes import CeleryProcess, beat, worker
+from tests.doubles.sessions import end_all_sessions
+from tests.factories import make_segment
+from tests.faults.working import in_thread
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+CLIENTS, BATCHES, SIZE = 3, 60, 20
+PEOPLE = 19
+
+
+class Web(CeleryProcess):
+    """The web server, as an operator starts it, on the test's database."""
+
+    program = ()
+
+    def __init__(self, port: int) -> None:
+        super().__init__(
+            *servers.web(port, workers=1), DEBUG="false", ALLOWED_HOSTS="127.0.0.1"
+        )
+
+
+class Clients:
+    """So many at once, each with batches that it sends until they are accepted."""
+
+    def __init__(self, port: int, write_key: str) -> None:
+        self.port = port
+        key = base64.b64encode(f"{write_key}:".encode()).decode()
+        self.headers = {
+            "Authorization": f"Basic {key}",
+            "Content-Type": "application/json",
+        }
+        self.accepted: list[str] = []
+        self.sent_again = 0
+
+    def send(self, client: int) -> None:
+        for number in range(BATCHES):
+            batch = [self.message(client, number, n) for n in range(SIZE)]
+            body = json.dumps({"batch": batch})
+            while not self.is_accepted(body):
+                self.sent_again += 1
+                time.sleep(0.05)
+            self.accepted += (message["messageId"] for message in batch)
+
+    def message(self, client: int, batch: int, n: int) -> dict[str, Any]:
+        number = batch * SIZE + n
+        common = {
+            "messageId": f"{client}-{number}",
+            "userId": f"u{number % PEOPLE}",
+            "timestamp": f"2026-01-31T12:{number // 60:02}:{number % 60:02}.{client}Z",
+        }
+        # By a device alone; in the end it is known whose each is.
+        if batch == BATCHES - 1:
+            common["anonymousId"] = f"d{number % PEOPLE}"
+        elif n % 5 == 1:
+            common["anonymousId"] = "d" + common.pop("userId")[1:]
+        if n % 5 == 0:
+            traits = {f"of_{client}": number, "newest": [number, client]}
+            return {**common, "type": "identify", "traits": traits}
+        return {**common, "type": "track", "event": "Lead"}
+
+    def is_accepted(self, body: str) -> bool:
+        web = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        try:
+            web.request("POST", "/v1/batch", body, self.headers)
+            answer = web.getresponse()
+            said = answer.read()
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            web.close()
+        # Never one that makes a client drop what it has.
+        assert answer.status in (200, 503), said
+        return answer.status == 200
+
+
+@pytest.fixture
+def clients(postgres):
+    return Clients(free_port(8_780), write_keys.issue(Source(name="Shop")))
+
+
+def test_each_accepted_message_is_applied_once(postgres, clients):
+    make_segment(rule={"event": "Lead"}, event_names=["Lead"])
+    total = CLIENTS * BATCHES * SIZE
+    web, first = Web(clients.port), worker()
+    steps = [
+        lambda: again(web),
+        lambda: again(first),
+        postgres.restart,
+        lambda: again(web),
+        lambda: again(first),
+        end_all_sessions,
+    ]
+    with web, first, beat():
+        with in_threads(clients):
+            for number, step in enumerate(steps, 1):
+                aim = total * number // (len(steps) + 1)
+                wait_until(lambda aim=aim: len(clients.accepted) >= aim, "more", 120)
+                step()
+        wait_until(lambda: not is_waiting(), "the inbox's end", 120)
+
+    assert clients.sent_again > 0
+    assert len(clients.accepted) == len(set(clients.accepted)) == total
+    made = [
+        clients.message(client, batch, n)
+        for client in range(CLIENTS)
+        for batch in range(BATCHES)
+        for n in range(SIZE)
+    ]
+    events = Counter(Event.objects.values_list("message_id", flat=True))
+    assert set(events.values()) == {1}
+    tracked = {m["messageId"] for m in made if m["type"] == "track"}
+    assert events.keys() == tracked
+    assert Seen.objects.count() == total
+    assert not RefusedMessage.objects.exists()
+    assert sum(IntakeMinute.objects.values_list("applied", flat=True)) == total
+    people = Profile.objects.filter(merged_into=None)
+    assert people.count() == Membership.objects.count() == PEOPLE
+    for person in people:
+        number = person.external_id[1:]
+        theirs = [m for m in made if is_of(m, number)]
+        told = {}
+        for message in sorted(theirs, key=lambda m: (m["timestamp"], m["messageId"])):
+            told |= message.get("traits", {})
+        assert person.attributes == told
+        did = {m["messageId"] for m in theirs if m["type"] == "track"}
+        assert set(person.events.values_list("message_id", flat=True)) == did
+
+
+def is_of(message, number):
+    return (
+        message.get("userId") == f"u{number}"
+        or message.get("anonymousId") == f"d{number}"
+    )
+
+
+def again(process: CeleryProcess) -> None:
+    process.kill()
+    process.__enter__()
+
+
+def is_waiting() -> bool:
+    connection.close()  # ended as everybody's
+    return inbox.is_waiting()
+
+
+def in_threads(clients: Clients) -> ExitStack:
+    stack = ExitStack()
+    for client in range(CLIENTS):
+        stack.enter_context(in_thread(partial(clients.send, client)))
+    return stack
