@@ -13,6 +13,7 @@ from lemnisk_braze.lib.form_changes import ChangesInWords, Words
 from lemnisk_braze.lib.pages.deleting import NAMED, CarefulDelete, Dependant, Instead
 from segments import naming
 from segments.admin.asking import AsksFirst, describe, proposal_of
+from segments.admin.live_size import ShowsLiveSize
 from segments.dictionary import catalog
 from segments.forms import SegmentForm
 from segments.membership import counting
@@ -22,7 +23,9 @@ SAMPLE = 10
 
 
 @admin.register(Segment)
-class SegmentAdmin(AsksFirst, ChangesInWords, CarefulDelete, OfferedFilters):
+class SegmentAdmin(
+    AsksFirst, ShowsLiveSize, ChangesInWords, CarefulDelete, OfferedFilters
+):
     form = SegmentForm
     list_display = ["name", "sentence", "people", active_badge]
     list_filter = ["is_active"]

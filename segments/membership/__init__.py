@@ -1,3 +1,11 @@
 """Who is in a segment: counted, refreshed, and asked about before it changes."""
 
-__all__ = ["counting", "deleting", "evaluation", "readers", "refresh", "rule_changes"]
+__all__ = [
+    "counting",
+    "deleting",
+    "evaluation",
+    "live_size",
+    "readers",
+    "refresh",
+    "rule_changes",
+]

@@ -1,0 +1,94 @@
+"""The size of a segment while its rule is being written."""
+
+from typing import Any
+
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.http import HttpRequest, JsonResponse
+from django.urls import URLPattern, path
+from django.utils.text import capfirst
+from django.views.decorators.http import require_POST
+
+from segments import naming
+from segments.forms import RuleField
+from segments.membership import live_size
+from segments.membership.live_size import Estimate, LiveSize
+from segments.models import Profile, Segment
+from segments.rules import tree
+
+
+class ShowsLiveSize:
+    """Adds the address that a segment's form asks: how many people would be in."""
+
+    def get_urls(self: Any) -> list[URLPattern]:
+        view = self.admin_site.admin_view(require_POST(self.live_size_view))
+        return [
+            path("size/", view, name="segments_segment_size"),
+            *super().get_urls(),  # type: ignore[misc]
+        ]
+
+    def live_size_view(self: Any, request: HttpRequest) -> JsonResponse:
+        """POST `rule` (JSON) and `segment` (its ID, or nothing).
+
+        Answers {"problem"} where the rule is not whole, {"sentence", "size"} where it
+        takes too long to count, and {"sentence", "size", "change", "people"} otherwise.
+        """
+        if not self.has_view_or_change_permission(request):
+            raise PermissionDenied
+        segment = None
+        if (pk := request.POST.get("segment", "")).isdecimal():
+            segment = Segment.objects.filter(pk=pk[:18]).first()
+        try:
+            rule = RuleField().clean(request.POST.get("rule", ""))
+            found = live_size.live_size(rule, segment)
+        except ValidationError as e:
+            return JsonResponse({"problem": e.messages[0]})
+        sentence = f"{capfirst(tree.describe(rule))}."
+        if found is None:
+            size = "It takes too long to count while you write. Save it to have it counted."
+            return JsonResponse({"sentence": sentence, "size": size})
+        return JsonResponse(
+            {
+                "sentence": sentence,
+                "size": size_in_words(found),
+                "change": change_in_words(found) if segment else "",
+                "people": _people(request, found),
+            }
+        )
+
+
+def size_in_words(found: LiveSize) -> str:
+    """Such as “about 12,300 of 98,000 people, give or take 400”."""
+    of = f"of {found.everybody:,} {'person' if found.everybody == 1 else 'people'}"
+    size = found.matching
+    if size.error and not size.count:
+        return f"Nobody of the people looked at; fewer than {size.error:,} {of}"
+    words = f"{_number(size)} {of}"
+    return f"{words}, give or take {_round(size.error):,}" if size.error else words
+
+
+def change_in_words(found: LiveSize) -> str:
+    """Who would enter and leave the segment as it is now."""
+    moved = {"enter": found.entering, "leave": found.leaving}
+    said = [f"{_number(n)} would {verb}" for verb, n in moved.items() if n.count]
+    return " and ".join(said) or "Nobody would enter or leave"
+
+
+def _number(size: Estimate) -> str:
+    return f"about {_round(size.count):,}" if size.error else f"{size.count:,}"
+
+
+def _round(number: int) -> int:
+    """To two figures: more would claim what an estimate does not know."""
+    return round(number, 2 - len(str(number)))
+
+
+def _people(request: HttpRequest, found: LiveSize) -> list[dict[str, str]] | None:
+    """Some who match, by name and address; None where they are not for this user."""
+    if not naming.may_see_people(request.user):
+        return None
+    people = Profile.objects.in_bulk(list(found.ids))
+    return [
+        {"name": str(people[pk]), "url": people[pk].get_absolute_url()}
+        for pk in found.ids
+        if pk in people
+    ]
