@@ -9,11 +9,14 @@ from django.utils.text import capfirst
 from django.views.decorators.http import require_POST
 
 from segments import naming
+from segments.dictionary import catalog
 from segments.forms import RuleField
 from segments.membership import live_size
 from segments.membership.live_size import Estimate, LiveSize
 from segments.models import Profile, Segment
 from segments.rules import tree
+
+TOO_SLOW = "It takes too long to count while you write. Saved, it is counted."
 
 
 class ShowsLiveSize:
@@ -29,8 +32,9 @@ class ShowsLiveSize:
     def live_size_view(self: Any, request: HttpRequest) -> JsonResponse:
         """POST `rule` (JSON) and `segment` (its ID, or nothing).
 
-        Answers {"problem"} where the rule is not whole, {"sentence", "size"} where it
-        takes too long to count, and {"sentence", "size", "change", "people"} otherwise.
+        Answers {"problem"} where the rule is not whole, otherwise {"sentence",
+        "warning", "size", "change", "people"}; without the last two where it takes too
+        long to count.
         """
         if not self.has_view_or_change_permission(request):
             raise PermissionDenied
@@ -42,13 +46,15 @@ class ShowsLiveSize:
             found = live_size.live_size(rule, segment)
         except ValidationError as e:
             return JsonResponse({"problem": e.messages[0]})
-        sentence = f"{capfirst(tree.describe(rule))}."
+        said = {
+            "sentence": f"{capfirst(tree.describe(rule))}.",
+            "warning": " ".join(catalog.never_seen(rule)),
+        }
         if found is None:
-            size = "It takes too long to count while you write. Save it to have it counted."
-            return JsonResponse({"sentence": sentence, "size": size})
+            return JsonResponse({**said, "size": TOO_SLOW})
         return JsonResponse(
             {
-                "sentence": sentence,
+                **said,
                 "size": size_in_words(found),
                 "change": change_in_words(found) if segment else "",
                 "people": _people(request, found),

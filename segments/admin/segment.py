@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.db import models
+from django.forms import Script
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.text import capfirst
 
@@ -36,7 +37,7 @@ class SegmentAdmin(
     warn_unsaved_form = True
 
     class Media:
-        js = ["segments/rule_builder.js"]
+        js = [Script("segments/rule_builder.js", type="module")]
 
     @admin.display(description="rule")
     def sentence(self, segment: Segment) -> str:

@@ -92,7 +92,7 @@ def live_size(
     wrong.
     """
     segment = segment or Segment()
-    return _count(rule, segment, patience) or _estimate(rule, segment, patience)
+    return _count(rule, segment, patience) or estimate(rule, segment, patience)
 
 
 def _count(rule: dict[str, Any], segment: Segment, patience: int) -> LiveSize | None:
@@ -113,12 +113,15 @@ def _count(rule: dict[str, Any], segment: Segment, patience: int) -> LiveSize | 
     )
 
 
-def _estimate(rule: dict[str, Any], segment: Segment, patience: int) -> LiveSize | None:
+def estimate(
+    rule: dict[str, Any], segment: Segment, patience: int, pages: int = PAGES
+) -> LiveSize | None:
+    """Count the people of some pages, taken for all; None where even that is slow."""
     found: LiveSize | None = None
     with at_most(patience), connection.cursor() as cursor:
-        cursor.execute(SOME, [PAGES])
-        ids, pages, rows, known, share = cursor.fetchone()
-        page_of = dict(zip(ids or (), pages or (), strict=True))
+        cursor.execute(SOME, [pages])
+        ids, places, rows, known, share = cursor.fetchone()
+        page_of = dict(zip(ids or (), places or (), strict=True))
         matching = set(tree.people(rule, list(page_of)).values_list("pk", flat=True))
         cursor.execute(MEMBERS, [segment.pk or 0, list(page_of)])
         members = {profile_id for (profile_id,) in cursor.fetchall()}

@@ -75,7 +75,7 @@ def test_the_three_steps_without_a_mouse(
     # Step 3: trigger user events in Braze
     press(page, "Make a segment")
     fill(page, "Name", "Submitted a lead form")
-    fill(page, "Did the event", "Lead")
+    fill(page, "The event", "Lead")
     press(page, "Save")
     press(page, "Add Engagement")
     fill(page, "Name", "Lead form to Braze")

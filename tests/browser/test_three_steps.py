@@ -155,7 +155,7 @@ def add_segment(page: Page, shot: Shot) -> None:
     page.goto("/admin/")
     page.get_by_role("link", name="Add a segment").click()
     page.get_by_label("Name").fill("Submitted a lead form")
-    page.get_by_label("Did the event").fill(LEAD)
+    page.get_by_label("The event").fill(LEAD)
     shot("09-segment")
     page.get_by_role("button", name="Save and continue editing").click()
     expect(page.get_by_role("link", name="Add Engagement")).to_be_visible()

@@ -17,7 +17,7 @@ function person({ name, url }) {
   return item;
 }
 
-function show({ problem = "", sentence = "", size = "", change = "", people = null }) {
+function show({ problem = "", sentence = "", warning = "", size = "", change = "", people = null }) {
   const text = (name, value) => {
     const element = part.querySelector(`[data-${name}]`);
     element.textContent = value;
@@ -26,6 +26,7 @@ function show({ problem = "", sentence = "", size = "", change = "", people = nu
   text("size", size);
   text("sentence", sentence);
   text("change", change);
+  text("warning", warning);
   text("problem", problem && `Not whole yet: ${problem}`);
   part.querySelector("[data-people]").replaceChildren(...(people || []).map(person));
   part.querySelector("[data-some]").hidden = !people?.length;
