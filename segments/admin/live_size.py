@@ -48,7 +48,7 @@ class ShowsLiveSize:
             return JsonResponse({"problem": e.messages[0]})
         said = {
             "sentence": f"{capfirst(tree.describe(rule))}.",
-            "warning": " ".join(catalog.never_seen(rule)),
+            "warning": "\n".join(catalog.never_seen(rule)),
         }
         if found is None:
             return JsonResponse({**said, "size": TOO_SLOW})
