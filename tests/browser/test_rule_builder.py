@@ -152,6 +152,7 @@ def test_a_condition_is_dragged_into_a_group(page: Page, admin):
     page.locator(".rule-handle").first.hover()
     page.mouse.down()
     box = place.bounding_box()
+    assert box
     for inside in (8, 4):
         page.mouse.move(box["x"] + 200, box["y"] + box["height"] - inside)
     page.mouse.up()

@@ -144,6 +144,8 @@ ELSEWHERE = {
     "view_on_site",
     "app_list",
     "engagements_engagement_preview",
+    # tests/segments/membership/test_live_size.py
+    "segments_segment_size",
     # tests/segments/admin/test_erasures.py
     "segments_erasure_act",
     # tests/segments/admin/test_permissions.py
