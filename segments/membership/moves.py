@@ -4,7 +4,7 @@ Whoever writes holds the row lock of each segment it writes for: Transition says
 Nothing else keeps two writers apart.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from django.db import connection, transaction
@@ -72,25 +72,39 @@ def find(segments: Sequence[tuple[int, str]], ids: str) -> list[Move]:
             f"bit_or(1::bigint << s.bit) FILTER (WHERE s.part = {n}) AS m{n}"
             for n in parts
         ),
-        news=", ".join(f"coalesce(n.m{n}, 0) AS n{n}" for n in parts),
-        changed=", ".join(
-            f"coalesce(n.m{n}, 0) # coalesce(o.m{n}, 0) AS x{n}" for n in parts
+        masks=", ".join(
+            f"coalesce(n.m{n}, 0) AS n{n}, coalesce(o.m{n}, 0) AS o{n}" for n in parts
         ),
-        differs=" OR ".join(f"x{n} <> 0" for n in parts),
-        is_changed=_bit("x", parts),
-        is_in=_bit("n", parts),
+        differs=" OR ".join(f"n{n} <> o{n}" for n in parts),
     )
     with connection.cursor() as cursor:
         cursor.execute(statement)
-        return [
-            Move(
-                segment_id=segments[k][0],
-                rule=segments[k][1],
-                entering=(entering or "")[1:-1],
-                leaving=(leaving or "")[1:-1],
-            )
-            for k, entering, leaving in cursor.fetchall()
-        ]
+        return _read(segments, cursor.fetchall())
+
+
+def _read(
+    segments: Sequence[tuple[int, str]], rows: Iterable[tuple[int, ...]]
+) -> list[Move]:
+    """Rows of (person, bits now, bits before, the next part's bits now, …) as moves."""
+    entering: dict[int, list[int]] = {}
+    leaving: dict[int, list[int]] = {}
+    for id, *masks in rows:
+        for part, (now, before) in enumerate(zip(masks[::2], masks[1::2], strict=True)):
+            for bits, moving in ((now & ~before, entering), (before & ~now, leaving)):
+                while bits:
+                    lowest = bits & -bits
+                    bits ^= lowest
+                    k = part * verdicts.BITS + lowest.bit_length() - 1
+                    moving.setdefault(k, []).append(id)
+    return [
+        Move(
+            segment_id=segments[k][0],
+            rule=segments[k][1],
+            entering=listed(entering.get(k, ())),
+            leaving=listed(leaving.get(k, ())),
+        )
+        for k in sorted(entering.keys() | leaving.keys())
+    ]
 
 
 def write(moves: Sequence[Move]) -> Change:
@@ -98,12 +112,15 @@ def write(moves: Sequence[Move]) -> Change:
 
     Who is in already cannot enter, which is an error; who is not in does not leave.
     """
-    moved = [sql for move in moves for sql in _moved(move)]
+    moved = _moved(moves)
     if not moved:
         return Change()
     statement = WRITE.format(moved="\nUNION ALL\n".join(moved))
     with connection.cursor() as cursor:
         cursor.execute(statement)
+        # The settings come before it.
+        while cursor.nextset() and cursor.description is None:
+            pass
         entered, left = cursor.fetchone()
     change = Change(entered=entered, left=left)
     if change:
@@ -111,27 +128,32 @@ def write(moves: Sequence[Move]) -> Change:
     return change
 
 
-def _moved(move: Move) -> list[str]:
+def _moved(moves: Iterable[Move]) -> list[str]:
     """SQL of (segment, person, kind, event) of those who enter and those who leave."""
-    return [
-        MOVED.format(
-            segment=move.segment_id,
-            kind=kind,
-            event=verdicts.cause(move.rule, is_wanted=kind == "entry"),
-            people=array(ids),
-            spared=SPARED.format(segment=move.segment_id)
-            if move.spares_touched
-            else "",
-        )
-        for kind, ids in (("entry", move.entering), ("exit", move.leaving))
-        if ids
-    ]
-
-
-def _bit(letter: str, parts: range) -> str:
-    """SQL: whether the bit of the segment `s` is set in `d`."""
-    whens = " ".join(f"WHEN {n} THEN d.{letter}{n}" for n in parts)
-    return f"((CASE s.part {whens} END >> s.bit) & 1) = 1"
+    uncaused: list[str] = []
+    found: list[str] = []
+    for move in moves:
+        for kind, ids in (("entry", move.entering), ("exit", move.leaving)):
+            if not ids:
+                continue
+            event = verdicts.cause(move.rule, is_wanted=kind == "entry")
+            if event == verdicts.NONE and not move.spares_touched:
+                uncaused.append(f"({move.segment_id}, '{kind}', {array(ids)})")
+                continue
+            found.append(
+                MOVED.format(
+                    segment=move.segment_id,
+                    kind=kind,
+                    event=event,
+                    people=array(ids),
+                    spared=SPARED.format(segment=move.segment_id)
+                    if move.spares_touched
+                    else "",
+                )
+            )
+    if uncaused:
+        found.append(UNCAUSED.format(moves=", ".join(uncaused), event=verdicts.NONE))
+    return found
 
 
 def send_changed() -> None:
@@ -141,8 +163,7 @@ def send_changed() -> None:
 
 FIND = """
 WITH s AS MATERIALIZED (
-    SELECT id, (place - 1)::int AS k, ((place - 1) / {bits})::int AS part,
-        ((place - 1) % {bits})::int AS bit
+    SELECT id, ((place - 1) / {bits})::int AS part, ((place - 1) % {bits})::int AS bit
     FROM unnest({segments}) WITH ORDINALITY u (id, place)
 ),
 n AS MATERIALIZED ({verdicts}),
@@ -150,50 +171,50 @@ o AS MATERIALIZED (
     SELECT m.profile_id AS id, {olds}
     FROM segments_membership m JOIN s ON s.id = m.segment_id
     WHERE m.profile_id = ANY({people}) GROUP BY 1
-),
-d AS MATERIALIZED (
-    SELECT * FROM (SELECT id, {news}, {changed} FROM n FULL JOIN o USING (id) OFFSET 0) d
-    WHERE {differs}
 )
-SELECT s.k, (array_agg(d.id ORDER BY d.id) FILTER (WHERE {is_in}))::text,
-    (array_agg(d.id ORDER BY d.id) FILTER (WHERE NOT {is_in}))::text
-FROM d JOIN s ON {is_changed} GROUP BY s.k ORDER BY s.k
+SELECT * FROM (SELECT id, {masks} FROM n FULL JOIN o USING (id) OFFSET 0) d
+WHERE {differs} ORDER BY id
 """
 # Who moves is `p`, for the SQL of what caused it.
 MOVED = """
 SELECT {segment}::bigint, p.id, '{kind}', {event} FROM unnest({people}) p (id) {spared}
 """
-SPARED = """
-WHERE NOT EXISTS (
-    SELECT FROM segments_touched t WHERE t.segment_id = {segment} AND t.profile_id = p.id
-)
+UNCAUSED = """
+SELECT m.segment::bigint, p.id, m.kind, {event}
+FROM (VALUES {moves}) m (segment, kind, people), unnest(m.people) p (id)
 """
-# Memberships that go are looked up one by one: a join would read very many.
+# By hash, whatever joins may do.
+SPARED = """
+WHERE p.id NOT IN (SELECT profile_id FROM segments_touched WHERE segment_id = {segment})
+"""
+# Memberships that go are looked up one by one: any other join would read very many. In
+# order of the people, since more indexes begin with them, and those are the scattered.
 WRITE = """
-WITH moved (segment_id, profile_id, kind, event_id) AS MATERIALIZED ({moved}),
+SET LOCAL enable_hashjoin = off;
+SET LOCAL enable_mergejoin = off;
+WITH moved (segment_id, profile_id, kind, event_id) AS MATERIALIZED (
+    SELECT * FROM ({moved}) m (segment_id, profile_id, kind, event_id)
+    ORDER BY profile_id, segment_id
+),
 entered AS (
     INSERT INTO segments_membership (segment_id, profile_id, event_id)
     SELECT segment_id, profile_id, event_id FROM moved WHERE kind = 'entry'
-    ORDER BY segment_id, profile_id
-),
-leaving AS MATERIALIZED (
-    SELECT segment_id, profile_id, event_id, (
-        SELECT m.id FROM segments_membership m
-        WHERE m.segment_id = moved.segment_id AND m.profile_id = moved.profile_id
-    ) AS id FROM moved WHERE kind = 'exit'
 ),
 gone AS (
-    DELETE FROM segments_membership WHERE id = ANY(ARRAY(SELECT id FROM leaving))
+    DELETE FROM segments_membership m USING moved
+    WHERE moved.kind = 'exit'
+        AND m.segment_id = moved.segment_id AND m.profile_id = moved.profile_id
+    RETURNING m.segment_id, m.profile_id, moved.event_id
 ),
 done AS MATERIALIZED (
     SELECT * FROM moved WHERE kind = 'entry'
     UNION ALL
-    SELECT segment_id, profile_id, 'exit', event_id FROM leaving WHERE id IS NOT NULL
+    SELECT segment_id, profile_id, 'exit', event_id FROM gone
 ),
 logged AS (
     INSERT INTO segments_transition (segment_id, profile_id, kind, event_id)
     SELECT segment_id, profile_id, kind, event_id FROM done
-    ORDER BY segment_id, profile_id
+    ORDER BY profile_id, segment_id
 ),
 sized AS (
     UPDATE segments_segment s SET size = greatest(s.size + n.more, 0) FROM (
@@ -202,5 +223,7 @@ sized AS (
     ) n WHERE s.id = n.segment_id
 )
 SELECT count(*) FILTER (WHERE kind = 'entry'), count(*) FILTER (WHERE kind = 'exit')
-FROM done
+FROM done;
+SET LOCAL enable_hashjoin TO DEFAULT;
+SET LOCAL enable_mergejoin TO DEFAULT;
 """
