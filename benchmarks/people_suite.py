@@ -1,17 +1,17 @@
 """SUITE=people: what comes in, how fast, and what it takes."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sized
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from django.db import connection
 
-from benchmarks import messages, people, realtime, rules
+from benchmarks import imports, messages, people, realtime, rules
 from benchmarks.bench import Bench
 from benchmarks.figures import UNITS, Figures
-from benchmarks.messages import Messages
 from benchmarks.report import Table, figures_table, percentile
 from benchmarks.suite import Options, say
 from lemnisk_braze.local.processes import LocalError, free_port
@@ -24,6 +24,9 @@ from segments.tracking import write_keys
 ORM_MESSAGES = 5_000
 SEGMENT_MESSAGES = 10_000
 MOST_MESSAGES = 200_000
+# Rows of a file: a tenth first, which shows what memory does with ten times as many.
+MOST_ROWS = 1_000_000
+BULK_ROWS = 50_000
 WARM_UP = 500
 # With and without the dictionary by turns.
 TURNS = 16
@@ -92,6 +95,7 @@ class PeopleSuite:
             self._note("people.times_orm_12", few / by_orm)
             self._note("people.share_100", many / alone)
             rules.check()
+            self._imports(number)
         with connection.cursor() as cursor:
             cursor.execute(BYTES_AN_EVENT)
             self._note("people.bytes_an_event", cursor.fetchone()[0])
@@ -133,6 +137,38 @@ class PeopleSuite:
             spent[is_on].append(1 / rate)
         return (min(spent[True]) / min(spent[False]) - 1) * 100
 
+    def _imports(self, number: int) -> None:
+        """A file of new people against the ORM; nobody is in a segment of theirs."""
+        self._activate(0)
+        most = min(self.size, MOST_ROWS)
+        self._import(f"import-tenth-{number}", most // 10)
+        before = imports.peak_megabytes()
+        ours = self._import(f"import-{number}", most)
+        self._note("people.import_peak_growth", imports.peak_megabytes() / before)
+        by_orm = self._file(
+            f"update-or-create-{number}",
+            min(most, ORM_MESSAGES),
+            imports.by_update_or_create,
+        )
+        by_bulk = self._file(
+            f"bulk-create-{number}", min(most, BULK_ROWS), imports.by_bulk_create
+        )
+        self._note("people.import_times_orm", ours / by_orm)
+        self._note("people.import_times_bulk", ours / by_bulk)
+
+    def _import(self, label: str, count: int) -> float:
+        return self._file(
+            label, count, lambda path: imports.by_an_import(self.source, path)
+        )
+
+    def _file(self, label: str, count: int, act: Callable[[Path], object]) -> float:
+        """Rows of a new file that are people in a second of CPU."""
+        path = self.bench.directory / f"{label}.csv"
+        imports.write(path, label, count)
+        rate = self._rate(label, range(count), lambda: act(path))
+        path.unlink()
+        return rate
+
     def _orm(self, label: str, count: int) -> float:
         """The same by hand; nobody evaluates a segment."""
         sent = messages.make(label, count, self.size)
@@ -141,14 +177,14 @@ class PeopleSuite:
                 label, sent, partial(messages.by_the_orm, self.source, sent)
             )
 
-    def _rate(self, label: str, sent: Messages, act: Callable[[], None]) -> float:
+    def _rate(self, label: str, sent: Sized, act: Callable[[], object]) -> float:
         with self.bench.meter_here() as meter:
             act()
         cpu = meter.cost.cpu["benchmark"] + meter.cost.cpu["postgres"]
         wall = meter.cost.seconds
         self.keep({"name": label, "messages": len(sent), "cpu": cpu, "seconds": wall})
         say(
-            f"  {label}: {len(sent) / wall:,.0f} messages a second,"
+            f"  {label}: {len(sent) / wall:,.0f} a second,"
             f" {cpu / len(sent) * 1e6:,.0f} µs of CPU each"
         )
         return len(sent) / cpu

@@ -21,6 +21,8 @@ def as_email(text: str) -> str:
 
     (P) Dots and what follows a plus sign stay: only Gmail reads past them.
     """
+    if text.isascii() and text.isprintable():
+        return text.strip().lower()
     return unicodedata.normalize("NFC", visible(text).strip().lower())
 
 
@@ -34,10 +36,15 @@ def as_phone(text: str) -> str:
     return _as_phone(text, settings.PHONE_REGION or None)
 
 
+def is_international(text: str) -> bool:
+    """Whether it is a number as it is kept, plus sign, country code and all."""
+    return bool(INTERNATIONAL.fullmatch(text)) and not _has_trunk_zero(text)
+
+
 @lru_cache(maxsize=1 << 16)
 def _as_phone(text: str, region: str | None) -> str:
     typed = visible(text).strip()
-    if INTERNATIONAL.fullmatch(typed) and not _has_trunk_zero(typed):
+    if is_international(typed):
         return typed
     digits = _PUNCTUATION.sub("", typed)
     readings = [(typed, region)] if region or typed.startswith("+") else []

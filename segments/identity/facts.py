@@ -21,6 +21,7 @@ from segments.identity.calls import (
     microseconds,
 )
 from segments.identity.parts import Part
+from segments.models.copying import text_array
 
 
 @dataclass(slots=True, kw_only=True)
@@ -59,10 +60,10 @@ class Facts:
         params: list[Any] = []
         for kind, values in by_kind.items():
             selects.append(OF_VALUES)
-            params += [kind, values]
+            params += [kind, text_array(values)]
             if kind in CONTACTS:
                 selects.append(OF_COLUMN.format(kind=kind))
-                params += [values, self.rules.most + 1]
+                params += [text_array(values), self.rules.most + 1]
         self._fetch(" UNION ALL ".join(selects), params)
 
     def widen(self, numbers: Collection[int], *, known: bool) -> None:

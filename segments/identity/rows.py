@@ -9,6 +9,7 @@ from segments.identity.calls import CONTACTS, EXTERNAL_ID, Key
 from segments.identity.facts import Fact, Facts
 from segments.identity.parts import Part, external_id_of, identity
 from segments.models import stored
+from segments.models.copying import number_array, text_array
 
 if TYPE_CHECKING:
     from segments.identity.moves import Move
@@ -29,7 +30,8 @@ def load(
     if not external_ids and not ids and not whole:
         return
     with connection.cursor() as cursor:
-        cursor.execute(SELECT, [list(external_ids), ids, whole])
+        keys = text_array(external_ids), number_array(ids), number_array(whole)
+        cursor.execute(SELECT, keys)
         found = [row for row in cursor.fetchall() if row[0] not in parts]
     merged: list[tuple[Part, int]] = []
     for id_, external_id, *row, merged_into in found:
@@ -175,7 +177,8 @@ def _save_moves(moves: "Sequence[Move]", cursor: Any) -> None:
         cursor.execute(LOG, columns)
 
 
-def _columns(parts: Sequence[Part]) -> list[list[Any]]:
+def _columns(parts: Sequence[Part]) -> list[Any]:
+    """A column a parameter, as an array's literal."""
     external_ids, emails, phones, attributes, times, owns = [], [], [], [], [], []
     for part in parts:
         shown = part.shown()
@@ -190,14 +193,14 @@ def _columns(parts: Sequence[Part]) -> list[list[Any]]:
         times.append(stored.write(shown.times))
         owns.append(part.own_text())
     return [
-        [part.id for part in parts],
-        external_ids,
-        emails,
-        phones,
-        attributes,
-        times,
-        owns,
-        [None if part.root is part else part.root.id for part in parts],
+        number_array(part.id for part in parts),
+        text_array(external_ids),
+        text_array(emails),
+        text_array(phones),
+        text_array(attributes),
+        text_array(times),
+        text_array(owns),
+        number_array(None if p.root is p else p.root.id for p in parts),
         [part.is_changed for part in parts],
     ]
 

@@ -76,6 +76,9 @@ class Values:
             said = said | {name: history.value for name, history in changed.items()}
             size += sum(history.size for history in changed.values())
         self._make_room(said, size, changed)
+        if not changed and not self.data and not self.times:
+            self._begin(said, stamp, raw)
+            return
         for name, value in said.items():
             if name in changed:
                 self._show(name, changed[name])
@@ -152,6 +155,17 @@ class Values:
         elif not is_same(data.get(name), value):
             data[name] = value
             self.is_changed = True
+
+    def _begin(self, said: dict[str, Any], stamp: Stamp, raw: dict[str, str]) -> None:
+        """Take in the first that is said of somebody: all of it, with one stamp."""
+        self.data = {name: v for name, v in said.items() if v is not None}
+        self.times = {name: [*stamp, typed] for name, typed in raw.items()}
+        for name in said.keys() - self.data.keys() - raw.keys():
+            self.times[name] = stamp
+        if self.data.keys() - raw.keys():
+            self.times[REST] = stamp
+        self.is_stamped |= bool(self.times)
+        self.is_changed |= bool(self.data)
 
     def _make_room(
         self, said: dict[str, Any], size: int, changed: dict[str, History] | None = None

@@ -5,6 +5,7 @@ the file names twice is one person: the later row wins, as it will when it is ap
 """
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ import orjson
 from django.db import connection
 from django.db.models import Count
 
+from segments.identity import calls
 from segments.imports.mapping.messages import Message
 from segments.models import FoundPerson, Import, stored
 
@@ -57,8 +59,7 @@ def counts(imported: Import) -> dict[str, int]:
 
 def hashes(people: Iterable[int], keys: Iterable[tuple[str, str]]) -> list[int]:
     """By which somebody may be noted: by their rows, and by their identifiers."""
-    kinds = {"external_id": "userId", "anonymous_id": "anonymousId"}
-    named = [f"{kinds[kind]} {value}" for kind, value in keys if kind in kinds]
+    named = [f"{kind} {value}" for kind, value in keys]
     return [_hash(who) for who in (*(f"person {pk}" for pk in people), *named)]
 
 
@@ -92,25 +93,35 @@ def _is_same(old: Any, new: Any) -> bool:
 
 
 def _looked_up(payloads: Sequence[dict[str, Any]]) -> list[_Row]:
-    external = {p["userId"] for p in payloads if "userId" in p}
-    anonymous = {p["anonymousId"] for p in payloads if "userId" not in p}
+    named: dict[str, set[str]] = defaultdict(set)
+    rules = calls.Rules.from_settings()
+    subjects = [_subject(payload, rules) for payload in payloads]
+    for kind, value in subjects:
+        named[kind].add(value)
     known: dict[tuple[str, str], tuple[int, Values]] = {}
     with connection.cursor() as cursor:
-        cursor.execute(KNOWN, {"external": [*external], "anonymous": [*anonymous]})
+        values_of = {kind: [*named[kind]] for kind in KINDS}
+        cursor.execute(KNOWN, values_of)
         for kind, value, id_, email, phone, attributes in cursor.fetchall():
             values = {**stored.read(attributes), "email": email, "phone": phone}
             known[kind, value] = (id_, values)
     rows = []
-    for payload in payloads:
-        kind = "userId" if "userId" in payload else "anonymousId"
-        person = known.get((kind, payload[kind]))
-        who = f"person {person[0]}" if person else f"{kind} {payload[kind]}"
+    for (kind, value), payload in zip(subjects, payloads, strict=True):
+        person = known.get((kind, value))
+        who = f"person {person[0]}" if person else f"{kind} {value}"
         says = dict(payload.get("traits") or {})
         for contact in ("email", "phone"):
             if contact in says:
                 says[contact] = says[contact] or ""
         rows.append(_Row(_hash(who), says, person[1] if person else None))
     return rows
+
+
+def _subject(payload: dict[str, Any], rules: calls.Rules) -> calls.Key:
+    """Whom it is about, as it will be when it is applied."""
+    if "userId" in payload and not rules.is_placeholder(payload["userId"]):
+        return calls.EXTERNAL_ID, payload["userId"]
+    return calls.read("identify", payload, rules).subject
 
 
 def _hash(text: str) -> int:
@@ -128,15 +139,38 @@ def _save(imported: Import, noted: Mapping[int, tuple[str, dict[str, Any]]]) -> 
         cursor.execute(SAVE, [imported.pk, list(noted), kinds, changes])
 
 
+def _who_said(kind: str) -> str:
+    """The one known person who said an e-mail or phone, else whose own it is."""
+    return f"""
+    UNION ALL
+    SELECT '{kind}', value,
+        CASE count(DISTINCT id) FILTER (WHERE is_known) WHEN 1
+        THEN min(id) FILTER (WHERE is_known) ELSE min(id) FILTER (WHERE is_own) END
+    FROM (
+        SELECT {kind} AS value, id, external_id IS NOT NULL AS is_known, false AS is_own
+        FROM segments_profile
+        WHERE {kind} = ANY(%({kind})s::text[]) AND {kind} <> ''
+        UNION
+        SELECT i.value, coalesce(p.merged_into_id, p.id), r.external_id IS NOT NULL,
+            i.is_own
+        FROM segments_identifier i JOIN segments_profile p ON p.id = i.profile_id
+        JOIN segments_profile r ON r.id = coalesce(p.merged_into_id, p.id)
+        WHERE i.kind = '{kind}' AND i.value = ANY(%({kind})s::text[]) AND NOT i.is_void
+    ) said GROUP BY value"""
+
+
+KINDS = (calls.EXTERNAL_ID, calls.ANONYMOUS_ID, calls.EMAIL, calls.PHONE)
 # Whoever was merged is found as the person whom they became.
-KNOWN = """
+KNOWN = f"""
 SELECT named.kind, named.value, p.id, p.email, p.phone, p.attributes::text
 FROM (
-    SELECT 'userId' AS kind, external_id AS value, id
-    FROM segments_profile WHERE external_id = ANY(%(external)s::text[])
+    SELECT 'external_id' AS kind, external_id AS value, id
+    FROM segments_profile WHERE external_id = ANY(%(external_id)s::text[])
     UNION ALL
-    SELECT 'anonymousId', value, profile_id FROM segments_identifier
-    WHERE kind = 'anonymous_id' AND value = ANY(%(anonymous)s::text[])
+    SELECT 'anonymous_id', value, profile_id FROM segments_identifier
+    WHERE kind = 'anonymous_id' AND is_own AND value = ANY(%(anonymous_id)s::text[])
+    {_who_said(calls.EMAIL)}
+    {_who_said(calls.PHONE)}
 ) named
 JOIN segments_profile e ON e.id = named.id
 JOIN segments_profile p ON p.id = coalesce(e.merged_into_id, e.id)

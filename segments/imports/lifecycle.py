@@ -51,6 +51,22 @@ def start(imported: Import) -> bool:
         return _move(imported, STARTABLE, **began, started_at=now)
 
 
+def start_unchecked(imported: Import, plan: Plan, source: Source) -> bool:
+    """Have it imported as `plan` says, without counting before what it would do."""
+    with transaction.atomic():
+        imported.bad_rows.all().delete()
+        now = database_clock.now()
+        return _move(
+            imported,
+            (State.UPLOADED, State.READY),
+            **runner.start(State.RUNNING, now),
+            started_at=now,
+            plan=plan.as_json(),
+            source=source,
+            found={},
+        )
+
+
 def pause(imported: Import) -> bool:
     return _move(imported, PAUSABLE, state=State.PAUSED, phase=F("state"))
 

@@ -35,7 +35,7 @@ State = Import.State
 TURN = 5.0
 LEASE = timedelta(seconds=60)
 # In rows: a piece, which is a request of the inbox.
-PIECE = 1_000
+PIECE = 2_500
 # In messages: so many may wait in the inbox, whoever they are of. More, and what comes
 # in by the tracking API would wait for long behind the import.
 AHEAD = 10_000

@@ -32,9 +32,7 @@ def take(name: str, blocks: Iterable[bytes]) -> Import:
         with _of(path).open("xb") as target:
             for block in blocks:
                 size += len(block)
-                if size > settings.IMPORT_MAX_BYTES:
-                    most = settings.IMPORT_MAX_BYTES >> 20
-                    raise FileError(f"A file has at most {most:,} MB. Split it.")
+                check_size(size)
                 digest.update(block)
                 target.write(block)
             _of(path).chmod(0o600)
@@ -45,6 +43,12 @@ def take(name: str, blocks: Iterable[bytes]) -> Import:
         _of(path).unlink(missing_ok=True)
         raise
     return taken
+
+
+def check_size(size: int) -> None:
+    """Raise FileError for a file of so many bytes, where that is too many."""
+    if size > settings.IMPORT_MAX_BYTES:
+        raise FileError(f"A file has at most {most_megabytes():,} MB. Split it.")
 
 
 def blocks(stream: BinaryIO) -> Iterable[bytes]:

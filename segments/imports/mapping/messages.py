@@ -13,8 +13,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from lemnisk_braze.lib.names import is_one_line, visible
+from segments.identity import calls
 from segments.identity.contact import as_email
-from segments.imports.mapping import types
+from segments.imports.mapping import at_once, types
 from segments.imports.reading.rows import MISSING, Row
 from segments.tracking import request_body, validation
 from segments.tracking.errors import RefusedError
@@ -28,8 +29,9 @@ KEEP, CLEAR = "keep", "clear"
 EXTERNAL_ID, ANONYMOUS_ID = "external_id", "anonymous_id"
 EMAIL, PHONE, ATTRIBUTE = "email", "phone", "attribute"
 EVENT, TIME, MESSAGE_ID, PROPERTY = "event", "time", "message_id", "property"
-# What names a person by itself.
+# What names a person by itself; e-mail and phone do where the settings let them join.
 NAMING = (EXTERNAL_ID, ANONYMOUS_ID)
+CONTACTS = (EMAIL, PHONE)
 TARGETS: Mapping[str, Mapping[str, str]] = {
     PEOPLE: {
         EXTERNAL_ID: "External ID",
@@ -49,6 +51,7 @@ TARGETS: Mapping[str, Mapping[str, str]] = {
     },
 }
 NAMED = (ATTRIBUTE, PROPERTY)
+_IDS = ((EXTERNAL_ID, "userId"), (ANONYMOUS_ID, "anonymousId"))
 LIMITS = {
     EXTERNAL_ID: validation.MAX_USER_ID,
     ANONYMOUS_ID: validation.MAX_NAME,
@@ -108,8 +111,14 @@ def problems_of(plan: Plan, labels: Sequence[str]) -> dict[int | None, str]:
             )
         seen.setdefault(key, index)
     used = {use.to for use in plan.columns}
-    if not used.intersection(NAMING):
-        found[None] = "Say which column has the external ID or the anonymous ID."
+    naming = {*NAMING, *CONTACTS} if plan.makes == PEOPLE else {*NAMING}
+    if not used & naming:
+        found[None] = (
+            "Say which column names the person: by external ID, anonymous ID, e-mail"
+            " or phone."
+            if plan.makes == PEOPLE
+            else "Say which column has the external ID or the anonymous ID."
+        )
     elif plan.makes == EVENTS and EVENT not in used and not plan.event.strip():
         found[None] = "Say what the event is called, or which column says it."
     elif sum(use.to in NAMED for use in plan.columns) > validation.MAX_ATTRIBUTES:
@@ -140,15 +149,77 @@ class Writer:
             for index, use in enumerate(plan.columns)
             if use.to and use.to not in NAMED
         }
+        self._rules = calls.Rules.from_settings()
         # None: the cell as it is.
         self._fields = [
-            (index, use.name.strip(), _converter(use.type, how))
+            (index, use.name.strip(), use.type, _converter(use.type, how))
             for index, use in enumerate(plan.columns)
             if use.to in NAMED
         ]
 
     def messages(self, rows: Iterable[Row]) -> tuple[list[Message], list[Problem]]:
         """The messages of good rows, and why the others are none."""
+        rows = list(rows)
+        try:
+            return self._at_once(rows), []
+        except (ValueError, RefusedError):
+            return self._one_by_one(rows)
+
+    def _at_once(self, rows: Sequence[Row]) -> list[Message]:
+        """The messages of rows that all are good; ValueError, or RefusedError, if not."""
+        if self._is_events or TIME in self._special or any(row[2] for row in rows):
+            raise ValueError("each of them is looked at by itself")
+        if not rows:
+            return []
+        columns = list(zip(*(cells for _, cells, _ in rows), strict=True))
+        named = [
+            (name, at_once.texts(columns[self._special[target][0]], LIMITS[target]))
+            for target, name in _IDS
+            if target in self._special
+        ]
+        made = []
+        for row, cells, traits in zip(
+            rows,
+            self._with_ids(named, len(rows)),
+            self._all_values(columns),
+            strict=True,
+        ):
+            payload = {"timestamp": self._at_text, **cells, "traits": traits}
+            self._check_is_named(payload)
+            _check_size(payload, row[1])
+            made.append((f"{self._prefix}{row[0]:010}", "identify", payload))
+        return made
+
+    def _with_ids(
+        self, named: Sequence[tuple[str, Sequence[str]]], count: int
+    ) -> Iterable[dict[str, Any]]:
+        """What names the person in each of the rows: whom nothing names has nothing."""
+        for n in range(count):
+            yield {name: texts[n] for name, texts in named if texts[n]}
+
+    def _all_values(self, columns: Sequence[Sequence[Any]]) -> Iterable[dict[str, Any]]:
+        """The traits of each row."""
+        empty = None if self._clears else MISSING
+        names, values = [], []
+        for index, name, type, convert in self._fields:
+            names.append(name)
+            values.append(at_once.values(columns[index], type, convert, clean, empty))
+        for target in CONTACTS:
+            if target in self._special:
+                names.append(target)
+                cells = at_once.texts(columns[self._special[target][0]], LIMITS[target])
+                values.append([self._contact(target, c) if c else empty for c in cells])
+        if not names:
+            return ({} for _ in columns[0])
+        rows = zip(*values, strict=True)
+        if any(MISSING in column for column in values):
+            return (
+                {n: v for n, v in zip(names, row, strict=True) if v is not MISSING}
+                for row in rows
+            )
+        return (dict(zip(names, row, strict=True)) for row in rows)
+
+    def _one_by_one(self, rows: Iterable[Row]) -> tuple[list[Message], list[Problem]]:
         made: list[Message] = []
         problems: list[Problem] = []
         for line, cells, problem in rows:
@@ -165,11 +236,9 @@ class Writer:
 
     def _message(self, line: int, cells: list[Any]) -> Message:
         payload: dict[str, Any] = {"timestamp": self._timestamp(cells)}
-        for target, name in ((EXTERNAL_ID, "userId"), (ANONYMOUS_ID, "anonymousId")):
+        for target, name in _IDS:
             if (value := self._identifier(target, cells)) is not None:
                 payload[name] = value
-        if len(payload) == 1:
-            raise ValueError("It names nobody: its external ID is empty")
         fields = self._values(cells)
         message_id = f"{self._prefix}{line:010}"
         if self._is_events:
@@ -181,12 +250,26 @@ class Writer:
         else:
             self._add_contacts(fields, cells)
             payload["traits"] = fields
+        self._check_is_named(payload)
         _check_size(payload, cells)
         return message_id, "track" if self._is_events else "identify", payload
 
+    def _check_is_named(self, payload: dict[str, Any]) -> None:
+        if "userId" in payload or "anonymousId" in payload:
+            return
+        traits = payload.get("traits") or {}
+        if not any(traits.get(contact) for contact in CONTACTS):
+            raise ValueError("It names nobody: what could say who it is, is empty")
+        try:
+            calls.read("identify", payload, self._rules)
+        except ValueError as e:
+            raise ValueError(
+                "It names nobody: its e-mail or phone is none that people are known by"
+            ) from e
+
     def _values(self, cells: list[Any]) -> dict[str, Any]:
         values: dict[str, Any] = {}
-        for index, name, convert in self._fields:
+        for index, name, _, convert in self._fields:
             cell = cells[index]
             if cell.__class__ is str:
                 cell = cell.strip() if cell.isascii() else clean(cell)
@@ -205,16 +288,19 @@ class Writer:
         return values
 
     def _add_contacts(self, traits: dict[str, Any], cells: list[Any]) -> None:
-        for target in (EMAIL, PHONE):
+        for target in CONTACTS:
             if target not in self._special:
                 continue
             value = self._identifier(target, cells)
-            if value is not None and target == PHONE:
-                value = types.as_phone(value, self._country)
-            if value is not None and target == EMAIL:
-                value = as_email(value)
+            if value is not None:
+                value = self._contact(target, value)
             if value is not None or (self._clears and self._is_empty(target, cells)):
                 traits[target] = value
+
+    def _contact(self, target: str, text: str) -> str:
+        return (
+            as_email(text) if target == EMAIL else types.as_phone(text, self._country)
+        )
 
     def _is_empty(self, target: str, cells: list[Any]) -> bool:
         return cells[self._special[target][0]] is not MISSING
@@ -300,7 +386,7 @@ def _key(use: ColumnUse) -> str:
     """Two columns with the same one would overwrite each other."""
     if use.to in NAMED:
         return use.name.strip()
-    return f"\0{use.to}" if use.to not in (EMAIL, PHONE) else use.to
+    return f"\0{use.to}" if use.to not in CONTACTS else use.to
 
 
 def _label(target: str) -> str:

@@ -12,6 +12,8 @@ from typing import Any
 
 import phonenumbers
 
+from segments.identity.contact import is_international
+
 Convert = Callable[[str], Any]
 
 TEXT, AS_IS = "text", "as_is"
@@ -104,7 +106,7 @@ def as_phone(text: str, country: str) -> str:
     `country`: an ISO code, or "+" where numbers begin with the country's code without
     its plus.
     """
-    if not country and not text.startswith("+"):
+    if is_international(text) or (not country and not text.startswith("+")):
         return text
     international = country == "+" and not text.startswith("+")
     region = country if country != "+" else None

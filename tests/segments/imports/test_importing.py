@@ -68,7 +68,7 @@ def test_a_header_alone_changes_nothing_and_says_so():
 def test_the_check_counts_new_changed_same_and_bad():
     factories.make_profile(external_id="u1", email="ana@x.example", city="Köln")
     factories.make_profile(external_id="u2", email="bo@x.example", city="Berlin")
-    text = PEOPLE + "u3,c@x.example,Ulm\n,d@x.example,Ulm\nu4\n"
+    text = PEOPLE + "u3,c@x.example,Ulm\n,,Ulm\nu4\n"
     imported = check(take(text), plan(ID, EMAIL, CITY))
     assert found(imported) == {"new": 1, "changed": 1, "same": 1, "bad": 2}
     lines = imported.bad_rows.order_by("line").values_list("line", flat=True)
@@ -297,3 +297,41 @@ def test_files_and_bad_rows_go_when_they_are_old(folder):
     imported.refresh_from_db()
     assert not imported.bad_rows.exists()
     assert imported.columns[1]["examples"] == []
+
+
+def test_a_row_may_name_somebody_by_email_or_phone_alone():
+    factories.make_profile(external_id="u1", email="ana@x.example", city="Köln")
+    text = "mail,tel,city\nAna@X.example,,Bonn\n,+447700900123,Ulm\nnobody,,Jena\n,,Y\n"
+    decided = plan(EMAIL, {"to": "phone"}, CITY)
+    imported = check(take(text), decided)
+    assert found(imported) == {"new": 1, "changed": 1, "bad": 2}
+    reasons = list(imported.bad_rows.order_by("line").values_list("reason", flat=True))
+    assert reasons == [
+        "It names nobody: its e-mail or phone is none that people are known by.",
+        "It names nobody: what could say who it is, is empty.",
+    ]
+    lifecycle.start(imported)
+    work(imported)
+    assert person("u1").attributes == {"city": "Bonn"}
+    stranger = Profile.objects.get(phone="+447700900123")
+    assert (stranger.external_id, stranger.attributes) == (None, {"city": "Ulm"})
+    again = check(take(text), decided)
+    assert found(again) == {"same": 2, "bad": 2}
+
+
+def test_an_email_of_two_known_people_names_neither():
+    factories.make_profile(external_id="u1", email="ana@x.example", city="Köln")
+    factories.make_profile(external_id="u2", email="ana@x.example", city="Köln")
+    text = "mail,city\nana@x.example,Bonn\n"
+    imported = bring_in(text, plan(EMAIL, CITY))
+    assert found(imported) == {"new": 1}
+    assert {person(u).attributes["city"] for u in ("u1", "u2")} == {"Köln"}
+    assert found(check(take(text), plan(EMAIL, CITY))) == {"same": 1}
+
+
+def test_without_a_check_it_is_imported_all_the_same():
+    imported = take(PEOPLE)
+    source = factories.make_source()
+    assert lifecycle.start_unchecked(imported, plan(ID, EMAIL, CITY), source)
+    assert work(imported).state == State.DONE
+    assert person("u2").attributes == {"city": "Bonn"}

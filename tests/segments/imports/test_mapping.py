@@ -338,7 +338,13 @@ def test_all_events_of_a_file_may_have_one_name():
 @pytest.mark.parametrize(
     ("uses", "fields", "where", "words"),
     [
-        ([CITY], {}, None, "external ID or the anonymous ID"),
+        ([CITY], {}, None, "which column names the person"),
+        (
+            [CITY, {"to": "email"}],
+            {"makes": "events"},
+            None,
+            "external ID or the anonymous ID",
+        ),
         ([ID, ID], {}, 1, "“A” already becomes the same"),
         ([ID, CITY, CITY], {}, 2, "“B” already becomes the same"),
         ([ID, {"to": "email"}, {**CITY, "name": "email"}], {}, 2, "already becomes"),

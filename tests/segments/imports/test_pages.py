@@ -134,9 +134,9 @@ def test_dates_that_can_be_read_either_way_are_asked_about(client, marketer):
 
 def test_what_was_typed_stays_when_it_is_wrong(client, marketer):
     imported = uploaded(client, PEOPLE)
-    data = typed(client, imported, **{"to-0": "", "name-2": "given_name"})
+    data = typed(client, imported, **{"to-0": "", "to-1": "", "name-2": "given_name"})
     page = client.post(imported.get_absolute_url(), data).content.decode()
-    assert "Say which column has the external ID" in page
+    assert "Say which column names the person" in page
     assert 'value="given_name"' in page
 
 
