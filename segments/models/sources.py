@@ -84,7 +84,7 @@ class RefusedMessage(models.Model):
     source = models.ForeignKey(Source, on_delete=models.PROTECT, related_name="+")
     at = models.DateTimeField(db_default=Now(), editable=False)
     stage = models.CharField(max_length=8, choices=Stage, default=Stage.DOOR)
-    # One word for a reason, by which they are counted; `message` says it to people.
+    # A reason by which they are counted, the wrong field in it; `message` is for people.
     code = models.CharField("reason", max_length=32)
     message = models.TextField("why")
     message_id = models.CharField(max_length=255, blank=True, db_default="")

@@ -34,7 +34,8 @@ class Reason:
 
     @property
     def called(self) -> str:
-        return self.code.replace("_", " ").capitalize()
+        words = self.code.replace("_", " ")
+        return words[:1].upper() + words[1:]
 
     @property
     def is_more(self) -> bool:
@@ -78,7 +79,8 @@ def of(source: Source, code: str) -> QuerySet[RefusedMessage]:
     return RefusedMessage.objects.filter(source=source, code=code, replayed_at=None)
 
 
-# From one reason to the next by the index, instead of by reading all of it.
+# From one reason to the next by the index, instead of by reading all of it. Counting in
+# its order keeps the planner from reading the table instead.
 BY_REASON = """
 WITH RECURSIVE reasons (code, number) AS (
     SELECT min(code), 1 FROM segments_refusedmessage
@@ -98,7 +100,7 @@ CROSS JOIN LATERAL (
     SELECT count(*) AS number FROM (
         SELECT FROM segments_refusedmessage m
         WHERE m.source_id = %(source)s AND m.replayed_at IS NULL AND m.code = r.code
-        LIMIT %(most)s
+        ORDER BY m.at DESC LIMIT %(most)s
     ) few
 ) counted
 CROSS JOIN LATERAL (

@@ -51,7 +51,7 @@ def keep(source: Source, refusals: Sequence[Refusal]) -> None:
     RefusedMessage.objects.bulk_create(
         RefusedMessage(
             source=source,
-            code=refusal.error.code,
+            code=refusal.error.reason,
             message=refusal.error.message,
             message_id=refusal.message_id,
             kind=refusal.kind,
@@ -119,7 +119,7 @@ def _replay(row: RefusedMessage) -> bool:
     try:
         inbox.append(row.source, _as_accepted(row))
     except RefusedError as e:
-        row.code, row.message = e.code, e.message
+        row.code, row.message = e.reason, e.message
         row.save(update_fields=["code", "message"])
         return False
     RefusedMessage.objects.filter(pk=row.pk).update(replayed_at=Now())

@@ -38,7 +38,7 @@ def read(raw: dict[str, Any], received_at: datetime, sent: Sent = bytes) -> Mess
     """
     kind = raw.get("type")
     if kind not in KINDS:
-        raise validation.bad("type is identify or track.")
+        raise validation.bad("type is identify or track.", "type")
     validation.write_numbers_out(raw, ID_FIELDS)
     request_body.check_storable(raw)
     notices: list[Notice] = []
@@ -69,7 +69,7 @@ def attributes_to_remove(
     forgot to fill.
     """
     if raw.get("type") not in (None, "identify"):
-        raise validation.bad("type is identify, or left out.")
+        raise validation.bad("type is identify, or left out.", "type")
     properties = validation.named_values(raw, "properties")
     if properties:
         removal = {"type": "identify", "properties": dict.fromkeys(properties)}
@@ -77,7 +77,8 @@ def attributes_to_remove(
     if raw.get("properties") is not None:
         raise validation.bad(
             "Name the properties to remove, or leave properties out: that erases the"
-            " person."
+            " person.",
+            "properties",
         )
     return None
 

@@ -128,18 +128,18 @@ def made(
     return message
 
 
-def bad(message: str) -> RefusedError:
-    """A message with a wrong field."""
-    return RefusedError(400, "invalid", message)
+def bad(message: str, field: str = "") -> RefusedError:
+    """A message with a wrong field; `field`: which, where it is one of ours."""
+    return RefusedError(400, "invalid", message, field=field)
 
 
 def _kind(raw: Mapping[str, Any], kind: str) -> str:
     named = raw.get("type")
     if kind and named not in (None, kind):
-        raise bad(f"type is {kind} here.")
+        raise bad(f"type is {kind} here.", "type")
     kind = kind or named  # type: ignore[assignment]
     if kind not in KINDS:
-        raise bad(f"type is one of {', '.join(KINDS)}.")
+        raise bad(f"type is one of {', '.join(KINDS)}.", "type")
     return kind
 
 
@@ -154,14 +154,14 @@ def _add_own(
     elif kind == "alias":
         payload["previousId"] = user_id(raw, "previousId", sent)
         if not payload["previousId"] or not payload["userId"]:
-            raise bad("alias has a userId and a previousId.")
+            raise bad("alias has a userId and a previousId.", "previousId")
     elif kind == "track":
         payload["event"] = event_name(raw, "event")
         payload["properties"] = named_values(raw, "properties")
     elif kind == "group":
         group_id = user_id(raw, "groupId", sent)
         if group_id is None:
-            raise bad("group has a groupId.")
+            raise bad("group has a groupId.", "groupId")
         payload["event"] = EVENTS[kind]
         payload["properties"] = named_values(raw, "traits") | {"group_id": group_id}
     else:
@@ -184,7 +184,7 @@ def user_id(raw: Mapping[str, Any], name: str, sent: Sent) -> str | None:
     """An external ID, as it was sent; None where there is none."""
     value = _id_text(raw, name, sent)
     if value is not None and len(value.encode()) > MAX_USER_ID:
-        raise bad(f"{name} has at most {MAX_USER_ID} bytes.")
+        raise bad(f"{name} has at most {MAX_USER_ID} bytes.", name)
     return value
 
 
@@ -192,7 +192,7 @@ def identifier(raw: Mapping[str, Any], name: str, sent: Sent) -> str | None:
     """Any other ID, as it was sent; None where there is none."""
     value = _id_text(raw, name, sent)
     if value is not None and len(value) > MAX_NAME:
-        raise bad(f"{name} has between 1 and {MAX_NAME} characters.")
+        raise bad(f"{name} has between 1 and {MAX_NAME} characters.", name)
     return value
 
 
@@ -204,9 +204,9 @@ def _id_text(raw: Mapping[str, Any], name: str, sent: Sent) -> str | None:
     if type(value) is float:
         value = _as_written(name, sent)
     if not isinstance(value, str):
-        raise bad(f"{name} is a text or a number.")
+        raise bad(f"{name} is a text or a number.", name)
     if not value.strip() or not is_one_line(value):
-        raise bad(f"{name} is one line of visible characters.")
+        raise bad(f"{name} is one line of visible characters.", name)
     return value
 
 
@@ -223,7 +223,7 @@ def _check_is_about_somebody(message: Message) -> None:
     try:
         calls.read(message.kind, message.payload, calls.Rules.from_settings())
     except ValueError:
-        raise bad(NOBODY) from None
+        raise bad(NOBODY, "userId") from None
 
 
 def _ids(context: Mapping[str, Any]) -> list[list[str]] | None:
@@ -306,16 +306,16 @@ def _check_contact(traits: Mapping[str, Any], where: str) -> None:
             continue
         # Measured as it is kept: İ in lower case is two characters.
         if not isinstance(value, str) or len(kept(value)) > limit:
-            raise bad(f"{where}{name} is a text of at most {limit} characters.")
+            raise bad(f"{where}{name} is a text of at most {limit} characters.", name)
 
 
 def event_name(raw: Mapping[str, Any], field: str) -> str:
     """The name in a field of a message; raises a RefusedError for what is none."""
     event = raw.get(field)
     if not isinstance(event, str) or not event.strip() or len(event) > MAX_NAME:
-        raise bad(f"{field} is a name of 1 to {MAX_NAME} characters.")
+        raise bad(f"{field} is a name of 1 to {MAX_NAME} characters.", field)
     if not is_one_line(event):
-        raise bad(f"{field} is one line of visible characters.")
+        raise bad(f"{field} is one line of visible characters.", field)
     return event
 
 
@@ -325,9 +325,9 @@ def named_values(raw: Mapping[str, Any], field: str) -> dict[str, Any]:
     if values is None:
         return {}
     if not isinstance(values, dict):
-        raise bad(f"{field} is a JSON object.")
+        raise bad(f"{field} is a JSON object.", field)
     if len(values) > MAX_ATTRIBUTES:
-        raise bad(f"{field} has at most {MAX_ATTRIBUTES} entries.")
+        raise bad(f"{field} has at most {MAX_ATTRIBUTES} entries.", field)
     names = "".join(values)
     if (
         len(names) <= MAX_NAME
@@ -339,9 +339,9 @@ def named_values(raw: Mapping[str, Any], field: str) -> dict[str, Any]:
         # As nearly all of them are: none can be too long or hold what nobody sees.
         return values
     if values and (max(map(len, values)) > MAX_NAME or not all(map(str.strip, values))):
-        raise bad(f"Names in {field} have 1 to {MAX_NAME} characters.")
+        raise bad(f"Names in {field} have 1 to {MAX_NAME} characters.", field)
     if not is_one_line(names):
-        raise bad(f"Names in {field} are one line of visible characters each.")
+        raise bad(f"Names in {field} are one line of visible characters each.", field)
     return values
 
 
@@ -376,7 +376,7 @@ def _happened_at(
     if sent_at is not None:
         time = received_at - (sent_at - time)
     if time < EARLIEST:
-        raise bad("timestamp is after the year 2000.")
+        raise bad("timestamp is after the year 2000.", "timestamp")
     return time
 
 
@@ -396,7 +396,9 @@ def _time(name: str, value: object) -> datetime | None:
     except ValueError:
         time = None
     if time is None or time.tzinfo is None:
-        raise bad(f"{name} is an ISO 8601 time with a zone: 2026-01-31T12:00:00Z.")
+        raise bad(
+            f"{name} is an ISO 8601 time with a zone: 2026-01-31T12:00:00Z.", name
+        )
     if not EARLIEST <= time <= LATEST:
-        raise bad(f"{name} is between the years 2000 and 2200.")
+        raise bad(f"{name} is between the years 2000 and 2200.", name)
     return time.astimezone(UTC)

@@ -80,7 +80,7 @@ def test_the_first_day_of_a_source(
     expect(page.get_by_text('"event": 7')).to_be_visible()
     page.get_by_text("Lead – u1").click()
     look("live")
-    press(page, "Try again: Invalid")
+    press(page, "Try again: Invalid event")
     expect(page.get_by_role("button", name="Try 1 message again")).to_be_visible()
     look("again")
     press(page, "Try 1 message again")

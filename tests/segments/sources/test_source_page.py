@@ -233,6 +233,19 @@ def test_refusals_stand_by_reason_with_the_newest_body(page, source, key):
     assert "{&quot;event&quot;: 8}" in page("now").text
 
 
+def test_each_wrong_field_is_a_reason_of_its_own(page, post):
+    post(event=7)
+    post(properties=[])
+    post(event="")
+    post(userId=[])
+    found = page("now").context["now"].reasons
+    assert {r.called: r.count for r in found} == {
+        "Invalid event": 2,
+        "Invalid properties": 1,
+        "Invalid userId": 1,
+    }
+
+
 def test_very_many_are_not_counted_to_their_end(page, source, key, monkeypatch):
     monkeypatch.setattr(refusals, "MOST_REPLAYED", 3)
     refuse(source, number=5)

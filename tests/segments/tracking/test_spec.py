@@ -197,7 +197,7 @@ def test_a_refused_message_is_kept_with_its_body(post, source):
     body = {"userId": "u1", "messageId": "m1", "traits": []}
     assert post("identify", body)[0] == 400
     row = RefusedMessage.objects.get()
-    assert (row.source, row.stage, row.code) == (source, "door", "invalid")
+    assert (row.source, row.stage, row.code) == (source, "door", "invalid_traits")
     assert (row.kind, row.message_id) == ("identify", "m1")
     assert row.message == "traits is a JSON object."
     assert json.loads(bytes(row.body)) == body
