@@ -1,4 +1,4 @@
-"""Ctrl+K: people, segments, Engagements, External APIs and pages, by what one types.
+"""Ctrl+K: people, segments, Engagements, External APIs, names and pages, by what one types.
 
 People are found as segments.people.search says; everything else is a short list.
 """
@@ -16,7 +16,7 @@ from django.utils.text import capfirst
 from engagements.models import Engagement
 from externalapi.models import Connection, ExternalAPI
 from lemnisk_braze.dashboard import navigation
-from segments.models import Profile, Segment
+from segments.models import DictionaryEntry, Profile, Segment
 from segments.people import search
 
 SHOWN = 6
@@ -25,6 +25,7 @@ NAMED: tuple[tuple[type[Model], str], ...] = (
     (Engagement, "campaign"),
     (ExternalAPI, "webhook"),
     (Connection, "cable"),
+    (DictionaryEntry, "dictionary"),
 )
 
 

@@ -1,6 +1,6 @@
 """The dictionary: every name that data came under, and what is said of it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -25,7 +25,7 @@ Kind = DictionaryEntry.Kind
 CONFIRM = "_confirm"
 UNPLANNED, MISMATCHED = "Unplanned", "Other types came"
 STATES = {
-    UNPLANNED: "warning",
+    UNPLANNED: "neutral",
     MISMATCHED: "danger",
     "Hidden": "neutral",
     "Planned": "success",
@@ -56,13 +56,28 @@ class _Choice(admin.SimpleListFilter):
 
 
 class KindFilter(_Choice):
+    """Events bring many properties, which stand on their pages: not here unless asked."""
+
     title = "what it is"
     parameter_name = "kind"
     conditions = {
+        "all": ("Everything", Q()),
         "attribute": ("Attributes", Q(kind=Kind.ATTRIBUTE)),
         "event": ("Events", Q(kind=Kind.EVENT)),
         "property": ("Properties of events", Q(kind=Kind.PROPERTY)),
     }
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[DictionaryEntry]
+    ) -> QuerySet[DictionaryEntry]:
+        found = super().queryset(request, queryset)
+        is_asked = self.value() or request.GET.get("q", "").strip()
+        return found if is_asked else found.exclude(kind=Kind.PROPERTY)
+
+    def choices(self, changelist: Any) -> Iterator[Any]:
+        first, *others = super().choices(changelist)
+        yield {**first, "display": "Attributes and events"}
+        yield from others
 
 
 class TypeFilter(_Choice):
@@ -130,7 +145,16 @@ class SeenFilter(admin.SimpleListFilter):
 @admin.register(DictionaryEntry)
 class DictionaryEntryAdmin(KeysetList, ChangesInWords, OfferedFilters):
     form = DictionaryForm
-    list_display = ["called", "kind", "type", "share", "times", "seen", "state"]
+    list_display = [
+        "called",
+        "kind",
+        "type",
+        "share",
+        "times",
+        "seen",
+        "personal",
+        "state",
+    ]
     list_display_links = ["called"]
     list_filter = [
         KindFilter,
@@ -193,6 +217,12 @@ class DictionaryEntryAdmin(KeysetList, ChangesInWords, OfferedFilters):
     @admin.display(description="last seen")
     def seen(self, entry: DictionaryEntry) -> str:
         return catalog.ago(entry.last_seen)
+
+    @admin.display(description="personal data")
+    def personal(self, entry: DictionaryEntry) -> str:
+        if not entry.holds_personal_data:
+            return ""
+        return "yes" if entry.is_personal else entry.get_looks_personal_display()
 
     @display(description="state", label=STATES)
     def state(self, entry: DictionaryEntry) -> str:
@@ -364,7 +394,7 @@ def _panels(request: HttpRequest, entry: DictionaryEntry) -> dict[str, Any]:
         "types": _types(entry),
         "examples": examples.of(entry) if may_see else None,
         "sources": [
-            (names[int(pk)], at)
+            (names[int(pk)], datetime.fromisoformat(at))
             for pk, at in sorted(entry.sources.items(), key=lambda each: each[1])
             if int(pk) in names
         ],

@@ -67,6 +67,12 @@ def properties(event_names: Collection[str] | None = None) -> dict[str, list[Nam
     return dict(found)
 
 
+def pages_of_attributes(names: Collection[str]) -> dict[str, str]:
+    """The addresses of their entries, as far as they have one."""
+    entries = DictionaryEntry.objects.filter(kind=ATTRIBUTE, event="", name__in=names)
+    return {entry.name: entry.get_absolute_url() for entry in entries.only("name")}
+
+
 def hidden_attributes() -> set[str]:
     return _hidden(ATTRIBUTE)
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
+from segments.identity import lists
 from segments.models import ValueType
 from segments.rules.operators import DATE
 
@@ -17,7 +18,6 @@ _PLAIN = {
     int: PLACE[ValueType.NUMBER],
     float: PLACE[ValueType.NUMBER],
     bool: PLACE[ValueType.BOOLEAN],
-    dict: PLACE[ValueType.OBJECT],
     type(None): _NULL,
 }
 # Types that are another's special case.
@@ -30,6 +30,9 @@ def place(value: Any) -> int:
         return known
     if isinstance(value, str):
         return _DATE if is_date(value) else _TEXT
+    if isinstance(value, dict):
+        # That a list of objects changes is said by an object.
+        return _OBJECTS if lists.is_change(value) else PLACE[ValueType.OBJECT]
     is_of_objects = value and all(isinstance(item, dict) for item in value)
     return _OBJECTS if is_of_objects else _LIST
 

@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from segments.dictionary import catalog
 from segments.models import Profile, Source
 
 TOO_DEEP = "(nested too deeply to be shown)"
@@ -25,6 +26,8 @@ class Attribute:
     at: datetime | None
     source: str
     typed: str
+    # Of its page in the dictionary; "" where it has none.
+    entry: str = ""
 
 
 def as_text(value: Any) -> str:
@@ -54,8 +57,13 @@ def attributes_of(person: Profile) -> list[Attribute]:
     values |= {"phone": person.phone} if person.phone else {}
     stamps = {name: _stamp(person.attribute_times, name) for name in values}
     sources = _sources(stamp[2] for stamp in stamps.values() if stamp)
+    entries = catalog.pages_of_attributes(values)
     return [
-        _attribute(name, values[name], stamps[name], sources) for name in sorted(values)
+        replace(
+            _attribute(name, values[name], stamps[name], sources),
+            entry=entries.get(name, ""),
+        )
+        for name in sorted(values)
     ]
 
 

@@ -49,6 +49,14 @@ def test_things_are_found_by_a_part_of_their_name(admin_client, everything):
         assert name in page
 
 
+def test_a_name_of_the_dictionary_is_found(admin_client):
+    entry = factories.make_dictionary_entry("loyalty_points")
+    assert (
+        f'href="{entry.get_absolute_url()}"'
+        in admin_client.get(URL, {"s": "points"}).text
+    )
+
+
 def test_pages_are_found_as_before(admin_client):
     assert "Operations" in admin_client.get(URL, {"s": "operat"}).text
 

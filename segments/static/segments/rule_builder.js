@@ -3,6 +3,7 @@
 import { Conditions } from "./rule/conditions.js";
 import { button, h, nextId } from "./rule/elements.js";
 import { Groups } from "./rule/groups.js";
+import { hintAt } from "./rule/names.js";
 import { asGroup, asRule } from "./rule/tree.js";
 
 const CANNOT_SHOW = "This is no rule that conditions can show, or not JSON yet.";
@@ -24,6 +25,9 @@ class Builder {
     textarea.before(this.root);
     this.root.addEventListener("input", () => this.write());
     this.root.addEventListener("change", () => this.write());
+    this.root.addEventListener("input", ({ target }) => {
+      if (target.matches("[data-name=attribute], [data-name=event], [data-name=property]")) hintAt(target);
+    });
     this.root.addEventListener("keydown", (event) => {
       const isUndo = (event.ctrlKey || event.metaKey) && event.key === "z" && !event.shiftKey;
       // In a text, the browser takes back what was typed.

@@ -50,6 +50,7 @@ def test_what_a_call_says_beside_an_event_is_attributes(send):
         ([{"a": 1}], "objects"),
         ([{"a": 1}, 2], "list"),
         ({"a": 1}, "object"),
+        ({"$add": [{"a": 1}]}, "objects"),
         (None, "null"),
     ],
 )

@@ -1,6 +1,7 @@
 // One condition in the rule's form: an attribute compared, or an event that was or was
 // not done, where its properties compare.
 import { button, h, input, labelled, nextId, select } from "./elements.js";
+import { offerProperties } from "./names.js";
 
 const NUMBER = /^-?\d+(\.\d+)?$/;
 
@@ -101,15 +102,4 @@ export class Conditions {
     else if (takes !== "nothing") condition.value = values[0];
     return condition;
   }
-}
-
-/** Offer the properties that came with the event of the condition, as it is now. */
-function offerProperties(name, id) {
-  name.addEventListener("focus", () => {
-    const event = name.closest("[data-kind=event]").querySelector("[data-name=event]").value.trim();
-    const known = JSON.parse(document.getElementById("known-properties")?.textContent || "{}")[event] || [];
-    const list = name.parentElement.querySelector("datalist") || h("datalist", { id });
-    list.replaceChildren(...known.map(([value, about]) => h("option", { value }, about)));
-    name.parentElement.append(list);
-  });
 }
