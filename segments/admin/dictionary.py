@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
@@ -318,7 +319,8 @@ def _question(
     is_refusal = act == DictionaryEntry.Mismatch.REFUSE
     becomes = (
         "Each of these messages would have been refused, with all that it says. What is "
-        "refused is kept for 14 days on its source’s page, and can be sent in again."
+        f"refused is kept{_for_how_long()} on its source’s page, and can be sent in "
+        "again."
         if is_refusal
         else "Each of these values would have been left out, and the rest of its message "
         "kept. What is left out is nowhere."
@@ -340,6 +342,11 @@ def _question(
             CONFIRM: "1",
         },
     )
+
+
+def _for_how_long() -> str:
+    days = settings.RETENTION_REFUSED.days
+    return f" for {days} days" if days else ""
 
 
 def _of_other_types(entry: DictionaryEntry, expected: str) -> int:

@@ -125,9 +125,7 @@ def ago(at: datetime) -> str:
 
 
 def type_of(entry: DictionaryEntry) -> str:
-    """The expected type, or else the most frequent that is not null; "" for none."""
-    if entry.expected_type:
-        return values.label(entry.expected_type)
+    """The most frequent type that is not null; "" for none."""
     for type, count in entry.type_counts.items():
         if count and values.PLACE[type] != values.PLACE["null"]:
             return values.label(type)

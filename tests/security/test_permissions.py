@@ -22,6 +22,7 @@ from externalapi.models import Connection, ExternalAPI, ExternalAPIVersion
 from lemnisk_braze import groups
 from segments.membership import rule_changes
 from segments.models import (
+    DictionaryEntry,
     Erasure,
     Event,
     Import,
@@ -55,6 +56,8 @@ MODELS: dict[type[Model], tuple[str, str, str, str]] = {
     Engagement: ("MVEAD", "MD", "MD", "MD"),
     Import: ("MED", "MED", "", ""),
     Erasure: ("D", "D", "", ""),
+    # What is said of a name; the names come by themselves.
+    DictionaryEntry: ("MVEAD", "", "MED", ""),
     User: ("D", "D", "D", "D"),
     Group: ("D", "D", "D", "D"),
     # What happened is only ever read.
