@@ -1,6 +1,7 @@
 """A count reads without a lock, writes in ranges, and leaves alone who moved meanwhile."""
 
 import threading
+from collections import Counter
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -8,11 +9,21 @@ import pytest
 from django.db import Error, connection, connections, transaction
 from django.db.models.functions import Now
 
+from engagements.delivery import loop
+from engagements.lifecycle import transitions
+from engagements.models import Delivery, Engagement
 from segments.membership import counting, evaluation, refresh
 from segments.membership.moves import Change
 from segments.models import Membership, Profile, Segment, Touched, Transition
 from segments.rules import tree
-from tests.factories import make_event, make_people, make_profile, make_segment
+from tests.factories import (
+    make_engagement,
+    make_event,
+    make_people,
+    make_profile,
+    make_segment,
+    make_version,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -283,6 +294,44 @@ def test_a_killed_count_goes_on_where_it_was():
     left = len(people) - written - 1
     assert refresh.refresh(segment.pk) == Change(entered=left)
     check(segment)
+
+
+@pytest.mark.parametrize("includes_present", [True, False])
+def test_an_engagement_activated_amid_a_count_sends_to_each_once(
+    includes_present, braze, sandbox
+):
+    """Who is written before is present, and who is written after has an entry."""
+    people = [make_profile(city="Pune") for _ in range(10)]
+    for number, person in enumerate(people):
+        # One in each block of ids.
+        Profile.objects.filter(pk=person.pk).update(id=10**6 + number * refresh.BLOCK)
+    segment = make_segment(rule=PUNE, refreshed_at=None)
+    engagement = make_engagement(
+        segment,
+        make_version(connection=braze),
+        {"Name of the User": "{{ profile.city }}"},
+        trigger=Engagement.Trigger.ON_ENTRY,
+        includes_present=includes_present,
+    )
+    with paused(segment, after=1) as count:
+        present = members(segment)
+        assert len(present) == refresh.FEW_BLOCKS
+        transitions.activate(engagement)
+        loop.work()
+        # One more comes in by what they do, while the count stands still.
+        comes = make_profile(city="Delhi")
+        assert move(comes, "Pune") == Change(entered=1)
+        loop.work()
+        count.end()
+    loop.work()
+
+    check(segment)
+    everybody = members(segment)
+    assert len(everybody) == 11
+    expected = everybody if includes_present else everybody - present
+    sent = Counter(Delivery.objects.values_list("profile_id", "state"))
+    assert sent == Counter((person, "sent") for person in expected)
+    assert sandbox.summary()["users"] == len(expected)
 
 
 def test_a_segment_that_fails_while_it_is_counted_is_not_said_to_be_right():
