@@ -41,7 +41,8 @@ class Facts:
 
     def __init__(self, rules: Rules) -> None:
         self.rules = rules
-        self.touched: set[Key] = set()
+        # In the order in which they were said.
+        self.touched: dict[Key, None] = {}
         self.reopened: set[int] = set()
         self.preferred = 0
         # Root by number of a part, as the database has it.
@@ -120,17 +121,17 @@ class Facts:
         fact = self.of(key).get(part.number)
         if fact is None:
             self._add(key, part.number, Fact(stamp=stamp, is_new=True))
-            self.touched.add(key)
+            self.touched[key] = None
         elif key[0] == EXTERNAL_ID and stamp > (fact.stamp or (0, "")):
             fact.stamp, fact.is_changed = stamp, True
-            self.touched.add(key)
+            self.touched[key] = None
 
     def own(self, part: Part, stamp: tuple[int, str] | None = None) -> Fact:
         """That the part's key is its own: such a fact is made where there is none."""
         assert part.key
         fact = self.of(part.key).get(part.number)
         if fact is None or not fact.is_own:
-            self.touched.add(part.key)
+            self.touched[part.key] = None
             fact = Fact(stamp=stamp, is_own=True, is_new=True)
             self._add(part.key, part.number, fact)
         return fact
@@ -203,7 +204,8 @@ def _said_of(number: str) -> str:
     )
     return f"""
         SELECT i.kind, i.value FROM segments_identifier i
-        WHERE i.profile_id = {number} AND i.kind <> 'external_id'{columns}
+        WHERE i.profile_id = {number} AND i.kind <> 'external_id' AND NOT i.is_void
+        {columns}
     """
 
 
@@ -230,7 +232,7 @@ WITH RECURSIVE zone (id) AS (
     SELECT f.id FROM zone z
     CROSS JOIN LATERAL ({_said_of("z.id")}) k (kind, value)
     CROSS JOIN LATERAL ({_FACTS_OF}) f {_NAMED}
-    WHERE f.external_id IS NULL
+    WHERE f.external_id IS NULL AND NOT f.is_void
 ), keys (kind, value) AS (
     SELECT DISTINCT k.kind, k.value FROM zone z
     CROSS JOIN LATERAL ({_said_of("z.id")}) k (kind, value)

@@ -87,7 +87,7 @@ class People:
         if self._placeholders:
             logger.warning("identity.placeholders", messages=self._placeholders)
         self._spare_who_has_too_many()
-        moves = move(self._facts, self._parts, whose.find(self._facts))
+        moves = move(self._facts, self._parts, self._find())
         self._tell()
         rows.save(list(self._parts.values()), self._facts, moves)
         self.changed_ids |= {p.id for p in self._parts.values() if p.is_changed}
@@ -145,8 +145,8 @@ class People:
     def _spare_who_has_too_many(self) -> None:
         """Let what was said last join nobody, where a person has too many identifiers.
 
-        (P) The one thing that depends on the order in which calls come: without an end
-        to it, one person could have everybody's.
+        (P) This depends on the order in which calls come: without an end to it, one
+        person could have everybody's.
         """
         new = [
             (number, fact)
@@ -159,6 +159,37 @@ class People:
             if counts[number] > self.rules.most:
                 fact.is_void = True
                 logger.warning("identity.too_many", profile_id=max(number, 0))
+
+    def _find(self) -> whose.Whose:
+        """Ask who is whose; the same end for people whom chains would make too large."""
+        while True:
+            found = whose.find(self._facts)
+            crowded = self._crowded(found)
+            new = [
+                fact
+                for key, number, fact in self._facts.new()
+                if number in crowded
+                and len(self._facts.of(key)) > 1
+                and not (fact.is_own or fact.is_void)
+                and fact.is_new
+            ]
+            if not new:
+                return found
+            logger.warning(
+                "identity.too_many", profile_id=max(found.roots[min(crowded)], 0)
+            )
+            for fact in new[len(new) // 2 :]:
+                fact.is_void = True
+
+    def _crowded(self, found: whose.Whose) -> set[int]:
+        """The numbers of those who would be one person of too many parts."""
+        if not found.roots:
+            return set()
+        sizes = Counter(found.roots.values())
+        sizes.update(rows.count_parts(sizes, found.roots))
+        return {
+            n for n, root in found.roots.items() if sizes[root] > self.rules.most + 1
+        }
 
     def _tell(self) -> None:
         """Let roots show what their parts have just said."""

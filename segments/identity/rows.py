@@ -57,6 +57,13 @@ def count_identifiers(numbers: Iterable[int]) -> dict[int, int]:
         return dict(cursor.fetchall())
 
 
+def count_parts(roots: Iterable[int], besides: Iterable[int]) -> dict[int, int]:
+    """How many parts these people have, by id, besides some."""
+    with connection.cursor() as cursor:
+        cursor.execute(COUNT_PARTS, [list(roots), list(besides)])
+        return dict(cursor.fetchall())
+
+
 def save(parts: Sequence[Part], facts: Facts, moves: "Sequence[Move]") -> None:
     """Write people, what was said of them, and where their events have gone."""
     new = [part for part in parts if part.number < 0]
@@ -220,6 +227,11 @@ ORDER BY id FOR NO KEY UPDATE
 COUNT = """
 SELECT profile_id, count(*) FROM segments_identifier
 WHERE profile_id = ANY(%s::bigint[]) GROUP BY profile_id
+"""
+COUNT_PARTS = """
+SELECT merged_into_id, count(*) FROM segments_profile
+WHERE merged_into_id = ANY(%s::bigint[]) AND id NOT IN (SELECT unnest(%s::bigint[]))
+GROUP BY merged_into_id
 """
 NEXT_IDS = """
 SELECT

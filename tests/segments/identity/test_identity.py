@@ -1,5 +1,7 @@
 """Who turns out to be whom: what others fell into, and what is undone."""
 
+import time
+
 import pytest
 from django.core.management import CommandError, call_command
 
@@ -273,6 +275,83 @@ def test_an_identifier_of_very_many_joins_nobody(call, settings):
     assert live().count() == 4
     call("identify", anonymousId="d4", traits={"email": "info@a.io"})
     assert live().count() == 5
+
+
+def test_a_chain_of_devices_ends_where_a_person_has_too_many(source, settings):
+    """Anybody with a browser can say such things, one after another or all at once."""
+    settings.IDENTITY_MOST = 10
+    for chunk in (1, 40):
+        calls = [
+            (
+                f"{chunk}-{n}",
+                "track",
+                {
+                    "anonymousId": f"d{n}-{chunk}",
+                    "ids": [["card", f"c{n}-{chunk}"], ["card", f"c{n + 1}-{chunk}"]],
+                    "timestamp": NOON,
+                    "event": "Lead",
+                },
+            )
+            for n in range(40)
+        ]
+        for first in range(0, 40, chunk):
+            inbox.append(source, calls[first : first + chunk])
+            assert inbox.apply().errors == 0
+        theirs = Profile.objects.filter(
+            merged_into=None, identifiers__value__endswith=f"-{chunk}"
+        ).distinct()
+        sizes = [person.parts.count() + 1 for person in theirs]
+        assert sum(sizes) == 40
+        assert max(sizes) in (10, 11)
+
+
+def test_a_long_chain_costs_no_more_than_its_length(source, settings):
+    """It is read as a whole whenever something new is said of one of its people."""
+    settings.IDENTITY_MOST = 10_000
+
+    def ids(*numbers):
+        return [["card", f"c{number}"] for number in numbers]
+
+    def send(name, **said):
+        payload = {"timestamp": NOON, "event": "Lead", **said}
+        inbox.append(source, [(name, "track", payload)])
+        started = time.monotonic()
+        assert inbox.apply().errors == 0
+        return time.monotonic() - started
+
+    links = [
+        (f"m{n}", "track", {"anonymousId": f"d{n}", "ids": ids(n, n + 1)})
+        for n in range(2_000)
+    ]
+    said = {"timestamp": NOON, "event": "Lead"}
+    inbox.append(
+        source, [(name, kind, payload | said) for name, kind, payload in links]
+    )
+    assert inbox.apply().errors == 0
+    assert live().count() == 1
+    took = send("end", userId="u1", ids=ids(2_000))
+    assert Event.objects.filter(profile__external_id="u1").count() == 2_001
+    again = send("more", userId="u1", ids=ids("new"))
+    assert took < 20 and again < 2
+
+
+def test_ten_thousand_identifiers_of_one_person_stay_within_the_setting(source, known):
+    said = [
+        (f"m{n}", "track", {"userId": "u1", "anonymousId": f"d{n}", "event": "Lead"})
+        for n in range(10_000)
+    ]
+    inbox.append(source, [(m, k, {**p, "timestamp": NOON}) for m, k, p in said])
+    assert inbox.apply().errors == 0
+    assert known().events.count() == 10_000
+    joining = Identifier.objects.filter(profile=known(), is_void=False)
+    assert joining.count() == 1_000
+    alone = [
+        (f"a{n}", "track", {"anonymousId": f"d{n}", "event": "Lead"})
+        for n in (1, 9_999)
+    ]
+    inbox.append(source, [(m, k, {**p, "timestamp": NOON}) for m, k, p in alone])
+    assert inbox.apply().errors == 0
+    assert known().events.count() == 10_001
 
 
 def test_a_call_about_nobody_is_refused_alone(source, known):
