@@ -1,10 +1,7 @@
 """The size of a segment while its rule is being written."""
 
-from typing import Any
-
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpRequest, JsonResponse
-from django.urls import URLPattern, path
 from django.utils.text import capfirst
 from django.views.decorators.http import require_POST
 
@@ -19,47 +16,37 @@ from segments.rules import tree
 TOO_SLOW = "It takes too long to count while you write. Saved, it is counted."
 
 
-class ShowsLiveSize:
-    """Adds the address that a segment's form asks: how many people would be in."""
+@require_POST
+def view(request: HttpRequest) -> JsonResponse:
+    """POST `rule` (JSON) and `segment` (its ID, or nothing).
 
-    def get_urls(self: Any) -> list[URLPattern]:
-        view = self.admin_site.admin_view(require_POST(self.live_size_view))
-        return [
-            path("size/", view, name="segments_segment_size"),
-            *super().get_urls(),  # type: ignore[misc]
-        ]
-
-    def live_size_view(self: Any, request: HttpRequest) -> JsonResponse:
-        """POST `rule` (JSON) and `segment` (its ID, or nothing).
-
-        Answers {"problem"} where the rule is not whole, otherwise {"sentence",
-        "warning", "size", "change", "people"}; without the last two where it takes too
-        long to count.
-        """
-        if not self.has_view_or_change_permission(request):
-            raise PermissionDenied
-        segment = None
-        if (pk := request.POST.get("segment", "")).isdecimal():
-            segment = Segment.objects.filter(pk=pk[:18]).first()
-        try:
-            rule = RuleField().clean(request.POST.get("rule", ""))
-            found = live_size.live_size(rule, segment)
-        except ValidationError as e:
-            return JsonResponse({"problem": e.messages[0]})
-        said = {
-            "sentence": f"{capfirst(tree.describe(rule))}.",
-            "warning": "\n".join(catalog.never_seen(rule)),
+    Answers {"problem"} where the rule is not whole, otherwise {"sentence", "warning",
+    "size", "change", "people"}; without the last two where it takes too long to count.
+    """
+    if not request.user.has_perm("segments.view_segment"):
+        raise PermissionDenied
+    segment = None
+    if (pk := request.POST.get("segment", "")).isdecimal():
+        segment = Segment.objects.filter(pk=pk[:18]).first()
+    try:
+        rule = RuleField().clean(request.POST.get("rule", ""))
+        found = live_size.live_size(rule, segment)
+    except ValidationError as e:
+        return JsonResponse({"problem": e.messages[0]})
+    said = {
+        "sentence": f"{capfirst(tree.describe(rule))}.",
+        "warning": "\n".join(catalog.never_seen(rule)),
+    }
+    if found is None:
+        return JsonResponse({**said, "size": TOO_SLOW})
+    return JsonResponse(
+        {
+            **said,
+            "size": size_in_words(found),
+            "change": change_in_words(found) if segment else "",
+            "people": _people(request, found),
         }
-        if found is None:
-            return JsonResponse({**said, "size": TOO_SLOW})
-        return JsonResponse(
-            {
-                **said,
-                "size": size_in_words(found),
-                "change": change_in_words(found) if segment else "",
-                "people": _people(request, found),
-            }
-        )
+    )
 
 
 def size_in_words(found: LiveSize) -> str:

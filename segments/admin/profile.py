@@ -117,6 +117,7 @@ def _panels(request: HttpRequest, person: Profile) -> dict[str, Any]:
         "person": person,
         "may_erase": request.user.has_perm("segments.erase_profile"),
         "may_export": may_export(request),
+        "may_explain": naming.may_see_people(request.user),
         "identifiers": person.identifiers.order_by("kind", "id"),
         "attributes": display.attributes_of(person),
         "memberships": memberships.order_by("-since") if may_see_segments else None,

@@ -1,11 +1,13 @@
 """Segments: a rule in rows, the sentence that it makes, and who is in."""
 
+from functools import partial
 from typing import Any
 
 from django.contrib import admin
 from django.db import models
 from django.forms import Script
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, path
 from django.utils.text import capfirst
 
 from lemnisk_braze.lib.active import active_badge
@@ -13,8 +15,8 @@ from lemnisk_braze.lib.filtering import OfferedFilters
 from lemnisk_braze.lib.form_changes import ChangesInWords, Words
 from lemnisk_braze.lib.pages.deleting import NAMED, CarefulDelete, Dependant, Instead
 from segments import naming
+from segments.admin import explanation, live_size
 from segments.admin.asking import AsksFirst, describe, proposal_of
-from segments.admin.live_size import ShowsLiveSize
 from segments.dictionary import catalog
 from segments.forms import SegmentForm
 from segments.membership import counting
@@ -24,9 +26,7 @@ SAMPLE = 10
 
 
 @admin.register(Segment)
-class SegmentAdmin(
-    AsksFirst, ShowsLiveSize, ChangesInWords, CarefulDelete, OfferedFilters
-):
+class SegmentAdmin(AsksFirst, ChangesInWords, CarefulDelete, OfferedFilters):
     form = SegmentForm
     list_display = ["name", "sentence", "people", active_badge]
     list_filter = ["is_active"]
@@ -38,6 +38,18 @@ class SegmentAdmin(
 
     class Media:
         js = [Script("segments/rule_builder.js", type="module")]
+
+    def get_urls(self) -> list[URLPattern]:
+        wrap = self.admin_site.admin_view
+        return [
+            path("size/", wrap(live_size.view), name="segments_segment_size"),
+            path(
+                "<int:segment_id>/explanation/",
+                wrap(partial(explanation.view, site=self.admin_site)),
+                name="segments_segment_explanation",
+            ),
+            *super().get_urls(),
+        ]
 
     @admin.display(description="rule")
     def sentence(self, segment: Segment) -> str:

@@ -4,6 +4,7 @@ __all__ = [
     "counting",
     "deleting",
     "evaluation",
+    "explaining",
     "live_size",
     "readers",
     "refresh",

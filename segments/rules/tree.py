@@ -115,6 +115,17 @@ def reads_dates(rule: dict[str, Any]) -> bool:
     )
 
 
+def events(rule: dict[str, Any]) -> QuerySet[Event]:
+    """Everybody's events that count for a valid event condition, in no order."""
+    found = Event.objects.filter(name=rule["event"]).order_by()
+    if days := rule.get("within_days"):
+        found = found.filter(time__gte=Now() - timedelta(days=days))
+    for where in rule.get("where") or []:
+        left = json_key("properties", where["property"])
+        found = found.filter(Comparison(left, **_operation(where)))
+    return found
+
+
 def describe(rule: dict[str, Any]) -> str:
     """A valid rule as a sentence for people, without a full stop."""
     return _describe(rule, is_inside=False)
@@ -202,25 +213,14 @@ def needs_gate(part: dict[str, Any]) -> bool:
     return "event" not in part or part.get("at_least", 1) > 1
 
 
-def _events(rule: dict[str, Any]) -> QuerySet[Event]:
-    """Everybody's events that count for an event condition."""
-    events = Event.objects.filter(name=rule["event"]).order_by()
-    if days := rule.get("within_days"):
-        events = events.filter(time__gte=Now() - timedelta(days=days))
-    for where in rule.get("where") or []:
-        left = json_key("properties", where["property"])
-        events = events.filter(Comparison(left, **_operation(where)))
-    return events
-
-
 def _did(rule: dict[str, Any], ids: Sequence[int] | None) -> Q:
-    events = _events(rule)
+    counted = events(rule)
     if ids is not None:
-        events = events.filter(profile_id__in=ids)
+        counted = counted.filter(profile_id__in=ids)
     if (times := rule.get("at_least", 1)) == 1:
-        return Q(Exists(events.filter(profile_id=OuterRef("pk"))))
+        return Q(Exists(counted.filter(profile_id=OuterRef("pk"))))
     # Not correlated, so that PostgreSQL may group all events once, with one hash.
-    often = events.values("profile_id").annotate(times=Count("pk"))
+    often = counted.values("profile_id").annotate(times=Count("pk"))
     return Q(pk__in=often.filter(times__gte=times).values("profile_id"))
 
 

@@ -88,6 +88,7 @@ PAGES = {
     "segments_profile_erase": "D",
     "segments_profile_export": "D",
     "segments_segment_proposal": "MVEAD",
+    "segments_segment_explanation": "MED",
     "segments_import_now": "MED",
     "segments_import_bad": "MED",
     "engagements_engagement_report": "MVEAD",
