@@ -11,6 +11,7 @@ from django.db.models import TextChoices
 from engagements.models import Attempt
 from engagements.throttling.backoff import SCHEDULE
 from lemnisk_braze.dashboard.navigation import GROUPS
+from segments.models import Profile
 
 ROOT = Path(__file__).parents[1]
 DOCS = {path.name: path.read_text() for path in (ROOT / "docs").glob("*.md")}
@@ -25,6 +26,20 @@ def test_every_setting_is_in_the_operators_guide():
     assert len(variables) > 15
     documented = set(re.findall(r"^\| `([A-Z_]+)`", DOCS["operators.md"], re.MULTILINE))
     assert variables == documented
+
+
+def test_how_long_each_thing_is_kept_is_on_one_page():
+    source = (ROOT / "lemnisk_braze/settings.py").read_text()
+    kept = dict(re.findall(r'"(RETENTION_\w+)", default=(\d+)', source))
+    table = re.findall(r"\| `(RETENTION_\w+)` \| (\d+) \|", DOCS["privacy.md"])
+    assert len(kept) > 5
+    assert dict(table) == kept
+
+
+def test_every_permission_about_people_is_on_the_page_of_privacy():
+    own = [code for code, _ in Profile._meta.permissions]
+    assert own
+    assert [c for c in own if f"`segments.{c}`" not in DOCS["privacy.md"]] == []
 
 
 def _events(path: Path) -> set[str]:

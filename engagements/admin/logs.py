@@ -401,6 +401,12 @@ class AttemptAdmin(LogAdmin):
         {"batch__run__id__exact", "batch__run__engagement__id__exact"}
     )
 
+    def get_list_display(self, request: HttpRequest) -> Sequence[Any]:
+        # What was answered may name somebody.
+        shown: Sequence[str] = super().get_list_display(request)
+        may_see = naming.may_see_people(request.user)
+        return [n for n in shown if may_see or n not in ("message", "note")]
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Attempt]:
         attempts: QuerySet[Attempt] = super().get_queryset(request)
         return attempts.select_related(

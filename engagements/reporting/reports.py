@@ -384,7 +384,7 @@ def reason_for(reason: str, user: naming.User) -> str:
     code = reason.partition(": ")[0]
     if code in SKIP_REASONS and not naming.may_see_people(user):
         return SKIP_REASONS[code]
-    return reason_in_words(reason)
+    return naming.scrubbed(reason_in_words(reason), user)
 
 
 def trigger_in_words(engagement: Engagement) -> str:

@@ -9,7 +9,7 @@ from django.urls import reverse
 from engagements.models import Attempt, Delivery
 from engagements.reporting import history, reports
 from segments.models import Profile
-from segments.naming import User
+from segments.naming import User, may_see_people
 from segments.people import export
 from segments.people.timeline import Before, Entry, Log
 
@@ -43,7 +43,8 @@ def _answer(
     reason = reports.reason_for(delivery.reason, user) if delivery.reason else ""
     if attempt is None:
         return (("reason", reason),) if reason else ()
-    words = attempt.message or attempt.get_outcome_display()
+    outcome = str(attempt.get_outcome_display())
+    words = (attempt.message if may_see_people(user) else "") or outcome
     said = " ".join(filter(None, (str(attempt.status or ""), words)))
     return (("answer", said), *((("reason", reason),) if reason else ()))
 

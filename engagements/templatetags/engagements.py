@@ -63,6 +63,18 @@ def called(context: Context, person: Profile | None) -> str:
 
 
 @register.simple_tag(takes_context=True)
+def may_see_people(context: Context) -> bool:
+    """Whether what names people is for the user who looks."""
+    return naming.may_see_people(context["request"].user)
+
+
+@register.simple_tag(takes_context=True)
+def scrubbed(context: Context, text: str) -> str:
+    """Words that may name people, as they are for the user who looks."""
+    return naming.scrubbed(text, context["request"].user)
+
+
+@register.simple_tag(takes_context=True)
 def person_link(context: Context, person: Profile | None) -> str:
     """The same, as a link to the person's page for who may open it."""
     words = called(context, person)

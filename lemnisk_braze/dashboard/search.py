@@ -16,6 +16,7 @@ from django.utils.text import capfirst
 from engagements.models import Engagement
 from externalapi.models import Connection, ExternalAPI
 from lemnisk_braze.dashboard import navigation
+from segments import naming
 from segments.models import DictionaryEntry, Profile, Segment
 from segments.people import search
 
@@ -52,7 +53,7 @@ def search_view(request: HttpRequest) -> HttpResponse:
 def find(request: HttpRequest, typed: str) -> Iterator[Found]:
     """Only what this user may see, people first: they are what most is typed for."""
     if _may_see(request, Profile):
-        for person in _people(typed):
+        for person in _people(request, typed):
             title, url = person.called, person.get_absolute_url()
             known_by = f"Person {person}" if str(person) != title else "Person"
             yield Found(title=title, kind=known_by, icon="person", url=url)
@@ -75,8 +76,13 @@ def _may_see(request: HttpRequest, model: type[Model]) -> bool:
     return bool(model_admin.has_view_or_change_permission(request))
 
 
-def _people(typed: str) -> Iterable[Profile]:
+def _people(request: HttpRequest, typed: str) -> Iterable[Profile]:
     """At most SHOWN people, whoever is called exactly so before the others."""
+    if not naming.may_see_people(request.user):
+        people = list(search.find(typed, SHOWN, whole=True)[:SHOWN])
+        for person in people:
+            naming.mask(person)
+        return people
     found = search.find(typed, SHOWN)
     exact = {typed.casefold(), typed.lower()}
 

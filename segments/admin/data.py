@@ -1,5 +1,6 @@
 """What came in: events, and the inbox before them."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin
@@ -40,6 +41,15 @@ class EventAdmin(ReadOnlyAdmin):
     ) -> list[Any]:
         return self.get_fields(request, obj)
 
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> Event | None:
+        event: Event | None = super().get_object(request, object_id, from_field)
+        if event and not naming.may_see_people(request.user):
+            shown = naming.shown_properties([event.name])[event.name]
+            event.properties = naming.masked_values(event.properties, shown)
+        return event
+
     @admin.display(description="properties")
     def json(self, event: Event) -> SafeString:
         return as_json(event.properties)
@@ -56,11 +66,23 @@ class EventAdmin(ReadOnlyAdmin):
 class InboxRequestAdmin(ReadOnlyAdmin):
     """What waits; what is applied stands in people and events."""
 
-    list_display = ["name", "source", "messages", "received_at", "note"]
     list_select_related = ["source"]
-    fields = ("source", "messages", "received_at", "note", "json")
-    readonly_fields = fields
     ordering = ["id"]
+
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        return ["name", "source", "messages", "received_at", _note(request)]
+
+    def get_fields(
+        self, request: HttpRequest, obj: InboxRequest | None = None
+    ) -> list[Any]:
+        # What waits is for who may see people.
+        body = ["json"] if naming.may_see_people(request.user) else []
+        return ["source", "messages", "received_at", _note(request), *body]
+
+    def get_readonly_fields(
+        self, request: HttpRequest, obj: InboxRequest | None = None
+    ) -> list[Any]:
+        return self.get_fields(request, obj)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[InboxRequest]:
         # Bodies are for the page of one.
@@ -82,3 +104,11 @@ class InboxRequestAdmin(ReadOnlyAdmin):
             for message_id, kind, payload in request.waiting[:MOST_SHOWN]
         ]
         return as_json(shown)
+
+
+def _note(request: HttpRequest) -> Callable[[InboxRequest], str]:
+    @admin.display(description="note")
+    def note(row: InboxRequest) -> str:
+        return naming.scrubbed(row.note, request.user)
+
+    return note

@@ -13,7 +13,7 @@ from django.urls import URLPattern, path
 
 from segments import naming
 from segments.admin.readonly import ReadOnlyAdmin
-from segments.models import Erasure, Profile
+from segments.models import Erasure, Identifier, Profile
 from segments.people import display, export, search, timeline
 
 
@@ -37,8 +37,28 @@ class ProfileAdmin(ReadOnlyAdmin):
     ) -> tuple[QuerySet[Profile], bool]:
         queryset = queryset.filter(merged_into=None)
         if search_term.strip():
-            queryset = queryset.filter(pk__in=search.find(search_term))
+            whole = not naming.may_see_people(request.user)
+            found = search.find(search_term, whole=whole)
+            queryset = queryset.filter(pk__in=found)
         return queryset, False
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        changelist = super().get_changelist_instance(request)
+        if not naming.may_see_people(request.user):
+            changelist.result_list = list(changelist.result_list)
+            for person in changelist.result_list:
+                naming.mask(person)
+        return changelist
+
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> Profile | None:
+        person: Profile | None = super().get_object(request, object_id, from_field)
+        if person and not naming.may_see_people(request.user):
+            naming.mask(person)
+            if person.merged_into:
+                naming.mask(person.merged_into)
+        return person
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
@@ -118,13 +138,22 @@ def _panels(request: HttpRequest, person: Profile) -> dict[str, Any]:
         "may_erase": request.user.has_perm("segments.erase_profile"),
         "may_export": may_export(request),
         "may_explain": naming.may_see_people(request.user),
-        "identifiers": person.identifiers.order_by("kind", "id"),
+        "identifiers": _identifiers(request, person),
+        "is_masked": not naming.may_see_people(request.user),
         "attributes": display.attributes_of(person),
         "memberships": memberships.order_by("-since") if may_see_segments else None,
         **_timeline(request, person),
         # What the app above has to add: who waits to be sent, and where to look them up.
         "additions": ["engagements/person.html", "segments/nothing.html"],
     }
+
+
+def _identifiers(request: HttpRequest, person: Profile) -> list[Identifier]:
+    found = list(person.identifiers.order_by("kind", "id"))
+    if not naming.may_see_people(request.user):
+        for identifier in found:
+            identifier.value = naming.masked(identifier.value)
+    return found
 
 
 def _timeline(request: HttpRequest, person: Profile) -> dict[str, Any]:

@@ -67,8 +67,11 @@ class SourceAdmin(ChangesInWords, CarefulDelete, OfferedFilters):
     def _now(self, request: HttpRequest, source: Source) -> dict[str, Any]:
         """What changes by itself, for the page and for the piece that it reads again."""
         message_id = request.GET.get("test", "")[:255]
+        found = now.read(source, message_id)
+        for warning in found.warnings:
+            warning.message = naming.scrubbed(warning.message, request.user)
         return {
-            "now": now.read(source, message_id),
+            "now": found,
             "now_query": urlencode({"test": message_id}) if message_id else "",
             "may_see_people": naming.may_see_people(request.user),
             "may_change": self.has_change_permission(request, source),

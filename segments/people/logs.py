@@ -5,7 +5,13 @@ from collections.abc import Iterator
 from django.urls import reverse
 
 from segments.models import Event, MergeLog, Profile, Transition
-from segments.naming import User
+from segments.naming import (
+    User,
+    called,
+    masked_values,
+    may_see_people,
+    shown_properties,
+)
 from segments.people.display import as_pairs
 from segments.people.timeline import Before, Entry, Log
 
@@ -16,13 +22,20 @@ def _events(
     events = Event.objects.filter(profile=person).select_related("source")
     if before:
         events = events.filter(before.of("time"))
-    for event in events.order_by("-time", "-pk")[:size]:
+    found = list(events.order_by("-time", "-pk")[:size])
+    may_see = may_see_people(user)
+    names = {event.name for event in found}
+    shown = {} if may_see else shown_properties(names)
+    for event in found:
+        said = event.properties
+        if not may_see:
+            said = masked_values(said, shown[event.name])
         yield Entry(
             at=event.time,
             id=event.pk,
             title=event.name,
             url=reverse("admin:segments_event_change", args=[event.pk]),
-            details=(*as_pairs(event.properties), ("from", str(event.source))),
+            details=(*as_pairs(said), ("from", str(event.source))),
         )
 
 
@@ -54,15 +67,17 @@ def _merges(
     if before:
         merges = merges.filter(before.of("at"))
     for merge in merges.order_by("-at", "-pk")[:size]:
+        # A reason says by which identifier.
+        reason = merge.reason if may_see_people(user) else merge.get_kind_display()
         undone_at = merge.undone_at and f"{merge.undone_at:%Y-%m-%d %H:%M %Z}"
         yield Entry(
             at=merge.at,
             id=merge.pk,
-            title=merge.reason,
+            title=reason,
             badge=merge.get_kind_display(),
             tone="info",
             details=(
-                ("part", str(merge.part)),
+                ("part", called(merge.part, user)),
                 *((("undone", undone_at),) if undone_at else ()),
                 # What `manage.py undo_merge` is told.
                 ("number", str(merge.pk)),

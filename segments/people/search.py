@@ -16,19 +16,23 @@ MAX_TYPED = 200
 MOST = 200
 
 
-def find(typed: str, most: int = MOST) -> QuerySet[Profile]:
+def find(typed: str, most: int = MOST, *, whole: bool = False) -> QuerySet[Profile]:
     """At most `most` people of each way, known ones alone; nobody where nothing is typed.
 
-    By the beginning of an external ID, an e-mail address, a phone number, a name or a
+    `whole`: by a whole identifier alone, for whoever may not see people's data: letter
+    by letter they would be told. Else by the beginning of an external ID, an e-mail address, a phone number, a name or a
     last name, or a whole identifier of any kind. Upper and lower case are alike in
     names and e-mail addresses.
     """
     text = typed.replace("\0", "").strip()[:MAX_TYPED]
-    return Profile.objects.filter(pk__in=_ids(text, most)) if text else _nobody()
+    if not text:
+        return _nobody()
+    return Profile.objects.filter(pk__in=_ids(text, most, whole))
 
 
-def _ids(text: str, most: int) -> set[int]:
-    first, *others = (way[:most] for way in _ways(text))
+def _ids(text: str, most: int, whole_alone: bool) -> set[int]:
+    ways = _whole(text) if whole_alone else _ways(text)
+    first, *others = (way[:most] for way in ways)
     ids = set(first.union(*others, all=True))
     # A whole identifier may be of somebody who is part of another now.
     parts = Identifier.objects.filter(kind__in=kinds(), value=text)
@@ -48,6 +52,12 @@ def _ways(text: str) -> Iterator[QuerySet[Profile, int]]:
         Q(name_key__startswith=lower) & ~Q(name_key=""),
         Q(last_name_key__startswith=lower) & ~Q(last_name_key=""),
     ):
+        yield known.filter(question).values_list("pk", flat=True)
+
+
+def _whole(text: str) -> Iterator[QuerySet[Profile, int]]:
+    known = Profile.objects.filter(merged_into=None).order_by()
+    for question in (Q(external_id=text), Q(email=text.lower()), Q(phone=text)):
         yield known.filter(question).values_list("pk", flat=True)
 
 

@@ -106,7 +106,7 @@ class TestCasePages(TestHistoryPages):
         if doomed := _case(current.external_api, request.GET.get("delete", "")):
             return self._ask_delete(request, doomed)
         case = _case(current.external_api, request.GET.get("edit", ""))
-        test = find_test(current.external_api, request.GET.get("from", ""))
+        test = find_test(request, current.external_api, request.GET.get("from", ""))
         form = inputs = None
         if case or test or "add" in request.GET:
             case = case or TestCase(external_api=current.external_api)

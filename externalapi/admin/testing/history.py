@@ -10,12 +10,12 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import formats, timezone
 
-from externalapi.admin.testing.page import TestAPIPage, find_test, test_url
+from externalapi.admin.testing.page import TestAPIPage, find_test, test_url, tests_of
 from externalapi.admin.testing.view import ShownTest
 from externalapi.connections.access import LimitedConnectionError
 from externalapi.connections.encryption import SecretError
 from externalapi.definitions.diff import Row, diff_lines
-from externalapi.models import ConfigurationTest, ExternalAPI
+from externalapi.models import ExternalAPI
 from externalapi.testing.runs import TooManyTestsError, run_test
 
 PER_PAGE = 20
@@ -39,7 +39,7 @@ class TestHistoryPages(TestAPIPage):
     def history(self, request: HttpRequest, pk: int) -> HttpResponse:
         version = self.tested_version(request, pk)
         wanted = request.GET.get("result", "")
-        found = _history(version.external_api, RESULTS.get(wanted))
+        found = _history(request, version.external_api, RESULTS.get(wanted))
         page = Paginator(found, PER_PAGE).get_page(request.GET.get("page"))
         context = {
             **self.test_context(request, version, "Tests"),
@@ -55,7 +55,7 @@ class TestHistoryPages(TestAPIPage):
         """Show two tests side by side, `?test=1&test=2`, the older one first."""
         version = self.tested_version(request, pk)
         wanted = request.GET.getlist("test")
-        found = [find_test(version.external_api, one) for one in wanted[:2]]
+        found = [find_test(request, version.external_api, one) for one in wanted[:2]]
         tests = sorted(filter(None, found), key=lambda test: test.at)
         if len(wanted) != 2 or len({test.pk for test in tests}) != 2:
             messages.warning(request, "Choose two tests to compare.")
@@ -76,7 +76,7 @@ class TestHistoryPages(TestAPIPage):
         current = self.tested_version(request, pk)
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
-        test = find_test(current.external_api, request.POST.get("test", ""))
+        test = find_test(request, current.external_api, request.POST.get("test", ""))
         if test is None:
             messages.warning(request, "This test is not there any more.")
             return redirect(_history_url(pk))
@@ -98,8 +98,10 @@ def _history_url(pk: int) -> str:
     return reverse("admin:externalapi_externalapi_test_history", args=[pk])
 
 
-def _history(external_api: ExternalAPI, is_success: bool | None) -> Any:
-    tests = ConfigurationTest.objects.filter(version__external_api=external_api)
+def _history(
+    request: HttpRequest, external_api: ExternalAPI, is_success: bool | None
+) -> Any:
+    tests = tests_of(request, external_api)
     if is_success is not None:
         tests = tests.filter(is_success=is_success)
     related = tests.select_related("version__connection", "user", "case")

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
@@ -29,6 +30,9 @@ from externalapi.testing.records import pretty
 from externalapi.testing.runs import TooManyTestsError, run_test
 
 TESTS_SHOWN = 5
+
+# Of the app beside this one, by their names.
+SEE_PEOPLE = ("segments.view_profile", "segments.view_personal_data")
 
 
 class TestAPIPage:
@@ -95,7 +99,8 @@ class TestAPIPage:
         version = self.tested_version(request, pk)
         if request.method == "POST":
             return self._test(request, version)
-        shown = find_test(version.external_api, request.GET.get("test", ""))
+        wanted = request.GET.get("test", "")
+        shown = find_test(request, version.external_api, wanted)
         last = shown or _last_test(request, version.external_api)
         typed = _typed(last, version) if last else {}
         form = TestConfigurationForm(
@@ -140,7 +145,9 @@ class TestAPIPage:
             "would_send": would_send,
             "would_send_body": pretty(would_send.request["body"]) if would_send else "",
             "search_users_url": explanations.search_users_url(version.connection),
-            "tests": [ShownTest(test) for test in _tests(version.external_api)],
+            "tests": [
+                ShownTest(test) for test in _tests(request, version.external_api)
+            ],
             "cases": cases.results(version.external_api, version),
         }
         return TemplateResponse(request, "externalapi/test_api.html", context)
@@ -153,14 +160,29 @@ def test_url(test: ConfigurationTest) -> str:
     return f"{page}?test={test.pk}#answer"
 
 
-def find_test(external_api: ExternalAPI, wanted: str) -> ConfigurationTest | None:
+def tests_of(
+    request: HttpRequest, external_api: ExternalAPI
+) -> QuerySet[ConfigurationTest]:
+    """Its tests that the user may see: what was typed and answered names people.
+
+    Who may not see people's data sees the tests that they sent themselves.
+    """
+    tests = ConfigurationTest.objects.filter(version__external_api=external_api)
+    if request.user.has_perms(SEE_PEOPLE):
+        return tests
+    return tests.filter(user_id=request.user.pk or 0)
+
+
+def find_test(
+    request: HttpRequest, external_api: ExternalAPI, wanted: str
+) -> ConfigurationTest | None:
     """Return the External API's test of this id as typed, None where it has none."""
     if not (wanted.isdecimal() and len(wanted) < 19):
         return None
-    tests = ConfigurationTest.objects.select_related(
+    tests = tests_of(request, external_api).select_related(
         "version__external_api", "version__connection", "user", "case"
     )
-    return tests.filter(pk=int(wanted), version__external_api=external_api).first()
+    return tests.filter(pk=int(wanted)).first()
 
 
 def _trees(version: ExternalAPIVersion) -> list[Any]:
@@ -188,7 +210,7 @@ def _typed(test: ConfigurationTest, version: ExternalAPIVersion) -> dict[str, st
     return with_new_names(test.values, renames(test.version, version))
 
 
-def _tests(external_api: ExternalAPI) -> list[ConfigurationTest]:
-    tests = ConfigurationTest.objects.filter(version__external_api=external_api)
+def _tests(request: HttpRequest, external_api: ExternalAPI) -> list[ConfigurationTest]:
+    tests = tests_of(request, external_api)
     with_names = tests.select_related("version__connection", "user", "case")
     return list(with_names.order_by("-at")[:TESTS_SHOWN])
