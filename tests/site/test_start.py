@@ -17,6 +17,7 @@ import requests
 from django.conf import settings as django_settings
 
 from lemnisk_braze.local.processes import free_port
+from tests.clients.running import node
 from tests.site.empty_site import ROOT, EmptySite
 
 SLOW_CLIENTS = 1_000
@@ -87,6 +88,45 @@ def test_worker_and_beat_are_at_work(site):
         return get(f"{site.address}/healthz").status_code == 200
 
     site.wait_until(is_well)
+
+
+def test_a_library_s_first_person_gets_in(site):
+    """By the web server, broker and worker that an operator has."""
+    session, _ = sign_in(site.address, site.password)
+    key = add_source(session, site.address, "Shop")
+    node(
+        f"""
+        const Analytics = require("@rudderstack/rudder-sdk-node");
+        const client = new Analytics("{key}", {{dataPlaneUrl: "{site.address}"}});
+        client.identify({{userId: "user-7", traits: {{email: "ann@example.com"}}}});
+        client.flush();
+        """
+    )
+    # In chunks, without a length.
+    answer = session.post(
+        f"{site.address}/v1/track",
+        data=iter([b'{"userId": "user-7", ', b'"event": "Chunked"}']),
+        auth=(key, ""),
+        timeout=30,
+    )
+    assert answer.json() == {"success": True}
+    people = f"{site.address}/admin/segments/profile/?q=user-7"
+    site.wait_until(lambda: "ann@example.com" in session.get(people, timeout=30).text)
+    events = f"{site.address}/admin/segments/event/?q=Chunked"
+    site.wait_until(lambda: "user-7" in session.get(events, timeout=30).text)
+
+
+def add_source(session: requests.Session, address: str, name: str) -> str:
+    """Add a source on its page; return its write key."""
+    url = f"{address}/admin/segments/source/add/"
+    form = {"name": name, "is_active": "on"}
+    token = re.search(r'csrfmiddlewaretoken" value="(\w+)"', session.get(url).text)
+    assert token
+    form["csrfmiddlewaretoken"] = token[1]
+    page = session.post(url, form, timeout=30)
+    key = re.search(r'id="write-key" value="([^"]+)"', page.text)
+    assert key, page.text
+    return key[1]
 
 
 @pytest.mark.parametrize("words", ["celery -A lemnisk_braze worker", "beat", "granian"])

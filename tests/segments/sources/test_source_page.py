@@ -358,6 +358,17 @@ def test_what_people_sent_is_for_those_who_may_see_people(client, page, source, 
             assert "Send a test event" not in text
 
 
+def test_what_others_sent_is_shown_as_text(page, source, key, post):
+    markup = "<img src=x onerror=alert(1)>"
+    post(event=markup, userId=markup, properties={markup: markup})
+    inbox.apply()
+    refuse(source, body=markup.encode(), message=markup)
+    SourceWarning.objects.create(source=source, code="odd", message=markup)
+    text = page().text
+    assert markup not in text
+    assert text.count("&lt;img src=x onerror=alert(1)&gt;") >= 6
+
+
 def test_who_may_only_look_sends_nothing(client, source, key):
     refuse(source)
     client.force_login(factories.make_user("segments.view_source"))

