@@ -22,7 +22,7 @@ from lemnisk_braze.lib.logs import get_logger
 from segments.dictionary import building, shares
 from segments.imports import runner
 from segments.ingest import old_inbox
-from segments.membership import refresh
+from segments.membership import deleting, refresh
 from segments.privacy import erasure
 
 logger = get_logger(__name__)
@@ -63,6 +63,7 @@ CHORES: dict[str, Callable[[], object]] = {
     "resume what has a new key": suspension.resume_with_new_keys,
     "move what the old inbox holds": old_inbox.move,
     "refresh segments": lambda: refresh.refresh_due(database_clock.now()),
+    "clear deleted segments away": deleting.clear,
     "go on with imports": runner.wake_waiting,
     "go on with erasures": erasure.go_on_with_all,
     "read old names": building.go_on,

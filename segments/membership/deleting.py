@@ -2,15 +2,23 @@
 
 The database holds no references of memberships and of the log (Membership says why).
 Django deletes what refers to a deleted row; a count or the clock that is at work, and
-has read the row before, is waited for here, and finds it gone afterwards.
+has read the row before, is waited for here, and finds it gone afterwards. A large
+segment's memberships and log stay behind, since what comes in waits for whoever deletes
+it: everybody who reads them reads the segment, too, and the tick clears them away.
 """
 
+import time
 from typing import Any
 
 from django.db import connection
 from django.db.models.signals import pre_delete
 
 from segments.models import Profile, Segment
+
+# Rows of a table that a segment takes along itself, and that are cleared away at once.
+RANGE = 10_000
+# In seconds: how long a tick clears what is left.
+CLEARING = 10
 
 
 def connect() -> None:
@@ -33,6 +41,31 @@ def hold(profile_id: int) -> None:
         cursor.execute(TOUCH, [profile_id])
 
 
+def clear(seconds: float = CLEARING) -> int:
+    """Delete what deleted segments left behind; return how many rows that were.
+
+    In ranges with a commit each; what is left after so many seconds is left to the next
+    time.
+    """
+    count, deadline = 0, time.monotonic() + seconds
+    for table in TABLES:
+        with connection.cursor() as cursor:
+            cursor.execute(GONE.format(table=table))
+            gone = [id for (id,) in cursor.fetchall()]
+        for segment_id in gone:
+            while time.monotonic() < deadline and (
+                cleared := _clear(table, segment_id)
+            ):
+                count += cleared
+    return count
+
+
+def _clear(table: str, segment_id: int) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(CLEAR.format(table=table), [segment_id, RANGE])
+        return int(cursor.rowcount)
+
+
 def _hold_of_person(instance: Profile, **kwargs: Any) -> None:
     hold(instance.pk)
 
@@ -40,6 +73,8 @@ def _hold_of_person(instance: Profile, **kwargs: Any) -> None:
 def _hold_segment(instance: Segment, **kwargs: Any) -> None:
     with connection.cursor() as cursor:
         cursor.execute(HOLD_ONE, [instance.pk])
+    for table in TABLES:
+        _clear(table, instance.pk)
 
 
 HOLD_PERSON = "SELECT FROM segments_profile WHERE id = %s FOR UPDATE"
@@ -54,4 +89,25 @@ TOUCH = """
 INSERT INTO segments_touched (segment_id, profile_id)
 SELECT id, %s FROM segments_segment WHERE counting_until IS NOT NULL
 ON CONFLICT DO NOTHING
+"""
+TABLES = ("segments_membership", "segments_transition")
+# A step in the index for each segment that is in the table.
+GONE = """
+WITH RECURSIVE held (id) AS (
+    (SELECT segment_id FROM {table} ORDER BY segment_id LIMIT 1)
+    UNION ALL
+    SELECT (
+        SELECT t.segment_id FROM {table} t
+        WHERE t.segment_id > held.id ORDER BY t.segment_id LIMIT 1
+    ) FROM held WHERE held.id IS NOT NULL
+)
+SELECT id FROM held
+WHERE id IS NOT NULL AND NOT EXISTS (
+    SELECT FROM segments_segment s WHERE s.id = held.id
+)
+"""
+CLEAR = """
+DELETE FROM {table} WHERE id = ANY(ARRAY(
+    SELECT id FROM {table} WHERE segment_id = %s LIMIT %s
+))
 """

@@ -112,7 +112,7 @@ class Membership(models.Model):
 
     segment = models.ForeignKey(
         Segment,
-        on_delete=models.CASCADE,
+        on_delete=models.DO_NOTHING,
         related_name="memberships",
         db_constraint=False,
         db_index=False,
@@ -170,7 +170,7 @@ class Transition(models.Model):
 
     segment = models.ForeignKey(
         Segment,
-        on_delete=models.CASCADE,
+        on_delete=models.DO_NOTHING,
         related_name="transitions",
         db_constraint=False,
         db_index=False,

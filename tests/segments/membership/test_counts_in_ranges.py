@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 from engagements.delivery import loop
 from engagements.lifecycle import transitions
 from engagements.models import Delivery, Engagement
-from segments.membership import counting, evaluation, refresh
+from segments.membership import counting, deleting, evaluation, refresh
 from segments.membership.moves import Change
 from segments.models import Membership, Profile, Segment, Touched, Transition
 from segments.rules import tree
@@ -235,6 +235,25 @@ def test_a_deleted_segment_leaves_nothing_behind():
     deleting.join(20)
     assert not Membership.objects.exists()
     assert not Transition.objects.exists()
+
+
+def test_nobody_waits_until_a_large_segment_is_cleared_away(monkeypatch):
+    """What a deletion does not take along itself is seen nowhere, and goes later."""
+    monkeypatch.setattr(deleting, "RANGE", 2)
+    people = make_people(5)
+    segment, other = make_segment(people), make_segment(people[:1])
+    segment.delete()
+    assert Membership.objects.count() == Transition.objects.count() == 3 + 1
+    person = people[-1]
+    found = person.memberships.select_related("segment")
+    assert list(found) == []
+    person.delete()
+
+    assert deleting.clear() == 2 + 2
+    assert members(other) == {people[0].pk}
+    assert log(other, people[0]) == ["entry"]
+    assert Membership.objects.count() == Transition.objects.count() == 1
+    assert deleting.clear() == 0
 
 
 def test_two_counts_of_a_segment_are_not_at_work_at_once():
