@@ -49,8 +49,8 @@ check: lint
 	$(BIN)/python manage.py check --fail-level WARNING
 	$(BIN)/python manage.py makemigrations --check --dry-run
 
-# Servers of its own, a few minutes; SUITE is delivery, people or segments, JSON a file
-# for the figures; WRITE=1 writes docs/performance.md, PLAIN=1 leaves out TLS.
+# Servers of its own, a few minutes; SUITE is delivery, people, segments or pages, JSON
+# a file for the figures; WRITE=1 writes docs/performance.md, PLAIN=1 leaves out TLS.
 bench: $(READY)
 	@$(BIN)/python -m benchmarks.run $(if $(SUITE),--suite $(SUITE)) \
 	  $(if $(SIZES),--sizes "$(SIZES)") $(if $(WORKERS),--workers "$(WORKERS)") \

@@ -29,6 +29,7 @@ UNITS = {
     "people.import_times_bulk": "times",
     "people.import_peak_growth": "times",
     "people.bytes_an_event": "bytes",
+    "people.search_ms": "ms",
     "segments.changed_us_12": "µs",
     "segments.changed_us_100": "µs",
     "segments.refresh_times_sql": "times",
@@ -37,6 +38,7 @@ UNITS = {
     "segments.entry_p50_ms": "ms",
     "segments.entry_p99_ms": "ms",
     "segments.growth": "times",
+    "pages.p95_ms": "ms",
 }
 
 

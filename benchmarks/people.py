@@ -75,8 +75,9 @@ LIQUID = """\
 """
 
 INSERT = """
-INSERT INTO segments_profile (external_id, email, attributes)
-SELECT 'person-' || n, 'person-' || n || '@example.com', jsonb_build_object(
+INSERT INTO segments_profile (external_id, email, phone, attributes)
+SELECT 'person-' || n, 'person-' || n || '@example.com',
+    '+9198' || lpad(n::text, 8, '0'), jsonb_build_object(
     'number', n,
     'first_name', (%(first_names)s::text[])[1 + n %% 5],
     'last_name', 'Example ' || n,

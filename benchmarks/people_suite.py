@@ -17,6 +17,7 @@ from benchmarks.suite import Options, say
 from lemnisk_braze.local.processes import LocalError, free_port
 from segments.dictionary import expecting
 from segments.ingest import names
+from segments.membership import deleting
 from segments.models import Segment, Source
 from segments.tracking import write_keys
 
@@ -193,6 +194,7 @@ class PeopleSuite:
         """Let so many segments be active; the first time they are made and counted."""
         if count > len(self.segments):
             Segment.objects.all().delete()
+            deleting.clear()
             self.segments = rules.make_segments(count)
         active = [segment.pk for segment in self.segments[:count]]
         Segment.objects.exclude(pk__in=active).update(is_active=False)

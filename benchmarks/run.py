@@ -17,6 +17,7 @@ import psycopg
 from lemnisk_braze.local import embedded
 
 if TYPE_CHECKING:
+    from benchmarks.pages_suite import PagesSuite
     from benchmarks.people_suite import PeopleSuite
     from benchmarks.segments_suite import SegmentsSuite
     from benchmarks.suite import Options, Suite
@@ -26,6 +27,7 @@ SUITES = {
     "delivery": (10_000, 100_000, 1_000_000),
     "people": (100_000,),
     "segments": (100_000, 1_000_000),
+    "pages": (1_000_000,),
 }
 DIRECTORY = embedded.VAR_DIR / "bench"
 DOCUMENT = Path(__file__).parents[1] / "docs" / "performance.md"
@@ -134,12 +136,18 @@ def _measure(arguments: argparse.Namespace) -> None:
         say(f"\nWritten: {DOCUMENT}")
 
 
-def _suite(name: str) -> "type[Suite | PeopleSuite | SegmentsSuite]":
+def _suite(name: str) -> "type[Suite | PeopleSuite | SegmentsSuite | PagesSuite]":
+    from benchmarks.pages_suite import PagesSuite
     from benchmarks.people_suite import PeopleSuite
     from benchmarks.segments_suite import SegmentsSuite
     from benchmarks.suite import Suite
 
-    return {"delivery": Suite, "people": PeopleSuite, "segments": SegmentsSuite}[name]
+    return {
+        "delivery": Suite,
+        "people": PeopleSuite,
+        "segments": SegmentsSuite,
+        "pages": PagesSuite,
+    }[name]
 
 
 def _options(arguments: argparse.Namespace) -> "Options":

@@ -14,11 +14,13 @@ from benchmarks.figures import UNITS, Figures
 from benchmarks.report import Table, figures_table, percentile
 from benchmarks.suite import Options, say
 from lemnisk_braze.local.processes import LocalError
-from segments.membership import refresh
+from segments.membership import deleting, refresh
 from segments.models import Profile, Segment, Source
 from segments.tracking import write_keys
 
 CHANGED = 1_000
+# In seconds: whatever is left behind is cleared away.
+LONG = 600
 # A segment of 87 % of everybody.
 BROAD = {"attribute": "score", "is": "less", "value": 870}
 CHANGE = """
@@ -72,7 +74,7 @@ class SegmentsSuite:
             people.load(size, first=made + 1)
             people.load_events(self.source, messages.NAMES, size, first=made + 1)
             made = size
-            Segment.objects.all().delete()
+            _delete_segments()
             segments = rules.make_segments(len(rules.PAIRS))
             changed[size] = [self._changed() for _ in range(self.options.rounds)]
         self._note("segments.changed_us_12", *changed[made])
@@ -87,7 +89,7 @@ class SegmentsSuite:
             took = entries.measure(self.bench, self.write_key, self.options.seconds)
             self._note("segments.entry_p50_ms", percentile(took, 50))
             self._note("segments.entry_p99_ms", percentile(took, 99))
-        Segment.objects.all().delete()
+        _delete_segments()
         rules.make_segments(100)
         hundred = (self._changed() for _ in range(self.options.rounds))
         self._note("segments.changed_us_100", *hundred)
@@ -142,29 +144,36 @@ class SegmentsSuite:
             cursor.execute(PLAIN, [segment.pk])
             inserting = time.perf_counter() - started
             cursor.execute("DROP TABLE plain")
-        segment.delete()
+        _delete_segments(name="Broad")
         return filling / inserting
 
     def _ingest_wait(self, size: int) -> float:
-        """The longest, in ms, that one message takes while a broad segment fills."""
+        """The longest, in ms, that one message takes while a broad segment comes and goes."""
         segment = Segment.objects.create(name="Broad", rule=BROAD)
-        thread = threading.Thread(target=_fill_in_a_thread, args=(segment.pk,))
+        name = f"wait-{segment.pk}"
+        thread = threading.Thread(target=_fill_and_delete, args=(segment.pk,))
         thread.start()
         longest, number = 0.0, 0
         while thread.is_alive():
             started = time.perf_counter()
-            label = f"wait-{segment.pk}-{number}"
+            label = f"{name}-{number}"
             messages.send_in(self.write_key, messages.make(label, 1, size))
             longest = max(longest, time.perf_counter() - started)
             number += 1
         thread.join()
-        segment.delete()
         return longest * 1000
 
 
-def _fill_in_a_thread(segment_id: int) -> None:
+def _delete_segments(**which: str) -> None:
+    """Delete all segments, or some, with all that they leave behind."""
+    Segment.objects.filter(**which).delete()
+    deleting.clear(LONG)
+
+
+def _fill_and_delete(segment_id: int) -> None:
     try:
         refresh.refresh(segment_id)
+        _delete_segments(pk=str(segment_id))
     finally:
         connection.close()
 
