@@ -1,7 +1,7 @@
 """Which messages came before: the same one is applied once, whatever is sent again.
 
 A message is known by its source and its message ID, as a keyed hash of 64 bits, so that
-nobody can make one that passes for somebody else's. What it says is hashed as well, but
+nobody can make one that passes for somebody else's. What it says is hashed to 32, but
 for its time: that is corrected by a clock at each sending, and is another when an SDK
 sends again. Under an ID that was used before
 
@@ -39,7 +39,7 @@ def digest_of(kind: str, payload: dict[str, Any]) -> tuple[int, int]:
     """
     said = {name: value for name, value in payload.items() if name != "timestamp"}
     text = orjson.dumps(said, option=orjson.OPT_SORT_KEYS)
-    return _number(kind.encode() + text), len(text)
+    return _number(kind.encode() + text, size=4), len(text)
 
 
 def new(messages: Sequence[Message]) -> tuple[list[Message], list[Refusal]]:
@@ -88,8 +88,8 @@ def _add(messages: Sequence[Message]) -> dict[int, int]:
         return dict(cursor.fetchall())
 
 
-def _number(data: bytes, key: bytes = b"") -> int:
-    hashed = hashlib.blake2b(data, digest_size=8, key=key).digest()
+def _number(data: bytes, key: bytes = b"", size: int = 8) -> int:
+    hashed = hashlib.blake2b(data, digest_size=size, key=key).digest()
     return int.from_bytes(hashed, "big", signed=True)
 
 
@@ -104,7 +104,7 @@ def _secret() -> bytes:
 ADD = """
 INSERT INTO segments_seen (key, digest, day)
 SELECT key, digest, (now() AT TIME ZONE 'UTC')::date
-FROM unnest(%s::bigint[], %s::bigint[]) AS new (key, digest)
+FROM unnest(%s::bigint[], %s::integer[]) AS new (key, digest)
 ON CONFLICT (key) DO NOTHING RETURNING key
 """
 FIND = "SELECT key, digest FROM segments_seen WHERE key = ANY(%s::bigint[])"

@@ -18,7 +18,11 @@ class Event(models.Model):
     """
 
     source = models.ForeignKey(
-        Source, models.DO_NOTHING, related_name="+", db_constraint=False
+        Source,
+        models.DO_NOTHING,
+        related_name="+",
+        db_constraint=False,
+        db_index=False,
     )
     message_id = models.CharField(max_length=255)
     profile = models.ForeignKey(

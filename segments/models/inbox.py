@@ -41,15 +41,16 @@ class InboxRequest(models.Model):
 
 
 class Seen(models.Model):
-    """That a message came, by hashes of 64 bits: the same one is applied once.
+    """That a message came, by hashes: the same one is applied once.
 
-    `key` is a keyed hash of source and message ID, `digest` one of what it says. A collision is refused and kept like any message that says
-    something else than the one of the same ID: in ten million, there is one by a chance
-    of three in a million.
+    `key` is a keyed hash of source and message ID, 64 bits; two messages of one key are
+    refused and kept like one that says something else under the same ID: in ten million,
+    there are two by a chance of three in a million. `digest` is a hash of what it says,
+    32 bits: of those others one in four billion passes for the same again.
     """
 
     key = models.BigIntegerField(primary_key=True)
-    digest = models.BigIntegerField()
+    digest = models.IntegerField()
     # When it was applied, in UTC: for retention.
     day = models.DateField()
 
