@@ -428,9 +428,9 @@ def test_a_mistake_of_ours_refuses_nobody_and_does_not_spin(send, broken, caplog
     for number in range(60):
         send("track", f"u{number}")
         send("identify", f"u{number}")
-    started = time.monotonic()
+    started = time.process_time()
     assert inbox.apply() == Applied()
-    assert time.monotonic() - started < 2
+    assert time.process_time() - started < 2
     assert "inbox.stuck" in caplog.text
     assert not refusals()
     # Why it waits is written beside the first.
