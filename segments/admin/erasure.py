@@ -1,6 +1,6 @@
 """Erasing somebody: by an identifier, or from their page; and what went each time."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from django import forms
@@ -10,10 +10,12 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.formats import date_format
 from django.views.decorators.http import require_POST
 from unfold.decorators import display
 
 from lemnisk_braze.lib.pages.confirm import Question, confirm
+from segments import naming
 from segments.admin.readonly import ReadOnlyAdmin
 from segments.models import Erasure, Identifier, Profile
 from segments.people import search
@@ -90,7 +92,7 @@ class HowForm(forms.Form):
 
 @admin.register(Erasure)
 class ErasureAdmin(ReadOnlyAdmin):
-    list_display = ["name", "shown_state", "asked_through", "by", "at"]
+    list_display = ["name", "shown_state", "people", "asked_through", "by", "at"]
     list_select_related = ["by"]
     list_filter = ["state"]
     ordering = ["-id"]
@@ -98,6 +100,10 @@ class ErasureAdmin(ReadOnlyAdmin):
     @admin.display(description="erasure", ordering="id")
     def name(self, row: Erasure) -> str:
         return str(row)
+
+    @admin.display(description="people")
+    def people(self, row: Erasure) -> int:
+        return int(row.went.get(erasure.PEOPLE, 0))
 
     @display(
         description="state",
@@ -149,7 +155,7 @@ class ErasureAdmin(ReadOnlyAdmin):
             return self._erased(request, done)
         people = form.cleaned_data["people"]
         hidden = {"kind": key[0], "value": key[1]}
-        question = _question(people, f"“{key[1]}”", self._list(), hidden)
+        question = _question(request, people, f"“{key[1]}”", self._list(), hidden)
         return ask(request, question, people)
 
     def change_view(
@@ -163,7 +169,7 @@ class ErasureAdmin(ReadOnlyAdmin):
         row = self._visible(request, object_id)
         context = self._context(request, str(row)) | {
             "original": row,
-            "went": [(label, n) for label, n in row.went.items() if n],
+            "went": erasure.report(row),
             "shown_state": State(row.state).label,
             "tone": "success" if row.state == State.DONE else "info",
         }
@@ -194,7 +200,9 @@ class ErasureAdmin(ReadOnlyAdmin):
             return self._erased(request, done)
         people = {person.merged_into_id or person.pk}
         back = person.get_absolute_url()
-        return ask(request, _question(people, f"“{person.called}”", back, {}), people)
+        return ask(
+            request, _question(request, people, f"“{person.called}”", back, {}), people
+        )
 
     def _erased(self, request: HttpRequest, done: Erasure) -> HttpResponse:
         self.log_addition(request, done, [{"added": {}}])
@@ -237,15 +245,29 @@ def ask(request: HttpRequest, question: Question, people: set[int]) -> HttpRespo
     return response
 
 
+def _who(request: HttpRequest, people: set[int]) -> Iterator[str]:
+    """Who is meant, for whoever may see it."""
+    if naming.may_see_people(request.user):
+        for person in Profile.objects.filter(pk__in=people):
+            known = (person.external_id, person.email, person.phone)
+            named = ", ".join(dict.fromkeys(filter(None, (person.called, *known))))
+            yield f"It is about {named}, known since {date_format(person.created_at)}."
+
+
 def _question(
-    people: set[int], called: str, back: str, hidden: Mapping[str, str]
+    request: HttpRequest,
+    people: set[int],
+    called: str,
+    back: str,
+    hidden: Mapping[str, str],
 ) -> Question:
     if people:
         title, button = f"Erase {called} for good?", "Erase them for good"
         words = [
+            *_who(request, people),
             "Everything that is known of them goes, with whatever else names them: what"
             " waits or was refused, tests, files that were imported. Numbers stay as"
-            " they are: who was sent to is still counted."
+            " they are: who was sent to is still counted.",
         ]
     else:
         title, button = f"Nobody has {called}", "Keep them out"

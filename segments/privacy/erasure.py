@@ -156,12 +156,20 @@ def what_goes(people: Collection[int]) -> dict[str, int]:
     ids = _parts(people)
     counts = {
         PEOPLE: len(people),
-        "identifiers": Identifier.objects.filter(profile__in=ids).count(),
+        "identifiers": len(_as_kept(_keys_of(ids))),
         "events": Event.objects.filter(profile__in=ids).count(),
         "places in segments": Membership.objects.filter(profile__in=ids).count(),
         "entries and exits": Transition.objects.filter(profile__in=ids).count(),
     }
     return counts | {one.label: one.count(ids) for one in places.counters()}
+
+
+def report(erasure: Erasure) -> list[tuple[str, int]]:
+    """What went, in the order of its going; jsonb keeps none."""
+    order = [PEOPLE, *what_goes(()), KEPT_OUT, *(p.label for p in places.all_places())]
+    places_of = {label: place for place, label in enumerate(dict.fromkeys(order))}
+    went = [(label, count) for label, count in erasure.went.items() if count]
+    return sorted(went, key=lambda one: places_of.get(one[0], len(places_of)))
 
 
 def named(person: Profile) -> Named:
@@ -239,8 +247,7 @@ def _erase(
     keys = _keys_of(ids) | set(asked)
     keys -= _shared(keys, ids)
     went = what_goes(people)
-    # Not as they were typed, which is kept for the search alone.
-    kept_out = {(k, CONTACTS[k](v) if k in CONTACTS else v) for k, v in keys}
+    kept_out = _as_kept(keys)
     tombstones.put(kept_out, may_return=may_return)
     Profile.objects.filter(pk__in=ids).delete()
     api_id, api_name = also_at or (None, "")
@@ -287,6 +294,11 @@ def _keys_of(ids: Collection[int]) -> set[Key]:
     rows = Identifier.objects.filter(Q(is_void=False) | Q(is_own=True))
     keys |= set(rows.filter(profile__in=ids).values_list("kind", "value"))
     return {key for key in keys if key[0] != PLACEHOLDER}
+
+
+def _as_kept(keys: Collection[Key]) -> set[Key]:
+    """Without how they were typed, which is for the search alone."""
+    return {(k, CONTACTS[k](v) if k in CONTACTS else v) for k, v in keys}
 
 
 def _shared(keys: Collection[Key], ids: Collection[int]) -> set[Key]:

@@ -60,6 +60,8 @@ def addresses(admin) -> Iterator[dict[str, str]]:
     found["move"] = reverse(
         "admin:engagements_engagement_move", args=[second.external_api_id]
     )
+    found["erase"] = world.url("segments_profile_erase")
+    found["erase a person"] = reverse("admin:segments_erasure_add")
     found["add key"] = world.url("segments_source_add_key")
     source = world.rows[Source]
     write_keys.issue(source, "Website")  # type: ignore[arg-type]

@@ -78,7 +78,7 @@ class Command(BaseCommand):
 
     def _say(self, done: Erasure) -> None:
         self.stdout.write(f"{done}: {done.get_state_display()}. What went:")
-        self._report(done.went)
+        self._report(dict(erasure.report(done)))
         for words in filter(None, (done.answer, done.problem)):
             self.stdout.write(words)
 

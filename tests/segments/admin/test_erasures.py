@@ -71,6 +71,8 @@ def test_somebody_is_erased_by_an_identifier(admin_client, ann):
     assert "Nothing is erased yet" in admin_client.get(ADD).text
     asked = words(admin_client.post(ADD, who))
     assert "Erase “ann@example.com” for good?" in asked
+    assert "It is about ann-4711, ann@example.com, known since" in asked
+    assert "<dt>identifiers</dt><dd>2</dd>" in asked
     assert 'name="value" value="ann@example.com"' in asked
     assert Profile.objects.filter(pk=ann.pk).exists()
     report = words(admin_client.post(ADD, {**who, "_sure": "1"}, follow=True))
