@@ -54,6 +54,7 @@ class RuleField(forms.JSONField):
 
     def validate(self, value: Any) -> None:
         tree.validate(value)
+        tree.check_order(value)
 
     def bound_data(self, data: Any, initial: Any) -> Any:
         # Shown again as it was typed, not as it was understood.

@@ -36,10 +36,12 @@ DATE = re.compile(
 _TEXT = "($a #>> '{}')"
 _IS_TEXT = "jsonb_typeof($a) = 'string'"
 _NUMBER = "CASE WHEN jsonb_typeof($a) = 'number' THEN $a::numeric END"
-# The inner CASE keeps the cast behind its check; without the regular expression
-# "now", "tomorrow" and "infinity" would be dates.
+# ISO 8601 as clients write it. PostgreSQL alone would take "now", "infinity", "2026-01-31
+# BC" and "2026-01-31 10:00 PM" as well.
+_ISO = r"^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d(:?\d\d)?)?)?$"
+# The inner CASE keeps the cast behind its check.
 _TIME = (
-    rf"CASE WHEN {_IS_TEXT} AND {_TEXT} ~ '^\d{{4}}-\d\d-\d\d'"
+    rf"CASE WHEN {_IS_TEXT} AND {_TEXT} ~ '{_ISO}'"
     f" AND pg_input_is_valid({_TEXT}, 'timestamptz')"
     f" THEN {_TEXT}::timestamptz END"
 )
@@ -200,6 +202,18 @@ def _check_pair(value: object) -> str:
     if isinstance(value[0], str) is not isinstance(value[1], str):
         return "enter two numbers or two dates, not one of each"
     return _check_bound(value[0]) or _check_bound(value[1])
+
+
+def is_exchanged(condition: dict[str, Any]) -> bool:
+    """Whether a valid comparison is between two ends of which the second is smaller."""
+    if condition["is"] != "between":
+        return False
+    low, high = condition["value"]
+    if isinstance(low, str):
+        return datetime.fromisoformat(_as_bound(low)) > datetime.fromisoformat(
+            _as_bound(high)
+        )
+    return bool(low > high)
 
 
 def _check_nothing(value: object) -> str:

@@ -52,6 +52,17 @@ def validate(rule: object) -> None:
         )
 
 
+def check_order(rule: dict[str, Any]) -> None:
+    """Raise a ValidationError where the ends of a valid rule's “between” are exchanged.
+
+    Nobody is between them. Rules that were saved before stay what they are.
+    """
+    for place, comparison in _comparisons(rule, "Rule", depth=1):
+        if operators.is_exchanged(comparison):
+            label = operators.OPERATORS["between"].label
+            raise ValidationError(f"{place}, “{label}”: write the smaller one first.")
+
+
 def people(rule: dict[str, Any], ids: Sequence[int] | None = None) -> QuerySet[Profile]:
     """The people whom the rule takes in: of everybody, or of the given ids.
 
@@ -237,6 +248,28 @@ def conditions(rule: Any) -> Iterator[dict[str, Any]]:
         yield rule
 
 
+def _comparisons(
+    rule: dict[str, Any], where: str, *, depth: int
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The comparisons of a valid rule, each with its place as `_validate` names it."""
+    if "attribute" in rule:
+        yield f"{where}, attribute {rule['attribute']}", rule
+    elif "event" in rule:
+        for number, one in enumerate(rule.get("where") or (), start=1):
+            place = f"{where}, event {rule['event']}, where {number}"
+            yield f"{place}, property {one['property']}", one
+    elif "not" in rule:
+        yield from _comparisons(rule["not"], f"{where}, not", depth=depth + 1)
+    else:
+        for number, part in enumerate(_parts(rule), start=1):
+            yield from _comparisons(part, _place(where, number, depth), depth=depth + 1)
+
+
+def _place(where: str, number: int, depth: int) -> str:
+    """What the message calls a part of a group."""
+    return f"Condition {number}" if depth == 1 else f"{where}, condition {number}"
+
+
 def _validate(rule: object, where: str, *, depth: int) -> None:
     if not isinstance(rule, dict) or not rule:
         raise ValidationError(f"{where}: add at least one condition.")
@@ -256,8 +289,7 @@ def _validate_group(rule: dict[str, Any], where: str, depth: int) -> None:
     if not isinstance(parts, list) or not parts:
         raise ValidationError(f"{where}, {kind}: add at least one condition.")
     for number, part in enumerate(parts, start=1):
-        place = f"Condition {number}" if depth == 1 else f"{where}, condition {number}"
-        _validate(part, place, depth=depth + 1)
+        _validate(part, _place(where, number, depth), depth=depth + 1)
 
 
 def _validate_not(rule: dict[str, Any], where: str, depth: int) -> None:

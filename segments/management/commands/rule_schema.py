@@ -1,0 +1,15 @@
+"""Print the JSON Schema of a segment's rule."""
+
+import json
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from segments.rules import schema
+
+
+class Command(BaseCommand):
+    help = "Prints the JSON Schema of a segment's rule, for tools that write one."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        self.stdout.write(json.dumps(schema.schema(), indent=2))

@@ -1,0 +1,148 @@
+"""What docs/segments.md says of comparisons, row by row; and the rule's JSON Schema."""
+
+import json
+import re
+from io import StringIO
+from pathlib import Path
+
+import jsonschema
+import pytest
+from django.core.exceptions import ValidationError
+from django.core.management import call_command
+from hypothesis import given
+from hypothesis import strategies as st
+
+from segments.forms import RuleField
+from segments.membership import refresh
+from segments.rules import tree
+from segments.rules.operators import OPERATORS
+from segments.rules.schema import schema
+from tests.factories import make_profile, make_segment
+
+DOC = Path(__file__).parents[3] / "docs/segments.md"
+ROW = re.compile(r"^\| (missing|`.*?`) \| `(\w+) ?(.*?)` \| (yes|no) \|$", re.M)
+ROWS = ROW.findall(DOC.read_text())
+
+
+def test_the_table_has_every_comparison():
+    assert len(ROWS) > 50
+    assert {operator for _, operator, _, _ in ROWS} == set(OPERATORS)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("value", "operator", "compared", "holds"), ROWS)
+def test_a_row_of_the_table(value, operator, compared, holds):
+    attributes = {} if value == "missing" else {"a": json.loads(value.strip("`"))}
+    person = make_profile(**attributes)
+    rule = {"attribute": "a", "is": operator}
+    if compared:
+        rule["value"] = json.loads(compared)
+    # Everybody, one person, and the statement that many segments share.
+    everybody = set(tree.people(rule).values_list("pk", flat=True))
+    assert (person.pk in everybody) is (holds == "yes")
+    assert tree.people(rule, [person.pk]).exists() is (holds == "yes")
+    segment = make_segment(rule=rule)
+    refresh.refresh(segment.pk)
+    assert segment.memberships.exists() is (holds == "yes")
+
+
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [
+        (
+            {"attribute": "age", "is": "between", "value": [40, 20]},
+            "Rule, attribute age, “is between”: write the smaller one first.",
+        ),
+        (
+            {
+                "all": [
+                    {"event": "A"},
+                    {
+                        "any": [
+                            {
+                                "event": "B",
+                                "where": [
+                                    {
+                                        "property": "at",
+                                        "is": "between",
+                                        "value": [
+                                            "2026-01-02",
+                                            "2026-01-01T23:00:00Z",
+                                        ],
+                                    }
+                                ],
+                            }
+                        ]
+                    },
+                ]
+            },
+            "Condition 2, condition 1, event B, where 1, property at, “is between”: "
+            "write the smaller one first.",
+        ),
+    ],
+)
+def test_exchanged_ends_are_refused_when_they_are_saved(rule, message):
+    with pytest.raises(ValidationError) as error:
+        RuleField().clean(json.dumps(rule))
+    assert error.value.messages == [message]
+    # What was saved before is counted as it was.
+    tree.validate(rule)
+
+
+def test_the_schema_is_one_and_the_command_prints_it():
+    jsonschema.Draft202012Validator.check_schema(schema())
+    out = StringIO()
+    call_command("rule_schema", stdout=out)
+    assert json.loads(out.getvalue()) == schema()
+
+
+SCALARS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(10**6), 10**6),
+    st.sampled_from(["", " ", "x", "2026-01-31", "2026-01-31T10:00:00Z", "31.1.2026"]),
+)
+VALUES = st.one_of(SCALARS, st.lists(SCALARS, max_size=3))
+
+
+def comparisons(kind):
+    named = {kind: st.sampled_from(["a", "", " ", 5])}
+    return st.fixed_dictionaries(
+        {**named, "is": st.sampled_from([*OPERATORS, "like"])},
+        optional={"value": VALUES, "x": st.just(1)},
+    )
+
+
+EVENTS = st.fixed_dictionaries(
+    {"event": st.sampled_from(["a", ""])},
+    optional={
+        "at_least": st.sampled_from([0, 1, 5, True, "1", 10**7]),
+        "within_days": st.sampled_from([None, 0, 7, 10**5]),
+        "where": st.one_of(st.none(), st.lists(comparisons("property"), max_size=2)),
+    },
+)
+RULES = st.recursive(
+    st.one_of(comparisons("attribute"), EVENTS, st.just({}), st.just([])),
+    lambda part: st.one_of(
+        st.lists(part, max_size=2).map(lambda parts: {"all": parts}),
+        st.lists(part, max_size=2).map(lambda parts: {"any": parts}),
+        part.map(lambda one: {"not": one}),
+    ),
+    max_leaves=3,
+)
+VALIDATOR = jsonschema.Draft202012Validator(schema())
+
+
+@given(rule=RULES)
+def test_the_schema_takes_what_is_a_rule(rule):
+    try:
+        tree.validate(rule)
+    except ValidationError:
+        return
+    VALIDATOR.validate(rule)
+
+
+@given(rule=RULES)
+def test_what_the_schema_takes_is_a_rule(rule):
+    if VALIDATOR.is_valid(rule):
+        tree.validate(rule)
