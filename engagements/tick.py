@@ -19,7 +19,7 @@ from engagements.outbox import workers
 from externalapi.connections import key_rotation
 from lemnisk_braze.lib import database_clock
 from lemnisk_braze.lib.logs import get_logger
-from segments.dictionary import building, shares
+from segments.dictionary import building, folding, shares
 from segments.imports import runner
 from segments.ingest import old_inbox
 from segments.membership import deleting, refresh
@@ -66,6 +66,7 @@ CHORES: dict[str, Callable[[], object]] = {
     "clear deleted segments away": deleting.clear,
     "go on with imports": runner.wake_waiting,
     "go on with erasures": erasure.go_on_with_all,
+    "add new names": folding.add,
     "read old names": building.go_on,
     "ask who has what": shares.refresh_due,
     "start due runs": lambda: schedule.make_due_runs(database_clock.now()),

@@ -19,7 +19,14 @@ from lemnisk_braze.lib.logs import get_logger
 from segments.dictionary import writing
 from segments.dictionary.observing import Sightings
 from segments.dictionary.values import SIZE
-from segments.models import DictionaryBuild, DictionaryEntry, Event, Profile, stored
+from segments.models import (
+    DictionaryBuild,
+    DictionaryEntry,
+    Event,
+    NamesSeen,
+    Profile,
+    stored,
+)
 
 logger = get_logger(__name__)
 
@@ -47,7 +54,7 @@ def is_going_on() -> bool:
 def start_anew() -> None:
     """Count everything from the beginning; what people said of names stays.
 
-    Nothing is applied until this is committed.
+    Take the inbox's lock before: what is applied meanwhile would be counted twice.
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [writing.LOCK])
@@ -61,6 +68,7 @@ def start_anew() -> None:
         day_before_types=none,
     )
     DictionaryBuild.objects.all().delete()
+    NamesSeen.objects.all().delete()
     for table, model in ((Table.PEOPLE, Profile), (Table.EVENTS, Event)):
         last = model._default_manager.aggregate(last=Max("pk"))["last"]
         if last:

@@ -137,6 +137,7 @@ def _apply_next_chunk(size: int | None = None) -> tuple[int, int] | None:
     except Error as e:
         return _go_on_after(e, size, tried)
     _care.at_once = min(2 * _care.at_once, ANY_NUMBER)
+    names.add_new()
     return counts
 
 
@@ -164,13 +165,14 @@ def _apply_chunk(size: int, tried: list[tuple[int, int]]) -> tuple[int, int] | N
     longest = LONGEST_ALONE if size == 1 else LONGEST
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(BEGIN, [LOCK, f"{LOCK_WAIT}s", f"{longest}s"])
-        if not cursor.fetchone()[0]:
+        is_ours, *_, is_expecting = cursor.fetchone()
+        if not is_ours:
             return None
         chunk = requests.read(size)
         if not chunk.taken:
             return 0, 0
         tried.append(chunk.began_at)
-        applied, refusals = _apply(chunk)
+        applied, refusals = _apply(chunk, is_expecting=is_expecting)
         requests.take(chunk)
         _end(applied, refusals)
     logger.info(
@@ -183,10 +185,10 @@ def _apply_chunk(size: int, tried: list[tuple[int, int]]) -> tuple[int, int] | N
     return applied.total(), len(refusals)
 
 
-def _apply(chunk: Chunk) -> tuple[Counter[int], list[Refusal]]:
+def _apply(chunk: Chunk, *, is_expecting: bool) -> tuple[Counter[int], list[Refusal]]:
     """(how many of each source were applied, what was refused)."""
     fresh, refusals = seen.new(chunk.messages)
-    checked = expecting.check(fresh)
+    checked = expecting.check(fresh) if is_expecting else expecting.Checked()
     isolation = Isolation(act=partial(applying.apply, wrong=checked.refused))
     isolation.apply(fresh)
     errors = isolation.refused_in_the_end()
@@ -242,7 +244,8 @@ def _note(error: Error) -> None:
 # the requests being gone.
 BEGIN = """
 SELECT pg_try_advisory_xact_lock(%s), set_config('synchronous_commit', 'off', true),
-    set_config('lock_timeout', %s, true), set_config('statement_timeout', %s, true)
+    set_config('lock_timeout', %s, true), set_config('statement_timeout', %s, true),
+    EXISTS (SELECT FROM segments_dictionaryentry WHERE expected_type <> '')
 """
 COUNT = """
 INSERT INTO segments_intakeminute AS m (minute, source_id, applied, refused, last_at)

@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 
-from django.db import Error, transaction
+from django.db import Error
 
-from lemnisk_braze.lib.database_errors import About, about
 from lemnisk_braze.lib.logs import get_logger
-from segments.dictionary import observing, writing
+from segments.dictionary import folding, observing
 from segments.dictionary.expecting import Checked
 from segments.ingest.message import Message
 
@@ -14,15 +13,16 @@ logger = get_logger(__name__)
 
 
 def keep(applied: Sequence[Message], checked: Checked) -> None:
-    """Count the names of what was applied, and what was of another type.
+    """Keep the names of what was applied, and what was of another type."""
+    folding.keep(observing.of(applied), checked.mismatches)
+
+
+def add_new() -> None:
+    """Let names that are new be in the dictionary at once, when a chunk is committed.
 
     A mistake in that is told to operators, and stops nobody's messages.
     """
     try:
-        with transaction.atomic():
-            writing.add(observing.of(applied))
-            writing.add_mismatches(checked.mismatches)
+        folding.add_new()
     except (Error, ValueError) as e:
-        if about(e) is About.CONNECTION:
-            raise
         logger.error("dictionary.not_kept", exc_info=e)

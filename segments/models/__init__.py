@@ -1,6 +1,11 @@
 """People, what they did, and the segments that they are in."""
 
-from segments.models.dictionary import DictionaryBuild, DictionaryEntry, ValueType
+from segments.models.dictionary import (
+    DictionaryBuild,
+    DictionaryEntry,
+    NamesSeen,
+    ValueType,
+)
 from segments.models.events import Event
 from segments.models.imports import BadRow, FoundPerson, Import
 from segments.models.inbox import (
@@ -30,6 +35,7 @@ __all__ = [
     "LatestMessages",
     "Membership",
     "MergeLog",
+    "NamesSeen",
     "Profile",
     "Proposal",
     "RefusedMessage",

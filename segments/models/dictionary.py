@@ -182,6 +182,21 @@ class DictionaryEntry(models.Model):
         return dict(sorted(counts, key=lambda each: -each[1]))
 
 
+class NamesSeen(models.Model):
+    """What a chunk of messages told of names, until it is added to the dictionary.
+
+    Written with what the messages say, and gone with being added: so each is counted
+    once, and applying a message costs no look at the dictionary. No value is in it.
+    """
+
+    at = models.DateTimeField(db_default=Now(), editable=False)
+    # JSON of segments.dictionary.folding.
+    body = models.TextField()
+
+    def __str__(self) -> str:
+        return f"Names seen {self.pk}"
+
+
 class DictionaryBuild(models.Model):
     """How far the dictionary has read what was stored before it was there.
 

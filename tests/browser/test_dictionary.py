@@ -6,7 +6,7 @@ import pytest
 from django.contrib.auth.models import Group
 from playwright.sync_api import Page, ViewportSize, expect
 
-from segments.dictionary import shares
+from segments.dictionary import folding, shares
 from segments.ingest import inbox
 from segments.models import DictionaryEntry, RefusedMessage, Segment
 from tests.browser.conftest import Shot
@@ -46,6 +46,7 @@ def website():
             messages.append((f"v{n}", "track", said))
     inbox.append(source, messages)
     inbox.apply()
+    folding.add()
     shares.refresh()
     return source
 
@@ -85,6 +86,7 @@ def test_a_marketer_finds_describes_and_expects(
     said = {"userId": "u1", "timestamp": TIME, "traits": {"score": "many"}}
     inbox.append(website, [("x", "identify", said)])
     assert inbox.apply().errors == 1
+    folding.add()
     assert RefusedMessage.objects.get().code == "wrong_type"
     page.goto(entry.get_absolute_url())
     expect(page.get_by_text("1 times")).to_be_visible()

@@ -3,8 +3,10 @@
 from typing import Any
 
 from django.core.management.base import BaseCommand
+from django.db import connection, transaction
 
 from segments.dictionary import building, shares
+from segments.ingest import inbox
 from segments.models import DictionaryBuild, DictionaryEntry
 
 # In seconds: how often it says how far it is.
@@ -18,7 +20,9 @@ class Command(BaseCommand):
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        building.start_anew()
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [inbox.LOCK])
+            building.start_anew()
         while building.go_on(SAY_EVERY):
             for build in DictionaryBuild.objects.filter(finished_at=None):
                 self.stdout.write(f"{build}, {build.rows:,} rows read")

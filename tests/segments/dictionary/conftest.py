@@ -2,6 +2,7 @@
 
 import pytest
 
+from segments.dictionary import folding
 from segments.ingest import inbox
 from segments.models import DictionaryEntry
 from tests.factories import make_source
@@ -31,7 +32,9 @@ def send(source):
                 for kind, said in messages
             ],
         )
-        return inbox.apply()
+        done = inbox.apply()
+        folding.add()
+        return done
 
     return send
 

@@ -1,14 +1,17 @@
 """Names are counted as they are applied: how often, as what, from where."""
 
 import random
+from datetime import timedelta
+from uuid import uuid4
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
-from segments.dictionary import writing
+from engagements.tick import tick
+from segments.dictionary import folding, writing
 from segments.ingest import inbox
 from segments.ingest.inbox import Applied
-from segments.models import DictionaryEntry, Event, Profile
+from segments.models import DictionaryEntry, Event, NamesSeen, Profile
 from tests.factories import make_source
 from tests.segments.dictionary.conftest import TIME, entry, types
 
@@ -95,6 +98,7 @@ def test_the_same_message_again_is_counted_once(source):
     for _ in range(3):
         inbox.append(source, [message])
         inbox.apply()
+        folding.add()
     assert entry("a").count == 1
 
 
@@ -237,3 +241,45 @@ def test_people_s_decisions_outlive_what_comes(identify):
     one = entry("plan")
     assert (one.count, one.description, one.owner) == (2, "What they pay for", "CRM")
     assert one.is_planned and one.is_hidden
+
+
+# --- From chunks to entries -------------------------------------------------------
+
+
+def test_a_new_name_is_there_at_once_and_counts_by_the_tick(source):
+    name = f"new-{uuid4()}"
+    for n in range(3):
+        said = {"userId": "u1", "timestamp": TIME, "traits": {name: n}}
+        inbox.append(source, [(f"m{n}", "identify", said)])
+        inbox.apply()
+    assert entry(name).count == 1
+    tick()
+    assert entry(name).count == 3
+    assert not NamesSeen.objects.exists()
+
+
+def test_chunks_of_two_days_are_of_their_days(identify, source):
+    identify(x=1)
+    said = {"userId": "u1", "timestamp": TIME, "traits": {"x": "text"}}
+    for n in range(2):
+        inbox.append(source, [(f"d{n}", "identify", said)])
+        inbox.apply()
+    oldest = NamesSeen.objects.earliest("pk")
+    NamesSeen.objects.filter(pk=oldest.pk).update(at=oldest.at - timedelta(days=1))
+    folding.add()
+    one = entry("x")
+    assert one.count == 3
+    assert one.first_seen.date() == one.last_seen.date() - timedelta(days=1)
+
+
+def test_what_is_rolled_back_is_not_counted(source):
+    said = {"userId": "u1", "timestamp": TIME, "traits": {"rolled": 1}}
+    inbox.append(source, [("m", "identify", said)])
+    with pytest.raises(ZeroDivisionError), transaction.atomic():
+        inbox.apply_some()
+        raise ZeroDivisionError
+    folding.add()
+    assert not DictionaryEntry.objects.exists()
+    inbox.apply()
+    folding.add()
+    assert entry("rolled").count == 1

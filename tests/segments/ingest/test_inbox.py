@@ -674,7 +674,7 @@ def test_a_chunk_costs_a_dozen_statements_whatever_it_holds(
     for number in range(50):
         send("identify", f"u{number}", f"a{number}", traits={"n": number})
         send("track", f"u{number}")
-    with django_assert_max_num_queries(32):
+    with django_assert_max_num_queries(30):
         assert inbox.apply() == Applied(messages=100)
 
 
