@@ -13,7 +13,7 @@ PARALLEL = $(if $(findstring tests/,$(ARGS)),,-n logical --dist worksteal)
 # Containers often turn this off; compiling all modules is most of a process's start.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: start demo test coverage lint check bench chaos dump clean
+.PHONY: start demo test coverage lint check bench fuzz chaos dump clean
 
 # An empty site that stays; DATABASE_URL and REDIS_URL, or servers that come along.
 start: $(READY)
@@ -57,6 +57,11 @@ bench: $(READY)
 	  $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS),--seconds $(SECONDS)) \
 	  $(if $(HOLD),--hold $(HOLD)) $(if $(JSON),--json "$(JSON)") \
 	  $(if $(PLAIN),--plain) $(if $(WRITE),--write)
+
+# Very many odd requests to the tracking API of a real web server; SEED makes others.
+fuzz: $(READY)
+	$(BIN)/python -m pytest -q -s --fuzz $(or $(N),20000) $(if $(SEED),--fuzz-seed $(SEED)) \
+	  tests/segments/tracking/test_fuzz.py tests/segments/tracking/test_openapi.py
 
 # Workers, PostgreSQL and the broker are killed at random in the middle of a run.
 chaos: $(READY)

@@ -37,6 +37,8 @@ SLOW_FILES = {
     "externalapi/vendors/braze/lint/test_lint_requests.py",
     "externalapi/vendors/braze/sandbox/test_process.py",
     "security/test_bad_input.py",
+    "segments/tracking/test_fuzz.py",
+    "segments/tracking/test_openapi.py",
     "security/test_limited_connections.py",
     "security/test_list_queries.py",
     "security/test_people_are_named_to_few.py",
@@ -57,6 +59,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type=int,
         default=1,
         help="in how many orders each set of calls about people is sent in",
+    )
+    parser.addoption(
+        "--fuzz",
+        type=int,
+        default=400,
+        help="how many odd requests the tracking API is sent (make fuzz: 20,000)",
+    )
+    parser.addoption(
+        "--fuzz-seed", default="1", help="what those requests are made from"
     )
     parser.addoption(
         "--identity-seed", default="1", help="what those sets are made from"

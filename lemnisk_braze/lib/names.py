@@ -6,10 +6,13 @@ from django.core.exceptions import ValidationError
 
 # Control characters, ends of lines, marks that turn the direction of writing, and what
 # takes no room; not the joiners inside emoji and Persian words.
-_UNSEEN = re.compile(
-    r"[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e"
-    r"\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]"
+# Inside of [], for others' regular expressions too: JavaScript reads it the same way.
+UNSEEN = (
+    r"\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e"
+    r"\u2060-\u206f\ufeff\ufff9-\ufffb"
 )
+# And halves of a character.
+_UNSEEN = re.compile(rf"[{UNSEEN}\ud800-\udfff]")
 
 
 def is_one_line(name: str) -> bool:

@@ -119,10 +119,17 @@ def plain_body(request: HttpRequest, limit: int) -> bytes:
         try:
             data = request.body
         except UnreadablePostError as e:
-            raise RefusedError(400, "cut_off", "The body is cut off.") from e
+            raise _cut_off() from e
+        # Some servers end a body that ended too early as if that were all.
+        if len(data) < int(request.META.get("CONTENT_LENGTH") or 0):
+            raise _cut_off()
     return (
         data if _encoding(request) == "identity" else request_body.gunzip(data, limit)
     )
+
+
+def _cut_off() -> RefusedError:
+    return RefusedError(400, "cut_off", "The body is cut off.")
 
 
 def _chunked_body(request: HttpRequest, limit: int) -> bytes:

@@ -111,21 +111,42 @@ def parse_batch(data: bytes) -> Batch:
     return Batch(body=data, fields=fields, messages=[_or_refusal(t) for t in texts])
 
 
-def check_storable(message: dict[str, Any]) -> None:
-    """Raise a RefusedError unless PostgreSQL and everyone after it can hold it."""
+def check_size(message: dict[str, Any]) -> bool:
+    """Raise a RefusedError for a message that is too large.
+
+    Returns whether nothing in it can be such that it cannot be stored.
+    """
     try:
         text = orjson.dumps(message)
-    except TypeError as e:
-        _check_values(message, depth=1)
-        raise _bad(
-            "Whole numbers have at most 64 bits; send a longer one as text."
-        ) from e
+    except TypeError:
+        # A whole number of more than 64 bits, or nested deeper than orjson writes.
+        text, is_plain = _slowly(message), False
+    else:
+        is_plain = (
+            text.count(b"{") + text.count(b"[") <= MAX_DEPTH and b"\\u0000" not in text
+        )
     if len(text) > MAX_MESSAGE:
         raise RefusedError(
             413, "too_large", f"A message has at most {MAX_MESSAGE >> 10} KB."
         )
-    if text.count(b"{") + text.count(b"[") > MAX_DEPTH or b"\\u0000" in text:
-        _check_values(message, depth=1)
+    return is_plain
+
+
+def check_values(kept: dict[str, Any]) -> None:
+    """Raise a RefusedError unless PostgreSQL and everyone after it can hold them."""
+    _check_values(kept, depth=1)
+    try:
+        orjson.dumps(kept)
+    except TypeError as e:
+        raise _bad(
+            "Whole numbers have at most 64 bits; send a longer one as text."
+        ) from e
+
+
+def check_storable(message: dict[str, Any]) -> None:
+    """Both, for a message of which all is kept."""
+    if not check_size(message):
+        check_values(message)
 
 
 class _DuplicateKeyError(ValueError):
@@ -254,6 +275,17 @@ def _unreadable() -> RefusedError:
     return _bad("The body is not valid JSON, or holds a number without a value.")
 
 
+def _slowly(message: dict[str, Any]) -> bytes:
+    try:
+        return json.dumps(message, ensure_ascii=False).encode()
+    except RecursionError as e:
+        raise _too_deep() from e
+
+
+def _too_deep() -> RefusedError:
+    return _bad(f"Nest values at most {MAX_DEPTH} deep.")
+
+
 def _check_values(value: Any, depth: int) -> None:
     """Look at each value once, and no deeper than it may go."""
     if isinstance(value, str):
@@ -261,7 +293,7 @@ def _check_values(value: Any, depth: int) -> None:
             raise _bad(r"The character \u0000 cannot be stored.")
     elif isinstance(value, dict | list):
         if depth > MAX_DEPTH:
-            raise _bad(f"Nest values at most {MAX_DEPTH} deep.")
+            raise _too_deep()
         for name in value if isinstance(value, dict) else ():
             _check_values(name, depth)
         for each in value.values() if isinstance(value, dict) else value:

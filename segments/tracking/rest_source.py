@@ -40,7 +40,7 @@ def read(raw: dict[str, Any], received_at: datetime, sent: Sent = bytes) -> Mess
     if kind not in KINDS:
         raise validation.bad("type is identify or track.", "type")
     validation.write_numbers_out(raw, ID_FIELDS)
-    request_body.check_storable(raw)
+    is_plain = request_body.check_size(raw)
     notices: list[Notice] = []
     other_ids = validation.named_values(raw, "otherIds")
     traits = _contacts(raw) | _contacts(other_ids, "otherIds.")
@@ -57,7 +57,7 @@ def read(raw: dict[str, Any], received_at: datetime, sent: Sent = bytes) -> Mess
         payload["event"] = validation.event_name(raw, "eventname")
         payload["properties"] = properties
         payload["traits"] = traits or None
-    return validation.made(raw, kind, payload, notices, sent)
+    return validation.made(raw, kind, payload, notices, sent, is_plain=is_plain)
 
 
 def attributes_to_remove(
@@ -86,7 +86,7 @@ def attributes_to_remove(
 def identifiers(raw: dict[str, Any], sent: Sent = bytes) -> list[Key]:
     """Whom a DELETE is about; empty where it names nobody."""
     validation.write_numbers_out(raw, ID_FIELDS)
-    request_body.check_storable(raw)
+    request_body.check_size(raw)
     other_ids = validation.named_values(raw, "otherIds")
     traits = _contacts(raw) | _contacts(other_ids, "otherIds.")
     user_id = validation.user_id(raw, user_field(raw), sent)

@@ -1,6 +1,7 @@
 from django.urls import path
 
 from segments.tracking import sdk_settings, validation, views
+from segments.tracking.openapi import document
 
 app_name = "tracking"
 # Segment's browser library says "t" for track, and "b" for a batch.
@@ -13,6 +14,7 @@ urlpatterns = [
         for name, kind in SINGLE.items()
     ),
     path("v3/data", views.data, name="data"),
+    path("v1/openapi.json", document.openapi, name="openapi"),
     path("v1/m", views.metrics, name="metrics"),
     # Where RudderStack's browser library sends what is left when a page is closed.
     path("beacon/v1/batch", views.batch, name="beacon"),

@@ -30,7 +30,7 @@ from lemnisk_braze.lib.names import is_one_line
 from segments.identity import calls, lists
 from segments.identity.contact import as_email, as_phone
 from segments.tracking.errors import RefusedError
-from segments.tracking.request_body import check_storable
+from segments.tracking.request_body import check_size, check_values
 
 KINDS = ("identify", "track", "page", "screen", "group", "alias")
 # They may be sent as numbers, of any length.
@@ -93,7 +93,7 @@ def read(
         raise bad("A message is a JSON object.")
     kind = _kind(raw, kind)
     write_numbers_out(raw, ID_FIELDS)
-    check_storable(raw)
+    is_plain = check_size(raw)
     notices: list[Notice] = []
     context = raw.get("context")
     if not isinstance(context, dict):
@@ -103,10 +103,10 @@ def read(
         "anonymousId": identifier(raw, "anonymousId", sent),
         "timestamp": timestamp(raw, received_at, sent_at, notices),
         "ids": _ids(context),
-        "traits": _traits_beside(context, notices),
+        "traits": _traits_beside(context, notices, is_plain),
     }
     _add_own(payload, raw, kind, sent)
-    return made(raw, kind, payload, notices, sent)
+    return made(raw, kind, payload, notices, sent, is_plain=is_plain)
 
 
 def made(
@@ -115,14 +115,21 @@ def made(
     payload: Mapping[str, Any],
     notices: Sequence[Notice],
     sent: Sent,
+    *,
+    is_plain: bool,
 ) -> Message:
-    """The message of a payload, where None is nothing; it must name somebody."""
+    """The message of a payload, where None is nothing; it must name somebody.
+
+    `is_plain`: there is no value that could not be stored, as check_size has it.
+    """
     message = Message(
         message_id=identifier(raw, "messageId", sent) or _new_id(raw, kind),
         kind=kind if kind in ("identify", "alias") else "track",
         payload={name: value for name, value in payload.items() if value is not None},
         notices=tuple(notices),
     )
+    if not is_plain:
+        check_values(message.payload)
     if not message.payload.keys() & {"userId", "anonymousId"}:
         _check_is_about_somebody(message)
     return message
@@ -265,7 +272,11 @@ def _new_id(raw: Mapping[str, Any], kind: str) -> str:
     if not raw.get("timestamp") and not raw.get("originalTimestamp"):
         return str(uuid.uuid4())
     told = {name: value for name, value in raw.items() if name != "sentAt"}
-    text = orjson.dumps([kind, told], option=orjson.OPT_SORT_KEYS)
+    try:
+        text = orjson.dumps([kind, told], option=orjson.OPT_SORT_KEYS)
+    except TypeError:
+        # What is kept out may be a number that orjson does not write.
+        text = json.dumps([kind, told], sort_keys=True).encode()
     return hashlib.sha256(text).hexdigest()[:32]
 
 
@@ -273,12 +284,14 @@ def _new_id(raw: Mapping[str, Any], kind: str) -> str:
 
 
 def _traits_beside(
-    context: Mapping[str, Any], notices: list[Notice]
+    context: Mapping[str, Any], notices: list[Notice], is_plain: bool
 ) -> dict[str, Any] | None:
     """The person's traits that come along with anything; the rest stays without them."""
     try:
         traits = named_values(context, "traits")
         check_traits(traits, "context.traits.")
+        if not is_plain:
+            check_values(traits)
     except RefusedError as e:
         notices.append(Notice("traits_left_out", f"context.traits left out: {e}"))
         return None
@@ -368,7 +381,8 @@ def timestamp(
 def _happened_at(
     raw: Mapping[str, Any], received_at: datetime, batch_sent_at: object
 ) -> datetime:
-    sent_at = _time("sentAt", raw.get("sentAt") or batch_sent_at)
+    own = raw.get("sentAt")
+    sent_at = _time("sentAt", batch_sent_at if own in (None, "") else own)
     time = _time("originalTimestamp", raw.get("originalTimestamp"))
     time = time or _time("timestamp", raw.get("timestamp"))
     if time is None:
@@ -389,8 +403,10 @@ def sent_at(fields: Mapping[str, Any]) -> object:
 
 
 def _time(name: str, value: object) -> datetime | None:
-    if value is None or isinstance(value, datetime):
+    if isinstance(value, datetime):
         return value
+    if value is None or value == "":
+        return None
     try:
         time = datetime.fromisoformat(value[:41]) if isinstance(value, str) else None
     except ValueError:

@@ -122,6 +122,36 @@ def test_fields_that_nobody_knows_are_kept_out(post):
     assert payload() == ("track", {"userId": "u1", "event": "E", "properties": {}})
 
 
+@pytest.mark.parametrize(
+    "odd", ['"x\\u0000"', "9" * 40, "[" * 300 + "]" * 300, '{"\\u0000":1}', "-1e308"]
+)
+def test_what_is_kept_out_may_be_anything(post, odd):
+    """Also where it could not be stored: it is not."""
+    when = '"timestamp":"2026-01-31T12:00:00Z"'
+    body = f'{{"userId":"u1","event":"E",{when},"x":{odd},"context":{{"y":{odd}}}}}'
+    assert post("track", body) == OK
+    assert payload() == ("track", {"userId": "u1", "event": "E", "properties": {}})
+    [again] = post("batch", f'{{"batch":[{body[:-1]},"type":"track"}}]}}')[:1]
+    assert again == 200
+
+
+def test_traits_beside_that_cannot_be_stored_are_left_out(post):
+    context = '{"traits":{"plan":"gold\\u0000"}}'
+    body = f'{{"userId":"u1","event":"E","context":{context}}}'
+    status, answer = post("track", body)
+    assert (status, answer["warnings"][0]["code"]) == (200, "traits_left_out")
+    assert "traits" not in payload()[1]
+
+
+@pytest.mark.parametrize("name", ["timestamp", "originalTimestamp", "sentAt"])
+@pytest.mark.parametrize(
+    ("value", "status"),
+    [("", 200), (None, 200), (0, 400), (False, 400), ([], 400), ({}, 400)],
+)
+def test_a_time_is_there_or_not(post, name, value, status):
+    assert post("track", {"userId": "u1", "event": "E", name: value})[0] == status
+
+
 def test_a_time_in_the_future_is_that_of_receipt_with_a_warning(post):
     begun = database_clock.now()
     ahead = (begun + timedelta(days=2)).isoformat()
