@@ -6,21 +6,30 @@ beside an external ID keeps nobody out: a device has other users.
 """
 
 import hmac
-from collections.abc import Collection, Iterable, Mapping
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
 from django.conf import settings
 from django.db import connection
 
 from segments.identity.calls import (
     ANONYMOUS_ID,
+    CONTACTS,
+    EMAIL,
     EXTERNAL_ID,
     PLACEHOLDER,
     Call,
     Key,
     microseconds,
 )
+from segments.identity.contact import as_email
+from segments.models import Identifier, Tombstone
+
+# The reason of what is refused for it.
+REASON = "erased"
 
 
 class ErasedError(ValueError):
@@ -88,6 +97,65 @@ def keeps_out(erased: Mapping[Key, Erased], call: Call, payload: Any) -> bool:
     return any(one.keeps_out(time) for one in found)
 
 
+def named_in(bodies: Sequence[bytes]) -> list[bool]:
+    """Whether each text names somebody who was erased, for good: it is not to be kept.
+
+    For what is no message that a call can be read of. JSON in any shape, and an e-mail
+    address in whatever else: what a field says is an identifier, an e-mail or a phone.
+    """
+    if not Tombstone.objects.filter(may_return=False).exists():
+        return [False] * len(bodies)
+    keys = [set(_keys_in(body)) for body in bodies]
+    found = find(set().union(*keys))
+    erased = {key for key, one in found.items() if not one.may_return}
+    return [not erased.isdisjoint(some) for some in keys]
+
+
+def _keys_in(body: bytes) -> Iterator[Key]:
+    try:
+        waiting = [("", orjson.loads(body))]
+    except ValueError:
+        # Whatever stands in quotation marks may be anything.
+        quoted = _QUOTED.findall(body.decode(errors="replace"))
+        waiting = [("id", "".join(texts)) for texts in quoted]
+    for _ in range(MOST_READ):
+        if not waiting:
+            return
+        name, value = waiting.pop()
+        if isinstance(value, dict):
+            waiting += value.items()
+        elif isinstance(value, list):
+            waiting += ((name, item) for item in value)
+        elif (
+            isinstance(value, str | int) and len(text := str(value).strip()) <= LONGEST
+        ):
+            yield from _keys_of(name.replace("_", "").casefold(), text)
+
+
+def _keys_of(name: str, text: str) -> Iterator[Key]:
+    """What a text may be, in a field of a name without case and underscores."""
+    if "@" in text:
+        yield EMAIL, as_email(text)
+    elif name in CONTACTS:
+        yield name, CONTACTS[name](text)
+    for kind in NAMED.get(name, ()):
+        yield kind, text
+
+
+# Of a body so many values are looked at, and of them the shorter ones.
+MOST_READ = 5_000
+LONGEST = 987
+_QUOTED = re.compile(r"([\w.+-]+@[\w.-]+\w)|\"([^\"\n]{1,987})\"")
+# (P) No anonymous ID: a device has other users, whose messages can be sent in again.
+_ANY = (EXTERNAL_ID, Identifier.Kind.USER_ALIAS.value, Identifier.Kind.BRAZE_ID.value)
+NAMED = {
+    "userid": (EXTERNAL_ID,),
+    "externalid": (EXTERNAL_ID,),
+    "previousid": (EXTERNAL_ID,),
+    "brazeid": _ANY,
+    "aliasname": _ANY,
+    "id": _ANY,
+}
 FIND = """
 SELECT fingerprint, extract(epoch FROM erased_at) * 1000000, may_return
 FROM segments_tombstone WHERE fingerprint = ANY(%s::text[])

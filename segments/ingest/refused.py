@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from lemnisk_braze.lib.logs import get_logger
 from segments.dictionary.expecting import WrongTypeError
+from segments.identity import tombstones
 from segments.identity.people import ErasedError, TooMuchError
 from segments.ingest.message import Message, Refusal, refusal
 from segments.models import RefusedMessage
@@ -11,7 +12,7 @@ from segments.models import RefusedMessage
 logger = get_logger(__name__)
 
 NOT_APPLICABLE = "cannot_be_applied"
-ERASED = "erased"
+ERASED = tombstones.REASON
 CODES = {TooMuchError: "too_much", WrongTypeError: "wrong_type"}
 MAX_REASON = 500
 
@@ -22,19 +23,18 @@ def by_error(message: Message, error: Exception) -> Refusal:
     Of one about somebody who was erased nothing is kept but that it came.
     """
     if isinstance(error, ErasedError):
-        return Refusal(
-            source_id=message.source_id,
-            message_id="",
-            kind="",
-            code=ERASED,
-            why=reason(error),
-            body=b"",
-        )
+        return _about_nobody(message.source_id)
     logger.warning("inbox.refused", source_id=message.source_id, exc_info=error)
     return refusal(message, CODES.get(type(error), NOT_APPLICABLE), reason(error))
 
 
 def keep(refusals: Sequence[Refusal]) -> None:
+    """Write them down; of one that names who was erased only that it came."""
+    erased = tombstones.named_in([one.body for one in refusals])
+    kept = [
+        _about_nobody(one.source_id) if is_erased else one
+        for one, is_erased in zip(refusals, erased, strict=True)
+    ]
     RefusedMessage.objects.bulk_create(
         RefusedMessage(
             source_id=one.source_id,
@@ -45,7 +45,18 @@ def keep(refusals: Sequence[Refusal]) -> None:
             kind=_storable(one.kind)[:16],
             body=one.body,
         )
-        for one in refusals
+        for one in kept
+    )
+
+
+def _about_nobody(source_id: int) -> Refusal:
+    return Refusal(
+        source_id=source_id,
+        message_id="",
+        kind="",
+        code=ERASED,
+        why=str(ErasedError()),
+        body=b"",
     )
 
 

@@ -12,6 +12,8 @@ from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from segments import wakeup
+from segments.identity import tombstones
+from segments.identity.tombstones import ErasedError
 from segments.ingest import inbox
 from segments.models import RefusedMessage, Source
 from segments.tracking import request_body, rest_source, validation
@@ -47,9 +49,17 @@ class Replayed:
 
 
 def keep(source: Source, refusals: Sequence[Refusal]) -> None:
-    """Write the refused messages down, in one INSERT."""
+    """Write the refused messages down, in one INSERT.
+
+    Of one that names somebody who was erased only that it came.
+    """
+    erased = tombstones.named_in([refusal.body for refusal in refusals])
     RefusedMessage.objects.bulk_create(
         RefusedMessage(
+            source=source, code=tombstones.REASON, message=str(ErasedError()), body=b""
+        )
+        if is_erased
+        else RefusedMessage(
             source=source,
             code=refusal.error.reason,
             message=refusal.error.message,
@@ -57,7 +67,7 @@ def keep(source: Source, refusals: Sequence[Refusal]) -> None:
             kind=refusal.kind,
             body=refusal.body,
         )
-        for refusal in refusals
+        for refusal, is_erased in zip(refusals, erased, strict=True)
     )
 
 

@@ -28,6 +28,7 @@ from segments.models import (
 )
 from segments.privacy import erasure
 from segments.tracking import refused
+from segments.tracking.errors import RefusedError
 from tests import factories
 from tests.doubles.sessions import somebody_waits_for_a_lock
 from tests.faults.working import in_thread
@@ -264,6 +265,41 @@ def test_nobody_is_alarmed_by_it_and_nothing_is_sent_in_again(ann, call):
     assert (found.refused, found.newest_refused) == (0, 0)
     again = refused.replay(RefusedMessage.objects.all())
     assert (again.taken, again.refused) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"userId": "ann-4711", "event": 5}',
+        b'{"userId":"x","traits":{"email":"ANN@example.com","n":{}}}',
+        b'{"type":"x","context":{"traits":{"phone":"+49 30 89455512"}}}',
+        b'{"batch": [{"user_id": "ann-4711"}]',
+        b'no JSON about ann@example.com, "',
+        b'{"userId": "x", "context": {"externalIds": [{"id": "ann-4711"}]}}',
+    ],
+)
+def test_of_a_message_refused_at_the_door_nothing_is_kept_either(ann, source, body):
+    erase()
+    error = RefusedError(400, "bad_request", "It is odd: ann-4711.")
+    odd = RefusedError(400, "bad_request", "It is odd.")
+    other = refused.Refusal(error=odd, body=b'{"userId":"bob-1"}')
+    refusals = [refused.Refusal(error=error, body=body, message_id="ann-4711"), other]
+    refused.keep(source, refusals)
+    first, second = RefusedMessage.objects.order_by("pk")
+    assert (first.code, bytes(first.body)) == ("erased", b"")
+    assert tables_with(*HERS) == set()
+    assert bytes(second.body) == other.body
+
+
+def test_nor_of_one_that_came_before_and_says_something_else(ann, source):
+    inbox.append(source, [("m002", "identify", {"userId": "x", "timestamp": LATER})])
+    inbox.apply()
+    erase()
+    said = {"userId": "ann-4711", "timestamp": LATER}
+    inbox.append(source, [("m002", "identify", said)])
+    inbox.apply()
+    assert tables_with(*HERS) == set()
+    assert RefusedMessage.objects.filter(code="erased").count() == 1
 
 
 def test_somebody_else_on_their_device_is_let_in(ann, call):
