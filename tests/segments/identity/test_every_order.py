@@ -207,19 +207,12 @@ def test_every_order_ends_in_the_same_people_through_the_api(
 # --- Undone -----------------------------------------------------------------------
 
 # What somebody says who takes a device for a user's.
-IDS = {"userId": "u", "anonymousId": "d"}
-JOINING = (
-    "single_device",
-    "shared_device",
-    "alias_chains",
-    "shared_email",
-    "named_ids",
-)
+IDS = {"userId": "u0", "anonymousId": "d0"}
+JOINING = ("shared_device", "alias_chains", "shared_email", "named_ids")
 
 
-def joining_calls(kind, suffix, *names):
+def joining_calls(suffix, *names):
     """For each set one that says a device is a user's; or just names one of them."""
-    digit = "" if kind == "single_device" else "0"
     return [
         {
             "type": "track",
@@ -227,7 +220,7 @@ def joining_calls(kind, suffix, *names):
             "messageId": f"joined-{number}-{suffix}",
             "timestamp": call_sets.TIMES[-1],
         }
-        | {name: f"{IDS[name]}{digit}-{number}" for name in names or IDS}
+        | {name: f"{IDS[name]}-{number}" for name in names or IDS}
         for number in range(call_sets.SETS)
     ]
 
@@ -242,10 +235,10 @@ def test_undone_everybody_is_as_if_it_had_never_been_said(kind, seed, orders):
             together(sources, sets)
             # Both were there before.
             for name in IDS:
-                send(joining_calls(kind, name, name), sources)
+                send(joining_calls(name, name), sources)
             apply()
             before = by_set(people())
-            send(joining_calls(kind, "1"), sources)
+            send(joining_calls("1"), sources)
             apply()
             merges = MergeLog.objects.filter(
                 kind="merge", message_id__regex="^joined-[0-9]+-1$"
@@ -258,7 +251,7 @@ def test_undone_everybody_is_as_if_it_had_never_been_said(kind, seed, orders):
                     call_command("undo_merge", str(merge.pk), stdout=io.StringIO())
             for suffix in ("1", "2"):
                 if suffix == "2":
-                    send(joining_calls(kind, "2"), sources)
+                    send(joining_calls("2"), sources)
                     apply()
                 after = by_set(people())
                 for one in undone:
