@@ -72,8 +72,11 @@ def _parsed(text: str, region: str | None) -> phonenumbers.PhoneNumber | None:
         number = phonenumbers.parse(text, region)
     except phonenumbers.NumberParseException:
         return None
-    is_one = not number.extension and INTERNATIONAL.fullmatch(_e164(number))
-    return number if is_one else None
+    kept = _e164(number)
+    if number.extension or not INTERNATIONAL.fullmatch(kept):
+        return None
+    # Zeros that are left over are read in another way the next time.
+    return number if _e164(phonenumbers.parse(kept, None)) == kept else None
 
 
 def _e164(number: phonenumbers.PhoneNumber) -> str:
