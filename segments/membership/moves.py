@@ -115,7 +115,10 @@ def write(moves: Sequence[Move]) -> Change:
     moved = _moved(moves)
     if not moved:
         return Change()
-    statement = WRITE.format(moved="\nUNION ALL\n".join(moved))
+    is_one_way = not any(move.leaving for move in moves)
+    statement = WRITE.format(
+        moved="\nUNION ALL\n".join(moved), done=ALL_ENTER if is_one_way else SOME_LEAVE
+    )
     with connection.cursor() as cursor:
         cursor.execute(statement)
         # The settings come before it.
@@ -187,6 +190,20 @@ FROM (VALUES {moves}) m (segment, kind, people), unnest(m.people) p (id)
 SPARED = """
 WHERE p.id NOT IN (SELECT profile_id FROM segments_touched WHERE segment_id = {segment})
 """
+# Who has moved. Those who enter are not kept twice.
+ALL_ENTER = "done AS NOT MATERIALIZED (SELECT * FROM moved)"
+SOME_LEAVE = """
+gone AS (
+    DELETE FROM segments_membership m USING moved
+    WHERE moved.kind = 'exit'
+        AND m.segment_id = moved.segment_id AND m.profile_id = moved.profile_id
+    RETURNING m.segment_id, m.profile_id, moved.event_id
+),
+done AS MATERIALIZED (
+    SELECT * FROM moved WHERE kind = 'entry'
+    UNION ALL
+    SELECT segment_id, profile_id, 'exit', event_id FROM gone
+)"""
 # Memberships that go are looked up one by one: any other join would read very many. In
 # order of the people, since more indexes begin with them, and those are the scattered.
 WRITE = """
@@ -200,21 +217,10 @@ entered AS (
     INSERT INTO segments_membership (segment_id, profile_id, event_id)
     SELECT segment_id, profile_id, event_id FROM moved WHERE kind = 'entry'
 ),
-gone AS (
-    DELETE FROM segments_membership m USING moved
-    WHERE moved.kind = 'exit'
-        AND m.segment_id = moved.segment_id AND m.profile_id = moved.profile_id
-    RETURNING m.segment_id, m.profile_id, moved.event_id
-),
-done AS MATERIALIZED (
-    SELECT * FROM moved WHERE kind = 'entry'
-    UNION ALL
-    SELECT segment_id, profile_id, 'exit', event_id FROM gone
-),
+{done},
 logged AS (
     INSERT INTO segments_transition (segment_id, profile_id, kind, event_id)
     SELECT segment_id, profile_id, kind, event_id FROM done
-    ORDER BY profile_id, segment_id
 ),
 sized AS (
     UPDATE segments_segment s SET size = greatest(s.size + n.more, 0) FROM (
