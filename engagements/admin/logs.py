@@ -78,7 +78,6 @@ class LogAdmin(KeysetList, OfferedFilters):
     acts: tuple[Act, ...] = ()
     page_template = ""
     ordering = ("-pk",)
-    list_per_page = 50
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

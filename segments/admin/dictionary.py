@@ -166,7 +166,6 @@ class DictionaryEntryAdmin(KeysetList, ChangesInWords, OfferedFilters):
         SeenFilter,
     ]
     list_filter_submit = False
-    list_per_page = 50
     search_fields = ["name", "description", "owner"]
     search_help_text = "A part of a name, of a description or of an owner."
     ordering = ["-count", "-id"]
