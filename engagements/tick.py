@@ -21,6 +21,7 @@ from lemnisk_braze.lib import database_clock
 from lemnisk_braze.lib.logs import get_logger
 from segments.dictionary import building, folding, shares
 from segments.imports import runner
+from segments.imports.feeding import folders, queries
 from segments.ingest import old_inbox
 from segments.membership import deleting, refresh
 from segments.privacy import erasure
@@ -64,6 +65,8 @@ CHORES: dict[str, Callable[[], object]] = {
     "move what the old inbox holds": old_inbox.move,
     "refresh segments": lambda: refresh.refresh_due(database_clock.now()),
     "clear deleted segments away": deleting.clear,
+    "look into watched folders": folders.look_at_all,
+    "run SQL sources": queries.wake_due,
     "go on with imports": runner.wake_waiting,
     "go on with erasures": erasure.go_on_with_all,
     "add new names": folding.add,

@@ -27,6 +27,12 @@ LOOK = (
 )
 # Bring people in by a file, and see what became of it.
 IMPORT = ("segments.view_import", "segments.add_import")
+# What brings people in by itself: it holds a database's password.
+FEEDS = tuple(
+    f"segments.{verb}_{what}"
+    for what in ("sourcequery", "watchedfolder")
+    for verb in ("view", "add", "change", "delete")
+)
 # People's data as they are; who may not has them masked.
 SEE = ("segments.view_personal_data",)
 # Few should: who is asked by a person for their data, or to forget them.
@@ -77,6 +83,7 @@ ROLES: Mapping[str, Iterable[str]] = {
         "segments.add_source",
         "segments.change_source",
         "segments.delete_source",
+        *FEEDS,
         "segments.change_dictionaryentry",
         "segments.view_inboxrequest",
         # The engine as a whole: its state, and its brakes.

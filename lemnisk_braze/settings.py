@@ -266,6 +266,11 @@ HTTP_TOTAL_SECONDS = env.float("HTTP_TOTAL_SECONDS", default=30)
 
 # Files that are imported wait here; web servers and workers share it.
 IMPORT_DIR = Path(env.str("IMPORT_DIR", default=str(VAR_DIR / "imports")))
+# Folders of the machine that may be watched, or have a database in a file: none at first.
+IMPORT_FROM = env.list("IMPORT_FROM", default=[])
+# What a query of a database may take: so long, and so many rows.
+SQL_SECONDS = env.int("SQL_SECONDS", default=600)
+SQL_MAX_ROWS = env.int("SQL_MAX_ROWS", default=10_000_000)
 IMPORT_MAX_BYTES = env.int("IMPORT_MAX_MB", default=1024) << 20
 
 # Who is who (docs/identity.md): what joins people, the most trusted first; "*" is every

@@ -4,6 +4,7 @@ from celery import shared_task
 
 from segments import wakeup
 from segments.imports import runner
+from segments.imports.feeding import queries
 from segments.membership import refresh
 
 
@@ -18,3 +19,9 @@ def run_import(import_id: int) -> None:
     """Go on with an import for a moment; then others have their turn, and it again."""
     if runner.turn(import_id):
         wakeup.run_import(import_id)
+
+
+@shared_task(ignore_result=True, soft_time_limit=3_600, time_limit=3_700)
+def run_query(query_id: int, by_hand: int) -> None:
+    """Ask a SQL source: as its schedule says, or by hand."""
+    queries.run(query_id, by_hand=bool(by_hand))

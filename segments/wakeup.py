@@ -18,3 +18,11 @@ def refresh_segment(segment_id: int) -> bool:
 def run_import(import_id: int) -> bool:
     """Ask a worker to go on with an import; False where the broker could not be told."""
     return wakeup.of("segments.tasks.run_import").publish(import_id)
+
+
+def run_query(query_id: int, *, by_hand: bool = False) -> bool:
+    """Ask a worker to run a SQL source; False where the broker could not be told.
+
+    `by_hand`: now, whether it is due or not.
+    """
+    return wakeup.of("segments.tasks.run_query").publish(query_id, int(by_hand))

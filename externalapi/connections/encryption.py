@@ -1,21 +1,15 @@
 """Connections' keys: encrypted at rest, bound to their row, masked in every text."""
 
-import base64
-from collections.abc import Sequence
 from dataclasses import astuple
-from functools import lru_cache
 
 import orjson
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from django.conf import settings
+from cryptography.fernet import InvalidToken, MultiFernet
 from django.db.models import F
 
 from externalapi.http.auth import TokenPlan
 from externalapi.http.redaction import SHOWS_LAST_FOUR_FROM
 from externalapi.models import Connection
-from lemnisk_braze.lib import database_clock
+from lemnisk_braze.lib import database_clock, sealing
 
 # Where a connection keeps keys: in use, waiting, and the one before.
 KEY_FIELDS = ("key_encrypted", "next_key_encrypted", "previous_key_encrypted")
@@ -135,17 +129,4 @@ def open_token(plan: TokenPlan, sealed: str) -> str:
 
 
 def _fernet() -> MultiFernet:
-    return _fernet_for(tuple(settings.SECRETS_KEYS))
-
-
-@lru_cache(maxsize=8)
-def _fernet_for(passphrases: Sequence[str]) -> MultiFernet:
-    return MultiFernet([Fernet(_derived(phrase)) for phrase in passphrases])
-
-
-def _derived(passphrase: str) -> bytes:
-    """Any passphrase becomes a Fernet key; the label keeps other uses apart."""
-    kdf = HKDF(
-        algorithm=SHA256(), length=32, salt=None, info=b"lemnisk-braze connection keys"
-    )
-    return base64.urlsafe_b64encode(kdf.derive(passphrase.encode()))
+    return sealing.ciphers("connection keys")

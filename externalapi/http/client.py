@@ -23,6 +23,7 @@ from externalapi.http.messages import (
 )
 from externalapi.http.multiplexed import MultiplexedConnections, Pending, seconds
 from externalapi.http.redaction import redact
+from lemnisk_braze.lib.network import lookup
 
 __all__ = [
     "NO_TIMING",
@@ -72,7 +73,7 @@ class GuardedClient:
     """
 
     def __init__(
-        self, *, resolver: wire.Resolver = wire.resolve, ca_file: str | None = None
+        self, *, resolver: wire.Resolver = lookup.resolve, ca_file: str | None = None
     ) -> None:
         self.connections = MultiplexedConnections(resolver=resolver, ca_file=ca_file)
 

@@ -31,6 +31,7 @@ from externalapi.http.messages import (
 )
 from externalapi.http.redaction import redact_bytes
 from externalapi.http.ssrf import GuardError, Target, check_headers, check_url
+from lemnisk_braze.lib.network import lookup
 
 USER_AGENT = "lemnisk-braze/1"
 DEFAULT_PORTS = {"https": 443, "http": 80}
@@ -51,7 +52,7 @@ class MultiplexedConnections:
     """
 
     def __init__(
-        self, *, resolver: wire.Resolver = wire.resolve, ca_file: str | None = None
+        self, *, resolver: wire.Resolver = lookup.resolve, ca_file: str | None = None
     ) -> None:
         self._resolver = resolver
         self._ca_file = ca_file or str(settings.CA_FILE or certifi.where())

@@ -1,44 +1,21 @@
-"""What the client may call: strict URLs, public addresses, clean headers. No network.
-
-`ipaddress.is_private` and `is_global` miss ranges that lead inside (NAT64, 6to4,
-cloud metadata), so the ranges are listed here. Of IPv6 only 2000::/3 is given out to
-anybody, so the last three ranges are all the rest.
-"""
+"""What the client may call: strict URLs, public addresses, clean headers. No network."""
 
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from ipaddress import (
-    AddressValueError,
-    IPv4Address,
-    IPv4Network,
-    IPv6Address,
-    IPv6Network,
-    ip_address,
-    ip_network,
-)
+from ipaddress import AddressValueError, IPv4Address, IPv6Address
+
+from lemnisk_braze.lib.network.addresses import is_denied
 
 MAX_URL = 2048
 MAX_HEADERS = 50
 MAX_HEADER_VALUE = 8 * 1024
 PORTS = frozenset({443, 80, 8443, 8080})
 
-_DENIED = """
-    0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 169.254.0.0/16 172.16.0.0/12
-    192.0.0.0/24 192.0.2.0/24 192.88.99.0/24 192.168.0.0/16 198.18.0.0/15 198.51.100.0/24
-    203.0.113.0/24 224.0.0.0/4 240.0.0.0/4 168.63.129.16/32 ::/96 ::ffff:0:0/96
-    ::ffff:0:0:0/96 64:ff9b::/96 64:ff9b:1::/48 100::/64 2001::/23 2001:db8::/32
-    2002::/16 3fff::/20 5f00::/16 fc00::/7 fe80::/10 fec0::/10 ff00::/8
-    ::/3 4000::/2 8000::/1
-"""
 _INTERNAL = """
     local localhost localdomain internal intranet corp private lan home svc
     home.arpa in-addr.arpa ip6.arpa test example invalid onion
 """
-DENIED: tuple[IPv4Network | IPv6Network, ...] = tuple(map(ip_network, _DENIED.split()))
-# 00-00-5E-FE, in which two bits say whether the IPv4 address is one of a kind.
-_ISATAP = 0x0000_5EFE
-_UNIVERSAL_OR_GROUP = 0x0300_0000
 INTERNAL_SUFFIXES = tuple(f".{name}" for name in _INTERNAL.split())
 
 _URL = re.compile(r"(?P<scheme>[A-Za-z]+)://(?P<authority>[^/?#]*)(?P<rest>[/?][^#]*)?")
@@ -118,24 +95,6 @@ def check_url(url: str, allowed_local: Collection[str] = ()) -> Target:
         url=f"{scheme}://{host}:{port}{rest if rest[:1] == '/' else '/' + rest}",
         is_allowed_local=is_allowed_local,
     )
-
-
-def is_denied(address: str) -> bool:
-    """Return whether an IP address leads somewhere that is not the public internet."""
-    try:
-        ip = ip_address(address)
-    except ValueError:
-        return True
-    if isinstance(ip, IPv6Address) and (ip.scope_id or _is_denied_isatap(ip)):
-        return True
-    return any(ip in network for network in DENIED if network.version == ip.version)
-
-
-def _is_denied_isatap(ip: IPv6Address) -> bool:
-    """ISATAP (RFC 5214, 6.1) tunnels to the IPv4 address at the end, in any prefix."""
-    marks = int.from_bytes(ip.packed[8:12])
-    is_isatap = marks & ~_UNIVERSAL_OR_GROUP == _ISATAP
-    return is_isatap and is_denied(str(IPv4Address(ip.packed[12:])))
 
 
 def check_headers(headers: Mapping[str, str]) -> None:

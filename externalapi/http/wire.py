@@ -5,17 +5,16 @@ deadline, and how far it got.
 import select
 import socket
 import ssl
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from externalapi.http.ssrf import GuardError, is_denied
+from externalapi.http.ssrf import GuardError
+from lemnisk_braze.lib.network.addresses import is_denied
 
 CONNECT_SECONDS = 5.0
-RESOLVE_SECONDS = 2.0
 # A connection that was idle for longer may be closing just now: do not trust it.
 IDLE_SECONDS = 30.0
 CHUNK = 65_536
@@ -87,31 +86,6 @@ class Exchange:
 def _ms(start: float, end: float) -> float | None:
     # To the microsecond: an answer over loopback takes less than a tenth of a millisecond.
     return round((end - start) * 1000, 3) if start and end else None
-
-
-def resolve(host: str, port: int) -> list[str]:
-    """Return all addresses of a host; raises OSError when there is none in 2 s.
-
-    getaddrinfo cannot be told to stop, so a thread that hangs is left behind.
-    """
-    found: list[str] = []
-    problem: list[OSError] = []
-
-    def look_up() -> None:
-        try:
-            for *_, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
-                found.append(str(address[0]))
-        except OSError as e:
-            problem.append(e)
-
-    thread = threading.Thread(target=look_up, daemon=True, name="resolve")
-    thread.start()
-    thread.join(RESOLVE_SECONDS)
-    if thread.is_alive():
-        raise TimeoutError(f"{host} did not resolve in {RESOLVE_SECONDS:g} s")
-    if problem:
-        raise problem[0]
-    return list(dict.fromkeys(found))
 
 
 def dial(host: str, port: int, exchange: Exchange) -> socket.socket:

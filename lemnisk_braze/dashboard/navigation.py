@@ -35,6 +35,12 @@ GROUPS: Mapping[str, tuple[Entry, ...]] = {
         Entry(title="Events", icon="bolt", model="segments.Event"),
         Entry(title="Dictionary", icon="dictionary", model="segments.DictionaryEntry"),
         Entry(title="Imports", icon="upload_file", model="segments.Import"),
+        Entry(title="SQL sources", icon="database", model="segments.SourceQuery"),
+        Entry(
+            title="Watched folders",
+            icon="folder_open",
+            model="segments.WatchedFolder",
+        ),
         Entry(title="Sources", icon="sensors", model="segments.Source"),
         Entry(title="Inbox", icon="inbox", model="segments.InboxRequest"),
         Entry(title="Erasures", icon="person_remove", model="segments.Erasure"),

@@ -3,6 +3,7 @@
 from segments.admin.data import EventAdmin, InboxRequestAdmin
 from segments.admin.dictionary import DictionaryEntryAdmin
 from segments.admin.erasure import ErasureAdmin
+from segments.admin.feeds import SourceQueryAdmin, WatchedFolderAdmin
 from segments.admin.imports import ImportAdmin
 from segments.admin.profile import ProfileAdmin
 from segments.admin.segment import SegmentAdmin
@@ -17,4 +18,6 @@ __all__ = [
     "ProfileAdmin",
     "SegmentAdmin",
     "SourceAdmin",
+    "SourceQueryAdmin",
+    "WatchedFolderAdmin",
 ]

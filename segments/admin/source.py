@@ -27,7 +27,16 @@ from lemnisk_braze.lib.pages.confirm import Question, confirm
 from lemnisk_braze.lib.pages.deleting import CarefulDelete, Dependant, Instead
 from segments import naming
 from segments.forms import SourceForm, WriteKeyForm
-from segments.models import Event, Import, InboxRequest, Profile, Source, WriteKey
+from segments.models import (
+    Event,
+    Import,
+    InboxRequest,
+    Profile,
+    Source,
+    SourceQuery,
+    WatchedFolder,
+    WriteKey,
+)
 from segments.sources import now, refusals, snippets, trial
 from segments.sources.refusals import Reason
 from segments.tracking import refused, write_keys
@@ -96,6 +105,12 @@ class SourceAdmin(ChangesInWords, CarefulDelete, OfferedFilters):
             (InboxRequest, "its inbox", "admin:segments_inboxrequest_changelist"),
             (Event, "events that it sent", "admin:segments_event_changelist"),
             (Import, "files imported for it", "admin:segments_import_changelist"),
+            (SourceQuery, "SQL sources", "admin:segments_sourcequery_changelist"),
+            (
+                WatchedFolder,
+                "watched folders",
+                "admin:segments_watchedfolder_changelist",
+            ),
         )
         return [
             Dependant(name=name, url=reverse(url))

@@ -6,6 +6,7 @@ notes how far the file was read, so whatever is killed, nothing is lost or comes
 
 __all__ = [
     "erasing",
+    "feeding",
     "lifecycle",
     "mapping",
     "progress",

@@ -21,12 +21,13 @@ from lemnisk_braze.lib.database_errors import About, about, in_words
 from lemnisk_braze.lib.logs import get_logger
 from segments import wakeup
 from segments.imports import checking, storing
+from segments.imports.feeding import automatic
 from segments.imports.mapping import columns
 from segments.imports.mapping.columns import Column
 from segments.imports.mapping.messages import Message, Plan, Problem, Writer
 from segments.imports.reading.rows import FileError, Reader, Row
 from segments.ingest import health, inbox
-from segments.models import BadRow, Import
+from segments.models import BadRow, Import, SourceQuery
 
 logger = get_logger(__name__)
 
@@ -152,6 +153,10 @@ class _Phase:
     def _end(self, now: datetime) -> dict[str, Any]:
         """What is noted of a phase that has come to the end of the file."""
         imported = self._import
+        if imported.state == State.READING and imported.is_automatic:
+            plan = automatic.plan_of(imported).as_json()
+            began = start(State.RUNNING, now)
+            return {"rows": F("read"), **began, "plan": plan, "started_at": now}
         if imported.state == State.READING:
             return {"rows": F("read"), **start(State.UPLOADED, now)}
         if imported.state == State.CHECKING:
@@ -168,8 +173,9 @@ class _Phase:
         storing.note_format(
             self._import, storing.format_of(self._import), reader.columns
         )
+        self._import.columns = [asdict(column) for column in self._columns]
         return {
-            "columns": [asdict(column) for column in self._columns],
+            "columns": self._import.columns,
             "format": self._import.format,
             "bad": F("bad") + sum(bool(problem) for _, _, problem in rows),
         }
@@ -261,7 +267,14 @@ def _help_to_apply(deadline: float) -> None:
 def _finish(imported: Import, token: int) -> None:
     held = Import.objects.filter(pk=imported.pk, token=token, state=State.RUNNING)
     now = database_clock.now()
-    if held.update(state=State.DONE, finished_at=now, changed_at=now):
+    with transaction.atomic():
+        is_done = held.update(state=State.DONE, finished_at=now, changed_at=now)
+        if is_done and imported.query_id and imported.watermark:
+            # Only now: what did not come in is asked for again.
+            SourceQuery.objects.filter(pk=imported.query_id).update(
+                watermark=imported.watermark
+            )
+    if is_done:
         logger.info("import.done", import_id=imported.pk, rows=imported.read)
 
 

@@ -67,6 +67,12 @@ def _recognize(taken: Import) -> None:
         set_encoding(taken, encoding)
 
 
+def untold_encoding(taken: Import) -> str:
+    """Delete the file of an (unsaved) import whose encoding nobody can tell; say so."""
+    _of(taken.path).unlink(missing_ok=True)
+    return "Its encoding cannot be told. Save it in UTF-8."
+
+
 def set_encoding(taken: Import, encoding: str) -> None:
     """Have it read in this encoding; raises FileError where that cannot be.
 

@@ -7,6 +7,7 @@ from segments.models.dictionary import (
     ValueType,
 )
 from segments.models.events import Event
+from segments.models.feeds import SourceQuery, WatchedFolder
 from segments.models.imports import BadRow, FoundPerson, Import
 from segments.models.inbox import (
     InboxMessage,
@@ -42,11 +43,13 @@ __all__ = [
     "Seen",
     "Segment",
     "Source",
+    "SourceQuery",
     "SourceWarning",
     "Tombstone",
     "Touched",
     "Transition",
     "ValueType",
+    "WatchedFolder",
     "WriteKey",
     "copying",
     "signals",

@@ -6,6 +6,7 @@ from django.db.models.functions import Now
 from django.urls import reverse
 
 from lemnisk_braze.lib.database_clock import ChangedAtField
+from segments.models.feeds import SourceQuery, WatchedFolder
 from segments.models.sources import Source
 
 
@@ -60,8 +61,18 @@ class Import(models.Model):
     source = models.ForeignKey(
         Source, on_delete=models.PROTECT, null=True, related_name="+"
     )
-    # It goes on by itself to its end: from a command, or from the watched folder.
+    # It goes on by itself to its end: from a database, or from a watched folder. What
+    # its columns become was said before anybody saw them: mapping.naming has it.
     is_automatic = models.BooleanField(default=False)
+    said = models.JSONField(default=dict, db_default={})
+    query = models.ForeignKey(
+        SourceQuery, on_delete=models.SET_NULL, null=True, related_name="imports"
+    )
+    folder = models.ForeignKey(
+        WatchedFolder, on_delete=models.SET_NULL, null=True, related_name="imports"
+    )
+    # Up to where the query's rows came, when all of these are in: feeding.watermark.
+    watermark = models.JSONField(null=True)
 
     # How far this phase has come: rows.Position, and rows of each kind.
     offset = models.BigIntegerField(default=0)

@@ -1,12 +1,11 @@
 import pytest
 
 from externalapi.http.ssrf import (
-    DENIED,
     GuardError,
     check_headers,
     check_url,
-    is_denied,
 )
+from lemnisk_braze.lib.network.addresses import DENIED, is_denied
 
 
 @pytest.mark.parametrize(

@@ -12,13 +12,13 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from externalapi.http import wire
 from externalapi.http.client import (
     BlockedAddressError,
     GuardedClient,
     NotSentError,
     Request,
 )
+from lemnisk_braze.lib.network import lookup
 from tests.doubles.kept_connections import KeptConnections
 from tests.doubles.raw_server import RawServer, always, response
 
@@ -135,18 +135,18 @@ def test_the_bypass_is_off_by_default(way, settings):
 
 
 def test_the_real_resolver_finds_loopback_and_reports_what_is_not_there():
-    assert wire.resolve("127.0.0.1", 80) == ["127.0.0.1"]
+    assert lookup.resolve("127.0.0.1", 80) == ["127.0.0.1"]
     with pytest.raises(OSError):
-        wire.resolve("no-such-host.invalid", 80)
+        lookup.resolve("no-such-host.invalid", 80)
 
 
 def test_a_name_server_that_hangs_is_not_waited_for(monkeypatch):
     release = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *a, **k: release.wait(10) and [])
-    monkeypatch.setattr(wire, "RESOLVE_SECONDS", 0.1)
+    monkeypatch.setattr(lookup, "RESOLVE_SECONDS", 0.1)
     try:
         with pytest.raises(TimeoutError, match="did not resolve"):
-            wire.resolve("slow.partner.com", 443)
+            lookup.resolve("slow.partner.com", 443)
     finally:
         release.set()
 

@@ -30,6 +30,8 @@ from segments.models import (
     Profile,
     Segment,
     Source,
+    SourceQuery,
+    WatchedFolder,
 )
 from tests import factories
 from tests.site.world import World, prefix
@@ -54,6 +56,8 @@ MODELS: dict[type[Model], tuple[str, str, str, str]] = {
     Segment: ("MVEAD", "MD", "MD", "MD"),
     Source: ("ED", "ED", "ED", "ED"),
     Engagement: ("MVEAD", "MD", "MD", "MD"),
+    SourceQuery: ("ED", "ED", "ED", "ED"),
+    WatchedFolder: ("ED", "ED", "ED", "ED"),
     Import: ("MED", "MED", "", ""),
     Erasure: ("D", "D", "", ""),
     # What is said of a name; the names come by themselves.
@@ -170,6 +174,7 @@ ELSEWHERE = {
     "externalapi_externalapi_check_body",
     # tests/segments/imports/test_pages.py
     "segments_import_act",
+    "segments_sourcequery_run",
 }
 
 

@@ -38,13 +38,13 @@ def titles(user):
         (
             "Engineer",
             "Home, External APIs, Connections, Segments, People, Events, Dictionary, "
-            "Imports, Sources, Inbox, Engagements, Runs, Deliveries, Operations",
+            "Imports, SQL sources, Watched folders, Sources, Inbox, Engagements, Runs, Deliveries, Operations",
         ),
         (
             "Administrator",
             "Home, External APIs, Connections, Segments, People, Events, Dictionary, "
-            "Imports, Sources, Inbox, Erasures, Engagements, Runs, Deliveries, Operations,"
-            " Users, Groups",
+            "Imports, SQL sources, Watched folders, Sources, Inbox, Erasures, Engagements, "
+            "Runs, Deliveries, Operations, Users, Groups",
         ),
     ],
 )

@@ -17,6 +17,8 @@ from segments.models import (
     Proposal,
     Segment,
     Source,
+    SourceQuery,
+    WatchedFolder,
 )
 from tests import factories
 
@@ -62,6 +64,15 @@ class World:
             DictionaryEntry: factories.make_dictionary_entry(),
             InboxRequest: request,
             Import: factories.make_import(),
+            SourceQuery: SourceQuery.objects.create(
+                name="Warehouse",
+                kind="postgresql",
+                query="SELECT 1",
+                source=factories.make_source(),
+            ),
+            WatchedFolder: WatchedFolder.objects.create(
+                name="Drop", path="/srv/drop", source=factories.make_source()
+            ),
             Erasure: Erasure.objects.create(
                 asked_through="a test", may_return=False, went={"people": 1}
             ),

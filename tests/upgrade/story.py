@@ -52,9 +52,10 @@ from externalapi.vendors.braze.presets.track import TRACK_ATTRIBUTES, TRACK_USER
 from externalapi.vendors.braze.sandbox.process import SandboxProcess
 from externalapi.vendors.preset import Preset
 from lemnisk_braze.lib import database_clock
+from segments.imports.feeding import queries
 from segments.ingest import inbox
 from segments.membership import refresh, rule_changes
-from segments.models import Profile, Segment, Source
+from segments.models import Profile, Segment, Source, SourceQuery, WatchedFolder
 from segments.rules import tree
 from segments.tracking import write_keys
 from tests import factories
@@ -128,6 +129,7 @@ class Story:
         self._external_apis()
         self._tests()
         self._people()
+        self._feeds()
         self._segments()
         self._old_engagement()
         self._engagements_at_work()
@@ -259,6 +261,22 @@ class Story:
             runs.run_case(case, self.version, self.ada, round_id)
         # It can be no request: from now on nobody expects it of the API.
         refused.delete()
+
+    def _feeds(self) -> None:
+        """A query and a folder, both switched off: nobody is there to be asked."""
+        warehouse = SourceQuery.objects.create(
+            name="Warehouse",
+            is_active=False,
+            kind=SourceQuery.Kind.POSTGRESQL,
+            query="SELECT * FROM customers",
+            columns="id=external_id",
+            watermark_column="updated_at",
+            source=self.source,
+        )
+        queries.set_address(warehouse, "postgresql://reader@warehouse.example.com/shop")
+        WatchedFolder.objects.create(
+            name="Drop", is_active=False, path="/srv/drop", source=self.source
+        )
 
     # --- Who, and what they did -------------------------------------------------------
 

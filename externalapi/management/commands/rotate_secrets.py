@@ -1,4 +1,4 @@
-"""Encrypt every connection's key again, with the newest of SECRETS_KEYS."""
+"""Encrypt every key and database address again, with the newest of SECRETS_KEYS."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ from django.core.management.base import BaseCommand
 
 from externalapi.connections.encryption import KEY_FIELDS, rotate_key
 from externalapi.models import Connection
+from lemnisk_braze.lib import sealing
 
 
 class Command(BaseCommand):
@@ -21,4 +22,5 @@ class Command(BaseCommand):
             for field in KEY_FIELDS
             if getattr(connection, field)
         )
+        count += sealing.rotate_all()
         self.stdout.write(f"Keys encrypted again: {count}.")

@@ -2,14 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Any
-from zoneinfo import available_timezones
+from zoneinfo import available_timezones as _available_timezones
 
 from segments.imports.mapping import columns as cells
 from segments.imports.mapping import messages, suggestions, types
 from segments.imports.mapping.columns import Column
 from segments.imports.mapping.messages import ColumnUse, Plan
 
+available_timezones = cache(_available_timezones)
 LEFT_OUT = "-"
 
 
@@ -68,11 +70,20 @@ def plan(
             uses[index] = _use(said[column.name], column, is_typed, makes)
         elif uses[index].to in taken - set(messages.NAMED):
             uses[index] = ColumnUse(type=uses[index].type)
+        elif not uses[index].to and settings.get("empty") == messages.CLEAR:
+            # Nobody has it any more.
+            uses[index] = _named(column, makes)
     made = Plan(columns=tuple(uses), **settings)
     for where, words in messages.problems_of(made, names).items():
         of = "" if where is None else f"{names[where]}: "
         raise NamingError(f"{of}{words}")
     return made
+
+
+def _named(column: Column, makes: str) -> ColumnUse:
+    to = messages.PROPERTY if makes == messages.EVENTS else messages.ATTRIBUTE
+    name = suggestions.attribute_name(column.name)
+    return ColumnUse(to=to, name=name) if name else ColumnUse()
 
 
 def _use(said: str, column: Column, is_typed: bool, makes: str) -> ColumnUse:

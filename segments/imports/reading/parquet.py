@@ -42,7 +42,7 @@ class Parquet:
         try:
             for cells in self._rows:
                 self._done += 1
-                rows.append((self._done, list(map(_plain, cells)), ""))
+                rows.append((self._done, list(map(plain, cells)), ""))
                 if len(rows) == count:
                     break
         except self._errors as e:
@@ -78,7 +78,7 @@ def _values(column: Any) -> list[Any]:
     return values
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """A value as JSON has it; times as ISO 8601, without a zone where they have none."""
     if isinstance(value, datetime | date | time):
         return value.isoformat()
@@ -87,7 +87,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, bytes):
         return value.decode(errors="replace")
     if isinstance(value, list):
-        return list(map(_plain, value))
+        return list(map(plain, value))
     if isinstance(value, dict):
-        return {str(name): _plain(each) for name, each in value.items()}
+        return {str(name): plain(each) for name, each in value.items()}
     return value

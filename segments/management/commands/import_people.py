@@ -86,10 +86,9 @@ class Command(BaseCommand):
         if encoding and imported.state == State.UPLOADED:
             storing.set_encoding(imported, encoding)
         if imported.state == State.UPLOADED:
-            raise CommandError(
-                "Its encoding cannot be told. Say it: --encoding"
-                f" {' or '.join(c.encoding for c in storing.candidates(imported))}."
-            )
+            known = " or ".join(c.encoding for c in storing.candidates(imported))
+            said = storing.untold_encoding(imported)
+            raise CommandError(f"{said} Or say it: --encoding {known}.")
         storing.begin(imported)
         return imported
 

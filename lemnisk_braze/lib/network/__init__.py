@@ -1,0 +1,1 @@
+"""Where a connection may lead: whoever opens one looks a host up, and asks, here."""
