@@ -25,7 +25,7 @@ from externalapi.vendors.braze.sandbox.process import SandboxProcess
 from lemnisk_braze import groups
 from lemnisk_braze.lib import database_clock
 from segments.ingest import inbox
-from segments.models import Source
+from segments.models import DictionaryBuild, DictionaryEntry, Event, Source
 from tests.faults import invariants
 from tests.upgrade import databases, make_dump, story
 
@@ -288,6 +288,15 @@ def sent_repeatedly() -> dict[tuple[str, int], int]:
         for (engagement, person), count in times.items()
         if engagement in once and person is not None and count > 1
     }
+
+
+def test_the_names_of_what_is_stored_are_in_the_dictionary(upgraded):
+    tick()
+    names = set(DictionaryEntry.objects.values_list("kind", "event", "name"))
+    assert {("attribute", "", "plan"), ("event", "", story.LEAD)} <= names
+    lead = DictionaryEntry.objects.get(kind="event", name=story.LEAD)
+    assert lead.count == Event.objects.filter(name=story.LEAD).count()
+    assert not DictionaryBuild.objects.filter(finished_at=None).exists()
 
 
 def test_the_periodic_work_is_done(upgraded):

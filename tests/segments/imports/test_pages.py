@@ -242,3 +242,20 @@ def test_the_part_that_turns_says_how_it_is(client, marketer):
     page = client.get(url).content.decode()
     assert 'data-state="running"' in page
     assert "50 of 200 rows" in page and 'value="25"' in page
+
+
+def test_columns_are_called_as_what_is_known(client, marketer):
+    factories.make_dictionary_entry("firstName")
+    factories.make_dictionary_entry("secret", is_hidden=True)
+    factories.make_dictionary_entry("form", kind="property", event="Lead")
+    imported = uploaded(client, PEOPLE)
+    page = client.get(imported.get_absolute_url())
+    named = {row.name: row.use.name for row in page.context["form"].rows}
+    assert (named["First Name"], named["joined"]) == ("firstName", "joined")
+    offered = page.text.split('id="known-names"')[1].split("</datalist>")[0]
+    assert '<option value="firstName">text · seen just now</option>' in offered
+    assert "secret" not in offered
+    assert "form" not in offered
+    events = client.get(f"{imported.get_absolute_url()}?makes=events")
+    offered = events.text.split('id="known-names"')[1].split("</datalist>")[0]
+    assert '<option value="form">' in offered
