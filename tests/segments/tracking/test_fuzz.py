@@ -18,7 +18,7 @@ from segments.models import Event, RefusedMessage
 from segments.tracking import write_keys
 from tests.doubles.celery_processes import CeleryProcess
 from tests.inbox import waiting
-from tests.segments.tracking.odd_requests import BATCHES, DOCUMENT, Maker
+from tests.segments.tracking.odd_requests import BATCHES, DOCUMENT, Maker, Request
 from tests.segments.tracking.test_openapi import validator
 from tests.waiting import wait_until
 
@@ -182,3 +182,17 @@ def test_odd_requests(address, source, write_key, request):
     assert Event.objects.exists()
     # It was no trial of the door alone, nor of what goes through it.
     assert statuses[200] > count / 5 < count - statuses[200], words
+
+
+@pytest.mark.parametrize("path", ["/v1/track", "/admin/login/"])
+def test_a_charset_and_an_address_of_very_many_fields(address, path):
+    """Django reads the query before anybody could answer for it."""
+    request = Request(
+        method="POST",
+        path=f"{path}?{'a=1&' * 1_100}",
+        plain=b"{}",
+        headers={"Content-Type": "application/json; charset=utf-8"},
+        body=b"{}",
+    )
+    status, _, _ = Wire(address).send(request)
+    assert 400 <= status < 500
