@@ -10,7 +10,16 @@ from django.urls import reverse
 
 from engagements.models import Engagement
 from externalapi.models import Connection, ExternalAPI
-from segments.models import Event, InboxRequest, Profile, Segment, Source
+from segments.models import (
+    Erasure,
+    Event,
+    InboxRequest,
+    Profile,
+    Segment,
+    Source,
+    SourceQuery,
+    WatchedFolder,
+)
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -196,10 +205,25 @@ def _rows() -> dict[type[Model], Model]:
         columns=[{"name": MARKUP, "filled": 2, "examples": [MARKUP], "may_be": []}],
         format={"kind": "csv", "delimiter": ",", "columns": [MARKUP]},
     )
+    entry = factories.make_dictionary_entry(name=MARKUP, description=MARKUP)
+    erasure = Erasure.objects.create(
+        asked_through=MARKUP,
+        may_return=False,
+        went={MARKUP: 1},
+        problem=MARKUP,
+        also_at=MARKUP,
+        answer=MARKUP,
+    )
+    said = {"name": MARKUP, "source": event.source, "columns": MARKUP}
+    folder = WatchedFolder.objects.create(**said, path=MARKUP, problem=MARKUP)
+    query = SourceQuery.objects.create(
+        **said, kind="postgresql", address_shown=MARKUP, query=MARKUP, problem=MARKUP
+    )
     user = factories.make_user(username="ben", first_name=MARKUP, email="a@b.c")
     rows: tuple[Model, ...] = (
         *(connection, api, person, event, event.source, segment, engagement, run),
-        *(batch, delivery, attempt, message, imported, user),
+        *(batch, delivery, attempt, message, imported, entry, erasure, user),
+        *(folder, query),
         Group.objects.create(name=MARKUP),
     )
     return {type(row): row for row in rows}
