@@ -57,6 +57,7 @@ def read(raw: dict[str, Any], received_at: datetime, sent: Sent = bytes) -> Mess
         payload["event"] = validation.event_name(raw, "eventname")
         payload["properties"] = properties
         payload["traits"] = traits or None
+    validation.notice_placeholders(payload, ("userId",), notices)
     return validation.made(raw, kind, payload, notices, sent, is_plain=is_plain)
 
 

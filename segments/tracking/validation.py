@@ -22,9 +22,11 @@ import uuid
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import orjson
+from django.conf import settings
 
 from lemnisk_braze.lib.names import is_one_line
 from segments.identity import calls, lists
@@ -35,6 +37,7 @@ from segments.tracking.request_body import check_size, check_values
 KINDS = ("identify", "track", "page", "screen", "group", "alias")
 # They may be sent as numbers, of any length.
 ID_FIELDS = ("userId", "anonymousId", "messageId", "previousId", "groupId")
+WHO_FIELDS = ("userId", "anonymousId", "previousId")
 # What somebody did by a page, a screen or a group.
 EVENTS = {"page": "Page Viewed", "screen": "Screen Viewed", "group": "Group Joined"}
 MAX_ATTRIBUTES = 200
@@ -106,6 +109,7 @@ def read(
         "traits": _traits_beside(context, notices, is_plain),
     }
     _add_own(payload, raw, kind, sent)
+    notice_placeholders(payload, WHO_FIELDS, notices)
     return made(raw, kind, payload, notices, sent, is_plain=is_plain)
 
 
@@ -178,6 +182,24 @@ def _add_own(
 
 
 # --- Who -------------------------------------------------------------------------
+
+
+def notice_placeholders(
+    raw: Mapping[str, Any], fields: Sequence[str], notices: list[Notice]
+) -> None:
+    """Let the sender know of IDs that programs send who know nobody, as "undefined"."""
+    known = _placeholders(tuple(settings.IDENTITY_PLACEHOLDERS))
+    for name in fields:
+        value = raw.get(name)
+        if isinstance(value, str) and value.strip().casefold() in known:
+            notices.append(
+                Notice("placeholder_id", f"{name}: “{value.strip()}” names nobody.")
+            )
+
+
+@lru_cache(maxsize=4)
+def _placeholders(texts: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(text.strip().casefold() for text in texts)
 
 
 def write_numbers_out(raw: MutableMapping[str, Any], fields: Sequence[str]) -> None:

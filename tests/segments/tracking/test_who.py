@@ -1,7 +1,10 @@
 """Whom a message is about, from the door to the person."""
 
+from datetime import timedelta
+
 import pytest
 
+from lemnisk_braze.lib import database_clock
 from segments.ingest import inbox
 from segments.models import Event, Identifier, InboxRequest, Profile, RefusedMessage
 from segments.tracking import refused, validation
@@ -168,11 +171,61 @@ def test_an_address_that_may_not_join_names_nobody(post, settings):
     assert post("identify", {**body, "anonymousId": "a1"}) == OK
 
 
-def test_a_placeholder_alone_is_kept_and_names_nobody(send):
+def test_a_placeholder_alone_is_kept_and_names_nobody(send, post):
     """TRAPS 9: two programs that know nobody are not one person with a name."""
     for value in ("undefined", "[object Object]", "null", "0", "anonymous"):
         send("track", context=named(("crm", value)))
-        send("track", userId=value, anonymousId="undefined")
+        status, answer = post("track", {"userId": value, "event": "Lead"})
+        assert (status, answer["warnings"]) == (
+            200,
+            [
+                {
+                    "index": 0,
+                    "code": "placeholder_id",
+                    "message": f"userId: “{value}” names nobody.",
+                }
+            ],
+        )
+    inbox.apply()
     assert Event.objects.count() == 10
     assert not Profile.objects.exclude(external_id=None).exists()
     assert not Identifier.objects.filter(kind="crm").exists()
+
+
+# --- As the traps have it -----------------------------------------------------------
+
+
+def test_numbers_that_a_float_cannot_tell_apart_are_two_people(post):
+    for digits in ("9007199254740992", "9007199254740993"):
+        assert post("track", f'{{"userId":{digits},"event":"Lead"}}') == OK
+    inbox.apply()
+    assert people().count() == 2
+
+
+def test_a_trait_of_the_future_does_not_win_for_ever(post):
+    ahead = (database_clock.now() + timedelta(days=2)).isoformat()
+    body = {"userId": "u1", "traits": {"plan": "wrong"}, "timestamp": ahead}
+    status, answer = post("identify", body)
+    assert (status, answer["warnings"][0]["code"]) == (200, "future_time")
+    assert post("identify", {"userId": "u1", "traits": {"plan": "right"}}) == OK
+    inbox.apply()
+    assert people().get().attributes == {"plan": "right"}
+
+
+def test_nobody_has_attributes_without_end(post):
+    """FOUND S8: what is too much is refused by name, and all before it stays."""
+    items = [
+        {
+            "type": "identify",
+            "userId": "u1",
+            "messageId": f"m{n}",
+            "traits": {f"n{n}-{k}": "x" * 60 for k in range(200)},
+        }
+        for n in range(60)
+    ]
+    for n in range(0, 60, 20):
+        assert post("batch", {"batch": items[n : n + 20]}) == OK
+    done = inbox.apply()
+    assert (done.messages, done.errors) == (5, 55)
+    assert len(people().get().attributes) == 1_000
+    assert RefusedMessage.objects.filter(stage="applying").count() == 55
