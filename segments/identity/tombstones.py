@@ -27,6 +27,7 @@ from segments.identity.calls import (
 )
 from segments.identity.contact import as_email
 from segments.models import Identifier, Tombstone
+from segments.models.copying import text_array
 
 # The reason of what is refused for it.
 REASON = "erased"
@@ -50,10 +51,13 @@ class Erased:
         return not self.may_return or time <= self.at
 
 
-def fingerprint(key: Key) -> str:
-    """The HMAC-SHA256 of kind and value under TOMBSTONE_KEY, in hex."""
-    text = "\0".join(key).encode()
-    return hmac.digest(settings.TOMBSTONE_KEY.encode(), text, "sha256").hex()
+def fingerprints(keys: Iterable[Key]) -> list[str]:
+    """The HMAC-SHA256 of each one's kind and value under TOMBSTONE_KEY, in hex."""
+    secret = settings.TOMBSTONE_KEY.encode()
+    return [
+        hmac.digest(secret, b"%b\0%b" % (k.encode(), v.encode()), "sha256").hex()
+        for k, v in keys
+    ]
 
 
 def find(keys: Collection[Key]) -> Mapping[Key, Erased]:
@@ -68,8 +72,8 @@ def find(keys: Collection[Key]) -> Mapping[Key, Erased]:
         cursor.execute("SELECT EXISTS (SELECT FROM segments_tombstone)")
         if not cursor.fetchone()[0]:
             return {}
-        names = {fingerprint(key): key for key in keys}
-        cursor.execute(FIND, [list(names)])
+        names = dict(zip(fingerprints(keys), keys, strict=True))
+        cursor.execute(FIND, [text_array(names)])
         return {
             names[name]: Erased(at=int(at), may_return=may_return)
             for name, at, may_return in cursor.fetchall()
@@ -78,9 +82,9 @@ def find(keys: Collection[Key]) -> Mapping[Key, Erased]:
 
 def put(keys: Iterable[Key], *, may_return: bool) -> None:
     """Keep these out from now on; who may not return stays so when erased again."""
-    names = [fingerprint(key) for key in keys if key[0] != PLACEHOLDER]
+    names = fingerprints(key for key in keys if key[0] != PLACEHOLDER)
     with connection.cursor() as cursor:
-        cursor.execute(PUT, [may_return, names])
+        cursor.execute(PUT, [may_return, text_array(names)])
 
 
 def keeps_out(erased: Mapping[Key, Erased], call: Call, payload: Any) -> bool:
