@@ -11,7 +11,7 @@ from django.db import connection
 
 from segments.imports import checking, storing
 from segments.imports.reading.rows import FileError
-from segments.models import FoundPerson, Import
+from segments.models import FoundPerson, Import, SourceQuery, WatchedFolder
 from segments.privacy.naming import Named
 from segments.privacy.places import LaterError, Place, rewritten, rows
 
@@ -93,4 +93,6 @@ PLACES = (
         forget=_forget_found,
     ),
     rewritten(Import, "problems of imports", "problem"),
+    rewritten(WatchedFolder, "problems of watched folders", "problem"),
+    rewritten(SourceQuery, "problems of SQL sources", "problem"),
 )

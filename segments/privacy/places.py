@@ -18,6 +18,7 @@ from segments.models import (
     DictionaryEntry,
     InboxMessage,
     InboxRequest,
+    NamesSeen,
     RefusedMessage,
     Segment,
     SourceWarning,
@@ -156,6 +157,7 @@ OWN = (
     deleted(RefusedMessage, "refused messages", "body", "message", "message_id"),
     deleted(BadRow, "bad rows of imports", "cells", "reason"),
     # A name that a program makes of somebody's address, or of their ID.
+    deleted(NamesSeen, "names on their way to the dictionary", "body"),
     deleted(DictionaryEntry, "names in the dictionary", "name", "event"),
     rewritten(SourceWarning, "warnings of sources", "message"),
     rewritten(Segment, "problems of segments", "problem"),

@@ -6,7 +6,8 @@ from contextlib import ExitStack
 import pytest
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.contenttypes.models import ContentType
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
+from django.db.models.functions import Now
 
 from engagements import tick
 from engagements.models import Delivery, Destination
@@ -30,7 +31,7 @@ from segments.privacy import erasure
 from segments.tracking import refused
 from segments.tracking.errors import RefusedError
 from tests import factories
-from tests.doubles.sessions import somebody_waits_for_a_lock
+from tests.doubles.sessions import locked, somebody_waits_for_a_lock
 from tests.faults.working import in_thread
 from tests.segments.privacy.conftest import LATER, tables_with
 from tests.waiting import wait_until
@@ -407,3 +408,37 @@ def test_no_applied_message_slips_between(ann, wait):
     assert list(Profile.objects.values_list("external_id", flat=True)) == ["bob-1"]
     wait("track", ids=[["card", "c-1234567"]])
     assert inbox.apply().errors == 1
+
+
+KILL_WHO_WAITS = """
+    SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+    WHERE datname = current_database() AND wait_event_type = 'Lock'
+"""
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_kill_in_the_middle_loses_no_place(ann, source):
+    """Its session is ended while it waits for a table; the tick goes on behind it."""
+    everywhere(ann, source)
+
+    def be_killed():
+        with pytest.raises(OperationalError):
+            erase()
+
+    with locked("segments_badrow"), in_thread(be_killed):
+        wait_until(somebody_waits_for_a_lock, "the erasure")
+        with connection.cursor() as cursor:
+            cursor.execute(KILL_WHO_WAITS)
+    cut = Erasure.objects.get()
+    assert (cut.state, cut.went["refused messages"]) == ("working", 3)
+    assert "bad rows of imports" not in cut.went
+    assert not Profile.objects.filter(pk=ann.pk).exists()
+
+    # Its lease has run out.
+    Erasure.objects.update(next_at=Now())
+    tick.CHORES["go on with erasures"]()
+
+    cut.refresh_from_db()
+    assert (cut.state, cut.went["refused messages"]) == ("done", 3)
+    assert cut.went["bad rows of imports"] == 1
+    assert tables_with(*HERS) == set()

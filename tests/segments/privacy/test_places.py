@@ -55,6 +55,16 @@ OWN_WORDS = {
     "axes.AccessAttempt",
     "axes.AccessLog",
 }
+# What somebody said once of all files that a folder or a query brings; how far it is.
+FEED = {
+    "name",
+    "makes",
+    "event",
+    "columns",
+    "empty",
+    "zone",
+    "country",
+}
 # The same of single columns, in tables of which others are looked after.
 OWN_WORDS_IN = {
     "segments.RefusedMessage": {"stage", "code", "kind"},
@@ -81,8 +91,20 @@ OWN_WORDS_IN = {
         "digest",
         "encoding",
         "format",
+        "said",
+        "watermark",
     },
     "segments.FoundPerson": {"kind"},
+    "segments.WatchedFolder": FEED | {"path", "seen"},
+    "segments.SourceQuery": FEED
+    | {
+        "kind",
+        "address_encrypted",
+        "address_shown",
+        "query",
+        "watermark_column",
+        "watermark",
+    },
     # Emptied when all is done: test_erasure.
     "segments.Erasure": {
         "asked_through",
