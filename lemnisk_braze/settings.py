@@ -271,6 +271,11 @@ IMPORT_FROM = env.list("IMPORT_FROM", default=[])
 # What a query of a database may take: so long, and so many rows.
 SQL_SECONDS = env.int("SQL_SECONDS", default=600)
 SQL_MAX_ROWS = env.int("SQL_MAX_ROWS", default=10_000_000)
+FILE_UPLOAD_HANDLERS = [
+    "lemnisk_braze.lib.pages.uploads.Capped",
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "django.core.files.uploadhandler.TemporaryFileUploadHandler",
+]
 IMPORT_MAX_BYTES = env.int("IMPORT_MAX_MB", default=1024) << 20
 
 # Who is who (docs/identity.md): what joins people, the most trusted first; "*" is every

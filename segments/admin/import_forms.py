@@ -44,6 +44,13 @@ class UploadForm(forms.Form):
     )
 
 
+def upload_form() -> UploadForm:
+    """A form whose script knows how large a file may be, in bytes."""
+    form = UploadForm()
+    form.fields["file"].widget.attrs["data-most"] = settings.IMPORT_MAX_BYTES
+    return form
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ColumnRow:
     """A column on the page: what it has, what it becomes, and what is wrong with that."""

@@ -19,6 +19,7 @@ from django.urls import URLPattern, path
 from django.views.decorators.http import require_POST
 from unfold.decorators import display
 
+from lemnisk_braze.lib.pages import uploads
 from segments import naming
 from segments.admin import import_forms
 from segments.admin.readonly import ReadOnlyAdmin
@@ -99,7 +100,7 @@ class ImportAdmin(ReadOnlyAdmin):
             except FileError as e:
                 error = str(e)
         context = self._context(request, "Import people or events")
-        context |= {"form": import_forms.UploadForm(), "error": error}
+        context |= {"form": import_forms.upload_form(), "error": error}
         context["most"] = storing.most_megabytes()
         return TemplateResponse(request, "admin/segments/import/upload.html", context)
 
@@ -166,6 +167,12 @@ class ImportAdmin(ReadOnlyAdmin):
     # --- Steps --------------------------------------------------------------------
 
     def _took(self, request: HttpRequest) -> HttpResponse:
+        if stopped := uploads.stopped(request):
+            name, size = stopped
+            raise FileError(
+                f"“{name}” was not read: with {size:,} bytes it is too large. A file has"
+                f" at most {storing.most_megabytes():,} MB. Split it."
+            )
         file = request.FILES.get("file")
         if not isinstance(file, UploadedFile):
             raise FileError("Choose a file.")

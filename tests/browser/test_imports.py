@@ -88,3 +88,19 @@ def test_a_large_import_says_how_far_it_is(page: Page, admin, shot: Shot):
     page.goto(reverse("admin:segments_import_changelist"))
     expect(page.get_by_text("Paused").first).to_be_visible()
     shot("import-list")
+
+
+def test_a_file_that_is_too_large_is_told_by_its_name_before_it_is_sent(
+    page: Page, admin, tmp_path, settings
+):
+    settings.IMPORT_MAX_BYTES = 1 << 20
+    page.goto(reverse("admin:segments_import_add"))
+    (tmp_path / "large.csv").write_bytes(b"x" * ((1 << 20) + 1))
+    (tmp_path / "small.csv").write_text(PEOPLE)
+    page.set_input_files("input[type=file]", tmp_path / "large.csv")
+    told = "“large.csv” has 1,048,577 bytes; a file has at most 1,048,576. Split it."
+    expect(page.locator("#file-error")).to_have_text(told)
+    page.get_by_role("button", name="Upload").click()
+    assert not Import.objects.exists()
+    page.set_input_files("input[type=file]", tmp_path / "small.csv")
+    expect(page.locator("#file-error")).to_have_text("")

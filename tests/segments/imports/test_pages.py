@@ -259,3 +259,16 @@ def test_columns_are_called_as_what_is_known(client, marketer):
     events = client.get(f"{imported.get_absolute_url()}?makes=events")
     offered = events.text.split('id="known-names"')[1].split("</datalist>")[0]
     assert '<option value="form">' in offered
+
+
+def test_a_file_that_is_too_large_is_said_before_it_is_read(client, marketer, settings):
+    settings.IMPORT_MAX_BYTES = 1 << 20
+    answer = upload(client, "x" * (2 << 20), "people.csv")
+    said = words(answer)
+    assert "“people.csv” was not read: with 2,097," in said
+    assert "at most 1 MB" in said
+    assert not Import.objects.exists()
+    # Less than a form's own bytes too large: read, and refused all the same.
+    assert "at most 1 MB" in words(upload(client, "x" * ((1 << 20) + 1)))
+    page = client.get(reverse("admin:segments_import_add")).content.decode()
+    assert 'data-most="1048576"' in page
