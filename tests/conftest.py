@@ -37,6 +37,7 @@ SLOW_FILES = {
     "externalapi/vendors/braze/lint/test_lint_requests.py",
     "externalapi/vendors/braze/sandbox/test_process.py",
     "security/test_bad_input.py",
+    "segments/tracking/test_database_down.py",
     "segments/tracking/test_fuzz.py",
     "segments/tracking/test_openapi.py",
     "security/test_limited_connections.py",
