@@ -32,6 +32,7 @@ from segments.models import (
     Import,
     InboxRequest,
     Profile,
+    RefusedMessage,
     Source,
     SourceQuery,
     WatchedFolder,
@@ -112,11 +113,15 @@ class SourceAdmin(ChangesInWords, CarefulDelete, OfferedFilters):
                 "admin:segments_watchedfolder_changelist",
             ),
         )
-        return [
+        found = [
             Dependant(name=name, url=reverse(url))
             for model, name, url in lists
             if model.objects.filter(source=obj).exists()
         ]
+        if RefusedMessage.objects.filter(source=obj).exists():
+            page = reverse("admin:segments_source_change", args=[obj.pk])
+            found.append(Dependant(name="what was refused of it", url=page))
+        return found
 
     def instead(self, request: HttpRequest, obj: Source) -> Instead:
         return Instead(

@@ -289,6 +289,16 @@ def test_what_is_refused_again_stays(page, source, key, admin_client):
     assert left.code != "origin_not_allowed"
 
 
+def test_a_source_is_not_deleted_while_something_of_it_is_refused(
+    page, source, key, admin_client
+):
+    refuse(source)
+    assert "what was refused of it" in page("delete").text
+    url = reverse("admin:segments_source_delete", args=[source.pk])
+    admin_client.post(url, {"post": "yes"})
+    source.refresh_from_db()
+
+
 def test_warnings_are_said_in_words(page, source, key):
     SourceWarning.objects.create(
         source=source, code="future", message="Its time is in the future.", count=1200
