@@ -93,6 +93,20 @@ def _get_people_in(user: User | AnonymousUser) -> Way:
     return by_file if by_file.url else _add_source(user)
 
 
+def _add_sql_source(user: User | AnonymousUser) -> Way:
+    return _add_feed(user, "sourcequery", "Add a SQL source")
+
+
+def _add_watched_folder(user: User | AnonymousUser) -> Way:
+    return _add_feed(user, "watchedfolder", "Add a watched folder")
+
+
+def _add_feed(user: User | AnonymousUser, model: str, label: str) -> Way:
+    url = reverse(f"admin:segments_{model}_add")
+    note = "Somebody in the group Engineer adds it."
+    return steps.way(user, f"segments.add_{model}", label, url, note)
+
+
 def _add_connection(user: User | AnonymousUser) -> Way:
     url = reverse("admin:externalapi_connection_add")
     note = "Somebody in the group Engineer adds it."
@@ -162,6 +176,17 @@ WORDS: Mapping[str, Words] = {
         title="No import yet",
         text="An import brings people or events from a file: CSV, JSON Lines, Parquet.",
         way=steps.way_to_import,
+    ),
+    "segments.SourceQuery": Words(
+        title="No SQL source yet",
+        text="A SQL source asks a database for people or events, on a schedule, and "
+        "brings in what is new.",
+        way=_add_sql_source,
+    ),
+    "segments.WatchedFolder": Words(
+        title="No watched folder yet",
+        text="Files that are put into a watched folder are imported by themselves.",
+        way=_add_watched_folder,
     ),
     "segments.Source": Words(
         title="No source yet",
