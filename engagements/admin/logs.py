@@ -35,6 +35,7 @@ from engagements.models import Attempt, Batch, Delivery, Engagement, Run
 from engagements.reporting import history, reports
 from lemnisk_braze.lib.filtering import OfferedFilters
 from lemnisk_braze.lib.keyset import KeysetList
+from lemnisk_braze.lib.pages.rows import as_id
 from segments import naming
 
 RUN_TONES: dict[str, str] = {
@@ -294,8 +295,7 @@ class RunFilter(admin.SimpleListFilter):
 
 
 def _number(request: HttpRequest, name: str) -> int | None:
-    text = request.GET.get(name, "")
-    return int(text) if text.isdecimal() and len(text) < 19 else None
+    return as_id(request.GET.get(name, ""))
 
 
 @admin.register(Delivery)

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_POST
 from unfold.decorators import display
 
 from lemnisk_braze.lib.pages.confirm import Question, confirm
+from lemnisk_braze.lib.pages.rows import row_of
 from segments import naming
 from segments.admin.readonly import ReadOnlyAdmin
 from segments.models import Erasure, Identifier, Profile
@@ -166,7 +167,7 @@ class ErasureAdmin(ReadOnlyAdmin):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         """The report of what went."""
-        row = self._visible(request, object_id)
+        row: Erasure = row_of(self, request, object_id)
         context = self._context(request, str(row)) | {
             "original": row,
             "went": erasure.report(row),
@@ -177,7 +178,7 @@ class ErasureAdmin(ReadOnlyAdmin):
 
     def act_view(self, request: HttpRequest, pk: int, act: str) -> HttpResponse:
         """Try again now, or leave it at what is done."""
-        row = self._visible(request, str(pk))
+        row: Erasure = row_of(self, request, pk)
         if act == "again":
             erasure.try_now(row)
             self.log_change(request, row, "Tried again.")
@@ -211,14 +212,6 @@ class ErasureAdmin(ReadOnlyAdmin):
             words = "Their rows are gone. What else names them goes in a moment."
         messages.success(request, words)
         return redirect(done.get_absolute_url())
-
-    def _visible(self, request: HttpRequest, object_id: str) -> Erasure:
-        row: Erasure | None = self.get_object(request, object_id)
-        if row is None:
-            raise Http404
-        if not self.has_view_permission(request, row):
-            raise PermissionDenied
-        return row
 
     def _list(self) -> str:
         return reverse("admin:segments_erasure_changelist")

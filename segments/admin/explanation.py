@@ -6,6 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 
+from lemnisk_braze.lib.pages.rows import as_id
 from segments import naming
 from segments.membership import explaining
 from segments.models import Profile, Segment
@@ -24,7 +25,7 @@ def view(request: HttpRequest, segment_id: int, site: AdminSite) -> HttpResponse
         raise PermissionDenied("People are not for you to see.")
     segment = get_object_or_404(Segment, pk=segment_id)
     typed = request.GET.get("person", "")
-    person, others = _named(typed, request.GET.get("id", ""))
+    person, others = _named(typed, as_id(request.GET.get("id", "")))
     context = {
         **site.each_context(request),
         "title": f"Why is somebody in “{segment}”, or not?",
@@ -38,10 +39,11 @@ def view(request: HttpRequest, segment_id: int, site: AdminSite) -> HttpResponse
     return TemplateResponse(request, "admin/segments/segment/explanation.html", context)
 
 
-def _named(typed: str, pk: str) -> tuple[Profile | None, list[Profile]]:
+def _named(typed: str, pk: int | None) -> tuple[Profile | None, list[Profile]]:
     """The person who is meant, or all who could be."""
-    if pk.isdecimal():
-        found = Profile.objects.filter(pk=pk[:18]).select_related("merged_into").first()
+    if pk is not None:
+        chosen = Profile.objects.filter(pk=pk).select_related("merged_into")
+        found = chosen.first()
         return (found.merged_into or found if found else None), []
     people = list(search.find(typed).order_by("-pk")[: OFFERED + 1])
     if len(people) == 1:

@@ -5,8 +5,8 @@ from typing import Any
 import phonenumbers
 from django import forms
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied, ValidationError
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_POST
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextareaWidget
@@ -16,6 +16,7 @@ from lemnisk_braze.lib.filtering import OfferedFilters
 from lemnisk_braze.lib.form_changes import ChangesInWords
 from lemnisk_braze.lib.names import one_line
 from lemnisk_braze.lib.pages.deleting import CarefulDelete
+from lemnisk_braze.lib.pages.rows import row_of
 from segments import wakeup
 from segments.imports.feeding import address, folders, queries
 from segments.imports.mapping import messages, naming
@@ -238,11 +239,7 @@ class SourceQueryAdmin(FeedAdmin):
 
     def run_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Have a worker run it now."""
-        query = self.get_object(request, str(pk))
-        if query is None:
-            raise Http404
-        if not self.has_change_permission(request, query):
-            raise PermissionDenied
+        query: SourceQuery = row_of(self, request, pk, "change")
         if wakeup.run_query(query.pk, by_hand=True):
             self.log_change(request, query, "Ran it by hand.")
             self.message_user(request, "A worker asks the database now.")

@@ -20,6 +20,7 @@ from django.views.decorators.http import require_POST
 from unfold.decorators import display
 
 from lemnisk_braze.lib.pages import uploads
+from lemnisk_braze.lib.pages.rows import row_of
 from segments import naming
 from segments.admin import import_forms
 from segments.admin.readonly import ReadOnlyAdmin
@@ -112,11 +113,7 @@ class ImportAdmin(ReadOnlyAdmin):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         """What there is to be done, or seen, in its state."""
-        imported = self.get_object(request, object_id)
-        if imported is None:
-            raise Http404
-        if not self.has_view_permission(request, imported):
-            raise PermissionDenied
+        imported: Import = row_of(self, request, object_id)
         asks = imported.state in (State.UPLOADED, State.READY) and imported.path
         if asks and request.method == "POST" and imported.columns:
             return self._mapped(request, imported)
@@ -128,7 +125,7 @@ class ImportAdmin(ReadOnlyAdmin):
 
     def now_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """The part of the page that turns by itself."""
-        imported = self._visible(request, pk)
+        imported: Import = row_of(self, request, pk)
         context = self._row_context(request, imported)
         response = TemplateResponse(request, "admin/segments/import/now.html", context)
         response["Cache-Control"] = "no-store"
@@ -136,7 +133,7 @@ class ImportAdmin(ReadOnlyAdmin):
 
     def bad_rows_view(self, request: HttpRequest, pk: int) -> StreamingHttpResponse:
         """Its bad rows as CSV, for those who may see people."""
-        imported = self._visible(request, pk)
+        imported: Import = row_of(self, request, pk)
         if not _may_see_cells(request, imported):
             raise PermissionDenied
         response = StreamingHttpResponse(
@@ -150,7 +147,7 @@ class ImportAdmin(ReadOnlyAdmin):
 
     def act_view(self, request: HttpRequest, pk: int, act: str) -> HttpResponse:
         """Press one of its buttons."""
-        imported = self._visible(request, pk)
+        imported: Import = row_of(self, request, pk)
         if not self.has_add_permission(request):
             raise PermissionDenied
         if act == "encoding":
@@ -254,14 +251,6 @@ class ImportAdmin(ReadOnlyAdmin):
             "title": title,
             "opts": self.opts,
         }
-
-    def _visible(self, request: HttpRequest, pk: int) -> Import:
-        imported: Import | None = self.get_object(request, str(pk))
-        if imported is None:
-            raise Http404
-        if not self.has_view_permission(request, imported):
-            raise PermissionDenied
-        return imported
 
 
 ACTS: Mapping[str, tuple[Callable[[Import], bool], str]] = {

@@ -5,6 +5,7 @@ from django.http import HttpRequest, JsonResponse
 from django.utils.text import capfirst
 from django.views.decorators.http import require_POST
 
+from lemnisk_braze.lib.pages.rows import as_id
 from segments import naming
 from segments.dictionary import catalog
 from segments.forms import RuleField
@@ -25,9 +26,8 @@ def view(request: HttpRequest) -> JsonResponse:
     """
     if not request.user.has_perm("segments.view_segment"):
         raise PermissionDenied
-    segment = None
-    if (pk := request.POST.get("segment", "")).isdecimal():
-        segment = Segment.objects.filter(pk=pk[:18]).first()
+    pk = as_id(request.POST.get("segment", ""))
+    segment = Segment.objects.filter(pk=pk).first() if pk else None
     try:
         rule = RuleField().clean(request.POST.get("rule", ""))
         found = live_size.live_size(rule, segment)

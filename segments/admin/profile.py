@@ -8,9 +8,10 @@ from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.urls import URLPattern, path
 
+from lemnisk_braze.lib.pages.rows import row_of
 from segments import naming
 from segments.admin.readonly import ReadOnlyAdmin
 from segments.models import Erasure, Identifier, Profile
@@ -73,13 +74,13 @@ class ProfileAdmin(ReadOnlyAdmin):
         """Ask, then erase them."""
         erasures = self.admin_site.get_model_admin(Erasure)
         response: HttpResponse = erasures.erase_person(
-            request, self._found(request, pk)
+            request, row_of(self, request, pk)
         )
         return response
 
     def export_view(self, request: HttpRequest, pk: int) -> StreamingHttpResponse:
         """All that is known of them, as a file of JSON."""
-        person = self._found(request, pk)
+        person: Profile = row_of(self, request, pk)
         if not may_export(request):
             raise PermissionDenied
         LogEntry.objects.create(
@@ -98,14 +99,6 @@ class ProfileAdmin(ReadOnlyAdmin):
         response["Content-Disposition"] = f'attachment; filename="{name}"'
         response["Cache-Control"] = "no-store"
         return response
-
-    def _found(self, request: HttpRequest, pk: int) -> Profile:
-        person: Profile | None = self.get_object(request, str(pk))
-        if person is None:
-            raise Http404
-        if not self.has_view_permission(request, person):
-            raise PermissionDenied
-        return person
 
     def change_view(
         self,

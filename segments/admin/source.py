@@ -4,14 +4,13 @@ A key is shown once. What people sent is shown to those who may see people.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import Count, Q, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.defaultfilters import pluralize
 from django.template.response import TemplateResponse
@@ -25,6 +24,7 @@ from lemnisk_braze.lib.filtering import OfferedFilters
 from lemnisk_braze.lib.form_changes import ChangesInWords
 from lemnisk_braze.lib.pages.confirm import Question, confirm
 from lemnisk_braze.lib.pages.deleting import CarefulDelete, Dependant, Instead
+from lemnisk_braze.lib.pages.rows import row_of
 from segments import naming
 from segments.forms import SourceForm, WriteKeyForm
 from segments.models import (
@@ -166,17 +166,13 @@ class SourceAdmin(ChangesInWords, CarefulDelete, OfferedFilters):
 
     def now_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
         """How it is doing: the piece that the page reads again."""
-        source = self.get_object(request, str(object_id))
-        if source is None:
-            raise Http404
-        if not self.has_view_permission(request, source):
-            raise PermissionDenied
+        source: Source = row_of(self, request, object_id)
         context = {**self._now(request, source), "original": source}
         return TemplateResponse(request, "admin/segments/source/now.html", context)
 
     def test_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
         """Send a test event; the page shows what becomes of it."""
-        source = self._changeable(request, object_id)
+        source: Source = row_of(self, request, object_id, "change")
         url = reverse("admin:segments_source_change", args=[source.pk])
         if request.method == "POST" and source.is_active:
             query = urlencode({"test": trial.send(source)})
@@ -188,7 +184,7 @@ class SourceAdmin(ChangesInWords, CarefulDelete, OfferedFilters):
         self, request: HttpRequest, object_id: int, code: str
     ) -> HttpResponse:
         """Ask, then send in again what was refused for one reason."""
-        source = self._changeable(request, object_id)
+        source: Source = row_of(self, request, object_id, "change")
         if request.method == "POST":
             done = refused.replay(refusals.of(source, code))
             self.log_change(request, source, f"Sent in again what was “{code}”.")
@@ -200,7 +196,7 @@ class SourceAdmin(ChangesInWords, CarefulDelete, OfferedFilters):
 
     def add_key_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
         """Ask for a name, then make one more key and show it for once."""
-        source = self._changeable(request, object_id)
+        source: Source = row_of(self, request, object_id, "change")
         form = WriteKeyForm(request.POST or None)
         if request.method == "POST" and form.is_valid():
             name = form.cleaned_data["name"]
@@ -218,7 +214,7 @@ class SourceAdmin(ChangesInWords, CarefulDelete, OfferedFilters):
         self, request: HttpRequest, object_id: int, key_id: int
     ) -> HttpResponse:
         """Ask, then refuse a key from now on."""
-        source = self._changeable(request, object_id)
+        source: Source = row_of(self, request, object_id, "change")
         key = get_object_or_404(WriteKey, pk=key_id, source=source, revoked_at=None)
         if request.method == "POST":
             write_keys.revoke(key)
@@ -226,14 +222,6 @@ class SourceAdmin(ChangesInWords, CarefulDelete, OfferedFilters):
             self.message_user(request, f"The write key “{key}” is refused from now on.")
             return redirect("admin:segments_source_change", source.pk)
         return confirm(self.admin_site, request, _revocation(source, key), source)
-
-    def _changeable(self, request: HttpRequest, object_id: int) -> Source:
-        source = self.get_object(request, str(object_id))
-        if source is None:
-            raise Http404
-        if not self.has_change_permission(request, source):
-            raise PermissionDenied
-        return cast(Source, source)
 
     def _show(
         self, request: HttpRequest, source: Source, key: str, passkey: str = ""
