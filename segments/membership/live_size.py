@@ -13,7 +13,9 @@ from typing import Any
 from django.db import connection
 
 from lemnisk_braze.lib.time_limits import at_most
+from segments.membership import sampling
 from segments.membership.refresh import hashing
+from segments.membership.sampling import Sample
 from segments.models import Segment
 from segments.rules import tree
 
@@ -36,24 +38,6 @@ COUNT = """
             SELECT FROM segments_membership x
             WHERE x.segment_id = %s AND x.profile_id = m.id)),
         ARRAY(SELECT id FROM matched ORDER BY id DESC LIMIT %s)
-"""
-# How many there are goes by the table's statistics and its size now, as in the planner.
-SOME = """
-    WITH pages AS (
-        SELECT reltuples, relpages, greatest(pg_relation_size(oid)
-            / current_setting('block_size')::bigint, 1)::float AS n
-        FROM pg_class WHERE oid = 'segments_profile'::regclass
-    ), sample AS (
-        SELECT least(100 * %s / n, 100) AS percent FROM pages
-    ), sampled AS (
-        SELECT id, (ctid::text::point)[0]::bigint AS page, merged_into_id IS NULL AS is_one
-        FROM segments_profile TABLESAMPLE SYSTEM ((SELECT percent FROM sample))
-    )
-    SELECT array_agg(id) FILTER (WHERE is_one), array_agg(page) FILTER (WHERE is_one),
-        count(*),
-        (SELECT CASE WHEN relpages > 0 THEN reltuples / relpages * n END FROM pages),
-        (SELECT percent / 100 FROM sample)
-    FROM sampled
 """
 MEMBERS = """
     SELECT profile_id FROM segments_membership
@@ -119,44 +103,41 @@ def estimate(
     """Count the people of some pages, taken for all; None where even that is slow."""
     found: LiveSize | None = None
     with at_most(patience), connection.cursor() as cursor:
-        cursor.execute(SOME, [pages])
-        ids, places, rows, known, share = cursor.fetchone()
-        page_of = dict(zip(ids or (), places or (), strict=True))
-        matching = set(tree.people(rule, list(page_of)).values_list("pk", flat=True))
-        cursor.execute(MEMBERS, [segment.pk or 0, list(page_of)])
+        some = sampling.some_people(pages)
+        people = list(some.page_of)
+        matching = set(tree.people(rule, people).values_list("pk", flat=True))
+        cursor.execute(MEMBERS, [segment.pk or 0, people])
         members = {profile_id for (profile_id,) in cursor.fetchall()}
-        # Never analysed, the table has no statistics.
-        total = known if known and known > 0 else rows / share
-        everybody = round(total * len(page_of) / rows) if rows else 0
         found = LiveSize(
-            matching=_scaled(matching, page_of, everybody),
-            everybody=everybody,
-            entering=_scaled(matching - members, page_of, everybody),
-            leaving=_scaled(members - matching, page_of, everybody),
+            matching=_scaled(matching, some),
+            everybody=some.everybody,
+            entering=_scaled(matching - members, some),
+            leaving=_scaled(members - matching, some),
             ids=sorted(matching, reverse=True)[:SHOWN],
         )
     return found
 
 
-def _scaled(some: Iterable[int], page_of: dict[int, int], everybody: int) -> Estimate:
+def _scaled(found: Iterable[int], some: Sample) -> Estimate:
     """Those of a sample, taken for all. People of one page are alike: pages are counted.
 
     The error is that of a ratio estimated from clusters (Cochran, Sampling Techniques,
     section 3.12).
     """
-    of_page = Counter(page_of.values())
-    found = Counter(page_of[person] for person in some)
-    people, pages = len(page_of), len(of_page)
+    of_page = Counter(some.page_of.values())
+    found_on = Counter(some.page_of[person] for person in found)
+    people, pages = len(some.page_of), len(of_page)
     if not people:
-        return Estimate(count=0, error=everybody)
-    share = found.total() / people
-    if not found or pages == 1:
+        return Estimate(count=0, error=some.everybody)
+    share = found_on.total() / people
+    if not found_on or pages == 1:
         return Estimate(
-            count=round(share * everybody),
-            error=round(min(RULE_OF_THREE / min(people, pages), 1) * everybody),
+            count=round(share * some.everybody),
+            error=round(min(RULE_OF_THREE / min(people, pages), 1) * some.everybody),
         )
-    spread = sum((found[page] - share * n) ** 2 for page, n in of_page.items())
+    spread = sum((found_on[page] - share * n) ** 2 for page, n in of_page.items())
     error = sqrt(spread / (pages * (pages - 1))) * pages / people
     return Estimate(
-        count=round(share * everybody), error=max(round(Z * error * everybody), 1)
+        count=round(share * some.everybody),
+        error=max(round(Z * error * some.everybody), 1),
     )

@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from lemnisk_braze.lib.time_limits import at_most
-from segments.membership import counting, readers
+from segments.membership import counting, readers, sampling
 from segments.membership.readers import Effect, User
 from segments.membership.refresh import hashing
 from segments.models import Profile, Proposal, Segment
@@ -41,19 +41,6 @@ COMPARE = """
         SELECT id FROM members m
         WHERE NOT EXISTS (SELECT FROM matched x WHERE x.id = m.id) LIMIT %s
     )
-"""
-# Some pages of the table, and which share of them they are: no statistics are asked.
-SOME = """
-    WITH pages AS (
-        SELECT greatest(pg_relation_size('segments_profile')
-            / current_setting('block_size')::bigint, 1)::float AS n
-    ), sample AS (
-        SELECT least(100 * %s / n, 100) AS percent FROM pages
-    ), sampled AS (
-        SELECT id FROM segments_profile
-        TABLESAMPLE SYSTEM ((SELECT percent FROM sample))
-    )
-    SELECT array_agg(id), (SELECT percent FROM sample) / 100 FROM sampled
 """
 
 
@@ -127,12 +114,12 @@ def count(segment: Segment, rule: dict[str, Any], patience: int) -> Forecast | N
 
 def estimate(segment: Segment, rule: dict[str, Any], patience: int) -> Forecast | None:
     """Count some people, taken for all; None where even that takes too long."""
-    some, share = _some_people()
-    found = _compare(segment, rule, some, patience) if some else None
+    some = sampling.some_people(PAGES)
+    found = _compare(segment, rule, some.ids, patience) if some.ids else None
     if found is None:
         return None
-    enter, leave = (_estimated(ids, share) for ids in found)
-    return _forecast(segment, enter, leave, share, patience)
+    enter, leave = (_estimated(ids, some.share) for ids in found)
+    return _forecast(segment, enter, leave, some.share, patience)
 
 
 def _forecast(
@@ -184,14 +171,6 @@ def _compare(
         )
         found = cursor.fetchone()
     return found
-
-
-def _some_people() -> tuple[list[int], float]:
-    """Some people, and about which share of all they are."""
-    with connection.cursor() as cursor:
-        cursor.execute(SOME, [PAGES])
-        ids, share = cursor.fetchone()
-    return ids or [], share or 1
 
 
 # --- Proposals ------------------------------------------------------------------------
