@@ -13,7 +13,7 @@ from django.utils.timesince import timesince
 from segments.dictionary import values
 from segments.dictionary.observing import ATTRIBUTE, EVENT, PROPERTY
 from segments.models import DictionaryEntry
-from segments.rules import tree
+from segments.rules import kinds, tree
 
 # So many are offered at once, the most frequent first.
 MOST = 500
@@ -43,7 +43,7 @@ class Name:
 def attributes() -> list[Name]:
     """Attributes; the columns of a person come first."""
     found = {one.name: one for one in _names(_entries(ATTRIBUTE)[:MOST])}
-    columns = [found.pop(name, Name(name=name)) for name in tree.COLUMNS]
+    columns = [found.pop(name, Name(name=name)) for name in kinds.COLUMNS]
     return [*columns, *found.values()]
 
 
@@ -90,12 +90,9 @@ def never_seen(rule: Mapping[str, Any]) -> list[str]:
 def read_by(rule: Mapping[str, Any]) -> Iterable[tuple[str, str, str]]:
     """Yield the (kind, event, name) that a rule reads."""
     for one in tree.conditions(rule):
-        if "attribute" in one:
-            yield ATTRIBUTE, "", one["attribute"]
-        elif "event" in one:
-            yield EVENT, "", one["event"]
-            for where in one.get("where") or ():
-                yield PROPERTY, one["event"], where["property"]
+        # One that was never finished is of no kind.
+        if kinds.KINDS.keys() & one.keys():
+            yield from kinds.of(one).names(one)
 
 
 def share_of(entry: DictionaryEntry, of_event: int = 0) -> str:
@@ -159,7 +156,7 @@ def _name(entry: DictionaryEntry, of_event: int = 0) -> Name:
 
 
 def _is_known(kind: str, event: str, name: str) -> bool:
-    if kind == ATTRIBUTE and name in tree.COLUMNS:
+    if kind == ATTRIBUTE and name in kinds.COLUMNS:
         return True
     return DictionaryEntry.objects.filter(kind=kind, event=event, name=name).exists()
 

@@ -10,7 +10,7 @@ from django.db import connection
 
 from segments.dictionary.observing import ATTRIBUTE, PROPERTY
 from segments.models import DictionaryEntry, stored
-from segments.rules import tree
+from segments.rules import kinds
 
 # So many of the newest rows are looked into.
 LOOKED_INTO = 2_000
@@ -62,7 +62,7 @@ SELECT value::text FROM (
     WHERE merged_into_id IS NULL ORDER BY id DESC LIMIT %s
 ) v {_NEWEST_FIRST}
 """
-    for column in tree.COLUMNS
+    for column in kinds.COLUMNS
 }
 OF_PROPERTY = f"""
 SELECT value::text FROM (

@@ -1,13 +1,15 @@
 """Windows move on with the time: who did something just as many days ago is asked.
 
 "Did X within d days" changes by time alone only for who did X between d days before the
-last look and d days before now. The index by name and time has them; nobody else is
-counted. A date that was sent ("in the last d days") still takes a count of everybody.
+last look and d days before now: so does each edge (rules.kinds.Edge). The index by name
+and time has them; nobody else is counted. A date that was sent ("in the last d days")
+still takes a count of everybody.
 """
 
 import time
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Iterable
+from dataclasses import astuple, dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import Error, connection, transaction
@@ -18,6 +20,8 @@ from segments.membership import evaluation
 from segments.membership.evaluation import Asked
 from segments.membership.moves import Change
 from segments.rules import tree, verdicts
+from segments.rules.kinds import Edge
+from segments.rules.operators import literal
 
 logger = get_logger(__name__)
 
@@ -36,7 +40,7 @@ PATIENCE = 2
 
 def is_enough(rule: dict[str, Any]) -> bool:
     """Whether a valid rule changes by time only as this module sees it."""
-    return not tree.reads_dates(rule)
+    return not tree.is_counted(rule)
 
 
 def move_on(deadline: float) -> Change:
@@ -86,18 +90,17 @@ def _move_on(step: timedelta) -> _Moved | None:
         now = cursor.fetchone()[0]
         if not rows:
             return _Moved(change=Change(), is_done=True)
-        windows = {
-            window
-            for _, rule, _ in rows
-            for window in tree.windows(verdicts.read(rule))
+        edges = {
+            edge for _, rule, _ in rows for edge in tree.edges(verdicts.read(rule))
         }
         since = min(clock_at for _, _, clock_at in rows)
         # Everybody's latest end from everybody's first beginning: a person too many costs
         # a look.
         until = min(now, max(clock_at for _, _, clock_at in rows) + step)
-        names, days = zip(*sorted(windows), strict=True)
-        cursor.execute(EDGES, [list(names), list(days), since, until, MOST_EVENTS])
-        people = [id for (id,) in cursor.fetchall()]
+        people: list[int] = []
+        if edges:
+            cursor.execute(_passed(edges, since, until))
+            people = [id for (id,) in cursor.fetchall()]
         ids = sorted(set(people))
         if len(people) == MOST_EVENTS or len(ids) > MOST:
             return None
@@ -107,6 +110,18 @@ def _move_on(step: timedelta) -> _Moved | None:
     return _Moved(change=change, is_done=until == now)
 
 
+def _passed(edges: Iterable[Edge], since: datetime, until: datetime) -> str:
+    """SQL of who did what the edges pass from one time to the other."""
+    rows = []
+    for edge in sorted(edges, key=astuple):
+        times = (
+            edge.time.replace("$now", f"{literal(at)}::timestamptz")
+            for at in (since, until)
+        )
+        rows.append(f"({literal(edge.event)}, {', '.join(times)})")
+    return PASSED.format(edges=", ".join(rows), most=MOST_EVENTS)
+
+
 LOCK = """
 SELECT id, rule::text, clock_at FROM segments_segment
 WHERE is_active AND problem = '' AND counting_until IS NULL
@@ -114,14 +129,11 @@ WHERE is_active AND problem = '' AND counting_until IS NULL
     AND clock_at < statement_timestamp() - make_interval(secs => %s)
 ORDER BY id FOR NO KEY UPDATE
 """
-EDGES = """
-SELECT e.profile_id FROM (
-    SELECT name, make_interval(days => days) AS length
-    FROM unnest(%s::text[], %s::int[]) w (name, days)
-) w CROSS JOIN LATERAL (
+PASSED = """
+SELECT e.profile_id FROM (VALUES {edges}) w (name, low, high) CROSS JOIN LATERAL (
     SELECT profile_id FROM segments_event
-    WHERE name = w.name AND time >= %s - w.length AND time < %s - w.length
-) e LIMIT %s
+    WHERE name = w.name AND time >= w.low AND time < w.high
+) e LIMIT {most}
 """
 MOVED_ON = """
 UPDATE segments_segment SET clock_at = least(%s, clock_at + make_interval(secs => %s))

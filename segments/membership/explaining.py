@@ -1,15 +1,11 @@
 """Why a person is in a segment or not: each condition, and the values that decided."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
-from django.db.models import BooleanField, Count, ExpressionWrapper, Max
-
 from segments.models import Profile
-from segments.rules import tree
+from segments.rules import kinds, tree
 
 GROUPS = {"all": "All of these", "any": "At least one of these"}
 NONE, NOT = "None of these", "Not"
@@ -19,23 +15,13 @@ NONE, NOT = "None of these", "Not"
 class Verdict:
     """What one part of a rule says of a person.
 
-    A group has `parts`; a condition has what it decided by: the `value` of an attribute
-    (None where it is missing), or how `often` and when at `last` an event was done that
-    counts.
+    A group has `parts`; a condition has `shown`, a sentence on what decided.
     """
 
     text: str
     holds: bool
     parts: tuple["Verdict", ...] = ()
-    is_event: bool = False
-    value: Any = None
-    often: int = 0
-    last: datetime | None = None
-
-    @property
-    def shown(self) -> str:
-        """The value as JSON says it, so that 5 and "5" differ."""
-        return json.dumps(self.value, ensure_ascii=False)
+    shown: str = ""
 
 
 def explain(rule: dict[str, Any], person: Profile) -> Verdict:
@@ -46,9 +32,7 @@ def explain(rule: dict[str, Any], person: Profile) -> Verdict:
     conditions = list(tree.conditions(rule))
     answers = Profile.objects.filter(pk=person.pk).values(
         **{
-            f"holds_{number}": ExpressionWrapper(
-                tree.compile(one, [person.pk]), output_field=BooleanField()
-            )
+            f"holds_{number}": tree.Holds(one, is_few=True)
             for number, one in enumerate(conditions)
         }
     )
@@ -80,13 +64,5 @@ def _verdict(rule: dict[str, Any], found: Iterator[Verdict]) -> Verdict:
 
 
 def _condition(condition: dict[str, Any], person: Profile, holds: bool) -> Verdict:
-    text = tree.describe(condition)
-    if "attribute" in condition:
-        name = condition["attribute"]
-        is_column = name in tree.COLUMNS
-        value = getattr(person, name) if is_column else person.attributes.get(name)
-        # Compared as the rules do: an empty text is no value.
-        return Verdict(text=text, holds=holds, value=None if value == "" else value)
-    counted = tree.events(condition).filter(profile=person)
-    seen = counted.aggregate(often=Count("pk"), last=Max("time"))
-    return Verdict(text=text, holds=holds, is_event=True, **seen)
+    shown = kinds.of(condition).shown(condition, person)
+    return Verdict(text=tree.describe(condition), holds=holds, shown=shown)

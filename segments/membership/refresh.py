@@ -310,8 +310,8 @@ class _Count:
 
     def _end(self) -> None:
         with self._held(), connection.cursor() as cursor:
-            has_windows = bool(tree.windows(verdicts.read(self.rule)))
-            clock_at = self.begun_at if has_windows else None
+            has_edges = bool(tree.edges(verdicts.read(self.rule)))
+            clock_at = self.begun_at if has_edges else None
             cursor.execute(END, [self.begun_at, clock_at, self.segment_id])
             cursor.execute(FORGET_TOUCHED, [self.segment_id])
 

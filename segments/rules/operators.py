@@ -16,18 +16,19 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 from django.core.exceptions import ValidationError
-from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import BooleanField, F, Func, JSONField, Value
-from django.db.models.expressions import Combinable
-from django.db.models.functions import NullIf
-from django.db.models.sql.compiler import SQLCompiler
+from psycopg.sql import Literal
+
+# `is` and `value`.
+Comparison: TypeAlias = dict[str, Any]
 
 MAX_TEXT = 1_000
 MAX_LIST = 1_000
 MAX_DAYS = 3_660
+# So many values of a list cost as much as a comparison.
+VALUES_EACH = 50
 JSON_NUMBER = re.compile(r"-?(0|[1-9]\d{0,29})(\.\d{1,30})?")
 DATE = re.compile(
     r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)?)?"
@@ -45,7 +46,8 @@ _TIME = (
     f" AND pg_input_is_valid({_TEXT}, 'timestamptz')"
     f" THEN {_TEXT}::timestamptz END"
 )
-READ_AS = {"json": "$a", "number": _NUMBER, "time": _TIME}
+AS_JSON = "$a"
+READ_AS = {"json": AS_JSON, "number": _NUMBER, "time": _TIME}
 _EQUALS = "$a = ANY($candidates::text[]::jsonb[])"
 _IS_PRESENT = """jsonb_typeof($a) <> 'null' AND $a <> '""'::jsonb"""
 
@@ -64,62 +66,52 @@ class Operator:
         return CHECKS[self.takes](value)
 
 
-class Comparison(Func):
-    """`operator` between a JSON value and the value of a rule; never null in SQL."""
-
-    output_field = BooleanField()
-
-    def __init__(self, left: Combinable, operator: str, value: object) -> None:
-        super().__init__(left)
-        self.operator, self.value = operator, value
-
-    def as_sql(  # type: ignore[override]
-        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **context: Any
-    ) -> tuple[str, list[Any]]:
-        left, left_params = compiler.compile(self.get_source_expressions()[0])
-        values = parameters(self.value)
-        sql: list[str] = []
-        params: list[Any] = []
-        typed = READ_AS[kind(self.operator, self.value)]
-        text = template(self.operator, self.value).replace("$x", f"({typed})")
-        for piece in re.split(r"(\$[a-z_]+)", text):
-            if piece == "$a":
-                sql.append(left)
-                params.extend(left_params)
-            elif piece.startswith("$"):
-                sql.append("%s")
-                params.append(values[piece[1:]])
-            else:
-                sql.append(piece.replace("%", "%%"))
-        verdict = "IS NOT TRUE" if OPERATORS[self.operator].is_opposite else "IS TRUE"
-        return f"(({''.join(sql)}) {verdict})", params
+def literal(value: object) -> str:
+    """A value in SQL: the text of a statement is the same for the same rules."""
+    return Literal(value).as_string(None)
 
 
-def json_key(column: str, key: str) -> Func:
-    """The value under `key` of a JSON column (a key "0" is a key, not an index)."""
-    return Func(
-        F(column),
-        Value(key),
-        template="(%(expressions)s::text)",
-        arg_joiner=" -> ",
-        output_field=JSONField(),
+def reads(comparison: Comparison) -> str:
+    """How a valid comparison reads the value on the left: SQL over `$a`, the JSON.
+
+    Null where it is not that.
+    """
+    return READ_AS[_kind(comparison["is"], comparison.get("value"))]
+
+
+def holds(left: str, comparison: Comparison) -> str:
+    """A valid comparison in SQL, never null; `left` is read as it `reads`."""
+    operator, value = comparison["is"], comparison.get("value")
+    given = {f"${name}": v for name, v in _parameters(value).items()}
+    sql = "".join(
+        left
+        if piece in ("$a", "$x")
+        else literal(given[piece])
+        if piece.startswith("$")
+        else piece
+        for piece in re.split(r"(\$[a-z_]+)", _template(operator, value))
     )
+    return f"(({sql}) IS {'NOT ' if OPERATORS[operator].is_opposite else ''}TRUE)"
 
 
-def text_column(column: str) -> Func:
-    """A text column as the JSON value that it would be as an attribute."""
-    return Func(
-        NullIf(column, Value("")), function="to_jsonb", output_field=JSONField()
-    )
+def size(condition: Comparison) -> int:
+    """How many comparisons a valid one is worth."""
+    value = condition.get("value")
+    return 1 + (len(value) // VALUES_EACH if isinstance(value, list) else 0)
 
 
-def template(operator: str, value: object) -> str:
+def reads_the_clock(condition: Comparison) -> bool:
+    """Whether a valid comparison is with the time that it is."""
+    return bool(condition["is"] == "in_last_days")
+
+
+def _template(operator: str, value: object) -> str:
     """The operator's SQL: `$a` is the left side as JSON, `$x` read as its `kind`."""
-    cast = "timestamptz" if kind(operator, value) == "time" else "numeric"
+    cast = "timestamptz" if _kind(operator, value) == "time" else "numeric"
     return OPERATORS[operator].sql.replace("$cast", cast)
 
 
-def kind(operator: str, value: object) -> str:
+def _kind(operator: str, value: object) -> str:
     """How the operator reads the left side: a key of READ_AS."""
     if "$x" not in OPERATORS[operator].sql:
         return "json"
@@ -128,7 +120,7 @@ def kind(operator: str, value: object) -> str:
     return "time" if is_time else "number"
 
 
-def parameters(value: object) -> dict[str, object]:
+def _parameters(value: object) -> dict[str, object]:
     """Everything that a template may name, made from the rule's value."""
     values = value if isinstance(value, list) else [value]
     return {

@@ -5,11 +5,11 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from segments.rules import schema
+from segments.rules import tree
 
 
 class Command(BaseCommand):
     help = "Prints the JSON Schema of a segment's rule, for tools that write one."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        self.stdout.write(json.dumps(schema.schema(), indent=2))
+        self.stdout.write(json.dumps(tree.schema(), indent=2))

@@ -16,7 +16,6 @@ from segments.forms import RuleField
 from segments.membership import refresh
 from segments.rules import tree
 from segments.rules.operators import OPERATORS
-from segments.rules.schema import schema
 from tests.factories import make_profile, make_segment
 
 DOC = Path(__file__).parents[3] / "docs/segments.md"
@@ -90,10 +89,10 @@ def test_exchanged_ends_are_refused_when_they_are_saved(rule, message):
 
 
 def test_the_schema_is_one_and_the_command_prints_it():
-    jsonschema.Draft202012Validator.check_schema(schema())
+    jsonschema.Draft202012Validator.check_schema(tree.schema())
     out = StringIO()
     call_command("rule_schema", stdout=out)
-    assert json.loads(out.getvalue()) == schema()
+    assert json.loads(out.getvalue()) == tree.schema()
 
 
 SCALARS = st.one_of(
@@ -130,7 +129,7 @@ RULES = st.recursive(
     ),
     max_leaves=3,
 )
-VALIDATOR = jsonschema.Draft202012Validator(schema())
+VALIDATOR = jsonschema.Draft202012Validator(tree.schema())
 
 
 @given(rule=RULES)

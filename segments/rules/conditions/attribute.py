@@ -1,0 +1,76 @@
+"""What people have: {"attribute": "city", "is": OPERATOR, "value": VALUE}.
+
+The columns external_id, email and phone are attributes too.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from segments.models import DictionaryEntry, Profile
+from segments.rules import operators, schema
+from segments.rules.kinds import (
+    COLUMNS,
+    Condition,
+    Kind,
+    Person,
+    allow,
+    check_name,
+)
+
+
+class Attribute(Kind):
+    key = "attribute"
+
+    def validate(self, condition: Condition, where: str) -> None:
+        allow(condition, {"attribute", "is", "value"}, where)
+        check_name(condition["attribute"], f"{where}: enter the name of an attribute")
+        operators.validate(condition, f"{where}, attribute {condition['attribute']}")
+
+    def schema(self) -> list[dict[str, Any]]:
+        return schema.comparisons("attribute")
+
+    def describe(self, condition: Condition) -> str:
+        return operators.describe(condition["attribute"].replace("_", " "), condition)
+
+    def sql(self, condition: Condition, person: Person) -> str:
+        comparison = {**condition, "value": _value(condition)}
+        left = person.attribute(condition["attribute"], operators.reads(comparison))
+        return operators.holds(left, comparison)
+
+    def shown(self, condition: Condition, person: Profile) -> str:
+        name = condition["attribute"]
+        value = (
+            getattr(person, name) if name in COLUMNS else person.attributes.get(name)
+        )
+        # Compared as the rules do: an empty text is no value.
+        if value is None or value == "":
+            return "They have no such value."
+        # As JSON says it, so that 5 and "5" differ.
+        return f"Theirs is {json.dumps(value, ensure_ascii=False)}."
+
+    def size(self, condition: Condition) -> int:
+        return operators.size(condition)
+
+    def comparisons(
+        self, condition: Condition, where: str
+    ) -> Iterator[tuple[str, Condition]]:
+        yield f"{where}, attribute {condition['attribute']}", condition
+
+    def names(self, condition: Condition) -> Iterable[tuple[str, str, str]]:
+        yield DictionaryEntry.Kind.ATTRIBUTE, "", condition["attribute"]
+
+    def is_counted(self, condition: Condition) -> bool:
+        return operators.reads_the_clock(condition)
+
+
+def _value(condition: Condition) -> Any:
+    value = condition.get("value")
+    return _lower(value) if condition["attribute"] == "email" else value
+
+
+def _lower(value: Any) -> Any:
+    """E-mail addresses are kept in lower case."""
+    if isinstance(value, list):
+        return [_lower(v) for v in value]
+    return value.lower() if isinstance(value, str) else value

@@ -1,0 +1,158 @@
+"""The kinds of conditions that a rule is built of: what is asked of each, and which there are.
+
+A condition is an object that a key of its own names the kind of: {"event": "Lead", …}.
+Another kind is a module with a subclass of Kind, registered: tree.py registers those of
+this room; an app above registers its own when it is ready.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeAlias
+
+from django.core.exceptions import ValidationError
+
+from segments.models import Profile
+from segments.rules.operators import AS_JSON, is_storable, literal
+
+Condition: TypeAlias = dict[str, Any]
+
+COLUMNS = ("external_id", "email", "phone")
+MAX_NAME = 255
+
+
+class Person:
+    """Who is asked, in SQL: `alias` names the row of segments_profile.
+
+    `is_few`: a few people are asked, each by probes of their own rows that end where
+    they are decided. Otherwise everybody is, and what is asked is one set for all.
+    """
+
+    def __init__(self, alias: str = "p", *, is_few: bool) -> None:
+        self.alias, self.is_few = alias, is_few
+
+    @property
+    def id(self) -> str:
+        return f"{self.alias}.id"
+
+    def attribute(self, name: str, reads: str = AS_JSON) -> str:
+        """An attribute's JSON, or what it is read as (operators.reads)."""
+        return f"({reads.replace('$a', attribute(name, f'{self.alias}.'))})"
+
+    def shared(self, sql: str) -> str:
+        """A condition that other rules may ask as well, by its SQL."""
+        return sql
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edge:
+    """Time alone changes a condition for who did `event` at `time`, SQL over $now.
+
+    While it is now, `time` goes from one event to the next: who did them is asked again.
+    """
+
+    event: str
+    time: str
+
+
+class Kind(ABC):
+    """A kind of condition. Each method but `validate` is given a valid condition."""
+
+    # The key that names the kind, and what the others of its conditions are.
+    key: ClassVar[str]
+
+    @abstractmethod
+    def validate(self, condition: Condition, where: str) -> None:
+        """Raise a ValidationError that begins with the place, unless all is right."""
+
+    @abstractmethod
+    def schema(self) -> list[dict[str, Any]]:
+        """JSON Schemas of which each condition of this kind fits one."""
+
+    @abstractmethod
+    def describe(self, condition: Condition) -> str:
+        """The condition as part of a sentence that a marketer reads."""
+
+    @abstractmethod
+    def sql(self, condition: Condition, person: Person) -> str:
+        """The condition over a person; never null, and the same for everybody and few.
+
+        Values are literals, and the text is the same for the same condition.
+        """
+
+    @abstractmethod
+    def shown(self, condition: Condition, person: Profile) -> str:
+        """A sentence on what decides it for a person who is not part of another."""
+
+    def size(self, condition: Condition) -> int:
+        """How many comparisons it takes to ask it of a person (tree.MAX_COST)."""
+        return 1
+
+    def comparisons(
+        self, condition: Condition, where: str
+    ) -> Iterator[tuple[str, Condition]]:
+        """The comparisons in it, each with its place as `validate` names it."""
+        yield from ()
+
+    def event_names(self, condition: Condition) -> Iterable[str]:
+        """The events that it reads: one that comes in asks the person again."""
+        return ()
+
+    def names(self, condition: Condition) -> Iterable[tuple[str, str, str]]:
+        """The (kind, event, name) of the dictionary's entries that it reads."""
+        return ()
+
+    def edges(self, condition: Condition) -> Iterable[Edge]:
+        """Whom time alone changes it for, as membership.clock asks them again."""
+        return ()
+
+    def is_counted(self, condition: Condition) -> bool:
+        """Whether time changes it in ways that only a count of everybody finds."""
+        return False
+
+    def has_cause(self, condition: Condition, *, is_wanted: bool) -> bool:
+        """Whether an event can be what made it true (or false)."""
+        return False
+
+    def cause(self, condition: Condition, person: Person, *, is_wanted: bool) -> str:
+        """SQL of one row (id, time), or none: the newest event that made it so."""
+        raise NotImplementedError
+
+    def needs_gate(self, condition: Condition) -> bool:
+        """Whether there may be such an event though the condition does not hold."""
+        return True
+
+
+KINDS: dict[str, Kind] = {}
+
+
+def register(kind: Kind) -> None:
+    """Let rules have conditions of this kind."""
+    KINDS[kind.key] = kind
+
+
+def of(condition: Condition) -> Kind:
+    """The kind of a valid condition."""
+    return next(kind for key, kind in KINDS.items() if key in condition)
+
+
+def attribute(name: str, row: str = "") -> str:
+    """SQL of an attribute as JSON; `row` is what stands before a column's name."""
+    if name in COLUMNS:
+        return f"to_jsonb(NULLIF({row}{name}, ''))"
+    return f"({row}attributes -> {literal(name)}::text)"
+
+
+def allow(condition: Condition, keys: set[str], where: str) -> None:
+    """Raise a ValidationError where there is another key."""
+    if unknown := sorted(map(str, condition.keys() - keys)):
+        key = unknown[0][:50].encode(errors="replace").decode()
+        raise ValidationError(f"{where}: “{key}” does not belong here.")
+
+
+def check_name(name: object, message: str) -> None:
+    """Raise a ValidationError, `message` and why, unless it is a name."""
+    if not isinstance(name, str) or not 0 < len(name.strip()) <= MAX_NAME:
+        raise ValidationError(f"{message} of up to {MAX_NAME} characters.")
+    if not is_storable(name):
+        raise ValidationError(f"{message} without characters that cannot be stored.")
