@@ -49,8 +49,12 @@ class Batch(models.Model):
     DUE = (State.PENDING, State.RETRY)
     OPEN = (State.PENDING, State.LEASED, State.SENDING, State.RETRY)
 
+    # The unique key begins with it, and finds a run's batches.
     run = models.ForeignKey(
-        "engagements.Run", on_delete=models.CASCADE, related_name="batches"
+        "engagements.Run",
+        on_delete=models.CASCADE,
+        related_name="batches",
+        db_index=False,
     )
     sequence = models.IntegerField()
     # The batch that was split into this one and its sibling.

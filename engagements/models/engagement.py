@@ -216,7 +216,7 @@ class Run(models.Model):
     COMPLETED = (State.COMPLETED, State.COMPLETED_WITH_ERRORS)
 
     engagement = models.ForeignKey(
-        Engagement, on_delete=models.CASCADE, related_name="runs"
+        Engagement, on_delete=models.CASCADE, related_name="runs", db_index=False
     )
     version = models.ForeignKey(
         ExternalAPIVersion, on_delete=models.PROTECT, related_name="runs"

@@ -144,7 +144,7 @@ class ConnectionGroup(models.Model):
     """A connection is limited to this group, among others perhaps."""
 
     connection = models.ForeignKey(
-        Connection, on_delete=models.CASCADE, related_name="limits"
+        Connection, on_delete=models.CASCADE, related_name="limits", db_index=False
     )
     # With the last of its groups gone, a connection would be everybody's.
     group = models.ForeignKey(
@@ -280,7 +280,7 @@ class ExternalAPIVersion(models.Model):
         NONE = "none", "No body"
 
     external_api = models.ForeignKey(
-        ExternalAPI, on_delete=models.CASCADE, related_name="versions"
+        ExternalAPI, on_delete=models.CASCADE, related_name="versions", db_index=False
     )
     number = models.PositiveIntegerField()
     connection = models.ForeignKey(
@@ -362,7 +362,7 @@ class TestCase(models.Model):
         REFUSED = "refused", "Refused"
 
     external_api = models.ForeignKey(
-        ExternalAPI, on_delete=models.CASCADE, related_name="test_cases"
+        ExternalAPI, on_delete=models.CASCADE, related_name="test_cases", db_index=False
     )
     name = models.CharField(max_length=255)
     # As typed, by parameter name.
@@ -413,6 +413,7 @@ class ConfigurationTest(models.Model):
         on_delete=models.SET_NULL,
         null=True,
         related_name="+",
+        db_index=False,
     )
     at = models.DateTimeField(db_default=Now(), editable=False)
     values = models.JSONField(default=dict, encoder=DjangoJSONEncoder)

@@ -65,7 +65,12 @@ class DictionaryEntry(models.Model):
     name = models.CharField(max_length=255, editable=False)
     # Who brought it first, and in whose budget it is.
     source = models.ForeignKey(
-        Source, models.SET_NULL, null=True, editable=False, related_name="+"
+        Source,
+        models.SET_NULL,
+        null=True,
+        editable=False,
+        related_name="+",
+        db_index=False,
     )
     # Source's id → when it last sent it.
     sources = models.JSONField(default=dict, db_default={}, editable=False)

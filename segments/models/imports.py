@@ -116,7 +116,9 @@ class BadRow(models.Model):
 
     MOST = 100_000
 
-    of = models.ForeignKey(Import, on_delete=models.CASCADE, related_name="bad_rows")
+    of = models.ForeignKey(
+        Import, on_delete=models.CASCADE, related_name="bad_rows", db_index=False
+    )
     line = models.BigIntegerField()
     reason = models.TextField()
     # Its cells as JSON in ASCII: a text may have what jsonb does not take.
@@ -142,7 +144,9 @@ class FoundPerson(models.Model):
         SAME = "same"
 
     pk = models.CompositePrimaryKey("of_id", "key")
-    of = models.ForeignKey(Import, on_delete=models.CASCADE, related_name="+")
+    of = models.ForeignKey(
+        Import, on_delete=models.CASCADE, related_name="+", db_index=False
+    )
     key = models.BigIntegerField()
     kind = models.CharField(max_length=8, choices=Kind)
     changes = models.JSONField(null=True)

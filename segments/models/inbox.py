@@ -112,7 +112,9 @@ class InboxMessage(models.Model):
         IDENTIFY = "identify"
         TRACK = "track"
 
-    source = models.ForeignKey(Source, on_delete=models.PROTECT, related_name="+")
+    source = models.ForeignKey(
+        Source, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
     message_id = models.CharField(max_length=255)
     kind = models.CharField(max_length=16, choices=Kind)
     payload = models.JSONField()

@@ -51,7 +51,7 @@ class SourceWarning(models.Model):
     """
 
     source = models.ForeignKey(
-        Source, on_delete=models.CASCADE, related_name="warnings"
+        Source, on_delete=models.CASCADE, related_name="warnings", db_index=False
     )
     code = models.CharField(max_length=32)
     message = models.TextField()
