@@ -4,9 +4,9 @@ The tick calls it each time for a moment: a large heap is worked off in many tic
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeAlias
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -23,6 +23,9 @@ SECONDS = 1.5
 MINUTES = timedelta(days=2)
 BATCHES = 200
 ATTEMPTS = 1_000
+# How long it is kept, and what deletes those before a time until time.monotonic() says
+# so; it returns how many.
+Kind: TypeAlias = tuple[timedelta, Callable[[datetime, float], int]]
 
 # Ids grow with the time of making, so the oldest are found without an index for it.
 OLDEST = """
@@ -100,25 +103,33 @@ NEEDED_EVENTS = """
 
 
 def clean(seconds: float = SECONDS) -> None:
-    """Delete what is older than the settings say, in chunks, each kind in its time.
-
-    Of what is kept for ever (0 days) nothing goes.
-    """
-    kinds: list[tuple[timedelta, Callable[[datetime, float], int]]] = [
+    """Delete what is older than the settings say, in chunks, each kind in its time."""
+    kinds: list[Kind] = [
         (settings.RETENTION_RESPONSES, clear_responses),
-        (settings.RETENTION_DELIVERIES, clean_deliveries),
-        (settings.RETENTION_EVENTS, _clean_events),
         (settings.RETENTION_EVENTS, segments.retention.clean_seen),
         (MINUTES, segments.retention.clean_minutes),
         (settings.RETENTION_REFUSED, segments.retention.clean_refused),
         (settings.RETENTION_REFUSED, segments.retention.clean_latest),
         (settings.RETENTION_IMPORTS, _clean_imports),
         (settings.RETENTION_TESTS, externalapi.retention.clean_tests),
+        # Of these there are most.
+        (settings.RETENTION_DELIVERIES, clean_deliveries),
+        (settings.RETENTION_EVENTS, _clean_events),
     ]
-    now = database_clock.now()
-    for kept, clean_kind in kinds:
+    in_turns(kinds, database_clock.now(), seconds)
+
+
+def in_turns(kinds: Sequence[Kind], now: datetime, seconds: float) -> None:
+    """Let each kind go in a part of the time; what it does not need, the others have.
+
+    Of what is kept for ever (0 days) nothing goes.
+    """
+    end = time.monotonic() + seconds
+    for number, (kept, clean_kind) in enumerate(kinds):
+        started = time.monotonic()
+        part = max(end - started, 0) / (len(kinds) - number)
         if kept:
-            clean_kind(now - kept, time.monotonic() + seconds / len(kinds))
+            clean_kind(now - kept, started + part)
 
 
 def clear_responses(before: datetime, deadline: float) -> int:

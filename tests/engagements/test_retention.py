@@ -160,6 +160,25 @@ def test_a_heap_is_worked_off_in_chunks_within_the_time(monkeypatch):
     assert left() == (0, 0, 0)
 
 
+def test_a_kind_that_has_nothing_to_do_leaves_its_time_to_the_others():
+    """A heap of events is not worked off in a ninth of the time."""
+    parts = {}
+
+    def note(name):
+        def clean_kind(before, deadline):
+            parts[name] = deadline - time.monotonic()
+            return 0
+
+        return clean_kind
+
+    kinds = [(DAY, note("first")), (timedelta(0), note("never")), (DAY, note("last"))]
+    retention.in_turns(kinds, NOW(), 60)
+    assert parts == {
+        "first": pytest.approx(20, abs=5),
+        "last": pytest.approx(60, abs=5),
+    }
+
+
 def test_what_must_stay_does_not_keep_the_rest(monkeypatch):
     monkeypatch.setattr(retention, "BATCHES", 2)
     run = factories.make_run(state=Run.State.SENDING)
