@@ -35,8 +35,10 @@ REFRESH_SECONDS = 30
 PATIENCE = 2
 # In seconds, for one statement of a count: it ends before its task is ended.
 LONGEST_COUNT = 80
-# In seconds: a count that has written nothing for so long is not at work any more.
+# In seconds: a count that reads everybody for so long is not at work any more, nor is
+# one that has written no range for so long. One that is killed is soon gone on with.
 LEASE = LONGEST_COUNT + 20
+LEASE_OF_A_RANGE = 20
 # A segment that could not be asked is left alone for so long.
 TRIED_AGAIN_AFTER = timedelta(minutes=5)
 # People who are asked together, where everybody at once could not be.
@@ -300,7 +302,9 @@ class _Count:
         """A transaction with the segment's lock; the count is still at work."""
         with transaction.atomic(), connection.cursor() as cursor:
             self._limit()
-            cursor.execute(HOLD, [LEASE, self.segment_id, self.lease, self.rule])
+            cursor.execute(
+                HOLD, [LEASE_OF_A_RANGE, self.segment_id, self.lease, self.rule]
+            )
             row = cursor.fetchone()
             if row is None:
                 raise OvertakenError
