@@ -2,14 +2,19 @@
 
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from django.db import connection
 
 from benchmarks import realtime
 from benchmarks.bench import CELERY, Bench, start_worker
 from benchmarks.realtime import EVENT, RULE, Pace
-from lemnisk_braze.local.processes import LocalError, free_port
+from benchmarks.suite import say
+from lemnisk_braze.local.processes import LocalError, Processes, free_port
+from segments import wakeup
 from segments.membership import refresh
 from segments.models import Segment
 
@@ -18,6 +23,9 @@ WORKERS = 2
 # How often the log is looked at, in seconds: no figure is finer.
 GLANCE = 0.002
 LAST_ONES = 30  # seconds that we wait for the last entries
+# In seconds: how long a worker may be at a first fill, and how often we ask for its end.
+LONGEST_FILL = 120
+FILL_GLANCE = 0.05
 NEW = """
 SELECT t.id, p.external_id FROM segments_transition t
 JOIN segments_profile p ON p.id = t.profile_id
@@ -63,29 +71,100 @@ class Watch:
         self._stop.set()
 
 
-def measure(bench: Bench, write_key: str, seconds: float) -> list[float]:
-    """Milliseconds from due to visible, for RATE new people a second."""
+@dataclass(slots=True, kw_only=True)
+class Fill:
+    """The first count of a new segment, by a worker."""
+
+    segment_id: int
+    # When it began and when it was whole, on this machine's monotonic clock.
+    began: float = 0.0
+    ended: float = 0.0
+
+    def run(self) -> None:
+        self.began = time.monotonic()
+        try:
+            wakeup.refresh_segment(self.segment_id)
+            asked = Segment.objects.filter(pk=self.segment_id)
+            while not asked.filter(refreshed_at__isnull=False).exists():
+                if time.monotonic() > self.began + LONGEST_FILL:
+                    return
+                time.sleep(FILL_GLANCE)
+            self.ended = time.monotonic()
+        finally:
+            connection.close()
+
+
+@dataclass(slots=True, kw_only=True)
+class Entries:
+    """A website at its pace, and a segment that each of its events leads into."""
+
+    segment: Segment
+    write_key: str
+    address: str
+
+    def alone(self, name: str, seconds: float) -> list[float]:
+        """Milliseconds from due to visible, for RATE new people a second.
+
+        `name` makes them new ones.
+        """
+        pace = self._pace(name, seconds)
+        return list(self._measured(pace).values())
+
+    def beside_a_fill(
+        self, name: str, seconds: float, rule: dict[str, Any]
+    ) -> list[float]:
+        """The same of the events that were due while a segment was filled at first."""
+        segment = Segment.objects.create(name=f"Fill beside {name}", rule=rule)
+        fill = Fill(segment_id=segment.pk)
+        thread = threading.Thread(target=fill.run)
+        thread.start()
+        pace = self._pace(name, seconds)
+        took = self._measured(pace)
+        thread.join()
+        segment.refresh_from_db()
+        if not fill.ended:
+            raise LocalError(f"The fill never ended: {segment.problem}")
+        say(f"  {segment.size:,} filled in {fill.ended - fill.began:.1f} seconds")
+        return [ms for m, ms in took.items() if pace.asked[m] < fill.ended]
+
+    def _pace(self, name: str, seconds: float) -> Pace:
+        return Pace(
+            address=self.address,
+            write_key=self.write_key,
+            name=name,
+            rate=RATE,
+            seconds=seconds,
+        )
+
+    def _measured(self, pace: Pace) -> dict[str, float]:
+        """Marker → milliseconds; raises LocalError where one is lost."""
+        watch = _watched(self.segment, pace)
+        if lost := len(pace.asked) - len(pace.answered):
+            raise LocalError(f"{lost} of {len(pace.asked):,} events were not accepted.")
+        return {m: (watch.seen[m] - due) * 1000 for m, due in pace.asked.items()}
+
+
+@contextmanager
+def started(bench: Bench, write_key: str) -> Iterator[Entries]:
+    """Web server, workers and beat, as an operator starts them, and warm."""
     segment = Segment.objects.create(
         name="Submitted a form", rule=RULE, event_names=[EVENT]
     )
     refresh.refresh(segment.pk)
     with bench.processes() as processes:
-        address = realtime.start_web(processes, free_port(18_800))
-        start_worker(processes, "lemnisk_braze", WORKERS)
-        processes.start("beat", [*CELERY, "lemnisk_braze", "beat", "-l", "WARNING"])
+        entries = Entries(
+            segment=segment, write_key=write_key, address=_start(processes)
+        )
         # The first ones import and connect.
-        for name, lasts in (("warm-up", 2.0), ("entry", seconds)):
-            pace = Pace(
-                address=address,
-                write_key=write_key,
-                name=name,
-                rate=RATE,
-                seconds=lasts,
-            )
-            watch = _watched(segment, pace)
-    if lost := len(pace.asked) - len(pace.answered):
-        raise LocalError(f"{lost} of {len(pace.asked):,} events were not accepted.")
-    return [(watch.seen[m] - due) * 1000 for m, due in pace.asked.items()]
+        entries.alone(f"warm-up-{segment.pk}", 2.0)
+        yield entries
+
+
+def _start(processes: Processes) -> str:
+    address = realtime.start_web(processes, free_port(18_800))
+    start_worker(processes, "lemnisk_braze", WORKERS)
+    processes.start("beat", [*CELERY, "lemnisk_braze", "beat", "-l", "WARNING"])
+    return address
 
 
 def _watched(segment: Segment, pace: Pace) -> Watch:

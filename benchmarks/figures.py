@@ -37,6 +37,11 @@ UNITS = {
     "segments.ingest_wait_ms": "ms",
     "segments.entry_p50_ms": "ms",
     "segments.entry_p99_ms": "ms",
+    # While a segment of 87 % of everybody is filled, with twelve and with a hundred.
+    "segments.entry_filling_p50_ms": "ms",
+    "segments.entry_filling_p99_ms": "ms",
+    "segments.entry_filling_100_p50_ms": "ms",
+    "segments.entry_filling_100_p99_ms": "ms",
     "segments.growth": "times",
     "pages.p95_ms": "ms",
 }

@@ -86,11 +86,15 @@ class SegmentsSuite:
             self._note("segments.fill_times_insert", self._fill())
             self._note("segments.ingest_wait_ms", self._ingest_wait(made))
         if self.options.seconds:
-            took = entries.measure(self.bench, self.write_key, self.options.seconds)
-            self._note("segments.entry_p50_ms", percentile(took, 50))
-            self._note("segments.entry_p99_ms", percentile(took, 99))
+            with entries.started(self.bench, self.write_key) as pace:
+                self._entries("entry", pace.alone("entry", self.options.seconds))
+                self._entries_beside_a_fill("entry_filling", pace)
         _delete_segments()
         rules.make_segments(100)
+        if self.options.seconds:
+            with entries.started(self.bench, self.write_key) as pace:
+                self._entries_beside_a_fill("entry_filling_100", pace)
+            _delete_segments(name="Submitted a form")
         hundred = (self._changed() for _ in range(self.options.rounds))
         self._note("segments.changed_us_100", *hundred)
         rules.check()
@@ -106,6 +110,15 @@ class SegmentsSuite:
             self.measured.setdefault(key, []).append(value)
             self.keep({"name": key, "value": value})
             say(f"  {key}: {value:,.2f} {UNITS[key]}")
+
+    def _entries_beside_a_fill(self, key: str, pace: entries.Entries) -> None:
+        took = pace.beside_a_fill(key, self.options.seconds, BROAD)
+        _delete_segments(name=f"Fill beside {key}")
+        self._entries(key, took)
+
+    def _entries(self, key: str, took: Sequence[float]) -> None:
+        self._note(f"segments.{key}_p50_ms", percentile(took, 50))
+        self._note(f"segments.{key}_p99_ms", percentile(took, 99))
 
     def _changed(self) -> float:
         """Microseconds a changed person takes, in all active segments."""

@@ -25,8 +25,7 @@ SERVERS = ("DATABASE_URL", "REDIS_URL")
         (
             "segments",
             {
-                "segments.entry_p50_ms",
-                "segments.entry_p99_ms",
+                *(key for key in UNITS if key.startswith("segments.entry_")),
                 "segments.growth",
             },
         ),
