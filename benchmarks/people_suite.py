@@ -18,7 +18,7 @@ from lemnisk_braze.local.processes import LocalError, free_port
 from segments.dictionary import expecting, folding
 from segments.ingest import names
 from segments.ingest.message import Message
-from segments.membership import deleting
+from segments.membership import deleting, refresh
 from segments.models import Segment, Source
 from segments.tracking import write_keys
 
@@ -196,7 +196,10 @@ class PeopleSuite:
         return len(sent) / cpu
 
     def _activate(self, count: int) -> None:
-        """Let so many segments be active; the first time they are made and counted."""
+        """Let so many segments be active; who is in them is counted.
+
+        Who would have moved while they were not active moves before it is measured.
+        """
         if count > len(self.segments):
             Segment.objects.all().delete()
             deleting.clear()
@@ -204,6 +207,8 @@ class PeopleSuite:
         active = [segment.pk for segment in self.segments[:count]]
         Segment.objects.exclude(pk__in=active).update(is_active=False)
         Segment.objects.filter(pk__in=active).update(is_active=True)
+        for segment_id in active:
+            refresh.refresh(segment_id)
 
     def _http(self) -> float:
         """The 99th percentile, in ms, of single events at a steady pace."""
