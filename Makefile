@@ -13,7 +13,7 @@ PARALLEL = $(if $(findstring tests/,$(ARGS)),,-n logical --dist worksteal)
 # Containers often turn this off; compiling all modules is most of a process's start.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: start demo test coverage lint check bench fuzz chaos dump clean
+.PHONY: start demo test coverage lint check bench fuzz fuzz-segments chaos dump clean
 
 # An empty site that stays; DATABASE_URL and REDIS_URL, or servers that come along.
 start: $(READY)
@@ -62,6 +62,11 @@ bench: $(READY)
 fuzz: $(READY)
 	$(BIN)/python -m pytest -q -s --fuzz $(or $(N),20000) $(if $(SEED),--fuzz-seed $(SEED)) \
 	  tests/segments/tracking/test_fuzz.py tests/segments/tracking/test_openapi.py
+
+# Very many rules and people, against a slow and obvious oracle; SEED makes others.
+fuzz-segments: $(READY)
+	$(BIN)/python -m pytest -q --rule-worlds $(or $(N),200) --rule-seed $(or $(SEED),1) \
+	  tests/segments/rules/test_rules_against_an_oracle.py
 
 # Workers, PostgreSQL and the broker are killed at random in the middle of a run.
 chaos: $(READY)

@@ -79,6 +79,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="RULESxPEOPLE",
         help="of how many all forms of a rule are compared",
     )
+    parser.addoption(
+        "--rule-worlds",
+        type=int,
+        default=3,
+        help="how many worlds of rules and people are held against the oracle",
+    )
+    parser.addoption("--rule-seed", default="1", help="what those worlds are made from")
 
 
 def pytest_configure() -> None:

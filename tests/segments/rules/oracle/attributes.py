@@ -1,0 +1,30 @@
+"""What is known of a person, and of an event, compared."""
+
+from tests.segments.rules.oracle import KINDS, Kind
+from tests.segments.rules.oracle.comparing import compare
+
+
+def holds(rule, person, now):
+    name = rule["attribute"]
+    if name != "email":
+        return compare(value_of(person, name), rule, now)
+    return compare(value_of(person, name), {**rule, "value": lower(rule["value"])}, now)
+
+
+def value_of(person, name):
+    columns = {
+        "email": person.email,
+        "phone": person.phone,
+        "external_id": person.external_id,
+    }
+    return {**person.attributes, **columns}.get(name)
+
+
+def lower(value):
+    """Addresses are kept in lower case."""
+    if isinstance(value, list):
+        return [lower(one) for one in value]
+    return value.lower() if isinstance(value, str) else value
+
+
+KINDS["attribute"] = Kind(holds=holds)

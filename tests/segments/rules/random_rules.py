@@ -1,0 +1,128 @@
+"""Rules, people and events at random, small enough to meet: the same for a seed.
+
+A kind of condition adds what makes one to CONDITIONS, an operator to COMPARISONS; what
+they need to be met by stands in VALUES.
+"""
+
+from datetime import timedelta
+
+from tests.segments.rules import oracle
+
+KEYS = ("a", "b")
+NAMES = ("X", "Y", "Z")
+DATES = ("2026-01-01", "2026-03-01T10:00:00Z", "2026-02-30")
+TEXTS = ("", "5", "5.0", "Pune", "une", "true", *DATES)
+SCALARS = (*TEXTS, 0, 1, 5, 5.0, -2.5, True, False)
+NUMBERS = (0, 1, 5, 5.0, -2.5)
+# Days ago: whole ones, well away from the edges of the windows.
+WINDOWS = (3, 10)
+AGES = (1, 5, 20)
+MAX_DEPTH = 3
+
+
+def text(random):
+    return random.choice([one for one in TEXTS if one])
+
+
+def value(random):
+    """What a condition compares with."""
+    return random.choice((text(random), random.choice(NUMBERS), random.random() < 0.5))
+
+
+def bound(random):
+    return random.choice((random.choice(NUMBERS), random.choice(DATES[:2])))
+
+
+def bounds(random):
+    return random.choices(random.choice((NUMBERS, DATES[:2])), k=2)
+
+
+# What follows an attribute or a property: (random) → {"is": …, "value": …, …}.
+COMPARISONS = [
+    lambda random: {
+        "is": random.choice(("equals", "not_equals")),
+        "value": value(random),
+    },
+    lambda random: {
+        "is": random.choice(("contains", "starts_with", "ends_with")),
+        "value": text(random),
+    },
+    lambda random: {"is": random.choice(("greater", "less")), "value": bound(random)},
+    lambda random: {"is": "between", "value": bounds(random)},
+    lambda random: {"is": "in", "value": [value(random) for _ in range(2)]},
+    lambda random: {
+        "is": random.choice(("is_present", "is_missing")),
+        "value": None,
+    },
+]
+# What a person or an event may have: (random) → a JSON value.
+VALUES = [
+    lambda random: random.choice(SCALARS),
+    lambda random: random.choice(SCALARS),
+    lambda random: None,
+    lambda random: [random.choice(SCALARS) for _ in range(random.randrange(3))],
+    lambda random: {"5": 5},
+]
+
+
+def comparison(random):
+    return random.choice(COMPARISONS)(random)
+
+
+def attribute(random):
+    name = random.choice((*KEYS, *KEYS, "email", "external_id"))
+    return {"attribute": name, **comparison(random)}
+
+
+def where(random):
+    return {"property": random.choice(KEYS), **comparison(random)}
+
+
+def event(random):
+    made = {"event": random.choice(NAMES)}
+    if random.random() < 0.4:
+        made["at_least"] = random.randint(1, 3)
+    if random.random() < 0.4:
+        made["within_days"] = random.choice(WINDOWS)
+    if random.random() < 0.4:
+        made["where"] = [where(random)]
+    return made
+
+
+# (random) → a condition.
+CONDITIONS = [attribute, event, event]
+
+
+def rule(random, depth=0):
+    kind = random.random()
+    if depth < MAX_DEPTH and kind < 0.4:
+        parts = [rule(random, depth + 1) for _ in range(random.randint(1, 3))]
+        return {random.choice(("all", "any")): parts}
+    if depth < MAX_DEPTH and kind < 0.55:
+        return {"not": rule(random, depth + 1)}
+    return random.choice(CONDITIONS)(random)
+
+
+def values(random):
+    """Attributes, or properties."""
+    return {
+        name: random.choice(VALUES)(random) for name in KEYS if random.random() < 0.7
+    }
+
+
+def person(random, now, **more):
+    return oracle.Person(
+        attributes=values(random),
+        email=random.choice(("", "5", "pune")),
+        did=[did(random, number, now) for number in range(random.randrange(5))],
+        **more,
+    )
+
+
+def did(random, number, now):
+    return oracle.Did(
+        number=number,
+        name=random.choice(NAMES),
+        time=now - timedelta(days=random.choice(AGES)),
+        properties=values(random),
+    )
