@@ -99,7 +99,7 @@ ADVANCE = """
     WHERE id = %s
 """
 PROFILES = """
-    SELECT id, attributes::text, external_id, email, phone
+    SELECT id, attributes::text, external_id, email, phone, merged_into_id
     FROM segments_profile WHERE id = ANY(%s::bigint[])
 """
 EVENTS = """
@@ -298,10 +298,14 @@ class People(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """What the database has of some batches' people and their events, by id."""
+    """What the database has of some batches' people and their events, by id.
+
+    Who is part of another by now (`merged`) has that person's.
+    """
 
     profiles: Mapping[int, Row]
     events: Mapping[int, Row]
+    merged: Collection[int] = ()
 
 
 def rows(claims: Sequence[Claim]) -> Rows:
@@ -328,9 +332,15 @@ def those(members: Mapping[int, int | None]) -> People:
 
 
 def _rows_of(profile_ids: Collection[int], event_ids: Collection[int]) -> Rows:
+    profiles = _rows(PROFILES, profile_ids)
+    merged = {id: row[-1] for id, row in profiles.items() if row[-1]}
+    if merged:
+        roots = _rows(PROFILES, set(merged.values()))
+        profiles |= {id: roots[root] for id, root in merged.items()}
     return Rows(
-        profiles=_rows(PROFILES, profile_ids),
+        profiles=profiles,
         events=_rows(EVENTS, event_ids) if event_ids else {},
+        merged=merged.keys(),
     )
 
 
@@ -398,7 +408,7 @@ def _one_by_one(
 def _profiles(rows: Sequence[Row]) -> list[Data]:
     # As one list, which is quicker than each by itself.
     found = stored.read(f"[{','.join([row[1] for row in rows])}]")
-    for profile, (_, _, external_id, email, phone) in zip(found, rows, strict=True):
+    for profile, (_, _, external_id, email, phone, _) in zip(found, rows, strict=True):
         profile["external_id"] = external_id
         profile["email"] = email or None
         profile["phone"] = phone or None

@@ -83,15 +83,15 @@ WAIT = f"""
       AND EXISTS (SELECT FROM returning_people)
       AND (m.profile_id IN (SELECT profile_id FROM returning_people)) IS TRUE
 """
-# Who was merged into another has no data any more: of who still waits under that name
-# nothing can be sent, but a request that is on the wire was written before.
-ON_THE_WIRE = f"""
-    SELECT m.profile_id {_HELD} AND b.state = 'sending'
+# Whoever waits under the name of who was merged into another is sent as that person.
+BY_OTHER_NAMES = f"""
+    SELECT m.profile_id {_HELD}
+      AND b.state IN ('pending', 'leased', 'sending', 'retry')
       AND EXISTS (SELECT FROM names WHERE name_id <> profile_id)
 """
 BY_ANOTHER_NAME = """
     SELECT profile_id FROM names WHERE name_id <> profile_id
-      AND (name_id IN (SELECT profile_id FROM on_the_wire)) IS TRUE
+      AND (name_id IN (SELECT profile_id FROM by_other_names)) IS TRUE
 """
 # PostgreSQL knows nothing of how many are in these sets: written like this it can only
 # look each up by hash.
@@ -104,7 +104,7 @@ _ALLOWED = f"""
               AND t.id < o.transition_id
         )
     ), names AS MATERIALIZED ({NAMES}), were_sent AS MATERIALIZED ({_WERE_SENT}),
-    on_the_wire AS MATERIALIZED ({ON_THE_WIRE}),
+    by_other_names AS MATERIALIZED ({BY_OTHER_NAMES}),
     wait AS MATERIALIZED ({WAIT} UNION ALL {BY_ANOTHER_NAME}),
     allowed AS (
         SELECT DISTINCT ON (profile_id) * FROM offered o

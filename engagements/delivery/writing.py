@@ -46,7 +46,7 @@ def write(claims: Sequence[Claim]) -> Iterator[PreparedRequest]:
         if script is None:
             put_back(its_claims, timedelta(0))
             continue
-        left = left_segment.who_left(script.run, its_claims)
+        left = left_segment.who_left(script.run, its_claims, rows.merged)
         for held in its_claims:
             yield _prepared(script, held, expansion.people(held, rows, left))
 

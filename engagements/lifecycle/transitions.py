@@ -21,7 +21,7 @@ logger = get_logger(__name__)
 State = Engagement.State
 # Written in such a way that the planner does not walk back through everybody's log.
 LAST_TRANSITION = """
-    SELECT coalesce(max(last.id), 0) FROM unnest(ARRAY['entry', 'exit']) kind
+    SELECT coalesce(max(last.id), 0) FROM unnest(ARRAY['entry', 'exit', 'again']) kind
     LEFT JOIN LATERAL (
         SELECT t.id FROM segments_transition t
         WHERE t.segment_id = ANY(ARRAY[%s]::bigint[]) AND t.kind = kind

@@ -28,6 +28,23 @@ MEMBERS = """
     SELECT profile_id FROM segments_membership
     WHERE segment_id = %(segment)s AND profile_id = ANY(%(people)s::bigint[])
 """
+# Their membership went on with the person whom they are part of, who is in now. Where
+# that person was in already, they left (segments.membership.following).
+WENT_ON = """
+    SELECT p.id FROM segments_profile p
+    WHERE p.id = ANY(%(people)s::bigint[]) AND EXISTS (
+        SELECT FROM segments_membership m
+        WHERE m.profile_id = p.merged_into_id AND m.segment_id = %(segment)s
+    )
+"""
+LEFT_FOR_ANOTHER = """
+    SELECT p.id FROM segments_profile p
+    WHERE p.id = ANY(%(people)s::bigint[]) AND (
+        SELECT t.kind FROM segments_transition t
+        WHERE t.profile_id = p.id AND t.segment_id = %(segment)s
+        ORDER BY t.id DESC LIMIT 1
+    ) = 'exit'
+"""
 MARK = f"""
     UPDATE engagements_run
     SET exits_before = coalesce(({_EXITS.format(direction="DESC")}), 0)
@@ -50,25 +67,42 @@ def mark_as_of_another_segment(engagement: Engagement) -> None:
     engagement.runs.update(exits_before=OF_ANOTHER)
 
 
-def who_left(run: Run, claims: Iterable[Claim]) -> Collection[int]:
+def who_left(
+    run: Run, claims: Iterable[Claim], merged: Collection[int] = ()
+) -> Collection[int]:
     """Of the people whom the run's claims hold those who are not in the segment now.
 
-    Nobody where the engagement sends to them all the same.
+    Nobody where the engagement sends to them all the same, but for those who are part of
+    another now (of the `merged`) who is sent to in their own name.
     """
     engagement = run.engagement
     claims = list(claims)
+    segment = engagement.segment_id
+    twice: set[int] = set()
+    if merged:
+        held = {id for claim in claims for id in claim.profile_ids}
+        twice = _ids(LEFT_FOR_ANOTHER, segment, held.intersection(merged))
     if not engagement.skips_who_left:
-        return ()
+        return twice
     with connection.cursor() as cursor:
         if run.exits_before != OF_ANOTHER:
             # An entry is in the same log: an exit that came later has the higher id.
             after = min(min(c.transition_ids, default=run.exits_before) for c in claims)
-            since = {"segment": engagement.segment_id, "after": after}
-            cursor.execute(NEXT_EXIT, since)
+            cursor.execute(NEXT_EXIT, {"segment": segment, "after": after})
             if cursor.fetchone() is None:
-                return ()
-        people = {id for held in claims for id in held.profile_ids}
+                return twice
+    people = {id for held in claims for id in held.profile_ids}
+    gone = people - _ids(MEMBERS, segment, people)
+    if merged:
+        gone -= _ids(WENT_ON, segment, gone.intersection(merged))
+    return gone | twice
+
+
+def _ids(statement: str, segment_id: int, people: Collection[int]) -> set[int]:
+    if not people:
+        return set()
+    with connection.cursor() as cursor:
         # A list of numbers reads in PostgreSQL as in Python, but for its brackets.
         asked = f"{{{str(sorted(people))[1:-1]}}}"
-        cursor.execute(MEMBERS, {"segment": engagement.segment_id, "people": asked})
-        return people.difference(id for (id,) in cursor.fetchall())
+        cursor.execute(statement, {"segment": segment_id, "people": asked})
+        return {id for (id,) in cursor.fetchall()}

@@ -13,6 +13,18 @@ from segments.models import Identifier
 from segments.models.copying import number_array
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moved:
+    """What was shown by the row `source` is shown by the row `target` now.
+
+    `is_whole`: the row itself is part of the other; else something was split off.
+    """
+
+    source: int
+    target: int
+    is_whole: bool
+
+
 @dataclass(slots=True, kw_only=True)
 class Move:
     """A part was shown as `before` and is now as `after`; `because`: what joined them.
@@ -40,6 +52,13 @@ class Move:
             yield "split", self.before.id, self.part.id, self._why_split(), *told
         if self.after is not self.part:
             yield "merge", self.after.id, self.part.id, self._why_merged(), *told
+
+    def moved(self) -> Moved:
+        """The same by rows, once all is saved."""
+        source = self.before.number
+        return Moved(
+            source=source, target=self.after.id, is_whole=self.part.id == source
+        )
 
     def _why_merged(self) -> str:
         kind, value = self.because or ("", "")

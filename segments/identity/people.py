@@ -25,11 +25,11 @@ from segments.identity.calls import (
 )
 from segments.identity.facts import Facts
 from segments.identity.limits import TooMuchError
-from segments.identity.moves import Move, move
+from segments.identity.moves import Move, Moved, move
 from segments.identity.parts import Message, Part
 from segments.identity.tombstones import Erased, ErasedError
 
-__all__ = ["ErasedError", "Part", "People", "TooMuchError"]
+__all__ = ["ErasedError", "Moved", "Part", "People", "TooMuchError"]
 
 logger = get_logger(__name__)
 
@@ -50,6 +50,10 @@ class People:
         self._load()
         # Whose data, events or parts are others than before, once all is saved.
         self.changed_ids: set[int] = set()
+        # Messages, by key, that say of somebody what was not said of them before.
+        self.telling: set[int] = set()
+        # Whose rows show something now that others showed before.
+        self.moved: list[Moved] = []
 
     def resolve(self, message: Message) -> Part:
         """Find or make the part whose call one of the messages is.
@@ -82,6 +86,27 @@ class People:
             self._facts.introduce(part)
         self._facts.reopened |= set(part_ids)
 
+    def meetings(self) -> dict[int, int]:
+        """Parts, by number, who may be joined or split by what is new → their group."""
+        group_of: dict[int, int] = {}
+        members: dict[int, set[int]] = {}
+        for key in {key: None for key, _, _ in self._facts.new()}:
+            numbers = self._facts.of(key)
+            if len(numbers) < 2:
+                continue
+            together = {*numbers, *(self._facts.roots[number] for number in numbers)}
+            for group in {group_of[n] for n in together if n in group_of}:
+                together |= members.pop(group)
+            name = min(together)
+            members[name] = together
+            group_of |= dict.fromkeys(together, name)
+        if group_of:
+            # Whoever is part of one of them goes along.
+            for part in self._parts.values():
+                if part.root.number in group_of:
+                    group_of[part.number] = group_of[part.root.number]
+        return group_of
+
     def save(self) -> None:
         """Join and split, and write everything; then every part knows its person's id."""
         if self._placeholders:
@@ -92,6 +117,8 @@ class People:
         rows.save(list(self._parts.values()), self._facts, moves)
         self.changed_ids |= {p.id for p in self._parts.values() if p.is_changed}
         self.changed_ids |= set().union(*map(_people_of, moves))
+        moved = [one.moved() for one in moves if one.before.number > 0]
+        self.moved = [one for one in moved if one.source != one.target]
 
     def _read(self, message: Message) -> Call | ValueError:
         try:
@@ -130,6 +157,7 @@ class People:
         # Of a known person only where an alias spoke of them before they were there.
         if key[0] != EXTERNAL_ID or self._facts.of(key):
             self._facts.own(part, _stamp(message))
+            self.telling.add(message.key)
         part.is_changed = True
         return part
 
@@ -141,6 +169,7 @@ class People:
         fact = self._facts.of(key).get(part.number)
         if fact is None or key[0] == EXTERNAL_ID:
             self._facts.say(part, key, _stamp(message))
+            self.telling.add(message.key)
 
     def _spare_who_has_too_many(self) -> None:
         """Let what was said last join nobody, where a person has too many identifiers.

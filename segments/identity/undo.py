@@ -1,13 +1,13 @@
 """A merge is undone: who came by it is split off, and what joined them joins them no more."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from django.db import connection
 
 from segments.identity.calls import ANONYMOUS_ID, EXTERNAL_ID, Key
-from segments.identity.people import People
+from segments.identity.people import Moved, People
 from segments.models import MergeLog
 
 # In order of id, as whoever applies the inbox has them.
@@ -35,6 +35,14 @@ class NotMergedError(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Undone:
+    """Whose data are others now, by id, and whose rows show something else."""
+
+    changed_ids: set[int]
+    moved: Sequence[Moved]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Fact:
     id: int
     key: Key
@@ -42,13 +50,14 @@ class _Fact:
     is_own: bool
 
 
-def split_off(merge: MergeLog) -> set[int]:
-    """Split off who came by a merge, as they were; return the ids of who has changed.
+def split_off(merge: MergeLog) -> Undone:
+    """Split off who came by a merge, as they were; return who has changed by it.
 
     What each side said and did since then stays with it. Call it in a transaction, with
     the inbox's lock. Raises NotMergedError.
     """
     changed: set[int] = set()
+    moved: list[Moved] = []
     by = merge.identifier_kind, merge.identifier_value
     # What else was said of both may tell whose the part is, or that it is nobody's: it
     # is taken back only where it keeps them together.
@@ -58,11 +67,12 @@ def split_off(merge: MergeLog) -> set[int]:
             break
         people = _take_back(merge, group, only)
         changed |= people.changed_ids
+        moved += people.moved
     if not changed:
         raise NotMergedError("This person is part of nobody now.")
     with connection.cursor() as cursor:
         cursor.execute(UNDONE, [merge.part_id])
-    return changed
+    return Undone(changed_ids=changed, moved=moved)
 
 
 def _group(part_id: int) -> set[int]:

@@ -5,8 +5,10 @@ __all__ = [
     "deleting",
     "evaluation",
     "explaining",
+    "following",
     "live_size",
     "readers",
     "refresh",
     "rule_changes",
+    "steps",
 ]

@@ -14,8 +14,10 @@ from django.db.models.functions import Now
 
 from lemnisk_braze.lib.database_errors import TOO_LONG, About, about, sqlstate
 from lemnisk_braze.lib.logs import get_logger
-from segments.membership import moves
+from segments.membership import following, moves, steps
+from segments.membership.following import Heirs
 from segments.membership.moves import Change
+from segments.membership.steps import Story
 from segments.models import Segment
 from segments.rules import verdicts
 
@@ -39,58 +41,77 @@ class Asked:
     id: int
     rule: str
     is_counted: bool = False
+    keeps_again: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What is known of how the people came to be what they are; as `evaluate` has it."""
+
+    story: Story | None = None
+    heirs: Heirs | None = None
+
+
+NOTHING = Told()
 
 
 def evaluate(
-    changed: Iterable[int], active: Iterable[int] = (), names: Iterable[str] = ()
+    changed: Iterable[int],
+    active: Iterable[int] = (),
+    names: Iterable[str] = (),
+    story: Story | None = None,
+    heirs: Heirs | None = None,
 ) -> Change:
     """Let people enter and leave the active segments, in the caller's transaction.
 
     `changed`: whose data are others now; all segments are asked. `active`: who only did
-    something; the segments that read one of the event `names` are.
+    something; the segments that read one of the event `names` are. `story`: by which
+    messages (`steps`). `heirs`: who was split off, and from whom (`following`).
     """
     changed, names = sorted(set(changed)), list(names)
     active = sorted(set(active).difference(changed)) if names else []
     change = Change()
     with transaction.atomic(savepoint=False):
         if changed:
-            change += ask(_lock(()), changed)
+            change += ask(_lock(()), changed, Told(story=story, heirs=heirs))
         if active:
-            change += ask(_lock(names), active)
+            change += ask(_lock(names), active, Told(story=story, heirs=heirs))
     return change
 
 
-def ask(asked: Sequence[Asked], ids: Sequence[int]) -> Change:
+def ask(asked: Sequence[Asked], ids: Sequence[int], told: Told = NOTHING) -> Change:
     """Let the given people in and out of segments whose rows are locked."""
     if not (asked and ids):
         return Change()
     _note_touched([one.id for one in asked if one.is_counted], ids)
-    return _ask(asked, ids)
+    return _ask(asked, ids, told)
 
 
-def _ask(asked: Sequence[Asked], ids: Sequence[int]) -> Change:
+def _ask(asked: Sequence[Asked], ids: Sequence[int], told: Told) -> Change:
     try:
-        return _apply(asked, ids, TOGETHER)
+        return _apply(asked, ids, TOGETHER, told)
     except SoftTimeLimitExceeded:
         raise
     except Exception as e:
         if len(asked) == 1:
-            return ask_alone(asked[0], ids)
+            return _ask_alone(asked[0], ids, told)
         if sqlstate(e) == TOO_LONG:
             logger.warning("segments.asked_alone", because=e)
-            return sum((ask_alone(one, ids) for one in asked), Change())
+            return sum((_ask_alone(one, ids, told) for one in asked), Change())
         if about(e) is About.CONNECTION:
             raise
     half = len(asked) // 2
-    return _ask(asked[:half], ids) + _ask(asked[half:], ids)
+    return _ask(asked[:half], ids, told) + _ask(asked[half:], ids, told)
 
 
-def ask_alone(asked: Asked, ids: Sequence[int]) -> Change:
+def _ask_alone(asked: Asked, ids: Sequence[int], told: Told) -> Change:
     """The same of one segment: what fails is written on it, or stops one person."""
+
+    def apply(some: Sequence[int]) -> Change:
+        return _apply([asked], some, ALONE, told)
+
     try:
-        return InHalves(
-            segment_id=asked.id, apply=lambda some: _apply([asked], some, ALONE)
-        ).ask(ids)
+        return InHalves(segment_id=asked.id, apply=apply).ask(ids)
     except SoftTimeLimitExceeded:
         raise
     except Exception as e:
@@ -164,13 +185,20 @@ class InHalves:
                 raise error
 
 
-def _apply(asked: Sequence[Asked], ids: Sequence[int], seconds: int) -> Change:
+def _apply(
+    asked: Sequence[Asked], ids: Sequence[int], seconds: int, told: Told
+) -> Change:
     """Find out who moves and write it, or nothing; in at most so many seconds each."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(BEGIN, [f"{seconds}s"])
         before = cursor.fetchone()[0]
         found = moves.find([(one.id, one.rule) for one in asked], moves.listed(ids))
-        change = moves.write(found)
+        if told.heirs:
+            found = following.inherit(found, told.heirs)
+        lines: list[steps.Line] = []
+        if told.story:
+            found, lines = steps.take_out(found, asked, ids, told.story)
+        change = moves.write(found) + steps.write(lines)
         cursor.execute("SELECT set_config('statement_timeout', %s, true)", [before])
     return change
 
@@ -187,20 +215,20 @@ def _lock(names: Sequence[str]) -> list[Asked]:
             cursor.execute(LOCK.format(reading=""))
         rows = cursor.fetchall()
     asked = (
-        _read(id, rule, is_counted)
-        for id, rule, is_counted, is_well in rows
+        _read(id, rule, is_counted, keeps_again)
+        for id, rule, is_counted, is_well, keeps_again in rows
         if is_well or is_counted
     )
     return list(filter(None, asked))
 
 
-def _read(id: int, rule: str, is_counted: bool) -> Asked | None:
+def _read(id: int, rule: str, is_counted: bool, keeps_again: bool) -> Asked | None:
     try:
         verdicts.read(rule)
     except ValidationError as e:
         leave_alone(id, e)
         return None
-    return Asked(id=id, rule=rule, is_counted=is_counted)
+    return Asked(id=id, rule=rule, is_counted=is_counted, keeps_again=keeps_again)
 
 
 def _note_touched(counted: Sequence[int], ids: Sequence[int]) -> None:
@@ -219,8 +247,8 @@ def _in_words(error: Exception) -> str:
 
 # Those with a problem are held, too: a count that begins now waits for what was written.
 LOCK = """
-SELECT id, rule::text, counting_until IS NOT NULL, problem = '' FROM segments_segment
-WHERE is_active {reading} ORDER BY id FOR NO KEY UPDATE
+SELECT id, rule::text, counting_until IS NOT NULL, problem = '', keeps_again
+FROM segments_segment WHERE is_active {reading} ORDER BY id FOR NO KEY UPDATE
 """
 READING = "AND event_names ?| %s"
 TOUCH = """

@@ -30,6 +30,8 @@ class Segment(models.Model):
     counting_until = models.DateTimeField(null=True, editable=False)
     # Windows, such as "in the last 30 days", have moved on until then.
     clock_at = models.DateTimeField(null=True, editable=False)
+    # Who is in already and does again what counts has a line of the log (membership.steps).
+    keeps_again = models.BooleanField(default=False, db_default=False, editable=False)
     # Why it could not be counted: until it can, nobody enters and nobody leaves.
     problem = models.TextField(blank=True, db_default="", default="", editable=False)
     problem_at = models.DateTimeField(null=True, editable=False)
@@ -159,6 +161,10 @@ class Membership(models.Model):
 class Transition(models.Model):
     """The log of entries and exits; rows are only ever added.
 
+    Also of who is in and did again what counts, where a segment keeps that. It is as it
+    would be had each message come alone. Who becomes part of somebody enters and leaves
+    nothing by that (membership.following).
+
     Every writer holds its segment's row lock to the end of its transaction, so within
     one segment ids are committed in order: a reader may keep "the last id I saw". The
     database holds no references, as with Membership.
@@ -167,6 +173,7 @@ class Transition(models.Model):
     class Kind(models.TextChoices):
         ENTRY = "entry"
         EXIT = "exit"
+        AGAIN = "again", "did it again"
 
     segment = models.ForeignKey(
         Segment,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from django.db.models import Q
 from django.urls import reverse
 
 from segments.models import Event, MergeLog, Profile, Transition
@@ -39,23 +40,32 @@ def _events(
         )
 
 
+MOVED = {
+    Transition.Kind.ENTRY: ("Entered", "success"),
+    Transition.Kind.EXIT: ("Left", "neutral"),
+    Transition.Kind.AGAIN: ("Did it again", "info"),
+}
+
+
 def _transitions(
     person: Profile, user: User, before: Before | None, size: int
 ) -> Iterator[Entry]:
-    moves = Transition.objects.filter(profile=person).select_related("segment", "event")
+    # What was logged of them before somebody knew that it was them.
+    whose = Q(profile=person) | Q(profile__merged_into=person)
+    moves = Transition.objects.filter(whose).select_related("segment", "event")
     if before:
         moves = moves.filter(before.of("at"))
     may_see_events = user.has_perm("segments.view_event")  # type: ignore[union-attr]
     for move in moves.order_by("-at", "-pk")[:size]:
-        entered = move.kind == Transition.Kind.ENTRY
+        badge, tone = MOVED[Transition.Kind(move.kind)]
         because = move.event if may_see_events else None
         yield Entry(
             at=move.at,
             id=move.pk,
             title=str(move.segment),
             url=move.segment.get_absolute_url(),
-            badge="Entered" if entered else "Left",
-            tone="success" if entered else "neutral",
+            badge=badge,
+            tone=tone,
             details=(("because of", because.name),) if because else (),
         )
 

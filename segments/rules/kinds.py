@@ -118,6 +118,16 @@ class Kind(ABC):
         """SQL of one row (id, time), or none: the newest event that made it so."""
         raise NotImplementedError
 
+    def counts(
+        self, condition: Condition, person: Person, event: str, *, is_wanted: bool
+    ) -> str:
+        """SQL of whether an event made it so, whether or not it is the newest that did.
+
+        `event`: SQL of the id of an event of the person's.
+        """
+        newest = self.cause(condition, person, is_wanted=is_wanted)
+        return f"EXISTS (SELECT FROM ({newest}) e WHERE e.id = {event})"
+
     def needs_gate(self, condition: Condition) -> bool:
         """Whether there may be such an event though the condition does not hold."""
         return True

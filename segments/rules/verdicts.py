@@ -7,7 +7,7 @@ ask is asked once. The text of the statement is the same for the same rules.
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, TypeAlias
@@ -51,8 +51,7 @@ def cause(text: str, *, is_wanted: bool) -> str:
     for part, gates, wanted in _causes(read(text), (), is_wanted=is_wanted):
         newest = kinds.of(part).cause(part, person, is_wanted=wanted)
         if gates:
-            holds = " AND ".join(map(_of_the_person, gates))
-            newest = f"SELECT e.id, e.time FROM ({newest}) e WHERE {holds}"
+            newest = f"SELECT e.id, e.time FROM ({newest}) e WHERE {_all_hold(gates)}"
         found.append(f"({newest})")
     if not found:
         return NONE
@@ -60,6 +59,20 @@ def cause(text: str, *, is_wanted: bool) -> str:
         f"(SELECT e.id FROM ({' UNION ALL '.join(found)}) e"
         " ORDER BY e.time DESC, e.id DESC LIMIT 1)"
     )
+
+
+@lru_cache(maxsize=2_000)
+def qualifies(text: str, event: str) -> str:
+    """SQL of whether an event is one of those of which `cause` finds the newest.
+
+    `event`: SQL of its id; it is the person's, `p.id`, for whom the valid rule holds.
+    """
+    person = Person(is_few=True)
+    found = []
+    for part, gates, wanted in _causes(read(text), (), is_wanted=True):
+        counts = kinds.of(part).counts(part, person, event, is_wanted=wanted)
+        found.append(f"({counts} AND {_all_hold(gates)})" if gates else counts)
+    return f"({' OR '.join(found)})" if found else "false"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -151,6 +164,10 @@ def _causes(
                 holds = tree.sql(part, Person("g", is_few=True))
                 own = (*gates, holds if is_wanted else f"(NOT {holds})")
             yield from _causes(part, own, is_wanted=is_wanted)
+
+
+def _all_hold(gates: Iterable[str]) -> str:
+    return " AND ".join(map(_of_the_person, gates))
 
 
 def _of_the_person(gate: str) -> str:

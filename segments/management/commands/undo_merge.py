@@ -8,7 +8,7 @@ from django.db import connection, transaction
 
 from segments.identity import undo
 from segments.ingest import inbox
-from segments.membership import refresh
+from segments.membership import evaluation, following
 from segments.models import MergeLog
 
 
@@ -29,8 +29,9 @@ class Command(BaseCommand):
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [inbox.LOCK])
             try:
-                changed = undo.split_off(merge)
+                people = undo.split_off(merge)
             except undo.NotMergedError as e:
                 raise CommandError(str(e)) from e
-            refresh.evaluate(sorted(changed))
+            heirs = following.follow(people.moved)
+            evaluation.evaluate(people.changed_ids, heirs=heirs)
         self.stdout.write(f"Person {merge.part_id} is a person of their own again.")

@@ -138,6 +138,14 @@ class Event(Kind):
             f" WHERE {_events(condition, person)} ORDER BY e.time DESC, e.id DESC LIMIT 1"
         )
 
+    def counts(
+        self, condition: Condition, person: Person, event: str, *, is_wanted: bool
+    ) -> str:
+        events = _events(condition, person)
+        return (
+            f"EXISTS (SELECT FROM segments_event e WHERE e.id = {event} AND {events})"
+        )
+
     def needs_gate(self, condition: Condition) -> bool:
         return bool(condition.get("at_least", 1) > 1)
 

@@ -12,6 +12,7 @@ from engagements.lifecycle import transitions
 from engagements.models import Batch, Delivery, Engagement, Run
 from engagements.recovery import retry_failed
 from engagements.reporting import reports
+from segments.ingest import inbox
 from segments.membership import refresh
 from segments.models import Membership, Profile, Transition
 from tests import factories
@@ -287,3 +288,51 @@ def test_the_form_says_it_and_keeps_it():
     assert saved.skips_who_left is False
     assert EngagementForm(instance=saved)["skips_who_left"].value() is False
     assert "checked" in str(EngagementForm(instance=saved)["skips_who_left"])
+
+
+# --- Who becomes part of another ------------------------------------------------------
+
+
+@pytest.fixture(params=[True, False], ids=["skips who left", "sends all the same"])
+def skips(request) -> bool:
+    return bool(request.param)
+
+
+def become_one(source, user) -> None:
+    payload = {"timestamp": "2026-01-31T12:00:00+00:00", "traits": {}}
+    message = payload | {"userId": user, "anonymousId": "d1"}
+    inbox.append(source, [("joins", "identify", message)])
+    inbox.apply()
+
+
+@pytest.fixture
+def visitor(people):
+    """Somebody who is not known yet, and takes part; returns the source they came by."""
+    source = factories.make_source()
+    payload = {"timestamp": "2026-01-31T11:00:00+00:00", "anonymousId": "d1"}
+    payload["traits"] = {"plan": "pro", "first_name": "visitor"}
+    inbox.append(source, [("visits", "identify", payload)])
+    inbox.apply()
+    return source
+
+
+def test_who_waits_is_sent_as_whom_they_turn_out_to_be(
+    active, people, visitor, sandbox, trigger, skips
+):
+    Profile.objects.filter(pk=people[0].pk).update(attributes={"plan": "free"})
+    active(trigger=trigger, skips_who_left=skips)
+    assert Membership.objects.count() == 3
+    become_one(visitor, "ana")
+    loop.work()
+    assert invariants.received(sandbox) == {"ana": 1, "bo": 1, "cy": 1}
+
+
+def test_who_waits_and_turns_out_to_wait_already_is_sent_once(
+    active, people, visitor, sandbox, trigger, skips
+):
+    active(trigger=trigger, skips_who_left=skips)
+    assert Membership.objects.count() == 4
+    become_one(visitor, "ana")
+    assert Membership.objects.count() == 3
+    loop.work()
+    assert invariants.received(sandbox) == {"ana": 1, "bo": 1, "cy": 1}
