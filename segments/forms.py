@@ -16,7 +16,6 @@ from lemnisk_braze.lib.names import one_line
 from segments.membership import counting
 from segments.models import Segment, Source
 from segments.rules import tree
-from segments.rules.operators import OPERATORS
 from segments.tracking import origins
 
 MAX_RULE = 100_000
@@ -26,14 +25,12 @@ class RuleWidget(forms.Textarea):
     """The rule as JSON; static/segments/rule_builder.js makes rows of conditions of it."""
 
     def __init__(self) -> None:
-        operators = [[key, op.label, op.takes] for key, op in OPERATORS.items()]
         super().__init__(
             attrs={
                 "class": "lb-code rule-json",
                 "rows": 8,
                 "spellcheck": "false",
                 "data-rule-builder": "",
-                "data-operators": json.dumps(operators),
             }
         )
 

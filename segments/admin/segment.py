@@ -15,8 +15,10 @@ from lemnisk_braze.lib.filtering import OfferedFilters
 from lemnisk_braze.lib.form_changes import ChangesInWords, Words
 from lemnisk_braze.lib.pages.deleting import NAMED, CarefulDelete, Dependant, Instead
 from segments import naming
-from segments.admin import explanation, live_size
+from segments.admin import explanation
 from segments.admin.asking import AsksFirst, describe, proposal_of
+from segments.builder import examples, size
+from segments.builder.form_data import form_data
 from segments.dictionary import catalog
 from segments.forms import SegmentForm
 from segments.membership import counting
@@ -42,7 +44,8 @@ class SegmentAdmin(AsksFirst, ChangesInWords, CarefulDelete, OfferedFilters):
     def get_urls(self) -> list[URLPattern]:
         wrap = self.admin_site.admin_view
         return [
-            path("size/", wrap(live_size.view), name="segments_segment_size"),
+            path("size/", wrap(size.view), name="segments_segment_size"),
+            path("examples/", wrap(examples.view), name="segments_segment_examples"),
             path(
                 "<int:segment_id>/explanation/",
                 wrap(partial(explanation.view, site=self.admin_site)),
@@ -94,10 +97,8 @@ class SegmentAdmin(AsksFirst, ChangesInWords, CarefulDelete, OfferedFilters):
         extra_context: dict[str, Any] | None = None,
     ) -> Any:
         segment = self.get_object(request, object_id) if object_id else None
-        context = {
-            "known_attributes": catalog.attributes(),
-            "known_events": catalog.events(),
-            "known_properties": _properties(),
+        context: dict[str, Any] = {
+            "rule_data": form_data(is_new=segment is None),
         }
         if segment is not None and request.method == "GET":
             context |= _panels(request, segment)
@@ -133,14 +134,6 @@ class SegmentAdmin(AsksFirst, ChangesInWords, CarefulDelete, OfferedFilters):
 
 def _rule_in_words(rule: Any) -> str:
     return describe(Segment(rule=rule))
-
-
-def _properties() -> dict[str, list[tuple[str, str]]]:
-    """Event → (name, what helps to pick it) of its properties."""
-    return {
-        event: [(one.name, one.about) for one in names]
-        for event, names in catalog.properties().items()
-    }
 
 
 def _panels(request: HttpRequest, segment: Segment) -> dict[str, Any]:

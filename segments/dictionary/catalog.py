@@ -24,7 +24,7 @@ _LITTLE = 0.001
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Name:
-    """A name with what helps to pick it, in words: its type, share and last time."""
+    """A name with what helps to pick it: its type (of ValueType), share and last time."""
 
     name: str
     type: str = ""
@@ -34,10 +34,20 @@ class Name:
     description: str = ""
 
     @property
-    def about(self) -> str:
-        """In one line, such as "number · about 12 % of people · seen 3 days ago"."""
+    def label(self) -> str:
+        """Its type in words."""
+        return values.label(self.type) if self.type else ""
+
+    @property
+    def often(self) -> str:
+        """In one line, such as "about 12 % of people · seen 3 days ago"."""
         seen = f"seen {ago(self.last_seen)}" if self.last_seen else ""
-        return " · ".join(filter(None, (self.type, self.share, seen)))
+        return " · ".join(filter(None, (self.share, seen)))
+
+    @property
+    def about(self) -> str:
+        """The same, after its type."""
+        return " · ".join(filter(None, (self.label, self.often)))
 
 
 def attributes() -> list[Name]:
@@ -122,10 +132,15 @@ def ago(at: datetime) -> str:
 
 
 def type_of(entry: DictionaryEntry) -> str:
-    """The most frequent type that is not null; "" for none."""
+    """The most frequent type that is not null, in words; "" for none."""
+    found = _type_of(entry)
+    return values.label(found) if found else ""
+
+
+def _type_of(entry: DictionaryEntry) -> str:
     for type, count in entry.type_counts.items():
         if count and values.PLACE[type] != values.PLACE["null"]:
-            return values.label(type)
+            return type
     return ""
 
 
@@ -147,7 +162,7 @@ def _names(entries: Iterable[DictionaryEntry]) -> list[Name]:
 def _name(entry: DictionaryEntry, of_event: int = 0) -> Name:
     return Name(
         name=entry.name,
-        type=type_of(entry) if entry.kind != EVENT else "",
+        type=_type_of(entry) if entry.kind != EVENT else "",
         share=share_of(entry, of_event),
         last_seen=entry.last_seen,
         is_personal=entry.holds_personal_data,

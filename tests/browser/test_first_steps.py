@@ -75,7 +75,10 @@ def test_the_three_steps_without_a_mouse(
     # Step 3: trigger user events in Braze
     press(page, "Make a segment")
     fill(page, "Name", "Submitted a lead form")
-    fill(page, "The event", "Lead")
+    walk(page, "Add what they did", limit=200)
+    page.keyboard.press("Enter")
+    # The focus is in the name of the event.
+    page.keyboard.type("Lead")
     press(page, "Save")
     press(page, "Add Engagement")
     fill(page, "Name", "Lead form to Braze")

@@ -155,6 +155,7 @@ def add_segment(page: Page, shot: Shot) -> None:
     page.goto("/admin/")
     page.get_by_role("link", name="Add a segment").click()
     page.get_by_label("Name").fill("Submitted a lead form")
+    page.get_by_role("button", name="Add what they did").click()
     page.get_by_label("The event").fill(LEAD)
     shot("09-segment")
     page.get_by_role("button", name="Save and continue editing").click()

@@ -154,6 +154,8 @@ ELSEWHERE = {
     "engagements_engagement_preview",
     # tests/segments/membership/test_live_size.py
     "segments_segment_size",
+    # tests/segments/builder/test_examples.py
+    "segments_segment_examples",
     # tests/segments/admin/test_erasures.py
     "segments_erasure_act",
     # tests/segments/admin/test_permissions.py

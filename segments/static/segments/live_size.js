@@ -24,6 +24,11 @@ function show({ problem = "", sentence = "", warning = "", size = "", change = "
     element.hidden = !value;
   };
   text("size", size);
+  // Once more where the rule is written, always in sight.
+  for (const short of document.querySelectorAll("[data-live-size]")) {
+    short.textContent = size || (problem && "Not whole yet");
+    short.hidden = !short.textContent;
+  }
   text("sentence", sentence);
   text("change", change);
   text("warning", warning);

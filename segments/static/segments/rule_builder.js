@@ -1,51 +1,46 @@
 // The form of a segment: conditions and groups instead of JSON. The textarea stays the
-// field: every change is written into it, and what the form cannot show is edited there.
-import { Conditions } from "./rule/conditions.js";
+// field: every change is written into it, and what the form cannot show is kept as it is.
 import { button, h, nextId } from "./rule/elements.js";
 import { Groups } from "./rule/groups.js";
-import { hintAt } from "./rule/names.js";
-import { asGroup, asRule } from "./rule/tree.js";
+import { kindOf } from "./rule/kinds.js";
+import { startingPoints } from "./rule/starting_points.js";
+import { asRoot, asWhole, parse, write } from "./rule/tree.js";
 
 const CANNOT_SHOW = "This is no rule that conditions can show, or not JSON yet.";
-const KEPT = 50;
+const KEPT = 100;
+// What is kept to be taken back, in characters: a pasted list may be long.
+const KEPT_SIZE = 20_000_000;
 
 class Builder {
   constructor(textarea) {
     this.textarea = textarea;
     this.before = [];
-    const operators = JSON.parse(textarea.dataset.operators);
-    const conditions = new Conditions(operators, () => this.write());
-    this.groups = new Groups(conditions, () => this.write());
+    this.after = [];
+    this.groups = new Groups(() => this.write());
     this.status = h("p", { class: "rule-status", role: "status" });
     this.toggle = button("", () => this.switchView());
-    this.undo = button("Undo", () => this.takeBack(), { hidden: "" });
-    this.rows = h("div", { class: "rule-builder" });
+    this.undo = button("Undo", () => this.takeBack(this.before, this.after, "Taken back."), { hidden: "" });
+    this.redo = button("Redo", () => this.takeBack(this.after, this.before, "Done again."), { hidden: "" });
+    this.start = startingPoints((rule) => this.begin(rule));
+    this.rows = h("div", { class: "rule-builder" }, this.start, this.groups.root);
     this.root = h("div", { class: "lb rule" }, this.rows,
-      h("div", { class: "rule-foot" }, this.undo, this.toggle, this.status));
+      h("div", { class: "rule-foot" }, this.undo, this.redo, this.toggle, this.status,
+        h("a", { class: "rule-size", href: "#live-size", "data-live-size": "", hidden: "" })));
     textarea.before(this.root);
-    this.root.addEventListener("input", () => this.write());
-    this.root.addEventListener("change", () => this.write());
-    this.root.addEventListener("input", ({ target }) => {
-      if (target.matches("[data-name=attribute], [data-name=event], [data-name=property]")) hintAt(target);
-    });
-    this.root.addEventListener("keydown", (event) => {
-      const isUndo = (event.ctrlKey || event.metaKey) && event.key === "z" && !event.shiftKey;
-      // In a text, the browser takes back what was typed.
-      if (isUndo && !event.target.matches("input, textarea") && this.before.length) this.takeBack();
-    });
+    this.root.addEventListener("keydown", (event) => this.pressed(event));
     if (!this.show()) this.showJSON(CANNOT_SHOW);
     this.showError();
   }
 
   /** Show the textarea's rule as conditions; false where they cannot show it. */
   show() {
-    let group = null;
+    let tree = null;
     try {
-      group = asGroup(JSON.parse(this.textarea.value || "{}"));
+      tree = asRoot(parse(this.textarea.value || "{}"), kindOf);
     } catch { /* not JSON yet */ }
-    if (group === null) return false;
-    this.items = this.groups.root(group);
-    this.rows.replaceChildren(this.items);
+    if (tree === null) return false;
+    this.groups.show(tree);
+    this.offerStart();
     this.rows.hidden = false;
     this.textarea.hidden = true;
     this.toggle.textContent = "Edit as JSON";
@@ -62,7 +57,6 @@ class Builder {
 
   switchView() {
     if (this.textarea.hidden) {
-      this.write();
       this.showJSON("");
       this.textarea.focus();
     } else if (!this.show()) {
@@ -70,26 +64,55 @@ class Builder {
     }
   }
 
+  /** Begin with a starting point, at the first name that is to be chosen. */
+  begin(rule) {
+    this.groups.show(asRoot(rule, kindOf));
+    this.write();
+    this.status.textContent = "Choose the names that are marked.";
+    (this.root.querySelector(".rule-wish:not(:empty)")?.parentElement.querySelector("input")
+      ?? this.root.querySelector(".rule-rows input")).focus();
+  }
+
+  offerStart() {
+    if (this.start) this.start.hidden = this.groups.tree.items.length > 0;
+  }
+
   write() {
     if (!this.textarea.hidden) return;
-    this.groups.number(this.items);
-    const text = JSON.stringify(asRule(this.groups.read(this.items)), null, 2);
+    this.offerStart();
+    const text = write(asWhole(this.groups.tree));
     if (text === this.textarea.value) return;
-    this.before = [...this.before, this.textarea.value].slice(-KEPT);
+    // What is typed in one go is taken back in one go.
+    const field = document.activeElement;
+    const isTyping = field === this.typedIn && field.matches("input, textarea") && this.before.length;
+    this.typedIn = field;
+    if (!isTyping) this.before = keptOf([...this.before, this.textarea.value]);
+    this.after = [];
     this.put(text);
   }
 
-  takeBack() {
-    const text = this.before.pop();
-    this.put(text);
-    if (this.textarea.hidden) this.show();
-    this.status.textContent = "Taken back.";
-    (this.undo.hidden ? this.toggle : this.undo).focus();
+  pressed(event) {
+    if (!(event.ctrlKey || event.metaKey) || event.key.toLowerCase() !== "z") return;
+    // In a text, the browser takes back what was typed.
+    if (event.target.matches("input:not([type=checkbox]), textarea")) return;
+    event.preventDefault();
+    (event.shiftKey ? this.redo : this.undo).click();
+  }
+
+  takeBack(from, to, said) {
+    if (!from.length) return;
+    to.push(this.textarea.value);
+    this.typedIn = null;
+    this.put(from.pop());
+    if (this.textarea.hidden && !this.show()) this.showJSON(CANNOT_SHOW);
+    this.status.textContent = said;
+    ([this.undo, this.redo].find((one) => !one.hidden) ?? this.toggle).focus();
   }
 
   put(text) {
     this.textarea.value = text;
     this.undo.hidden = !this.before.length;
+    this.redo.hidden = !this.after.length;
     this.textarea.dispatchEvent(new Event("change", { bubbles: true }));
   }
 
@@ -102,14 +125,14 @@ class Builder {
     item.append(error);
     item.classList.add("rule-wrong");
     const wrong = wrongField(item, message);
-    wrong.setAttribute("aria-describedby", error.id);
-    wrong.setAttribute("aria-invalid", "true");
+    wrong?.setAttribute("aria-describedby", error.id);
+    wrong?.setAttribute("aria-invalid", "true");
   }
 
   /** The condition that a message begins with: “Condition 2, not, condition 1, event …”. */
   named(message) {
     let item = null;
-    let list = this.items.querySelector(".rule-rows");
+    let list = this.groups.root.querySelector(".rule-rows");
     for (const part of message.split(":")[0].split(", ")) {
       const number = part.match(/^condition (\d+)$/i)?.[1];
       if (number && list) item = list.children[number - 1] || item;
@@ -118,6 +141,16 @@ class Builder {
     }
     return item;
   }
+}
+
+/** The newest texts, of no more size than may be kept. */
+function keptOf(texts) {
+  let size = 0;
+  const kept = texts.slice(-KEPT).reverse().filter((text, index) => {
+    size += text.length;
+    return index === 0 || size <= KEPT_SIZE;
+  });
+  return kept.reverse();
 }
 
 /** The field of a condition that the server's message is about. */

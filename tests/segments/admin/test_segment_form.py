@@ -103,13 +103,33 @@ def test_the_page_offers_the_names_that_are_known(admin_client):
     for name in ("Lead form submitted", "Checkout"):
         make_dictionary_entry(name, kind="event", people=1, people_asked=8)
     make_dictionary_entry("form", kind="property", event="Checkout", count=3)
-    page = admin_client.get(ADD).text
-    for name in ("city", "age", "external_id", "Lead form submitted", "Checkout"):
-        assert page.count(f'<option value="{name}">') == 1
-    assert '<option value="age">number · seen just now</option>' in page
-    assert '<option value="Checkout">12 % of people · seen just now</option>' in page
-    assert '"Checkout": [["form", "text \\u00b7 25 % of these events' in page
-    assert "old" not in page.split("known-attributes", 1)[1].split("</datalist>")[0]
+    data = admin_client.get(ADD).context["rule_data"]
+    assert [one["name"] for one in data["attributes"]] == [
+        "external_id",
+        "email",
+        "phone",
+        "age",
+        "city",
+    ]
+    assert data["attributes"][3] == {
+        "name": "age",
+        "type": "number",
+        "label": "number",
+        "about": "seen just now",
+        "description": "",
+    }
+    assert [(one["name"], one["about"]) for one in data["events"]] == [
+        ("Checkout", "12 % of people · seen just now"),
+        ("Lead form submitted", "12 % of people · seen just now"),
+    ]
+    (form,) = data["properties"]["Checkout"]
+    assert form["about"] == "25 % of these events · seen just now"
+
+
+def test_starting_points_are_for_a_new_segment(admin_client):
+    assert admin_client.get(ADD).context["rule_data"]["starting_points"]
+    page = admin_client.get(make_segment(rule=PUNE).get_absolute_url())
+    assert page.context["rule_data"]["starting_points"] == []
 
 
 def test_a_rule_that_reads_what_never_came_says_so(admin_client):

@@ -7,7 +7,7 @@ from django.contrib.auth.models import Permission
 from django.core.exceptions import ValidationError
 from django.db import connection
 
-from segments.admin.live_size import change_in_words, size_in_words
+from segments.builder.size import change_in_words, size_in_words
 from segments.membership import live_size
 from segments.membership.live_size import Estimate, LiveSize
 from segments.models import Profile, Segment

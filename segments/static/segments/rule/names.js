@@ -1,34 +1,49 @@
-// The names that came so far, as the dictionary has them: offered in the rule's form.
-import { h } from "./elements.js";
+// What the page brought for the rule's form: the names that came so far, as the dictionary
+// has them, the comparisons, and what conditions can name.
+const element = document.getElementById("rule-data");
 
-/** Offer the properties that came with the event of the condition, as it is now. */
-export function offerProperties(name, id) {
-  name.addEventListener("focus", () => {
-    const list = name.parentElement.querySelector("datalist") || h("datalist", { id });
-    list.replaceChildren(...propertiesOf(name).map(([value, about]) => h("option", { value }, about)));
-    name.parentElement.append(list);
-  });
+export const data = element ? JSON.parse(element.textContent) : {};
+
+const option = ({ name, label, about, description }) => ({ value: name, type: label, about, description });
+const find = (names, name) => (names || []).find((one) => one.name === name);
+const known = (kind, event) => (kind === "property" ? data.properties?.[event] : data[`${kind}s`]) || [];
+
+/** What a picker of such names offers: `kind` is attribute, event or property (of `event`). */
+export const offered = (kind, event) => known(kind, event).map(option);
+
+/** The key of the type that a name's values mostly had: "" where it is not known. */
+export const typeOf = (kind, name, event) => find(known(kind, event), name)?.type ?? "";
+
+/** What is said below a name: what is known of it, or that it never came. */
+export function saidOf(kind, name, event) {
+  const names = known(kind, event);
+  const one = find(names, name);
+  if (one) return { text: [one.label, one.about, one.description].filter(Boolean).join(" · ") };
+  // Of very many names not all are here; the size's answer has the whole dictionary asked.
+  if (!name || !names.length || names.length >= data.most) return null;
+  return {
+    isWarning: true,
+    text: kind === "property"
+      ? `“${name}” came with no such event so far.`
+      : `No ${kind} “${name}” came so far.`,
+  };
 }
 
-/** Say below a name that it never came: it may be mistyped, or come from tomorrow on. */
-export function hintAt(name) {
-  const kind = name.dataset.name;
-  const typed = name.value.trim();
-  const known = kind === "property"
-    ? propertiesOf(name).map(([value]) => value)
-    : [...document.querySelectorAll(`#${name.getAttribute("list")} option`)].map((option) => option.value);
-  const place = name.closest(kind === "property" ? "li" : "fieldset");
-  const said = place.querySelector(":scope > .rule-hint");
-  if (!typed || !known.length || known.includes(typed)) {
-    said?.remove();
-    return;
-  }
-  const text = kind === "property" ? `“${typed}” came with no such event so far.` : `No ${kind} “${typed}” came so far.`;
-  if (said) said.textContent = text;
-  else place.append(h("p", { class: "rule-hint", role: "status" }, text));
+const asked = new Map();
+
+/** Some values of a name, and the fields of its objects: {values, fields}; asked for once. */
+export function examplesOf(kind, name, event = "") {
+  if (!name || !data.examples) return Promise.resolve({ values: [], fields: [] });
+  const url = `${data.examples}?${new URLSearchParams({ kind, name, event })}`;
+  if (!asked.has(url)) asked.set(url, ask(url));
+  return asked.get(url);
 }
 
-function propertiesOf(name) {
-  const known = JSON.parse(document.getElementById("known-properties")?.textContent || "{}");
-  return known[name.closest("[data-kind=event]").querySelector("[data-name=event]").value.trim()] || [];
+async function ask(url) {
+  try {
+    const response = await fetch(url, { redirect: "error" });
+    if (response.ok) return await response.json();
+  } catch { /* the server is away: everything can be typed all the same */ }
+  asked.delete(url);
+  return { values: [], fields: [] };
 }

@@ -1,50 +1,59 @@
-// A rule of segments/rules/tree.py as the form shows it, and back.
+// A rule of segments/rules/ as the form shows it, and back.
 //
-//   group      {group: "all" | "any" | "none" | "not_all", items: [group or condition, …]}
-//   condition  {attribute, is, value} or {event, at_least, within_days, where, did: false?}
+//   group      {group: "all" | "any" | "none" | "not_all", items: [node, …]}
+//   condition  {kind, rule, not}: one that the form has fields for; `not` stands around it
+//   the rest   {kind: "json", rule}: kept as it is
+//
+// A condition's rule is the object that was read: what nobody touches is written as it was.
 const GROUPS = { all: "all", any: "any", none: "any", not_all: "all" };
 
-const isObject = (value) => value !== null && typeof value === "object" && !Array.isArray(value);
-const has = (rule, key) => Object.hasOwn(rule, key);
+export const isObject = (value) => value !== null && typeof value === "object" && !Array.isArray(value);
+const isOnly = (rule, key) => isObject(rule) && Object.hasOwn(rule, key) && Object.keys(rule).length === 1;
 
-/** The rule as a group; null for what is no rule. */
-export function asGroup(rule) {
+/**
+ * The rule of a JSON text. Numbers that JavaScript cannot hold stay as they are written;
+ * where the browser cannot do that, the text is an error.
+ */
+export function parse(text) {
+  return JSON.parse(text, (_key, value, context) => {
+    if (typeof value !== "number") return value;
+    const isHeld = context?.source ? String(value) === context.source : Math.abs(value) <= Number.MAX_SAFE_INTEGER;
+    if (isHeld) return value;
+    if (!JSON.rawJSON) throw new RangeError("a number that this browser would round");
+    return JSON.rawJSON(context.source);
+  });
+}
+
+export const write = (rule) => JSON.stringify(rule, null, 2);
+
+/** The whole rule as a group; null for what is no rule. `kindOf` names a condition's kind. */
+export function asRoot(rule, kindOf) {
   if (!isObject(rule)) return null;
   if (!Object.keys(rule).length) return { group: "all", items: [] };
-  const item = asItem(rule);
-  return item && !item.group ? { group: "all", items: [item] } : item;
+  const node = asNode(rule, kindOf);
+  // One condition without a group around it stays one.
+  return node.group ? node : { group: "all", items: [node], isBare: true };
 }
 
-function asItem(rule) {
-  if (!isObject(rule)) return null;
-  if (has(rule, "attribute")) return rule;
-  if (has(rule, "event")) return rule;
-  if (has(rule, "not")) return negated(rule.not);
-  for (const group of ["all", "any"]) {
-    if (!has(rule, group)) continue;
-    if (!Array.isArray(rule[group]) || Object.keys(rule).length > 1) return null;
-    const items = rule[group].map(asItem);
-    return items.includes(null) ? null : { group, items };
+export function asNode(rule, kindOf) {
+  const isNot = isOnly(rule, "not");
+  const inside = isNot ? rule.not : rule;
+  for (const key of ["all", "any"]) {
+    if (!isOnly(inside, key) || !Array.isArray(inside[key])) continue;
+    const group = isNot ? { any: "none", all: "not_all" }[key] : key;
+    return { group, items: inside[key].map((part) => asNode(part, kindOf)) };
   }
-  return null;
+  const kind = isObject(inside) && kindOf(inside);
+  return kind ? { kind, rule: inside, not: isNot } : { kind: "json", rule };
 }
 
-function negated(rule) {
-  if (!isObject(rule)) return null;
-  if (has(rule, "not")) return asItem(rule.not);
-  if (has(rule, "event")) return { ...rule, did: false };
-  if (has(rule, "attribute")) return { group: "none", items: [rule] };
-  const item = asItem(rule);
-  return item && { group: item.group === "any" ? "none" : "not_all", items: item.items };
+/** The node as a rule. */
+export function asRule(node) {
+  if (!node.group) return node.not ? { not: node.rule } : node.rule;
+  if (node.isBare && node.group === "all" && node.items.length === 1) return asRule(node.items[0]);
+  const inside = { [GROUPS[node.group]]: node.items.map(asRule) };
+  return node.group in { none: 1, not_all: 1 } ? { not: inside } : inside;
 }
 
-/** The group as a rule. */
-export function asRule({ group, items }) {
-  if (!items.length) return {};
-  const inside = { [GROUPS[group]]: items.map((item) => (item.group ? asRule(item) : asCondition(item))) };
-  return group in { none: 1, not_all: 1 } ? { not: inside } : inside;
-}
-
-function asCondition({ did = true, ...condition }) {
-  return did ? condition : { not: condition };
-}
+/** The whole rule: without a condition, none yet. */
+export const asWhole = (root) => (root.items.length ? asRule(root) : {});

@@ -1,0 +1,54 @@
+"""What the page of a segment brings for the form of its rule."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from django.conf import settings
+from django.urls import reverse
+
+from segments.builder import starting_points
+from segments.dictionary import catalog
+from segments.dictionary.catalog import Name
+from segments.rules import kinds
+from segments.rules.operators import OPERATORS
+
+
+def form_data(*, is_new: bool) -> dict[str, Any]:
+    """As JSON for rule_builder.js; a starting point is for a new segment."""
+    known = catalog.properties()
+    return {
+        "operators": operators(),
+        "kinds": sorted(kinds.KINDS),
+        "event_keys": sorted(kinds.KINDS["event"].schema()[0]["properties"]),
+        "attributes": _names(catalog.attributes()),
+        "events": _names(catalog.events()),
+        "properties": {event: _names(names) for event, names in known.items()},
+        # Of more names than these, a warning would be wrong about those left out.
+        "most": catalog.MOST,
+        "zone": settings.TIME_ZONE,
+        "examples": reverse("admin:segments_segment_examples"),
+        "starting_points": [asdict(p) for p in starting_points.offered()]
+        if is_new
+        else [],
+    }
+
+
+def operators() -> Sequence[dict[str, Any]]:
+    return [
+        {"key": key, "label": op.label, "takes": op.takes, "options": []}
+        for key, op in OPERATORS.items()
+    ]
+
+
+def _names(names: Iterable[Name]) -> list[dict[str, str]]:
+    return [
+        {
+            "name": one.name,
+            "type": one.type,
+            "label": one.label,
+            "about": one.often,
+            "description": one.description,
+        }
+        for one in names
+    ]

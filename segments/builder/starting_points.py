@@ -1,0 +1,151 @@
+"""Rules that a new segment may begin with, but for the names that are everybody's own."""
+
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.exceptions import ValidationError
+
+from segments.rules import tree
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """A name that is to be chosen: where in the rule, what, and words that it may have."""
+
+    path: Sequence[str | int]
+    say: str
+    like: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartingPoint:
+    title: str
+    about: str
+    rule: dict[str, Any]
+    wishes: Sequence[Wish]
+
+
+BUYING = ("order completed", "purchase", "order", "bought", "policy issued", "paid")
+
+STARTING_POINTS = (
+    StartingPoint(
+        title="Lead form",
+        about="Sent a lead form in the last 30 days, and has not bought since.",
+        rule={
+            "all": [
+                {"event": "", "at_least": 1, "within_days": 30},
+                {"not": {"event": "", "at_least": 1, "within_days": 30}},
+            ]
+        },
+        wishes=(
+            Wish(
+                path=("all", 0, "event"),
+                say="the event that comes when a lead form is sent",
+                like=("lead", "form", "signed up", "enquiry", "quote"),
+            ),
+            Wish(
+                path=("all", 1, "not", "event"),
+                say="the event of buying, or of whatever ends a lead",
+                like=BUYING,
+            ),
+        ),
+    ),
+    StartingPoint(
+        title="Cart abandoned",
+        about="Put something into the cart in the last day, and bought nothing.",
+        rule={
+            "all": [
+                {"event": "", "at_least": 1, "within_hours": 24},
+                {"not": {"event": "", "at_least": 1, "within_hours": 24}},
+            ]
+        },
+        wishes=(
+            Wish(
+                path=("all", 0, "event"),
+                say="the event of putting something into the cart",
+                like=("cart", "basket", "checkout"),
+            ),
+            Wish(
+                path=("all", 1, "not", "event"),
+                say="the event of buying",
+                like=BUYING,
+            ),
+        ),
+    ),
+    StartingPoint(
+        title="Dormant",
+        about="Was here once, and not in the last 90 days.",
+        rule={"all": [{"event": "", "pick": "last", "before_days": 90}]},
+        wishes=(
+            Wish(
+                path=("all", 0, "event"),
+                say="the event that shows that somebody was here",
+                like=("viewed", "opened", "visit", "login", "signed in", "session"),
+            ),
+        ),
+    ),
+    StartingPoint(
+        title="Birthday",
+        about="Has a birthday in the next 7 days.",
+        rule={"all": [{"attribute": "", "is": "anniversary_in", "value": 7}]},
+        wishes=(
+            Wish(
+                path=("all", 0, "attribute"),
+                say="the attribute with the date of birth",
+                like=("birth", "dob"),
+            ),
+        ),
+    ),
+    StartingPoint(
+        title="Lapsing policy",
+        about="Has a policy that lapses in the next 30 days.",
+        rule={
+            "all": [
+                {
+                    "attribute": "",
+                    "items": "any",
+                    "where": [{"property": "", "is": "in_next_days", "value": 30}],
+                }
+            ]
+        },
+        wishes=(
+            Wish(
+                path=("all", 0, "attribute"),
+                say="the list of somebody’s policies",
+                like=("polic", "contract", "subscription"),
+            ),
+            Wish(
+                path=("all", 0, "where", 0, "property"),
+                say="the field with the day on which a policy lapses",
+                like=("laps", "expir", "end", "renew", "due"),
+            ),
+        ),
+    ),
+)
+
+
+def offered() -> list[StartingPoint]:
+    """Those that are rules as soon as their names are chosen."""
+    return [point for point in STARTING_POINTS if _is_rule(filled(point))]
+
+
+def filled(point: StartingPoint, name: str = "chosen") -> dict[str, Any]:
+    """The rule with the same name wherever one is to be chosen."""
+    rule = deepcopy(point.rule)
+    for wish in point.wishes:
+        *path, key = wish.path
+        holder: Any = rule
+        for step in path:
+            holder = holder[step]
+        holder[key] = name
+    return rule
+
+
+def _is_rule(rule: dict[str, Any]) -> bool:
+    try:
+        tree.validate(rule)
+    except ValidationError:
+        return False
+    return True
