@@ -147,7 +147,7 @@ def _as_text(value: object) -> str:
 
 def _as_bound(value: object) -> str:
     """A number, or a date in UTC, as PostgreSQL reads it."""
-    if not isinstance(value, str) or not _is_date(value):
+    if not isinstance(value, str) or not is_date(value):
         return _as_text(value)
     time = datetime.fromisoformat(value)
     return (
@@ -156,7 +156,7 @@ def _as_bound(value: object) -> str:
 
 
 def _check_scalar(value: object) -> str:
-    if isinstance(value, bool) or _is_number(value):
+    if isinstance(value, bool) or is_number(value):
         return ""
     if not isinstance(value, str):
         return "enter a text or a number"
@@ -181,9 +181,9 @@ def _check_list(value: object) -> str:
 
 
 def _check_bound(value: object) -> str:
-    if _is_number(value):
+    if is_number(value):
         return ""
-    if isinstance(value, str) and _is_date(value):
+    if isinstance(value, str) and is_date(value):
         return ""
     return "enter a number or a date such as 2026-01-31"
 
@@ -220,14 +220,14 @@ def check_days(value: object) -> str:
     return f"enter a whole number of days between 1 and {MAX_DAYS:,}"
 
 
-def _is_number(value: object) -> bool:
+def is_number(value: object) -> bool:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     # Neither NaN nor infinity is; a whole number of any length can be compared.
     return abs(value) < 1e30
 
 
-def _is_date(value: str) -> bool:
+def is_date(value: str) -> bool:
     if not DATE.fullmatch(value):
         return False
     try:

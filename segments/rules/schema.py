@@ -1,5 +1,6 @@
 """What JSON Schemas of conditions are made of; tree.schema is that of a rule."""
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from segments.rules import operators
@@ -8,7 +9,7 @@ from segments.rules.kinds import MAX_NAME
 NAME = {"type": "string", "minLength": 1, "maxLength": MAX_NAME, "pattern": r"\S"}
 _TEXT = {"type": "string", "minLength": 1, "maxLength": operators.MAX_TEXT}
 _SCALAR = {"anyOf": [{"type": ["boolean", "number"]}, _TEXT]}
-_DATE = {"type": "string", "pattern": f"^{operators.DATE.pattern}$"}
+DATE = {"type": "string", "pattern": f"^{operators.DATE.pattern}$"}
 DAYS = {"type": "integer", "minimum": 1, "maximum": operators.MAX_DAYS}
 
 
@@ -26,8 +27,8 @@ VALUES: dict[str, dict[str, Any] | None] = {
         "minItems": 1,
         "maxItems": operators.MAX_LIST,
     },
-    "bound": {"anyOf": [{"type": "number"}, _DATE]},
-    "pair": {"anyOf": [_pair({"type": "number"}), _pair(_DATE)]},
+    "bound": {"anyOf": [{"type": "number"}, DATE]},
+    "pair": {"anyOf": [_pair({"type": "number"}), _pair(DATE)]},
     "days": DAYS,
     "nothing": None,
 }
@@ -44,6 +45,19 @@ def comparisons(kind: str) -> list[dict[str, Any]]:
         else:
             found.append(an_object({**required, "value": value}))
     return found
+
+
+def exclusive(*alternatives: Sequence[str]) -> list[dict[str, Any]]:
+    """An object has keys of one of the alternatives at most."""
+    return [
+        {"not": {"allOf": [has_any(one), has_any(other)]}}
+        for n, one in enumerate(alternatives)
+        for other in alternatives[:n]
+    ]
+
+
+def has_any(keys: Iterable[str]) -> dict[str, Any]:
+    return {"anyOf": [{"required": [key]} for key in keys]}
 
 
 def an_object(required: dict[str, Any], **others: dict[str, Any]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from django.db.models.sql.compiler import SQLCompiler
 
 from segments.models import Profile
 from segments.rules import kinds, operators
-from segments.rules.conditions import attribute, event
+from segments.rules.conditions import attribute, event, sequence
 from segments.rules.kinds import Edge, Person, allow
 from segments.rules.schema import an_object
 
@@ -28,7 +28,7 @@ MAX_CONDITIONS = 100
 MAX_COST = 400
 MAX_DEPTH = 8
 
-for kind in (attribute.Attribute(), event.Event()):
+for kind in (attribute.Attribute(), event.Event(), sequence.Sequence()):
     kinds.register(kind)
 
 

@@ -39,6 +39,35 @@ def test_values_that_decided():
 
 
 @pytest.mark.parametrize(
+    ("rule", "shown"),
+    [
+        (
+            {"event": "Sale", "aggregate": {"of": "amount", "by": "average", "is": "greater", "value": 2}},
+            "Average: 2.5.",
+        ),
+        (
+            {"event": "Sale", "aggregate": {"of": "amount", "by": "sum", "is": "greater", "value": 2}},
+            "Sum: 1,000.",
+        ),
+        (
+            {"event": "Sale", "aggregate": {"of": "x", "by": "largest", "is": "greater", "value": 2}},
+            "Largest: there is no value.",
+        ),
+        ({"event": "Sale", "pick": "first"}, "The first one of all was on "),
+        ({"event": "Sale", "at_most": 2}, "Done 400 times, the last on "),
+        ({"event": "Visit", "pick": "last"}, "Never done."),
+        ({"sequence": [{"event": "Sale"}, {"event": "Sale"}]}, "Done like that, the last time on "),
+        ({"sequence": [{"event": "Sale"}, {"event": "Visit"}]}, "Never done like that."),
+    ],
+)  # fmt: skip
+def test_what_was_worked_out_of_events(rule, shown):
+    person = make_profile()
+    for number in range(400):
+        make_event(person, "Sale", amount=2 + number % 2)
+    assert explain(rule, person).shown.startswith(shown)
+
+
+@pytest.mark.parametrize(
     "rule",
     [
         PUNE,

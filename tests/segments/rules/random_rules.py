@@ -78,19 +78,67 @@ def where(random):
     return {"property": random.choice(KEYS), **comparison(random)}
 
 
-def event(random):
+def step(random):
     made = {"event": random.choice(NAMES)}
-    if random.random() < 0.4:
-        made["at_least"] = random.randint(1, 3)
-    if random.random() < 0.4:
-        made["within_days"] = random.choice(WINDOWS)
     if random.random() < 0.4:
         made["where"] = [where(random)]
     return made
 
 
+def event(random):
+    made = step(random)
+    if random.random() < 0.4:
+        made["at_least"] = random.randint(1, 3)
+    if random.random() < 0.4:
+        made["within_days"] = random.choice(WINDOWS)
+    return made
+
+
+def counted_event(random):
+    """Another how often, and another when."""
+    how = random.choice(
+        (
+            {"at_most": random.randrange(3)},
+            {"exactly": random.randrange(3)},
+            {"pick": random.choice(("first", "last"))},
+            {"aggregate": aggregate(random)},
+        )
+    )
+    when = random.choice(
+        (
+            {},
+            {"within_hours": 24 * random.choice(WINDOWS)},
+            {"before_days": random.choice(WINDOWS)},
+            {"between_days": list(WINDOWS)},
+        )
+    )
+    return {**step(random), **how, **when}
+
+
+def aggregate(random):
+    sign = random.choice(("greater", "less", "equals", "between"))
+    low = random.choice((0, 1, 2, 5))
+    return {
+        "of": random.choice(KEYS),
+        "by": random.choice(("sum", "average", "smallest", "largest", "distinct")),
+        "is": sign,
+        "value": [low, low + 4] if sign == "between" else low,
+    }
+
+
+def sequence(random):
+    made = {"sequence": [step(random) for _ in range(random.choice((2, 2, 3)))]}
+    if random.random() < 0.4:
+        made["within_hours"] = random.choice((12, 24 * 5))
+    if random.random() < 0.4:
+        made["without"] = step(random)
+    if random.random() < 0.4:
+        made["within_days"] = random.choice(WINDOWS)
+    return made
+
+
 # (random) → a condition.
-CONDITIONS = [attribute, event, event]
+CONDITIONS = [attribute, event, event, counted_event, sequence]
 
 
 def rule(random, depth=0):

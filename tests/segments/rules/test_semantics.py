@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import datetime, timedelta
 from io import StringIO
 from pathlib import Path
 
@@ -9,18 +10,23 @@ import jsonschema
 import pytest
 from django.core.exceptions import ValidationError
 from django.core.management import call_command
+from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
 from segments.forms import RuleField
 from segments.membership import refresh
+from segments.models import Event
 from segments.rules import tree
+from segments.rules.conditions import event, windows
 from segments.rules.operators import OPERATORS
-from tests.factories import make_profile, make_segment
+from tests.factories import make_event, make_profile, make_segment
 
 DOC = Path(__file__).parents[3] / "docs/segments.md"
 ROW = re.compile(r"^\| (missing|`.*?`) \| `(\w+) ?(.*?)` \| (yes|no) \|$", re.M)
 ROWS = ROW.findall(DOC.read_text())
+EVENT_ROW = re.compile(r"^\| (nothing|`.*?`) \| `(\".*?)` \| (yes|no) \|$", re.M)
+EVENT_ROWS = EVENT_ROW.findall(DOC.read_text())
 
 
 def test_the_table_has_every_comparison():
@@ -43,6 +49,41 @@ def test_a_row_of_the_table(value, operator, compared, holds):
     segment = make_segment(rule=rule)
     refresh.refresh(segment.pk)
     assert segment.memberships.exists() is (holds == "yes")
+
+
+def test_the_table_has_all_that_a_condition_on_events_may_say():
+    said = {key for _, text, _ in EVENT_ROWS for key in json.loads(f"{{{text}}}")}
+    known = {"sequence", "without", "where", *event.HOW, *windows.KEYS}
+    assert said == known - {"calendar"}
+
+
+def do(person, text):
+    """`X 3h; Y at 2026-01-31T10:00:00Z {"a": 1}`"""
+    now = timezone.now()
+    for one in text.strip("`").split("; "):
+        name, when, properties = DID.fullmatch(one).groups()
+        made = make_event(person, name, **json.loads(properties or "{}"))
+        if when.startswith("at "):
+            at = datetime.fromisoformat(when.removeprefix("at "))
+        else:
+            at = now - timedelta(hours=int(when.removesuffix("h")))
+        Event.objects.filter(pk=made.pk).update(time=at)
+
+
+DID = re.compile(r"(\w) (\d+h|at \S+)(?: (\{.*\}))?")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("did", "condition", "holds"), EVENT_ROWS)
+def test_a_row_of_the_table_of_events(did, condition, holds):
+    person = make_profile()
+    if did != "nothing":
+        do(person, did)
+    rule = json.loads(f"{{{condition}}}")
+    if "sequence" not in rule:
+        rule["event"] = "X"
+    assert tree.people(rule).exists() is (holds == "yes")
+    assert tree.people(rule, [person.pk]).exists() is (holds == "yes")
 
 
 @pytest.mark.parametrize(
@@ -116,12 +157,43 @@ EVENTS = st.fixed_dictionaries(
     {"event": st.sampled_from(["a", ""])},
     optional={
         "at_least": st.sampled_from([0, 1, 5, True, "1", 10**7]),
+        "at_most": st.sampled_from([-1, 0, 5]),
+        "exactly": st.sampled_from([0, 5, 2.5]),
+        "pick": st.sampled_from(["first", "last", "any", None]),
+        "aggregate": st.fixed_dictionaries(
+            {
+                "of": st.sampled_from(["a", "", 5]),
+                "by": st.sampled_from(["sum", "distinct", "median"]),
+                "is": st.sampled_from(["less", "between", "in"]),
+                "value": st.sampled_from([5, 1e30, "5", [1, 2], [1], None]),
+            },
+            optional={"x": st.just(1)},
+        ),
         "within_days": st.sampled_from([None, 0, 7, 10**5]),
+        "within_hours": st.sampled_from([0, 5, None]),
+        "before_days": st.sampled_from([0, 5, None]),
+        "between_days": st.sampled_from([[0, 1], [1], [1, 2, 3], ["1", 2], None]),
+        "from": st.sampled_from(["2026-01-31", "31.1.2026", 5]),
+        "until": st.sampled_from(["2026-02-01T10:00", "", None]),
+        "calendar": st.sampled_from([True, False, None]),
+        "zone": st.sampled_from(["UTC", "Asia/Kolkata", "Mars/Base", ""]),
         "where": st.one_of(st.none(), st.lists(comparisons("property"), max_size=2)),
     },
 )
+STEPS = st.fixed_dictionaries(
+    {"event": st.sampled_from(["a", ""])},
+    optional={"where": st.lists(comparisons("property"), max_size=1), "x": st.just(1)},
+)
+SEQUENCES = st.fixed_dictionaries(
+    {"sequence": st.lists(STEPS, max_size=6) | st.none()},
+    optional={
+        "within_hours": st.sampled_from([0, 5, None]),
+        "within_days": st.sampled_from([0, 5, None]),
+        "without": STEPS | st.none(),
+    },
+)
 RULES = st.recursive(
-    st.one_of(comparisons("attribute"), EVENTS, st.just({}), st.just([])),
+    st.one_of(comparisons("attribute"), EVENTS, SEQUENCES, st.just({}), st.just([])),
     lambda part: st.one_of(
         st.lists(part, max_size=2).map(lambda parts: {"all": parts}),
         st.lists(part, max_size=2).map(lambda parts: {"any": parts}),

@@ -9,6 +9,7 @@ CITY = {"attribute": "city", "is": "equals", "value": "Pune"}
 LEAD = {"event": "Lead form submitted"}
 
 
+SUM = {"of": "amount", "by": "sum", "is": "greater", "value": 500}
 WHERE = [{"property": "form", "is": "equals", "value": "x"}]
 
 
@@ -69,6 +70,38 @@ def nested(depth):
         ({**LEAD, "at_least": 0}, "Rule, event Lead form submitted: “at least” is between 1 and 1,000,000."),
         ({**LEAD, "at_least": "2"}, "“at least” is a whole number of times."),
         ({**LEAD, "within_days": 0}, "within days: enter a whole number of days between 1 and 3,660, or leave it empty."),
+        ({**LEAD, "at_most": -1}, "event Lead form submitted: “at most” is between 0 and 1,000,000."),
+        ({**LEAD, "exactly": 2.5}, "“exactly” is a whole number of times."),
+        ({**LEAD, "at_least": 1, "at_most": 2}, "use either at least or at most."),
+        ({**LEAD, "at_least": 1, "pick": "first"}, "use either at least or pick."),
+        ({**LEAD, "pick": "newest"}, "“pick” is first or last."),
+        ({**LEAD, "within_hours": 0}, "within hours: enter a whole number of hours between 1 and 87,840."),
+        ({**LEAD, "before_days": 3_661}, "before days: enter a whole number of days between 1 and 3,660."),
+        ({**LEAD, "between_days": [3, 1]}, "between days: enter two numbers of days up to 3,660, the smaller one first."),
+        ({**LEAD, "within_days": 3, "from": "2026-01-01"}, "use either within days or from and until."),
+        ({**LEAD, "within_days": 3, "within_hours": 3}, "use either within days or within hours."),
+        ({**LEAD, "from": "01.01.2026"}, "from: enter a date such as 2026-01-31."),
+        ({**LEAD, "from": "2026-01-02", "until": "2026-01-01"}, "“until” is before “from”."),
+        ({**LEAD, "until": "2026-01-01", "zone": "Mars/Base"}, "zone: choose a time zone such as Asia/Kolkata or UTC."),
+        ({**LEAD, "within_days": 3, "zone": "UTC"}, "“zone” belongs to from and until, or to “calendar”."),
+        ({**LEAD, "within_hours": 3, "calendar": True}, "“calendar” belongs to within days or between days."),
+        ({**LEAD, "within_days": 3, "calendar": 1}, "calendar: is true or false."),
+        ({**LEAD, "aggregate": 5}, "event Lead form submitted, aggregate: enter of, by, is and value."),
+        ({**LEAD, "aggregate": {**SUM, "of": ""}}, "aggregate, of: enter the name of a property of up to 255 characters."),
+        ({**LEAD, "aggregate": {**SUM, "by": "median"}}, "aggregate, by: choose one of sum, average, smallest, largest, distinct."),
+        ({**LEAD, "aggregate": {**SUM, "is": "in"}}, "aggregate: choose a comparison, one of greater, less, equals, between."),
+        ({**LEAD, "aggregate": {**SUM, "value": "5"}}, "aggregate: enter a number."),
+        ({**LEAD, "aggregate": {**SUM, "is": "between", "value": [1]}}, "aggregate: enter two numbers."),
+        ({**LEAD, "aggregate": {**SUM, "is": "between", "value": [2, 1]}}, "aggregate: write the smaller one first."),
+        ({"sequence": [LEAD]}, "Rule, sequence: list between 2 and 5 events."),
+        ({"sequence": [LEAD, 5]}, "Rule, sequence 2: enter an event."),
+        ({"sequence": [LEAD, {**LEAD, "at_least": 2}]}, "Rule, sequence 2: “at_least” does not belong here."),
+        ({"all": [CITY, {"sequence": [LEAD, {"event": ""}]}]}, "Condition 2, sequence 2: enter the name of an event"),
+        ({"sequence": [LEAD, LEAD], "without": {**LEAD, "where": [5]}}, "Rule, without, event Lead form submitted, where 1: enter a property condition."),
+        ({"sequence": [LEAD, LEAD], "within_hours": 0}, "Rule, within hours: enter a whole number of hours"),
+        ({"sequence": [LEAD, LEAD], "before_days": 5}, "Rule: “before_days” does not belong here."),
+        ({"all": [{"sequence": [LEAD] * 5}] * 30}, "it compares too much"),
+        ({"all": [{**LEAD, "aggregate": SUM}] * 50}, "it compares too much"),
         ({**LEAD, "where": CITY}, "“where” is a list of property conditions."),
         ({**LEAD, "where": [CITY]}, "where 1: “attribute” does not belong here."),
         ({**LEAD, "where": [{"is": "equals"}]}, "where 1: enter the name of a property"),
@@ -130,6 +163,31 @@ def test_as_many_levels_as_allowed_are_fine():
             "city equals Pune and (city equals Pune or not (city equals Pune and did “Lead form submitted” at least 1 time))",
         ),
         ({"all": [{"any": [CITY]}]}, "city equals Pune"),
+        ({"event": "A", "at_most": 0, "within_hours": 1}, "did not do “A” in the last 1 hour"),
+        ({"event": "A", "at_most": 3}, "did “A” at most 3 times"),
+        ({"event": "A", "exactly": 1, "before_days": 7}, "did “A” exactly 1 time longer than 7 days ago"),
+        ({"event": "A", "between_days": [1, 7]}, "did “A” at least 1 time between 1 and 7 days ago"),
+        (
+            {"event": "A", "within_days": 3, "calendar": True, "zone": "Asia/Kolkata"},
+            "did “A” at least 1 time in the last 3 calendar days (Asia/Kolkata)",
+        ),
+        ({"event": "A", "from": "2026-01-01", "until": "2026-01-31"}, "did “A” at least 1 time from 2026-01-01 until 2026-01-31"),
+        (
+            {"event": "A", "pick": "first", "within_days": 7, "where": WHERE},
+            "did “A” for the first time in the last 7 days where form equals x",
+        ),
+        (
+            {"event": "A", "aggregate": SUM, "within_days": 7, "where": WHERE},
+            "the sum of “amount” over “A” where form equals x in the last 7 days is greater than 500",
+        ),
+        (
+            {"event": "A", "aggregate": {"of": "x", "by": "distinct", "is": "between", "value": [1, 2]}},
+            "the number of different values of “x” over “A” is between 1 and 2",
+        ),
+        (
+            {"sequence": [{"event": "A", "where": WHERE}, {"event": "B"}], "within_hours": 24, "without": {"event": "C"}, "within_days": 7},
+            "did “A” where form equals x, then “B” within 24 hours and not “C” in between in the last 7 days",
+        ),
     ],
 )  # fmt: skip
 def test_a_rule_says_what_it_means(rule, sentence):
@@ -142,9 +200,10 @@ def test_the_events_that_a_rule_reads_are_named_once_each():
         "all": [
             {"event": "B"},
             {"not": {"any": [{"event": "A"}, CITY, {"event": "B"}]}},
+            {"sequence": [{"event": "B"}, {"event": "D"}], "without": {"event": "C"}},
         ]
     }
-    assert tree.event_names(rule) == ["A", "B"]
+    assert tree.event_names(rule) == ["A", "B", "C", "D"]
 
 
 @pytest.mark.parametrize(
@@ -154,6 +213,11 @@ def test_the_events_that_a_rule_reads_are_named_once_each():
         (LEAD, False),
         ({"not": {"any": [CITY, {**LEAD, "within_days": 5}]}}, True),
         ({**CITY, "is": "in_last_days", "value": 5}, True),
+        ({**LEAD, "before_days": 5}, True),
+        ({**LEAD, "from": "2026-01-01", "until": "2099-01-01"}, False),
+        ({**LEAD, "pick": "last", "within_hours": 5}, True),
+        ({"sequence": [LEAD, LEAD], "within_hours": 5}, False),
+        ({"sequence": [LEAD, LEAD], "within_days": 5}, True),
         (
             {**LEAD, "where": [{"property": "p", "is": "in_last_days", "value": 5}]},
             True,

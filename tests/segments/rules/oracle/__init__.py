@@ -52,11 +52,15 @@ class Person:
 class Kind:
     """A kind of condition: whether it holds, and which events satisfy it.
 
-    Both are asked with (the condition, the person, what time it is).
+    `against`: those by which it does not hold. All are asked with (the condition, the
+    person, what time it is).
     """
 
     holds: Callable[[Rule, Person, datetime], bool]
     events: Callable[[Rule, Person, datetime], Iterable[Did]] = field(
+        default=lambda rule, person, now: ()
+    )
+    against: Callable[[Rule, Person, datetime], Iterable[Did]] = field(
         default=lambda rule, person, now: ()
     )
 
@@ -103,7 +107,8 @@ def _say(rule: Rule, person: Person, now: datetime, wanted: bool) -> Iterable[Di
     parts = rule.get("all") or rule.get("any")
     if parts:
         return [did for part in parts for did in _say(part, person, now, wanted)]
-    return kind_of(rule).events(rule, person, now) if wanted else []
+    kind = kind_of(rule)
+    return (kind.events if wanted else kind.against)(rule, person, now)
 
 
 # They register themselves.
