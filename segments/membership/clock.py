@@ -7,10 +7,11 @@ still takes a count of everybody.
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import astuple, dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeAlias
 
 from django.db import Error, connection, transaction
 
@@ -31,8 +32,10 @@ EVERY = timedelta(minutes=1)
 MOST_BEHIND = timedelta(hours=1)
 # People who are asked at once: others wait for the segments meanwhile.
 MOST = 1_000
-MOST_EVENTS = 10_000
-# Where so many did it at the same time, a count is as quick.
+# So many whom the same step is about are asked one thousand after the other. Where even
+# the shortest one is about more, a count is as quick.
+MOST_MOVED = 50_000
+MOST_EVENTS = 2 * MOST_MOVED
 SHORTEST_STEP = timedelta(seconds=1)
 # In seconds: a process may have frozen that holds a segment.
 PATIENCE = 2
@@ -43,71 +46,119 @@ def is_enough(rule: dict[str, Any]) -> bool:
     return not tree.is_counted(rule)
 
 
-def move_on(deadline: float) -> Change:
+def move_on(deadline: float, most: int = MOST_MOVED) -> Change:
     """Let windows of counted segments move on, until time.monotonic() is at `deadline`.
 
-    In steps with so few people that nothing else waits long. What is left is moved on
-    later; what is far behind is counted.
+    In steps that are about `most` people each. What is left is moved on later; what is
+    far behind is counted.
     """
     change, step = Change(), MOST_BEHIND
     while time.monotonic() < deadline and step >= SHORTEST_STEP:
+        turn = _Turn(step=step, deadline=deadline)
         try:
-            moved = _move_on(step)
+            turn.run(most)
         except Error as e:
             if sqlstate(e) != LOCKED:
                 raise
             logger.info("segment.in_use", because=e)
             break
-        if moved is None:
+        finally:
+            change += turn.change
+        if turn.is_too_much:
             step /= 2
-        elif moved.is_done:
-            return change + moved.change
-        else:
-            change += moved.change
+        elif turn.is_last:
+            break
     return change
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Moved:
-    """What one step came to; `is_done`: all windows stand where they should."""
-
-    change: Change
-    is_done: bool
+# A segment's id, its rule as JSON and the time that its windows stand at.
+_Row: TypeAlias = tuple[int, str, datetime]
 
 
-def _move_on(step: timedelta) -> _Moved | None:
-    """Move all windows on by at most `step`; None where that is about too many people.
+@dataclass(slots=True, kw_only=True)
+class _Turn:
+    """All windows move on by at most `step`.
 
-    The time is read under the locks: whoever has evaluated these segments by an earlier
-    one has committed, and their events are found here.
+    The time is read under the segments' locks, and so is who is to be asked: whoever has
+    evaluated these segments by an earlier one has committed, and their events are found;
+    whoever does so later does it by a later time, so that the locks may be given back
+    between one thousand people and the next.
     """
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(f"SET LOCAL lock_timeout = '{PATIENCE}s'")
-        cursor.execute(LOCK, [MOST_BEHIND.total_seconds(), EVERY.total_seconds()])
-        rows = cursor.fetchall()
-        cursor.execute("SET LOCAL lock_timeout TO DEFAULT")
+
+    step: timedelta
+    deadline: float
+    change: Change = Change()
+    is_too_much: bool = False
+    # All windows stand where they should then.
+    is_last: bool = False
+
+    def run(self, most: int) -> None:
+        with self._held(
+            DUE, MOST_BEHIND.total_seconds(), EVERY.total_seconds()
+        ) as rows:
+            if not rows:
+                self.is_last = True
+                return
+            now = _now()
+            since = min(clock_at for _, _, clock_at in rows)
+            # Everybody's latest end from everybody's first beginning: a person too many
+            # costs a look.
+            until = min(now, max(clock_at for _, _, clock_at in rows) + self.step)
+            ids = _who_passed(rows, since, until)
+            if ids is None or len(ids) > most:
+                self.is_too_much = True
+                return
+            self._ask(rows, ids[:MOST])
+            if len(ids) <= MOST:
+                self._move(rows, now)
+        for start in range(MOST, len(ids), MOST):
+            if time.monotonic() > self.deadline:
+                return
+            with self._held(SAME, [id for id, _, _ in rows]) as found:
+                # One that was counted or changed meanwhile goes its own way.
+                rows = [row for row in found if row in rows]
+                self._ask(rows, ids[start : start + MOST])
+                if start + MOST >= len(ids):
+                    self._move(rows, now)
+        self.is_last = until == now
+
+    @contextmanager
+    def _held(self, which: str, *params: float | list[int]) -> Iterator[list[_Row]]:
+        """A transaction with the locks of segments that a count is not at work for."""
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(f"SET LOCAL lock_timeout = '{PATIENCE}s'")
+            cursor.execute(LOCK.format(which=which), params)
+            rows = cursor.fetchall()
+            cursor.execute("SET LOCAL lock_timeout TO DEFAULT")
+            yield rows
+
+    def _ask(self, rows: Sequence[_Row], ids: Sequence[int]) -> None:
+        self.change += evaluation.ask([Asked(id=id, rule=r) for id, r, _ in rows], ids)
+
+    def _move(self, rows: Sequence[_Row], now: datetime) -> None:
+        with connection.cursor() as cursor:
+            ids = [id for id, _, _ in rows]
+            cursor.execute(MOVED_ON, [now, self.step.total_seconds(), ids])
+
+
+def _now() -> datetime:
+    with connection.cursor() as cursor:
         cursor.execute("SELECT statement_timestamp()")
-        now = cursor.fetchone()[0]
-        if not rows:
-            return _Moved(change=Change(), is_done=True)
-        edges = {
-            edge for _, rule, _ in rows for edge in tree.edges(verdicts.read(rule))
-        }
-        since = min(clock_at for _, _, clock_at in rows)
-        # Everybody's latest end from everybody's first beginning: a person too many costs
-        # a look.
-        until = min(now, max(clock_at for _, _, clock_at in rows) + step)
-        people: list[int] = []
-        if edges:
-            cursor.execute(_passed(edges, since, until))
-            people = [id for (id,) in cursor.fetchall()]
-        ids = sorted(set(people))
-        if len(people) == MOST_EVENTS or len(ids) > MOST:
-            return None
-        asked = [Asked(id=id, rule=rule) for id, rule, _ in rows]
-        change = evaluation.ask(asked, ids)
-        cursor.execute(MOVED_ON, [now, step.total_seconds(), [id for id, _, _ in rows]])
-    return _Moved(change=change, is_done=until == now)
+        now: datetime = cursor.fetchone()[0]
+    return now
+
+
+def _who_passed(
+    rows: Sequence[_Row], since: datetime, until: datetime
+) -> list[int] | None:
+    """Whom time may have let in or out, sorted; None where they did too much."""
+    edges = {edge for _, rule, _ in rows for edge in tree.edges(verdicts.read(rule))}
+    if not edges:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(_passed(edges, since, until))
+        found = cursor.fetchall()
+    return None if len(found) == MOST_EVENTS else sorted({id for (id,) in found})
 
 
 def _passed(edges: Iterable[Edge], since: datetime, until: datetime) -> str:
@@ -124,11 +175,14 @@ def _passed(edges: Iterable[Edge], since: datetime, until: datetime) -> str:
 
 LOCK = """
 SELECT id, rule::text, clock_at FROM segments_segment
-WHERE is_active AND problem = '' AND counting_until IS NULL
-    AND clock_at > statement_timestamp() - make_interval(secs => %s)
-    AND clock_at < statement_timestamp() - make_interval(secs => %s)
+WHERE is_active AND problem = '' AND counting_until IS NULL AND {which}
 ORDER BY id FOR NO KEY UPDATE
 """
+DUE = """
+clock_at > statement_timestamp() - make_interval(secs => %s)
+AND clock_at < statement_timestamp() - make_interval(secs => %s)
+"""
+SAME = "id = ANY(%s)"
 PASSED = """
 SELECT e.profile_id FROM (VALUES {edges}) w (name, low, high) CROSS JOIN LATERAL (
     SELECT profile_id FROM segments_event

@@ -57,8 +57,8 @@ def members(segment):
     return set(segment.memberships.values_list("profile_id", flat=True))
 
 
-def move_on():
-    return clock.move_on(time.monotonic() + 20)
+def move_on(**limits):
+    return clock.move_on(time.monotonic() + 20, **limits)
 
 
 def test_who_did_it_too_long_ago_leaves():
@@ -128,8 +128,23 @@ def test_very_many_are_moved_on_in_steps():
     segment = counted(LEAD)
     assert len(members(segment)) == len(people)
     pass_time(40 * MINUTE)
-    assert move_on() == Change(left=len(people))
+    assert move_on(most=clock.MOST) == Change(left=len(people))
     assert refresh.refresh(segment.pk) == Change()
+
+
+def test_very_many_at_one_moment_are_moved_on_some_after_the_other():
+    people = make_people(2 * clock.MOST + 1)
+    did(people, "Lead", timedelta(days=3) - 5 * MINUTE)
+    segment, other = counted(LEAD), counted({"not": LEAD})
+    before = Segment.objects.get(pk=segment.pk).refreshed_at
+    pass_time(10 * MINUTE)
+    assert move_on() == Change(left=len(people), entered=len(people))
+    assert members(segment) == set()
+    assert members(other) == {person.pk for person in people}
+    for one in (segment, other):
+        one.refresh_from_db()
+        assert timezone.now() - one.clock_at < MINUTE
+    assert segment.refreshed_at == before - 10 * MINUTE
 
 
 def test_too_many_at_one_moment_are_left_to_a_count():
@@ -137,8 +152,9 @@ def test_too_many_at_one_moment_are_left_to_a_count():
     did(people, "Lead", timedelta(days=3) - 5 * MINUTE)
     segment = counted(LEAD)
     pass_time(10 * MINUTE)
-    assert move_on() == Change()
-    pass_time(10 * MINUTE)
+    assert move_on(most=clock.MOST) == Change()
+    Event.objects.update(time=F("time") - 10 * MINUTE)
+    Segment.objects.update(clock_at=F("clock_at") - timedelta(hours=1))
     assert refresh.refresh_due(timezone.now()) == Change(left=len(people))
     assert members(segment) == set()
 
