@@ -211,47 +211,42 @@ def _times(condition: Condition, person: Person) -> str:
         return f"(NOT {_at_least(condition, person, times + 1)})"
     if key == "at_least":
         return _at_least(condition, person, times)
-    return _compared(
-        condition,
-        person,
-        few=f"(SELECT count(*) FROM (SELECT FROM $events LIMIT {times + 1}) x) = {times}",
-        everybody=f"count(*) = {times}",
-    )
+    if not person.is_few:
+        return _grouped(condition, person, f"count(*) = {times}")
+    some = f"SELECT FROM {_own(condition, person)} LIMIT {times + 1}"
+    return f"((SELECT count(*) FROM ({some}) x) = {times})"
 
 
 def _at_least(condition: Condition, person: Person, times: int) -> str:
-    if times > 1:
-        return _compared(
-            condition,
-            person,
-            few=f"(SELECT count(*) FROM (SELECT FROM $events LIMIT {times}) x) >= {times}",
-            everybody=f"count(*) >= {times}",
-        )
-    events = (
-        f"segments_event e WHERE e.profile_id = {person.id} AND {_counting(condition)}"
-    )
-    # A scalar subquery is never turned into a hash of everybody's events.
-    if person.is_few:
-        return f"((SELECT true FROM {events} LIMIT 1) IS TRUE)"
-    return f"EXISTS (SELECT FROM {events})"
+    events = _own(condition, person)
+    if times == 1:
+        # A scalar subquery is never turned into a hash of everybody's events.
+        if person.is_few:
+            return f"((SELECT true FROM {events} LIMIT 1) IS TRUE)"
+        return f"EXISTS (SELECT FROM {events})"
+    if not person.is_few:
+        return _grouped(condition, person, f"count(*) >= {times}")
+    return f"((SELECT count(*) FROM (SELECT FROM {events} LIMIT {times}) x) >= {times})"
 
 
 def _aggregate(condition: Condition, person: Person) -> str:
     holds = aggregates.holds(condition[AGGREGATE])
-    few = f"(SELECT {holds} FROM $events) IS TRUE"
-    return _compared(condition, person, few=few, everybody=holds)
+    if not person.is_few:
+        return _grouped(condition, person, holds)
+    return f"((SELECT {holds} FROM {_own(condition, person)}) IS TRUE)"
 
 
-def _compared(condition: Condition, person: Person, *, few: str, everybody: str) -> str:
-    """A comparison over the $events of each person, or over the group that they are."""
-    events, counting = "segments_event e WHERE ", _counting(condition)
-    if person.is_few:
-        own = f"{events}e.profile_id = {person.id} AND {counting}"
-        return f"({few.replace('$events', own)})"
-    # Not correlated, so that all events are grouped once, with one hash.
+def _own(condition: Condition, person: Person) -> str:
+    """SQL of a person's events `e` that count."""
+    own = f"e.profile_id = {person.id}"
+    return f"segments_event e WHERE {own} AND {_counting(condition)}"
+
+
+def _grouped(condition: Condition, person: Person, having: str) -> str:
+    """Not correlated, so that everybody's events are grouped once, with one hash."""
     return (
-        f"({person.id} IN (SELECT e.profile_id FROM {events}{counting}"
-        f" GROUP BY 1 HAVING {everybody}))"
+        f"({person.id} IN (SELECT e.profile_id FROM segments_event e"
+        f" WHERE {_counting(condition)} GROUP BY 1 HAVING {having}))"
     )
 
 
@@ -282,9 +277,7 @@ def _causes(condition: Condition, person: Person, *, is_wanted: bool) -> str:
             # Another one came first or last; time alone has no event.
             fits = f"NOT ({_all(properties.sql(condition))})"
         return f"({_picked(condition, person.id)}) e WHERE {fits}"
-    events = (
-        f"segments_event e WHERE e.profile_id = {person.id} AND {_counting(condition)}"
-    )
+    events = _own(condition, person)
     if aggregate := condition.get(AGGREGATE):
         return f"{events} AND {aggregates.value(aggregate)} IS NOT NULL"
     key, times = how_often(condition)

@@ -17,10 +17,13 @@ from tests.segments.rules import oracle
 
 pytestmark = pytest.mark.django_db
 
-NAMES = ("A", "B", "it's")
+# As hostile as they come.
+NAMES = ("A", "B", "it's $events {x} 100%s")
+AMOUNT, FORM = "$x $events $of 100%s", "it's $a"
 AMOUNTS = (1, 2.5, -4, "3", "05", "x", "", None, True, 5, 5.0, [5], 10**20)
 FORMS = ("demo", "other", 5)
 # Windows are of whole hours, and no event is so close to their ends.
+FORTY = {"property": "n", "is": "equals", "value": 40}
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
 
@@ -76,14 +79,14 @@ class Made:
             is_, value = self.dice.choice(
                 (("equals", "demo"), ("not_equals", "demo"), ("in", ["demo", "5"]))
             )
-            step["where"] = [{"property": "form", "is": is_, "value": value}]
+            step["where"] = [{"property": FORM, "is": is_, "value": value}]
         return step
 
     def aggregate(self):
         sign = self.dice.choice(("greater", "less", "equals", "between"))
         value = self.dice.choice((0, 1, 2, 2.5, 5, 8))
         return {
-            "of": self.dice.choice(("amount", "amount", "form")),
+            "of": self.dice.choice((AMOUNT, AMOUNT, FORM)),
             "by": self.dice.choice(
                 ("sum", "average", "smallest", "largest", "distinct")
             ),
@@ -152,8 +155,8 @@ class Made:
             for _ in times:
                 number = sum(map(len, self.events.values()))
                 properties = {
-                    "amount": self.dice.choice(AMOUNTS),
-                    "form": self.dice.choice(FORMS),
+                    AMOUNT: self.dice.choice(AMOUNTS),
+                    FORM: self.dice.choice(FORMS),
                 }
                 did = oracle.Did(
                     number=number,
@@ -251,3 +254,33 @@ def test_the_clock_alone_lets_in_and_out(seed):
         assert set(members(segment)) in states, rule
         segment.refresh_from_db()
         assert segment.clock_at is None or segment.clock_at > made.now
+
+
+MANY = """
+INSERT INTO segments_event (source_id, message_id, profile_id, name, time, properties)
+SELECT 0, n, %s, CASE n %% 2 WHEN 0 THEN 'A' ELSE 'B' END,
+    now() - n * interval '1 minute', jsonb_build_object('n', n)
+FROM generate_series(1, 40000) n
+"""
+
+
+def test_somebody_who_did_very_much_is_asked_in_time():
+    """A statement that looked back from each event to all others would be given up."""
+    [person] = make_people(1)
+    with connection.cursor() as cursor:
+        cursor.execute(MANY, [person.pk])
+    step = [{"event": name} for name in ("A", "B", "A", "B")]
+    count = {"of": "n", "by": "distinct", "is": "equals", "value": 20_000}
+    expected = [
+        ({"sequence": step, "within_hours": 1, "without": {"event": "C"}}, True),
+        ({"sequence": [*step, {"event": "C"}]}, False),
+        ({"sequence": [step[0], step[1]], "without": {"event": "A"}}, True),
+        ({"event": "A", "aggregate": count}, True),
+        ({"event": "B", "exactly": 20_000}, True),
+        ({"event": "A", "pick": "first", "where": [FORTY]}, False),
+    ]
+    segments = [make_segment(rule=rule) for rule, _ in expected]
+    evaluation.evaluate([person.pk])
+    for segment, (rule, is_in) in zip(segments, expected, strict=True):
+        assert segment.memberships.exists() is is_in, rule
+    assert not Segment.objects.exclude(problem="").exists()
