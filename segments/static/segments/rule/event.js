@@ -2,7 +2,7 @@
 // comes together in them.
 import { checkbox, h, input, labelled, quiet, select } from "./elements.js";
 import { canDraw as canCompare, nameField, wheres } from "./comparison.js";
-import { data, offered } from "./names.js";
+import { data } from "./names.js";
 import { asNumber, textOf, zoneField } from "./values.js";
 
 const OFTEN = ["at_least", "at_most", "exactly", "pick"];
@@ -31,8 +31,8 @@ const WHEN_CHOICES = [
   ["dates", "between two dates"],
 ];
 const SUMS = [
-  ["sum", "the sum of"], ["average", "the average of"], ["smallest", "the smallest of"],
-  ["largest", "the largest of"], ["distinct", "the number of different"],
+  ["sum", "the sum"], ["average", "the average"], ["smallest", "the smallest"],
+  ["largest", "the largest"], ["distinct", "how many different"],
 ];
 const SUM_IS = [["greater", "is greater than"], ["less", "is less than"], ["between", "is between"], ["equals", "equals"]];
 const KEYS = new Set(["event", ...OFTEN, ...Object.values(WHEN).flat(), "calendar", "zone", "where", "aggregate"]);
@@ -98,10 +98,11 @@ export const saysNot = (row) => oftenOf(row) === "not";
 
 function oftenFields(row) {
   const { rule, node } = row;
+  // What is added up is said further on.
+  if (rule.aggregate) return [];
   const often = oftenOf(row);
-  const isOne = { not: 1, first: 1, last: 1 };
   const keyOf = { did: "event", not: "event", first: "pick", last: "pick" };
-  const choices = OFTEN_CHOICES.filter(([key]) => knows(keyOf[key] ?? key) && !(rule.aggregate && key in isOne));
+  const choices = OFTEN_CHOICES.filter(([key]) => knows(keyOf[key] ?? key));
   const did = select("did", choices, often, (key) => {
     if (often === "not" || key === "not") node.not = key === "not";
     for (const each of OFTEN) delete rule[each];
@@ -187,11 +188,12 @@ function sumFields(row) {
     row.redraw((root) => root.querySelector(".rule-sum [data-name=is]"));
   });
   const group = h("div", { class: "rule-sum", role: "group", "aria-label": "Added up" },
-    labelled("Of these events,", select("by", SUMS, sum.by, set("by")), "rule-did"),
-    nameField("Property", sum, "of", row, { kind: "property", event: () => rule.event, options: () => offered("property", rule.event) }),
+    labelled("Of these events", select("by", SUMS, sum.by, set("by")), "rule-did"),
+    nameField("Of the property", sum, "of", row, { kind: "property", event: () => rule.event }),
     labelled("Comparison", is, "rule-operator"), ...values,
     quiet("Remove", () => {
       delete rule.aggregate;
+      rule.at_least = 1;
       row.redraw((root) => root.querySelector("[data-name=did]"));
     }, { "aria-label": "Remove what is added up" }));
   return [group];
@@ -206,8 +208,9 @@ function footFields(row) {
   const when = row.stateOf(rule).when ?? whenOf(rule);
   const addSum = knows("aggregate") && !rule.aggregate && !rule.pick && quiet("Add up a property …", () => {
     node.not = false;
+    for (const each of OFTEN) delete rule[each];
     rule.aggregate = { of: "", by: "sum", is: "greater", value: "" };
-    row.redraw((root) => root.querySelector(".rule-sum select"));
+    row.redraw((root) => root.querySelector(".rule-sum [data-name=of]"));
   });
   const canCalendar = knows("calendar") && (when === "within_days" || when === "between_days");
   const state = row.stateOf(rule);

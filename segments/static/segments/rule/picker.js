@@ -29,10 +29,12 @@ export class Picker {
 
   set(value) {
     this.last = value;
+    this.isTyped = false;
     this.input.value = this.isStrict ? textOf(this.options(), value) : value;
   }
 
   typed() {
+    this.isTyped = true;
     if (!this.isStrict) this.picked(this.input.value.trim());
     this.open(this.input.value);
   }
@@ -75,6 +77,7 @@ export class Picker {
 
   pick({ value, text }) {
     this.last = value;
+    this.isTyped = false;
     this.input.value = text ?? value;
     this.close();
     this.picked(value, true);
@@ -107,7 +110,7 @@ export class Picker {
     const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (by) {
       event.preventDefault();
-      if (this.list.hidden) await this.open();
+      if (this.list.hidden) await this.open(this.isTyped ? this.input.value : "");
       const count = this.shown.length;
       if (count) this.activate(this.active < 0 && by < 0 ? count - 1 : (this.active + by + count) % count);
     } else if (event.key === "Enter" && !this.list.hidden) {

@@ -1,0 +1,182 @@
+"""Each kind of condition in the rows of a rule, drawn as it is and built by keyboard."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from segments.models import Segment
+from tests.browser.test_rule_builder import ADD, press
+from tests.factories import (
+    make_dictionary_entry,
+    make_event,
+    make_profile,
+    make_segment,
+)
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+WHERE = [{"property": "form", "is": "equals", "value": "demo"}]
+DRAWN = [
+    {"event": "A", "at_most": 2, "within_hours": 12},
+    {"event": "A", "exactly": 3, "before_days": 9, "where": WHERE},
+    {"not": {"event": "A", "at_least": 2}},
+    {"event": "A", "pick": "first", "between_days": [2, 9], "calendar": True, "zone": "Asia/Kolkata"},
+    {"event": "A", "pick": "last", "from": "2026-01-01", "until": "2026-01-31", "zone": "Asia/Kolkata"},
+    {"event": "A", "from": "2026-01-01T10:00:00Z"},
+    {"event": "A", "aggregate": {"of": "amount", "by": "sum", "is": "greater", "value": 10}},
+    {"event": "A", "within_days": 3, "aggregate": {"of": "amount", "by": "distinct", "is": "between", "value": [2, 3]}},
+    {"sequence": [{"event": "A", "where": WHERE}, {"event": "B"}], "within_hours": 2, "without": {"event": "C"}, "within_days": 30},
+    {"not": {"sequence": [{"event": "A"}, {"event": "B"}, {"event": "C"}]}},
+]  # fmt: skip
+
+
+def typed(page: Page) -> object:
+    return json.loads(page.locator("[name=rule]").input_value())
+
+
+def rows(page: Page) -> Locator:
+    return page.locator(".rule-rows > li")
+
+
+@pytest.mark.parametrize("rule", DRAWN, ids=str)
+def test_it_is_drawn_and_stays_as_it_is_beside_a_change(page: Page, admin, rule):
+    other = {"event": "Z"}
+    page.goto(make_segment(rule={"all": [rule, other]}).get_absolute_url())
+    expect(rows(page)).to_have_count(2)
+    expect(page.get_by_label("This part as JSON")).to_have_count(0)
+    press(page, "Move down condition 1")
+    assert typed(page) == {"all": [other, rule]}
+    # A copy is drawn, and the same.
+    press(page, "Duplicate condition 2")
+    assert typed(page) == {"all": [other, rule, rule]}
+
+
+def test_how_often_and_when(page: Page, admin):
+    page.goto(ADD)
+    press(page, "Add what they did")
+    page.keyboard.type("A")
+    they, when = page.get_by_label("They"), page.get_by_label("When")
+    for choice, expected in (
+        ("did at most … times", {"at_most": 1}),
+        ("did exactly … times", {"exactly": 1}),
+        ("did for the first time", {"pick": "first"}),
+        ("did for the last time", {"pick": "last"}),
+        ("did", {"at_least": 1}),
+    ):
+        they.select_option(choice)
+        expect(they).to_be_focused()
+        assert typed(page) == {"all": [{"event": "A", **expected}]}
+    windows: dict[str, dict[str, object]] = {
+        "in the last … hours": {"within_hours": 24},
+        "more than … days ago": {"before_days": 30},
+        "between … and … days ago": {"between_days": [30, 60]},
+        "in the last … days": {"within_days": 30},
+    }
+    for choice, window in windows.items():
+        when.select_option(choice)
+        expect(when).to_be_focused()
+        assert typed(page) == {"all": [{"event": "A", "at_least": 1, **window}]}
+    press(page, "Options")
+    page.get_by_label("Whole calendar days").check()
+    zone = page.get_by_label("Days begin in the time zone")
+    zone.fill("paris")
+    zone.press("ArrowDown")
+    zone.press("Enter")
+    calendar = {"within_days": 30, "calendar": True, "zone": "Europe/Paris"}
+    assert typed(page) == {"all": [{"event": "A", "at_least": 1, **calendar}]}
+    when.select_option("between two dates")
+    page.get_by_label("From", exact=True).fill("2026-01-01")
+    page.get_by_label("Until, that day included").fill("2026-01-31")
+    found = {"zone": "Europe/Paris", "from": "2026-01-01", "until": "2026-01-31"}
+    assert typed(page) == {"all": [{"event": "A", "at_least": 1, **found}]}
+    when.select_option("ever")
+    assert typed(page) == {"all": [{"event": "A", "at_least": 1}]}
+
+
+def test_what_comes_together_in_a_property(page: Page, admin):
+    person = make_profile()
+    for amount in (10, "20"):
+        make_event(person, "Bought", amount=amount)
+    make_event(make_profile(), "Bought", amount=5)
+    make_dictionary_entry("Bought", kind="event")
+    make_dictionary_entry("amount", kind="property", event="Bought")
+    page.goto(ADD)
+    press(page, "Add what they did")
+    page.keyboard.type("Bought")
+    press(page, "Add up a property …")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    page.get_by_label("Number").fill("25")
+    assert typed(page) == {
+        "all": [
+            {
+                "event": "Bought",
+                "aggregate": {
+                    "of": "amount",
+                    "by": "sum",
+                    "is": "greater",
+                    "value": 25,
+                },
+            }
+        ]
+    }
+    size = page.get_by_role("region", name="Who would be in it")
+    expect(size).to_contain_text("1 of 2 people")
+    page.get_by_label("Comparison").select_option("between")
+    page.get_by_label("To", exact=True).fill("26")
+    expect(size).to_contain_text("0 of 2 people")
+
+
+def test_a_sequence_is_built_by_keyboard(page: Page, admin):
+    now = datetime.now(UTC)
+    for steps in ("AB", "ACB", "BA"):
+        person = make_profile()
+        for minute, name in enumerate(steps):
+            make_event(person, name, time=now - timedelta(minutes=30 - minute))
+    page.goto(ADD)
+    press(page, "Add something else …")
+    expect(
+        page.get_by_role("button", name="A list of objects")
+        .or_(page.get_by_role("button", name="Several events in order"))
+        .first
+    ).to_be_focused()
+    press_like(page, "Several events in order")
+    first = page.get_by_label("First the event")
+    expect(first).to_be_focused()
+    page.keyboard.type("A")
+    page.get_by_label("Then the event").fill("B")
+    size = page.get_by_role("region", name="Who would be in it")
+    expect(size).to_contain_text("2 of 3 people")
+    press(page, "And not between them …")
+    page.keyboard.type("C")
+    expect(size).to_contain_text("1 of 3 people")
+    press(page, "Then another event …")
+    page.keyboard.type("D")
+    expect(size).to_contain_text("0 of 3 people")
+    press(page, "Remove step 3")
+    press(page, "Then another event …")
+    press(page, "Remove step 2")
+    assert typed(page) == {
+        "all": [
+            {
+                "sequence": [{"event": "A"}, {"event": ""}],
+                "within_hours": 24,
+                "without": {"event": "C"},
+            }
+        ]
+    }
+    press(page, "Remove what is not between them")
+    page.get_by_label("From first to last within (hours)").fill("")
+    assert typed(page) == {"all": [{"sequence": [{"event": "A"}, {"event": ""}]}]}
+    # The message is at the row, at what is wrong with it.
+    page.get_by_label("Name").fill("In order")
+    page.get_by_role("button", name="Save and continue editing").click()
+    expect(page.locator(".rule-wrong")).to_contain_text("enter the name of an event")
+    assert not Segment.objects.exists()
+
+
+def press_like(page: Page, name: str) -> None:
+    page.get_by_role("button", name=name).press("Enter")
