@@ -73,6 +73,8 @@ TOMBSTONE_KEY = env.str("TOMBSTONE_KEY", default="") or SECRET_KEY
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 CSRF_FAILURE_VIEW = "lemnisk_braze.errors.csrf_failure"
+# A segment's rule with the longest pasted list. Calls of the tracking API have less.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 6 << 20
 HTTPS = env.bool("HTTPS", default=False)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
 # Monitoring asks from inside, where nobody speaks TLS.

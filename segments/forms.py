@@ -18,7 +18,8 @@ from segments.models import Segment, Source
 from segments.rules import tree
 from segments.tracking import origins
 
-MAX_RULE = 100_000
+# A pasted list has up to MAX_LIST_TEXT.
+MAX_RULE = 2_400_000
 
 
 class RuleWidget(forms.Textarea):

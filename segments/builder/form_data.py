@@ -1,6 +1,6 @@
 """What the page of a segment brings for the form of its rule."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
@@ -10,15 +10,14 @@ from django.urls import reverse
 from segments.builder import starting_points
 from segments.dictionary import catalog
 from segments.dictionary.catalog import Name
-from segments.rules import kinds
-from segments.rules.operators import OPERATORS
+from segments.rules import kinds, operators
 
 
 def form_data(*, is_new: bool) -> dict[str, Any]:
     """As JSON for rule_builder.js; a starting point is for a new segment."""
     known = catalog.properties()
     return {
-        "operators": operators(),
+        "operators": operators.offered(),
         "kinds": sorted(kinds.KINDS),
         "event_keys": sorted(kinds.KINDS["event"].schema()[0]["properties"]),
         "attributes": _names(catalog.attributes()),
@@ -32,13 +31,6 @@ def form_data(*, is_new: bool) -> dict[str, Any]:
         if is_new
         else [],
     }
-
-
-def operators() -> Sequence[dict[str, Any]]:
-    return [
-        {"key": key, "label": op.label, "takes": op.takes, "options": []}
-        for key, op in OPERATORS.items()
-    ]
 
 
 def _names(names: Iterable[Name]) -> list[dict[str, str]]:

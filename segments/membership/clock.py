@@ -3,7 +3,7 @@
 "Did X within d days" changes by time alone only for who did X between d days before the
 last look and d days before now: so does each edge (rules.kinds.Edge). The index by name
 and time has them; nobody else is counted. A date that was sent ("in the last d days")
-still takes a count of everybody.
+still takes a count of everybody: where its days are a calendar's, when a day begins.
 """
 
 import time
@@ -21,6 +21,7 @@ from segments.membership import evaluation
 from segments.membership.evaluation import Asked
 from segments.membership.moves import Change
 from segments.rules import tree, verdicts
+from segments.rules.comparing.days import next_midnight
 from segments.rules.kinds import Edge
 from segments.rules.operators import literal
 
@@ -43,7 +44,12 @@ PATIENCE = 2
 
 def is_enough(rule: dict[str, Any]) -> bool:
     """Whether a valid rule changes by time only as this module sees it."""
-    return not tree.is_counted(rule)
+    return not tree.is_counted(rule) or bool(tree.midnights(rule))
+
+
+def has_new_day(rule: dict[str, Any], since: datetime, now: datetime) -> bool:
+    """Whether a day has begun that a valid rule's dates are compared with."""
+    return any(next_midnight(zone, since) <= now for zone in tree.midnights(rule))
 
 
 def move_on(deadline: float, most: int = MOST_MOVED) -> Change:

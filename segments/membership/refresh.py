@@ -145,10 +145,14 @@ def is_due(segment: Segment, now: datetime) -> bool:
         return True
     if segment.refreshed_at < segment.updated_at + SETTLED_AFTER < now:
         return True
+    if clock.has_new_day(segment.rule, segment.refreshed_at, now):
+        return True
     counted_at = segment.refreshed_at
     if segment.clock_at and clock.is_enough(segment.rule):
         counted_at = segment.clock_at
     if counted_at > now - REFRESH_EVERY:
+        return False
+    if tree.midnights(segment.rule) and not tree.edges(segment.rule):
         return False
     return tree.reads_the_clock(segment.rule)
 

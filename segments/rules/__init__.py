@@ -1,3 +1,3 @@
 """Rules: the tree that a segment stores."""
 
-__all__ = ["kinds", "operators", "tree", "verdicts"]
+__all__ = ["comparing", "kinds", "operators", "tree", "verdicts"]

@@ -58,8 +58,9 @@ class Edge:
 class Kind(ABC):
     """A kind of condition. Each method but `validate` is given a valid condition."""
 
-    # The key that names the kind, and what the others of its conditions are.
+    # The key that names the kind, and those of other kinds that it has besides.
     key: ClassVar[str]
+    also: ClassVar[frozenset[str]] = frozenset()
 
     @abstractmethod
     def validate(self, condition: Condition, where: str) -> None:
@@ -110,6 +111,10 @@ class Kind(ABC):
         """Whether time changes it in ways that only a count of everybody finds."""
         return False
 
+    def midnights(self, condition: Condition) -> Iterable[str]:
+        """The zones at whose midnights alone that is; none where it is at any moment."""
+        return ()
+
     def has_cause(self, condition: Condition, *, is_wanted: bool) -> bool:
         """Whether an event can be what made it true (or false)."""
         return False
@@ -143,7 +148,14 @@ def register(kind: Kind) -> None:
 
 def of(condition: Condition) -> Kind:
     """The kind of a valid condition."""
-    return next(kind for key, kind in KINDS.items() if key in condition)
+    return KINDS[keys(condition)[0]]
+
+
+def keys(condition: Condition) -> list[str]:
+    """The kinds that a condition names: one, where it is valid."""
+    found = [key for key in KINDS if key in condition]
+    besides = {key for one in found for key in KINDS[one].also}
+    return [key for key in found if key not in besides]
 
 
 def attribute(name: str, row: str = "") -> str:

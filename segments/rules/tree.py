@@ -19,7 +19,7 @@ from django.db.models.sql.compiler import SQLCompiler
 
 from segments.models import Profile
 from segments.rules import kinds, operators
-from segments.rules.conditions import attribute, event, sequence
+from segments.rules.conditions import attribute, event, items, sequence
 from segments.rules.kinds import Edge, Person, allow
 from segments.rules.schema import an_object
 
@@ -28,7 +28,7 @@ MAX_CONDITIONS = 100
 MAX_COST = 400
 MAX_DEPTH = 8
 
-for kind in (attribute.Attribute(), event.Event(), sequence.Sequence()):
+for kind in (attribute.Attribute(), event.Event(), sequence.Sequence(), items.Items()):
     kinds.register(kind)
 
 
@@ -124,6 +124,19 @@ def is_counted(rule: dict[str, Any]) -> bool:
     So it is where a date that was sent is compared with the time that it is.
     """
     return any(kinds.of(c).is_counted(c) for c in conditions(rule))
+
+
+def midnights(rule: dict[str, Any]) -> set[str]:
+    """The zones at whose midnights alone such a rule needs a count.
+
+    None where it needs one every now and then, or never.
+    """
+    found = [
+        set(kinds.of(c).midnights(c))
+        for c in conditions(rule)
+        if kinds.of(c).is_counted(c)
+    ]
+    return set().union(*found) if all(found) else set()
 
 
 def describe(rule: dict[str, Any]) -> str:
@@ -233,7 +246,7 @@ def _validate(rule: object, where: str, *, depth: int) -> None:
     if depth > MAX_DEPTH:
         raise ValidationError(f"{where}: nest groups at most {MAX_DEPTH} deep.")
     known = (*GROUPS, *kinds.KINDS)
-    found = [key for key in known if key in rule]
+    found = [*(key for key in GROUPS if key in rule), *kinds.keys(rule)]
     if len(found) != 1:
         raise ValidationError(f"{where}: use exactly one of {', '.join(known)}.")
     (key,) = found

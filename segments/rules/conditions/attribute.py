@@ -23,7 +23,7 @@ class Attribute(Kind):
     key = "attribute"
 
     def validate(self, condition: Condition, where: str) -> None:
-        allow(condition, {"attribute", "is", "value"}, where)
+        allow(condition, {"attribute", *operators.KEYS}, where)
         check_name(condition["attribute"], f"{where}: enter the name of an attribute")
         operators.validate(condition, f"{where}, attribute {condition['attribute']}")
 
@@ -34,7 +34,7 @@ class Attribute(Kind):
         return operators.describe(condition["attribute"].replace("_", " "), condition)
 
     def sql(self, condition: Condition, person: Person) -> str:
-        comparison = {**condition, "value": _value(condition)}
+        comparison = _as_stored(condition)
         left = person.attribute(condition["attribute"], operators.reads(comparison))
         return operators.holds(left, comparison)
 
@@ -63,14 +63,22 @@ class Attribute(Kind):
     def is_counted(self, condition: Condition) -> bool:
         return operators.reads_the_clock(condition)
 
+    def midnights(self, condition: Condition) -> Iterable[str]:
+        return operators.midnights([condition])
 
-def _value(condition: Condition) -> Any:
-    value = condition.get("value")
-    return _lower(value) if condition["attribute"] == "email" else value
+
+def _as_stored(condition: Condition) -> Condition:
+    """E-mail addresses are kept in lower case."""
+    if condition["attribute"] != "email":
+        return condition
+    takes = operators.OPERATORS[condition["is"]].takes
+    if takes == "pattern":
+        return {**condition, "fold": True}
+    is_text = takes in ("value", "text", "values")
+    return {**condition, "value": _lower(condition["value"])} if is_text else condition
 
 
 def _lower(value: Any) -> Any:
-    """E-mail addresses are kept in lower case."""
     if isinstance(value, list):
         return [_lower(v) for v in value]
     return value.lower() if isinstance(value, str) else value

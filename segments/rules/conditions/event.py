@@ -152,6 +152,9 @@ class Event(Kind):
     def is_counted(self, condition: Condition) -> bool:
         return any(map(operators.reads_the_clock, properties.of(condition)))
 
+    def midnights(self, condition: Condition) -> Iterable[str]:
+        return operators.midnights(properties.of(condition))
+
     def has_cause(self, condition: Condition, *, is_wanted: bool) -> bool:
         # What was not done is no cause.
         if PICK in condition:

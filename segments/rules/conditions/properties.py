@@ -24,7 +24,7 @@ def validate(wheres: object, where: str) -> None:
         place = f"{where}, where {number}"
         if not isinstance(one, dict):
             raise ValidationError(f"{place}: enter a property condition.")
-        allow(one, {"property", "is", "value"}, place)
+        allow(one, {"property", *operators.KEYS}, place)
         check_name(one.get("property"), f"{place}: enter the name of a property")
         operators.validate(one, f"{place}, property {one['property']}")
 
@@ -54,9 +54,11 @@ def describe(condition: Condition) -> str:
     return f" where {' and '.join(said)}" if of(condition) else ""
 
 
-def sql(condition: Condition, row: str = "e") -> Iterator[str]:
-    """Each as a condition over the row of an event."""
+def sql(
+    condition: Condition, row: str = "e", column: str = "properties"
+) -> Iterator[str]:
+    """Each as a condition over the row of an event, or what else has properties."""
     for one in of(condition):
-        json_value = f"({row}.properties -> {literal(one['property'])}::text)"
+        json_value = f"({row}.{column} -> {literal(one['property'])}::text)"
         left = operators.reads(one).replace("$a", json_value)
         yield operators.holds(f"({left})", one)

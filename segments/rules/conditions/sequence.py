@@ -127,11 +127,10 @@ class Sequence(Kind):
         return windows.edges(_window(condition), condition["sequence"][0]["event"])
 
     def is_counted(self, condition: Condition) -> bool:
-        return any(
-            operators.reads_the_clock(where)
-            for one in _events(condition)
-            for where in properties.of(one)
-        )
+        return any(map(operators.reads_the_clock, _comparisons(condition)))
+
+    def midnights(self, condition: Condition) -> Iterable[str]:
+        return operators.midnights(_comparisons(condition))
 
     def has_cause(self, condition: Condition, *, is_wanted: bool) -> bool:
         return is_wanted
@@ -150,6 +149,10 @@ class Sequence(Kind):
 
     def needs_gate(self, condition: Condition) -> bool:
         return False
+
+
+def _comparisons(condition: Condition) -> list[Condition]:
+    return [where for one in _events(condition) for where in properties.of(one)]
 
 
 def _events(condition: Condition) -> list[Condition]:

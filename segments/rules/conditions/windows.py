@@ -14,13 +14,13 @@ counts, at its last one not any more.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from functools import cache
 from typing import Any
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from django.core.exceptions import ValidationError
 
 from segments.rules import schema as schemas
+from segments.rules.comparing.days import UTC_NAME, zones
 from segments.rules.kinds import Condition, Edge
 from segments.rules.operators import MAX_DAYS, check_days, is_date, literal
 
@@ -32,8 +32,6 @@ KEYS = {*LENGTHS, *FIXED, *OPTIONS}
 # Those whose days may be a calendar's.
 BY_DAYS = ("within_days", "between_days")
 MAX_HOURS = MAX_DAYS * 24
-UTC_NAME = "UTC"
-zones = cache(available_timezones)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

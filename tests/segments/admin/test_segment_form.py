@@ -1,7 +1,9 @@
 """The page of a segment: what is saved, what is refused, what stays typed."""
 
 import json
+import uuid
 from html import unescape
+from urllib.parse import urlencode
 
 import pytest
 from django.urls import reverse
@@ -57,6 +59,25 @@ def test_a_changed_rule_is_counted_anew_and_a_changed_name_is_not(
     assert (segment.name, segment.refreshed_at) == ("Renamed", counted_at)
 
 
+def test_a_rule_with_50000_pasted_ids_is_saved(
+    admin_client, django_capture_on_commit_callbacks
+):
+    ids = [str(uuid.UUID(int=number)) for number in range(50_000)]
+    make_profile(order=ids[-1])
+    rule = {"attribute": "order", "is": "in", "value": ids}
+    # As a browser sends what stands in the field.
+    typed = json.dumps(rule, indent=2).replace("\n", "\r\n")
+    with django_capture_on_commit_callbacks(execute=True):
+        response = admin_client.post(
+            ADD,
+            urlencode(form(typed)),
+            content_type="application/x-www-form-urlencoded",
+        )
+    assert response.status_code == 302
+    segment = Segment.objects.get()
+    assert (segment.rule, segment.size) == (rule, 1)
+
+
 def test_a_segment_switched_off_is_not_counted(admin_client):
     make_profile(city="Pune")
     data = form(PUNE)
@@ -75,7 +96,7 @@ def test_a_segment_switched_off_is_not_counted(admin_client):
         ('{"attribute": "a", "is": "greater", "value": ' + "9" * 5_000 + "}", "This is not valid JSON."),
         ('{"attribute": "a", "is": "greater", "value": NaN}', "enter a number or a date"),
         ('{"\\ud800": 1, "event": "E"}', "does not belong here."),
-        ('"' + "x" * 100_001 + '"', "A rule has at most 100,000 characters."),
+        ('"' + "x" * 2_400_001 + '"', "A rule has at most 2,400,000 characters."),
         ('{"all": [{"event": "E"}, {"attribute": "<b>", "is": "x"}]}', "Condition 2, attribute &lt;b&gt;: choose a comparison"),
     ],
     ids=["nothing", "empty", "cut off", "depth bomb", "5,000 digits", "NaN", "surrogate", "endless", "markup"],

@@ -2,7 +2,7 @@
 
 import random
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db.models import F
@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from segments.membership import clock, evaluation, refresh
 from segments.membership.moves import Change
-from segments.models import Event, Segment
+from segments.models import Event, Membership, Segment
 from segments.rules import tree
 from tests.factories import make_people, make_profile, make_segment, make_source
 
@@ -194,3 +194,71 @@ def test_a_count_at_the_same_time_finds_nothing_more(seed):
             assert members(segment) == set(everybody), segment.rule
     assert found.left and found.entered
     assert [refresh.refresh(segment.pk) for segment in segments] == [Change()] * 12
+
+
+LAPSES = {"attribute": "lapses_on", "is": "in_next_days", "value": 3, "calendar": True}
+KOLKATA = {**LAPSES, "zone": "Asia/Kolkata"}
+ROLLING = {"attribute": "lapses_on", "is": "in_next_days", "value": 3}
+WITH_ITEMS = {
+    "attribute": "policies",
+    "items": "any",
+    "where": [{"property": "born", "is": "anniversary_in", "value": 7}],
+}
+
+
+@pytest.mark.parametrize(
+    ("rule", "counted", "now", "expected"),
+    [
+        (LAPSES, "2026-03-01T00:00:00Z", "2026-03-01T23:59:59Z", False),
+        (LAPSES, "2026-03-01T23:59:59Z", "2026-03-02T00:00:00Z", True),
+        (KOLKATA, "2026-03-01T18:30:00Z", "2026-03-02T18:29:59Z", False),
+        (KOLKATA, "2026-03-01T18:29:59Z", "2026-03-01T18:30:00Z", True),
+        ({"not": KOLKATA}, "2026-03-01T12:00:00Z", "2026-03-01T18:30:00Z", True),
+        ({"any": [LAPSES, KOLKATA]}, "2026-03-01T18:30:00Z", "2026-03-01T23:59:59Z", False),
+        ({"any": [LAPSES, KOLKATA]}, "2026-03-01T18:30:00Z", "2026-03-02T00:00:00Z", True),
+        (WITH_ITEMS, "2026-03-01T00:00:00Z", "2026-03-01T23:00:00Z", False),
+        (WITH_ITEMS, "2026-03-01T23:00:00Z", "2026-03-02T00:00:00Z", True),
+        # The day on which the clocks are put forward has 23 hours.
+        ({**LAPSES, "zone": "Europe/Berlin"}, "2026-03-28T23:00:00Z", "2026-03-29T21:59:59Z", False),
+        ({**LAPSES, "zone": "Europe/Berlin"}, "2026-03-28T23:00:00Z", "2026-03-29T22:00:00Z", True),
+        # To the second: every now and then.
+        (ROLLING, "2026-03-01T12:00:00Z", "2026-03-01T12:14:59Z", False),
+        (ROLLING, "2026-03-01T12:00:00Z", "2026-03-01T12:15:00Z", True),
+        ({"any": [LAPSES, ROLLING]}, "2026-03-01T12:00:00Z", "2026-03-01T12:15:00Z", True),
+        ({"attribute": "at", "is": "weekday_in", "value": ["mon"]}, "2026-03-01T12:00:00Z", "2026-03-09T12:00:00Z", False),
+    ],
+)  # fmt: skip
+def test_dates_are_counted_when_time_alone_changes_them(rule, counted, now, expected):
+    counted, now = (datetime.fromisoformat(at) for at in (counted, now))
+    segment = Segment(rule=rule, refreshed_at=counted)
+    segment.updated_at = counted - timedelta(hours=2)
+    assert refresh.is_due(segment, now) is expected
+
+
+def test_windows_move_on_between_the_counts_of_days():
+    segment = Segment(rule={"all": [LEAD, LAPSES]})
+    counted = datetime(2026, 3, 1, 8, tzinfo=UTC)
+    segment.refreshed_at, segment.updated_at = counted, counted - timedelta(hours=2)
+    now = counted + timedelta(hours=8)
+    segment.clock_at = now - MINUTE
+    assert not refresh.is_due(segment, now)
+    # What they are behind is too much to catch up with.
+    segment.clock_at = now - timedelta(hours=2)
+    assert refresh.is_due(segment, now)
+    segment.clock_at = now + timedelta(hours=8)
+    assert refresh.is_due(segment, now + timedelta(hours=8))
+
+
+def test_who_is_not_near_a_date_any_more_leaves_when_the_day_changes():
+    now = timezone.now()
+    today = now.date()
+    near, gone = (
+        make_profile(lapses_on=(today + timedelta(days=n)).isoformat()) for n in (3, -1)
+    )
+    segment = counted(LAPSES)
+    assert members(segment) == {near.pk}
+    Membership.objects.create(segment=segment, profile=gone)
+    assert refresh.refresh_due(now) == Change()
+    Segment.objects.update(refreshed_at=F("refreshed_at") - timedelta(days=1))
+    assert refresh.refresh_due(now) == Change(left=1)
+    assert members(segment) == {near.pk}

@@ -6,7 +6,8 @@ they need to be met by stands in VALUES.
 
 from datetime import timedelta
 
-from tests.segments.rules import oracle
+from segments.rules.operators import OPERATORS
+from tests.segments.rules import made, oracle
 
 KEYS = ("a", "b")
 NAMES = ("X", "Y", "Z")
@@ -55,6 +56,8 @@ COMPARISONS = [
         "value": None,
     },
 ]
+# Any operator with any options, compared with odder values.
+COMPARISONS += [lambda random: made.comparison(random, OPERATORS)] * 8
 # What a person or an event may have: (random) → a JSON value.
 VALUES = [
     lambda random: random.choice(SCALARS),
@@ -62,6 +65,11 @@ VALUES = [
     lambda random: None,
     lambda random: [random.choice(SCALARS) for _ in range(random.randrange(3))],
     lambda random: {"5": 5},
+    lambda random: random.choice(made.HOSTILE),
+    lambda random: [
+        {key: random.choice(SCALARS) for key in KEYS if random.random() < 0.8}
+        for _ in range(random.randrange(4))
+    ],
 ]
 
 
@@ -137,8 +145,16 @@ def sequence(random):
     return made
 
 
+def items(random):
+    wanted = random.choice(("any", "all", "none", "exactly", "at_least", "at_most"))
+    made = {"attribute": random.choice(KEYS), "items": wanted}
+    if wanted in ("exactly", "at_least", "at_most"):
+        made["count"] = random.randint(1, 2)
+    return {**made, "where": [where(random) for _ in range(random.randrange(3))]}
+
+
 # (random) → a condition.
-CONDITIONS = [attribute, event, event, counted_event, sequence]
+CONDITIONS = [attribute, event, event, counted_event, sequence, items]
 
 
 def rule(random, depth=0):

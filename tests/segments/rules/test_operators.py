@@ -58,6 +58,33 @@ TABLE = [
     ("is_present", None, ["x", 0, False, [], {}], ["", None, ABSENT]),
     ("is_missing", None, ["", None, ABSENT], ["x", 0, False, [], {}]),
     ("in_last_days", 3660, [], ["1999-01-01", "2999-01-01", "soon", 5, ABSENT]),
+    ("in_next_days", 3660, [], ["1999-01-01", "2999-01-01", "soon", 5, ABSENT]),
+    ("not_in", ["Pune", 5], ["Delhi", 6, ["Pune"], "", ABSENT], ["Pune", 5, "5"]),
+    ("not_contains", "un", ["PUNE", 5, ["Pune"], ABSENT], ["Pune", ["un", 5]]),
+    ("matches", "^[a-c]+$", ["abc", "a"], ["abd", "A", "", 5, ["a"], ABSENT, "a\n"]),
+    ("matches", r"100%|\$a|\{x\}", ["100%", "$a", "{x}"], ["100", "a", "x"]),
+    (
+        "has_any",
+        ["a", 5],
+        [["a"], ["5"], [5.0, "b"]],
+        [[], "a", ["b"], {"a": 1}, ABSENT],
+    ),
+    ("has_all", ["a", 5], [["a", "5", "b"], [5, "a"]], [["a"], [5], [], "a", ABSENT]),
+    ("has_none", ["a", 5], [["b"], [], "a", ABSENT, None], [["a"], ["5", "b"]]),
+    ("size_is", 1, [["a"], [None]], [[], ["a", "b"], "a", {"a": 1}, 1, ABSENT]),
+    ("size_at_least", 1, [["a"], [1, 2]], [[], "a", ABSENT]),
+    ("size_at_most", 1, [[], ["a"]], [[1, 2], "a", "", ABSENT]),
+    ("date_is", "2026-01-31", ["2026-01-31", "2026-01-31T23:59:59Z"], ["2026-02-01"]),
+    ("date_before", "2026-01-31", ["2026-01-30T23:59:59Z"], ["2026-01-31", 5, ABSENT]),
+    ("date_after", "2026-01-31", ["2026-02-01"], ["2026-01-31T23:59:59Z", 5, ABSENT]),
+    (
+        "date_between",
+        ["2026-01-01", "2026-01-31"],
+        ["2026-01-31T23:00:00Z"],
+        ["2026-02-01"],
+    ),
+    ("weekday_in", ["sat", "sun"], ["2026-01-31"], ["2026-01-30", "sat", 6, ABSENT]),
+    ("anniversary_in", 0, [], ["2999-01-01", "soon", 5, ABSENT]),
 ]
 
 
@@ -83,11 +110,14 @@ def test_every_comparison_has_a_row_above():
     assert {row[0] for row in TABLE} == set(OPERATORS)
 
 
-def test_in_last_days_moves_with_the_clock():
+@pytest.mark.parametrize(
+    ("operator", "sign"), [("in_last_days", -1), ("in_next_days", 1)]
+)
+def test_the_last_and_the_next_days_move_with_the_clock(operator, sign):
     now = timezone.now()
     for days, expected in ((1, True), (6.9, True), (7.1, False), (-1, False)):
-        attribute = (now - timedelta(days=days)).isoformat()
-        assert matches("in_last_days", 7, attribute) is expected
+        attribute = (now + sign * timedelta(days=days)).isoformat()
+        assert matches(operator, 7, attribute) is expected
 
 
 @pytest.mark.parametrize(
@@ -96,6 +126,12 @@ def test_in_last_days_moves_with_the_clock():
         ("email", "equals", "Ann@Example.com", True),
         ("email", "ends_with", "@EXAMPLE.com", True),
         ("email", "in", ["ANN@example.com"], True),
+        ("email", "not_in", ["ANN@example.com"], False),
+        ("email", "not_contains", "ANN", False),
+        ("email", "matches", r"^[A-Z]+\D", True),
+        ("email", "matches", r"^\d", False),
+        ("email", "has_none", ["x"], True),
+        ("external_id", "matches", r"^\d+$", True),
         ("email", "is_present", None, True),
         ("phone", "is_missing", None, True),
         ("phone", "not_equals", "+4912345", True),

@@ -15,10 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segments.forms import RuleField
-from segments.membership import refresh
+from segments.membership import evaluation, refresh
 from segments.models import Event
 from segments.rules import tree
 from segments.rules.conditions import event, windows
+from segments.rules.conditions.items import QUANTIFIERS
 from segments.rules.operators import OPERATORS
 from tests.factories import make_event, make_profile, make_segment
 
@@ -27,6 +28,8 @@ ROW = re.compile(r"^\| (missing|`.*?`) \| `(\w+) ?(.*?)` \| (yes|no) \|$", re.M)
 ROWS = ROW.findall(DOC.read_text())
 EVENT_ROW = re.compile(r"^\| (nothing|`.*?`) \| `(\".*?)` \| (yes|no) \|$", re.M)
 EVENT_ROWS = EVENT_ROW.findall(DOC.read_text())
+OF_ITEMS = re.compile(r"^\| (missing|`.*?`) \| `({.*?})` \| (yes|no) \|$", re.M)
+ROWS_OF_ITEMS = OF_ITEMS.findall(DOC.read_text())
 
 
 def test_the_table_has_every_comparison():
@@ -37,18 +40,40 @@ def test_the_table_has_every_comparison():
 @pytest.mark.django_db
 @pytest.mark.parametrize(("value", "operator", "compared", "holds"), ROWS)
 def test_a_row_of_the_table(value, operator, compared, holds):
-    attributes = {} if value == "missing" else {"a": json.loads(value.strip("`"))}
-    person = make_profile(**attributes)
+    compared, *options = compared.split("; ")
     rule = {"attribute": "a", "is": operator}
     if compared:
         rule["value"] = json.loads(compared)
-    # Everybody, one person, and the statement that many segments share.
+    for option in options:
+        name, _, given = option.partition(" ")
+        rule[name] = json.loads(given) if given else True
+    check(value, rule, holds == "yes")
+
+
+def test_the_table_of_items_has_every_quantifier():
+    found = {json.loads(condition)["items"] for _, condition, _ in ROWS_OF_ITEMS}
+    assert found == set(QUANTIFIERS)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("value", "condition", "holds"), ROWS_OF_ITEMS)
+def test_a_row_of_the_table_of_items(value, condition, holds):
+    check(value, {"attribute": "a", **json.loads(condition)}, holds == "yes")
+
+
+def check(value, rule, holds):
+    """Everybody, one person, and the statement that many segments share."""
+    attributes = {} if value == "missing" else {"a": json.loads(value.strip("`"))}
+    person = make_profile(**attributes)
     everybody = set(tree.people(rule).values_list("pk", flat=True))
-    assert (person.pk in everybody) is (holds == "yes")
-    assert tree.people(rule, [person.pk]).exists() is (holds == "yes")
+    assert (person.pk in everybody) is holds
+    assert tree.people(rule, [person.pk]).exists() is holds
     segment = make_segment(rule=rule)
     refresh.refresh(segment.pk)
-    assert segment.memberships.exists() is (holds == "yes")
+    assert segment.memberships.exists() is holds
+    few = make_segment(rule=rule)
+    evaluation.evaluate([person.pk])
+    assert few.memberships.exists() is holds
 
 
 def test_the_table_has_all_that_a_condition_on_events_may_say():
@@ -140,16 +165,27 @@ SCALARS = st.one_of(
     st.none(),
     st.booleans(),
     st.integers(-(10**6), 10**6),
-    st.sampled_from(["", " ", "x", "2026-01-31", "2026-01-31T10:00:00Z", "31.1.2026"]),
+    st.sampled_from(
+        ["", " ", "x", "2026-01-31", "2026-01-31T10:00:00Z", "31.1.2026", "mon"]
+    ),
 )
 VALUES = st.one_of(SCALARS, st.lists(SCALARS, max_size=3))
+
+
+# Which zones there are the schema leaves to `validate`.
+OPTIONS = {
+    "fold": st.sampled_from([True, False, None]),
+    "numbers_in_text": st.sampled_from([True, "yes"]),
+    "calendar": st.sampled_from([True, False, 1]),
+    "zone": st.sampled_from(["Asia/Kolkata", "UTC", "", 5]),
+}
 
 
 def comparisons(kind):
     named = {kind: st.sampled_from(["a", "", " ", 5])}
     return st.fixed_dictionaries(
         {**named, "is": st.sampled_from([*OPERATORS, "like"])},
-        optional={"value": VALUES, "x": st.just(1)},
+        optional={"value": VALUES, "x": st.just(1), **OPTIONS},
     )
 
 
@@ -192,8 +228,20 @@ SEQUENCES = st.fixed_dictionaries(
         "without": STEPS | st.none(),
     },
 )
+ITEMS = st.fixed_dictionaries(
+    {
+        "attribute": st.sampled_from(["a", ""]),
+        "items": st.sampled_from([*QUANTIFIERS, "x"]),
+    },
+    optional={
+        "count": st.sampled_from([0, 1, True, -1, 10**6]),
+        "where": st.one_of(st.none(), st.lists(comparisons("property"), max_size=2)),
+    },
+)
 RULES = st.recursive(
-    st.one_of(comparisons("attribute"), EVENTS, SEQUENCES, st.just({}), st.just([])),
+    st.one_of(
+        comparisons("attribute"), EVENTS, SEQUENCES, ITEMS, st.just({}), st.just([])
+    ),
     lambda part: st.one_of(
         st.lists(part, max_size=2).map(lambda parts: {"all": parts}),
         st.lists(part, max_size=2).map(lambda parts: {"any": parts}),

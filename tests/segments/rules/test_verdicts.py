@@ -12,25 +12,15 @@ from django.utils import timezone
 from segments.membership import evaluation, refresh
 from segments.models import Event, Membership, Profile, Segment
 from segments.rules import tree
+from segments.rules.conditions.items import COUNTED, QUANTIFIERS
 from segments.rules.operators import OPERATORS
 from tests.factories import make_segment, make_source
+from tests.segments.rules import made
+from tests.segments.rules.made import HOSTILE
 
 pytestmark = pytest.mark.django_db
 
 NAMES = ("a", "0", "it's", 'say "x"', "back\\slash", "100%s", "$a", "{people}", "Ünï")
-HOSTILE: tuple[object, ...] = (
-    None, "", " ", "5", "5.0", "05", "5e0", 5, 5.0, 0, -0.0, -2.5, 1e20, 1e-9,
-    12345678901234567890, True, False, "true", "null", [], [5], ["5"], ["5", None],
-    [["5"]], {}, {"5": 5}, {"a": {"0": "5"}}, "Pune", "pune", "une", "it's", "back\\",
-    "%", "%s %(ids)s", "$a $x", "{people}", "}'::bigint[]", "Zoe\u0308", "Zo\u00eb",
-    "👩‍🚀", "x" * 2_000, "2026-01-01", "2026-01-01T10:00:00Z", "2026-01-01 10:00",
-    "2026-03-29T02:30:00+05:30", "2026-02-30", "2026-01-01T24:00:00", "0001-01-01",
-    "2026-01-01 BC", "2026-W01-1", "20260101", "now", "infinity", "-infinity",
-    "tomorrow", "294277-01-01", "2026-01-01junk",
-)  # fmt: skip
-TEXTS = tuple(v for v in HOSTILE if isinstance(v, str) and 0 < len(v) <= 1_000)
-NUMBERS = (0, 5, 5.0, -2.5, 1e20, 10**29)
-DATES = ("2026-01-01", "2026-01-01T10:00:00Z", "1999-12-31T23:59:59.999999+14:00")
 WINDOWS = (None, 3, 10)
 
 
@@ -51,6 +41,8 @@ class Made:
         if kind < 0.7:
             names = (*NAMES, "email", "phone", "external_id")
             return {"attribute": self.random.choice(names), **self.comparison()}
+        if kind < 0.8:
+            return self.items()
         return {
             "event": self.random.choice(NAMES),
             "at_least": self.random.choice((1, 1, 2, 3)),
@@ -61,20 +53,19 @@ class Made:
             ],
         }
 
+    def items(self):
+        quantifier = self.random.choice(tuple(QUANTIFIERS))
+        made = {"attribute": self.random.choice(NAMES), "items": quantifier}
+        if quantifier in COUNTED:
+            made["count"] = self.random.choice((1, 2))
+        made["where"] = [
+            {"property": self.random.choice(("5", "a", "sku")), **self.comparison()}
+            for _ in range(self.random.choice((0, 1, 1, 2)))
+        ]
+        return made
+
     def comparison(self):
-        operator = self.random.choice(tuple(OPERATORS))
-        value = {
-            "value": lambda: self.random.choice((*TEXTS, *NUMBERS, True, False)),
-            "text": lambda: self.random.choice(TEXTS),
-            "values": lambda: self.random.sample((*TEXTS, *NUMBERS, True), 3),
-            "bound": lambda: self.random.choice((*NUMBERS, *DATES)),
-            "pair": lambda: self.random.choices(
-                self.random.choice((NUMBERS, DATES)), k=2
-            ),
-            "days": lambda: self.random.choice((1, 400, 3_660)),
-            "nothing": lambda: None,
-        }[OPERATORS[operator].takes]()
-        return {"is": operator, "value": value}
+        return made.comparison(self.random, OPERATORS)
 
     def values(self):
         names = self.random.sample(NAMES, self.random.randint(0, len(NAMES)))
@@ -126,12 +117,15 @@ def asked(request, record_property):
     rules, people = map(int, request.config.getoption("--verdicts").split("x"))
     seed = 12 if (rules, people) == (70, 300) else random.randrange(10**9)
     record_property("seed", seed)
-    made = Made(seed)
-    every = [{"attribute": "a", **made.comparison()} for _ in OPERATORS]
-    found = [*every, *(made.rule() for _ in range(rules * 3))]
+    source = Made(seed)
+    every = [
+        {"attribute": "a", **made.comparison(source.random, OPERATORS, name)}
+        for name in OPERATORS
+    ]
+    found = [*every, *(source.rule() for _ in range(rules * 3))]
     valid = [rule for rule in found if is_valid(rule)][:rules]
     assert len(valid) == rules
-    return made, valid, made.people(people)
+    return source, valid, source.people(people)
 
 
 def is_valid(rule):
@@ -164,8 +158,8 @@ def check(segment, people, counted):
 
 
 def test_all_forms_of_many_rules_agree(asked):
-    made, rules, people = asked
-    made.events(people, "first")
+    source, rules, people = asked
+    source.events(people, "first")
     ours = [make_segment(rule=rule) for rule in rules]
     counted = [make_segment(rule=rule, is_active=False) for rule in rules]
 
@@ -175,7 +169,7 @@ def test_all_forms_of_many_rules_agree(asked):
         check(one, people, other)
         assert members(one) == members(other), one.rule
 
-    made.change(people)
+    source.change(people)
     evaluation.evaluate(people[::2], people[1::2], NAMES)
     # Nobody was asked by a rule that says of itself that it reads no event.
     evaluation.evaluate(people[1::2])

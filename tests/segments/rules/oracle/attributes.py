@@ -3,12 +3,19 @@
 from tests.segments.rules.oracle import KINDS, Kind
 from tests.segments.rules.oracle.comparing import compare
 
+# Not texts: no lower case is wanted of them.
+DATES = ("date_is", "date_before", "date_after", "date_between", "weekday_in")
+
 
 def holds(rule, person, now):
     name = rule["attribute"]
     if name != "email":
         return compare(value_of(person, name), rule, now)
-    return compare(value_of(person, name), {**rule, "value": lower(rule["value"])}, now)
+    if rule["is"] == "matches":
+        rule = {**rule, "fold": True}
+    elif rule["is"] not in ("greater", "less", "between", *DATES):
+        rule = {**rule, "value": lower(rule.get("value"))}
+    return compare(value_of(person, name), rule, now)
 
 
 def value_of(person, name):

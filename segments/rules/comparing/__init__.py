@@ -1,0 +1,1 @@
+"""What comparisons there are, by what they are about: texts, numbers, dates, lists."""
