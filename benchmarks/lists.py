@@ -38,9 +38,9 @@ WITH people AS (
     RETURNING id, sequence, sent_count
 ), attempts AS (
     INSERT INTO engagements_attempt (id, batch_id, version_id, key_version, worker,
-        item_count, request_sha256, outcome, status, duration_ms)
+        item_count, request_sha256, outcome, status, duration_ms, started_at)
     SELECT gen_random_uuid(), id, %(version)s, 1, 'benchmark', sent_count, '', 'sent',
-        201, 20 FROM batches
+        201, 20, now() + make_interval(secs => sequence * 0.001) FROM batches
 )
 INSERT INTO engagements_delivery (run_id, profile_id, batch_id, state, reason)
 SELECT %(run)s, people.id, batches.id,
@@ -88,7 +88,7 @@ def load_deliveries(url: str) -> None:
 
 
 def pages() -> dict[str, list[float]]:
-    """Address → how many ms it took, of the first and last page of every list."""
+    """Address → how many ms it took: home, each list's first and last page, a row's own."""
     client = _client()
     took: dict[str, list[float]] = {}
     for address in _addresses():
@@ -141,10 +141,14 @@ def _client() -> Client:
 
 
 def _addresses() -> Iterator[str]:
+    yield reverse("admin:index")
     for model, admin in site._registry.items():
         options = model._meta
-        address = reverse(f"admin:{options.app_label}_{options.model_name}_changelist")
+        name = f"admin:{options.app_label}_{options.model_name}"
+        address = reverse(f"{name}_changelist")
         yield address
+        if newest := model._default_manager.order_by("-pk").first():
+            yield reverse(f"{name}_change", args=[newest.pk])
         if isinstance(admin, KeysetList):
             yield f"{address}?{OLDEST}=1"
         elif (last := -(-model._default_manager.count() // admin.list_per_page)) > 1:
