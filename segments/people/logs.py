@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-from django.db.models import Q
 from django.urls import reverse
 
 from segments.models import Event, MergeLog, Profile, Transition
@@ -14,7 +13,7 @@ from segments.naming import (
     shown_properties,
 )
 from segments.people.display import as_pairs
-from segments.people.timeline import Before, Entry, Log
+from segments.people.timeline import Before, Entry, Log, ids_of
 
 
 def _events(
@@ -51,8 +50,8 @@ def _transitions(
     person: Profile, user: User, before: Before | None, size: int
 ) -> Iterator[Entry]:
     # What was logged of them before somebody knew that it was them.
-    whose = Q(profile=person) | Q(profile__merged_into=person)
-    moves = Transition.objects.filter(whose).select_related("segment", "event")
+    moves = Transition.objects.filter(profile__in=ids_of(person))
+    moves = moves.select_related("segment", "event")
     if before:
         moves = moves.filter(before.of("at"))
     may_see_events = user.has_perm("segments.view_event")  # type: ignore[union-attr]

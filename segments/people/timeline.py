@@ -75,6 +75,14 @@ def register(log: Log) -> None:
     _logs.append(log)
 
 
+def ids_of(person: Profile) -> list[int]:
+    """The ids that a log may have of them: their own, and those of their parts.
+
+    An index of the log begins with them; a join would read all of it.
+    """
+    return [person.pk, *person.parts.values_list("pk", flat=True)]
+
+
 def logs_for(user: User) -> list[Log]:
     """The logs that this user may read."""
     return [log for log in _logs if user.has_perm(log.permission)]  # type: ignore[union-attr]
