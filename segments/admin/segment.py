@@ -1,6 +1,5 @@
 """Segments: a rule in rows, the sentence that it makes, and who is in."""
 
-from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -139,7 +138,7 @@ def _rule_in_words(rule: Any) -> str:
     return describe(Segment(rule=rule))
 
 
-def _newest(segment: Segment) -> Sequence[Membership]:
+def _newest(segment: Segment) -> list[Membership]:
     """The SAMPLE people who came last.
 
     The log has who came, by its index, and most of those are still in: of memberships
@@ -148,8 +147,8 @@ def _newest(segment: Segment) -> Sequence[Membership]:
     entries = segment.transitions.filter(kind=Transition.Kind.ENTRY).order_by("-pk")
     came = entries.values_list("profile_id", flat=True)[:LAST_ENTRIES]
     members = segment.memberships.select_related("profile").order_by("-since", "-pk")
-    newest = members.filter(profile__in=list(came))[:SAMPLE]
-    return newest if len(newest) == SAMPLE else members[:SAMPLE]
+    newest = list(members.filter(profile__in=list(came))[:SAMPLE])
+    return newest if len(newest) == SAMPLE else list(members[:SAMPLE])
 
 
 def _panels(request: HttpRequest, segment: Segment) -> dict[str, Any]:

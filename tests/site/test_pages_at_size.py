@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.contrib.admin import site
@@ -86,7 +87,7 @@ def rows_read(client, address: str) -> dict[str, int]:
     return found
 
 
-def _rows(node: dict) -> Iterator[int]:
+def _rows(node: dict[str, Any]) -> Iterator[int]:
     left_out = node.get("Rows Removed by Filter", 0)
     yield int((node["Actual Rows"] + left_out) * node["Actual Loops"])
     for part in node.get("Plans", ()):
