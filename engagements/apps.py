@@ -29,6 +29,7 @@ class EngagementsConfig(AppConfig):
                 read=segment_use.read,
                 effects=segment_use.effects,
                 refusal=segment_use.refusal,
+                uses=segment_use.uses,
                 permission=segment_use.PERMISSION,
             )
         )

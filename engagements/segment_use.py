@@ -9,7 +9,7 @@ from engagements.models import Engagement
 from engagements.reporting import reports
 from externalapi.connections.access import usable_by, why_not
 from externalapi.models import Connection
-from segments.membership.readers import Effect, User
+from segments.membership.readers import Effect, Use, User
 from segments.models import Segment
 
 PERMISSION = "engagements.activate_engagement"
@@ -17,7 +17,9 @@ PEOPLE = "SELECT unnest(%(people)s::bigint[])"
 
 
 def read(segment: Segment) -> bool:
-    """Whether an engagement at work has the segment."""
+    """Whether an engagement at work has the segment, or is kept from sending by it."""
+    if segment.is_suppression:
+        return Engagement.objects.exclude(state__in=Engagement.AT_REST).exists()
     return _at_work(segment).exists()
 
 
@@ -25,6 +27,21 @@ def effects(segment: Segment, entering: Sequence[int]) -> list[Effect]:
     """What each engagement at work would send to these people if they entered."""
     engagements = _at_work(segment).order_by("name")
     return [_effect(engagement, entering) for engagement in engagements]
+
+
+def uses(segment: Segment) -> list[Use]:
+    """The engagements of the segment, by name."""
+    return [
+        Use(
+            name=engagement.name,
+            url=engagement.get_absolute_url(),
+            kind="Engagement",
+            state=engagement.get_state_display(),
+            tone=reports.ENGAGEMENT_TONES[engagement.state],
+            is_at_work=engagement.state not in Engagement.AT_REST,
+        )
+        for engagement in segment.engagements.order_by("name")
+    ]
 
 
 def refusal(segment: Segment, user: User) -> str:

@@ -58,6 +58,7 @@ ROLES: Mapping[str, Iterable[str]] = {
         "segments.add_segment",
         "segments.change_segment",
         "segments.delete_segment",
+        "segments.export_members",
         "segments.change_dictionaryentry",
         "engagements.add_engagement",
         "engagements.change_engagement",

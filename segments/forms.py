@@ -20,6 +20,9 @@ from segments.tracking import origins
 
 # A pasted list has up to MAX_LIST_TEXT.
 MAX_RULE = 2_400_000
+MAX_TAGS, MAX_TAG = 20, 50
+# What decides about nobody.
+WORDS = ("name", "description", "tags", "priority", "owner")
 
 
 class RuleWidget(forms.Textarea):
@@ -64,6 +67,30 @@ class RuleField(forms.JSONField):
         return super().prepare_value(value)
 
 
+class TagsField(forms.Field):
+    """Tags with commas between them, each once however it is written."""
+
+    def prepare_value(self, value: Any) -> Any:
+        return ", ".join(value) if isinstance(value, list) else value
+
+    def to_python(self, value: Any) -> list[str]:
+        found: dict[str, str] = {}
+        for tag in map(str.strip, (value or "").split(",")):
+            if tag:
+                found.setdefault(tag.casefold(), one_line(tag))
+        if len(found) > MAX_TAGS:
+            raise ValidationError(f"A segment has at most {MAX_TAGS} tags.")
+        if any(len(tag) > MAX_TAG for tag in found.values()):
+            raise ValidationError(f"A tag has at most {MAX_TAG} characters.")
+        return list(found.values())
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        try:
+            return self.to_python(data) != (initial or [])
+        except ValidationError:
+            return True
+
+
 class SegmentForm(forms.ModelForm):  # type: ignore[type-arg]
     rule = RuleField(
         label="People who match",
@@ -71,14 +98,35 @@ class SegmentForm(forms.ModelForm):  # type: ignore[type-arg]
         help_text="Upper and lower case differ. "
         "“Does not equal” includes people without the attribute.",
     )
+    tags = TagsField(
+        required=False,
+        widget=UnfoldAdminTextInputWidget,
+        help_text="Separated by commas. The list can be filtered by them.",
+    )
 
     class Meta:
         model = Segment
-        fields = ["name", "description", "rule", "is_active"]
-        widgets = {"description": UnfoldAdminTextareaWidget(attrs={"rows": 2})}
+        fields = [*WORDS, "rule", "is_active"]
+        widgets = {
+            "description": UnfoldAdminTextareaWidget(attrs={"rows": 2}),
+        }
+        help_texts = {
+            "priority": "Of several segments that are due, those with a high one are "
+            "counted first.",
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "priority" in self.fields:
+            self.fields["priority"].required = False
 
     def clean_name(self) -> str:
         return one_line(self.cleaned_data["name"])
+
+    def clean_priority(self) -> int:
+        """What was not asked stays as it is."""
+        priority: int = self.cleaned_data["priority"] or self.instance.priority
+        return priority
 
     def add_error(self, field: str | None, error: Any) -> None:
         super().add_error(field, error)
@@ -89,6 +137,8 @@ class SegmentForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def save(self, commit: bool = True) -> Segment:
         """Save; a new rule, or being active again, asks for a new count."""
+        if self.instance.pk is None:
+            self.instance.is_draft = not self.cleaned_data["is_active"]
         if {"rule", "is_active"} & set(self.changed_data):
             counting.mark_changed(self.instance)
         saved: Segment = super().save(commit)

@@ -298,7 +298,10 @@ class EngagementForm(forms.ModelForm):  # type: ignore[type-arg]
         self.fields["segment"].empty_label = "Choose a segment"  # type: ignore[attr-defined]
         self.fields["again"].required = False
         self.fields["again_after_days"].widget.attrs.update({"min": 1, "max": MAX_DAYS})
-        self.fields["segment"].queryset = Segment.objects.order_by("name")  # type: ignore[attr-defined]
+        chosen = Q(archived_at=None) | Q(pk=self.instance.segment_id)
+        self.fields["segment"].queryset = Segment.objects.filter(chosen).order_by(
+            "name"
+        )  # type: ignore[attr-defined]
         start = self.instance.starts_at
         if start and "starts_at" not in self.initial_typed:
             zone = ZoneInfo(self.instance.time_zone)

@@ -86,16 +86,20 @@ def _lock(engagement: Engagement) -> None:
 
 
 def _check(engagement: Engagement) -> None:
-    # Locked, so that nobody archives it meanwhile (externalapi.definitions.archive).
+    # Locked, so that nobody archives either meanwhile (externalapi.definitions.archive,
+    # segments.life.states).
     apis = ExternalAPI.objects.select_for_update(of=("self",), no_key=True)
     if apis.get(pk=engagement.version.external_api_id).archived_at:
         raise ActivationError(
             f"The External API “{engagement.version.external_api}” is archived."
             " Unarchive it first."
         )
-    if not engagement.segment.is_active:
+    segments = Segment.objects.select_for_update(no_key=True)
+    segment = segments.get(pk=engagement.segment_id)
+    if not segment.is_active:
         raise ActivationError(
-            f"The segment “{engagement.segment}” is switched off. Switch it on first."
+            f"The segment “{segment}” is not live: it is {segment.state.label.lower()}."
+            " Make it live first."
         )
     if not engagement.version.connection.key_encrypted:
         raise ActivationError(

@@ -153,6 +153,8 @@ WORDS: Mapping[str, Words] = {
         title="No segment yet",
         text="A segment is a rule about people; whoever fits it is in.",
         way=steps.way_to_segment,
+        hidden="All segments are archived.",
+        hidden_query="?state=all",
     ),
     "segments.Profile": Words(
         title="Nobody yet",

@@ -1,5 +1,7 @@
 """The question before a segment takes in others, and the proposals that wait for it."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from django.contrib import messages
@@ -12,7 +14,7 @@ from django.utils.text import capfirst
 
 from lemnisk_braze.lib.pages.confirm import Question, confirm
 from segments import naming
-from segments.forms import SegmentForm
+from segments.forms import WORDS, SegmentForm
 from segments.membership import readers, rule_changes
 from segments.models import Proposal, Segment
 from segments.rules import tree
@@ -59,18 +61,15 @@ class AsksFirst:
         form = SegmentForm(request.POST, instance=segment)
         if not form.is_valid():
             return None
-        rule, is_active = form.cleaned_data["rule"], form.cleaned_data["is_active"]
-        if not rule_changes.needs_decision(stored, rule, is_active):
-            return None
-        if PROPOSE in request.POST:
-            return _propose(self, request, stored, form)
-        if CONFIRM not in request.POST:
-            return _question(self, request, stored, rule, is_active)
-        _check_may_decide(request, stored)
-        if request.POST.get(SEEN) == rule_changes.fingerprint(stored):
-            return None
-        messages.warning(request, CHANGED_MEANWHILE)
-        return _question(self, request, stored, rule, is_active)
+        wanted = form.cleaned_data
+        return ask(
+            self,
+            request,
+            stored,
+            wanted["rule"],
+            wanted["is_active"],
+            propose=partial(_propose, self, request, stored, form),
+        )
 
     def proposal_view(
         self: Any, request: HttpRequest, segment_id: int, pk: int
@@ -88,6 +87,51 @@ class AsksFirst:
         return _question(
             self, request, segment, proposal.rule, proposal.is_active, proposal
         )
+
+
+def ask(
+    page: Any,
+    request: HttpRequest,
+    segment: Segment,
+    rule: dict[str, Any],
+    is_active: bool,
+    *,
+    propose: Callable[[], HttpResponse],
+) -> HttpResponse | None:
+    """The question before a locked segment takes in others, on the address that changes it.
+
+    None where there is none, or it was answered with yes: then go on. `propose` is what
+    follows where somebody else is to decide.
+    """
+    if not rule_changes.needs_decision(segment, rule, is_active):
+        return None
+    if PROPOSE in request.POST:
+        return propose()
+    if CONFIRM not in request.POST:
+        return _question(page, request, segment, rule, is_active)
+    _check_may_decide(request, segment)
+    if request.POST.get(SEEN) == rule_changes.fingerprint(segment):
+        return None
+    messages.warning(request, CHANGED_MEANWHILE)
+    return _question(page, request, segment, rule, is_active)
+
+
+def propose(
+    page: Any,
+    request: HttpRequest,
+    segment: Segment,
+    rule: dict[str, Any],
+    is_active: bool,
+) -> HttpResponse:
+    """Keep the change for somebody who may decide."""
+    rule_changes.propose(segment, rule, is_active, request.user)
+    page.log_change(request, segment, "Proposed a change of who is in.")
+    messages.success(
+        request,
+        "Your change is proposed. Nothing changes before an Approver accepts it: it "
+        "stands on this page and on their home page.",
+    )
+    return HttpResponseRedirect(segment.get_absolute_url())
 
 
 def describe(segment: Segment | Proposal) -> str:
@@ -156,18 +200,11 @@ def _propose(
     page: Any, request: HttpRequest, stored: Segment, form: SegmentForm
 ) -> HttpResponse:
     """Save what decides about nobody, and keep the rest as a proposal."""
-    rule, is_active = form.cleaned_data["rule"], form.cleaned_data["is_active"]
-    stored.name = form.cleaned_data["name"]
-    stored.description = form.cleaned_data["description"]
-    stored.save(update_fields=["name", "description"])
-    rule_changes.propose(stored, rule, is_active, request.user)
-    page.log_change(request, stored, "Proposed a change of who is in.")
-    messages.success(
-        request,
-        "Your change is proposed. Nothing changes before an Approver accepts it: it "
-        "stands on this page and on their home page.",
-    )
-    return HttpResponseRedirect(stored.get_absolute_url())
+    wanted = form.cleaned_data
+    for name in WORDS:
+        setattr(stored, name, wanted[name])
+    stored.save(update_fields=WORDS)
+    return propose(page, request, stored, wanted["rule"], wanted["is_active"])
 
 
 def _decide(page: Any, request: HttpRequest, proposal: Proposal) -> HttpResponse:

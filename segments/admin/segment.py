@@ -4,24 +4,27 @@ from functools import partial
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.auth.models import User
 from django.db import models
 from django.forms import Script
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path
 from django.utils.text import capfirst
 
-from lemnisk_braze.lib.active import active_badge
 from lemnisk_braze.lib.filtering import OfferedFilters
 from lemnisk_braze.lib.form_changes import ChangesInWords, Words
 from lemnisk_braze.lib.pages.deleting import NAMED, CarefulDelete, Dependant, Instead
 from segments import naming
 from segments.admin import explanation
 from segments.admin.asking import AsksFirst, describe, proposal_of
+from segments.admin.life import LifePages
+from segments.admin.life.filters import OwnerFilter, StateFilter, TagFilter, state_badge
 from segments.builder import examples, size
 from segments.builder.form_data import form_data
 from segments.dictionary import catalog
-from segments.forms import SegmentForm
-from segments.membership import counting
+from segments.forms import WORDS, SegmentForm
+from segments.life import natures
+from segments.membership import counting, rule_changes
 from segments.models import Membership, Segment, Transition
 
 SAMPLE = 10
@@ -30,13 +33,14 @@ LAST_ENTRIES = 200
 
 
 @admin.register(Segment)
-class SegmentAdmin(AsksFirst, ChangesInWords, CarefulDelete, OfferedFilters):
+class SegmentAdmin(AsksFirst, LifePages, ChangesInWords, CarefulDelete, OfferedFilters):
     form = SegmentForm
-    list_display = ["name", "sentence", "people", active_badge]
-    list_filter = ["is_active"]
+    list_display = ["name", "sentence", "people", state_badge, "tagged", "owner"]
+    list_filter = [StateFilter, TagFilter, "priority", OwnerFilter]
+    list_select_related = ["owner"]
     list_filter_submit = False
     search_fields = ["name"]
-    fields = ["name", "description", "rule", "is_active"]
+    fields = ["name", "description", "rule", "is_active", "tags", "priority", "owner"]
     change_form_template = "admin/segments/segment/change_form.html"
     warn_unsaved_form = True
 
@@ -53,20 +57,49 @@ class SegmentAdmin(AsksFirst, ChangesInWords, CarefulDelete, OfferedFilters):
                 wrap(partial(explanation.view, site=self.admin_site)),
                 name="segments_segment_explanation",
             ),
+            *self.life_urls(),
             *super().get_urls(),
         ]
+
+    def has_change_permission(
+        self, request: HttpRequest, obj: Segment | None = None
+    ) -> bool:
+        """Not of an archived one: that is only read."""
+        may: bool = super().has_change_permission(request, obj)
+        return may and not (obj and obj.archived_at)
+
+    def formfield_for_foreignkey(
+        self, db_field: Any, request: HttpRequest, **kwargs: Any
+    ) -> Any:
+        if db_field.name == "owner":
+            kwargs["queryset"] = User.objects.filter(is_active=True)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        form = super().get_form(request, *args, **kwargs)
+        if owner := form.base_fields.get("owner"):
+            # Accounts are made elsewhere.
+            owner.widget.can_add_related = owner.widget.can_change_related = False
+            owner.widget.can_delete_related = owner.widget.can_view_related = False
+        return form
 
     @admin.display(description="rule")
     def sentence(self, segment: Segment) -> str:
         return describe(segment)
 
+    @admin.display(description="tags")
+    def tagged(self, segment: Segment) -> str:
+        return ", ".join(segment.tags) or "–"
+
     def words_of(self) -> dict[str, Words]:
-        return {"rule": _rule_in_words}
+        return {"rule": _rule_in_words, "tags": ", ".join}
 
     @admin.display(description="people", ordering="size")
     def people(self, segment: Segment) -> str:
         if segment.problem:
             return "cannot be counted"
+        if not segment.is_active and not segment.refreshed_at:
+            return "not counted"
         return f"{segment.size:,}" if segment.refreshed_at else "being counted"
 
     def save_model(
@@ -77,8 +110,12 @@ class SegmentAdmin(AsksFirst, ChangesInWords, CarefulDelete, OfferedFilters):
         change: bool,
     ) -> None:
         # `size` belongs to whoever counts, perhaps right now.
-        fields = {"name", "description", *counting.CHANGED}
+        fields = {*WORDS, *counting.CHANGED}
+        if not change and obj.owner is None:
+            obj.owner = request.user
         obj.save(update_fields=fields if change else None)
+        before = form.initial.get("rule") if change else None
+        rule_changes.record(obj, request.user, before=before)
         counting.count_soon(obj)
 
     def response_add(
@@ -127,8 +164,8 @@ class SegmentAdmin(AsksFirst, ChangesInWords, CarefulDelete, OfferedFilters):
 
     def instead(self, request: HttpRequest, obj: Segment) -> Instead:
         return Instead(
-            text="Switched off (“Active” on its page), it keeps its people and its "
-            "history, and nobody enters or leaves any more.",
+            text="Archived, it is out of the way and keeps its people and its history; "
+            "switched off (“Live” on its page), nobody enters or leaves any more.",
             label="Open the segment",
             url=obj.get_absolute_url(),
         )
@@ -155,6 +192,7 @@ def _panels(request: HttpRequest, segment: Segment) -> dict[str, Any]:
     may_see = naming.may_see_people(request.user)
     return {
         "sentence": describe(segment),
+        "nature": natures.of(segment),
         "never_seen": catalog.never_seen(segment.rule),
         "sample": _newest(segment) if may_see else None,
         "proposal": proposal_of(segment),

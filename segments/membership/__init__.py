@@ -10,5 +10,6 @@ __all__ = [
     "readers",
     "refresh",
     "rule_changes",
+    "sampling",
     "steps",
 ]

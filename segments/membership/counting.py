@@ -20,6 +20,8 @@ CHANGED = frozenset(
     {
         "rule",
         "is_active",
+        "is_draft",
+        "archived_at",
         "event_names",
         "refreshed_at",
         "counting_until",
@@ -32,7 +34,10 @@ CHANGED = frozenset(
 def mark_changed(segment: Segment) -> None:
     """Let it be counted anew, by the valid rule that it has now; save CHANGED then."""
     segment.event_names = tree.event_names(segment.rule)
-    segment.refreshed_at = None
+    if segment.is_active:
+        segment.is_draft, segment.archived_at = False, None
+        # Paused, its people are those of the last count, until it is live again.
+        segment.refreshed_at = None
     # A count by the rule as it was ends.
     segment.counting_until = None
     segment.problem = ""

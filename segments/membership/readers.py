@@ -29,6 +29,21 @@ class Effect:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Use:
+    """Something that has the segment; `tone` is the colour of its state's badge.
+
+    `is_at_work`: it sends, or can go on without being activated anew.
+    """
+
+    name: str
+    url: str
+    kind: str
+    state: str
+    tone: str
+    is_at_work: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Readers:
     """What an app above answers, and the permission that a change needs then.
 
@@ -39,6 +54,7 @@ class Readers:
     read: Callable[[Segment], bool]
     effects: Callable[[Segment, Sequence[int]], list[Effect]]
     refusal: Callable[[Segment, User], str]
+    uses: Callable[[Segment], list[Use]]
     permission: str
 
 
@@ -59,6 +75,11 @@ def effects(segment: Segment, entering: Sequence[int]) -> list[Effect]:
     """What becomes of these people where they enter."""
     found = [readers.effects(segment, entering) for readers in _registered]
     return [effect for one in found for effect in one]
+
+
+def uses(segment: Segment) -> list[Use]:
+    """All that has the segment in the apps above, at work or not."""
+    return [use for readers in _registered for use in readers.uses(segment)]
 
 
 def may_decide(user: User) -> bool:

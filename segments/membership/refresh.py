@@ -128,7 +128,7 @@ def refresh_due(now: datetime) -> Change:
     deadline = time.monotonic() + REFRESH_SECONDS
     change = clock.move_on(deadline)
     for segment in Segment.objects.filter(is_active=True).order_by(
-        F("refreshed_at").asc(nulls_first=True)
+        "priority", F("refreshed_at").asc(nulls_first=True)
     ):
         if time.monotonic() > deadline:
             break

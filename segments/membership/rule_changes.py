@@ -17,7 +17,7 @@ from lemnisk_braze.lib.time_limits import at_most
 from segments.membership import counting, readers, sampling
 from segments.membership.readers import Effect, User
 from segments.membership.refresh import hashing
-from segments.models import Profile, Proposal, Segment
+from segments.models import Profile, Proposal, Segment, SegmentVersion
 from segments.rules import tree
 
 # Counting may take so long, in milliseconds; then a sample is counted, as long again.
@@ -173,6 +173,35 @@ def _compare(
     return found
 
 
+def record(
+    segment: Segment,
+    user: User | None,
+    *,
+    before: dict[str, Any] | None = None,
+    note: str = "",
+) -> SegmentVersion:
+    """Keep the segment's rule as its newest version, unless it is that already.
+
+    In the transaction that saves it, with the segment's lock. `before`: its rule until
+    then, which is the first version of what a program made. `note` says where the rule
+    comes from; "": from the form.
+    """
+    newest = segment.versions.order_by("-number").first()
+    if newest is None and before and before != segment.rule:
+        newest = SegmentVersion.objects.create(
+            segment=segment, number=1, rule=before, made_at=segment.created_at
+        )
+    if newest and newest.rule == segment.rule:
+        return newest
+    return SegmentVersion.objects.create(
+        segment=segment,
+        number=newest.number + 1 if newest else 1,
+        rule=segment.rule,
+        made_by_id=user.pk if user else None,
+        note=note[:255],
+    )
+
+
 # --- Proposals ------------------------------------------------------------------------
 
 
@@ -193,18 +222,36 @@ def propose(
 def accept(proposal: Proposal, user: User, seen: str) -> bool:
     """Change the segment as proposed.
 
-    False: somebody decided first, or the segment is not what was `seen` any more.
+    False: somebody decided first, or the segment is not what was `seen` any more, or is
+    archived.
     """
     segment = Segment.objects.select_for_update(no_key=True).get(pk=proposal.segment_id)
-    if fingerprint(segment) != seen:
+    if segment.archived_at or fingerprint(segment) != seen:
         return False
     if not _decide(proposal, Proposal.State.ACCEPTED, user):
         return False
-    segment.rule, segment.is_active = proposal.rule, proposal.is_active
-    counting.mark_changed(segment)
-    segment.save(update_fields=counting.CHANGED)
-    counting.count_soon(segment)
+    note = f"Proposed by {proposal.proposed_by or 'somebody'}, and accepted."
+    change(segment, proposal.rule, proposal.is_active, user, note)
     return True
+
+
+def change(
+    segment: Segment, rule: dict[str, Any], is_active: bool, user: User, note: str = ""
+) -> None:
+    """Give a locked segment a rule and a state, and keep the rule as a version.
+
+    `note` says where the rule comes from.
+    """
+    before = segment.rule
+    segment.rule, segment.is_active = rule, is_active
+    if is_active or rule != before:
+        counting.mark_changed(segment)
+    else:
+        # Paused, whatever its rule: a count that is at work ends.
+        segment.counting_until = None
+    segment.save(update_fields=counting.CHANGED)
+    record(segment, user, before=before, note=note)
+    counting.count_soon(segment)
 
 
 def reject(proposal: Proposal, user: User) -> bool:

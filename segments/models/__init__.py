@@ -18,7 +18,15 @@ from segments.models.inbox import (
 )
 from segments.models.people import Identifier, MergeLog, Profile
 from segments.models.privacy import Erasure, Tombstone
-from segments.models.segments import Membership, Proposal, Segment, Touched, Transition
+from segments.models.segments import (
+    Membership,
+    Proposal,
+    Segment,
+    SegmentDay,
+    SegmentVersion,
+    Touched,
+    Transition,
+)
 from segments.models.sources import RefusedMessage, Source, SourceWarning, WriteKey
 
 __all__ = [
@@ -42,6 +50,8 @@ __all__ = [
     "RefusedMessage",
     "Seen",
     "Segment",
+    "SegmentDay",
+    "SegmentVersion",
     "Source",
     "SourceQuery",
     "SourceWarning",

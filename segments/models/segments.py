@@ -1,6 +1,7 @@
 """The segments that people are in: their rules, and who enters and leaves."""
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import Q
@@ -13,7 +14,22 @@ from segments.models.people import Profile
 
 
 class Segment(models.Model):
-    """A rule over attributes and events that people enter and leave."""
+    """A rule over attributes and events that people enter and leave.
+
+    `state` is told from three columns: `is_active` (live), `is_draft` (it never was) and
+    `archived_at`.
+    """
+
+    class Priority(models.IntegerChoices):
+        HIGH = 1, "High"
+        NORMAL = 2, "Normal"
+        LOW = 3, "Low"
+
+    class State(models.TextChoices):
+        DRAFT = "draft", "Draft"
+        LIVE = "live", "Live"
+        PAUSED = "paused", "Paused"
+        ARCHIVED = "archived", "Archived"
 
     name = models.CharField(max_length=255, unique=True)
     description = models.TextField(blank=True)
@@ -23,7 +39,28 @@ class Segment(models.Model):
     )
     # The names of the events that the rule reads: an event wakes only these segments.
     event_names = models.JSONField(default=list, editable=False)
-    is_active = models.BooleanField("active", default=True)
+    # Live: people enter and leave.
+    is_active = models.BooleanField("live", default=True)
+    is_draft = models.BooleanField(default=False, db_default=False, editable=False)
+    archived_at = models.DateTimeField(null=True, editable=False)
+    # Nobody who is in it is sent anything, by any engagement.
+    is_suppression = models.BooleanField(
+        default=False, db_default=False, editable=False
+    )
+    tags = ArrayField(
+        models.CharField(max_length=50), default=list, db_default=[], blank=True
+    )
+    # Of several that are due, who is counted first.
+    priority = models.PositiveSmallIntegerField(
+        choices=Priority, default=Priority.NORMAL, db_default=2
+    )
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+    )
     size = models.PositiveIntegerField("people", default=0, editable=False)
     refreshed_at = models.DateTimeField(null=True, editable=False)
     # A count is at work until then: who is evaluated meanwhile is noted (Touched).
@@ -40,9 +77,22 @@ class Segment(models.Model):
     updated_at = ChangedAtField(editable=False)
 
     class Meta:
+        permissions = [("export_members", "Can export the people of a segment")]
         indexes = [
             # "Which segments read the event that has just come in?"
-            GinIndex(fields=["event_names"], name="segment_event_names")
+            GinIndex(fields=["event_names"], name="segment_event_names"),
+            # "Who is never sent anything?"
+            models.Index(
+                fields=["id"],
+                name="segment_suppresses",
+                condition=Q(is_suppression=True),
+            ),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(is_active=False) | Q(is_draft=False, archived_at=None),
+                name="segment_is_in_one_state",
+            )
         ]
 
     def __str__(self) -> str:
@@ -50,6 +100,75 @@ class Segment(models.Model):
 
     def get_absolute_url(self) -> str:
         return reverse("admin:segments_segment_change", args=[self.pk])
+
+    @property
+    def state(self) -> State:
+        if self.archived_at:
+            return self.State.ARCHIVED
+        if self.is_active:
+            return self.State.LIVE
+        return self.State.DRAFT if self.is_draft else self.State.PAUSED
+
+
+class SegmentVersion(models.Model):
+    """A rule that a segment has or had; it never changes.
+
+    What a program has saved has none, until somebody changes it.
+    """
+
+    segment = models.ForeignKey(
+        Segment, on_delete=models.CASCADE, related_name="versions"
+    )
+    number = models.PositiveIntegerField()
+    rule = models.JSONField()
+    made_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        related_name="+",
+    )
+    made_at = models.DateTimeField(db_default=Now())
+    # Where it came from, where that is not the form.
+    note = models.CharField(max_length=255, blank=True)
+
+    class Meta:
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(
+                fields=["segment", "number"], name="segment_version_is_one"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"Version {self.number} of {self.segment_id}"
+
+
+class SegmentDay(models.Model):
+    """How many entered and left a segment on a day (UTC), and its size when it was over.
+
+    `size` is null for days before anybody looked. `until_id`: the log (Transition) is
+    counted until then.
+    """
+
+    segment = models.ForeignKey(
+        Segment, on_delete=models.CASCADE, related_name="days", db_index=False
+    )
+    day = models.DateField()
+    entered = models.PositiveBigIntegerField(default=0)
+    left = models.PositiveBigIntegerField(default=0)
+    size = models.PositiveBigIntegerField(null=True)
+    until_id = models.BigIntegerField()
+
+    class Meta:
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(
+                fields=["segment", "day"], name="segment_day_is_one"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.segment_id} on {self.day}"
 
 
 class Proposal(models.Model):

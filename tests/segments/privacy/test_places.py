@@ -38,6 +38,7 @@ OWN_WORDS = {
     "segments.Source",
     "segments.WriteKey",
     "segments.Proposal",
+    "segments.SegmentVersion",
     "segments.Tombstone",
     "segments.DictionaryBuild",
     "externalapi.Connection",
@@ -82,7 +83,7 @@ OWN_WORDS_IN = {
         "expected_type",
         "on_mismatch",
     },
-    "segments.Segment": {"name", "description", "rule", "event_names"},
+    "segments.Segment": {"name", "description", "rule", "event_names", "tags"},
     "segments.Import": {
         "name",
         "state",

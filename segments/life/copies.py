@@ -1,0 +1,38 @@
+"""A segment made of another: a draft with its rule."""
+
+from django.db import transaction
+
+from segments.membership import counting, rule_changes
+from segments.membership.readers import User
+from segments.models import Segment
+
+MAX_NAME = 255
+
+
+@transaction.atomic
+def duplicate(segment: Segment, user: User) -> Segment:
+    """A draft with the same rule, words and tags, under a name that is free."""
+    made = Segment(
+        name=free_name(f"Copy of {segment.name}"),
+        description=segment.description,
+        rule=segment.rule,
+        tags=segment.tags,
+        priority=segment.priority,
+        owner_id=user.pk,
+        is_active=False,
+        is_draft=True,
+    )
+    counting.mark_changed(made)
+    made.save()
+    rule_changes.record(made, user, note=f"Duplicated from “{segment}”.")
+    return made
+
+
+def free_name(wanted: str) -> str:
+    """The name, or with a number behind it where there is one already."""
+    name, number = wanted[:MAX_NAME], 1
+    while Segment.objects.filter(name=name).exists():
+        number += 1
+        end = f" ({number})"
+        name = wanted[: MAX_NAME - len(end)] + end
+    return name

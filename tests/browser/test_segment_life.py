@@ -1,0 +1,113 @@
+"""The pages of a segment's life: with mouse and keyboard, at two widths, in two schemes."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.urls import reverse
+from playwright.sync_api import Page, expect
+
+from segments.life import sizes
+from segments.membership import rule_changes
+from segments.models import Segment, SegmentDay
+from tests import factories
+from tests.browser import axe
+from tests.browser.conftest import DESKTOP, Shot
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+PHONE = {"width": 390, "height": 844}
+PUNE = {"attribute": "city", "is": "equals", "value": "Pune"}
+LEAD = {"event": "Lead form submitted", "at_least": 1, "within_days": 30}
+OPEN = {"event": "Opened", "at_least": 3}
+
+
+@pytest.fixture
+def segment(page: Page, sign_in: Callable[[Any], None]) -> Segment:
+    mara = factories.make_admin()
+    people = factories.make_people(9)
+    made = factories.make_segment(
+        people[:6],
+        rule={"all": [PUNE, LEAD]},
+        name="Leads from Pune",
+        tags=["leads", "Pune"],
+        owner=mara,
+    )
+    rules = (
+        {"all": [PUNE, {**LEAD, "within_days": 60}, {"not": OPEN}]},
+        {"any": [{**PUNE, "value": "Delhi"}, LEAD]},
+    )
+    for rule in rules:
+        rule_changes.change(made, rule, True, mara)
+    factories.make_segment(people[4:], name="Openers")
+    factories.make_segment(people[3:5], name="Customers of the shop")
+    factories.make_segment(name="Put away", is_active=False)
+    factories.make_engagement(made, state="active", name="Welcome")
+    sizes.keep()
+    row = SegmentDay.objects.get(segment=made)
+    for back in range(1, 25):
+        SegmentDay.objects.create(
+            segment=made,
+            day=row.day - timedelta(days=back),
+            entered=(back * 7) % 11,
+            left=(back * 3) % 5,
+            size=None if back == 12 else 40 - back,
+            until_id=0,
+        )
+    sign_in(mara)
+    return made
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_its_pages_are_whole(
+    page: Page, segment: Segment, shot: Shot, scheme: Any, size: Any
+):
+    page.emulate_media(color_scheme=scheme)
+    page.set_viewport_size(size)
+    compared = "&".join(
+        f"segment={pk}" for pk in Segment.objects.values_list("pk", flat=True)[:3]
+    )
+    pages = {
+        "row": segment.get_absolute_url(),
+        "list": reverse("admin:segments_segment_changelist"),
+        "overlap": f"{reverse('admin:segments_segment_overlap')}?{compared}",
+        **{
+            name: reverse(f"admin:segments_segment_{name}", args=[segment.pk])
+            for name in (
+                *("versions", "used", "sizes", "export", "pause", "archive"),
+                *("suppression", "duplicate"),
+            )
+        },
+    }
+    restore = reverse("admin:segments_segment_restore", args=[segment.pk])
+    pages["restore"] = f"{restore}?version=2"
+    for name, address in pages.items():
+        answer = page.goto(address)
+        assert answer is not None and answer.status == 200, name
+        shot(f"life-{name}-{size['width']}-{scheme}")
+        assert axe.violations(page, axe.source()) == [], name
+        wide = "document.documentElement.scrollWidth > innerWidth"
+        assert not page.evaluate(wide), name
+
+
+def test_by_keyboard_alone_a_version_is_compared_and_a_copy_made(
+    page: Page, segment: Segment
+):
+    page.goto(reverse("admin:segments_segment_versions", args=[segment.pk]))
+    page.get_by_label("Version", exact=True).focus()
+    page.keyboard.type("1")
+    page.get_by_role("button", name="Compare").focus()
+    page.keyboard.press("Enter")
+    changed = page.get_by_text("City equals Delhi", exact=True)
+    expect(changed).to_be_visible()
+
+    page.goto(segment.get_absolute_url())
+    page.get_by_role("link", name="Duplicate").focus()
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Duplicate").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("is made, as a draft")).to_be_visible()
+    copy = Segment.objects.latest("pk")
+    assert (copy.state, copy.rule) == ("draft", segment.rule)

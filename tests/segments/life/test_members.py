@@ -1,0 +1,116 @@
+"""A segment's people as a file, for who may have it."""
+
+import csv
+import json
+import tracemalloc
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.test import Client
+from django.urls import reverse
+
+from segments.life import members
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+
+
+def url(segment):
+    return reverse("admin:segments_segment_export", args=[segment.pk])
+
+
+def text(answer) -> str:
+    return b"".join(answer.streaming_content).decode()
+
+
+@pytest.fixture
+def segment():
+    person = factories.make_profile(
+        external_id="u1",
+        email="ann@example.com",
+        phone="+4915112345678",
+        city="Köln",
+        score=7,
+        is_vip=True,
+        pets=["cat", {"name": "Rex"}],
+    )
+    for name in ("city", "score", "is_vip", "pets"):
+        factories.make_dictionary_entry(name)
+    return factories.make_segment([person])
+
+
+def test_json_lines_have_all_that_is_known(admin_client, segment):
+    answer = admin_client.post(url(segment), {"format": "jsonl"})
+    assert answer["Content-Disposition"].endswith('.jsonl"')
+    assert "no-store" in answer["Cache-Control"]
+    (line,) = [json.loads(line) for line in text(answer).splitlines()]
+    assert line["attributes"]["pets"] == ["cat", {"name": "Rex"}]
+    assert (line["external_id"], line["email"]) == ("u1", "ann@example.com")
+    assert line["in_since"]
+
+
+def test_csv_has_a_column_for_each_attribute(admin_client, segment):
+    answer = admin_client.post(url(segment), {"format": "csv"})
+    (row,) = csv.DictReader(text(answer).removeprefix("\ufeff").splitlines())
+    assert row["city"] == "Köln"
+    assert (row["score"], row["is_vip"]) == ("7", "true")
+    assert json.loads(row["pets"]) == ["cat", {"name": "Rex"}]
+    # Nothing that a spreadsheet runs.
+    assert row["phone"] == "'+4915112345678"
+
+
+def test_who_may_not_see_people_has_them_masked(segment):
+    client = Client()
+    rights = ("segments.view_segment", "segments.export_members")
+    user = factories.make_user(*rights)
+    client.force_login(user)
+    assert "has them masked" in client.get(url(segment)).text
+    for format in members.FORMATS:
+        found = text(client.post(url(segment), {"format": format}))
+        for secret in ("ann@example.com", "15112345678", "Köln", "Rex", "u1"):
+            assert secret not in found, (format, secret)
+        assert "a…@example.com" in found
+    entry = LogEntry.objects.filter(user=user).latest("pk")
+    assert "Exported its people (about 1, masked) as jsonl." in entry.change_message
+
+
+def test_without_the_right_there_is_no_file(segment):
+    client = Client()
+    client.force_login(
+        factories.make_user("segments.view_segment", "segments.view_profile")
+    )
+    assert client.get(url(segment)).status_code == 403
+    assert client.post(url(segment), {"format": "csv"}).status_code == 403
+    assert (
+        "Export" not in client.get(segment.get_absolute_url()).text.split("<main")[-1]
+    )
+
+
+def test_an_unknown_format_asks_again(admin_client, segment):
+    assert admin_client.post(url(segment), {"format": "xlsx"}).status_code == 200
+
+
+def test_nobody_is_left_out_or_said_twice_between_reads(monkeypatch):
+    segment = factories.make_segment(5)
+    monkeypatch.setattr(members, "CHUNK", 2)
+    lines = "".join(members.write(segment, "jsonl", is_masked=False)).splitlines()
+    people = segment.memberships.order_by("profile_id")
+    expected = [m.profile.external_id for m in people.select_related("profile")]
+    assert [json.loads(line)["external_id"] for line in lines] == expected
+
+
+def test_memory_does_not_grow_with_the_people():
+    """Twenty chunks take no more at once than four do."""
+
+    def most(count: int) -> int:
+        segment = factories.crowd(count)
+        tracemalloc.start()
+        for _ in members.write(segment, "jsonl", is_masked=False):
+            pass
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return peak
+
+    most(members.CHUNK)
+    few, many = most(4 * members.CHUNK), most(20 * members.CHUNK)
+    assert many < 1.3 * few

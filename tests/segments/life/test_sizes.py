@@ -1,0 +1,119 @@
+"""Entries and exits of each day, counted from the log as it grows."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from django.db import connection
+from django.urls import reverse
+
+from segments.life import sizes
+from segments.models import Segment, SegmentDay, Transition
+from tests import factories
+from tests.pages import words
+
+pytestmark = pytest.mark.django_db
+
+
+def log(segment, kind, count=1, at=None):
+    person = factories.make_profile()
+    for _ in range(count):
+        line = Transition.objects.create(segment=segment, profile=person, kind=kind)
+        if at:
+            Transition.objects.filter(pk=line.pk).update(at=at)
+
+
+def kept(segment):
+    rows = SegmentDay.objects.filter(segment=segment).order_by("day")
+    return [(row.day, row.entered, row.left, row.size) for row in rows]
+
+
+def today() -> date:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT (now() AT TIME ZONE 'UTC')::date")
+        return cursor.fetchone()[0]
+
+
+def test_each_line_of_the_log_is_counted_once_on_its_day_in_utc():
+    segment = factories.make_segment(3)
+    before = datetime.combine(today(), datetime.min.time(), UTC)
+    log(segment, "entry", 2, before - timedelta(seconds=1))
+    log(segment, "exit", 1, before)
+    expected = [
+        (today() - timedelta(days=1), 2, 0, None),
+        (today(), 3, 1, 3),
+    ]
+    for _ in range(2):
+        sizes.keep()
+        assert kept(segment) == expected
+
+    log(segment, "exit", 2)
+    Segment.objects.filter(pk=segment.pk).update(size=1)
+    sizes.keep()
+    assert kept(segment) == [expected[0], (today(), 3, 3, 1)]
+
+
+def test_a_day_that_ended_keeps_its_size_and_how_far_it_was_counted():
+    segment = factories.make_segment(2)
+    sizes.keep()
+    yesterday = today() - timedelta(days=1)
+    SegmentDay.objects.filter(segment=segment).update(day=yesterday)
+    log(segment, "entry")
+    Segment.objects.filter(pk=segment.pk).update(size=3)
+    sizes.keep()
+    assert kept(segment) == [(yesterday, 2, 0, 2), (today(), 1, 0, 3)]
+
+
+def test_a_long_log_is_counted_in_pieces_and_each_segment_for_itself():
+    first, second = factories.make_segment(5), factories.make_segment(2)
+    log(first, "exit", 4)
+    log(second, "entry", 7)
+    sizes.keep(most=2)
+    assert kept(first) == [(today(), 5, 4, 5)]
+    assert kept(second) == [(today(), 9, 0, 2)]
+
+    log(first, "entry", 3)
+    sizes.keep(seconds=0, most=1)
+    assert kept(first)[0][1] < 8
+    sizes.keep(most=1)
+    assert kept(first) == [(today(), 8, 4, 5)]
+
+
+def test_what_is_older_than_is_kept_goes():
+    segment = factories.make_segment()
+    sizes.keep()
+    old = today() - timedelta(days=sizes.KEPT + 1)
+    SegmentDay.objects.create(segment=segment, day=old, until_id=0)
+    sizes.keep()
+    assert [day for day, *_ in kept(segment)] == [today()]
+
+
+def test_nothing_is_written_where_nothing_happened():
+    factories.make_segment(2)
+    sizes.keep()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT ctid::text FROM segments_segmentday")
+        before = cursor.fetchall()
+        sizes.keep()
+        cursor.execute("SELECT ctid::text FROM segments_segmentday")
+        assert cursor.fetchall() == before
+
+
+def test_the_page_has_the_days_as_a_picture_and_a_table(admin_client):
+    segment = factories.make_segment(3)
+    address = reverse("admin:segments_segment_sizes", args=[segment.pk])
+    assert "Nobody entered or left" in words(admin_client.get(address))
+    log(segment, "exit")
+    sizes.keep()
+    page = admin_client.get(address)
+    assert "3 entered and 1 left in all" in words(page)
+    assert len(page.context["sizes"].entries) == 1
+    assert len(page.context["sizes"].days) == 30
+    assert len(admin_client.get(f"{address}?days=90").context["sizes"].days) == 90
+    assert len(admin_client.get(f"{address}?days=x").context["sizes"].days) == 30
+
+
+def test_a_line_breaks_where_nobody_looked():
+    assert sizes._lines([None, 1, 2, None, 4], 4) == [
+        "120.00,75.0 240.00,75.0 240.00,50.0 360.00,50.0",
+        "480.00,0.0 600.00,0.0",
+    ]
