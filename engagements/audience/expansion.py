@@ -344,8 +344,8 @@ def _rows_of(profile_ids: Collection[int], event_ids: Collection[int]) -> Rows:
     )
 
 
-def people(held: Claim, rows: Rows, left: Collection[int] = ()) -> People:
-    """Whom a batch holds who is not left out; who `left` is skipped.
+def people(held: Claim, rows: Rows, kept: Mapping[int, Skip] = {}) -> People:
+    """Whom a batch holds who is not left out; who is `kept` back is skipped, and why.
 
     Parsed batch by batch, a person's data are still in the processor's own memory when
     they are rendered.
@@ -358,7 +358,7 @@ def people(held: Claim, rows: Rows, left: Collection[int] = ()) -> People:
         events = [rows.events.get(id or 0) for id in held.event_ids]
     if held.left_out:
         places = [place for place in places if place not in held.left_out]
-    gone = [p for p in places if held.profile_ids[p] in left] if left else []
+    gone = [p for p in places if held.profile_ids[p] in kept] if kept else []
     # Who is not there at all has not just left.
     gone = [place for place in gone if profiles[place]]
     if gone:
@@ -368,8 +368,8 @@ def people(held: Claim, rows: Rows, left: Collection[int] = ()) -> People:
         events = [events[place] for place in places]
     found = _parsed(places, profiles, events)
     if gone:
-        skipped = {**found.skipped, **dict.fromkeys(gone, left_segment.LEFT)}
-        found = found._replace(skipped=skipped)
+        skips = {place: kept[held.profile_ids[place]] for place in gone}
+        found = found._replace(skipped={**found.skipped, **skips})
     return found
 
 

@@ -15,6 +15,7 @@ from django.db import connection
 from engagements.audience import expansion, send_again
 from engagements.lifecycle import transitions
 from engagements.models import Engagement
+from engagements.outbox import suppression
 from engagements.personalization import delivery_ids
 from engagements.personalization.columns import Context, Group
 from engagements.personalization.renderer import (
@@ -168,6 +169,9 @@ def _skips(
     """Who of them would be skipped, and why."""
     memberships = engagement.segment.memberships.filter(profile__in=ids)
     members = dict(memberships.values_list("profile_id", "event_id"))
+    for profile_id in suppression.who_is(members):
+        del members[profile_id]
+        yield profile_id, suppression.SUPPRESSED
     people = expansion.those(members)
     who = list(members)
     for place, skip in people.skipped.items():

@@ -9,12 +9,12 @@ from engagements.audience import expansion
 from engagements.audience.expansion import People
 from engagements.delivery.claims import put_back
 from engagements.models import Engagement, Run
-from engagements.outbox import left_segment, workers
+from engagements.outbox import left_segment, suppression, workers
 from engagements.outbox.claim import Claim
 from engagements.outbox.prepared_request import PreparedRequest
 from engagements.personalization import delivery_ids
 from engagements.personalization.columns import Group
-from engagements.personalization.renderer import Recipe, compile_recipe
+from engagements.personalization.renderer import Recipe, Skip, compile_recipe
 from externalapi.connections import encryption
 from externalapi.definitions.compiled import Rendered
 
@@ -46,9 +46,18 @@ def write(claims: Sequence[Claim]) -> Iterator[PreparedRequest]:
         if script is None:
             put_back(its_claims, timedelta(0))
             continue
-        left = left_segment.who_left(script.run, its_claims, rows.merged)
+        left_out: dict[int, Skip] = {
+            **dict.fromkeys(
+                left_segment.who_left(script.run, its_claims, rows.merged),
+                left_segment.LEFT,
+            ),
+            **dict.fromkeys(
+                suppression.who_is(id for c in its_claims for id in c.profile_ids),
+                suppression.SUPPRESSED,
+            ),
+        }
         for held in its_claims:
-            yield _prepared(script, held, expansion.people(held, rows, left))
+            yield _prepared(script, held, expansion.people(held, rows, left_out))
 
 
 def _script(run_id: int, stamp: str) -> Script | None:

@@ -2,8 +2,16 @@
 
 A `claim` is a batch that a worker holds; a `prepared_request` is the batch as one request,
 and with its answer a result; `delivery_records` write what became of each person;
-`left_segment` asks who is not in the segment any more; `workers` knows which processes
+`left_segment` asks who is not in the segment any more, `suppression` who is never sent
+anything; `workers` knows which processes
 there are.
 """
 
-__all__ = ["claim", "delivery_records", "left_segment", "prepared_request", "workers"]
+__all__ = [
+    "claim",
+    "delivery_records",
+    "left_segment",
+    "prepared_request",
+    "suppression",
+    "workers",
+]

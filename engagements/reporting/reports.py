@@ -41,6 +41,7 @@ SKIP_REASONS: Mapping[str, str] = {
     "too_big": "More than one request takes",
     "nothing_to_send": "Nothing to send",
     "left_segment": "Left the segment",
+    "suppressed": "Never to be sent anything (a suppression segment)",
 }
 
 EXPLANATIONS: Mapping[str, str] = {
@@ -52,7 +53,8 @@ EXPLANATIONS: Mapping[str, str] = {
     "sent again by itself.",
     Delivery.State.REJECTED: "The other side read it and refused this person’s data.",
     Delivery.State.SKIPPED: "Nothing was sent: there was nothing to send, no payload "
-    "could be made for this person, or they had left the segment.",
+    "could be made for this person, they had left the segment, or they are in one whose "
+    "people are never sent anything.",
     Delivery.State.UNCERTAIN: "The answer was lost, so nobody can know whether it "
     "arrived. Somebody has to decide.",
     Delivery.State.DEAD: "It was tried until the attempts were used up, or the other "
