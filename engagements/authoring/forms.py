@@ -299,9 +299,8 @@ class EngagementForm(forms.ModelForm):  # type: ignore[type-arg]
         self.fields["again"].required = False
         self.fields["again_after_days"].widget.attrs.update({"min": 1, "max": MAX_DAYS})
         chosen = Q(archived_at=None) | Q(pk=self.instance.segment_id)
-        self.fields["segment"].queryset = Segment.objects.filter(chosen).order_by(
-            "name"
-        )  # type: ignore[attr-defined]
+        offered = Segment.objects.filter(chosen).order_by("name")
+        self.fields["segment"].queryset = offered  # type: ignore[attr-defined]
         start = self.instance.starts_at
         if start and "starts_at" not in self.initial_typed:
             zone = ZoneInfo(self.instance.time_zone)

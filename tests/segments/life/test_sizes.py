@@ -1,6 +1,6 @@
 """Entries and exits of each day, counted from the log as it grows."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import connection
@@ -27,7 +27,7 @@ def kept(segment):
     return [(row.day, row.entered, row.left, row.size) for row in rows]
 
 
-def today() -> date:
+def today():
     with connection.cursor() as cursor:
         cursor.execute("SELECT (now() AT TIME ZONE 'UTC')::date")
         return cursor.fetchone()[0]

@@ -34,7 +34,7 @@ def restore(client, segment, number, **data):
 
 
 @pytest.fixture
-def mara(client) -> Client:
+def mara(client):
     user = factories.make_admin()
     user.username = "mara"
     user.save()
