@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('segments', '0020_segments_have_a_life'),
+        ('segments', '0021_segments_have_a_life'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('segments', '0019_again'),
+        ('segments', '0020_texts_are_folded'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
