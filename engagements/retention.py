@@ -16,6 +16,7 @@ import segments.retention
 from engagements.audience import send_again
 from lemnisk_braze.lib import database_clock
 from segments.imports import storing
+from segments.lists import runner as lists_runner
 
 # What all of it may take of a tick, in seconds.
 SECONDS = 1.5
@@ -165,7 +166,7 @@ def _clean_events(before: datetime, deadline: float) -> int:
 
 
 def _clean_imports(before: datetime, deadline: float) -> int:
-    return storing.clean(before)
+    return storing.clean(before) + lists_runner.clean(before)
 
 
 def needed_events(ids: list[int]) -> set[int]:

@@ -24,6 +24,7 @@ from segments.imports import runner
 from segments.imports.feeding import folders, queries
 from segments.ingest import old_inbox
 from segments.life import sizes
+from segments.lists import runner as lists_runner
 from segments.membership import deleting, refresh
 from segments.privacy import erasure
 
@@ -70,6 +71,7 @@ CHORES: dict[str, Callable[[], object]] = {
     "look into watched folders": folders.look_at_all,
     "run SQL sources": queries.wake_due,
     "go on with imports": runner.wake_waiting,
+    "go on with lists": lists_runner.wake_waiting,
     "go on with erasures": erasure.go_on_with_all,
     "add new names": folding.add,
     "read old names": building.go_on,

@@ -16,6 +16,7 @@ LOOK = (
     "externalapi.view_externalapi",
     "externalapi.view_connection",
     "segments.view_segment",
+    "segments.view_uploadedlist",
     "segments.view_profile",
     "segments.view_event",
     "segments.view_dictionaryentry",
@@ -27,6 +28,8 @@ LOOK = (
 )
 # Bring people in by a file, and see what became of it.
 IMPORT = ("segments.view_import", "segments.add_import")
+# Upload a list of identifiers, which segments ask for.
+LISTS = ("segments.add_uploadedlist", "segments.change_uploadedlist")
 # What brings people in by itself: it holds a database's password.
 FEEDS = tuple(
     f"segments.{verb}_{what}"
@@ -52,6 +55,8 @@ ROLES: Mapping[str, Iterable[str]] = {
         *LOOK,
         *SEE,
         *IMPORT,
+        *LISTS,
+        "segments.delete_uploadedlist",
         "externalapi.add_externalapi",
         "externalapi.change_externalapi",
         "externalapi.test_externalapi",
@@ -72,6 +77,7 @@ ROLES: Mapping[str, Iterable[str]] = {
         *LOOK,
         *SEE,
         *IMPORT,
+        *LISTS,
         "externalapi.add_connection",
         "externalapi.change_connection",
         "externalapi.delete_connection",

@@ -8,13 +8,14 @@ class SegmentsConfig(AppConfig):
     def ready(self) -> None:
         from segments import retention
         from segments.imports import erasing
+        from segments.lists import erasing as lists
         from segments.membership import deleting
         from segments.people import export, logs, timeline
         from segments.privacy import places
 
         deleting.connect()
         retention.connect()
-        places.register(*places.OWN, *erasing.PLACES)
-        export.register(*export.SECTIONS)
+        places.register(*places.OWN, *erasing.PLACES, *lists.PLACES)
+        export.register(*export.SECTIONS, lists.SECTION)
         for log in logs.LOGS:
             timeline.register(log)

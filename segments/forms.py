@@ -14,6 +14,7 @@ from unfold.widgets import (
 
 from lemnisk_braze.lib.names import one_line
 from segments.membership import counting
+from segments.membership.references import graph
 from segments.models import Segment, Source
 from segments.rules import tree
 from segments.tracking import origins
@@ -127,6 +128,11 @@ class SegmentForm(forms.ModelForm):  # type: ignore[type-arg]
         """What was not asked stays as it is."""
         priority: int = self.cleaned_data["priority"] or self.instance.priority
         return priority
+
+    def clean_rule(self) -> dict[str, Any]:
+        rule: dict[str, Any] = self.cleaned_data["rule"]
+        graph.check(self.instance, rule)
+        return rule
 
     def add_error(self, field: str | None, error: Any) -> None:
         super().add_error(field, error)

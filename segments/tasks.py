@@ -5,6 +5,7 @@ from celery import shared_task
 from segments import wakeup
 from segments.imports import runner
 from segments.imports.feeding import queries
+from segments.lists import runner as lists_runner
 from segments.membership import refresh
 
 
@@ -19,6 +20,13 @@ def run_import(import_id: int) -> None:
     """Go on with an import for a moment; then others have their turn, and it again."""
     if runner.turn(import_id):
         wakeup.run_import(import_id)
+
+
+@shared_task(ignore_result=True, soft_time_limit=540, time_limit=600)
+def run_list_upload(upload_id: int) -> None:
+    """Go on with a list's upload for a moment, and then again."""
+    if lists_runner.turn(upload_id):
+        wakeup.run_list_upload(upload_id)
 
 
 @shared_task(ignore_result=True, soft_time_limit=3_600, time_limit=3_700)

@@ -20,6 +20,11 @@ def run_import(import_id: int) -> bool:
     return wakeup.of("segments.tasks.run_import").publish(import_id)
 
 
+def run_list_upload(upload_id: int) -> bool:
+    """Ask a worker to go on with an upload to a list; False where nobody could be told."""
+    return wakeup.of("segments.tasks.run_list_upload").publish(upload_id)
+
+
 def run_query(query_id: int, *, by_hand: bool = False) -> bool:
     """Ask a worker to run a SQL source; False where the broker could not be told.
 

@@ -93,6 +93,11 @@ def _get_people_in(user: User | AnonymousUser) -> Way:
     return by_file if by_file.url else _add_source(user)
 
 
+def _upload_list(user: User | AnonymousUser) -> Way:
+    url = reverse("admin:segments_uploadedlist_add")
+    return steps.way(user, "segments.add_uploadedlist", "Upload a list", url, "")
+
+
 def _add_sql_source(user: User | AnonymousUser) -> Way:
     return _add_feed(user, "sourcequery", "Add a SQL source")
 
@@ -178,6 +183,12 @@ WORDS: Mapping[str, Words] = {
         title="No import yet",
         text="An import brings people or events from a file: CSV, JSON Lines, Parquet.",
         way=steps.way_to_import,
+    ),
+    "segments.UploadedList": Words(
+        title="No list yet",
+        text="A list is a file of identifiers, such as e-mail addresses. A segment asks "
+        "who is on it.",
+        way=_upload_list,
     ),
     "segments.SourceQuery": Words(
         title="No SQL source yet",

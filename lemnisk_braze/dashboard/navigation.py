@@ -31,6 +31,7 @@ GROUPS: Mapping[str, tuple[Entry, ...]] = {
     ),
     "People": (
         Entry(title="Segments", icon="filter_alt", model="segments.Segment"),
+        Entry(title="Lists", icon="list_alt", model="segments.UploadedList"),
         Entry(title="People", icon="person", model="segments.Profile"),
         Entry(title="Events", icon="bolt", model="segments.Event"),
         Entry(title="Dictionary", icon="dictionary", model="segments.DictionaryEntry"),

@@ -5,6 +5,7 @@ from segments.admin.dictionary import DictionaryEntryAdmin
 from segments.admin.erasure import ErasureAdmin
 from segments.admin.feeds import SourceQueryAdmin, WatchedFolderAdmin
 from segments.admin.imports import ImportAdmin
+from segments.admin.lists.pages import UploadedListAdmin
 from segments.admin.profile import ProfileAdmin
 from segments.admin.segment import SegmentAdmin
 from segments.admin.source import SourceAdmin
@@ -19,5 +20,6 @@ __all__ = [
     "SegmentAdmin",
     "SourceAdmin",
     "SourceQueryAdmin",
+    "UploadedListAdmin",
     "WatchedFolderAdmin",
 ]

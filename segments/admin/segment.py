@@ -25,6 +25,7 @@ from segments.dictionary import catalog
 from segments.forms import WORDS, SegmentForm
 from segments.life import natures
 from segments.membership import counting, rule_changes
+from segments.membership.references import graph
 from segments.models import Membership, Segment, Transition
 
 SAMPLE = 10
@@ -146,8 +147,12 @@ class SegmentAdmin(AsksFirst, LifePages, ChangesInWords, CarefulDelete, OfferedF
         )
 
     def users_of(self, obj: Segment) -> list[Dependant]:
-        """What forbids to delete it: rows of apps above, whatever they are."""
-        found = []
+        """What forbids to delete it: other segments, rows of apps above, whatever."""
+        asking = graph.segments_that_ask("segment", [obj.pk])
+        found = [
+            Dependant(name=f"Segment: {one}", url=one.get_absolute_url())
+            for one in asking[:NAMED]
+        ]
         for relation in Segment._meta.related_objects:
             if relation.on_delete is models.PROTECT:
                 manager = relation.related_model._base_manager

@@ -117,6 +117,12 @@ class People:
         rows.save(list(self._parts.values()), self._facts, moves)
         self.changed_ids |= {p.id for p in self._parts.values() if p.is_changed}
         self.changed_ids |= set().union(*map(_people_of, moves))
+        # A list of identifiers may have what was said of somebody for the first time.
+        self.changed_ids |= {
+            self._parts[number].root.id
+            for _, number, fact in self._facts.new()
+            if fact.is_new and number in self._parts
+        }
         moved = [one.moved() for one in moves if one.before.number > 0]
         self.moved = [one for one in moved if one.source != one.target]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 
 from django.conf import settings
 from django.db import transaction
@@ -21,6 +21,12 @@ from segments.models import Import
 
 BLOCK = 1 << 20
 State = Import.State
+
+
+class Kept(Protocol):
+    """What has a file under IMPORT_DIR, by its name there."""
+
+    path: str
 
 
 def take(name: str, blocks: Iterable[bytes]) -> Import:
@@ -125,10 +131,10 @@ def reader_of(imported: Import, stream: BinaryIO) -> Reader:
     return formats.open_rows(stream, format_of(imported), position, finds)
 
 
-def stream_of(imported: Import) -> BinaryIO:
+def stream_of(kept: Kept) -> BinaryIO:
     """Its file; raises FileError where that is not to be had."""
     try:
-        return _of(imported.path).open("rb")
+        return _of(kept.path).open("rb")
     except OSError as e:
         raise FileError(
             "The file is not there any more, or not on this machine: web servers and"
@@ -168,6 +174,12 @@ def forget_file(imported: Import) -> None:
     if path:
         # Not after the commit: of a kill in between a file would be left, and nobody's.
         _of(path).unlink(missing_ok=True)
+
+
+def drop(kept: Kept) -> None:
+    """Delete a file that nobody needs any more."""
+    if kept.path:
+        _of(kept.path).unlink(missing_ok=True)
 
 
 def without_examples(imported: Import) -> list[dict[str, Any]]:

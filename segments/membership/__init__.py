@@ -8,6 +8,7 @@ __all__ = [
     "following",
     "live_size",
     "readers",
+    "references",
     "refresh",
     "rule_changes",
     "sampling",

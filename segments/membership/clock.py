@@ -97,6 +97,8 @@ class _Turn:
     is_too_much: bool = False
     # All windows stand where they should then.
     is_last: bool = False
+    # Those that ask for the segments whose locks are held, with theirs: they follow.
+    readers: Sequence[Asked] = ()
 
     def run(self, most: int) -> None:
         with self._held(
@@ -133,13 +135,19 @@ class _Turn:
         """A transaction with the locks of segments that a count is not at work for."""
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(f"SET LOCAL lock_timeout = '{PATIENCE}s'")
-            cursor.execute(LOCK.format(which=which), params)
+            cursor.execute(WANTED.format(which=which), params)
+            wanted = [id for (id,) in cursor.fetchall()]
+            locked = evaluation.lock_if_read(wanted)
+            cursor.execute(LOCK.format(which=which), [*params, wanted])
             rows = cursor.fetchall()
+            ids = {id for id, _, _ in rows}
+            self.readers = [one for one in locked if one.id not in ids]
             cursor.execute("SET LOCAL lock_timeout TO DEFAULT")
             yield rows
 
     def _ask(self, rows: Sequence[_Row], ids: Sequence[int]) -> None:
-        self.change += evaluation.ask([Asked(id=id, rule=r) for id, r, _ in rows], ids)
+        asked = [Asked(id=id, rule=rule) for id, rule, _ in rows]
+        self.change += evaluation.ask([*asked, *self.readers], ids)
 
     def _move(self, rows: Sequence[_Row], now: datetime) -> None:
         with connection.cursor() as cursor:
@@ -179,10 +187,11 @@ def _passed(edges: Iterable[Edge], since: datetime, until: datetime) -> str:
     return PASSED.format(edges=", ".join(rows), most=MOST_EVENTS)
 
 
-LOCK = """
+_OPEN = "is_active AND problem = '' AND counting_until IS NULL AND {which}"
+WANTED = f"SELECT id FROM segments_segment WHERE {_OPEN}"
+LOCK = f"""
 SELECT id, rule::text, clock_at FROM segments_segment
-WHERE is_active AND problem = '' AND counting_until IS NULL AND {which}
-ORDER BY id FOR NO KEY UPDATE
+WHERE {_OPEN} AND id = ANY(%s) ORDER BY id FOR NO KEY UPDATE
 """
 DUE = """
 clock_at > statement_timestamp() - make_interval(secs => %s)

@@ -6,6 +6,7 @@ from lemnisk_braze.lib.database_errors import About, about
 from lemnisk_braze.lib.logs import get_logger
 from segments import wakeup
 from segments.membership import refresh
+from segments.membership.references import graph
 from segments.models import Segment
 from segments.rules import tree
 
@@ -23,6 +24,7 @@ CHANGED = frozenset(
         "is_draft",
         "archived_at",
         "event_names",
+        "reads_segments",
         "refreshed_at",
         "counting_until",
         "problem",
@@ -32,14 +34,26 @@ CHANGED = frozenset(
 
 
 def mark_changed(segment: Segment) -> None:
-    """Let it be counted anew, by the valid rule that it has now; save CHANGED then."""
+    """Let it be counted anew, by the valid rule that it has now; save CHANGED then.
+
+    In the transaction that saves it. Raises a ValidationError where the rule asks for
+    what it may not (graph.check).
+    """
+    graph.check(segment, segment.rule)
     segment.event_names = tree.event_names(segment.rule)
+    segment.reads_segments = sorted(graph.segments_in(segment.rule))
     if segment.is_active:
         segment.is_draft, segment.archived_at = False, None
         # Paused, its people are those of the last count, until it is live again.
         segment.refreshed_at = None
     # A count by the rule as it was ends.
     segment.counting_until = None
+    segment.problem = ""
+
+
+def mark_uncounted(segment: Segment) -> None:
+    """The same of a live one whose rule stays, where whom it asks for is another."""
+    segment.refreshed_at = segment.counting_until = None
     segment.problem = ""
 
 

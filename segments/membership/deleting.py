@@ -11,8 +11,10 @@ import time
 from typing import Any
 
 from django.db import connection
+from django.db.models import ProtectedError
 from django.db.models.signals import pre_delete
 
+from segments.membership.references import graph
 from segments.models import Profile, Segment
 
 # Rows of a table that a segment takes along itself, and that are cleared away at once.
@@ -73,6 +75,10 @@ def _hold_of_person(instance: Profile, **kwargs: Any) -> None:
 def _hold_segment(instance: Segment, **kwargs: Any) -> None:
     with connection.cursor() as cursor:
         cursor.execute(HOLD_ONE, [instance.pk])
+    # Until it is gone no rule begins to ask for it.
+    graph.hold()
+    if users := graph.segments_that_ask("segment", [instance.pk]):
+        raise ProtectedError("Other segments ask for it.", set(users))
     for table in TABLES:
         _clear(table, instance.pk)
 

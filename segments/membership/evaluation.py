@@ -4,7 +4,7 @@ One broken rule, or one person's value, must not hold up everybody's data: what 
 together is asked by fewer rules, then by one alone, then of fewer people.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from celery.exceptions import SoftTimeLimitExceeded
@@ -17,6 +17,7 @@ from lemnisk_braze.lib.logs import get_logger
 from segments.membership import following, moves, steps
 from segments.membership.following import Heirs
 from segments.membership.moves import Change
+from segments.membership.references import graph
 from segments.membership.steps import Story
 from segments.models import Segment
 from segments.rules import verdicts
@@ -80,11 +81,29 @@ def evaluate(
 
 
 def ask(asked: Sequence[Asked], ids: Sequence[int], told: Told = NOTHING) -> Change:
-    """Let the given people in and out of segments whose rows are locked."""
+    """Let the given people in and out of segments whose rows are locked.
+
+    A segment that asks for another is asked after that: so it follows at once.
+    """
     if not (asked and ids):
         return Change()
     _note_touched([one.id for one in asked if one.is_counted], ids)
-    return _ask(asked, ids, told)
+    by_id = {one.id: one for one in asked}
+    change = Change()
+    for level in graph.in_levels((one.id, one.rule) for one in asked):
+        change += _ask([by_id[id] for id in level], ids, told)
+    return change
+
+
+def lock_with_readers(ids: Collection[int]) -> list[Asked]:
+    """Lock these segments and those that ask for them; return the active ones.
+
+    Those that ask for one of them by way of others are among them. In order of id, as
+    whoever has several locks them.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(LOCK.format(reading=f"AND {IS_READER}"), [list(ids)])
+        return read_all(cursor.fetchall())
 
 
 def _ask(asked: Sequence[Asked], ids: Sequence[int], told: Told) -> Change:
@@ -206,14 +225,22 @@ def _apply(
 def _lock(names: Sequence[str]) -> list[Asked]:
     """The active segments, or those that read one of the events; in order of id.
 
-    One whose stored rule is wrong is left alone.
+    With these come those that ask for them. One whose stored rule is wrong is left alone.
     """
     with connection.cursor() as cursor:
         if names:
             cursor.execute(LOCK.format(reading=READING), [list(names)])
         else:
             cursor.execute(LOCK.format(reading=""))
-        rows = cursor.fetchall()
+        return read_all(cursor.fetchall())
+
+
+def read_all(rows: Iterable[tuple[int, str, bool, bool, bool]]) -> list[Asked]:
+    """Locked rows of (id, rule, whether it is counted, has no problem, keeps_again).
+
+    One whose stored rule is wrong is left alone, as is who has a problem and is not
+    counted anew.
+    """
     asked = (
         _read(id, rule, is_counted, keeps_again)
         for id, rule, is_counted, is_well, keeps_again in rows
@@ -229,6 +256,14 @@ def _read(id: int, rule: str, is_counted: bool, keeps_again: bool) -> Asked | No
         leave_alone(id, e)
         return None
     return Asked(id=id, rule=rule, is_counted=is_counted, keeps_again=keeps_again)
+
+
+def lock_if_read(ids: Collection[int]) -> list[Asked]:
+    """The same where any asks for one of these segments; else nobody is locked."""
+    with connection.cursor() as cursor:
+        cursor.execute(IS_READ, [list(ids)])
+        (is_read,) = cursor.fetchone()
+    return lock_with_readers(ids) if is_read else []
 
 
 def _note_touched(counted: Sequence[int], ids: Sequence[int]) -> None:
@@ -250,7 +285,21 @@ LOCK = """
 SELECT id, rule::text, counting_until IS NOT NULL, problem = '', keeps_again
 FROM segments_segment WHERE is_active {reading} ORDER BY id FOR NO KEY UPDATE
 """
-READING = "AND event_names ?| %s"
+# Of each of them those that ask for it, too, and so on.
+_READERS = """
+id IN (WITH RECURSIVE reading (id) AS (
+    {first}
+    UNION
+    SELECT s.id FROM segments_segment s JOIN reading r ON r.id = ANY(s.reads_segments)
+) SELECT id FROM reading)
+"""
+IS_READER = _READERS.format(first="SELECT unnest(%s::bigint[])")
+IS_READ = """
+SELECT EXISTS (SELECT FROM segments_segment WHERE reads_segments && %s::bigint[])
+"""
+READING = "AND " + _READERS.format(
+    first="SELECT id FROM segments_segment WHERE event_names ?| %s"
+)
 TOUCH = """
 INSERT INTO segments_touched (segment_id, profile_id)
 SELECT segment, profile FROM unnest(%s::bigint[]) segment, unnest(%s::bigint[]) profile

@@ -49,6 +49,11 @@ def listed(ids: Sequence[int]) -> str:
     return ",".join(map(str, ids))
 
 
+def ids_in(*lists: str) -> list[int]:
+    """The ids in such texts, in order."""
+    return sorted(int(id) for ids in lists if ids for id in ids.split(","))
+
+
 def array(ids: str) -> str:
     """Ids as SQL."""
     return f"'{{{ids}}}'::bigint[]"

@@ -20,7 +20,9 @@ from django.db.models import F
 from lemnisk_braze.lib.database_errors import LOCKED, TOO_LONG, About, about, sqlstate
 from lemnisk_braze.lib.logs import get_logger
 from segments.membership import clock, evaluation, moves
+from segments.membership.evaluation import Asked
 from segments.membership.moves import Change, Move
+from segments.membership.references import graph
 from segments.models import Profile, Segment
 from segments.rules import tree, verdicts
 
@@ -54,6 +56,10 @@ class BusyError(Exception):
     """Another process counts this segment."""
 
 
+class WaitsError(BusyError):
+    """A segment that this one asks for is yet to be counted."""
+
+
 class OvertakenError(Exception):
     """The segment was changed, or is counted by another now: this count ends."""
 
@@ -64,7 +70,7 @@ def refresh(
     """Take in everybody whom the segment's rule names, and let the others go.
 
     Raises a ValidationError where the stored rule is wrong, BusyError where another
-    counts it, and the database's error where others have the segment for longer than
+    counts it, WaitsError where it asks for one that is yet to be counted, and the database's error where others have the segment for longer than
     `patience` seconds (None: its own) or one of its statements takes longer than
     `longest` seconds (None: LONGEST_COUNT).
     """
@@ -256,16 +262,17 @@ class _Count:
         )
         staying = _joined(block.staying for block in blocks)
         try:
-            with self._held():
+            with self._held() as followers:
                 started = time.monotonic()
                 change = moves.write([move])
+                if followers:
+                    evaluation.ask(followers, moves.ids_in(move.entering, move.leaving))
                 if staying:
                     self._renew(staying)
         except Error as e:
             if about(e) is About.CONNECTION:
                 raise
-            people = ",".join(filter(None, (move.entering, move.leaving, staying)))
-            self._ask(sorted(map(int, people.split(","))))
+            self._ask(moves.ids_in(move.entering, move.leaving, staying))
             return 0.0
         self.change += change
         self.in_halves.is_anybody_asked = True
@@ -280,8 +287,9 @@ class _Count:
             last = ids[-1]
 
     def _ask(self, ids: Sequence[int]) -> None:
-        with self._held():
+        with self._held() as followers:
             self.change += self.in_halves.ask(ids)
+            evaluation.ask(followers, ids)
 
     def _apply_to(self, ids: Sequence[int]) -> Change:
         with transaction.atomic():
@@ -302,17 +310,20 @@ class _Count:
             cursor.execute(statement)
 
     @contextmanager
-    def _held(self) -> Iterator[None]:
-        """A transaction with the segment's lock; the count is still at work."""
+    def _held(self) -> Iterator[list[Asked]]:
+        """A transaction with the segment's lock; the count is still at work.
+
+        With the locks of those that ask for it, whom it yields: they follow.
+        """
         with transaction.atomic(), connection.cursor() as cursor:
             self._limit()
-            cursor.execute(
-                HOLD, [LEASE_OF_A_RANGE, self.segment_id, self.lease, self.rule]
-            )
+            locked = evaluation.lock_if_read([self.segment_id])
+            until = LEASE_OF_A_RANGE, self.segment_id, self.lease
+            cursor.execute(HOLD, (*until, self.rule))
             row = cursor.fetchone()
             if row is None:
                 raise OvertakenError
-            yield
+            yield [one for one in locked if one.id != self.segment_id]
         # Not before: what is rolled back has renewed nothing.
         (self.lease,) = row
 
@@ -322,6 +333,7 @@ class _Count:
             clock_at = self.begun_at if has_edges else None
             cursor.execute(END, [self.begun_at, clock_at, self.segment_id])
             cursor.execute(FORGET_TOUCHED, [self.segment_id])
+            graph.wake_who_waits(self.segment_id)
 
     def _limit(self) -> None:
         """What a crash of the database forgets here, the next count finds."""
@@ -358,11 +370,11 @@ def _begin(segment_id: int, patience: int | None, seconds: float) -> _Count:
         cursor.execute("SET LOCAL lock_timeout TO DEFAULT")
         if row is None:
             raise Segment.DoesNotExist
-        rule, is_new, is_counted = row
+        rule, is_new, is_counted, waits = row
         if is_counted:
-            raise BusyError(
-                f"Segment {segment_id} is being counted by another process."
-            )
+            raise BusyError(f"Segment {segment_id} is counted by another process.")
+        if waits:
+            raise WaitsError(f"Segment {segment_id} waits for one it asks for.")
         verdicts.read(rule)
         cursor.execute(FORGET_TOUCHED, [segment_id])
         cursor.execute(BEGIN, [LEASE, segment_id])
@@ -382,8 +394,13 @@ def _joined(arrays: Iterable[str | None]) -> str:
 
 
 LOCK = """
-SELECT rule::text, refreshed_at IS NULL, coalesce(counting_until > clock_timestamp(), false)
-FROM segments_segment WHERE id = %s FOR NO KEY UPDATE
+SELECT rule::text, refreshed_at IS NULL,
+    coalesce(counting_until > clock_timestamp(), false),
+    EXISTS (
+        SELECT FROM segments_segment d WHERE d.id = ANY(s.reads_segments)
+            AND d.is_active AND d.refreshed_at IS NULL AND d.problem = ''
+    )
+FROM segments_segment s WHERE id = %s FOR NO KEY UPDATE
 """
 BEGIN = """
 UPDATE segments_segment

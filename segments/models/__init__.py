@@ -16,6 +16,7 @@ from segments.models.inbox import (
     LatestMessages,
     Seen,
 )
+from segments.models.lists import ListEntry, ListLine, ListUpload, UploadedList
 from segments.models.people import Identifier, MergeLog, Profile
 from segments.models.privacy import Erasure, Tombstone
 from segments.models.segments import (
@@ -42,6 +43,9 @@ __all__ = [
     "InboxRequest",
     "IntakeMinute",
     "LatestMessages",
+    "ListEntry",
+    "ListLine",
+    "ListUpload",
     "Membership",
     "MergeLog",
     "NamesSeen",
@@ -58,6 +62,7 @@ __all__ = [
     "Tombstone",
     "Touched",
     "Transition",
+    "UploadedList",
     "ValueType",
     "WatchedFolder",
     "WriteKey",

@@ -39,6 +39,10 @@ class Segment(models.Model):
     )
     # The names of the events that the rule reads: an event wakes only these segments.
     event_names = models.JSONField(default=list, editable=False)
+    # The ids of the segments that it asks for: they are asked before it.
+    reads_segments = ArrayField(
+        models.BigIntegerField(), default=list, db_default=[], editable=False
+    )
     # Live: people enter and leave.
     is_active = models.BooleanField("live", default=True)
     is_draft = models.BooleanField(default=False, db_default=False, editable=False)

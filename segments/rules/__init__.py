@@ -1,3 +1,3 @@
 """Rules: the tree that a segment stores."""
 
-__all__ = ["comparing", "kinds", "operators", "tree", "verdicts"]
+__all__ = ["comparing", "identified", "kinds", "operators", "tree", "verdicts"]

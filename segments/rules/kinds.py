@@ -39,6 +39,10 @@ class Person:
         """An attribute's JSON, or what it is read as (operators.reads)."""
         return f"({reads.replace('$a', attribute(name, f'{self.alias}.'))})"
 
+    def belongs(self, key: str, id: int, sql: str) -> str:
+        """Whether they belong to what the condition's key and id say, by its SQL."""
+        return self.shared(sql)
+
     def shared(self, sql: str) -> str:
         """A condition that other rules may ask as well, by its SQL."""
         return sql

@@ -19,7 +19,15 @@ from django.db.models.sql.compiler import SQLCompiler
 
 from segments.models import Profile
 from segments.rules import kinds, operators
-from segments.rules.conditions import attribute, event, items, sequence
+from segments.rules.conditions import (
+    attribute,
+    event,
+    items,
+    segment,
+    sequence,
+    share,
+    uploaded_list,
+)
 from segments.rules.kinds import Edge, Person, allow
 from segments.rules.schema import an_object
 
@@ -28,7 +36,16 @@ MAX_CONDITIONS = 100
 MAX_COST = 400
 MAX_DEPTH = 8
 
-for kind in (attribute.Attribute(), event.Event(), sequence.Sequence(), items.Items()):
+for kind in (
+    attribute.Attribute(),
+    event.Event(),
+    sequence.Sequence(),
+    items.Items(),
+    segment.InSegment(),
+    uploaded_list.OnList(),
+    share.Share(),
+    share.Everybody(),
+):
     kinds.register(kind)
 
 

@@ -11,11 +11,14 @@ from segments.models import (
     DictionaryEntry,
     Event,
     Import,
+    ListEntry,
+    ListUpload,
     Membership,
     Profile,
     Segment,
     Source,
     Transition,
+    UploadedList,
 )
 
 _number = itertools.count(1)
@@ -58,6 +61,31 @@ def make_import(**fields: Any) -> Import:
     columns += [{"name": "city", "filled": 1, "examples": ["Köln"], "may_be": []}]
     fields.setdefault("columns", columns)
     return Import.objects.create(**fields)
+
+
+def make_list(*values: str, **fields: Any) -> UploadedList:
+    """A list with these identifiers on it, external IDs where nothing else is said."""
+    fields.setdefault("name", f"Guests {next(_number)}")
+    fields.setdefault("kind", "external_id")
+    made = UploadedList.objects.create(size=len(values), **fields)
+    ListEntry.objects.bulk_create(ListEntry(of=made, value=v) for v in values)
+    return made
+
+
+def make_list_upload(**fields: Any) -> ListUpload:
+    """A file that was looked through, and waits for a word."""
+    fields.setdefault("of", make_list() if "of" not in fields else fields["of"])
+    fields.setdefault("name", f"guests-{next(_number)}.csv")
+    fields.setdefault("mode", ListUpload.Mode.ADD)
+    fields.setdefault("state", ListUpload.State.READY)
+    fields.setdefault("rows", 1)
+    fields.setdefault("found", {"unknown": 1})
+    fields.setdefault(
+        "format", {"kind": "csv", "delimiter": ",", "columns": ["external_id"]}
+    )
+    upload = ListUpload.objects.create(**fields)
+    upload.lines.create(line=2, value="u-unknown", kind="unknown")
+    return upload
 
 
 def make_profile(**attributes: Any) -> Profile:

@@ -77,6 +77,7 @@ def leave_traces(world, person):
     Import.objects.update(
         columns=[{"name": "id", "filled": 1, "examples": [SHY[1]], "may_be": []}]
     )
+    world.upload.lines.update(value=SHY[0], reason=SHY[1])
     imported = world.rows[Import]
     BadRow.objects.create(of=imported, line=2, reason=SHY[1], cells=f'["{SHY[0]}"]')
     shown = {"method": "POST", "url": f"https://x.example/{SHY[0]}", "body": SHY[1]}

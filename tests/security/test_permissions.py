@@ -31,6 +31,7 @@ from segments.models import (
     Segment,
     Source,
     SourceQuery,
+    UploadedList,
     WatchedFolder,
 )
 from tests import factories
@@ -59,6 +60,7 @@ MODELS: dict[type[Model], tuple[str, str, str, str]] = {
     SourceQuery: ("ED", "ED", "ED", "ED"),
     WatchedFolder: ("ED", "ED", "ED", "ED"),
     Import: ("MED", "MED", "", ""),
+    UploadedList: ("MVEAD", "MED", "", "MD"),
     Erasure: ("D", "D", "", ""),
     # What is said of a name; the names come by themselves.
     DictionaryEntry: ("MVEAD", "", "MED", ""),
@@ -106,6 +108,10 @@ PAGES = {
     "segments_segment_export": "MD",
     "segments_import_now": "MED",
     "segments_import_bad": "MED",
+    "segments_uploadedlist_upload": "MED",
+    "segments_uploadedlist_read": "MVEAD",
+    "segments_uploadedlist_now": "MVEAD",
+    "segments_uploadedlist_unmatched": "MED",
     "engagements_engagement_report": "MVEAD",
     "engagements_engagement_resend_all": "ED",
     "engagements_engagement_mark_all_sent": "ED",
@@ -192,6 +198,8 @@ ELSEWHERE = {
     "externalapi_externalapi_check_body",
     # tests/segments/imports/test_pages.py
     "segments_import_act",
+    # tests/segments/lists/test_pages.py
+    "segments_uploadedlist_act",
     "segments_sourcequery_run",
 }
 

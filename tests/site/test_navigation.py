@@ -12,9 +12,7 @@ from tests import factories
 
 pytestmark = pytest.mark.django_db
 
-READING = (
-    "External APIs, Connections, Segments, People, Events, Dictionary, Engagements, "
-)
+READING = "External APIs, Connections, Segments, Lists, People, Events, Dictionary, Engagements, "
 READING += "Runs, Deliveries"
 
 
@@ -37,12 +35,12 @@ def titles(user):
         ("Analyst", f"Home, {READING}"),
         (
             "Engineer",
-            "Home, External APIs, Connections, Segments, People, Events, Dictionary, "
+            "Home, External APIs, Connections, Segments, Lists, People, Events, Dictionary, "
             "Imports, SQL sources, Watched folders, Sources, Inbox, Engagements, Runs, Deliveries, Operations",
         ),
         (
             "Administrator",
-            "Home, External APIs, Connections, Segments, People, Events, Dictionary, "
+            "Home, External APIs, Connections, Segments, Lists, People, Events, Dictionary, "
             "Imports, SQL sources, Watched folders, Sources, Inbox, Erasures, Engagements, "
             "Runs, Deliveries, Operations, Users, Groups",
         ),

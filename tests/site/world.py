@@ -18,9 +18,15 @@ from segments.models import (
     Segment,
     Source,
     SourceQuery,
+    UploadedList,
     WatchedFolder,
 )
 from tests import factories
+
+# Pages of an upload are below those of its list.
+OF_AN_UPLOAD = {
+    f"segments_uploadedlist_{page}" for page in ("read", "now", "unmatched")
+}
 
 
 class World:
@@ -49,6 +55,7 @@ class World:
         self.proposal = Proposal.objects.create(
             segment=segment, rule={"event": "Sale"}, is_active=True
         )
+        self.upload = factories.make_list_upload()
         self.rows: dict[type[Model], Model] = {
             Connection: connection,
             ExternalAPI: version.external_api,
@@ -64,6 +71,7 @@ class World:
             DictionaryEntry: factories.make_dictionary_entry(),
             InboxRequest: request,
             Import: factories.make_import(),
+            UploadedList: self.upload.of,
             SourceQuery: SourceQuery.objects.create(
                 name="Warehouse",
                 kind="postgresql",
@@ -83,6 +91,9 @@ class World:
     def url(self, name: str) -> str:
         if name == "segments_segment_proposal":
             return self.proposal.get_absolute_url()
+        if name in OF_AN_UPLOAD:
+            args = [self.upload.of_id, self.upload.pk]
+            return reverse(f"admin:{name}", args=args)
         row = next(r for m, r in self.rows.items() if name.startswith(prefix(m)))
         return reverse(f"admin:{name}", args=[row.pk])
 

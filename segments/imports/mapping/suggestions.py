@@ -62,6 +62,11 @@ def suggest(
     return tuple(uses)
 
 
+def is_called(target: str, header: str) -> bool:
+    """Whether a column with this header most likely has these identifiers."""
+    return _plain(header) in (*_CALLED.get(target, ()), _plain(target))
+
+
 def attribute_name(header: str) -> str:
     """`First Name` is first_name; a header that is one word stays as it is."""
     words = visible(header).split()

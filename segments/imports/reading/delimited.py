@@ -19,13 +19,18 @@ csv.field_size_limit(MAX_CELL)
 class Delimited:
     """Rows of a file in UTF-8 without a mark, whose first row names the columns.
 
-    Raises FileError where there is no such row.
+    `keeps_empty`: an empty line behind it is a row of empty cells. Raises FileError
+    where there is no such row.
     """
 
     def __init__(
-        self, stream: BinaryIO, delimiter: str = "", position: Position | None = None
+        self,
+        stream: BinaryIO,
+        delimiter: str = "",
+        position: Position | None = None,
+        keeps_empty: bool = False,
     ) -> None:
-        self._stream = stream
+        self._stream, self._keeps_empty = stream, keeps_empty
         stream.seek(0)
         told = _told_delimiter(stream)
         self.delimiter = told or delimiter or _recognize(stream)
@@ -47,7 +52,7 @@ class Delimited:
         return Position(self._stream.tell(), line)
 
     def read(self, count: int) -> list[Row]:
-        """The next rows, as `rows.Reader` says; empty lines are none.
+        """The next rows, as `rows.Reader` says.
 
         A row with too many or too few columns, or with a quote where none may be, is a
         row with a problem.
@@ -63,10 +68,12 @@ class Delimited:
             except (csv.Error, UnicodeDecodeError) as e:
                 rows.append((line, [], _problem(e, line)))
                 continue
-            if len(cells) == width:
-                if any(cells):
-                    rows.append((line, cells, ""))
-            elif any(cells):
+            if not any(cells):
+                if self._keeps_empty:
+                    rows.append((line, [""] * width, ""))
+            elif len(cells) == width:
+                rows.append((line, cells, ""))
+            else:
                 problem = f"It has {len(cells):,} columns, and the header {width:,}."
                 rows.append((line, cells, problem))
         return rows

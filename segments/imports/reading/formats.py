@@ -74,13 +74,15 @@ def open_rows(
     format: Format,
     position: Position | None = None,
     finds: bool = False,
+    keeps_empty: bool = False,
 ) -> Reader:
     """The rows of a file from a position on; raises FileError.
 
-    `finds`: the columns of JSON Lines are yet to be found, all or some.
+    `finds`: the columns of JSON Lines are yet to be found, all or some. `keeps_empty`:
+    an empty line of a CSV is a row.
     """
     if format.kind == PARQUET:
         return Parquet(stream, position)
     if format.kind == JSON_LINES:
         return JsonLines(stream, format.columns, position, finds)
-    return Delimited(stream, format.delimiter, position)
+    return Delimited(stream, format.delimiter, position, keeps_empty)

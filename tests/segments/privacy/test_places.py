@@ -83,7 +83,26 @@ OWN_WORDS_IN = {
         "expected_type",
         "on_mismatch",
     },
-    "segments.Segment": {"name", "description", "rule", "event_names", "tags"},
+    "segments.Segment": {
+        "name",
+        "description",
+        "rule",
+        "event_names",
+        "reads_segments",
+        "tags",
+    },
+    "segments.UploadedList": {"name", "kind"},
+    "segments.ListUpload": {
+        "mode",
+        "state",
+        "name",
+        "path",
+        "format",
+        "found",
+        # Ids of rows, which say nothing of who is gone.
+        "sample",
+    },
+    "segments.ListLine": {"kind"},
     "segments.Import": {
         "name",
         "state",

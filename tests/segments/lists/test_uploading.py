@@ -1,0 +1,277 @@
+"""A file becomes a list: what each row comes to, and who enters and leaves by it."""
+
+import pytest
+from django.db import connection, transaction
+
+from segments.imports.reading.rows import FileError
+from segments.ingest import inbox
+from segments.lists import changes, reading, report, runner
+from segments.membership import refresh
+from segments.models import Identifier, ListLine, ListUpload, Profile, Segment
+from tests import factories
+from tests.segments.lists.conftest import emails, on, put, take, work
+
+pytestmark = pytest.mark.django_db
+
+State = ListUpload.State
+
+
+def asking(of, **fields):
+    """A segment of who is on the list, counted."""
+    segment = factories.make_segment(rule={"list": of.pk}, **fields)
+    refresh.refresh(segment.pk)
+    return segment
+
+
+def members(segment):
+    return set(segment.memberships.values_list("profile__external_id", flat=True))
+
+
+def people(*ids):
+    return [
+        factories.make_profile(external_id=id, email=f"{id}@x.example") for id in ids
+    ]
+
+
+def test_each_row_comes_to_one_thing_and_all_of_them_add_up():
+    """TRAPS.md, segments 12: 2 new, 1 member, 1 unknown, 1 blank, 1 twice."""
+    people("a", "b", "c")
+    of = emails("c@x.example")
+    data = "email\na@x.example\nB@x.example \nc@x.example\nd@x.example\n\na@x.example\n"
+    upload = take(of, data)
+    assert upload.state == State.READY
+    assert upload.found == {
+        "new": 2,
+        "already": 1,
+        "unknown": 1,
+        "blank": 1,
+        "twice": 1,
+    }
+    assert upload.rows == 6 == sum(upload.found.values())
+    assert on(of) == {"c@x.example"}, "nothing is changed before somebody says so"
+    shown = [(row.line, row.value, row.kind) for row in report.unmatched(upload)]
+    assert shown == [
+        (5, "d@x.example", "unknown"),
+        (6, "", "blank"),
+        (7, "a@x.example", "twice"),
+    ]
+    text = "".join(report.lines(upload))
+    assert "5,d@x.example,Of nobody we know" in text
+
+    runner.write(upload)
+    work(upload)
+    assert upload.state == State.DONE
+    assert on(of) == {f"{c}@x.example" for c in "abcd"}
+    of.refresh_from_db()
+    assert of.size == 4
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "expected"),
+    [
+        # One identifier on each line, without a name of the column.
+        ("external_id", "u1\nu2\n", {"u1", "u2"}),
+        ("external_id", "u1", {"u1"}),
+        # The name is known.
+        ("external_id", "Customer ID\nu1\n", {"u1"}),
+        ("email", "E-Mail\tcity\na@x.example\tKöln\n", {"a@x.example"}),
+        ("email", "city;mail\nKöln;A@X.example\n", {"a@x.example"}),
+        ("phone", "phone\n+44 7700 900123\n", {"+447700900123"}),
+        ("loyalty_card", "loyalty card,x\nL1,2\n", {"L1"}),
+        ("external_id", '{"id": 7}\n{"id": "u2", "x": 1}\n', {"7", "u2"}),
+        ("external_id", "u1\r\nu2\r\n", {"u1", "u2"}),
+        ("external_id", b"\xff\xfeu\x001\x00\n\x00", {"u1"}),
+    ],
+)
+def test_a_file_is_read_in_whatever_form_it_comes(kind, data, expected):
+    of = factories.make_list(kind=kind)
+    upload = put(of, data)
+    assert upload.state == State.DONE, upload.problem
+    assert on(of) == expected
+    assert sum(upload.found.values()) == upload.rows
+
+
+def test_of_several_columns_somebody_says_which_it_is(folder):
+    of = factories.make_list(kind="email")
+    upload = take(of, "first,second\nx,a@x.example\n")
+    assert upload.state == State.UPLOADED
+    assert runner.say_column(upload, 1)
+    work(upload)
+    assert upload.state == State.READY
+    assert list(folder.iterdir()) == [], "the file is gone when it is read"
+    runner.write(upload)
+    work(upload)
+    assert on(of) == {"a@x.example"}
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"", "empty"),
+        (b"PK\x03\x04...", "Save the sheet as CSV"),
+        (b"\xe9t\xe9@x.example\n", "Save it in UTF-8"),
+    ],
+)
+def test_what_is_no_list_is_refused_and_not_kept(folder, data, words):
+    with pytest.raises(FileError, match=words):
+        reading.take("x.csv", [data], "email")
+    assert not folder.exists() or list(folder.iterdir()) == []
+
+
+def test_what_nobody_can_have_is_refused_with_why():
+    of = factories.make_list(kind="email")
+    upload = put(
+        of, f"email,x\nnobody,1\n{'a' * 990}@x.example,1\nundefined@,1\na,b,c\n"
+    )
+    lines = ListLine.objects.filter(upload=upload).order_by("line")
+    assert [(row.kind, row.reason) for row in lines] == [
+        ("refused", "It is no e-mail address."),
+        ("refused", "It is longer than 987 characters."),
+        ("refused", "It is no e-mail address."),
+        ("refused", "It has 3 columns, and the header 2."),
+    ]
+    assert upload.found == {"refused": 4} and on(of) == set()
+
+
+def test_a_list_is_replaced_and_who_is_not_in_it_leaves():
+    people("a", "b", "c")
+    of = factories.make_list("a", "b")
+    segment = asking(of)
+    assert members(segment) == {"a", "b"}
+    upload = take(of, "b\nc\n", mode="replace")
+    assert (upload.found, upload.going) == ({"new": 1, "already": 1}, 1)
+    runner.write(upload)
+    work(upload)
+    assert on(of) == {"b", "c"}
+    assert members(segment) == {"b", "c"}, "in the transaction that changes the list"
+
+
+def test_a_large_change_is_followed_by_a_count():
+    people("a", "b", "c")
+    of = factories.make_list("a")
+    segment = asking(of)
+    others = "".join(f"other-{n}\n" for n in range(changes.FEW))
+    put(of, f"b\nc\n{others}")
+    segment.refresh_from_db()
+    assert segment.refreshed_at is None and members(segment) == {"a"}
+    refresh.refresh(segment.pk)
+    assert members(segment) == {"a", "b", "c"}
+
+
+@pytest.fixture
+def call(db):
+    source = factories.make_source()
+    numbers = iter(range(1_000))
+
+    def call(kind="identify", **payload):
+        payload.setdefault("timestamp", "2026-01-31T12:00:00.000000+00:00")
+        inbox.append(source, [(f"m{next(numbers):03}", kind, payload)])
+        inbox.apply()
+
+    return call
+
+
+def test_who_appears_later_with_an_identifier_is_on_the_list_then(call):
+    of = emails("late@x.example")
+    segment = asking(of)
+    call(userId="late", traits={"email": "Late@x.example"})
+    assert members(segment) == {"late"}
+
+
+def test_a_device_that_is_said_of_somebody_known_counts_from_then_on(call):
+    call(userId="ann")
+    of = factories.make_list("device-1", kind="anonymous_id")
+    segment = asking(of)
+    assert members(segment) == set()
+    # Nothing else of Ann is new.
+    call(userId="ann", anonymousId="device-1")
+    assert members(segment) == {"ann"}
+
+
+def test_who_is_one_with_somebody_is_on_the_list_by_any_of_their_identifiers(call):
+    call(userId="old")
+    call(userId="new")
+    of = factories.make_list("old")
+    segment = asking(of)
+    call("alias", userId="new", previousId="old")
+    assert members(segment) == {"new"}
+    assert Segment.objects.get(pk=segment.pk).size == 1
+    refresh.refresh(segment.pk)
+    assert members(segment) == {"new"}, "everybody is asked the same"
+
+
+@pytest.mark.parametrize("kind", ["email", "loyalty_card", "external_id"])
+def test_everybody_and_a_few_are_found_alike(kind):
+    """The two forms of the condition, person by person, whatever says the identifier."""
+    one, two, part = people("one", "two", "part")
+    Profile.objects.filter(pk=part.pk).update(
+        merged_into=two, external_id=None, email=""
+    )
+    said = {"profile": part, "kind": kind, "value": "PART@x.example"}
+    Identifier.objects.create(**said)
+    Identifier.objects.create(profile=one, kind=kind, value="void", is_void=True)
+    of = factories.make_list(
+        "one@x.example", "one", "PART@x.example", "void", kind=kind
+    )
+    segment = factories.make_segment(rule={"list": of.pk})
+    refresh.evaluate([one.pk, two.pk, part.pk])
+    few = members(segment)
+    segment.memberships.all().delete()
+    refresh.refresh(segment.pk)
+    assert members(segment) == few
+    assert few == {"two"} | ({"one"} if kind != "loyalty_card" else set())
+
+
+def test_an_upload_goes_on_where_it_was_after_a_kill():
+    of = factories.make_list()
+    taken = reading.take(
+        "x.txt", [b"".join(b"u%d\n" % n for n in range(9_000))], of.kind
+    )
+    upload = reading.upload_of(taken, of=of, mode="add")
+    upload.save()
+    assert runner.turn(upload.pk, 0.0)
+    # A piece is committed, and the worker gone.
+    with transaction.atomic():
+        rows = 0
+        with runner.storing.stream_of(upload) as stream:
+            reader = reading.reader_of(upload, stream)
+            some = reading.first_row(upload, reader) + reader.read(reading.PIECE)
+            reading.keep(upload, some)
+            rows = len(some)
+            ListUpload.objects.filter(pk=upload.pk).update(
+                rows=rows, offset=reader.position.offset, line=reader.position.line
+            )
+    assert 0 < rows < 9_000
+    work(upload)
+    assert (upload.rows, upload.found) == (9_000, {"unknown": 9_000})
+
+
+def test_two_uploads_to_one_list_are_both_written():
+    people("a", "b")
+    of = factories.make_list()
+    first, second = take(of, "a\nb\n"), take(of, "b\n")
+    for upload in (first, second):
+        runner.write(upload)
+        work(upload)
+    assert on(of) == {"a", "b"}
+    assert second.found == {"already": 1}, "as it was when it was written"
+
+
+def test_what_is_cancelled_changes_nothing_and_leaves_nothing(folder):
+    of = factories.make_list("a")
+    for data in ("b\n", "x,y\n1,2\n"):
+        upload = take(of, data)
+        assert runner.cancel(upload)
+        assert not runner.write(upload)
+        assert upload.lines.count() == 0
+    assert on(of) == {"a"} and list(folder.iterdir()) == []
+
+
+def test_a_list_goes_with_all_that_was_uploaded():
+    of = factories.make_list("a")
+    put(of, "b\nc\n")
+    changes.delete(of)
+    assert ListLine.objects.count() == 0
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM segments_listentry")
+        assert cursor.fetchone() == (0,)
