@@ -138,7 +138,7 @@ class SegmentAdmin(AsksFirst, LifePages, ChangesInWords, CarefulDelete, OfferedF
     ) -> Any:
         segment = self.get_object(request, object_id) if object_id else None
         context: dict[str, Any] = {
-            "rule_data": form_data(is_new=segment is None),
+            "rule_data": form_data(segment),
         }
         if segment is not None and request.method == "GET":
             context |= _panels(request, segment)

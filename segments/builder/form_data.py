@@ -10,16 +10,18 @@ from django.urls import reverse
 from segments.builder import starting_points
 from segments.dictionary import catalog
 from segments.dictionary.catalog import Name
+from segments.models import Segment
 from segments.rules import kinds, operators
 
 
-def form_data(*, is_new: bool) -> dict[str, Any]:
-    """As JSON for rule_builder.js; a starting point is for a new segment."""
+def form_data(segment: Segment | None) -> dict[str, Any]:
+    """As JSON for rule_builder.js; a starting point is for a new one."""
     known = catalog.properties()
     return {
         "operators": operators.offered(),
         "kinds": sorted(kinds.KINDS),
         "event_keys": sorted(kinds.KINDS["event"].schema()[0]["properties"]),
+        "choices": _choices(segment),
         "attributes": _names(catalog.attributes()),
         "events": _names(catalog.events()),
         "properties": {event: _names(names) for event, names in known.items()},
@@ -28,8 +30,22 @@ def form_data(*, is_new: bool) -> dict[str, Any]:
         "zone": settings.TIME_ZONE,
         "examples": reverse("admin:segments_segment_examples"),
         "starting_points": [asdict(p) for p in starting_points.offered()]
-        if is_new
+        if segment is None
         else [],
+    }
+
+
+def _choices(segment: Segment | None) -> dict[str, list[dict[str, Any]]]:
+    """What conditions may name, by the key of their kind; no segment names itself."""
+    found = {key: kind.choices() for key, kind in kinds.KINDS.items()}
+    return {
+        key: [
+            asdict(one)
+            for one in choices
+            if segment is None or (key, one.value) != ("segment", segment.pk)
+        ]
+        for key, choices in found.items()
+        if choices
     }
 
 

@@ -59,6 +59,15 @@ class Edge:
     time: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """`value` is written into the rule; `text` and `about` help to pick it."""
+
+    value: int
+    text: str
+    about: str = ""
+
+
 class Kind(ABC):
     """A kind of condition. Each method but `validate` is given a valid condition."""
 
@@ -102,6 +111,10 @@ class Kind(ABC):
     def event_names(self, condition: Condition) -> Iterable[str]:
         """The events that it reads: one that comes in asks the person again."""
         return ()
+
+    def choices(self) -> list[Choice]:
+        """What a form offers for what the kind's key names, such as segments."""
+        return []
 
     def names(self, condition: Condition) -> Iterable[tuple[str, str, str]]:
         """The (kind, event, name) of the dictionary's entries that it reads."""

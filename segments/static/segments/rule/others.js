@@ -9,6 +9,8 @@ const isId = (value) => typeof value === "number";
 const only = (rule, keys) => Object.keys(rule).every((key) => keys.includes(key));
 const isPlain = (value) => ["undefined", "number", "string"].includes(typeof value) || value === null;
 
+const choices = (key) => data.choices?.[key] || [];
+
 /** They are, or are not: the condition's “not”. */
 function isOrNot(row, yes, no) {
   return labelled("They", select("not", [["is", yes], ["not", no]], row.node.not ? "not" : "is", (key) => {
@@ -48,7 +50,7 @@ export const segment = {
   canDraw: (rule) => only(rule, ["segment"]) && isPlain(rule.segment),
   fields: (row) => [
     isOrNot(row, "are in", "are not in"),
-    chosen("The segment", "segment", row, data.segments || []),
+    chosen("The segment", "segment", row, choices("segment")),
   ],
 };
 
@@ -58,7 +60,7 @@ export const list = {
   canDraw: (rule) => only(rule, ["list"]) && isPlain(rule.list),
   fields: (row) => [
     isOrNot(row, "are in", "are not in"),
-    chosen("The uploaded list", "list", row, data.lists || []),
+    chosen("The uploaded list", "list", row, choices("list")),
   ],
 };
 
@@ -68,7 +70,7 @@ export const sent = {
   canDraw: (rule) => only(rule, ["sent", "within_days"]) && isPlain(rule.sent) && isPlain(rule.within_days),
   fields: (row) => [
     isOrNot(row, "were sent", "were not sent"),
-    chosen("The Engagement", "sent", row, [{ value: null, text: "any Engagement" }, ...(data.sent || [])]),
+    chosen("The Engagement", "sent", row, [{ value: null, text: "any Engagement" }, ...choices("sent")]),
     number("In the last (days)", "within_days", row, { placeholder: "ever" }),
   ],
 };
