@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.urls import reverse
 
-from segments.builder import starting_points
+from segments.builder.starting_points import STARTING_POINTS
 from segments.dictionary import catalog
 from segments.dictionary.catalog import Name
 from segments.models import Segment
@@ -29,7 +29,7 @@ def form_data(segment: Segment | None) -> dict[str, Any]:
         "most": catalog.MOST,
         "zone": settings.TIME_ZONE,
         "examples": reverse("admin:segments_segment_examples"),
-        "starting_points": [asdict(p) for p in starting_points.offered()]
+        "starting_points": [asdict(p) for p in STARTING_POINTS]
         if segment is None
         else [],
     }

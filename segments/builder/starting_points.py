@@ -5,10 +5,6 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
-from django.core.exceptions import ValidationError
-
-from segments.rules import tree
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
@@ -88,8 +84,8 @@ STARTING_POINTS = (
     ),
     StartingPoint(
         title="Birthday",
-        about="Has a birthday in the next 7 days.",
-        rule={"all": [{"attribute": "", "is": "anniversary_in", "value": 7}]},
+        about="Has a birthday today; or say in how many days.",
+        rule={"all": [{"attribute": "", "is": "anniversary_in", "value": 0}]},
         wishes=(
             Wish(
                 path=("all", 0, "attribute"),
@@ -126,11 +122,6 @@ STARTING_POINTS = (
 )
 
 
-def offered() -> list[StartingPoint]:
-    """Those that are rules as soon as their names are chosen."""
-    return [point for point in STARTING_POINTS if _is_rule(filled(point))]
-
-
 def filled(point: StartingPoint, name: str = "chosen") -> dict[str, Any]:
     """The rule with the same name wherever one is to be chosen."""
     rule = deepcopy(point.rule)
@@ -141,11 +132,3 @@ def filled(point: StartingPoint, name: str = "chosen") -> dict[str, Any]:
             holder = holder[step]
         holder[key] = name
     return rule
-
-
-def _is_rule(rule: dict[str, Any]) -> bool:
-    try:
-        tree.validate(rule)
-    except ValidationError:
-        return False
-    return True

@@ -31,6 +31,22 @@ DRAWN = [
     {"not": {"sequence": [{"event": "A"}, {"event": "B"}, {"event": "C"}]}},
 ]  # fmt: skip
 
+ATTRIBUTES = [
+    {"attribute": "a", "is": "equals", "value": "x", "fold": True},
+    {"attribute": "a", "is": "not_in", "value": ["x", 5, True]},
+    {"attribute": "a", "is": "matches", "value": "^a+$", "fold": False},
+    {"attribute": "a", "is": "between", "value": [1, 2.5], "numbers_in_text": True},
+    {"attribute": "a", "is": "date_is", "value": "2026-01-31"},
+    {"attribute": "a", "is": "date_between", "value": ["2026-01-01", "2026-01-31"], "zone": "Asia/Kolkata"},
+    {"attribute": "a", "is": "in_next_days", "value": 3, "calendar": True, "zone": "Asia/Kolkata"},
+    {"attribute": "a", "is": "anniversary_in", "value": 0},
+    {"attribute": "a", "is": "weekday_in", "value": ["mon", "sun"]},
+    {"attribute": "a", "is": "has_all", "value": ["x", "y"]},
+    {"attribute": "a", "is": "size_at_least", "value": 2},
+    {"attribute": "a", "items": "any", "where": [{"property": "b", "is": "in_next_days", "value": 30}]},
+    {"attribute": "a", "items": "at_most", "count": 2, "where": [{"property": "b", "is": "is_present"}, {"property": "c", "is": "greater", "value": 2}]},
+]  # fmt: skip
+
 
 def typed(page: Page) -> object:
     return json.loads(page.locator("[name=rule]").input_value())
@@ -40,7 +56,7 @@ def rows(page: Page) -> Locator:
     return page.locator(".rule-rows > li")
 
 
-@pytest.mark.parametrize("rule", DRAWN, ids=str)
+@pytest.mark.parametrize("rule", [*DRAWN, *ATTRIBUTES], ids=str)
 def test_it_is_drawn_and_stays_as_it_is_beside_a_change(page: Page, admin, rule):
     other = {"event": "Z"}
     page.goto(make_segment(rule={"all": [rule, other]}).get_absolute_url())
@@ -180,3 +196,95 @@ def test_a_sequence_is_built_by_keyboard(page: Page, admin):
 
 def press_like(page: Page, name: str) -> None:
     page.get_by_role("button", name=name).press("Enter")
+
+
+def test_a_list_of_objects_is_asked_for_its_items(page: Page, admin):
+    make_dictionary_entry("policies", types=[0, 0, 0, 0, 0, 3, 0, 0])
+    soon = (datetime.now(UTC) + timedelta(days=10)).date().isoformat()
+    make_profile(policies=[{"lapses_on": soon, "kind": "car"}])
+    make_profile(policies=[{"lapses_on": soon, "kind": "life"}, {"kind": "car"}])
+    make_profile(policies=[{"lapses_on": "2020-01-01", "kind": "car"}])
+    page.goto(ADD)
+    press(page, "Add an attribute")
+    page.keyboard.type("poli")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    # A list of objects has items: the focus is where to say which.
+    field = page.get_by_label("Field of the item")
+    expect(field).to_be_focused()
+    page.keyboard.type("laps")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    # A date is compared as one.
+    expect(page.get_by_label("Comparison")).to_have_value("in_last_days")
+    page.get_by_label("Comparison").select_option("in_next_days")
+    page.get_by_label("Days", exact=True).fill("30")
+    size = page.get_by_role("region", name="Who would be in it")
+    expect(size).to_contain_text("2 of 3 people")
+    press(page, "And where …")
+    page.keyboard.type("kind")
+    page.get_by_label("Value").fill("car")
+    expect(size).to_contain_text("1 of 3 people")
+    page.get_by_label("How many items").select_option("at least … of them")
+    page.get_by_label("Items", exact=True).fill("2")
+    expect(size).to_contain_text("0 of 3 people")
+    assert typed(page) == {
+        "all": [
+            {
+                "attribute": "policies",
+                "items": "at_least",
+                "where": [
+                    {"property": "lapses_on", "is": "in_next_days", "value": 30},
+                    {"property": "kind", "is": "equals", "value": "car"},
+                ],
+                "count": 2,
+            }
+        ]
+    }
+
+
+def test_options_of_a_comparison(page: Page, admin):
+    make_profile(city="PUNE", born="2000-02-03", score="12")
+    page.goto(ADD)
+    press(page, "Add an attribute")
+    page.keyboard.type("city")
+    value = page.get_by_label("Value")
+    value.fill("pune")
+    size = page.get_by_role("region", name="Who would be in it")
+    expect(size).to_contain_text("0 of 1 person")
+    press(page, "Options")
+    page.get_by_label("Upper and lower case, and accents").check()
+    expect(size).to_contain_text("1 of 1 person")
+    compare = page.get_by_label("Comparison")
+    name = page.get_by_role("combobox", name="Attribute")
+    name.fill("score")
+    compare.select_option("greater")
+    page.get_by_label("Number or date").fill("9")
+    # A new comparison of numbers takes those in texts, and says so.
+    expect(page.get_by_label("A text such as “10”")).to_be_checked()
+    number = {"attribute": "score", "is": "greater", "value": 9}
+    assert typed(page) == {"all": [{**number, "numbers_in_text": True}]}
+    expect(size).to_contain_text("1 of 1 person")
+    page.get_by_label("A text such as “10”").uncheck()
+    expect(size).to_contain_text("0 of 1 person")
+    name.fill("born")
+    compare.select_option("weekday_in")
+    for day in ("Sun", "Thu"):
+        page.get_by_label(day).check()
+    assert typed(page) == {
+        "all": [{"attribute": "born", "is": "weekday_in", "value": ["thu", "sun"]}]
+    }
+    expect(size).to_contain_text("1 of 1 person")
+    compare.select_option("date_between")
+    page.get_by_label("From", exact=True).fill("2000-01-01")
+    page.get_by_label("To, that day included").fill("2000-02-03")
+    zone = page.get_by_label("Days begin in the time zone")
+    zone.fill("Europe/Paris")
+    zone.press("Escape")
+    born = {
+        "attribute": "born",
+        "is": "date_between",
+        "value": ["2000-01-01", "2000-02-03"],
+    }
+    assert typed(page) == {"all": [{**born, "zone": "Europe/Paris"}]}
+    expect(size).to_contain_text("1 of 1 person")

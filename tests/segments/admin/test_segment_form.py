@@ -148,7 +148,7 @@ def test_the_page_offers_the_names_that_are_known(admin_client):
 
 
 def test_starting_points_are_for_a_new_segment(admin_client):
-    assert admin_client.get(ADD).context["rule_data"]["starting_points"]
+    assert len(admin_client.get(ADD).context["rule_data"]["starting_points"]) == 5
     page = admin_client.get(make_segment(rule=PUNE).get_absolute_url())
     assert page.context["rule_data"]["starting_points"] == []
 

@@ -73,7 +73,7 @@ function items(row) {
     row.redraw((root) => root.querySelector("[data-name=items]"));
   });
   const [list, add] = wheres(rule, row, {
-    label: "Field of the item", add: "And where …", remove: "Remove this comparison", of,
+    label: "Field of the item", add: "And where …", remove: "Remove this field", of,
   });
   learn();
   return [

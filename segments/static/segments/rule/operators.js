@@ -19,11 +19,14 @@ const FITTING = {
 const OPERATORS = Object.fromEntries((data.operators || []).map((one) => [one.key, one]));
 export const OPTIONS = ["fold", "numbers_in_text", "calendar", "zone"];
 export const isKnown = (key) => Object.hasOwn(OPERATORS, key);
+/** What a number is a number of: days, values. */
+export const unitOf = (key) => OPERATORS[key]?.unit || "days";
 /** Which kind of value a comparison takes. */
 export const takes = (key) => OPERATORS[key]?.takes;
 export const takesOption = (key, option) => (OPERATORS[key]?.options || []).includes(option);
 
-const pairs = (keys) => keys.filter(isKnown).map((key) => [key, OPERATORS[key].label]);
+const textOf = ({ label, unit }) => (unit ? `${label} … ${unit}` : label);
+const pairs = (keys) => keys.filter(isKnown).map((key) => [key, textOf(OPERATORS[key])]);
 
 /** The comparisons as a select's choices: those that fit the type first. */
 export function choicesFor(type) {

@@ -24,7 +24,20 @@ export function parse(text) {
   });
 }
 
-export const write = (rule) => JSON.stringify(rule, null, 2);
+/** A rule as people read it: what has no objects in it is in one line. */
+export function write(rule, indent = "") {
+  const isList = Array.isArray(rule);
+  if (!isList && (!isObject(rule) || JSON.isRawJSON?.(rule))) return JSON.stringify(rule);
+  if (isList && !rule.some((one) => Array.isArray(one) || isObject(one))) {
+    return `[${rule.map((one) => JSON.stringify(one)).join(", ")}]`;
+  }
+  const inside = `${indent}  `;
+  const lines = isList
+    ? rule.map((one) => write(one, inside))
+    : Object.entries(rule).map(([key, value]) => `${JSON.stringify(key)}: ${write(value, inside)}`);
+  const [open, close] = isList ? "[]" : "{}";
+  return lines.length ? `${open}\n${inside}${lines.join(`,\n${inside}`)}\n${indent}${close}` : open + close;
+}
 
 /** The whole rule as a group; null for what is no rule. `kindOf` names a condition's kind. */
 export function asRoot(rule, kindOf) {

@@ -1,7 +1,7 @@
 // What a comparison compares with: the fields for each kind of value, and its options.
 import { checkbox, h, input, labelled, nextId, quiet, select } from "./elements.js";
 import { data } from "./names.js";
-import { OPTIONS, takes, takesOption } from "./operators.js";
+import { OPTIONS, takes, takesOption, unitOf } from "./operators.js";
 import { Picker } from "./picker.js";
 
 const NUMBER = /^-?\d+(\.\d+)?$/;
@@ -68,7 +68,8 @@ export function valueFields(condition, type, changed, examples) {
     case "lines": return [linesField(value, put)];
     case "weekdays": return [weekdaysField(value, put)];
     case "number": {
-      const label = takes(operator) === "size" ? "How many" : "Days";
+      const unit = unitOf(operator);
+      const label = unit[0].toUpperCase() + unit.slice(1);
       return [labelled(label, input("value", textOf(value), (text) => put(asNumber(text)), { inputmode: "numeric" }), "rule-short")];
     }
     case "bound": {
