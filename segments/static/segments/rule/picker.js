@@ -40,7 +40,12 @@ export class Picker {
   }
 
   /** All of them, or those that have every word of `typed`. */
-  async open(typed = "") {
+  open(typed = "") {
+    this.opening = this.show(typed);
+    return this.opening;
+  }
+
+  async show(typed) {
     const asked = nextId("asked");
     this.asked = asked;
     const options = await this.options();
@@ -108,15 +113,16 @@ export class Picker {
 
   async pressed(event) {
     const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    // Enter chooses; it does not save the segment half written.
+    if (by || event.key === "Enter") event.preventDefault();
+    if (by && this.list.hidden && !this.asked) this.open(this.isTyped ? this.input.value : "");
+    // Who types fast is ahead of the choices that are still fetched.
+    if (by || event.key === "Enter") await this.opening;
     if (by) {
-      event.preventDefault();
-      if (this.list.hidden) await this.open(this.isTyped ? this.input.value : "");
       const count = this.shown.length;
-      if (count) this.activate(this.active < 0 && by < 0 ? count - 1 : (this.active + by + count) % count);
-    } else if (event.key === "Enter" && !this.list.hidden) {
-      // Enter chooses; it does not save the segment half written.
-      event.preventDefault();
-      if (this.active >= 0) this.pick(this.shown[this.active]);
+      if (count && !this.list.hidden) this.activate(this.active < 0 && by < 0 ? count - 1 : (this.active + by + count) % count);
+    } else if (event.key === "Enter") {
+      if (!this.list.hidden && this.active >= 0) this.pick(this.shown[this.active]);
       else this.close();
     } else if (event.key === "Escape" && !this.list.hidden) {
       event.preventDefault();
