@@ -14,10 +14,12 @@ from segments.rules.comparing.operator import (
 from segments.rules.comparing.values import as_bound
 
 NUMBER = f"CASE WHEN jsonb_typeof({JSON}) = 'number' THEN {JSON}::numeric END"
+# A number as a text has it.
+PLAIN = r"^-?[0-9]{1,30}(\.[0-9]{1,30})?$"
 # The inner CASE keeps the cast behind its check.
 NUMBER_IN_TEXT = (
     f"CASE jsonb_typeof({JSON}) WHEN 'number' THEN {JSON}::numeric WHEN 'string' THEN"
-    rf" CASE WHEN {TEXT} ~ '^-?[0-9]{{1,30}}(\.[0-9]{{1,30}})?$'"
+    f" CASE WHEN {TEXT} ~ '{PLAIN}'"
     f" THEN {TEXT}::numeric END END"
 )
 

@@ -12,15 +12,17 @@ from typing import Any
 from django.core.exceptions import ValidationError
 
 from segments.rules import schema as schemas
+from segments.rules.comparing.numbers import PLAIN
 from segments.rules.kinds import Condition, allow, check_name
 from segments.rules.operators import OPERATORS, is_number, literal
 
 _JSON = "(e.properties -> $of::text)"
 _TEXT = "(e.properties ->> $of::text)"
-# The inner CASE keeps the cast behind its check.
+# As NUMBER_IN_TEXT, but quicker: this reads all events of a person. The inner CASE keeps
+# the cast behind its check.
 _NUMBER = (
     f"(CASE jsonb_typeof({_JSON}) WHEN 'number' THEN {_JSON}::numeric WHEN 'string' THEN"
-    rf" CASE WHEN {_TEXT} ~ '^-?[0-9]{{1,30}}(\.[0-9]{{1,30}})?$'"
+    f" CASE WHEN {_TEXT} ~ '{PLAIN}'"
     f" THEN {_TEXT}::numeric END END)"
 )
 _ANY = f"""nullif(nullif({_JSON}, 'null'), '""')"""

@@ -20,9 +20,10 @@ from zoneinfo import ZoneInfo
 from django.core.exceptions import ValidationError
 
 from segments.rules import schema as schemas
-from segments.rules.comparing.days import UTC_NAME, zones
+from segments.rules.comparing.days import UTC_NAME, check_zone, zones
+from segments.rules.comparing.values import MAX_DAYS, check_days, is_date, is_whole
 from segments.rules.kinds import Condition, Edge
-from segments.rules.operators import MAX_DAYS, check_days, is_date, literal
+from segments.rules.operators import literal
 
 NOW = "$now"
 LENGTHS = ("within_days", "within_hours", "before_days", "between_days")
@@ -196,14 +197,8 @@ def _check_within_days(value: object) -> str:
     return f"{problem}, or leave it empty"
 
 
-def _is_whole(value: object, low: int, high: int) -> bool:
-    return (
-        isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
-    )
-
-
 def _check_hours(value: object) -> str:
-    if _is_whole(value, 1, MAX_HOURS):
+    if is_whole(value, 1, MAX_HOURS):
         return ""
     return f"enter a whole number of hours between 1 and {MAX_HOURS:,}"
 
@@ -211,7 +206,7 @@ def _check_hours(value: object) -> str:
 def _check_between(value: object) -> str:
     if isinstance(value, list) and len(value) == 2:
         low, high = value
-        if _is_whole(low, 0, MAX_DAYS) and _is_whole(high, 1, MAX_DAYS) and low < high:
+        if is_whole(low, 0, MAX_DAYS) and is_whole(high, 1, MAX_DAYS) and low < high:
             return ""
     return f"enter two numbers of days up to {MAX_DAYS:,}, the smaller one first"
 
@@ -226,12 +221,6 @@ def _check_calendar(value: object) -> str:
     return "" if isinstance(value, bool) else "is true or false"
 
 
-def _check_zone(value: object) -> str:
-    if isinstance(value, str) and value in zones():
-        return ""
-    return "choose a time zone such as Asia/Kolkata or UTC"
-
-
 CHECKS = {
     "within_days": _check_within_days,
     "within_hours": _check_hours,
@@ -240,5 +229,5 @@ CHECKS = {
     "from": _check_date,
     "until": _check_date,
     "calendar": _check_calendar,
-    "zone": _check_zone,
+    "zone": check_zone,
 }

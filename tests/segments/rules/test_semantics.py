@@ -144,6 +144,17 @@ def test_a_row_of_the_table_of_events(did, condition, holds):
             "Condition 2, condition 1, event B, where 1, property at, “is between”: "
             "write the smaller one first.",
         ),
+        (
+            {
+                "sequence": [{"event": "A"}, {"event": "B"}],
+                "without": {
+                    "event": "C",
+                    "where": [{"property": "at", "is": "between", "value": [2, 1]}],
+                },
+            },
+            "Rule, without, event C, where 1, property at, “is between”: "
+            "write the smaller one first.",
+        ),
     ],
 )
 def test_exchanged_ends_are_refused_when_they_are_saved(rule, message):

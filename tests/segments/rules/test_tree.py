@@ -3,6 +3,7 @@
 import pytest
 from django.core.exceptions import ValidationError
 
+from segments.dictionary import catalog
 from segments.rules import tree
 
 CITY = {"attribute": "city", "is": "equals", "value": "Pune"}
@@ -326,3 +327,23 @@ LAPSES = {"is": "in_next_days", "value": 30, "calendar": True}
 def test_a_rule_knows_with_whose_days_alone_it_changes(rule, expected):
     tree.validate(rule)
     assert tree.midnights(rule) == expected
+
+
+def test_the_names_that_a_rule_reads_are_those_of_the_dictionary():
+    rule = {
+        "all": [
+            {**CITY, "attribute": "a"},
+            {"event": "B", "aggregate": {**SUM, "of": "c"}, "where": WHERE},
+            {"sequence": [LEAD, {"event": "D", "where": WHERE}], "without": LEAD},
+        ]
+    }
+    tree.validate(rule)
+    assert set(catalog.read_by(rule)) == {
+        ("attribute", "", "a"),
+        ("event", "", "B"),
+        ("property", "B", "c"),
+        ("property", "B", "form"),
+        ("event", "", LEAD["event"]),
+        ("event", "", "D"),
+        ("property", "D", "form"),
+    }
