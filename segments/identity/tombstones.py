@@ -60,18 +60,22 @@ def fingerprints(keys: Iterable[Key]) -> list[str]:
     ]
 
 
+def is_any() -> bool:
+    """Whether anybody was ever erased."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT EXISTS (SELECT FROM segments_tombstone)")
+        return bool(cursor.fetchone()[0])
+
+
 def find(keys: Collection[Key]) -> Mapping[Key, Erased]:
     """Which of these identifiers are of somebody who was erased.
 
     Take the inbox's lock before: who is being erased is waited for, then seen.
     """
-    if not keys:
+    # Where nobody ever was, nothing is computed.
+    if not keys or not is_any():
         return {}
     with connection.cursor() as cursor:
-        # Where nobody ever was, nothing is computed.
-        cursor.execute("SELECT EXISTS (SELECT FROM segments_tombstone)")
-        if not cursor.fetchone()[0]:
-            return {}
         names = dict(zip(fingerprints(keys), keys, strict=True))
         cursor.execute(FIND, [text_array(names)])
         return {

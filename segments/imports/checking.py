@@ -14,7 +14,7 @@ import orjson
 from django.db import connection
 from django.db.models import Count
 
-from segments.identity import calls
+from segments.identity import calls, tombstones
 from segments.imports.mapping.messages import Message
 from segments.models import FoundPerson, Import, stored
 
@@ -32,9 +32,15 @@ class _Row:
     known: Values | None
 
 
-def note(imported: Import, messages: Sequence[Message]) -> int:
-    """Note whom the messages are about; return how many rows were of one again."""
-    rows = list(_looked_up([payload for _, _, payload in messages]))
+def note(imported: Import, messages: Sequence[Message]) -> tuple[int, int]:
+    """Note whom the messages are about.
+
+    Returns (how many rows were of one again, how many of somebody who was erased): the
+    latter are kept out, and nobody is noted.
+    """
+    rules = calls.Rules.from_settings()
+    payloads, erased = _kept_in([payload for _, _, payload in messages], rules)
+    rows = list(_looked_up(payloads, rules))
     before = FoundPerson.objects.filter(of=imported, key__in=[row.key for row in rows])
     noted: dict[int, tuple[str, dict[str, Any]]] = {
         person.key: (person.kind, person.changes or {}) for person in before
@@ -45,7 +51,7 @@ def note(imported: Import, messages: Sequence[Message]) -> int:
         again += row.key in noted
         noted[row.key] = _judged(row, changes)
     _save(imported, noted)
-    return again
+    return again, erased
 
 
 def counts(imported: Import) -> dict[str, int]:
@@ -92,9 +98,24 @@ def _is_same(old: Any, new: Any) -> bool:
     )
 
 
-def _looked_up(payloads: Sequence[dict[str, Any]]) -> list[_Row]:
+def _kept_in(
+    payloads: Sequence[dict[str, Any]], rules: calls.Rules
+) -> tuple[Sequence[dict[str, Any]], int]:
+    """Those that name nobody who was erased, and how many others there are."""
+    if not tombstones.is_any():
+        return payloads, 0
+    read = [calls.read("identify", payload, rules) for payload in payloads]
+    erased = tombstones.find({key for c in read for key in (c.subject, *c.others)})
+    kept = [
+        payload
+        for payload, call in zip(payloads, read, strict=True)
+        if not tombstones.keeps_out(erased, call, payload)
+    ]
+    return kept, len(payloads) - len(kept)
+
+
+def _looked_up(payloads: Sequence[dict[str, Any]], rules: calls.Rules) -> list[_Row]:
     named: dict[str, set[str]] = defaultdict(set)
-    rules = calls.Rules.from_settings()
     subjects = [_subject(payload, rules) for payload in payloads]
     for kind, value in subjects:
         named[kind].add(value)

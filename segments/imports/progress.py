@@ -16,7 +16,8 @@ SOON = 1.0
 class Progress:
     """`percent` None: nobody knows how much there is. `left` None: nor how long.
 
-    `is_applying`: all of it is in the inbox, and some of it not yet applied.
+    `is_applying`: all of it is in the inbox, and some of it not yet applied. `erased`:
+    rows of people who were erased; they are kept out.
     """
 
     read: int
@@ -32,6 +33,7 @@ class Progress:
     changed: int
     same: int
     repeated: int
+    erased: int
 
     @property
     def people(self) -> int:
@@ -68,4 +70,5 @@ def of(imported: Import) -> Progress:
         changed=found.get("changed", 0),
         same=found.get("same", 0),
         repeated=found.get("repeated", 0),
+        erased=found.get("erased", 0),
     )

@@ -182,9 +182,11 @@ class _Phase:
 
     def _check(self, reader: Reader, rows: Sequence[Row]) -> dict[str, Any]:
         messages, problems = self._writer.messages(rows)
-        again = checking.note(self._import, messages)
-        self._import.found["repeated"] = self._import.found.get("repeated", 0) + again
-        return {"found": self._import.found, **self._keep(problems)}
+        found = self._import.found
+        again, erased = checking.note(self._import, messages)
+        found["repeated"] = found.get("repeated", 0) + again
+        found["erased"] = found.get("erased", 0) + erased
+        return {"found": found, **self._keep(problems)}
 
     def _run(self, reader: Reader, rows: Sequence[Row]) -> dict[str, Any]:
         messages, problems = self._writer.messages(rows)

@@ -114,9 +114,10 @@ class Command(BaseCommand):
         now = progress.of(imported)
         count = imported.found["bad"] if is_dry else now.bad + now.refused
         if is_dry:
+            erased = f" {now.erased:,} erased (kept out)," if now.erased else ""
             self.stdout.write(
                 f"{now.new:,} new, {now.changed:,} changed, {now.same:,} the same,"
-                f" {count:,} bad rows; nothing was changed."
+                f"{erased} {count:,} bad rows; nothing was changed."
             )
         else:
             self.stdout.write(

@@ -5,6 +5,7 @@ import json
 import pytest
 from django.db import connection, transaction
 
+from segments.identity import tombstones
 from segments.imports import lifecycle, runner, storing
 from segments.imports.reading.rows import FileError
 from segments.ingest import inbox
@@ -178,6 +179,23 @@ def test_a_file_in_another_encoding_waits_for_somebody_to_say_it():
     storing.begin(imported)
     work(imported)
     assert imported.columns[1]["examples"] == ["Zoë"]
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [
+        (("external_id", "u1"), {"new": 1, "erased": 2}),
+        (("email", "bo@x.example"), {"new": 1, "repeated": 1, "erased": 1}),
+    ],
+)
+def test_the_check_counts_nobody_who_was_erased(key, expected):
+    tombstones.put([key], may_return=False)
+    text = PEOPLE + "u1,ana@x.example,Ulm\n"
+    imported = check(take(text), plan(ID, EMAIL, CITY))
+    assert found(imported) == expected
+    lifecycle.start(imported)
+    work(imported)
+    assert Profile.objects.count() == 1
 
 
 # --- What breaks ------------------------------------------------------------------
