@@ -27,6 +27,7 @@ from segments.life import sizes
 from segments.lists import runner as lists_runner
 from segments.membership import deleting, refresh
 from segments.privacy import erasure
+from segments.tracking import replaying
 
 logger = get_logger(__name__)
 
@@ -72,6 +73,7 @@ CHORES: dict[str, Callable[[], object]] = {
     "run SQL sources": queries.wake_due,
     "go on with imports": runner.wake_waiting,
     "go on with lists": lists_runner.wake_waiting,
+    "send refused messages in again": replaying.wake_waiting,
     "go on with erasures": erasure.go_on_with_all,
     "add new names": folding.add,
     "read old names": building.go_on,

@@ -14,7 +14,14 @@ from django.db.models import Q
 from django.db.models.signals import post_delete
 
 from segments.membership import evaluation
-from segments.models import Event, LatestMessages, Membership, Profile, Transition
+from segments.models import (
+    Event,
+    LatestMessages,
+    Membership,
+    Profile,
+    Replay,
+    Transition,
+)
 
 CHUNK = 2_000
 
@@ -129,7 +136,11 @@ def clean_latest(before: datetime, deadline: float) -> int:
 
 
 def clean_refused(before: datetime, deadline: float) -> int:
-    """Delete the messages that were refused before a time; return how many."""
+    """Delete the messages that were refused before a time; return how many.
+
+    With them goes what is known of their being sent in again.
+    """
+    Replay.objects.filter(finished_at__lt=before).delete()
     return _clean("segments_refusedmessage", "true", before, deadline, list, clock="at")
 
 

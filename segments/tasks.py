@@ -7,6 +7,7 @@ from segments.imports import runner
 from segments.imports.feeding import queries
 from segments.lists import runner as lists_runner
 from segments.membership import refresh
+from segments.tracking import replaying
 
 
 @shared_task(ignore_result=True, soft_time_limit=90, time_limit=120)
@@ -33,3 +34,10 @@ def run_list_upload(upload_id: int) -> None:
 def run_query(query_id: int, by_hand: int) -> None:
     """Ask a SQL source: as its schedule says, or by hand."""
     queries.run(query_id, by_hand=bool(by_hand))
+
+
+@shared_task(ignore_result=True, soft_time_limit=90, time_limit=120)
+def replay(replay_id: int) -> None:
+    """Send refused messages in again for a moment; then others have their turn."""
+    if replaying.go_on(replay_id):
+        wakeup.replay(replay_id)

@@ -31,3 +31,8 @@ def run_query(query_id: int, *, by_hand: bool = False) -> bool:
     `by_hand`: now, whether it is due or not.
     """
     return wakeup.of("segments.tasks.run_query").publish(query_id, int(by_hand))
+
+
+def replay(replay_id: int) -> bool:
+    """Ask a worker to send refused messages in again; False where nobody was told."""
+    return wakeup.of("segments.tasks.replay").publish(replay_id)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.db import transaction
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -40,8 +40,7 @@ from segments.models import (
 )
 from segments.sources import now, refusals, snippets, trial
 from segments.sources.refusals import Reason
-from segments.tracking import refused, write_keys
-from segments.tracking.refused import Replayed
+from segments.tracking import replaying, write_keys
 
 PLACEHOLDER = "WRITE_KEY"
 
@@ -186,10 +185,8 @@ class SourceAdmin(ChangesInWords, CarefulDelete, OfferedFilters):
         """Ask, then send in again what was refused for one reason."""
         source: Source = row_of(self, request, object_id, "change")
         if request.method == "POST":
-            done = refused.replay(refusals.of(source, code))
-            self.log_change(request, source, f"Sent in again what was “{code}”.")
-            level, words = _replayed(done)
-            self.message_user(request, words, level)
+            if replaying.ask(source, code):
+                self.log_change(request, source, f"Sent in again what was “{code}”.")
             return redirect("admin:segments_source_change", source.pk)
         found = [r for r in refusals.by_reason(source) if r.code == code]
         return confirm(self.admin_site, request, _trying(source, found), source)
@@ -278,7 +275,7 @@ def _trying(source: Source, found: Sequence[Reason]) -> Question:
     [reason] = found
     them = f"{reason.shown:,} message{pluralize(reason.shown)}"
     if reason.is_more:
-        them = f"The oldest {them}"
+        them = f"More than {them}"
     return Question(
         title=f"Try again: {reason.called} ({reason.shown:,})?",
         button=f"Try {them[0].lower()}{them[1:]} again",
@@ -290,15 +287,6 @@ def _trying(source: Source, found: Sequence[Reason]) -> Question:
             "Whatever is refused again stays, with the reason that there is then.",
         ],
     )
-
-
-def _replayed(done: Replayed) -> tuple[int, str]:
-    words = f"{done.taken:,} message{pluralize(done.taken)} taken in"
-    if done.refused:
-        words += f", {done.refused:,} refused again"
-    if done.remains:
-        words += "; there are more, press Try again once more"
-    return (messages.WARNING if done.refused else messages.SUCCESS), f"{words}."
 
 
 def _host(request: HttpRequest) -> str:

@@ -28,7 +28,13 @@ from segments.models.segments import (
     Touched,
     Transition,
 )
-from segments.models.sources import RefusedMessage, Source, SourceWarning, WriteKey
+from segments.models.sources import (
+    RefusedMessage,
+    Replay,
+    Source,
+    SourceWarning,
+    WriteKey,
+)
 
 __all__ = [
     "BadRow",
@@ -52,6 +58,7 @@ __all__ = [
     "Profile",
     "Proposal",
     "RefusedMessage",
+    "Replay",
     "Seen",
     "Segment",
     "SegmentDay",

@@ -104,3 +104,42 @@ class RefusedMessage(models.Model):
 
     def __str__(self) -> str:
         return f"{self.code} {self.message_id}".strip()
+
+
+class Replay(models.Model):
+    """What a source was refused for one reason is sent in again, by a worker.
+
+    That is all up to `until_id`, of which it has come to `last_id`.
+    """
+
+    source = models.ForeignKey(Source, on_delete=models.CASCADE, related_name="+")
+    code = models.CharField("reason", max_length=32)
+    asked_at = models.DateTimeField(db_default=Now(), editable=False)
+    finished_at = models.DateTimeField(null=True, editable=False)
+    until_id = models.BigIntegerField()
+    last_id = models.BigIntegerField(default=0, db_default=0)
+    total = models.PositiveIntegerField()
+    taken = models.PositiveIntegerField(default=0, db_default=0)
+    refused = models.PositiveIntegerField(default=0, db_default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["source", "code"],
+                name="replay_is_at_work_once",
+                condition=Q(finished_at=None),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.done} of {self.total}"
+
+    @property
+    def done(self) -> int:
+        return self.taken + self.refused
+
+    @property
+    def called(self) -> str:
+        """The reason, in words."""
+        words = self.code.replace("_", " ")
+        return words[:1].upper() + words[1:]

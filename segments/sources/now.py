@@ -9,7 +9,7 @@ import orjson
 from django.db import connection
 
 from lemnisk_braze.lib import database_clock
-from segments.models import Event, LatestMessages, Source, SourceWarning
+from segments.models import Event, LatestMessages, Replay, Source, SourceWarning
 from segments.people import display
 from segments.sources import activity, refusals, trial
 from segments.sources.activity import Activity
@@ -52,6 +52,7 @@ class Now:
     day: Activity
     latest: Sequence[Latest]
     reasons: Sequence[Reason]
+    replays: Sequence[Replay]
     warnings: Sequence[SourceWarning]
     trial: Trial | None
 
@@ -67,7 +68,12 @@ class Now:
     def turns(self) -> bool:
         """Whether something is about to come that the page should show by itself."""
         is_tried = self.trial is not None and self.trial.is_pending
-        return self.state == "waiting" or is_tried
+        return self.state == "waiting" or is_tried or bool(self.replaying)
+
+    @property
+    def replaying(self) -> set[str]:
+        """The reasons of what is being sent in again."""
+        return {one.code for one in self.replays if one.finished_at is None}
 
 
 def read(source: Source, message_id: str = "") -> Now:
@@ -84,6 +90,7 @@ def read(source: Source, message_id: str = "") -> Now:
         day=activity.read(source, at),
         latest=[_read(text) for text in reversed(latest.messages)] if latest else [],
         reasons=reasons,
+        replays=refusals.replays(source, at),
         warnings=list(source.warnings.order_by("-last_at")),
         trial=_trial(message_id, reasons) if message_id else None,
     )

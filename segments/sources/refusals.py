@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import Q
 
-from segments.models import RefusedMessage, Source
-from segments.tracking.refused import MOST_REPLAYED
+from segments.models import RefusedMessage, Replay, Source
 
+# A reason's messages are counted so far; beyond, there are more.
+MOST_COUNTED = 10_000
+LATELY = timedelta(hours=1)
 # So much of a body is shown, in bytes.
 SHOWN = 20_000
 # Reasons are a handful of words of ours.
@@ -20,7 +22,7 @@ MOST_REASONS = 50
 class Reason:
     """One reason, how many were refused for it, and the newest of them.
 
-    `count` goes to MOST_REPLAYED; `is_more` says that there are more.
+    `count` goes to MOST_COUNTED; `is_more` says that there are more.
     """
 
     code: str
@@ -39,11 +41,11 @@ class Reason:
 
     @property
     def is_more(self) -> bool:
-        return self.count > MOST_REPLAYED
+        return self.count > MOST_COUNTED
 
     @property
     def shown(self) -> int:
-        return min(self.count, MOST_REPLAYED)
+        return min(self.count, MOST_COUNTED)
 
 
 def by_reason(source: Source) -> Sequence[Reason]:
@@ -53,7 +55,7 @@ def by_reason(source: Source) -> Sequence[Reason]:
     """
     values = {
         "source": source.pk,
-        "most": MOST_REPLAYED + 1,
+        "most": MOST_COUNTED + 1,
         "shown": SHOWN,
         "reasons": MOST_REASONS,
     }
@@ -74,9 +76,11 @@ def by_reason(source: Source) -> Sequence[Reason]:
         ]
 
 
-def of(source: Source, code: str) -> QuerySet[RefusedMessage]:
-    """What is refused for one reason and was not sent in again."""
-    return RefusedMessage.objects.filter(source=source, code=code, replayed_at=None)
+def replays(source: Source, at: datetime) -> Sequence[Replay]:
+    """What is being sent in again, and what was until lately; the newest first."""
+    lately = Q(finished_at=None) | Q(finished_at__gt=at - LATELY)
+    found = Replay.objects.filter(lately, source=source)
+    return list(found.order_by("-pk")[:MOST_REASONS])
 
 
 # From one reason to the next by the index, instead of by reading all of it. Counting in

@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from segments.models import RefusedMessage
-from segments.tracking import refused
+from segments.tracking import replaying
 
 
 class Command(BaseCommand):
@@ -33,5 +33,5 @@ class Command(BaseCommand):
         if not options["yes"] and input(f"Try {count:,} messages again? [y/N] ") != "y":
             self.stdout.write("Nothing was done.")
             return
-        count = refused.replay(found).taken
+        count = replaying.replay(found).taken
         self.stdout.write(f"{count:,} messages wait in the inbox again.")

@@ -6,7 +6,7 @@ import pytest
 from segments.ingest import inbox
 from segments.ingest.inbox import Applied
 from segments.models import DictionaryEntry, Event, Profile, RefusedMessage
-from segments.tracking import refused
+from segments.tracking import replaying
 from tests.segments.dictionary.conftest import entry
 
 pytestmark = pytest.mark.django_db
@@ -55,7 +55,7 @@ def test_the_message_is_refused_and_can_be_sent_in_again(identify, aged):
     assert entry("age").mismatches == 1
     # After a fix.
     expect("age", "text", "refuse")
-    assert refused.replay(RefusedMessage.objects.all()).taken == 1
+    assert replaying.replay(RefusedMessage.objects.all()).taken == 1
     assert inbox.apply() == Applied(messages=1)
     assert Profile.objects.get().attributes == {"age": "thirty", "plan": "silver"}
 

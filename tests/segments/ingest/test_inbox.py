@@ -24,7 +24,7 @@ from segments.models import (
     Segment,
 )
 from segments.models.signals import segments_changed
-from segments.tracking import refused
+from segments.tracking import replaying
 from tests.doubles.sessions import somebody_waits_for_a_lock
 from tests.factories import make_segment, make_source
 from tests.faults.working import in_thread
@@ -629,8 +629,8 @@ def test_what_could_not_be_applied_is_tried_again_when_it_is_asked_for(send, sou
     with event_trigger(raises("22003", "m1")):
         assert inbox.apply() == Applied(errors=1)
     assert refusals() == {"m1": "odd"}
-    assert refused.replay(RefusedMessage.objects.all()).taken == 1
-    assert refused.replay(RefusedMessage.objects.all()).taken == 0
+    assert replaying.replay(RefusedMessage.objects.all()).taken == 1
+    assert replaying.replay(RefusedMessage.objects.all()).taken == 0
     assert inbox.apply() == Applied(messages=1)
     assert Event.objects.get().source == source
 

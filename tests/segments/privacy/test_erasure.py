@@ -28,7 +28,7 @@ from segments.models import (
     Tombstone,
 )
 from segments.privacy import erasure
-from segments.tracking import refused
+from segments.tracking import refused, replaying
 from segments.tracking.errors import RefusedError
 from tests import factories
 from tests.doubles.sessions import locked, somebody_waits_for_a_lock
@@ -264,7 +264,7 @@ def test_nobody_is_alarmed_by_it_and_nothing_is_sent_in_again(ann, call):
     call(userId="ann-4711")
     found = health.read()
     assert (found.refused, found.newest_refused) == (0, 0)
-    again = refused.replay(RefusedMessage.objects.all())
+    again = replaying.replay(RefusedMessage.objects.all())
     assert (again.taken, again.refused) == (0, 0)
 
 

@@ -37,6 +37,7 @@ WITH_THE_PERSON = {
 OWN_WORDS = {
     "segments.Source",
     "segments.WriteKey",
+    "segments.Replay",
     "segments.Proposal",
     "segments.SegmentVersion",
     "segments.Tombstone",

@@ -17,10 +17,11 @@ from segments.models import (
     LatestMessages,
     Profile,
     RefusedMessage,
+    Replay,
     SourceWarning,
 )
 from segments.sources import activity, refusals, trial
-from segments.tracking import write_keys
+from segments.tracking import replaying, write_keys
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -247,13 +248,13 @@ def test_each_wrong_field_is_a_reason_of_its_own(page, post):
 
 
 def test_very_many_are_not_counted_to_their_end(page, source, key, monkeypatch):
-    monkeypatch.setattr(refusals, "MOST_REPLAYED", 3)
+    monkeypatch.setattr(refusals, "MOST_COUNTED", 3)
     refuse(source, number=5)
     [reason] = page("now").context["now"].reasons
     assert (reason.shown, reason.is_more) == (3, True)
     assert "3+" in page("now").text
     asked = page("try_again", "bad_event")
-    assert "Try the oldest 3 messages again" in asked.text
+    assert "Try more than 3 messages again" in asked.text
 
 
 def test_a_body_that_is_no_text_is_shown_all_the_same(page, source, key):
@@ -261,6 +262,40 @@ def test_a_body_that_is_no_text_is_shown_all_the_same(page, source, key):
     [reason] = page("now").context["now"].reasons
     assert reason.body.startswith("�\0{x")
     assert reason.is_cut
+
+
+def work():
+    """As a worker does that was woken."""
+    for asked in Replay.objects.filter(finished_at=None):
+        assert not replaying.go_on(asked.pk)
+
+
+def test_what_was_killed_in_the_middle_goes_on_where_it_was(source, monkeypatch):
+    monkeypatch.setattr(replaying, "CHUNK", 2)
+    for n in range(5):
+        refuse(source, "bad", body=b'{"userId": "u%d", "event": "Lead"}' % n)
+    asked = replaying.ask(source, "bad")
+    # Who comes later is not among them.
+    refuse(source, "bad", body=b'{"userId": "u9", "event": "Lead"}')
+    calls = 0
+
+    def dies(execute, sql, params, many, context):
+        nonlocal calls
+        calls += "segments_inboxrequest" in sql
+        if calls == 2:
+            raise KeyboardInterrupt
+        return execute(sql, params, many, context)
+
+    with pytest.raises(KeyboardInterrupt), connection.execute_wrapper(dies):
+        replaying.go_on(asked.pk)
+    asked.refresh_from_db()
+    assert (asked.taken, asked.finished_at) == (2, None)
+    assert replaying.wake_waiting() == 1
+    work()
+    asked.refresh_from_db()
+    assert (asked.total, asked.taken, asked.refused) == (5, 5, 0)
+    assert sum(r.count for r in InboxRequest.objects.all()) == 5
+    assert replaying.wake_waiting() == 0
 
 
 def test_mended_they_are_tried_again_by_reason(page, source, key, admin_client):
@@ -271,7 +306,15 @@ def test_mended_they_are_tried_again_by_reason(page, source, key, admin_client):
     assert not InboxRequest.objects.exists()
     url = asked.request["PATH_INFO"]
     after = admin_client.post(url, follow=True)
-    assert "2 messages taken in." in after.text
+    assert "0 of 2" in after.text
+    assert after.context["now"].replaying == {"origin_not_allowed"}
+    assert "Try again: Origin" not in after.text
+    assert replaying.ask(source, "origin_not_allowed") is None
+    assert not InboxRequest.objects.exists()
+    work()
+    after = page()
+    assert "2 messages taken in" in " ".join(after.text.split())
+    assert after.context["now"].replaying == set()
     assert sum(r.count for r in InboxRequest.objects.all()) == 2
     [left] = after.context["now"].reasons
     assert left.code == "bad_event"
@@ -283,8 +326,10 @@ def test_what_is_refused_again_stays(page, source, key, admin_client):
     url = reverse(
         "admin:segments_source_try_again", args=[source.pk, "origin_not_allowed"]
     )
-    after = admin_client.post(url, follow=True)
-    assert "0 messages taken in, 1 refused again." in after.text
+    admin_client.post(url)
+    work()
+    after = page()
+    assert "0 messages taken in, 1 refused again" in " ".join(after.text.split())
     [left] = after.context["now"].reasons
     assert left.code != "origin_not_allowed"
 

@@ -14,7 +14,7 @@ from segments.models import (
     RefusedMessage,
     SourceWarning,
 )
-from segments.tracking import refused, validation, write_keys
+from segments.tracking import replaying, validation, write_keys
 from tests.inbox import the_only_one
 from tests.segments.tracking.conftest import basic
 
@@ -151,7 +151,7 @@ def test_what_was_refused_is_sent_in_again(send, source):
     RefusedMessage.objects.create(
         source=source, code="old", kind="v3/data", body=body, message_id="m1"
     )
-    assert refused.replay(RefusedMessage.objects.all()).taken == 1
+    assert replaying.replay(RefusedMessage.objects.all()).taken == 1
     assert the_only_one().payload["event"] == "Lead form submitted"
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from lemnisk_braze.lib import database_clock
 from segments.models import InboxRequest, RefusedMessage
-from segments.tracking import refused
+from segments.tracking import replaying
 from tests.inbox import the_only_one, waiting
 
 OK = (200, {"success": True})
@@ -278,10 +278,10 @@ def test_what_was_refused_is_sent_in_again(post, source):
         )
     ]  # fmt: skip
     RefusedMessage.objects.bulk_create(rows)
-    done = refused.replay(RefusedMessage.objects.filter(source=source))
-    assert (done.taken, done.refused, done.remains) == (4, 1, False)
+    done = replaying.replay(RefusedMessage.objects.filter(source=source))
+    assert (done.taken, done.refused) == (4, 1)
     assert [message.message_id for message in waiting()] == ["m1", "m2", "m3", "m4"]
     left = RefusedMessage.objects.get(replayed_at=None)
     assert left.message == "event is a name of 1 to 255 characters."
-    again = refused.replay(RefusedMessage.objects.filter(source=source))
+    again = replaying.replay(RefusedMessage.objects.filter(source=source))
     assert (again.taken, again.refused) == (0, 1)

@@ -7,7 +7,7 @@ import pytest
 from lemnisk_braze.lib import database_clock
 from segments.ingest import inbox
 from segments.models import Event, Identifier, InboxRequest, Profile, RefusedMessage
-from segments.tracking import refused, validation
+from segments.tracking import replaying, validation
 
 OK = (200, {"success": True})
 
@@ -89,7 +89,7 @@ def test_an_alias_that_is_none_is_refused_and_kept(post, body, message):
     status, answer = post("alias", body)
     assert (status, answer["message"]) == (400, message)
     assert RefusedMessage.objects.get().kind == "alias"
-    assert refused.replay(RefusedMessage.objects.all()).refused == 1
+    assert replaying.replay(RefusedMessage.objects.all()).refused == 1
 
 
 # --- Without userId and anonymousId -------------------------------------------------
