@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from functools import lru_cache
 
 import phonenumbers
@@ -14,6 +15,9 @@ INTERNATIONAL = re.compile(r"\+[1-9][0-9]{6,14}")
 _COUNTRY_CODES = {str(code) for code in phonenumbers.COUNTRY_CODE_TO_REGION_CODE}
 _DIGITS = re.compile(r"[1-9][0-9]{10,14}")
 _PUNCTUATION = re.compile(r"[\s()./\-\u2010-\u2015]")
+# A number a line, each as is_international has it.
+_TRUNK_ZERO = "|".join(sorted(_COUNTRY_CODES, key=lambda code: (len(code), code)))
+_NUMBERS = re.compile(rf"(?:\+(?!(?:{_TRUNK_ZERO})0)[1-9][0-9]{{6,14}}(?:\n|\Z))*+")
 
 
 def as_email(text: str) -> str:
@@ -34,6 +38,20 @@ def as_phone(text: str) -> str:
     its own, they are that.
     """
     return _as_phone(text, settings.PHONE_REGION or None)
+
+
+def are_kept(kind: str, texts: Sequence[str]) -> bool:
+    """Whether each of these e-mails or phones is certainly kept just as it was typed."""
+    joined = "\n".join(texts)
+    if not joined.isascii() or joined.count("\n") != len(texts) - 1:
+        return False
+    if kind == "phone":
+        return bool(_NUMBERS.fullmatch(joined))
+    return (
+        joined.replace("\n", "").isprintable()
+        and " " not in joined
+        and joined == joined.lower()
+    )
 
 
 def is_international(text: str) -> bool:

@@ -83,8 +83,7 @@ def save(parts: Sequence[Part], facts: Facts, moves: "Sequence[Move]") -> None:
         updated = [p for p in parts if not _is_inserted(p) and _is_written(p)]
         if inserted:
             cursor.execute(INSERT, _columns(inserted))
-        if updated:
-            cursor.execute(UPDATE, _columns(updated))
+        update(updated)
         if facts_of_parts:
             _save_facts(facts_of_parts, by_number, cursor)
         changed = [
@@ -95,6 +94,20 @@ def save(parts: Sequence[Part], facts: Facts, moves: "Sequence[Move]") -> None:
         if changed:
             cursor.execute(RENEW_FACTS, _fact_columns(changed))
         _save_moves(moves, cursor)
+
+
+def update(parts: Sequence[Part]) -> None:
+    """Write rows that were there."""
+    if parts:
+        with connection.cursor() as cursor:
+            cursor.execute(UPDATE, _columns(parts))
+
+
+def add_facts(facts: Sequence[tuple[Key, int, Fact]]) -> None:
+    """Write that identifiers, nobody's own, were said of people by id, once each."""
+    if facts:
+        with connection.cursor() as cursor:
+            cursor.execute(INSERT_FACTS, _fact_columns(facts))
 
 
 def _is_inserted(part: Part) -> bool:
@@ -151,8 +164,7 @@ def _save_facts(
     if with_id:
         ids = [fact.id for _, _, fact in with_id]
         cursor.execute(INSERT_OWN_FACTS, [ids, *_fact_columns(with_id)])
-    if others:
-        cursor.execute(INSERT_FACTS, _fact_columns(others))
+    add_facts(others)
 
 
 def _fact_columns(rows: Sequence[tuple[Key, int, Fact]]) -> list[list[Any]]:

@@ -26,6 +26,7 @@ Stamp: TypeAlias = list[Any]
 LENGTH = 3
 LONG_AGO: Stamp = [0, "", 0]
 REST = ""
+_PLAIN = (str, int, bool)
 
 
 class Values:
@@ -78,6 +79,9 @@ class Values:
         self._make_room(said, size, changed)
         if not changed and not self.data and not self.times:
             self._begin(said, stamp, raw)
+            return
+        if not (changed or raw) and self._is_all_newer(said, stamp):
+            self._replace(said, stamp)
             return
         for name, value in said.items():
             if name in changed:
@@ -167,6 +171,26 @@ class Values:
         self.is_stamped |= bool(self.times)
         self.is_changed |= bool(self.data)
 
+    def _is_all_newer(self, said: dict[str, Any], stamp: Stamp) -> bool:
+        """Whether each name there is, none with a stamp of its own, is said anew."""
+        rest = self.times.get(REST)
+        return (
+            rest is not None
+            and len(self.times) == 1
+            and stamp > rest
+            and self.data.keys() <= said.keys()
+            and None not in said.values()
+        )
+
+    def _replace(self, said: dict[str, Any], stamp: Stamp) -> None:
+        """What comes of putting each of them, and tidying up: one stamp for all."""
+        old = self.data
+        self.is_changed |= len(old) != len(said) or not all(
+            is_same(value, said[name]) for name, value in old.items()
+        )
+        self.data, self.times = dict(said), {REST: stamp}
+        self.is_stamped = True
+
     def _make_room(
         self, said: dict[str, Any], size: int, changed: dict[str, History] | None = None
     ) -> None:
@@ -207,6 +231,8 @@ def _size(data: dict[str, Any], changed: dict[str, History]) -> int:
 
 def is_same(old: object, new: object) -> bool:
     """Equality of JSON values: Python's 1 == True is not one of them."""
+    if old.__class__ is new.__class__ and old.__class__ in _PLAIN:
+        return old == new
     return old == new and stored.write(old) == stored.write(new)
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from segments.identity.people import Part, People, TooMuchError
+from segments.identity.plain import sets
 from segments.ingest import events
 from segments.ingest.message import Message
 from segments.ingest.story import Story
@@ -41,6 +42,11 @@ def apply(
     `wrong`: those that the dictionary refuses, asked behind the people, since nothing is
     kept of a message about who was erased.
     """
+    # Each of them is the only one about somebody: there is no more to tell of it.
+    changed, messages = sets.take(messages, but=wrong.keys())
+    evaluation.evaluate(changed)
+    if not messages:
+        return {}
     resolved = _resolve(messages, wrong)
     pieces = _pieces(messages, resolved)
     if len(pieces) == 1:

@@ -7,7 +7,8 @@ from django.test import override_settings
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segments.identity.contact import as_email, as_phone
+from segments.identity.calls import CONTACTS
+from segments.identity.contact import are_kept, as_email, as_phone
 
 LETTERS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 ADDRESSES = st.builds("{}@{}.io".format, LETTERS, LETTERS)
@@ -31,3 +32,30 @@ def test_a_number_that_is_kept_is_kept_as_it_is(region, text):
     with override_settings(PHONE_REGION=region):
         kept = as_phone(text)
         assert as_phone(kept) == kept
+
+
+TYPED = st.lists(
+    ADDRESSES
+    | LETTERS
+    | NUMBERS
+    | st.sampled_from(["+447700900123", "+10700900123", "a@x.example", "A@x.io", "\n"])
+    | st.from_regex(r"\A\+[0-9]{6,16}\Z"),
+    min_size=1,
+    max_size=3,
+)
+
+
+@pytest.mark.parametrize("region", ["", "GB"])
+@pytest.mark.parametrize("kind", ["email", "phone"])
+@given(texts=TYPED)
+def test_what_is_kept_at_once_is_kept_one_by_one(kind, region, texts):
+    with override_settings(PHONE_REGION=region):
+        if are_kept(kind, texts):
+            assert [CONTACTS[kind](text) for text in texts] == texts
+
+
+def test_a_column_of_plain_ones_is_kept_at_once():
+    assert are_kept("phone", ["+447700900123", "+12025550123", "+919812345678"])
+    assert not are_kept("phone", ["+447700900123", "+44 7700 900123"])
+    assert are_kept("email", ["a@x.example", "b+1@x.example"])
+    assert not are_kept("email", ["a@x.example", "B@x.example"])

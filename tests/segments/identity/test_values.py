@@ -32,3 +32,25 @@ def test_at_once_is_as_one_by_one(said, typed, later):
         values.learn(later, [6, "m6", 1], 1, {})
         values.tidy()
     assert known(at_once) == known(one_by_one)
+
+
+WHOLE = st.dictionaries(
+    NAMES, st.sampled_from(["", 1, 1.0, True, "a", ["x"]]), min_size=1
+)
+
+
+@given(WHOLE, WHOLE, st.integers(3, 7))
+def test_all_said_anew_is_as_one_by_one(before, said, at):
+    at_once, one_by_one = Values(), Values()
+    for values in (at_once, one_by_one):
+        values.learn(before, STAMP, 1, {})
+        values.is_changed = values.is_stamped = False
+    stamp = [at, "m6", 2]
+    at_once.learn(said, stamp, 1, {})
+    for name, value in said.items():
+        one_by_one._put(name, value, stamp)
+    at_once.tidy()
+    one_by_one.tidy()
+    assert (at_once.data, at_once.times) == (one_by_one.data, one_by_one.times)
+    assert repr(at_once.is_changed) == repr(one_by_one.is_changed)
+    assert at_once.is_stamped == one_by_one.is_stamped

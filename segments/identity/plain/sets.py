@@ -1,0 +1,188 @@
+"""Plain calls are written: who is new in one COPY, who was there in one UPDATE."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from django.db import connection
+
+from segments.identity import rows, tombstones
+from segments.identity.calls import CONTACTS, EXTERNAL_ID, Key, Rules, microseconds
+from segments.identity.facts import Fact
+from segments.identity.limits import TooMuchError
+from segments.identity.parts import Message, Part
+from segments.identity.plain import choosing
+from segments.identity.plain.choosing import PlainCall
+from segments.identity.values import REST, Values
+from segments.models import copying, stored
+from segments.models.copying import text_array
+
+COLUMNS = ("id", "external_id", "email", "phone", "attributes", "attribute_times")
+AnyMessage = TypeVar("AnyMessage", bound=Message)
+
+
+@dataclass(slots=True, kw_only=True)
+class Known:
+    """Rows that were there and have learnt, and what they were known by before."""
+
+    parts: list[Part]
+    before: list[tuple[Key, int]]
+
+
+def take(
+    messages: Sequence[AnyMessage], but: Collection[int] = ()
+) -> tuple[set[int], Sequence[AnyMessage]]:
+    """Write what plain calls say; return (who has changed, the messages that are left).
+
+    `but`: keys of messages to be left. Take the inbox's lock before.
+    """
+    rules = Rules.from_settings()
+    calls = {call.external_id: call for call in choosing.choose(messages, rules, but)}
+    if not calls:
+        return set(), messages
+    for key in _keys_of_others(list(calls.values()), rules):
+        _leave(calls, key)
+    parts: dict[int, Part] = {}
+    if calls:
+        rows.load(parts, list(calls), ())
+    known = _learn(calls, parts.values())
+    there = {part.external_id for part in parts.values()}
+    new = [call for who, call in calls.items() if who not in there]
+    changed = _insert(new) | _update(known)
+    done = {id(call.message) for call in calls.values()}
+    return changed, [m for m in messages if id(m) not in done]
+
+
+def _keys_of_others(calls: Sequence[PlainCall], rules: Rules) -> set[Key]:
+    """What is somebody's who was erased, an alias's, or perhaps an anonymous person's."""
+    found: set[Key] = set()
+    if tombstones.is_any():
+        found |= tombstones.find({key for call in calls for key in call.keys}).keys()
+    with connection.cursor() as cursor:
+        cursor.execute(ANYBODY)
+        has_anonymous, has_aliases = cursor.fetchone()
+        if has_aliases:
+            cursor.execute(ALIASES, [text_array(call.external_id for call in calls)])
+            found |= {(EXTERNAL_ID, value) for (value,) in cursor.fetchall()}
+        for kind in CONTACTS if has_anonymous else ():
+            said = {v for call in calls if (v := call.traits.get(kind))}
+            cursor.execute(
+                SHARED.format(kind=kind),
+                {"values": text_array(said), "most": rules.most + 1},
+            )
+            found |= {(kind, value) for (value,) in cursor.fetchall()}
+    return found
+
+
+def _leave(calls: dict[str, PlainCall], key: Key) -> None:
+    kind, value = key
+    if kind == EXTERNAL_ID:
+        calls.pop(value, None)
+        return
+    for call in [c for c in calls.values() if c.traits.get(kind) == value]:
+        del calls[call.external_id]
+
+
+def _learn(calls: dict[str, PlainCall], parts: Iterable[Part]) -> Known:
+    """Tell those who were there; whose call is not plain after all is left out of `calls`."""
+    known = Known(parts=[], before=[])
+    for part in parts:
+        assert part.external_id is not None
+        call = calls[part.external_id]
+        before = part.contacts()
+        if not _told(part, call):
+            del calls[part.external_id]
+            continue
+        known.parts.append(part)
+        now = part.own.data
+        known.before += ((key, part.id) for key in before if now.get(key[0]) != key[1])
+    return known
+
+
+def _told(part: Part, call: PlainCall) -> bool:
+    """Whether it was one with nobody, and is known by what was said last."""
+    if part.row is None or part.row[4] is not None or part.root is not part:
+        return False
+    try:
+        part.learn(call.message)
+    except (TooMuchError, ValueError):
+        return False
+    said = ((kind, call.traits.get(kind)) for kind in CONTACTS)
+    if any(value and part.own.data.get(kind) != value for kind, value in said):
+        return False
+    part.is_dirty, part.is_changed = part.own.is_stamped, part.own.is_changed
+    return True
+
+
+def _insert(calls: Sequence[PlainCall]) -> set[int]:
+    """Make people of them; return their ids."""
+    if not calls:
+        return set()
+    with connection.cursor() as cursor:
+        cursor.execute(rows.NEXT_IDS, [len(calls), 0])
+        ids: list[int] = cursor.fetchone()[0]
+    copying.copy("segments_profile", COLUMNS, map(_line, ids, calls))
+    return set(ids)
+
+
+def _line(id_: int, call: PlainCall) -> str:
+    message, data = call.message, call.traits
+    stamp = [
+        microseconds(message.payload["timestamp"]),
+        message.message_id,
+        message.source_id,
+    ]
+    times: Mapping[str, object] = {REST: stamp}
+    if call.raw or None in data.values():
+        values = Values()
+        values.learn(dict(data), stamp, message.size, call.raw)
+        data, times = values.data, values.times
+    email = phone = ""
+    if "email" in data or "phone" in data:
+        data = dict(data)
+        email, phone = data.pop("email", ""), data.pop("phone", "")
+    field, json_field = copying.field, copying.json_field
+    return (
+        f"{id_}\t{field(call.external_id)}\t{field(email)}\t{field(phone)}"
+        f"\t{json_field(stored.write(data))}\t{json_field(stored.write(times))}"
+    )
+
+
+def _update(known: Known) -> set[int]:
+    """Write those who were there; return the ids of whom something is another of."""
+    written = [part for part in known.parts if part.is_dirty or part.is_changed]
+    rows.update(written)
+    rows.add_facts([(key, id_, Fact()) for key, id_ in known.before])
+    return {part.id for part in written if part.is_changed}
+
+
+# Whether there is an anonymous person, or a part of somebody, at all; and an alias. Each
+# is the end of an index: NULL is the largest external ID.
+ANYBODY = """
+SELECT coalesce((SELECT external_id IS NULL FROM segments_profile
+        ORDER BY external_id DESC LIMIT 1), false),
+    coalesce((SELECT kind = 'external_id' FROM segments_identifier
+        WHERE kind >= 'external_id' ORDER BY kind, value, profile_id LIMIT 1), false)
+"""
+ALIASES = """
+SELECT DISTINCT value FROM segments_identifier
+WHERE kind = 'external_id' AND value = ANY(%s::text[])
+"""
+# What was said of an anonymous person or a part, or of so many that nobody looks whom.
+SHARED = """
+SELECT v.value FROM unnest(%(values)s::text[]) v (value)
+CROSS JOIN LATERAL (
+    SELECT bool_or(is_anonymous) OR count(*) >= %(most)s AS is_shared FROM (
+        SELECT p.external_id IS NULL AS is_anonymous FROM segments_profile p
+        WHERE p.{kind} = v.value AND p.{kind} <> '' LIMIT %(most)s
+    ) said
+) by_row
+CROSS JOIN LATERAL (
+    SELECT bool_or(is_anonymous) OR count(*) >= %(most)s AS is_shared FROM (
+        SELECT p.external_id IS NULL AS is_anonymous
+        FROM segments_identifier i JOIN segments_profile p ON p.id = i.profile_id
+        WHERE i.kind = '{kind}' AND i.value = v.value LIMIT %(most)s
+    ) said
+) by_fact
+WHERE by_row.is_shared OR by_fact.is_shared
+"""
