@@ -1,7 +1,8 @@
-"""People and events from files: uploaded, mapped, checked, and brought into the inbox.
+"""People and events from files: uploaded, mapped, checked, and applied.
 
-A file is read in pieces. Each piece's messages go into the inbox in the transaction that
-notes how far the file was read, so whatever is killed, nothing is lost or comes twice.
+A file is read in pieces. The transaction that notes how far the file was read also
+applies the piece's messages, or puts them into the inbox where another worker is applying
+just then: so whatever is killed, nothing is lost or comes twice.
 """
 
 __all__ = [

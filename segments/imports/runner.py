@@ -5,13 +5,16 @@ so far. It does so only for the holder of the row's lease, whose token each taki
 anew: of two workers one at most goes on, and after a kill the next begins at the note.
 """
 
+import gc
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
+import orjson
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import connection, transaction
 from django.db.models import F, Q
@@ -40,9 +43,15 @@ PIECE = 2_500
 # In messages: so many may wait in the inbox, whoever they are of. More, and what comes
 # in by the tracking API would wait for long behind the import.
 AHEAD = 10_000
+# In seconds: how long the inbox is to be held by one piece; a longer one is cut in
+# halves, and a shorter one makes the next larger.
+SOON, LONG = 0.1, 0.3
+FEW = 500
 # In seconds: how long is waited for a worker who is applying, before the next look.
 LOOK_AGAIN = 0.1
 MAX_CELLS = 16_000
+# In objects that were made: after so many Python looks for cycles, at the earliest.
+SELDOM = 50_000
 
 
 class LostError(Exception):
@@ -56,7 +65,8 @@ def turn(import_id: int, seconds: float = TURN) -> bool:
         return False
     deadline = time.monotonic() + seconds
     try:
-        return _work(import_id, token, deadline)
+        with _seldom_collecting():
+            return _work(import_id, token, deadline)
     except LostError:
         return False
     except FileError as e:
@@ -85,6 +95,17 @@ def wake_waiting() -> int:
     return len(ids)
 
 
+@contextmanager
+def _seldom_collecting() -> Iterator[None]:
+    """Rows are no cycles: looking for some among them costs as much as reading them."""
+    before = gc.get_threshold()
+    gc.set_threshold(max(SELDOM, before[0]), *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+
+
 def _work(import_id: int, token: int, deadline: float) -> bool:
     """Whether time was up before the work was."""
     while time.monotonic() < deadline:
@@ -110,6 +131,7 @@ class _Phase:
         self._import, self._token = imported, token
         self._columns = [Column(**column) for column in imported.columns]
         self._is_typed = storing.format_of(imported).is_typed
+        self._at_once = PIECE
         if imported.state != State.READING:
             self._source = imported.source
             self._writer = _writer(imported)
@@ -122,15 +144,27 @@ class _Phase:
             State.RUNNING: self._run,
         }
         work = act[self._import.state]
+        is_running = self._import.state == State.RUNNING
         while time.monotonic() < deadline:
-            if self._import.state == State.RUNNING and not _has_room(deadline):
+            if is_running and not _has_room(deadline):
                 return False
-            rows = reader.read(PIECE)
+            rows = reader.read(self._at_once)
+            started = time.monotonic()
             with transaction.atomic():
                 self._note(work(reader, rows), reader, rows)
             if not rows:
                 return True
+            if is_running:
+                self._suit(time.monotonic() - started)
+                inbox.settle()
         return False
+
+    def _suit(self, took: float) -> None:
+        """Let the next piece be one that takes neither long nor no time at all."""
+        if took > LONG:
+            self._at_once = max(self._at_once // 2, min(FEW, PIECE))
+        elif took < SOON:
+            self._at_once = min(self._at_once * 2, PIECE)
 
     def _note(self, news: dict[str, Any], reader: Reader, rows: Sequence[Row]) -> None:
         position = reader.position
@@ -191,14 +225,22 @@ class _Phase:
     def _run(self, reader: Reader, rows: Sequence[Row]) -> dict[str, Any]:
         messages, problems = self._writer.messages(rows)
         if messages:
-            self._append(messages)
+            self._bring_in(messages)
         return self._keep(problems)
 
-    def _append(self, messages: Sequence[Message]) -> None:
+    def _bring_in(self, messages: Sequence[Message]) -> None:
+        """Apply them at once, or append them where somebody else is applying."""
+        assert self._source is not None
+        if self._is_typed:
+            # As the inbox reads them, whatever the file's values were.
+            messages = orjson.loads(orjson.dumps(messages))
+        # A row that names its event itself may be one that came before.
+        is_new = self._writer.numbers_its_rows
+        if inbox.apply_now(self._source, messages, is_new=is_new):
+            return
         with connection.cursor() as cursor:
             # The disk is not waited for: a crash forgets the note with the messages.
             cursor.execute("SET LOCAL synchronous_commit = off")
-        assert self._source is not None
         inbox.append(self._source, messages)
         transaction.on_commit(wakeup.apply_inbox)
 
@@ -239,6 +281,8 @@ def prefix_of(imported: Import) -> str:
 
 def _has_room(deadline: float) -> bool:
     """Wait, or help to apply, until the inbox has room; False when time is up."""
+    if not inbox.is_waiting():
+        return True
     while health.read().waiting > AHEAD:
         if time.monotonic() > deadline:
             return False

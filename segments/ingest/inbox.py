@@ -86,6 +86,40 @@ def append(source: Source, messages: Iterable[tuple[str, str, dict[str, Any]]]) 
     requests.add(source, list(messages))
 
 
+def apply_now(
+    source: Source,
+    messages: Sequence[tuple[str, str, dict[str, Any]]],
+    *,
+    is_new: bool = False,
+) -> bool:
+    """Apply a request's messages in the caller's transaction, and nothing of it waits.
+
+    False, having done nothing, where it has to be appended: another worker is applying,
+    some of the source's are waiting, or together it takes too long. Raises the
+    database's error while it is away. Afterwards, when it is committed: `settle`.
+
+    `is_new`: their IDs are the caller's, who notes in this transaction that they came.
+    Then nobody has to look for them among those that were seen, nor add them there.
+    """
+    if _care.is_resting:
+        return False
+    try:
+        with transaction.atomic():
+            return _apply_now(source, messages, is_new=is_new)
+    except Error as e:
+        is_too_long = sqlstate(e) == TOO_LONG or is_in_the_way(e)
+        if about(e) is About.CONNECTION and not is_too_long:
+            raise
+        logger.info("inbox.tried_by_fewer", messages=len(messages), because=e)
+        return False
+
+
+def settle() -> None:
+    """Do what is due after `apply_now`: who came meanwhile found the lane taken."""
+    names.add_new()
+    apply_some(CHUNK)
+
+
 def apply(seconds: float | None = None) -> Applied:
     """Apply what is waiting until nothing is, another worker is at it, or time is up.
 
@@ -185,14 +219,37 @@ def _apply_chunk(size: int, tried: list[tuple[int, int]]) -> tuple[int, int] | N
     return applied.total(), len(refusals)
 
 
-def _apply(chunk: Chunk, *, is_expecting: bool) -> tuple[Counter[int], list[Refusal]]:
+def _apply_now(
+    source: Source,
+    messages: Sequence[tuple[str, str, dict[str, Any]]],
+    *,
+    is_new: bool,
+) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(BEGIN, [LOCK, f"{LOCK_WAIT}s", f"{LONGEST}s"])
+        is_ours, *_, received_at, is_expecting = cursor.fetchone()
+        is_first = is_ours and not InboxRequest.objects.filter(source=source).exists()
+        if is_first:
+            chunk = requests.of(source, messages, received_at, is_new=is_new)
+            is_first = sum(m.size for m in chunk.messages) <= requests.MOST
+        if is_first:
+            applied, refusals = _apply(chunk, is_expecting=is_expecting, is_new=is_new)
+            _end(applied, refusals)
+        # What else the caller does is not this lane's.
+        cursor.execute(END)
+    return is_first
+
+
+def _apply(
+    chunk: Chunk, *, is_expecting: bool, is_new: bool = False
+) -> tuple[Counter[int], list[Refusal]]:
     """(how many of each source were applied, what was refused)."""
-    fresh, refusals = seen.new(chunk.messages)
+    fresh, refusals = (chunk.messages, []) if is_new else seen.new(chunk.messages)
     checked = expecting.check(fresh) if is_expecting else expecting.Checked()
     isolation = Isolation(act=partial(applying.apply, wrong=checked.refused))
     isolation.apply(fresh)
     errors = isolation.refused_in_the_end()
-    if errors:
+    if errors and not is_new:
         # Mended, they may come again.
         seen.forget(errors)
     refusals += chunk.refused
@@ -245,8 +302,10 @@ def _note(error: Error) -> None:
 BEGIN = """
 SELECT pg_try_advisory_xact_lock(%s), set_config('synchronous_commit', 'off', true),
     set_config('lock_timeout', %s, true), set_config('statement_timeout', %s, true),
+    clock_timestamp()::text,
     EXISTS (SELECT FROM segments_dictionaryentry WHERE expected_type <> '')
 """
+END = "SET LOCAL lock_timeout TO DEFAULT; SET LOCAL statement_timeout TO DEFAULT"
 COUNT = """
 INSERT INTO segments_intakeminute AS m (minute, source_id, applied, refused, last_at)
 SELECT date_trunc('minute', clock_timestamp()), source_id, applied, refused,

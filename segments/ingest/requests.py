@@ -43,6 +43,37 @@ def add(source: Source, messages: Sequence[tuple[str, str, dict[str, Any]]]) -> 
         cursor.execute(ADD, [source.pk, orjson.dumps(messages), len(messages)])
 
 
+def of(
+    source: Source,
+    messages: Sequence[tuple[str, str, dict[str, Any]]],
+    at: str,
+    *,
+    is_new: bool,
+) -> Chunk:
+    """A chunk of (message ID, kind, payload) that came at a time, and never waited.
+
+    `is_new`: none of them can have come before; they are known by their numbers. Raises
+    TypeError for a payload that is not JSON.
+    """
+    if not is_new:
+        return Chunk(messages=[_message(source.pk, at, *each) for each in messages])
+    return Chunk(
+        messages=[
+            Message(
+                source_id=source.pk,
+                message_id=message_id,
+                kind=kind,
+                payload=payload,
+                size=len(orjson.dumps(payload)),
+                received_at=at,
+                key=number,
+                digest=0,
+            )
+            for number, (message_id, kind, payload) in enumerate(messages)
+        ]
+    )
+
+
 def read(size: int, request_id: int | None = None) -> Chunk:
     """Read the `size` oldest messages, or as many as there are; or just a request's."""
     chunk = Chunk()

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from lemnisk_braze.lib.names import is_one_line, visible
 from segments.identity import calls
-from segments.identity.contact import as_email
+from segments.identity.contact import are_kept, as_email
 from segments.imports.mapping import at_once, types
 from segments.imports.reading.rows import MISSING, Row
 from segments.tracking import request_body, validation
@@ -157,6 +157,11 @@ class Writer:
             if use.to in NAMED
         ]
 
+    @property
+    def numbers_its_rows(self) -> bool:
+        """Whether all of the messages' IDs are the import's own."""
+        return MESSAGE_ID not in self._special
+
     def messages(self, rows: Iterable[Row]) -> tuple[list[Message], list[Problem]]:
         """The messages of good rows, and why the others are none."""
         rows = list(rows)
@@ -172,30 +177,37 @@ class Writer:
         if not rows:
             return []
         columns = list(zip(*(cells for _, cells, _ in rows), strict=True))
-        named = [
-            (name, at_once.texts(columns[self._special[target][0]], LIMITS[target]))
-            for target, name in _IDS
+        names = [name for target, name in _IDS if target in self._special]
+        ids = [
+            at_once.texts(columns[self._special[target][0]], LIMITS[target])
+            for target, _ in _IDS
             if target in self._special
         ]
         made = []
-        for row, cells, traits in zip(
-            rows,
-            self._with_ids(named, len(rows)),
-            self._all_values(columns),
-            strict=True,
+        for row, traits, *named in zip(
+            rows, self._all_values(columns), *ids, strict=True
         ):
-            payload = {"timestamp": self._at_text, **cells, "traits": traits}
-            self._check_is_named(payload)
-            _check_size(payload, row[1])
+            payload: dict[str, Any] = {"timestamp": self._at_text}
+            for name, text in zip(names, named, strict=True):
+                if text:
+                    payload[name] = text
+            payload["traits"] = traits
+            if len(payload) == 2:
+                self._check_is_named(payload)
             made.append((f"{self._prefix}{row[0]:010}", "identify", payload))
+        self._check_sizes(columns, made, rows)
         return made
 
-    def _with_ids(
-        self, named: Sequence[tuple[str, Sequence[str]]], count: int
-    ) -> Iterable[dict[str, Any]]:
-        """What names the person in each of the rows: whom nothing names has nothing."""
-        for n in range(count):
-            yield {name: texts[n] for name, texts in named if texts[n]}
+    def _check_sizes(
+        self,
+        columns: Sequence[Sequence[Any]],
+        made: Sequence[Message],
+        rows: Sequence[Row],
+    ) -> None:
+        used = [*(f[0] for f in self._fields), *(i for i, _ in self._special.values())]
+        if sum(max(map(len, columns[index])) for index in used) > SMALL_ROW:
+            for (*_, payload), (_, cells, _) in zip(made, rows, strict=True):
+                _check_size(payload, cells)
 
     def _all_values(self, columns: Sequence[Sequence[Any]]) -> Iterable[dict[str, Any]]:
         """The traits of each row."""
@@ -208,7 +220,7 @@ class Writer:
             if target in self._special:
                 names.append(target)
                 cells = at_once.texts(columns[self._special[target][0]], LIMITS[target])
-                values.append([self._contact(target, c) if c else empty for c in cells])
+                values.append(self._contacts(target, cells, empty))
         if not names:
             return ({} for _ in columns[0])
         rows = zip(*values, strict=True)
@@ -218,6 +230,11 @@ class Writer:
                 for row in rows
             )
         return (dict(zip(names, row, strict=True)) for row in rows)
+
+    def _contacts(self, target: str, cells: list[str], empty: object) -> list[Any]:
+        if "" not in cells and are_kept(target, cells):
+            return cells
+        return [self._contact(target, cell) if cell else empty for cell in cells]
 
     def _one_by_one(self, rows: Iterable[Row]) -> tuple[list[Message], list[Problem]]:
         made: list[Message] = []

@@ -1,15 +1,28 @@
 """Files become people: checked before, once, and whole whatever is killed."""
 
 import json
+import threading
+from contextlib import contextmanager
 
 import pytest
 from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from segments.identity import tombstones
 from segments.imports import lifecycle, runner, storing
 from segments.imports.reading.rows import FileError
 from segments.ingest import inbox
-from segments.models import BadRow, Event, FoundPerson, Import, Profile
+from segments.models import (
+    BadRow,
+    Event,
+    FoundPerson,
+    Identifier,
+    Import,
+    InboxRequest,
+    Profile,
+    RefusedMessage,
+    Seen,
+)
 from tests import factories
 from tests.faults.working import in_thread
 from tests.segments.imports.conftest import (
@@ -27,6 +40,7 @@ pytestmark = pytest.mark.django_db
 
 State = Import.State
 CITY = attribute("city")
+UNKNOWN = {"userId": "u9", "timestamp": "2026-01-31T12:00:00Z", "traits": {}}
 PEOPLE = "id,email,city\nu1,Ana@X.example,Köln\nu2,bo@x.example,Bonn\n"
 
 
@@ -281,14 +295,14 @@ def test_what_is_cancelled_stays_so():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_who_has_it_no_more_appends_nothing():
-    """Paused in the middle of a piece: its rows are not appended, and not noted."""
+def test_who_has_it_no_more_applies_nothing():
+    """Paused in the middle of a piece: its rows are not applied, and not noted."""
     imported = check(take(PEOPLE), plan(ID, EMAIL, CITY))
     lifecycle.start(imported)
     paused = []
 
     def pauses(execute, sql, params, many, context):
-        if "segments_inbox" in sql and sql.lstrip().startswith(("INSERT", "COPY")):
+        if "INSERT INTO segments_intakeminute" in sql:
             with in_thread(lambda: paused.append(lifecycle.pause(imported))):
                 pass
         return execute(sql, params, many, context)
@@ -303,6 +317,80 @@ def test_who_has_it_no_more_appends_nothing():
     assert lifecycle.resume(imported)
     assert work(imported).state == State.DONE
     assert Profile.objects.count() == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_while_another_applies_its_rows_wait_in_the_inbox():
+    imported = check(take(PEOPLE), plan(ID, EMAIL, CITY))
+    lifecycle.start(imported)
+    statements = []
+
+    def asks(execute, sql, params, many, context):
+        statements.append(sql)
+        return execute(sql, params, many, context)
+
+    with has_the_lane(), connection.execute_wrapper(asks):
+        assert runner.turn(imported.pk, 1.0)
+        assert Profile.objects.count() == 0
+        assert sum(r.count for r in InboxRequest.objects.all()) == 2
+    # What comes of it later stays behind those that wait.
+    imported.refresh_from_db()
+    assert not inbox.apply_now(imported.source, [("m1", "identify", UNKNOWN)])
+    assert work(imported).state == State.DONE
+    assert person("u2").attributes == {"city": "Bonn"}
+
+
+@contextmanager
+def has_the_lane():
+    """Another worker is at the inbox."""
+    taken, done = threading.Event(), threading.Event()
+
+    def hold():
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [inbox.LOCK])
+            taken.set()
+            assert done.wait(60)
+
+    with in_thread(hold):
+        assert taken.wait(60)
+        try:
+            yield
+        finally:
+            done.set()
+
+
+def many(count, first=0):
+    rows = (f"u{n},a{n}@x.example,c{n}" for n in range(first, first + count))
+    return "\n".join(["id,email,city", *rows, ""])
+
+
+def test_a_plain_file_is_written_in_sets():
+    """No row of it is looked at by itself: neither who is new, nor who was there."""
+    decided = plan(ID, EMAIL, CITY)
+    source = factories.make_source()
+    for text in (many(200), many(200).replace(",c", ",d")):
+        imported = check(take(text), decided, source)
+        lifecycle.start(imported)
+        with CaptureQueriesContext(connection) as queries:
+            work(imported)
+        assert Profile.objects.count() == 200
+        facts = [q for q in queries if "segments_identifier i JOIN" in q["sql"]]
+        assert facts == []
+    assert person("u7").attributes == {"city": "d7"}
+    assert not Identifier.objects.exists()
+    assert not Seen.objects.exists()
+
+
+def test_of_many_plain_rows_the_one_that_cannot_be_is_refused_alone():
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "ALTER TABLE segments_profile ADD CONSTRAINT odd CHECK (external_id <> 'u77')"
+        )
+    imported = bring_in(many(200), plan(ID, EMAIL, CITY))
+    assert imported.state == State.DONE
+    assert Profile.objects.count() == 199
+    refused = RefusedMessage.objects.get()
+    assert refused.message_id == f"{runner.prefix_of(imported)}{79:010}"
 
 
 def test_files_and_bad_rows_go_when_they_are_old(folder):
