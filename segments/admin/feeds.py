@@ -7,10 +7,12 @@ from django import forms
 from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_POST
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextareaWidget
 
+from lemnisk_braze.lib import sealing
 from lemnisk_braze.lib.active import active_badge
 from lemnisk_braze.lib.filtering import OfferedFilters
 from lemnisk_braze.lib.form_changes import ChangesInWords
@@ -18,9 +20,11 @@ from lemnisk_braze.lib.names import one_line
 from lemnisk_braze.lib.pages.deleting import CarefulDelete
 from lemnisk_braze.lib.pages.rows import row_of
 from segments import wakeup
-from segments.imports.feeding import address, folders, queries
+from segments.imports.feeding import address, databases, folders, preview, queries
 from segments.imports.mapping import messages, naming
-from segments.models import Source, SourceQuery, WatchedFolder
+from segments.imports.reading.rows import MISSING, FileError
+from segments.models import Source, SourceQuery, WatchedFolder, stored
+from segments.naming import masked, may_see_people
 
 Feed = SourceQuery | WatchedFolder
 LAST = 10
@@ -35,6 +39,13 @@ MEANING = (
     "empty",
     "zone",
     "country",
+)
+# Why a database gave no rows.
+UNANSWERED = (
+    address.AddressError,
+    databases.QueryError,
+    FileError,
+    sealing.SealError,
 )
 WIDGETS = {"columns": UnfoldAdminTextareaWidget(attrs={"rows": 4})}
 HELP = {
@@ -226,9 +237,13 @@ class SourceQueryAdmin(FeedAdmin):
         return [(None, {"fields": (*MEANING, "kind", "query", "every")})]
 
     def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(require_POST(self.run_view))
-        name = "segments_sourcequery_run"
-        return [path("<int:pk>/run/", view, name=name), *super().get_urls()]
+        view, name = self.admin_site.admin_view, "segments_sourcequery"
+        run, shown = require_POST(self.run_view), require_POST(self.preview_view)
+        return [
+            path("<int:pk>/run/", view(run), name=f"{name}_run"),
+            path("<int:pk>/preview/", view(shown), name=f"{name}_preview"),
+            *super().get_urls(),
+        ]
 
     def save_model(
         self, request: HttpRequest, obj: Any, form: Any, change: bool
@@ -246,3 +261,41 @@ class SourceQueryAdmin(FeedAdmin):
         else:
             self.message_user(request, "No worker could be told; try again.", "error")
         return HttpResponseRedirect(query.get_absolute_url())
+
+    def preview_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Show the query's first rows, and what their columns become."""
+        query: SourceQuery = row_of(self, request, pk, "change")
+        title = f"First rows of “{query}”"
+        context = {
+            **self.admin_site.each_context(request),
+            "title": title,
+            "opts": self.opts,
+            "original": query,
+            "is_masked": not may_see_people(request.user),
+        }
+        try:
+            found = preview.ask(query)
+        except UNANSWERED as e:
+            context["problem"] = str(e)
+        else:
+            context |= {"found": found, "rows": _cells(found, context["is_masked"])}
+        template = "admin/segments/feed/preview.html"
+        response = TemplateResponse(request, template, context)
+        response["Cache-Control"] = "no-store"
+        return response
+
+
+def _cells(found: preview.Preview, is_masked: bool) -> list[list[str]]:
+    """Its rows as they are shown: texts that are not too long."""
+    return [
+        [_cell(masked(value) if is_masked else value) for value in row]
+        for row in found.rows
+    ]
+
+
+def _cell(value: Any) -> str:
+    if value is None or value is MISSING:
+        return ""
+    text = value if isinstance(value, str) else stored.write(value)
+    most = preview.MOST_SHOWN
+    return text if len(text) <= most else f"{text[:most]}…"

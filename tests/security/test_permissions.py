@@ -201,6 +201,8 @@ ELSEWHERE = {
     # tests/segments/lists/test_pages.py
     "segments_uploadedlist_act",
     "segments_sourcequery_run",
+    # tests/segments/imports/test_queries.py
+    "segments_sourcequery_preview",
 }
 
 

@@ -33,14 +33,14 @@ class QueryError(Exception):
 class Rows:
     """The rows of a statement; `largest`: of the watermark's column, so far."""
 
-    def __init__(self, batches: Iterator[Any], column: str) -> None:
-        self._batches, self._column = batches, column
+    def __init__(self, batches: Iterator[Any], column: str, seconds: int) -> None:
+        self._batches, self._column, self._seconds = batches, column, seconds
         self.count = 0
         self.largest: Any = None
 
     def lines(self) -> Iterator[bytes]:
         """A batch's rows as JSON Lines. Raises QueryError."""
-        ends = time.monotonic() + settings.SQL_SECONDS
+        ends = time.monotonic() + self._seconds
         for batch in self._read():
             names = batch.schema.names
             if len(set(names)) < len(names):
@@ -58,7 +58,7 @@ class Rows:
                     " (SQL_MAX_ROWS). Ask for fewer."
                 )
             if time.monotonic() > ends:
-                raise QueryError(f"It took over {settings.SQL_SECONDS} seconds.")
+                raise QueryError(f"It took over {self._seconds} seconds.")
             rows = zip(*(map(plain, column) for column in columns), strict=True)
             yield b"".join(
                 orjson.dumps(
@@ -82,13 +82,19 @@ class Rows:
 
 
 @contextmanager
-def opened(kind: str, dsn: str, statement: str, column: str) -> Iterator[Rows]:
-    """Ask the database. Raises QueryError, and AddressError as the guard does."""
+def opened(
+    kind: str, dsn: str, statement: str, column: str, *, seconds: int | None = None
+) -> Iterator[Rows]:
+    """Ask the database, for at most so many `seconds` (by default SQL_SECONDS).
+
+    Raises QueryError, and AddressError as the guard does.
+    """
+    longest = seconds or settings.SQL_SECONDS
     target = address.dialled(kind, dsn)
     open_ = _OPENERS[kind]
     try:
-        with open_(target, statement) as batches:
-            yield Rows(batches, column)
+        with open_(target, statement, longest) as batches:
+            yield Rows(batches, column, longest)
     except ImportError as e:
         label = SourceQuery.Kind(kind).label.removesuffix(" (untested)")
         raise QueryError(MISSING.format(label, kind)) from e
@@ -99,16 +105,15 @@ def opened(kind: str, dsn: str, statement: str, column: str) -> Iterator[Rows]:
 
 
 @contextmanager
-def _postgresql(target: str, statement: str) -> Iterator[Iterator[Any]]:
+def _postgresql(target: str, statement: str, seconds: int) -> Iterator[Iterator[Any]]:
     from adbc_driver_postgresql import StatementOptions, dbapi
 
     with (
         closing(dbapi.connect(target)) as connection,
         closing(connection.cursor()) as cursor,
     ):
-        milliseconds = settings.SQL_SECONDS * 1_000
         cursor.execute("SET TRANSACTION READ ONLY")
-        cursor.execute(f"SET LOCAL statement_timeout = {milliseconds}")
+        cursor.execute(f"SET LOCAL statement_timeout = '{seconds}s'")
         hint = {StatementOptions.BATCH_SIZE_HINT_BYTES.value: str(BATCH_BYTES)}
         cursor.adbc_statement.set_options(**hint)
         cursor.execute(statement)
@@ -116,7 +121,7 @@ def _postgresql(target: str, statement: str) -> Iterator[Iterator[Any]]:
 
 
 @contextmanager
-def _duckdb(target: str, statement: str) -> Iterator[Iterator[Any]]:
+def _duckdb(target: str, statement: str, seconds: int) -> Iterator[Iterator[Any]]:
     import threading
 
     import duckdb
@@ -131,7 +136,7 @@ def _duckdb(target: str, statement: str) -> Iterator[Iterator[Any]]:
     }
     with closing(duckdb.connect(target, read_only=True, config=config)) as connection:
         connection.execute("SET lock_configuration = true")
-        watch = threading.Timer(settings.SQL_SECONDS, connection.interrupt)
+        watch = threading.Timer(seconds, connection.interrupt)
         watch.daemon = True
         watch.start()
         try:
@@ -141,11 +146,11 @@ def _duckdb(target: str, statement: str) -> Iterator[Iterator[Any]]:
             watch.cancel()
 
 
-def _by_adbc(module: str) -> Callable[[str, str], Any]:
+def _by_adbc(module: str) -> Callable[[str, str, int], Any]:
     """Vendors whose drivers speak ADBC; not tested here."""
 
     @contextmanager
-    def open_(target: str, statement: str) -> Iterator[Iterator[Any]]:
+    def open_(target: str, statement: str, seconds: int) -> Iterator[Iterator[Any]]:
         from importlib import import_module
 
         driver = import_module(f"{module}.dbapi")
@@ -159,7 +164,7 @@ def _by_adbc(module: str) -> Callable[[str, str], Any]:
     return open_
 
 
-_OPENERS: Mapping[str, Callable[[str, str], Any]] = {
+_OPENERS: Mapping[str, Callable[[str, str, int], Any]] = {
     Kind.POSTGRESQL: _postgresql,
     Kind.DUCKDB: _duckdb,
     Kind.SNOWFLAKE: _by_adbc("adbc_driver_snowflake"),

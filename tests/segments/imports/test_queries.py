@@ -7,9 +7,10 @@ import psycopg
 import pytest
 from django.core.management import call_command
 from django.db import connection
+from django.urls import reverse
 
 from lemnisk_braze.lib import database_clock, sealing
-from segments.imports.feeding import address, queries, watermark
+from segments.imports.feeding import address, preview, queries, watermark
 from segments.imports.feeding.address import AddressError
 from segments.models import Event, Import, Profile, SourceQuery
 from tests import factories
@@ -429,3 +430,66 @@ def test_who_holds_it_is_waited_for_and_a_killed_one_is_not(warehouse, source_qu
     assert queries.run(query.pk) is None
     SourceQuery.objects.update(held_until=now - timedelta(seconds=1))
     assert work(queries.run(query.pk)).state == Import.State.DONE
+
+
+# --- The first rows, looked at before any comes in ------------------------------------
+
+
+def preview_page(client, query):
+    client.force_login(factories.make_admin())
+    address = reverse("admin:segments_sourcequery_preview", args=[query.pk])
+    return client.post(address).content.decode()
+
+
+def test_first_rows_show_what_columns_become(client, warehouse, source_query):
+    put(warehouse, "u1", "Köln")
+    put(warehouse, None, None)
+    # The watermark is of no concern: all rows are old.
+    query = source_query(
+        columns="id=external_id, updated=attribute:seen:date_ymd, mail=-",
+        watermark=["time", "2030-01-01T00:00Z"],
+    )
+    page = preview_page(client, query)
+    assert "u1@x.example" in page and "Köln" in page
+    assert "External ID" in page
+    assert "Attribute “city”<" in page and "Left out" in page
+    assert "Attribute “seen”, date (2026-07-05)" in page
+    assert not Profile.objects.exists()
+    assert not Import.objects.exists()
+
+
+def test_first_rows_are_at_most_twenty(warehouse, source_query):
+    for number in range(25):
+        put(warehouse, f"u{number}", "Ulm")
+    assert len(preview.ask(source_query()).rows) == preview.ROWS
+
+
+def test_first_rows_of_which_nothing_can_be_made(client, warehouse, source_query):
+    put(warehouse, "u1", "Köln")
+    page = preview_page(client, source_query(columns="kunde=external_id"))
+    assert "Nothing can be made of these rows yet: There is no column “kunde”." in page
+    assert "Köln" in page
+
+
+def test_a_query_that_fails_says_why(client, warehouse, source_query):
+    page = preview_page(client, source_query(query="SELECT nonsense"))
+    assert "The database gave no rows: " in page
+    assert "nonsense" in page and "secret" not in page
+
+
+def test_no_first_rows(client, warehouse, source_query):
+    assert "It gives no rows now." in preview_page(client, source_query())
+
+
+def test_first_rows_are_masked(client, warehouse, source_query):
+    put(warehouse, "u1", "Köln")
+    user = factories.make_user(
+        "segments.view_sourcequery", "segments.change_sourcequery"
+    )
+    client.force_login(user)
+    query = source_query()
+    address = reverse("admin:segments_sourcequery_preview", args=[query.pk])
+    page = client.post(address).content.decode()
+    assert "Values are masked" in page
+    assert "u1@x.example" not in page and "K…" in page
+    assert client.get(address).status_code == 405
