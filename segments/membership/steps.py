@@ -24,6 +24,7 @@ from segments.membership.moves import Change, Move, listed, send_changed
 from segments.models import Segment
 from segments.models.copying import number_array, text_array
 from segments.rules import tree, verdicts
+from segments.rules.conditions import windows
 
 # (external ID, e-mail, phone, attributes as JSON)
 Shown: TypeAlias = tuple[str | None, str, str, str]
@@ -201,7 +202,7 @@ def _effects(rules: tuple[str, ...]) -> _Effects:
 
 
 # A condition that says no more than this holds the more events there are.
-MORE_IS_MORE = {"event", "at_least", "within_days", "within_hours", "where"}
+MORE_IS_MORE = {"event", "at_least", "where", *windows.KEYS}
 
 
 class Line(NamedTuple):

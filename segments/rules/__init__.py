@@ -1,3 +1,11 @@
 """Rules: the tree that a segment stores."""
 
-__all__ = ["comparing", "identified", "kinds", "operators", "tree", "verdicts"]
+__all__ = [
+    "comparing",
+    "conditions",
+    "identified",
+    "kinds",
+    "operators",
+    "tree",
+    "verdicts",
+]

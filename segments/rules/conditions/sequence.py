@@ -97,9 +97,15 @@ class Sequence(Kind):
                 f"SELECT max(e.time) FROM {_walked(condition, str(person.pk))}"
             )
             (last,) = cursor.fetchone()
-        if last is None:
-            return "Never done like that."
-        return f"Done like that, the last time on {localize(localtime(last))}."
+            if last is not None:
+                return f"Done like that, the last time on {localize(localtime(last))}."
+            events = _events(condition)
+            often = ", ".join(f"count(*) FILTER (WHERE {_is(one)})" for one in events)
+            read = _read(condition, str(person.pk))
+            cursor.execute(f"SELECT {often} FROM segments_event e WHERE {read}")
+            counts = zip(events, cursor.fetchone(), strict=True)
+        said = (f"“{one['event']}” {_times(count)}" for one, count in counts)
+        return f"Never done like that: {', '.join(said)}."
 
     def size(self, condition: Condition) -> int:
         return OWN_SIZE + sum(
@@ -169,6 +175,12 @@ def _places(condition: Condition, where: str) -> Iterator[tuple[str, Any]]:
 
 def _describe(step: Condition) -> str:
     return f"“{step['event']}”{properties.describe(step)}"
+
+
+def _times(count: int) -> str:
+    if not count:
+        return "never"
+    return f"{count:,} {'time' if count == 1 else 'times'}"
 
 
 def _window(condition: Condition) -> Condition:

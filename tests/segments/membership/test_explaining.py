@@ -57,7 +57,7 @@ def test_values_that_decided():
         ({"event": "Sale", "at_most": 2}, "Done 400 times, the last on "),
         ({"event": "Visit", "pick": "last"}, "Never done."),
         ({"sequence": [{"event": "Sale"}, {"event": "Sale"}]}, "Done like that, the last time on "),
-        ({"sequence": [{"event": "Sale"}, {"event": "Visit"}]}, "Never done like that."),
+        ({"sequence": [{"event": "Sale"}, {"event": "Visit"}]}, "Never done like that: “Sale” 400 times, “Visit” never."),
     ],
 )  # fmt: skip
 def test_what_was_worked_out_of_events(rule, shown):
