@@ -23,7 +23,7 @@ from segments.dictionary import building, folding, shares
 from segments.imports import runner
 from segments.imports.feeding import folders, queries
 from segments.ingest import old_inbox
-from segments.life import sizes
+from segments.life import sizes, snapshots
 from segments.lists import runner as lists_runner
 from segments.membership import deleting, refresh
 from segments.privacy import erasure
@@ -69,6 +69,7 @@ CHORES: dict[str, Callable[[], object]] = {
     "refresh segments": lambda: refresh.refresh_due(database_clock.now()),
     "clear deleted segments away": deleting.clear,
     "keep the sizes of segments": sizes.keep,
+    "clear old snapshots away": snapshots.clear,
     "look into watched folders": folders.look_at_all,
     "run SQL sources": queries.wake_due,
     "go on with imports": runner.wake_waiting,

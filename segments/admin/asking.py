@@ -219,7 +219,14 @@ def _decide(page: Any, request: HttpRequest, proposal: Proposal) -> HttpResponse
             return HttpResponseRedirect(segment.get_absolute_url())
         return _too_late(request, proposal)
     _check_may_decide(request, segment)
-    if rule_changes.accept(proposal, request.user, request.POST.get(SEEN, "")):
+    try:
+        accepted = rule_changes.accept(
+            proposal, request.user, request.POST.get(SEEN, "")
+        )
+    except ValidationError as e:
+        messages.error(request, f"Nothing was changed. {e.messages[0]}")
+        return HttpResponseRedirect(proposal.get_absolute_url())
+    if accepted:
         page.log_change(request, segment, f"Accepted the change that {by} proposed.")
         messages.success(request, "The proposal is accepted, and the segment changed.")
         return HttpResponseRedirect(segment.get_absolute_url())

@@ -11,6 +11,7 @@ __all__ = [
     "natures",
     "overlap",
     "sizes",
+    "snapshots",
     "states",
     "uses",
 ]

@@ -16,6 +16,7 @@ class Nature(StrEnum):
 
     REAL_TIME = "Real-time"
     BY_TIME = "Real-time, and by time"
+    FIXED = "Fixed list"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +37,8 @@ def of(segment: Segment) -> Told | None:
         tree.validate(segment.rule)
     except ValidationError:
         return None
+    if "snapshot" in segment.rule:
+        return Told(nature=Nature.FIXED)
     by_time, counted = [], []
     for condition in tree.conditions(segment.rule):
         if tree.is_counted(condition):

@@ -25,6 +25,8 @@ from segments.models.segments import (
     Segment,
     SegmentDay,
     SegmentVersion,
+    Snapshot,
+    SnapshotMember,
     Touched,
     Transition,
 )
@@ -63,6 +65,8 @@ __all__ = [
     "Segment",
     "SegmentDay",
     "SegmentVersion",
+    "Snapshot",
+    "SnapshotMember",
     "Source",
     "SourceQuery",
     "SourceWarning",

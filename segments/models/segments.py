@@ -147,6 +147,50 @@ class SegmentVersion(models.Model):
         return f"Version {self.number} of {self.segment_id}"
 
 
+class Snapshot(models.Model):
+    """Who was in a segment when somebody kept it: what a fixed list asks for."""
+
+    # The segment's name then; it may be called otherwise now, or be gone.
+    name = models.CharField(max_length=255)
+    size = models.PositiveBigIntegerField()
+    taken_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        related_name="+",
+    )
+    taken_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class SnapshotMember(models.Model):
+    """Somebody in a snapshot. The database holds no references, as with Membership."""
+
+    pk = models.CompositePrimaryKey("of_id", "profile_id")
+    of = models.ForeignKey(
+        Snapshot,
+        on_delete=models.DO_NOTHING,
+        related_name="members",
+        db_constraint=False,
+        db_index=False,
+    )
+    # The index is for who deletes people.
+    profile = models.ForeignKey(
+        Profile, on_delete=models.CASCADE, related_name="+", db_constraint=False
+    )
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.profile_id} in {self.of_id}"
+
+
 class SegmentDay(models.Model):
     """How many entered and left a segment on a day (UTC), and its size when it was over.
 

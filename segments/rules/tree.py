@@ -26,6 +26,7 @@ from segments.rules.conditions import (
     segment,
     sequence,
     share,
+    snapshot,
     uploaded_list,
 )
 from segments.rules.kinds import Edge, Person, allow
@@ -45,6 +46,7 @@ for kind in (
     uploaded_list.OnList(),
     share.Share(),
     share.Everybody(),
+    snapshot.InSnapshot(),
 ):
     kinds.register(kind)
 

@@ -8,7 +8,7 @@ import pytest
 from django.urls import reverse
 from playwright.sync_api import Page, expect
 
-from segments.life import sizes
+from segments.life import sizes, snapshots
 from segments.membership import rule_changes
 from segments.models import Segment, SegmentDay
 from tests import factories
@@ -77,11 +77,14 @@ def test_its_pages_are_whole(
             name: reverse(f"admin:segments_segment_{name}", args=[segment.pk])
             for name in (
                 *("versions", "used", "sizes", "export", "pause", "archive"),
-                *("suppression", "duplicate"),
+                *("suppression", "duplicate", "fixed"),
             )
         },
     }
     restore = reverse("admin:segments_segment_restore", args=[segment.pk])
+    pages["fixed-row"] = snapshots.keep(
+        segment, factories.make_admin()
+    ).get_absolute_url()
     pages["restore"] = f"{restore}?version=2"
     for name, address in pages.items():
         answer = page.goto(address)

@@ -102,6 +102,7 @@ PAGES = {
     "segments_segment_restore": "MD",
     "segments_segment_suppression": "MD",
     "segments_segment_duplicate": "MD",
+    "segments_segment_fixed": "MD",
     "segments_segment_versions": "MVEAD",
     "segments_segment_used": "MVEAD",
     "segments_segment_sizes": "MVEAD",

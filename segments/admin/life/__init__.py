@@ -15,6 +15,7 @@ PAGES = {
     "unarchive": "unarchive_view",
     "suppression": "suppression_view",
     "duplicate": "duplicate_view",
+    "fixed": "fixed_view",
     "versions": "versions_view",
     "restore": "restore_view",
     "used": "used_view",

@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from lemnisk_braze.lib.pages.confirm import Question, confirm, with_why
 from lemnisk_braze.lib.pages.rows import row_of
 from segments.admin import asking
-from segments.life import copies, states, uses
+from segments.life import copies, snapshots, states, uses
 from segments.membership import readers, rule_changes
 from segments.models import Segment
 from segments.rules import tree
@@ -96,7 +96,11 @@ class StatePages:
             return asked
         if request.method != "POST":
             return confirm(self.admin_site, request, question(segment), segment)
-        rule_changes.change(segment, segment.rule, is_active, request.user)
+        try:
+            rule_changes.change(segment, segment.rule, is_active, request.user)
+        except ValidationError as e:
+            messages.error(request, f"Nothing was done. {e.messages[0]}")
+            return HttpResponseRedirect(segment.get_absolute_url())
         return self._done(request, segment, done)
 
     def archive_view(self, request: HttpRequest, pk: int) -> HttpResponse:
@@ -188,6 +192,28 @@ class StatePages:
             words=(
                 "The copy begins as a draft with the same rule: nobody is in it before "
                 "it is live. It is not connected with the original any further.",
+            ),
+        )
+        return confirm(self.admin_site, request, question, segment)
+
+    def fixed_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Keep who is in it now as a segment of their own."""
+        segment = row_of(self, request, pk)
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        if request.method == "POST":
+            made = snapshots.keep(segment, request.user)
+            self.log_addition(request, made, f"Made of who was in “{segment}”.")
+            messages.success(request, f"“{made}” is made.")
+            return HttpResponseRedirect(made.get_absolute_url())
+        question = Question(
+            title=f"Keep who is in “{segment}” now as a fixed list?",
+            button="Keep them",
+            back=segment.get_absolute_url(),
+            words=(
+                f"A new segment has the {segment.size:,} people who are in it at that "
+                "moment. Nobody enters it any more, and nobody leaves but who is erased, "
+                "whatever becomes of this one.",
             ),
         )
         return confirm(self.admin_site, request, question, segment)

@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 from django.contrib import messages
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
@@ -19,6 +20,7 @@ from segments.life import differences, uses
 from segments.life.differences import Line
 from segments.membership import rule_changes
 from segments.models import Segment, SegmentVersion
+from segments.rules import tree
 
 SHOWN = 100
 
@@ -101,7 +103,15 @@ class VersionPages:
         if request.method != "POST":
             return _ask_plainly(self, request, segment, old)
         note = f"Version {old.number} restored."
-        rule_changes.change(segment, old.rule, segment.is_active, request.user, note)
+        try:
+            tree.validate(old.rule)
+            rule_changes.change(
+                segment, old.rule, segment.is_active, request.user, note
+            )
+        except ValidationError as e:
+            # It asks for a segment or a list that is gone, or for one that asks for it.
+            messages.error(request, f"Nothing was restored. {e.messages[0]}")
+            return back
         self.log_change(request, segment, note)
         messages.success(request, f"Version {old.number} is back.")
         return back

@@ -135,6 +135,32 @@ def test_what_is_no_old_version_is_led_back(mara, asked):
     assert len(rules(segment)) == 2
 
 
+def test_what_may_not_be_asked_any_more_does_not_come_back(mara):
+    """A segment that is gone, and one that would ask for itself."""
+    other = factories.make_segment(rule=PUNE)
+    segment = factories.make_segment(rule={"segment": other.pk})
+    save(mara, segment, DELHI)
+    save(mara, other, {"segment": segment.pk})
+    for _ in range(2):
+        page = restore(mara, segment, 1)
+        segment.refresh_from_db()
+        assert segment.rule == DELHI
+        assert "Nothing was restored. " in words(mara.get(page.url))
+        Segment.objects.filter(pk=other.pk).delete()
+
+
+def test_a_proposal_that_asks_for_what_is_gone_is_not_accepted(mara):
+    segment = factories.make_segment(rule=PUNE)
+    gone = {"segment": segment.pk + 1_000}
+    proposal = rule_changes.propose(segment, gone, True, factories.make_user())
+    seen = rule_changes.fingerprint(segment)
+    page = mara.post(proposal.get_absolute_url(), {"_accept": "1", "_seen": seen})
+    assert "Nothing was changed. " in words(mara.get(page.url))
+    segment.refresh_from_db()
+    proposal.refresh_from_db()
+    assert (segment.rule, proposal.state) == (PUNE, "open")
+
+
 def test_any_two_versions_are_compared(mara):
     segment = factories.make_segment(rule=PUNE)
     for city in ("Delhi", "Agra"):

@@ -25,6 +25,7 @@ WITH_THE_PERSON = {
     "segments.Event",
     "segments.Membership",
     "segments.Transition",
+    "segments.SnapshotMember",
     "segments.LatestMessages",
     # engagements.audience.erasure, held by tests/faults/test_erased.py
     "engagements.Delivery",
@@ -40,6 +41,7 @@ OWN_WORDS = {
     "segments.Replay",
     "segments.Proposal",
     "segments.SegmentVersion",
+    "segments.Snapshot",
     "segments.Tombstone",
     "segments.DictionaryBuild",
     "externalapi.Connection",
