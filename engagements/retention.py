@@ -22,6 +22,7 @@ from segments.lists import runner as lists_runner
 SECONDS = 1.5
 # How many messages came in a minute is asked about the last day.
 MINUTES = timedelta(days=2)
+LONG_LISTS = timedelta(days=3)
 BATCHES = 200
 ATTEMPTS = 1_000
 # How long it is kept, and what deletes those before a time until time.monotonic() says
@@ -109,6 +110,7 @@ def clean(seconds: float = SECONDS) -> None:
         (settings.RETENTION_RESPONSES, clear_responses),
         (settings.RETENTION_EVENTS, segments.retention.clean_seen),
         (MINUTES, segments.retention.clean_minutes),
+        (LONG_LISTS, segments.retention.clean_long_lists),
         (settings.RETENTION_REFUSED, segments.retention.clean_refused),
         (settings.RETENTION_REFUSED, segments.retention.clean_latest),
         (settings.RETENTION_IMPORTS, _clean_imports),

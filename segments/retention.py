@@ -51,6 +51,17 @@ DELETE_MINUTES = """
     )
 """
 
+# Whoever asks of one keeps it (rules.long_lists), or makes it again.
+DELETE_LISTS = """
+    WITH old AS (
+        SELECT id FROM segments_longlist WHERE used_at < %(before)s
+        ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+    ), gone AS (
+        DELETE FROM segments_longlistvalue v USING old WHERE v.list_id = old.id
+    )
+    DELETE FROM segments_longlist l USING old WHERE l.id = old.id
+"""
+
 # Of these events' ids, those that somebody above still needs.
 Needed = Callable[[list[int]], set[int]]
 
@@ -86,6 +97,11 @@ def clean_seen(before: datetime, deadline: float) -> int:
 def clean_minutes(before: datetime, deadline: float) -> int:
     """Delete the counts of minutes before a time; return how many."""
     return _clean_days(DELETE_MINUTES, before, deadline)
+
+
+def clean_long_lists(before: datetime, deadline: float) -> int:
+    """Delete the long lists that no rule has asked of since a time; return how many."""
+    return _clean_days(DELETE_LISTS, before, deadline)
 
 
 def forget_events(profile_ids: Collection[int]) -> int:

@@ -20,6 +20,8 @@ from segments.models.lists import ListEntry, ListLine, ListUpload, UploadedList
 from segments.models.people import Identifier, MergeLog, Profile
 from segments.models.privacy import Erasure, Tombstone
 from segments.models.segments import (
+    LongList,
+    LongListValue,
     Membership,
     Proposal,
     Segment,
@@ -54,6 +56,8 @@ __all__ = [
     "ListEntry",
     "ListLine",
     "ListUpload",
+    "LongList",
+    "LongListValue",
     "Membership",
     "MergeLog",
     "NamesSeen",

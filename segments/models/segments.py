@@ -382,6 +382,39 @@ class Transition(models.Model):
         return f"{self.kind} {self.profile_id} / {self.segment_id}"
 
 
+class LongList(models.Model):
+    """Values of rules that few people are asked about (segments.rules.long_lists)."""
+
+    digest = models.CharField(max_length=64, unique=True)
+    used_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"List {self.digest[:8]}"
+
+
+class LongListValue(models.Model):
+    """One of them: a digest of it."""
+
+    pk = models.CompositePrimaryKey("list_id", "key")
+    list = models.ForeignKey(
+        LongList,
+        on_delete=models.CASCADE,
+        related_name="+",
+        db_constraint=False,
+        db_index=False,
+    )
+    key = models.BinaryField(max_length=16)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"A value of list {self.list_id}"
+
+
 class Touched(models.Model):
     """Somebody who was evaluated while a segment was counted: the count leaves them be.
 

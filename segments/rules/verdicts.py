@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, TypeAlias
 
-from segments.rules import kinds, tree
+from segments.rules import kinds, long_lists, tree
 from segments.rules.kinds import Person
 from segments.rules.operators import AS_JSON
 
@@ -84,8 +84,13 @@ class Verdicts:
     _columns: dict[str, str] = field(default_factory=dict)
     _shared: dict[str, str] = field(default_factory=dict)
     _masks: list[str] = field(default_factory=list)
+    _lists: dict[str, Sequence[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        with long_lists.kept() as self._lists:
+            self._compile()
+
+    def _compile(self) -> None:
         person = _Columns(self._columns, self._shared)
         uses: Counter[str] = Counter()
         for rule in self.rules:
@@ -112,7 +117,9 @@ class Verdicts:
         """SQL for (id, m0, m1, …) of the people who are there, by SQL of their ids.
 
         A fence each (OFFSET 0), or PostgreSQL would work out a column at each mention.
+        What it looks up is there until the end of the caller's transaction.
         """
+        long_lists.keep(self._lists)
         columns = "".join(f", {sql} AS {name}" for sql, name in self._columns.items())
         events = "".join(f", {sql} AS {name}" for sql, name in self._shared.items())
         people = (

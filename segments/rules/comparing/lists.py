@@ -4,16 +4,17 @@ An element is compared as `equals` compares a value. What is no list has no elem
 no size.
 """
 
+from typing import Any
+
+from segments.rules import long_lists
 from segments.rules.comparing.folding import as_text, value
 from segments.rules.comparing.operator import FOLD, Comparison, Operator
 from segments.rules.comparing.texts import all_candidates
 from segments.rules.comparing.values import candidates
 
 # Of what is no list there are no rows.
-_ANY = (
-    "EXISTS (SELECT FROM jsonb_array_elements("
-    "CASE jsonb_typeof($x) WHEN 'array' THEN $x END) element"
-    " WHERE element = ANY($candidates::text[]::jsonb[]))"
+_ELEMENTS = (
+    "jsonb_array_elements(CASE jsonb_typeof($x) WHEN 'array' THEN $x END) element"
 )
 # Each value as text, or as the number or boolean in it.
 _ALL = (
@@ -22,6 +23,12 @@ _ALL = (
     " WHERE ($x @> wanted.t OR $x @> wanted.o) IS NOT TRUE)"
 )
 _SIZE = "CASE jsonb_typeof($x) WHEN 'array' THEN jsonb_array_length($x) END"
+
+
+def _any(comparison: Comparison) -> str:
+    candidates: Any = all_candidates(comparison)["candidates"]
+    is_one = long_lists.is_one_of("element", candidates)
+    return f"EXISTS (SELECT FROM {_ELEMENTS} WHERE {is_one})"
 
 
 def _each(comparison: Comparison) -> dict[str, object]:
@@ -46,11 +53,11 @@ def _sized(label: str, sign: str) -> Operator:
     )
 
 
-def _of(label: str, sql: str, *, is_opposite: bool = False) -> Operator:
+def _of_any(label: str, *, is_opposite: bool = False) -> Operator:
     return Operator(
         label=label,
         takes="values",
-        sql=sql,
+        sql=_any,
         reads=as_text,
         values=all_candidates,
         is_opposite=is_opposite,
@@ -59,7 +66,7 @@ def _of(label: str, sql: str, *, is_opposite: bool = False) -> Operator:
 
 
 OPERATORS = {
-    "has_any": _of("has any of", _ANY),
+    "has_any": _of_any("has any of"),
     "has_all": Operator(
         label="has all of",
         takes="values",
@@ -70,7 +77,7 @@ OPERATORS = {
         # Each is looked for in the whole list.
         values_each=50,
     ),
-    "has_none": _of("has none of", _ANY, is_opposite=True),
+    "has_none": _of_any("has none of", is_opposite=True),
     "size_is": _sized("has exactly", "="),
     "size_at_least": _sized("has at least", ">="),
     "size_at_most": _sized("has at most", "<="),

@@ -4,14 +4,15 @@ Upper and lower case, accents and the ways to write one character differ, unless
 comparison has `fold`.
 """
 
+from typing import Any
+
+from segments.rules import long_lists
 from segments.rules.comparing import patterns
 from segments.rules.comparing.folding import as_text, is_folded, value
 from segments.rules.comparing.operator import FOLD, Comparison, Operator
 from segments.rules.comparing.values import candidates
 
 _IS_TEXT, _TEXT = "jsonb_typeof($x) = 'string'", "($x #>> '{}')"
-# PostgreSQL looks constants up by hash where they are many.
-EQUALS = "$x = ANY($candidates::text[]::jsonb[])"
 _IS_PRESENT = """jsonb_typeof($x) <> 'null' AND $x <> '""'::jsonb"""
 _CONTAINS = (
     "CASE jsonb_typeof($x)"
@@ -28,6 +29,11 @@ def all_candidates(comparison: Comparison) -> dict[str, object]:
     return {"candidates": list(dict.fromkeys(found))}
 
 
+def _equals(comparison: Comparison) -> str:
+    candidates: Any = all_candidates(comparison)["candidates"]
+    return long_lists.is_one_of("$x", candidates)
+
+
 def _text(comparison: Comparison) -> dict[str, object]:
     return {"text": value(comparison, comparison["value"])}
 
@@ -41,7 +47,7 @@ def _equality(label: str, takes: str, *, is_opposite: bool = False) -> Operator:
     return Operator(
         label=label,
         takes=takes,
-        sql=EQUALS,
+        sql=_equals,
         reads=as_text,
         values=all_candidates,
         is_opposite=is_opposite,

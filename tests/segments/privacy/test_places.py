@@ -160,6 +160,8 @@ OWN_WORDS_IN = {
 FREE = {
     "segments.Seen": {"key"},
     "segments.Touched": {"profile_id"},
+    "segments.LongList": {"digest"},
+    "segments.LongListValue": {"key"},
     "admin.LogEntry": {"object_id"},
 }
 MODELS = list(apps.get_models(include_auto_created=True))
