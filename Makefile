@@ -63,10 +63,12 @@ fuzz: $(READY)
 	$(BIN)/python -m pytest -q -s --fuzz $(or $(N),20000) $(if $(SEED),--fuzz-seed $(SEED)) \
 	  tests/segments/tracking/test_fuzz.py tests/segments/tracking/test_openapi.py
 
-# Very many rules and people, against a slow and obvious oracle; SEED makes others.
+# Very many rules, people and orders, against a slow and obvious oracle; SEED makes others.
 fuzz-segments: $(READY)
-	$(BIN)/python -m pytest -q --rule-worlds $(or $(N),200) --rule-seed $(or $(SEED),1) \
-	  tests/segments/rules/test_rules_against_an_oracle.py
+	$(BIN)/python -m pytest -q -n logical --rule-worlds $(or $(N),100) --rule-seed $(or $(SEED),1) \
+	  tests/segments/rules/test_rules_against_an_oracle.py \
+	  tests/segments/membership/test_log_of_every_chunk.py \
+	  tests/segments/membership/test_lives.py
 
 # Workers, PostgreSQL and the broker are killed at random in the middle of a run.
 chaos: $(READY)

@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Q
 from django.db.models.signals import post_delete
 
 from segments.membership import evaluation
@@ -37,7 +36,9 @@ CHOSEN = """
     WHERE id > %(last)s AND id <= %(until)s AND {clock} < %(before)s AND {condition}
     ORDER BY id FOR UPDATE SKIP LOCKED
 """
-FORGET_EVENTS = "DELETE FROM segments_event WHERE profile_id = ANY(%s::bigint[])"
+FORGET_EVENTS = """
+    DELETE FROM segments_event WHERE profile_id = ANY(%s::bigint[]) RETURNING id
+"""
 DELETE_SEEN = """
     DELETE FROM segments_seen WHERE ctid = ANY(ARRAY(
         SELECT ctid FROM segments_seen
@@ -77,7 +78,7 @@ def clean_events(before: datetime, deadline: float, needed: Needed) -> int:
     def chosen(ids: list[int]) -> list[int]:
         gone = sorted(set(ids) - needed(ids))
         who[:] = Event.objects.filter(pk__in=gone).values_list("profile_id", "name")
-        _unname(gone, {person for person, _ in who})
+        _unname(gone)
         return gone
 
     def ask_again() -> None:
@@ -107,12 +108,14 @@ def clean_long_lists(before: datetime, deadline: float) -> int:
 def forget_events(profile_ids: Collection[int]) -> int:
     """Delete these people's events; return how many.
 
-    Nothing names them any more: what does went with the people and their parts. Call it behind the DELETE of the people, in its transaction: whoever was writing an
+    Call it behind the DELETE of the people, in its transaction: whoever was writing an
     event of theirs has then ended, and nobody begins.
     """
     with connection.cursor() as cursor:
         cursor.execute(FORGET_EVENTS, [list(profile_ids)])
-        return int(cursor.rowcount)
+        gone = [id for (id,) in cursor.fetchall()]
+    _unname(gone)
+    return len(gone)
 
 
 def connect() -> None:
@@ -130,19 +133,13 @@ def _forget_one(instance: Profile, **kwargs: object) -> None:
     LatestMessages.objects.exclude(messages=[]).update(messages=[])
 
 
-def _unname(event_ids: Collection[int], profile_ids: Collection[int]) -> None:
-    """Let nothing name these events, of these people, that are deleted by SQL.
+def _unname(event_ids: Collection[int]) -> None:
+    """Let nothing name these events any more, which are deleted by SQL.
 
-    There is no index over events there: found they are by the people, and by whom these
-    were before they were one.
+    By whomever they were done: whose log names one may have become somebody else's.
     """
-    parts = Profile.objects.filter(
-        Q(pk__in=profile_ids) | Q(merged_into__in=profile_ids)
-    )
-    people = list(parts.values_list("pk", flat=True))
     for model in (Membership, Transition):
-        named = model._default_manager.filter(profile__in=people, event__in=event_ids)
-        named.update(event=None)
+        model._default_manager.filter(event__in=event_ids).update(event=None)
 
 
 def clean_latest(before: datetime, deadline: float) -> int:

@@ -82,7 +82,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--rule-worlds",
         type=int,
-        default=3,
+        default=2,
         help="how many worlds of rules and people are held against the oracle",
     )
     parser.addoption("--rule-seed", default="1", help="what those worlds are made from")

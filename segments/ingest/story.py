@@ -12,9 +12,9 @@ from typing import Any
 from django.db import connection
 
 from segments.identity.calls import CONTACTS
-from segments.identity.people import Part
+from segments.identity.people import Part, TooMuchError
 from segments.ingest.message import Message
-from segments.membership.steps import Said, Shown, Step
+from segments.membership.turning import Said, Shown, Step
 from segments.models import stored
 
 
@@ -37,53 +37,68 @@ class Story:
 
     told: Sequence[tuple[Message, Part]]
     _several: set[int] = field(default_factory=set)
-    _all: list[_Told] = field(default_factory=list)
-    _new: set[int] = field(default_factory=set)
+    _refused: set[int] = field(default_factory=set)
+    # Of those who have several messages: by the number of their row.
+    _of: dict[int, list[_Told]] = field(default_factory=dict)
     # What was known of a person, by the number of their row, before it changed.
     _before: dict[int, dict[str, Any]] = field(default_factory=dict)
     _last_id: int = 0
-    _of: dict[int, list[_Told]] | None = None
+    _by_id: dict[int, list[_Told]] | None = None
     _event_ids: dict[tuple[int, str], int] | None = None
 
     def __post_init__(self) -> None:
-        counts = Counter(part.root.number for _, part in self.told)
+        counts = Counter([part.root.number for _, part in self.told])
         self._several = {number for number, count in counts.items() if count > 1}
 
     def learn(self, message: Message, part: Part) -> None:
         """Let the part learn what the message says; raises what that raises."""
-        root = part.root
-        if root.number not in self._several or not message.payload.get("traits"):
+        try:
+            self._learn(message, part)
+        except (TooMuchError, ValueError):
+            self._refused.add(message.key)
+            raise
+
+    def _learn(self, message: Message, part: Part) -> None:
+        if part.root.number not in self._several:
+            part.learn(message)
+        elif traits := message.payload.get("traits"):
+            self._learn_traits(message, part, traits)
+        else:
             part.learn(message)
             self._add(message, part)
-            return
-        before = dict(root.shown().data)
+
+    def _learn_traits(
+        self, message: Message, part: Part, traits: Iterable[str]
+    ) -> None:
+        root = part.root
+        data = root.shown().data
+        was = {name: data.get(name) for name in traits}
         part.learn(message)
         if root is not part or root.whole is not None:
             root.take_in(part)
-        now = root.shown().data
-        changed = frozenset(
-            name
-            for name in {*before, *now}
-            if name not in before or name not in now or before[name] is not now[name]
-        )
+        data = root.shown().data
+        changed = frozenset(name for name in was if data.get(name) is not was[name])
         told = self._add(message, part, changed)
         if changed:
-            self._before.setdefault(root.number, before)
-            told.shown = dict(now)
+            told.shown = dict(data)
+            if root.number not in self._before:
+                before = {**data, **was}
+                self._before[root.number] = {
+                    name: value for name, value in before.items() if value is not None
+                }
 
     def _add(
         self, message: Message, part: Part, changed: frozenset[str] = frozenset()
     ) -> _Told:
         number = part.root.number
+        of_person = self._of.setdefault(number, [])
         said = Said(
             event=message.payload["event"] if message.kind == "track" else "",
             changed=changed,
-            is_new=number < 0 and number not in self._new,
+            is_new=number < 0 and not of_person,
         )
-        if said.is_new:
-            self._new.add(number)
         told = _Told(message=message, part=part, said=said)
-        self._all.append(told)
+        of_person.append(told)
         return told
 
     def begin(self) -> None:
@@ -94,15 +109,16 @@ class Story:
 
     def people(self, *, alone: bool) -> Iterable[int]:
         """Those, by id, who have several messages; with `alone` all."""
-        found = self._by_person()
-        return [id for id, told in found.items() if alone or len(told) > 1]
+        if alone:
+            self._add_the_others()
+        return self._people()
 
     def said(self, person: int) -> Iterable[Said]:
-        return [one.said for one in self._by_person().get(person, ())]
+        return [one.said for one in self._people().get(person, ())]
 
     def steps(self, person: int) -> Sequence[Step]:
         """What became of a person after each of their messages."""
-        return list(self._steps(self._by_person().get(person, ())))
+        return list(self._steps(self._people().get(person, ())))
 
     def _steps(self, told: Iterable[_Told]) -> Iterator[Step]:
         until, shown = self._last_id, None
@@ -118,12 +134,21 @@ class Story:
                 shown=None if shown is None else _as_row(one.part.root, shown),
             )
 
-    def _by_person(self) -> dict[int, list[_Told]]:
-        if self._of is None:
-            self._of = {}
-            for one in self._all:
-                self._of.setdefault(one.part.person_id, []).append(one)
-        return self._of
+    def _people(self) -> dict[int, list[_Told]]:
+        if self._by_id is None:
+            self._by_id = {}
+            for told in self._of.values():
+                self._by_id.setdefault(told[0].part.person_id, []).extend(told)
+        return self._by_id
+
+    def _add_the_others(self) -> None:
+        """Who has one message: all there is to say is as it is now."""
+        for message, part in self.told:
+            number = part.root.number
+            is_there = number in self._several or number in self._of
+            if not is_there and message.key not in self._refused:
+                self._add(message, part)
+                self._by_id = None
 
     def _ids(self) -> dict[tuple[int, str], int]:
         """The ids of the chunk's events."""

@@ -12,5 +12,5 @@ __all__ = [
     "refresh",
     "rule_changes",
     "sampling",
-    "steps",
+    "turning",
 ]

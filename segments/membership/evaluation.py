@@ -18,7 +18,7 @@ from segments.membership import following, moves, steps
 from segments.membership.following import Heirs
 from segments.membership.moves import Change
 from segments.membership.references import graph
-from segments.membership.steps import Story
+from segments.membership.turning import Story
 from segments.models import Segment
 from segments.rules import verdicts
 

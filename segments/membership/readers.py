@@ -91,3 +91,11 @@ def refusal(segment: Segment, user: User) -> str:
     """Why a user who may decide may not change this segment; "" where they may."""
     found = (readers.refusal(segment, user) for readers in _registered)
     return next(filter(None, found), "")
+
+
+def keep_again(segment_id: int, *, is_kept: bool = True) -> None:
+    """Log from now on, or no longer, what a segment's people do again that counts.
+
+    In the transaction of who listens: whoever evaluates the segment behind it does so.
+    """
+    Segment.objects.filter(pk=segment_id).update(keeps_again=is_kept)

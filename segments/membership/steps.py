@@ -1,90 +1,39 @@
 """Who enters and leaves within a chunk of messages: the log is as after each alone.
 
 Most people are asked once, as they are in the end. Asked after each of their messages is
-only who could be in and out again (or out and in), who moves by one of several
-messages, since the first that does is the one that goes along, and whoever did something
-that a segment with `keeps_again` waits for.
+only for whom that could make a difference (`turning`).
 
 That somebody is in and does it again is logged only where a segment keeps it, since
-somebody listens: else the log would have a line for each page that a member of "viewed a
-page" looks at. What counts is any event that the rule is true by (verdicts.qualifies).
+somebody listens (readers.keep_again): else the log would have a line for each page that
+a member of "viewed a page" looks at. What counts is any event that the rule is true by
+(verdicts.qualifies).
 
 A person as of a message is put in the place of the tables that rules read (AS_OF), so
 the rules' SQL is the same, whatever their conditions.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import Any, NamedTuple
 
 from django.db import connection, transaction
 
-from segments.membership.moves import Change, Move, listed, send_changed
-from segments.models import Segment
+from segments.membership.moves import Change, Move, ids_in, listed, send_changed
+from segments.membership.turning import (
+    Asked,
+    Effects,
+    Pair,
+    Step,
+    Story,
+    bits_of,
+    effects_of,
+    pairs,
+)
 from segments.models.copying import number_array, text_array
-from segments.rules import tree, verdicts
-from segments.rules.conditions import windows
-
-# (external ID, e-mail, phone, attributes as JSON)
-Shown: TypeAlias = tuple[str | None, str, str, str]
-# (segment, person)
-Pair: TypeAlias = tuple[int, int]
+from segments.rules import verdicts
 
 # People as of a message that are asked by one statement.
 ROWS = 500
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
-    """What a message said: the event's name, or "", and which attributes changed by it.
-
-    `is_new`: it is the first of a person, whom any rule may take in.
-    """
-
-    event: str = ""
-    changed: frozenset[str] = frozenset()
-    is_new: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """A person after one message of a chunk, of all that they have done up to `until`.
-
-    `shown`: what is known of them then; None: it is as it is now.
-    """
-
-    said: Said
-    until: int
-    shown: Shown | None = None
-
-
-class Story(Protocol):
-    """What each person's messages of a chunk did, in their order."""
-
-    def people(self, *, alone: bool) -> Iterable[int]:
-        """Who has several messages; with `alone` all of them."""
-
-    def said(self, person: int) -> Iterable[Said]: ...
-
-    def steps(self, person: int) -> Sequence[Step]: ...
-
-
-class Asked(Protocol):
-    @property
-    def id(self) -> int: ...
-    @property
-    def rule(self) -> str: ...
-    @property
-    def keeps_again(self) -> bool: ...
-
-
-def keep_again(segment_id: int, *, is_kept: bool = True) -> None:
-    """Log from now on, or no longer, what a segment's people do again that counts.
-
-    In the transaction of who listens: whoever evaluates the segment behind it does so.
-    """
-    Segment.objects.filter(pk=segment_id).update(keeps_again=is_kept)
 
 
 def take_out(
@@ -94,115 +43,21 @@ def take_out(
 
     `found`: who of the people `ids` moves, all messages taken together.
     """
-    pairs = _pairs(found, asked, ids, story)
-    if not pairs:
+    stepped = pairs(found, asked, ids, story)
+    if not stepped:
         return list(found), []
     people: dict[int, set[int]] = {}
-    for segment_id, person in pairs:
+    for segment_id, person in stepped:
         people.setdefault(segment_id, set()).add(person)
+    moved = {
+        (move.segment_id, person)
+        for move in found
+        if move.segment_id in people
+        for person in ids_in(move.entering, move.leaving)
+    }
     left = [_without(move, people.get(move.segment_id, set())) for move in found]
-    return left, _lines([one for one in asked if one.id in people], pairs, story)
-
-
-def _pairs(
-    found: Sequence[Move], asked: Sequence[Asked], ids: Sequence[int], story: Story
-) -> set[Pair]:
-    """Who is to be asked after each message, for which segments."""
-    rules = tuple(one.rule for one in asked)
-    effects = _effects(rules)
-    keepers = sum(1 << k for k, one in enumerate(asked) if one.keeps_again)
-    places = {one.id: k for k, one in enumerate(asked)}
-    twice: dict[int, int] = {}
-    pairs: set[Pair] = set()
-    asked_for = set(ids)
-    for person in story.people(alone=bool(keepers)):
-        if person not in asked_for:
-            continue
-        met = _met(effects, story.said(person))
-        bits = met.turns | met.raised & keepers
-        pairs.update((asked[k].id, person) for k in _bits(bits))
-        twice[person] = met.twice & ~bits
-    if any(twice.values()):
-        for move in found:
-            bit = 1 << places[move.segment_id]
-            for person in _ids(move.entering) + _ids(move.leaving):
-                if twice.get(person, 0) & bit:
-                    pairs.add((move.segment_id, person))
-    return pairs
-
-
-class _Met(NamedTuple):
-    """Bits of the rules that a person's messages may have turned; and so on."""
-
-    turns: int
-    twice: int
-    raised: int
-
-
-def _met(effects: "_Effects", messages: Iterable[Said]) -> _Met:
-    ups = downs = turns = twice = raised = 0
-    for said in messages:
-        up, down = effects.of(said)
-        raised |= effects.true.get(said.event, 0)
-        turns |= ups & down | downs & up
-        twice |= ups & up | downs & down
-        ups, downs = ups | up, downs | down
-    return _Met(turns, twice, raised)
-
-
-@dataclass(slots=True, kw_only=True)
-class _Effects:
-    """Which rules, as bits, an event can make true or false, and an attribute either."""
-
-    all: int
-    true: dict[str, int] = field(default_factory=dict)
-    false: dict[str, int] = field(default_factory=dict)
-    attributes: dict[str, int] = field(default_factory=dict)
-
-    def of(self, said: Said) -> tuple[int, int]:
-        """(the rules that a message may have made true, and false)"""
-        if said.is_new:
-            return self.all, 0
-        up, down = self.true.get(said.event, 0), self.false.get(said.event, 0)
-        for name in said.changed:
-            either = self.attributes.get(name, 0)
-            up, down = up | either, down | either
-        return up, down
-
-    def read(self, rule: dict[str, Any], bit: int, *, wanted: bool) -> None:
-        if "not" in rule:
-            self.read(rule["not"], bit, wanted=not wanted)
-        elif parts := rule.get("all") or rule.get("any"):
-            for part in parts:
-                self.read(part, bit, wanted=wanted)
-        else:
-            self._read_condition(rule, bit, wanted)
-
-    def _read_condition(self, rule: dict[str, Any], bit: int, wanted: bool) -> None:
-        if "attribute" in rule:
-            _add(self.attributes, rule["attribute"], bit)
-        is_simple = "event" in rule and rule.keys() <= MORE_IS_MORE
-        for name in tree.event_names(rule):
-            if wanted or not is_simple:
-                _add(self.true, name, bit)
-            if not wanted or not is_simple:
-                _add(self.false, name, bit)
-
-
-def _add(bits: dict[str, int], name: str, bit: int) -> None:
-    bits[name] = bits.get(name, 0) | bit
-
-
-@lru_cache(maxsize=32)
-def _effects(rules: tuple[str, ...]) -> _Effects:
-    effects = _Effects(all=(1 << len(rules)) - 1)
-    for k, rule in enumerate(rules):
-        effects.read(verdicts.read(rule), 1 << k, wanted=True)
-    return effects
-
-
-# A condition that says no more than this holds the more events there are.
-MORE_IS_MORE = {"event", "at_least", "where", *windows.KEYS}
+    asked = [one for one in asked if one.id in people]
+    return left, _lines(asked, stepped, moved, story)
 
 
 class Line(NamedTuple):
@@ -216,14 +71,33 @@ class Line(NamedTuple):
 
 @dataclass(slots=True, kw_only=True)
 class _Rows:
-    """People as of their messages, by number."""
+    """People as of their messages, by number; and which rules each may turn, as bits.
+
+    `is_last`: those that no later message of the person may turn: what they say then
+    is what they say in the end.
+    """
 
     people: list[int] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
+    turned: list[int] = field(default_factory=list)
+    is_last: list[int] = field(default_factory=list)
 
-    def add(self, person: int, step: Step) -> None:
-        self.people.append(person)
-        self.steps.append(step)
+    def add(
+        self, person: int, steps: Sequence[Step], effects: Effects, bits: int
+    ) -> None:
+        """Take in those messages of a person that may turn one of the rules `bits`."""
+        begins = len(self.steps)
+        for step in steps:
+            up, down = effects.of(step.said)
+            if turned := (up | down) & bits:
+                self.people.append(person)
+                self.steps.append(step)
+                self.turned.append(turned)
+        later, is_last = 0, []
+        for turned in reversed(self.turned[begins:]):
+            is_last.append(turned & ~later)
+            later |= turned
+        self.is_last += reversed(is_last)
 
     def ask(self, select: str, numbers: Sequence[int]) -> list[tuple[Any, ...]]:
         """Rows of (number, *what is selected) of those who are there then.
@@ -253,28 +127,31 @@ class _Rows:
         ]
 
 
-def _lines(asked: Sequence[Asked], pairs: set[Pair], story: Story) -> list[Line]:
-    """The log of these people and segments, in order."""
-    effects = _effects(tuple(one.rule for one in asked))
+def _lines(
+    asked: Sequence[Asked], stepped: set[Pair], moved: set[Pair], story: Story
+) -> list[Line]:
+    """The log of these people and segments, in order; `moved`: who does in the end."""
+    effects = effects_of(tuple(one.rule for one in asked))
     places = {one.id: k for k, one in enumerate(asked)}
     bits: dict[int, int] = {}
-    for segment, person in pairs:
+    for segment, person in stepped:
         bits[person] = bits.get(person, 0) | 1 << places[segment]
     rows = _Rows()
     for person in sorted(bits):
-        for step in story.steps(person):
-            up, down = effects.of(step.said)
-            if (up | down) & bits[person]:
-                rows.add(person, step)
+        rows.add(person, story.steps(person), effects, bits[person])
     verdicts_of = _verdicts(asked, rows)
     members = _members([one.id for one in asked], sorted(bits))
     drafts: list[tuple[int, Line]] = []
-    states: dict[Pair, bool] = {pair: pair in members for pair in pairs}
+    states: dict[Pair, bool] = {pair: pair in members for pair in stepped}
     for number, person in enumerate(rows.people):
         raised = effects.true.get(rows.steps[number].said.event, 0)
-        for k in _bits(bits[person]):
+        for k in bits_of(rows.turned[number]):
             pair = asked[k].id, person
-            was, now = states[pair], bool(verdicts_of.get(number, 0) >> k & 1)
+            was = states[pair]
+            if rows.is_last[number] >> k & 1:
+                now = (pair in members) is not (pair in moved)
+            else:
+                now = bool(verdicts_of.get(number, 0) >> k & 1)
             states[pair] = now
             if now is not was:
                 drafts.append((number, Line(*pair, "entry" if now else "exit")))
@@ -286,10 +163,14 @@ def _lines(asked: Sequence[Asked], pairs: set[Pair], story: Story) -> list[Line]
 def _verdicts(asked: Sequence[Asked], rows: _Rows) -> dict[int, int]:
     """By number of the row: the rules that hold then, as bits."""
     rules = verdicts.of(tuple(one.rule for one in asked))
-    found = rows.ask(rules.select("ARRAY[s.id]"), range(len(rows.people)))
+    numbers = [
+        number
+        for number, turned in enumerate(rows.turned)
+        if turned & ~rows.is_last[number]
+    ]
     return {
         number: sum(mask << part * verdicts.BITS for part, mask in enumerate(masks))
-        for number, _, *masks in found
+        for number, _, *masks in rows.ask(rules.select("ARRAY[s.id]"), numbers)
     }
 
 
@@ -313,6 +194,8 @@ def _with_events(
             event = f"CASE WHEN {verdicts.qualifies(rule, 's.until')} THEN s.until END"
         else:
             event = verdicts.cause(rule, is_wanted=kind == "entry")
+        if event == verdicts.NONE:
+            continue
         select = f"SELECT {event} FROM (SELECT s.id) p"
         for number, found in rows.ask(select, numbers):
             events[segment, number] = found or 0
@@ -421,17 +304,6 @@ def _without(move: Move, people: set[int]) -> Move:
         return move
     return replace(
         move,
-        entering=listed([id for id in _ids(move.entering) if id not in people]),
-        leaving=listed([id for id in _ids(move.leaving) if id not in people]),
+        entering=listed([id for id in ids_in(move.entering) if id not in people]),
+        leaving=listed([id for id in ids_in(move.leaving) if id not in people]),
     )
-
-
-def _ids(listed_ids: str) -> list[int]:
-    return [int(id) for id in listed_ids.split(",")] if listed_ids else []
-
-
-def _bits(bits: int) -> Iterable[int]:
-    while bits:
-        lowest = bits & -bits
-        bits ^= lowest
-        yield lowest.bit_length() - 1

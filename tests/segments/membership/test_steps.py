@@ -4,7 +4,7 @@ import pytest
 from django.utils import timezone
 
 from segments.ingest import inbox
-from segments.membership import refresh, steps
+from segments.membership import readers, refresh
 from segments.models import Event, Profile, Segment
 from segments.people import timeline
 from tests.factories import make_admin, make_segment, make_source
@@ -47,7 +47,7 @@ def at_once(request):
 def segment_of(rule, names=("Lead", "Unsubscribed", "Viewed"), *, again=False):
     segment = make_segment(rule=rule, event_names=names)
     if again:
-        steps.keep_again(segment.pk)
+        readers.keep_again(segment.pk)
     return segment
 
 
@@ -140,7 +140,7 @@ def test_what_does_not_count_is_not_logged_again(tell):
 def test_nobody_listens_any_more(tell):
     segment = segment_of(LEAD, again=True)
     tell(("track", "u1", "Lead"), ("track", "u1", "Lead"))
-    steps.keep_again(segment.pk, is_kept=False)
+    readers.keep_again(segment.pk, is_kept=False)
     tell(("track", "u1", "Lead"))
     assert log(segment) == [("entry", "m0"), ("again", "m1")]
 

@@ -6,7 +6,7 @@ from random import Random
 from django.utils import timezone
 
 from segments.ingest import inbox
-from segments.membership import refresh, steps
+from segments.membership import readers, refresh
 from segments.models import Profile, Segment
 from segments.rules import tree
 from tests.factories import make_segment, make_source
@@ -46,7 +46,7 @@ class World:
                 rule=rule, event_names=tree.event_names(rule), refreshed_at=None
             )
             if number % 3 == 0:
-                steps.keep_again(segment.pk)
+                readers.keep_again(segment.pk)
             refresh.refresh(segment.pk)
             self.segments.append(Segment.objects.get(pk=segment.pk))
 
