@@ -159,7 +159,9 @@ def _question(
 ) -> HttpResponse:
     is_open = proposal is None or proposal.state == Proposal.State.OPEN
     may_decide = readers.may_decide(request.user)
-    refusal = readers.refusal(segment, request.user) if is_open and may_decide else ""
+    refusal = (
+        rule_changes.refusal(segment, request.user) if is_open and may_decide else ""
+    )
     wanted = Segment(rule=rule, is_active=is_active)
     # Worked out while the page is written: it may take seconds, and whoever holds the
     # segment for so long keeps everybody's messages waiting.
@@ -237,7 +239,7 @@ def _check_may_decide(request: HttpRequest, segment: Segment | None = None) -> N
     """Refuse whoever may not decide, or may not change this segment."""
     if not readers.may_decide(request.user):
         raise PermissionDenied
-    if segment and (refusal := readers.refusal(segment, request.user)):
+    if segment and (refusal := rule_changes.refusal(segment, request.user)):
         raise PermissionDenied(refusal)
 
 

@@ -7,7 +7,7 @@ decide about that proposes it.
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection, transaction
@@ -16,8 +16,10 @@ from django.db.models.functions import Now
 from lemnisk_braze.lib.time_limits import at_most
 from segments.membership import counting, readers, sampling
 from segments.membership.readers import Effect, User
+from segments.membership.references import forecasting, graph
+from segments.membership.references.forecasting import Change, Followed, Moved
 from segments.membership.refresh import hashing
-from segments.models import Profile, Proposal, Segment, SegmentVersion
+from segments.models import Proposal, Segment, SegmentVersion
 from segments.rules import tree
 
 # Counting may take so long, in milliseconds; then a sample is counted, as long again.
@@ -26,7 +28,6 @@ PATIENCE = 4_000
 MOST = 100_000
 # So many pages of the table are a sample: some thousand people.
 PAGES = 100
-NAMED = 5
 
 COMPARE = """
     WITH matched (id) AS MATERIALIZED ({matched}),
@@ -45,23 +46,6 @@ COMPARE = """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Moved:
-    """People who would enter or leave: how many, and who the first of them are.
-
-    `word` stands before the number where that is not exact; "" where it is.
-    """
-
-    ids: Sequence[int]
-    count: int
-    word: str = ""
-
-    @property
-    def named(self) -> list[Profile]:
-        first = Profile.objects.in_bulk(list(self.ids[:NAMED]))
-        return list(first.values())
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Forecast:
     """What a change would do; the people are None where they could not be counted."""
 
@@ -70,6 +54,8 @@ class Forecast:
     effects: Sequence[Effect]
     # In how far the numbers of the effects are exact.
     word: str = ""
+    # What it would do to segments that ask for this one; None: it takes too long.
+    followed: Sequence[Followed] | None = ()
 
 
 def fingerprint(segment: Segment) -> str:
@@ -79,11 +65,25 @@ def fingerprint(segment: Segment) -> str:
 
 
 def needs_decision(segment: Segment, rule: object, is_active: bool) -> bool:
-    """Whether the stored segment is read, and would take in others."""
+    """Whether it would take in others, and it or one that asks for it is read."""
     wanted = Segment(rule=rule, is_active=is_active)
     if not (segment.is_active or is_active):
         return False
-    return fingerprint(segment) != fingerprint(wanted) and readers.is_read(segment)
+    if fingerprint(segment) == fingerprint(wanted):
+        return False
+    return any(map(readers.is_read, _with_readers(segment)))
+
+
+def refusal(segment: Segment, user: User) -> str:
+    """Why a user who may decide may not change this segment; "" where they may."""
+    found = (readers.refusal(one, user) for one in _with_readers(segment))
+    return next(filter(None, found), "")
+
+
+def _with_readers(segment: Segment) -> list[Segment]:
+    """The segment, and the active ones that ask for it, by way of others too."""
+    asking = graph.readers_of([segment.pk])
+    return [segment, *(one for one in asking if one.is_active)]
 
 
 def forecast(
@@ -100,7 +100,12 @@ def forecast(
     return (
         count(segment, rule, patience)
         or estimate(segment, rule, patience)
-        or Forecast(entering=None, leaving=None, effects=readers.effects(segment, ()))
+        or Forecast(
+            entering=None,
+            leaving=None,
+            effects=readers.effects(segment, ()),
+            followed=None if graph.readers_of([segment.pk]) else (),
+        )
     )
 
 
@@ -133,15 +138,22 @@ def _forecast(
     return Forecast(
         entering=entering,
         leaving=leaving,
-        effects=[_scaled(effect, share) for effect in effects],
+        effects=[forecasting.scaled(effect, share) for effect in effects],
         word=entering.word,
+        followed=_followed(segment, entering, leaving, share, patience),
     )
 
 
-def _scaled(effect: Effect, share: float) -> Effect:
-    if effect.sent is None or share == 1:
-        return effect
-    return replace(effect, sent=round(effect.sent / share))
+def _followed(
+    segment: Segment, entering: Moved, leaving: Moved, share: float, patience: int
+) -> list[Followed] | None:
+    change = Change(entering=entering.ids, leaving=leaving.ids)
+    found: list[Followed] | None = None
+    with at_most(patience):
+        found = forecasting.forecast(
+            {("segment", segment.pk): change}, graph.readers_of([segment.pk]), share
+        )
+    return found
 
 
 def _counted(ids: Sequence[int]) -> Moved:

@@ -79,6 +79,13 @@ class Kind(ABC):
     def validate(self, condition: Condition, where: str) -> None:
         """Raise a ValidationError that begins with the place, unless all is right."""
 
+    def missing(self, condition: Condition) -> str:
+        """What it asks for that is not there, in words; "" where all is.
+
+        In the transaction that saves it.
+        """
+        return ""
+
     @abstractmethod
     def schema(self) -> list[dict[str, Any]]:
         """JSON Schemas of which each condition of this kind fits one."""

@@ -13,8 +13,8 @@ from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 
 from segments import wakeup
-from segments.models import Segment, UploadedList
-from segments.rules import tree, verdicts
+from segments.models import Segment
+from segments.rules import kinds, tree, verdicts
 
 # pg_advisory_xact_lock's key: any number that nothing else here uses.
 LOCK = 0x5E69_C1AC
@@ -36,7 +36,9 @@ def check(segment: Segment, rule: Mapping[str, Any]) -> None:
 
     In the transaction that saves it: until then no other such rule is saved.
     """
-    _check_lists(rule)
+    for condition in tree.conditions(rule):
+        if missing := kinds.of(condition).missing(condition):
+            raise ValidationError(f"Rule: {missing} is not there any more.")
     wanted = segments_in(rule)
     if not wanted:
         return
@@ -111,16 +113,6 @@ def in_levels(rules: Iterable[tuple[int, str]]) -> list[list[int]]:
 
 def _asks(rule: Any, kind: str, ids: Collection[int]) -> bool:
     return any(one.get(kind) in ids for one in tree.conditions(rule or {}))
-
-
-def _check_lists(rule: Mapping[str, Any]) -> None:
-    wanted = {c["list"] for c in tree.conditions(rule) if "list" in c}
-    if not wanted:
-        return
-    there = UploadedList.objects.filter(pk__in=wanted).select_for_update(of=("self",))
-    gone = wanted - set(there.values_list("pk", flat=True))
-    if gone:
-        raise ValidationError(f"Rule: the list {min(gone)} is not there any more.")
 
 
 def _graph() -> dict[int, tuple[str, frozenset[int]]]:

@@ -13,11 +13,13 @@ from django.utils import formats
 from django.utils.timezone import localtime
 
 from segments.models import Membership, Profile, Segment
-from segments.rules.kinds import Condition, Kind, Person, allow
+from segments.rules.kinds import Choice, Condition, Kind, Person, allow
 from segments.rules.schema import an_object
 
 MAX_ID = (1 << 63) - 1
 ID = {"type": "integer", "minimum": 1, "maximum": MAX_ID}
+# So many there are to choose of.
+MOST_CHOICES = 2_000
 GONE = "a segment that was deleted"
 
 
@@ -31,6 +33,14 @@ class InSegment(Kind):
 
     def schema(self) -> list[dict[str, Any]]:
         return [an_object({"segment": ID})]
+
+    def choices(self) -> list[Choice]:
+        found = Segment.objects.filter(archived_at=None).order_by("name")
+        rows = found.values_list("pk", "name", "size")[:MOST_CHOICES]
+        return [
+            Choice(value=id, text=name, about=f"{size:,} people")
+            for id, name, size in rows
+        ]
 
     def describe(self, condition: Condition) -> str:
         found = Segment.objects.filter(pk=condition["segment"])

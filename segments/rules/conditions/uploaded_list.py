@@ -11,8 +11,8 @@ from django.db import connection
 
 from segments.models import Profile, UploadedList
 from segments.rules import identified
-from segments.rules.conditions.segment import ID, is_id
-from segments.rules.kinds import Condition, Kind, Person, allow
+from segments.rules.conditions.segment import ID, MOST_CHOICES, is_id
+from segments.rules.kinds import Choice, Condition, Kind, Person, allow
 from segments.rules.schema import an_object
 
 GONE = "a list that was deleted"
@@ -27,6 +27,20 @@ class OnList(Kind):
         allow(condition, {"list"}, where)
         if not is_id(condition["list"]):
             raise ValidationError(f"{where}: choose a list.")
+
+    def missing(self, condition: Condition) -> str:
+        id = condition["list"]
+        # Until the rule is saved it is not deleted.
+        found = UploadedList.objects.filter(pk=id).select_for_update(of=("self",))
+        return "" if found.exists() else f"the list {id}"
+
+    def choices(self) -> list[Choice]:
+        found = UploadedList.objects.order_by("name")
+        rows = found.values_list("pk", "name", "size")[:MOST_CHOICES]
+        return [
+            Choice(value=id, text=name, about=f"{size:,} identifiers")
+            for id, name, size in rows
+        ]
 
     def schema(self) -> list[dict[str, Any]]:
         return [an_object({"list": ID})]

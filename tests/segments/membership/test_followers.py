@@ -10,6 +10,7 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 from django.db.models import F, ProtectedError
+from django.test import TestCase
 from django.utils import timezone
 
 from segments import retention
@@ -28,6 +29,7 @@ from segments.privacy import erasure
 from segments.rules import tree
 from tests.doubles.sessions import somebody_waits_for_a_lock
 from tests.factories import (
+    make_engagement,
     make_event,
     make_people,
     make_profile,
@@ -302,6 +304,32 @@ def test_who_would_move_is_told_before_it_happens(three):
         (c, [], [people[0].pk]),
     ]
     assert len(members(b)) == 3, "nothing is written"
+
+
+def test_a_change_that_moves_people_of_a_live_engagement_two_segments_on_asks(
+    admin_client, three
+):
+    """W5: nobody sends to A; somebody does to C, which asks for B, which asks for A."""
+    a, b, c = three
+    people = [make_profile(imported="x", town="Goa") for _ in range(3)]
+    for segment in (b, c):
+        refresh.refresh(segment.pk)
+    make_engagement(c, state="active", name="Welcome")
+    rule = {"any": [PUNE, {"attribute": "town", "is": "equals", "value": "Goa"}]}
+    data = {"name": a.name, "rule": json.dumps(rule), "is_active": "on"}
+    page = admin_client.post(a.get_absolute_url(), data)
+    assert page.status_code == 200 and members(a) == set()
+    found = page.context["forecast"]
+    assert [(f.segment, f.entering.count, f.leaving.count) for f in found.followed] == [
+        (b, 0, 3),
+        (c, 0, 3),
+    ]
+    assert [effect.name for effect in found.followed[1].effects] == ["Welcome"]
+    assert "Segments that ask for this one" in page.text
+    sure = {**data, "_confirm": "1", "_seen": page.context["seen"]}
+    with TestCase.captureOnCommitCallbacks(execute=True):
+        assert admin_client.post(a.get_absolute_url(), sure).status_code == 302
+    assert members(a) == {p.pk for p in people} and not members(b) and not members(c)
 
 
 # --- Circles, and what is gone ------------------------------------------------------
