@@ -9,13 +9,15 @@ class EngagementsConfig(AppConfig):
         import segments.dictionary.uses
         import segments.membership.readers
         from engagements import dictionary_use, erasing, segment_use, usage, wakeup
-        from engagements.audience import erasure
+        from engagements.audience import erasure, sent
         from engagements.reporting import timeline
         from externalapi.models.usage import UsedBy, register
         from segments.people import export
         from segments.people import timeline as people_timeline
         from segments.privacy import elsewhere, places
+        from segments.rules import kinds
 
+        kinds.register(sent.WasSent())
         wakeup.connect()
         erasure.connect()
         places.register(*erasing.FOUND)

@@ -6,6 +6,7 @@ from datetime import timedelta
 from django.conf import settings
 
 from engagements import chores, retention, wakeup
+from engagements.audience import sent
 from engagements.delivery import lease_reaper, samples, suspension
 from engagements.lifecycle import (
     approval,
@@ -66,6 +67,7 @@ CHORES: dict[str, Callable[[], object]] = {
     "wipe old keys": key_rotation.wipe_old_keys,
     "resume what has a new key": suspension.resume_with_new_keys,
     "move what the old inbox holds": old_inbox.move,
+    "follow what was sent": sent.follow,
     "refresh segments": lambda: refresh.refresh_due(database_clock.now()),
     "clear deleted segments away": deleting.clear,
     "keep the sizes of segments": sizes.keep,

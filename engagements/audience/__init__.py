@@ -2,7 +2,7 @@
 
 `expansion` puts a segment's people into batches and reads their data when a batch is
 written; `send_again` says who was sent already, and `erasure` lets nothing name somebody
-who was deleted.
+who was deleted. `sent` lets segments ask who was sent something.
 """
 
-__all__ = ["erasure", "expansion", "send_again"]
+__all__ = ["erasure", "expansion", "send_again", "sent"]

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from django.conf import settings
 
-from engagements.audience import expansion
+from engagements.audience import expansion, sent
 from engagements.delivery import attempt_log, claims, give_back, journal, outcomes
 from engagements.delivery.attempts import intend, still_going
 from engagements.delivery.claims import clock
@@ -79,6 +79,7 @@ def work(
         )
         at_hand.go_on()
     completion.finish()
+    sent.follow()
     if has_due_work() or inbox.has_work():
         return True
     # Whoever entered after the last look woke nobody: this worker was at work.

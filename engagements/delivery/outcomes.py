@@ -20,7 +20,7 @@ from engagements.delivery import (
     suspension,
 )
 from engagements.models import PEOPLE_LEFT, Attempt, Batch, Delivery, Engagement
-from engagements.outbox import delivery_records, workers
+from engagements.outbox import delivery_records, just_sent, workers
 from engagements.outbox.claim import Claim
 from engagements.outbox.prepared_request import PreparedRequest, Result
 from engagements.throttling import backoff, rate_limit
@@ -80,11 +80,15 @@ def _record_together(results: Sequence[Result]) -> None:
 
 
 def _record_sent(results: Sequence[Result]) -> set[uuid.UUID]:
-    if not any(result.prepared.notes for result in results):
+    is_asked = just_sent.is_asked()
+    if not is_asked and not any(result.prepared.notes for result in results):
         return endings.write_accepted(results)
     with transaction.atomic():
         finished = endings.write_accepted(results)
         _note(results, finished)
+        if is_asked:
+            prepared = [result.prepared for result in results]
+            just_sent.note([p.batch_id for p in prepared if p.attempt_id in finished])
     return finished
 
 

@@ -4,7 +4,7 @@ from engagements.models.attempt import Attempt
 from engagements.models.batch import PEOPLE_LEFT, Batch, BatchQuerySet
 from engagements.models.connection_health import Destination
 from engagements.models.engagement import Delivery, Engagement, Run
-from engagements.models.sent_before import SentBefore
+from engagements.models.sent_before import JustSent, SentBefore
 from engagements.models.worker_and_sample import Chore, Sample, Worker
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "Delivery",
     "Destination",
     "Engagement",
+    "JustSent",
     "Run",
     "Sample",
     "SentBefore",

@@ -1,4 +1,4 @@
-"""Whom an engagement sent to, of whose deliveries nothing else is kept any more."""
+"""Whom an engagement sent to: for ever, and a moment ago."""
 
 from django.db import models
 
@@ -30,3 +30,18 @@ class SentBefore(models.Model):
 
     def __str__(self) -> str:
         return f"{self.profile_id} from {self.engagement_id}"
+
+
+class JustSent(models.Model):
+    """Somebody who was just sent something, and is yet to be asked by segments' rules.
+
+    Written only while a rule asks for that (engagements.outbox.just_sent).
+    """
+
+    profile_id = models.BigIntegerField()
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return str(self.profile_id)

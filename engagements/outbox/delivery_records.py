@@ -10,6 +10,7 @@ from typing import Any
 from django.db import connection, transaction
 
 from engagements.models import Batch, Delivery
+from engagements.outbox import just_sent
 from lemnisk_braze.lib.database_errors import About, about, in_words
 from lemnisk_braze.lib.logs import get_logger
 
@@ -80,6 +81,8 @@ def settle(batch_ids: Iterable[int], state: Delivery.State, reason: str = "") ->
     Whose end the database refuses is given up, and does not keep the others.
     """
     batch_ids = list(batch_ids)
+    if state in just_sent.ACCEPTED and just_sent.is_asked():
+        just_sent.note(batch_ids)
     if batch_ids and _refusal(SETTLE_REST, [state, storable(reason), batch_ids]):
         for batch in Batch.objects.filter(pk__in=batch_ids):
             left = set(range(len(batch.profile_ids))) - set(batch.left_out)

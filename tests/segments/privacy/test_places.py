@@ -162,6 +162,7 @@ FREE = {
     "segments.Touched": {"profile_id"},
     "segments.LongList": {"digest"},
     "segments.LongListValue": {"key"},
+    "engagements.JustSent": {"profile_id"},
     "admin.LogEntry": {"object_id"},
 }
 MODELS = list(apps.get_models(include_auto_created=True))
