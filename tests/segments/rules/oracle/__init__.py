@@ -112,4 +112,4 @@ def _say(rule: Rule, person: Person, now: datetime, wanted: bool) -> Iterable[Di
 
 
 # They register themselves.
-from tests.segments.rules.oracle import attributes, events, items  # noqa: E402, F401
+from tests.segments.rules.oracle import attributes, events, items, whom  # noqa: E402, F401
