@@ -51,7 +51,7 @@ FEW = 500
 LOOK_AGAIN = 0.1
 MAX_CELLS = 16_000
 # In objects that were made: after so many Python looks for cycles, at the earliest.
-SELDOM = 50_000
+SELDOM = 200_000
 
 
 class LostError(Exception):
@@ -132,6 +132,8 @@ class _Phase:
         self._columns = [Column(**column) for column in imported.columns]
         self._is_typed = storing.format_of(imported).is_typed
         self._at_once = PIECE
+        # When the inbox was taken for the last piece, or would have been.
+        self._began = 0.0
         if imported.state != State.READING:
             self._source = imported.source
             self._writer = _writer(imported)
@@ -149,13 +151,13 @@ class _Phase:
             if is_running and not _has_room(deadline):
                 return False
             rows = reader.read(self._at_once)
-            started = time.monotonic()
+            self._began = time.monotonic()
             with transaction.atomic():
                 self._note(work(reader, rows), reader, rows)
             if not rows:
                 return True
             if is_running:
-                self._suit(time.monotonic() - started)
+                self._suit(time.monotonic() - self._began)
                 inbox.settle()
         return False
 
@@ -234,6 +236,7 @@ class _Phase:
         if self._is_typed:
             # As the inbox reads them, whatever the file's values were.
             messages = orjson.loads(orjson.dumps(messages))
+        self._began = time.monotonic()
         # A row that names its event itself may be one that came before.
         is_new = self._writer.numbers_its_rows
         if inbox.apply_now(self._source, messages, is_new=is_new):

@@ -4,11 +4,19 @@ from collections import Counter
 from datetime import timedelta
 
 import pytest
+from django.db.models import Sum
 
 from lemnisk_braze.lib import database_clock
 from segments.imports import lifecycle, runner, storing
 from segments.imports.mapping.messages import ColumnUse, Plan
-from segments.models import Event, Import, Profile, WatchedFolder
+from segments.models import (
+    Event,
+    Import,
+    IntakeMinute,
+    Profile,
+    Seen,
+    WatchedFolder,
+)
 from tests import factories
 from tests.doubles.celery_processes import beat, worker
 from tests.segments.imports.conftest import folder, work
@@ -29,14 +37,27 @@ PLAN = Plan(
     event="Bought",
 )
 
+PEOPLE = Plan(
+    columns=(
+        ColumnUse(to="external_id"),
+        ColumnUse(to="attribute", name="row", type="number"),
+        ColumnUse(to="attribute", name="at"),
+    ),
+)
 
-def start() -> Import:
-    """Let a worker have an import of so many events of a tenth as many people."""
-    lines = (f"u{n % (ROWS // 10)},{n},2026-01-31\n" for n in range(ROWS))
+
+def start(*, people: bool = False) -> Import:
+    """Let a worker have an import of so many events of a tenth as many people.
+
+    `people`: of as many people instead.
+    """
+    each = ROWS if people else ROWS // 10
+    lines = (f"u{n % each},{n},2026-01-31\n" for n in range(ROWS))
     taken = storing.take("events.csv", [b"id,row,at\n", "".join(lines).encode()])
     storing.begin(taken)
     work(taken)
-    assert lifecycle.start_unchecked(taken, PLAN, factories.make_source())
+    plan = PEOPLE if people else PLAN
+    assert lifecycle.start_unchecked(taken, plan, factories.make_source())
     return taken
 
 
@@ -79,6 +100,25 @@ def test_a_worker_killed_in_the_middle_of_an_import(transactional_db, settings):
     with worker(IMPORT_DIR=str(settings.IMPORT_DIR)), beat(TICK_SECONDS="1"):
         wait_until(lambda: is_done(imported), "the end of the import", 180)
     check_each_row_came_once()
+
+
+def test_a_worker_killed_in_the_middle_of_an_import_of_people(
+    transactional_db, settings
+):
+    """No list of those that were seen tells its rows: each is counted once all the same."""
+    imported = start(people=True)
+    with worker(IMPORT_DIR=str(settings.IMPORT_DIR)) as killed:
+        runner.wake_waiting()
+        wait_until(lambda: read(imported) >= ROWS // 4, "a part of the file", 120)
+        killed.kill()
+    assert read(imported) < ROWS, "it was killed in the middle"
+    let_leases_end()
+    with worker(IMPORT_DIR=str(settings.IMPORT_DIR)), beat(TICK_SECONDS="1"):
+        wait_until(lambda: is_done(imported), "the end of the import", 180)
+    assert Profile.objects.count() == ROWS
+    assert not Seen.objects.exists()
+    counted = IntakeMinute.objects.aggregate(rows=Sum("applied"))
+    assert counted == {"rows": ROWS}
 
 
 def test_a_database_that_restarts_in_the_middle_of_an_import(postgres, settings):

@@ -1,7 +1,7 @@
 """Which calls are plain, as far as the calls of a chunk say it. Pure."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from segments.identity import calls, limits, lists
@@ -25,7 +25,7 @@ class PlainCall:
     message: Message
     external_id: str
     traits: Mapping[str, Any]
-    raw: dict[str, str] = field(default_factory=dict)
+    raw: dict[str, str] | None = None
 
     @property
     def keys(self) -> set[Key]:
@@ -100,7 +100,7 @@ def _keep(kind: str, chosen: Iterable[PlainCall]) -> set[PlainCall]:
                 odd.add(call)
             elif kept != typed:
                 call.traits = {**call.traits, kind: kept}
-                call.raw[kind] = typed
+                call.raw = {**(call.raw or {}), kind: typed}
     return odd
 
 

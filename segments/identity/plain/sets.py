@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeVar
 
 from django.db import connection
@@ -121,31 +122,43 @@ def _insert(calls: Sequence[PlainCall]) -> set[int]:
     with connection.cursor() as cursor:
         cursor.execute(rows.NEXT_IDS, [len(calls), 0])
         ids: list[int] = cursor.fetchone()[0]
-    copying.copy("segments_profile", COLUMNS, map(_line, ids, calls))
+    people = [_person(call) for call in calls]
+    columns = [
+        map(str, ids),
+        copying.fields([call.external_id for call in calls]),
+        copying.fields([email for email, *_ in people]),
+        copying.fields([phone for _, phone, *_ in people]),
+        [copying.json_field(attributes) for *_, attributes, _ in people],
+        [copying.json_field(times) for *_, times in people],
+    ]
+    copying.copy(
+        "segments_profile", COLUMNS, map("\t".join, zip(*columns, strict=True))
+    )
     return set(ids)
 
 
-def _line(id_: int, call: PlainCall) -> str:
+def _person(call: PlainCall) -> tuple[str, str, str, str]:
+    """(e-mail, phone, attributes, their times) of somebody new."""
     message, data = call.message, call.traits
-    stamp = [
-        microseconds(message.payload["timestamp"]),
-        message.message_id,
-        message.source_id,
-    ]
+    stamp = [_microseconds(message), message.message_id, message.source_id]
     times: Mapping[str, object] = {REST: stamp}
     if call.raw or None in data.values():
         values = Values()
-        values.learn(dict(data), stamp, message.size, call.raw)
+        values.learn(dict(data), stamp, message.size, call.raw or {})
         data, times = values.data, values.times
     email = phone = ""
     if "email" in data or "phone" in data:
         data = dict(data)
         email, phone = data.pop("email", ""), data.pop("phone", "")
-    field, json_field = copying.field, copying.json_field
-    return (
-        f"{id_}\t{field(call.external_id)}\t{field(email)}\t{field(phone)}"
-        f"\t{json_field(stored.write(data))}\t{json_field(stored.write(times))}"
-    )
+    return email, phone, stored.write(data), stored.write(times)
+
+
+def _microseconds(message: Message) -> int:
+    return _as_microseconds(message.payload["timestamp"])
+
+
+# All rows of a file have one time, or few.
+_as_microseconds = lru_cache(maxsize=256)(microseconds)
 
 
 def _update(known: Known) -> set[int]:
