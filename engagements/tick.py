@@ -25,6 +25,7 @@ from segments.imports import runner
 from segments.imports.feeding import folders, queries
 from segments.ingest import old_inbox
 from segments.life import sizes, snapshots
+from segments.lists import asking
 from segments.lists import runner as lists_runner
 from segments.membership import deleting, refresh
 from segments.privacy import erasure
@@ -75,6 +76,7 @@ CHORES: dict[str, Callable[[], object]] = {
     "look into watched folders": folders.look_at_all,
     "run SQL sources": queries.wake_due,
     "go on with imports": runner.wake_waiting,
+    "ask what keeps lists": asking.wake_due,
     "go on with lists": lists_runner.wake_waiting,
     "send refused messages in again": replaying.wake_waiting,
     "go on with erasures": erasure.go_on_with_all,

@@ -5,6 +5,7 @@ from celery import shared_task
 from segments import wakeup
 from segments.imports import runner
 from segments.imports.feeding import queries
+from segments.lists import asking
 from segments.lists import runner as lists_runner
 from segments.membership import refresh
 from segments.tracking import replaying
@@ -28,6 +29,12 @@ def run_list_upload(upload_id: int) -> None:
     """Go on with a list's upload for a moment, and then again."""
     if lists_runner.turn(upload_id):
         wakeup.run_list_upload(upload_id)
+
+
+@shared_task(ignore_result=True, soft_time_limit=3_600, time_limit=3_700)
+def ask_for_list(feed_id: int, by_hand: int) -> None:
+    """Ask the database that keeps a list: as its schedule says, or by hand."""
+    asking.ask(feed_id, by_hand=bool(by_hand))
 
 
 @shared_task(ignore_result=True, soft_time_limit=3_600, time_limit=3_700)

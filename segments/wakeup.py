@@ -25,6 +25,14 @@ def run_list_upload(upload_id: int) -> bool:
     return wakeup.of("segments.tasks.run_list_upload").publish(upload_id)
 
 
+def ask_for_list(feed_id: int, *, by_hand: bool = False) -> bool:
+    """Ask a worker to ask what keeps a list; False where nobody could be told.
+
+    `by_hand`: now, whether it is due or not.
+    """
+    return wakeup.of("segments.tasks.ask_for_list").publish(feed_id, int(by_hand))
+
+
 def run_query(query_id: int, *, by_hand: bool = False) -> bool:
     """Ask a worker to run a SQL source; False where the broker could not be told.
 

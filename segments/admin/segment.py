@@ -19,6 +19,7 @@ from segments.admin import explanation
 from segments.admin.asking import AsksFirst, describe, proposal_of
 from segments.admin.life import LifePages
 from segments.admin.life.filters import OwnerFilter, StateFilter, TagFilter, state_badge
+from segments.admin.life.warehouse import feeds_of
 from segments.builder import examples, size
 from segments.builder.form_data import form_data
 from segments.dictionary import catalog
@@ -42,6 +43,7 @@ class SegmentAdmin(AsksFirst, LifePages, ChangesInWords, CarefulDelete, OfferedF
     list_filter_submit = False
     search_fields = ["name"]
     fields = ["name", "description", "rule", "is_active", "tags", "priority", "owner"]
+    list_before_template = "segments/life/list_links.html"
     change_form_template = "admin/segments/segment/change_form.html"
     warn_unsaved_form = True
 
@@ -198,6 +200,7 @@ def _panels(request: HttpRequest, segment: Segment) -> dict[str, Any]:
     return {
         "sentence": describe(segment),
         "nature": natures.of(segment),
+        "feeds": feeds_of(segment),
         "never_seen": catalog.never_seen(segment.rule),
         "sample": _newest(segment) if may_see else None,
         "proposal": proposal_of(segment),

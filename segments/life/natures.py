@@ -7,7 +7,7 @@ from enum import StrEnum
 from django.core.exceptions import ValidationError
 from django.utils.text import capfirst
 
-from segments.models import Segment
+from segments.models import ListFeed, Segment
 from segments.rules import tree
 
 
@@ -15,6 +15,7 @@ class Nature(StrEnum):
     """The kinds of segments, as pages call them."""
 
     REAL_TIME = "Real-time"
+    WAREHOUSE = "From a warehouse"
     BY_TIME = "Real-time, and by time"
     FIXED = "Fixed list"
 
@@ -39,6 +40,8 @@ def of(segment: Segment) -> Told | None:
         return None
     if "snapshot" in segment.rule:
         return Told(nature=Nature.FIXED)
+    lists = [c["list"] for c in tree.conditions(segment.rule) if "list" in c]
+    is_kept = ListFeed.objects.filter(of__in=lists).exists() if lists else False
     by_time, counted = [], []
     for condition in tree.conditions(segment.rule):
         if tree.is_counted(condition):
@@ -46,6 +49,8 @@ def of(segment: Segment) -> Told | None:
         elif tree.reads_the_clock(condition):
             by_time.append(condition)
     nature = Nature.BY_TIME if by_time or counted else Nature.REAL_TIME
+    if is_kept:
+        nature = Nature.WAREHOUSE
     return Told(
         nature=nature,
         by_time=[capfirst(tree.describe(one)) for one in by_time],

@@ -6,4 +6,4 @@ Nothing is changed before somebody who may has seen that, and who would enter an
 (`changes`).
 """
 
-__all__ = ["changes", "effects", "erasing", "reading", "report", "runner"]
+__all__ = ["asking", "changes", "effects", "erasing", "reading", "report", "runner"]

@@ -195,7 +195,8 @@ def _look_through(upload: ListUpload, token: int) -> None:
     with transaction.atomic():
         found, going = changes.look_through(upload)
         sample = changes.sample(upload)
-        _note(upload, token, state=State.READY, found=found, going=going, sample=sample)
+        state = State.WRITING if upload.writes_itself else State.READY
+        _note(upload, token, state=state, found=found, going=going, sample=sample)
     logger.info("list.read", upload_id=upload.pk, rows=upload.rows)
 
 

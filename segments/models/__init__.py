@@ -39,6 +39,7 @@ from segments.models.sources import (
     SourceWarning,
     WriteKey,
 )
+from segments.models.warehouse import ListFeed
 
 __all__ = [
     "BadRow",
@@ -54,6 +55,7 @@ __all__ = [
     "IntakeMinute",
     "LatestMessages",
     "ListEntry",
+    "ListFeed",
     "ListLine",
     "ListUpload",
     "LongList",

@@ -123,6 +123,8 @@ class ListUpload(models.Model):
     # how many they are of all: changes.Sample.
     sample = models.JSONField(default=dict)
 
+    # Written as soon as it is read: a query's rows (segments.lists.asking).
+    writes_itself = models.BooleanField(default=False, db_default=False)
     token = models.IntegerField(default=0)
     held_until = models.DateTimeField(null=True)
 

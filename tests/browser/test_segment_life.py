@@ -10,7 +10,14 @@ from playwright.sync_api import Page, expect
 
 from segments.life import sizes, snapshots
 from segments.membership import rule_changes
-from segments.models import Segment, SegmentDay
+from segments.models import (
+    ListFeed,
+    ListUpload,
+    Segment,
+    SegmentDay,
+    SourceQuery,
+    UploadedList,
+)
 from tests import factories
 from tests.browser import axe
 from tests.browser.conftest import DESKTOP, Shot
@@ -59,6 +66,33 @@ def segment(page: Page, sign_in: Callable[[Any], None]) -> Segment:
     return made
 
 
+def _kept_by_a_warehouse() -> Segment:
+    of = UploadedList.objects.create(name="VIPs", kind="email", size=12_000)
+    source = SourceQuery.objects.create(
+        name="Warehouse",
+        kind="postgresql",
+        query="SELECT 1",
+        source=factories.make_source(),
+    )
+    ListFeed.objects.create(
+        of=of,
+        source=source,
+        query="SELECT email FROM warehouse.vips WHERE spent > 10000",
+        column="email",
+        problem="The query gave no rows, which is taken for a mistake.",
+        last_rows=12_345,
+        asked_at="2026-01-02T03:04Z",
+    )
+    ListUpload.objects.create(
+        of=of,
+        mode="replace",
+        state="ready",
+        name="VIPs.jsonl",
+        found={"new": 10, "unknown": 1_234},
+    )
+    return factories.make_segment(rule={"list": of.pk}, name="VIPs of the shop")
+
+
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_its_pages_are_whole(
@@ -82,6 +116,10 @@ def test_its_pages_are_whole(
         },
     }
     restore = reverse("admin:segments_segment_restore", args=[segment.pk])
+    kept = _kept_by_a_warehouse()
+    pages["feed-row"] = kept.get_absolute_url()
+    pages["feed"] = reverse("admin:segments_segment_feed", args=[kept.pk])
+    pages["warehouse"] = reverse("admin:segments_segment_warehouse")
     pages["fixed-row"] = snapshots.keep(
         segment, factories.make_admin()
     ).get_absolute_url()

@@ -156,6 +156,7 @@ SITE = {
     "password_change": "MVEAD-",
     "password_change_done": "MVEAD-",
     "segments_segment_overlap": "MVEAD",
+    "segments_segment_warehouse": "D",
     "engagements_operations": "ED",
     "engagements_operations_now": "ED",
     "engagements_pause_all": "ED",
@@ -179,6 +180,8 @@ ELSEWHERE = {
     "segments_segment_size",
     # tests/segments/builder/test_examples.py
     "segments_segment_examples",
+    # tests/segments/lists/test_asking.py
+    "segments_segment_feed",
     # tests/segments/admin/test_erasures.py
     "segments_erasure_act",
     # tests/segments/admin/test_permissions.py

@@ -7,6 +7,7 @@ from django.urls import URLPattern, path
 from segments.admin.life.numbers import NumberPages
 from segments.admin.life.states import StatePages
 from segments.admin.life.versions import VersionPages
+from segments.admin.life.warehouse import WarehousePages
 
 PAGES = {
     "live": "make_live_view",
@@ -21,10 +22,11 @@ PAGES = {
     "used": "used_view",
     "sizes": "sizes_view",
     "export": "export_view",
+    "feed": "feed_view",
 }
 
 
-class LifePages(StatePages, VersionPages, NumberPages):
+class LifePages(StatePages, VersionPages, NumberPages, WarehousePages):
     """Mixed into the segment's admin."""
 
     admin_site: Any
@@ -33,6 +35,11 @@ class LifePages(StatePages, VersionPages, NumberPages):
         wrap = self.admin_site.admin_view
         return [
             path("overlap/", wrap(self.overlap_view), name="segments_segment_overlap"),
+            path(
+                "warehouse/",
+                wrap(self.warehouse_view),
+                name="segments_segment_warehouse",
+            ),
             *(
                 path(
                     f"<int:pk>/{page}/",

@@ -42,6 +42,7 @@ OWN_WORDS = {
     "segments.Proposal",
     "segments.SegmentVersion",
     "segments.Snapshot",
+    "segments.ListFeed",
     "segments.Tombstone",
     "segments.DictionaryBuild",
     "externalapi.Connection",
