@@ -169,6 +169,8 @@ def send_changed() -> None:
     segments_changed.send_robust(sender=Segment)
 
 
+# What somebody is in is looked up person by person: joined, PostgreSQL may read all the
+# memberships of the segments for a thousand people.
 FIND = """
 WITH s AS MATERIALIZED (
     SELECT id, ((place - 1) / {bits})::int AS part, ((place - 1) % {bits})::int AS bit
@@ -176,9 +178,10 @@ WITH s AS MATERIALIZED (
 ),
 n AS MATERIALIZED ({verdicts}),
 o AS MATERIALIZED (
-    SELECT m.profile_id AS id, {olds}
-    FROM segments_membership m JOIN s ON s.id = m.segment_id
-    WHERE m.profile_id = ANY({people}) GROUP BY 1
+    SELECT p.id, of_one.* FROM unnest({people}) p (id) CROSS JOIN LATERAL (
+        SELECT {olds} FROM segments_membership m JOIN s ON s.id = m.segment_id
+        WHERE m.profile_id = p.id
+    ) of_one
 )
 SELECT * FROM (SELECT id, {masks} FROM n FULL JOIN o USING (id) OFFSET 0) d
 WHERE {differs} ORDER BY id
