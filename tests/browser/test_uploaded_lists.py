@@ -1,6 +1,7 @@
 """A list from a paste to a segment that asks for it: with nothing but the keyboard."""
 
 import pytest
+from django.db import transaction
 from playwright.sync_api import Page, expect
 
 from segments.membership import counting, refresh
@@ -19,6 +20,16 @@ pytestmark = pytest.mark.django_db(transaction=True)
 PASTED = "ana@x.example\nBo@x.example\n\nzoe@x.example\nana@x.example\nnobody"
 
 
+def made(rule, name):
+    """A segment as its form saves it, counted."""
+    segment = factories.make_segment(rule=rule, name=name)
+    with transaction.atomic():
+        counting.mark_changed(segment)
+        segment.save()
+    refresh.refresh(segment.pk)
+    return segment
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
 def test_a_list_is_pasted_looked_at_and_written(
@@ -35,8 +46,7 @@ def test_a_list_is_pasted_looked_at_and_written(
         assert axe.violations(page, script) == []
         assert not scrolls_sideways(page)
 
-    page.goto("/admin/segments/uploadedlist/")
-    press(page, "Upload a list")
+    page.goto("/admin/segments/uploadedlist/add/")
     look("upload")
     page.get_by_label("Name", exact=True).focus()
     page.keyboard.type("Guests")
@@ -52,16 +62,8 @@ def test_a_list_is_pasted_looked_at_and_written(
     expect(page.get_by_text("3 identifiers, each of the kind")).to_be_visible()
 
     of = UploadedList.objects.get()
-    segment = factories.make_segment(rule={"list": of.pk}, name="Guests of the fair")
-    counting.mark_changed(segment)
-    segment.save()
-    refresh.refresh(segment.pk)
-    others = factories.make_segment(
-        rule={"not": {"segment": segment.pk}}, name="All the others"
-    )
-    counting.mark_changed(others)
-    others.save()
-    refresh.refresh(others.pk)
+    segment = made({"list": of.pk}, "Guests of the fair")
+    made({"not": {"segment": segment.pk}}, "All the others")
     factories.make_engagement(segment, state="active", name="Welcome")
     page.reload()
     look("list")
