@@ -74,7 +74,12 @@ def test_a_marketer_builds_a_rule_without_json(page: Page, admin):
                 "at_least": 1,
                 "where": [{"property": "form", "is": "equals", "value": "demo"}],
             },
-            {"attribute": "age", "is": "between", "value": [20, 40]},
+            {
+                "attribute": "age",
+                "is": "between",
+                "value": [20, 40],
+                "numbers_in_text": True,
+            },
         ]
     }
 
@@ -205,7 +210,7 @@ def test_the_size_is_shown_while_the_rule_is_written(page: Page, admin):
     page.get_by_label("Comparison").select_option("greater")
     page.get_by_label("Number or date").fill("25")
     expect(size).to_contain_text("2 of 3 people")
-    expect(size).to_contain_text("Age is greater than 25.")
+    expect(size).to_contain_text("Age is greater than 25 (numbers in texts too).")
     expect(size.get_by_role("link")).to_have_text(["p40", "p30"])
     page.get_by_label("Number or date").fill("35")
     expect(size).to_contain_text("1 of 3 people")

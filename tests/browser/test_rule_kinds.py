@@ -11,6 +11,7 @@ from tests.browser.test_rule_builder import ADD, press
 from tests.factories import (
     make_dictionary_entry,
     make_event,
+    make_list,
     make_profile,
     make_segment,
 )
@@ -47,6 +48,11 @@ ATTRIBUTES = [
     {"attribute": "a", "items": "at_most", "count": 2, "where": [{"property": "b", "is": "is_present"}, {"property": "c", "is": "greater", "value": 2}]},
 ]  # fmt: skip
 
+WHOM = [
+    {"everybody": True},
+    {"not": {"everybody": True}},
+]
+
 
 def typed(page: Page) -> object:
     return json.loads(page.locator("[name=rule]").input_value())
@@ -56,7 +62,7 @@ def rows(page: Page) -> Locator:
     return page.locator(".rule-rows > li")
 
 
-@pytest.mark.parametrize("rule", [*DRAWN, *ATTRIBUTES], ids=str)
+@pytest.mark.parametrize("rule", [*DRAWN, *ATTRIBUTES, *WHOM], ids=str)
 def test_it_is_drawn_and_stays_as_it_is_beside_a_change(page: Page, admin, rule):
     other = {"event": "Z"}
     page.goto(make_segment(rule={"all": [rule, other]}).get_absolute_url())
@@ -288,3 +294,67 @@ def test_options_of_a_comparison(page: Page, admin):
     }
     assert typed(page) == {"all": [{**born, "zone": "Europe/Paris"}]}
     expect(size).to_contain_text("1 of 1 person")
+
+
+def test_people_are_taken_by_where_they_are(page: Page, admin):
+    people = [make_profile() for _ in range(4)]
+    other = make_segment(people[:3], name="Leads", size=3)
+    make_segment(name="Put away", is_active=False, archived_at=datetime.now(UTC))
+    uploaded = make_list(*(p.external_id for p in people[1:]), name="Guests")
+    page.goto(ADD)
+    press(page, "Add something else …")
+    press_like(page, "In another segment")
+    segment = page.get_by_role("combobox", name="The segment")
+    expect(segment).to_be_focused()
+    page.keyboard.press("ArrowDown")
+    options = page.get_by_role("listbox").get_by_role("option")
+    expect(options).to_have_count(1)
+    expect(options).to_contain_text("3 people")
+    page.keyboard.press("Enter")
+    expect(segment).to_have_value("Leads")
+    size = page.get_by_role("region", name="Who would be in it")
+    expect(size).to_contain_text("3 of 4 people")
+    press(page, "Add something else …")
+    press_like(page, "In an uploaded list")
+    page.keyboard.type("gue")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(size).to_contain_text("2 of 4 people")
+    page.get_by_label("They").first.select_option("are not in")
+    expect(size).to_contain_text("1 of 4 people")
+    press(page, "Add something else …")
+    press_like(page, "A random share")
+    page.get_by_label("A random share of people (%)").fill("100")
+    press(page, "Add something else …")
+    press_like(page, "Everybody")
+    expect(size).to_contain_text("1 of 4 people")
+    rule = page.evaluate("JSON.parse(document.querySelector('[name=rule]').value)")
+    salt = rule["all"][2].pop("salt")
+    assert len(salt) == 8
+    assert rule == {
+        "all": [
+            {"not": {"segment": other.pk}},
+            {"list": uploaded.pk},
+            {"share": 100},
+            {"everybody": True},
+        ]
+    }
+    # What is typed and is none is not taken.
+    segment.fill("Nobody knows it")
+    segment.blur()
+    expect(segment).to_have_value("Leads")
+
+
+def test_a_copied_share_takes_other_people(page: Page, admin):
+    share = {"share": 12.5, "salt": "autumn"}
+    page.goto(make_segment(rule={"all": [share, {"event": "A"}]}).get_absolute_url())
+    press(page, "Duplicate condition 1")
+    rule = page.evaluate("JSON.parse(document.querySelector('[name=rule]').value)")
+    assert rule["all"][0] == share
+    assert rule["all"][1]["share"] == 12.5
+    assert rule["all"][1]["salt"] != "autumn"
+
+
+def test_a_segment_that_is_not_there_is_said_to_be_gone(page: Page, admin):
+    page.goto(make_segment(rule={"segment": 987_654}).get_absolute_url())
+    expect(page.get_by_text("none with the number 987654 any more")).to_be_visible()

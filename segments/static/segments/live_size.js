@@ -32,7 +32,8 @@ function show({ problem = "", sentence = "", warning = "", size = "", change = "
   text("sentence", sentence);
   text("change", change);
   text("warning", warning);
-  text("problem", problem && `Not whole yet: ${problem}`);
+  // What saving refused is said beside its row already.
+  text("problem", problem && (problem === field.dataset.error ? "Not whole yet." : `Not whole yet: ${problem}`));
   part.querySelector("[data-people]").replaceChildren(...(people || []).map(person));
   part.querySelector("[data-some]").hidden = !people?.length;
 }
