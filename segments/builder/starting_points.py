@@ -90,7 +90,7 @@ STARTING_POINTS = (
             Wish(
                 path=("all", 0, "attribute"),
                 say="the attribute with the date of birth",
-                like=("birth", "dob"),
+                like=("birth", "born", "dob"),
             ),
         ),
     ),

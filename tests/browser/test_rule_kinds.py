@@ -300,7 +300,7 @@ def test_people_are_taken_by_where_they_are(page: Page, admin):
     people = [make_profile() for _ in range(4)]
     other = make_segment(people[:3], name="Leads", size=3)
     make_segment(name="Put away", is_active=False, archived_at=datetime.now(UTC))
-    uploaded = make_list(*(p.external_id for p in people[1:]), name="Guests")
+    uploaded = make_list(*(str(p.external_id) for p in people[1:]), name="Guests")
     page.goto(ADD)
     press(page, "Add something else …")
     press_like(page, "In another segment")

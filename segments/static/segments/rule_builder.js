@@ -27,6 +27,9 @@ class Builder {
       h("div", { class: "rule-foot" }, this.undo, this.redo, this.toggle, this.status,
         h("a", { class: "rule-size", href: "#live-size", "data-live-size": "", hidden: "" })));
     textarea.before(this.root);
+    // Beside what it is about, where there are scripts.
+    const size = document.getElementById("live-size");
+    if (size) textarea.after(size);
     this.root.addEventListener("keydown", (event) => this.pressed(event));
     if (!this.show()) this.showJSON(CANNOT_SHOW);
     this.showError();

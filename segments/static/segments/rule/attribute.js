@@ -58,6 +58,7 @@ function items(row) {
       const { fields: found } = await examplesOf("attribute", rule.attribute);
       return found.map(({ name, label, about }) => ({ value: name, type: label, about }));
     },
+    names: () => known.map(({ name }) => ({ value: name })),
     type: (name) => known.find((one) => one.name === name)?.type ?? "",
     said: (name) => {
       const one = known.find((each) => each.name === name);

@@ -55,14 +55,16 @@ export function nameField(label, object, key, row, of, named = () => {}) {
     "aria-describedby": said.id,
   });
   picker.input.addEventListener("focus", async () => {
-    if (of.kind === "event" || of.options) return;
     const name = object[key];
+    // An object is too long to be read in a line.
+    if (of.kind === "event" || of.options || typeOf(of.kind, name, event()) === "objects") return;
     const { values } = await examplesOf(of.kind, name, event());
     if (!values.length || object[key] !== name) return;
     examples = `such as ${values.slice(0, 3).join(", ")}`;
     say();
   });
   say();
+  of.whenKnown?.(say);
   return h("div", { class: "rule-field rule-name" }, labelled(label, picker.input, "", picker.root), said, wish);
 }
 
@@ -70,7 +72,7 @@ export function nameField(label, object, key, row, of, named = () => {}) {
 function wished(object, key, of, event, choose) {
   const wish = object[key] ? null : wishFor(object, key);
   if (!wish) return [];
-  const names = of.options ? [] : offered(of.kind, event());
+  const names = of.names ? of.names() : offered(of.kind, event());
   const close = names.filter(({ value }) => wish.like.some((word) => value.toLowerCase().includes(word)));
   const few = close.slice(0, 4).map(({ value }) =>
     quiet(value, () => choose(value), { class: "rule-chip", "aria-label": `Choose ${value}` }));

@@ -148,9 +148,12 @@ function whenFields(row) {
       rule.between_days = rule.between_days.map((one, i) => (i === n ? asNumber(text) : one));
       row.changed();
     }, { inputmode: "numeric" }), "rule-short");
-    found.push(end(0, "From (days ago)"), end(1, "To (days ago)"));
+    found.push(h("div", { class: "rule-value" }, end(0, "From (days ago)"), end(1, "To (days ago)")));
   }
-  if (when === "dates") found.push(dateField("From", "from", row), dateField("Until, that day included", "until", row));
+  if (when === "dates") {
+    found.push(h("div", { class: "rule-value" },
+      dateField("From", "from", row), dateField("Until, that day included", "until", row)));
+  }
   return found;
 }
 
@@ -190,7 +193,7 @@ function sumFields(row) {
   const group = h("div", { class: "rule-sum", role: "group", "aria-label": "Added up" },
     labelled("Of these events", select("by", SUMS, sum.by, set("by")), "rule-did"),
     nameField("Of the property", sum, "of", row, { kind: "property", event: () => rule.event }),
-    labelled("Comparison", is, "rule-operator"), ...values,
+    labelled("Comparison", is, "rule-operator"), h("div", { class: "rule-value" }, ...values),
     quiet("Remove", () => {
       delete rule.aggregate;
       rule.at_least = 1;

@@ -41,7 +41,7 @@ function number(label, key, row, attributes = {}) {
     if (text) rule[key] = asNumber(text);
     else delete rule[key];
     row.changed();
-  }, { inputmode: "decimal", ...attributes }), "rule-short");
+  }, { inputmode: "decimal", ...attributes }), "rule-medium");
 }
 
 export const segment = {
