@@ -10,6 +10,7 @@ from segments.models import Segment
 from tests.browser.test_rule_builder import ADD, press
 from tests.factories import (
     make_dictionary_entry,
+    make_engagement,
     make_event,
     make_list,
     make_profile,
@@ -51,6 +52,8 @@ ATTRIBUTES = [
 WHOM = [
     {"everybody": True},
     {"not": {"everybody": True}},
+    {"sent": None},
+    {"not": {"sent": None, "within_days": 30}},
 ]
 
 
@@ -358,3 +361,21 @@ def test_a_copied_share_takes_other_people(page: Page, admin):
 def test_a_segment_that_is_not_there_is_said_to_be_gone(page: Page, admin):
     page.goto(make_segment(rule={"segment": 987_654}).get_absolute_url())
     expect(page.get_by_text("none with the number 987654 any more")).to_be_visible()
+
+
+def test_who_was_sent_an_engagement(page: Page, admin):
+    make_profile()
+    engagement = make_engagement(name="Welcome")
+    page.goto(ADD)
+    press(page, "Add something else …")
+    press_like(page, "Sent an Engagement")
+    picker = page.get_by_role("combobox", name="The Engagement")
+    expect(picker).to_have_value("any Engagement")
+    page.get_by_label("They").select_option("were not sent")
+    size = page.get_by_role("region", name="Who would be in it")
+    expect(size).to_contain_text("1 of 1 person")
+    picker.fill("wel")
+    picker.press("ArrowDown")
+    picker.press("Enter")
+    page.get_by_label("In the last (days)").fill("7")
+    assert typed(page) == {"all": [{"not": {"sent": engagement.pk, "within_days": 7}}]}
