@@ -5,7 +5,7 @@ together is asked by fewer rules, then by one alone, then of fewer people.
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from celery.exceptions import SoftTimeLimitExceeded
 from django.core.exceptions import ValidationError
@@ -18,7 +18,7 @@ from segments.membership import following, moves, steps
 from segments.membership.following import Heirs
 from segments.membership.moves import Change
 from segments.membership.references import graph
-from segments.membership.turning import Story
+from segments.membership.turning import Course, Story
 from segments.models import Segment
 from segments.rules import verdicts
 
@@ -51,6 +51,7 @@ class Told:
 
     story: Story | None = None
     heirs: Heirs | None = None
+    course: Course | None = None
 
 
 NOTHING = Told()
@@ -90,6 +91,9 @@ def ask(asked: Sequence[Asked], ids: Sequence[int], told: Told = NOTHING) -> Cha
     _note_touched([one.id for one in asked if one.is_counted], ids)
     by_id = {one.id: one for one in asked}
     change = Change()
+    if told.story:
+        rules = {one.id: one.rule for one in asked}
+        told = replace(told, course=Course(story=told.story, rules=rules))
     for level in graph.in_levels((one.id, one.rule) for one in asked):
         change += _ask([by_id[id] for id in level], ids, told)
     return change
@@ -215,8 +219,8 @@ def _apply(
         if told.heirs:
             found = following.inherit(found, told.heirs)
         lines: list[steps.Line] = []
-        if told.story:
-            found, lines = steps.take_out(found, asked, ids, told.story)
+        if told.course:
+            found, lines = steps.take_out(found, asked, ids, told.course)
         change = moves.write(found) + steps.write(lines)
         cursor.execute("SELECT set_config('statement_timeout', %s, true)", [before])
     return change

@@ -19,14 +19,15 @@ from typing import Any, NamedTuple
 from django.db import connection, transaction
 
 from segments.membership.moves import Change, Move, ids_in, listed, send_changed
+from segments.membership.references import graph
 from segments.membership.turning import (
     Asked,
+    Course,
     Effects,
+    Held,
     Pair,
     Step,
-    Story,
     bits_of,
-    effects_of,
     pairs,
 )
 from segments.models.copying import number_array, text_array
@@ -37,13 +38,13 @@ ROWS = 500
 
 
 def take_out(
-    found: Sequence[Move], asked: Sequence[Asked], ids: Sequence[int], story: Story
+    found: Sequence[Move], asked: Sequence[Asked], ids: Sequence[int], course: Course
 ) -> tuple[list[Move], list["Line"]]:
     """(the moves that are made as they are, what is to be written instead of the others).
 
     `found`: who of the people `ids` moves, all messages taken together.
     """
-    stepped = pairs(found, asked, ids, story)
+    stepped = pairs(found, asked, ids, course)
     if not stepped:
         return list(found), []
     people: dict[int, set[int]] = {}
@@ -57,7 +58,7 @@ def take_out(
     }
     left = [_without(move, people.get(move.segment_id, set())) for move in found]
     asked = [one for one in asked if one.id in people]
-    return left, _lines(asked, stepped, moved, story)
+    return left, _lines(asked, stepped, moved, course)
 
 
 class Line(NamedTuple):
@@ -81,17 +82,21 @@ class _Rows:
     steps: list[Step] = field(default_factory=list)
     turned: list[int] = field(default_factory=list)
     is_last: list[int] = field(default_factory=list)
+    # Of which of the person's messages it is, and where they were of other segments.
+    places: list[int] = field(default_factory=list)
+    held: list[Held] = field(default_factory=list)
 
     def add(
         self, person: int, steps: Sequence[Step], effects: Effects, bits: int
     ) -> None:
         """Take in those messages of a person that may turn one of the rules `bits`."""
         begins = len(self.steps)
-        for step in steps:
+        for place, step in enumerate(steps):
             up, down = effects.of(step.said)
             if turned := (up | down) & bits:
                 self.people.append(person)
                 self.steps.append(step)
+                self.places.append(place)
                 self.turned.append(turned)
         later, is_last = 0, []
         for turned in reversed(self.turned[begins:]):
@@ -124,25 +129,39 @@ class _Rows:
             text_array(emails),
             text_array(phones),
             text_array(attributes),
+            text_array(number_array(self._held(n).known) for n in numbers),
+            text_array(number_array(self._held(n).own) for n in numbers),
         ]
+
+    def _held(self, number: int) -> Held:
+        return self.held[number] if self.held else Held()
 
 
 def _lines(
-    asked: Sequence[Asked], stepped: set[Pair], moved: set[Pair], story: Story
+    asked: Sequence[Asked], stepped: set[Pair], moved: set[Pair], course: Course
 ) -> list[Line]:
     """The log of these people and segments, in order; `moved`: who does in the end."""
-    effects = effects_of(tuple(one.rule for one in asked))
+    effects = course.effects_of(tuple(one.rule for one in asked))
     places = {one.id: k for k, one in enumerate(asked)}
     bits: dict[int, int] = {}
     for segment, person in stepped:
         bits[person] = bits.get(person, 0) | 1 << places[segment]
     rows = _Rows()
     for person in sorted(bits):
-        rows.add(person, story.steps(person), effects, bits[person])
+        rows.add(person, course.story.steps(person), effects, bits[person])
+    read = frozenset().union(*(graph.segments_of(one.rule) for one in asked))
+    if read:
+        rows.held = [
+            course.held(read, person, place)
+            for person, place in zip(rows.people, rows.places, strict=True)
+        ]
     verdicts_of = _verdicts(asked, rows)
     members = _members([one.id for one in asked], sorted(bits))
     drafts: list[tuple[int, Line]] = []
     states: dict[Pair, bool] = {pair: pair in members for pair in stepped}
+    for pair in stepped:
+        if pair[0] in course.asked_for:
+            course.states[pair] = [(-1, states[pair])]
     for number, person in enumerate(rows.people):
         raised = effects.true.get(rows.steps[number].said.event, 0)
         for k in bits_of(rows.turned[number]):
@@ -153,6 +172,8 @@ def _lines(
             else:
                 now = bool(verdicts_of.get(number, 0) >> k & 1)
             states[pair] = now
+            if pair in course.states:
+                course.states[pair].append((rows.places[number], now))
             if now is not was:
                 drafts.append((number, Line(*pair, "entry" if now else "exit")))
             elif now and asked[k].keeps_again and raised >> k & 1:
@@ -243,7 +264,8 @@ def _columns(lines: Sequence[Line]) -> list[str]:
 AS_OF = """
 SELECT s.n, v.*
 FROM unnest(%s::int[], %s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::text[],
-    %s::text[]) s (n, id, until, external_id, email, phone, attributes)
+    %s::text[], %s::text[], %s::text[])
+    s (n, id, until, external_id, email, phone, attributes, known, own)
 CROSS JOIN LATERAL (
     WITH segments_event AS NOT MATERIALIZED (
         SELECT * FROM segments_event WHERE profile_id = s.id AND id <= s.until
@@ -255,6 +277,11 @@ CROSS JOIN LATERAL (
             coalesce(s.email, p.email) AS email, coalesce(s.phone, p.phone) AS phone,
             coalesce(s.attributes::jsonb, p.attributes) AS attributes
         FROM segments_profile p WHERE id = s.id OFFSET 0
+    ),
+    segments_membership AS NOT MATERIALIZED (
+        SELECT segment_id, profile_id FROM segments_membership
+        WHERE profile_id = s.id AND segment_id <> ALL(s.known::bigint[])
+        UNION ALL SELECT unnest(s.own::bigint[]), s.id
     )
     {select}
 ) v

@@ -5,12 +5,13 @@ way), who moves by one of several messages, and whoever did something that a seg
 with `keeps_again` waits for.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from segments.membership.moves import Move, ids_in
+from segments.membership.references import graph
 from segments.rules import tree, verdicts
 from segments.rules.conditions import windows
 
@@ -64,15 +65,62 @@ class Asked(Protocol):
     def keeps_again(self) -> bool: ...
 
 
+@dataclass(slots=True, kw_only=True)
+class Course:
+    """How a chunk's people went through the segments that others ask for.
+
+    `rules`: of all segments that are asked, by id. `states`: (segment, person) → whether
+    they were in before, as -1, and since which of their messages, by its place.
+    """
+
+    story: Story
+    rules: Mapping[int, str]
+    states: dict[Pair, list[tuple[int, bool]]] = field(default_factory=dict)
+    asked_for: frozenset[int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.asked_for = frozenset().union(*map(graph.segments_of, self.rules.values()))
+
+    def effects_of(self, rules: tuple[str, ...]) -> "Effects":
+        """What messages may turn of these rules; those of segments they ask for, too."""
+        wanted: dict[int, str] = {}
+        todo = list(rules)
+        while todo:
+            for id in graph.segments_of(todo.pop()) & self.rules.keys():
+                if id not in wanted:
+                    wanted[id] = self.rules[id]
+                    todo.append(self.rules[id])
+        return _effects_of(rules, tuple(sorted(wanted.items())))
+
+    def held(self, segments: Iterable[int], person: int, place: int) -> "Held":
+        """Where the person was, of these segments, after one of their messages."""
+        held = Held()
+        for segment in segments:
+            if states := self.states.get((segment, person)):
+                held.known.append(segment)
+                if [is_in for since, is_in in states if since <= place][-1]:
+                    held.own.append(segment)
+        return held
+
+
+@dataclass(slots=True)
+class Held:
+    """Segments by id: `known` is where somebody was at some time in or out, `own` in."""
+
+    known: list[int] = field(default_factory=list)
+    own: list[int] = field(default_factory=list)
+
+
 def pairs(
-    found: Sequence[Move], asked: Sequence[Asked], ids: Sequence[int], story: Story
+    found: Sequence[Move], asked: Sequence[Asked], ids: Sequence[int], course: Course
 ) -> set[Pair]:
     """Who is to be asked after each message, for which segments."""
-    rules = tuple(one.rule for one in asked)
-    effects = effects_of(rules)
+    story = course.story
+    effects = course.effects_of(tuple(one.rule for one in asked))
     keepers = sum(1 << k for k, one in enumerate(asked) if one.keeps_again)
+    read = sum(1 << k for k, one in enumerate(asked) if one.id in course.asked_for)
     places = {one.id: k for k, one in enumerate(asked)}
-    twice: dict[int, int] = {}
+    moving: dict[int, int] = {}
     found_pairs: set[Pair] = set()
     asked_for = set(ids)
     for person in story.people(alone=bool(keepers)):
@@ -81,12 +129,13 @@ def pairs(
         met = _met(effects, story.said(person))
         bits = met.turns | met.raised & keepers
         found_pairs.update((asked[k].id, person) for k in bits_of(bits))
-        twice[person] = met.twice & ~bits
-    if any(twice.values()):
+        # Others ask where they were in between.
+        moving[person] = (met.twice | met.turned & read) & ~bits
+    if any(moving.values()):
         for move in found:
             bit = 1 << places[move.segment_id]
             for person in ids_in(move.entering, move.leaving):
-                if twice.get(person, 0) & bit:
+                if moving.get(person, 0) & bit:
                     found_pairs.add((move.segment_id, person))
     return found_pairs
 
@@ -97,6 +146,7 @@ class _Met(NamedTuple):
     turns: int
     twice: int
     raised: int
+    turned: int
 
 
 def _met(effects: "Effects", messages: Iterable[Said]) -> _Met:
@@ -107,7 +157,7 @@ def _met(effects: "Effects", messages: Iterable[Said]) -> _Met:
         turns |= ups & down | downs & up
         twice |= ups & up | downs & down
         ups, downs = ups | up, downs | down
-    return _Met(turns, twice, raised)
+    return _Met(turns, twice, raised, ups | downs)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -115,6 +165,7 @@ class Effects:
     """Which rules, as bits, an event can make true or false, and an attribute either."""
 
     all: int
+    others: Mapping[int, str] = field(default_factory=dict)
     true: dict[str, int] = field(default_factory=dict)
     false: dict[str, int] = field(default_factory=dict)
     attributes: dict[str, int] = field(default_factory=dict)
@@ -147,6 +198,10 @@ class Effects:
                 _add(self.true, name, bit)
             if not wanted or not is_simple:
                 _add(self.false, name, bit)
+        if other := self.others.get(rule.get("segment", 0)):
+            # Either way, whatever the other segment's rule.
+            self.read(verdicts.read(other), bit, wanted=True)
+            self.read(verdicts.read(other), bit, wanted=False)
 
 
 def _add(bits: dict[str, int], name: str, bit: int) -> None:
@@ -154,8 +209,8 @@ def _add(bits: dict[str, int], name: str, bit: int) -> None:
 
 
 @lru_cache(maxsize=32)
-def effects_of(rules: tuple[str, ...]) -> Effects:
-    effects = Effects(all=(1 << len(rules)) - 1)
+def _effects_of(rules: tuple[str, ...], others: tuple[tuple[int, str], ...]) -> Effects:
+    effects = Effects(all=(1 << len(rules)) - 1, others=dict(others))
     for k, rule in enumerate(rules):
         effects.read(verdicts.read(rule), 1 << k, wanted=True)
     return effects

@@ -79,9 +79,10 @@ class OraclesLog:
         roots = {pk: into or pk for pk, into in rows}
         event = Event.objects.filter(message_id=message_id).first()
         lines = []
+        taken_in = self.world.taken_in(people, now)
         for number, rule in enumerate(self.world.rules):
             were = self.members[number]
-            holds = {pk: oracle.holds(rule, one, now) for pk, one in people.items()}
+            holds = {pk: pk in taken_in[number] for pk in people}
             lines += self._joined(number, were, roots)
             inherited = self._split(were, roots, holds)
             for pk, person in people.items():

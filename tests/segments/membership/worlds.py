@@ -1,5 +1,6 @@
 """Small worlds at random: rules, devices and users, and what they send, by a seed."""
 
+from dataclasses import replace
 from datetime import timedelta
 from random import Random
 
@@ -7,6 +8,7 @@ from django.utils import timezone
 
 from segments.ingest import inbox
 from segments.membership import readers, refresh
+from segments.membership.references import graph
 from segments.models import Profile, Segment
 from segments.rules import tree
 from tests.factories import make_segment, make_source
@@ -33,6 +35,7 @@ class World:
 
     def __init__(self, seed, rules=8):
         self.random = Random(seed)
+        self.chance = Random(f"{seed} references")
         self.rules = [valid_rule(self.random) for _ in range(rules)]
         self.now = timezone.now()
         self.segments = []
@@ -42,13 +45,26 @@ class World:
         """Segments in which nobody is yet; every third one keeps what is done again."""
         self.source = make_source()
         for number, rule in enumerate(self.rules):
+            rule = self.rules[number] = self.with_references(rule)
             segment = make_segment(
-                rule=rule, event_names=tree.event_names(rule), refreshed_at=None
+                rule=rule,
+                event_names=tree.event_names(rule),
+                reads_segments=sorted(graph.segments_in(rule)),
+                refreshed_at=None,
             )
             if number % 3 == 0:
                 readers.keep_again(segment.pk)
             refresh.refresh(segment.pk)
             self.segments.append(Segment.objects.get(pk=segment.pk))
+
+    def with_references(self, rule):
+        """The same, that now and then also asks for a segment made before."""
+        if not self.segments or self.chance.random() < 0.6:
+            return rule
+        asked = {"segment": self.chance.choice(self.segments).pk}
+        if self.chance.random() < 0.5:
+            asked = {"not": asked}
+        return {self.chance.choice(("all", "any")): [asked, rule]}
 
     def message(self):
         """(kind, payload)"""
@@ -100,11 +116,21 @@ class World:
 
     def expected_members(self):
         """The same as the oracle has it."""
-        now, people = timezone.now(), stored.read()
+        return {
+            number: (set(ids), len(ids))
+            for number, ids in self.taken_in(stored.read(), timezone.now()).items()
+        }
+
+    def taken_in(self, people, now):
+        """By number of the segment: who is in; those asked for come before."""
         found = {}
         for number, rule in enumerate(self.rules):
-            ids = {pk for pk, one in people.items() if oracle.holds(rule, one, now)}
-            found[number] = ids, len(ids)
+            for pk, person in people.items():
+                if oracle.holds(rule, person, now):
+                    found.setdefault(number, set()).add(pk)
+            for pk in found.setdefault(number, set()):
+                own = people[pk].segments | {self.segments[number].pk}
+                people[pk] = replace(people[pk], segments=own)
         return found
 
     def log(self):
