@@ -15,8 +15,9 @@ from functools import lru_cache
 from segments.rules.comparing.folding import fold
 
 MAX_PATTERN = 300
-# States of the automaton: repetitions count as often as they repeat.
-MAX_STATES = 1_000
+# States of the automaton: repetitions count as often as they repeat. Each character
+# takes as long as there are states, at worst.
+MAX_STATES = 255
 MAX_TIMES = 255
 MAX_DEPTH = 20
 _TIMES = re.compile(r"\{(\d{1,4})(,(\d{0,4}))?\}", re.ASCII)
