@@ -13,7 +13,7 @@ from typing import Any, ClassVar, TypeAlias
 from django.core.exceptions import ValidationError
 
 from segments.models import Profile
-from segments.rules.operators import AS_JSON, is_storable, literal
+from segments.rules.operators import AS_JSON, is_storable, literal, read
 
 Condition: TypeAlias = dict[str, Any]
 
@@ -37,7 +37,7 @@ class Person:
 
     def attribute(self, name: str, reads: str = AS_JSON) -> str:
         """An attribute's JSON, or what it is read as (operators.reads)."""
-        return f"({reads.replace('$a', attribute(name, f'{self.alias}.'))})"
+        return read(reads, attribute(name, f"{self.alias}."))
 
     def belongs(self, key: str, id: int, sql: str) -> str:
         """Whether they belong to what the condition's key and id say, by its SQL."""

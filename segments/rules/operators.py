@@ -41,6 +41,8 @@ OPERATORS: dict[str, Operator] = {
 KEYS = {"is", "value", FOLD, IN_TEXT, CALENDAR, ZONE}
 # A sentence names so many values of a list.
 NAMED = 20
+# What is mentioned so often is worked out once, behind a fence.
+FENCED = 3
 _WEEKDAYS = dict(
     zip(
         values.WEEKDAYS,
@@ -82,18 +84,35 @@ def reads(comparison: Comparison) -> str:
     return OPERATORS[comparison["is"]].reads(comparison)
 
 
+def read(template: str, json_value: str) -> str:
+    """SQL of a JSON value (SQL) as such a template reads it."""
+    if template.count("$a") < FENCED:
+        return f"({template.replace('$a', json_value)})"
+    return _fenced(template.replace("$a", "stored.v"), "stored", json_value)
+
+
+def _fenced(sql: str, name: str, value: str) -> str:
+    """SQL in which a value is called name.v: worked out once, not at each mention."""
+    return f"(SELECT {sql} FROM (SELECT {value} AS v OFFSET 0) {name})"
+
+
 def holds(left: str, comparison: Comparison) -> str:
     """A valid comparison in SQL, never null; `left` is read as it `reads`."""
     operator = OPERATORS[comparison["is"]]
     given = operator.values(comparison)
-    return "".join(
-        left
+    template = operator.template(comparison)
+    # A column, or what JSON has under a key, is as cheap as a fence.
+    is_once = template.count("$x") == 1 or "CASE" not in left
+    value = left if is_once else "compared.v"
+    sql = "".join(
+        value
         if piece == "$x"
         else literal(given[piece[1:]])
         if piece.startswith("$")
         else piece
-        for piece in re.split(r"(\$[a-z_]+)", operator.template(comparison))
+        for piece in re.split(r"(\$[a-z_]+)", template)
     )
+    return sql if is_once else _fenced(sql, "compared", left)
 
 
 def size(comparison: Comparison) -> int:

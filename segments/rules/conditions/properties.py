@@ -60,5 +60,5 @@ def sql(
     """Each as a condition over the row of an event, or what else has properties."""
     for one in of(condition):
         json_value = f"({row}.{column} -> {literal(one['property'])}::text)"
-        left = operators.reads(one).replace("$a", json_value)
-        yield operators.holds(f"({left})", one)
+        left = operators.read(operators.reads(one), json_value)
+        yield operators.holds(left, one)

@@ -35,8 +35,8 @@ TIMES = tuple(
 
 def ask(comparison, cases):
     """What the comparison's own SQL says of (value, now): the clock is a column."""
-    left = operators.reads(comparison).replace("$a", "v.value")
-    sql = operators.holds(f"({left})", comparison).replace(days.NOW, "v.now")
+    left = operators.read(operators.reads(comparison), "v.value")
+    sql = operators.holds(left, comparison).replace(days.NOW, "v.now")
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT {sql.replace('%', '%%')} FROM (SELECT value::jsonb, now"
