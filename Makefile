@@ -67,6 +67,7 @@ fuzz: $(READY)
 fuzz-segments: $(READY)
 	$(BIN)/python -m pytest -q -n logical --rule-worlds $(or $(N),100) --rule-seed $(or $(SEED),1) \
 	  tests/segments/rules/test_rules_against_an_oracle.py \
+	  tests/segments/rules/test_events_against_an_oracle.py \
 	  tests/segments/membership/test_log_of_every_chunk.py \
 	  tests/segments/membership/test_lives.py
 

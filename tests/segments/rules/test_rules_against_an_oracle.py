@@ -18,13 +18,6 @@ pytestmark = pytest.mark.django_db
 RULES, PEOPLE = 60, 25
 
 
-def pytest_generate_tests(metafunc):
-    """Worlds by number: rules, and people whom they are asked about."""
-    count = metafunc.config.getoption("--rule-worlds")
-    seed = metafunc.config.getoption("--rule-seed")
-    metafunc.parametrize("world", [f"{seed}/{number}" for number in range(count)])
-
-
 def valid_rule(random):
     while True:
         rule = random_rules.rule(random)
