@@ -121,7 +121,7 @@ class SegmentVersion(models.Model):
     """
 
     segment = models.ForeignKey(
-        Segment, on_delete=models.CASCADE, related_name="versions"
+        Segment, on_delete=models.CASCADE, related_name="versions", db_index=False
     )
     number = models.PositiveIntegerField()
     rule = models.JSONField()
