@@ -10,8 +10,8 @@ from playwright.sync_api import Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from segments.ingest import inbox
-from segments.models import IntakeMinute, Source
-from segments.tracking import write_keys
+from segments.models import IntakeMinute, Replay, Source
+from segments.tracking import replaying, write_keys
 from tests import factories
 from tests.browser import axe
 from tests.browser.conftest import Shot
@@ -84,7 +84,13 @@ def test_the_first_day_of_a_source(
     expect(page.get_by_role("button", name="Try 1 message again")).to_be_visible()
     look("again")
     press(page, "Try 1 message again")
-    expect(page.get_by_text("1 refused again")).to_be_visible()
+    expect(page.get_by_text("0 of 1")).to_be_visible()
+    look("sending")
+    # A worker is done, and the page turns by itself.
+    replaying.go_on(Replay.objects.get().pk)
+    expect(page.locator("[data-replays]")).to_contain_text("1 refused again")
+    expect(said).to_contain_text("1 refused again")
+    look("sent")
 
 
 def address_of(source: Source) -> str:

@@ -1,5 +1,6 @@
 // The page of a source reads how it is doing again while something is about to come: the
-// first event, or a test event. Without this a reload does the same.
+// first event, a test event, or how far what is sent in again is. Without this a reload
+// does the same.
 const EVERY = 1500;
 const LONGEST = 20000;
 const part = document.getElementById("source-now");
@@ -13,13 +14,14 @@ function replace(html) {
   const focused = part.contains(document.activeElement) ? document.activeElement.id : "";
   const open = [...part.querySelectorAll("details[open]")].map((details) => details.id);
   const { state } = told();
-  const trial = words("[data-trial]");
+  const [trial, replays] = [words("[data-trial]"), words("[data-replays]")];
   part.innerHTML = html;
   for (const id of open) document.getElementById(id)?.setAttribute("open", "");
   if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
   const news = [];
   if (told().state !== state) news.push(words("#source-state"));
   if (words("[data-trial]") !== trial) news.push(words("[data-trial]"));
+  if (!words("[data-replaying]") && words("[data-replays]") !== replays) news.push(words("[data-replays]"));
   if (news.length) announce.textContent = news.join(" ");
 }
 
