@@ -96,7 +96,7 @@ class SegmentForm(forms.ModelForm):  # type: ignore[type-arg]
     rule = RuleField(
         label="People who match",
         initial=dict,
-        help_text="Upper and lower case differ. "
+        help_text="Upper and lower case differ where no option says otherwise. "
         "“Does not equal” includes people without the attribute.",
     )
     tags = TagsField(

@@ -1,6 +1,7 @@
 """Each kind of condition in the rows of a rule, drawn as it is and built by keyboard."""
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -200,6 +201,9 @@ def test_a_sequence_is_built_by_keyboard(page: Page, admin):
     page.get_by_label("Name").fill("In order")
     page.get_by_role("button", name="Save and continue editing").click()
     expect(page.locator(".rule-wrong")).to_contain_text("enter the name of an event")
+    expect(page.get_by_label("Then the event")).to_have_attribute(
+        "aria-invalid", "true"
+    )
     assert not Segment.objects.exists()
 
 
@@ -379,3 +383,25 @@ def test_who_was_sent_an_engagement(page: Page, admin):
     picker.press("Enter")
     page.get_by_label("In the last (days)").fill("7")
     assert typed(page) == {"all": [{"not": {"sent": engagement.pk, "within_days": 7}}]}
+
+
+@pytest.mark.parametrize(
+    ("rule", "label"),
+    [
+        ({"event": "A", "exactly": "x"}, "Times"),
+        ({"event": "A", "within_hours": 0}, "Hours"),
+        ({"event": "A", "before_days": -1}, "Days ago"),
+        ({"attribute": "a", "items": "exactly", "count": "x", "where": WHERE}, "Items"),
+        ({"share": 101, "salt": "s"}, "A random share of people (%)"),
+    ],
+    ids=str,
+)
+def test_what_is_wrong_is_said_at_its_field(page: Page, admin, rule, label):
+    page.goto(ADD)
+    page.get_by_label("Name").fill("Wrong")
+    page.get_by_role("button", name="Edit as JSON").click()
+    page.locator("[name=rule]").fill(json.dumps({"all": [{"event": "Z"}, rule]}))
+    page.get_by_role("button", name="Save and continue editing").click()
+    field = page.get_by_label(label, exact=True)
+    expect(field).to_have_attribute("aria-invalid", "true")
+    expect(field).to_have_accessible_description(re.compile("^Condition 2"))

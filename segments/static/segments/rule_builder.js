@@ -156,15 +156,24 @@ function keptOf(texts) {
   return kept.reverse();
 }
 
+const NAMED = [
+  "at_least", "at_most", "exactly", "within_days", "within_hours", "before_days", "between_days", "until", "count",
+  "salt", "share", "zone",
+];
+
 /** The field of a condition that the server's message is about. */
 function wrongField(item, message) {
-  const where = message.match(/, where (\d+)/);
-  const scope = (where && item.querySelectorAll(".rule-wheres > li")[where[1] - 1]) || item;
-  const name = message.includes("“at least”") ? "at_least"
-    : message.includes("within days") ? "within_days"
-    : message.includes("choose a comparison") ? "is"
-    : message.includes("enter the name") ? null : "value";
-  return (name && scope.querySelector(`[data-name=${name}]`)) || scope.querySelector("input") || scope.querySelector("select");
+  const at = (pattern, selector, within) => {
+    const number = message.match(pattern)?.[1];
+    return (number && within.querySelectorAll(selector)[number - 1]) || within;
+  };
+  const step = at(/, sequence (\d+)/, ".rule-steps > li", item);
+  const scope = at(/, where (\d+)/, ".rule-wheres > li", step);
+  const field = (name) => scope.querySelector(`[data-name=${name}]`);
+  const said = NAMED.filter((name) => message.includes(name.replace("_", " "))).map(field).find(Boolean);
+  if (said) return said;
+  const name = message.includes("choose a comparison") ? "is" : message.includes("enter the name") ? null : "value";
+  return (name && field(name)) || scope.querySelector("input") || scope.querySelector("select");
 }
 
 for (const textarea of document.querySelectorAll("textarea[data-rule-builder]")) new Builder(textarea);

@@ -109,6 +109,15 @@ def test_a_wrong_rule_is_refused_and_stays_typed(admin_client, rule, message):
     assert not Segment.objects.exists()
 
 
+def test_a_rule_that_costs_too_much_is_refused_in_words(admin_client):
+    where = [{"property": "p", "is": "contains", "value": "x"}] * 90
+    rule = {"any": [{"event": f"E{n}", "where": where} for n in range(9)]}
+    page = unescape(admin_client.post(ADD, form(rule)).text)
+    assert "Rule: it compares too much" in page
+    assert "Use fewer conditions, fewer “where”" in page
+    assert not Segment.objects.exists()
+
+
 def test_the_message_is_given_to_the_row_builder(admin_client):
     rule = {"all": [PUNE, {**PUNE, "value": ""}]}
     page = admin_client.post(ADD, form(rule)).text
