@@ -163,7 +163,12 @@ class ListLine(models.Model):
     MAX_IDENTIFIER = _MAX
 
     upload = models.ForeignKey(
-        ListUpload, on_delete=models.CASCADE, related_name="lines", db_index=False
+        ListUpload,
+        on_delete=models.CASCADE,
+        related_name="lines",
+        # A million rows would pay for it; what deletes uploads takes care of them.
+        db_constraint=False,
+        db_index=False,
     )
     line = models.BigIntegerField()
     # An identifier as it is kept; of what is refused the text as it came.
