@@ -3,14 +3,21 @@
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from segments.models import Segment
+from tests.browser import axe
 from tests.browser.test_keyboard import walk
 from tests.browser.test_rule_builder import ADD
-from tests.factories import make_dictionary_entry, make_event, make_profile
+from tests.factories import (
+    make_dictionary_entry,
+    make_event,
+    make_profile,
+    make_segment,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -150,3 +157,37 @@ def test_a_nested_rule_of_all_kinds_without_a_mouse(page: Page, admin, people):
     expect(page.get_by_text("was added successfully")).to_be_visible()
     segment = Segment.objects.get()
     assert (segment.rule, segment.size) == (rule, 3)
+
+
+OF_ALL_KINDS = {
+    "all": [
+        {"event": LEAD, "between_days": [2, 30], "calendar": True, "where": [
+            {"property": "form", "is": "in", "value": ["demo"], "fold": True}]},
+        {"any": [
+            {"sequence": [{"event": SEEN}, {"event": CART}], "without": {"event": BOUGHT}},
+            {"attribute": "policies", "items": "at_least", "count": 2, "where": [
+                {"property": "lapses_on", "is": "weekday_in", "value": ["sat"]}]},
+            {"event": BOUGHT, "aggregate": {"of": "amount", "by": "sum", "is": "less", "value": 5}},
+        ]},
+        {"not": {"attribute": "city", "is": "date_between", "value": ["2026-01-01", "2026-01-31"]}},
+        {"sent": None},
+        {"share": 50, "salt": "s"},
+        {"not": {"not": {"event": "Z"}}},
+    ]
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_all_kinds_are_read_aloud_and_fit(
+    page: Page, admin, people, width: int, scheme: Literal["light", "dark"]
+):
+    script = axe.source()
+    page.set_viewport_size({"width": width, "height": 900})
+    page.emulate_media(color_scheme=scheme)
+    page.goto(make_segment(rule=OF_ALL_KINDS).get_absolute_url())
+    page.get_by_role("button", name="Add something else …").last.click()
+    page.get_by_label("The event").first.press("ArrowDown")
+    expect(page.get_by_role("listbox")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert axe.violations(page, script) == []
