@@ -120,7 +120,9 @@ def figure(aggregate, events):
 def exact(value):
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
-    if isinstance(value, str) and not re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", value):
+    if isinstance(value, str) and not re.fullmatch(
+        r"-?[0-9]{1,30}(\.[0-9]{1,30})?", value
+    ):
         return None
     return Fraction(str(value))
 
