@@ -13,6 +13,7 @@ from dataclasses import astuple, dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
+from django.core.exceptions import ValidationError
 from django.db import Error, connection, transaction
 
 from lemnisk_braze.lib.database_errors import LOCKED, sqlstate
@@ -29,6 +30,8 @@ logger = get_logger(__name__)
 
 # How far windows may be behind.
 EVERY = timedelta(minutes=1)
+# What time changes otherwise is counted as often.
+COUNTED_EVERY = timedelta(minutes=15)
 # Those that are further behind than this are counted anew.
 MOST_BEHIND = timedelta(hours=1)
 # People who are asked at once: others wait for the segments meanwhile.
@@ -42,14 +45,29 @@ SHORTEST_STEP = timedelta(seconds=1)
 PATIENCE = 2
 
 
-def is_enough(rule: dict[str, Any]) -> bool:
-    """Whether a valid rule changes by time only as this module sees it."""
-    return not tree.is_counted(rule) or bool(tree.midnights(rule))
+def is_due(
+    rule: dict[str, Any], counted_at: datetime, clock_at: datetime | None, now: datetime
+) -> bool:
+    """Whether time has changed who is in since everybody was counted, or may have.
 
-
-def has_new_day(rule: dict[str, Any], since: datetime, now: datetime) -> bool:
-    """Whether a day has begun that a valid rule's dates are compared with."""
-    return any(next_midnight(zone, since) <= now for zone in tree.midnights(rule))
+    `clock_at`: until when windows have moved on. One that cannot be read (any more) is
+    counted, which says why.
+    """
+    try:
+        tree.validate(rule)
+    except ValidationError:
+        return counted_at <= now - COUNTED_EVERY
+    midnights = tree.midnights(rule)
+    if any(next_midnight(zone, counted_at) <= now for zone in midnights):
+        return True
+    # What moves on by itself needs a count only where it has not.
+    if clock_at and (midnights or not tree.is_counted(rule)):
+        counted_at = clock_at
+    if counted_at > now - COUNTED_EVERY:
+        return False
+    if midnights and not tree.edges(rule):
+        return False
+    return tree.reads_the_clock(rule)
 
 
 def move_on(deadline: float, most: int = MOST_MOVED) -> Change:

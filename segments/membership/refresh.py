@@ -28,7 +28,6 @@ from segments.rules import tree, verdicts
 
 logger = get_logger(__name__)
 
-REFRESH_EVERY = timedelta(minutes=15)
 # People whose data was just being written when a segment was saved are found by its
 # first count or, where that data was committed a moment too late, by a second one.
 SETTLED_AFTER = timedelta(minutes=1)
@@ -151,16 +150,8 @@ def is_due(segment: Segment, now: datetime) -> bool:
         return True
     if segment.refreshed_at < segment.updated_at + SETTLED_AFTER < now:
         return True
-    if clock.has_new_day(segment.rule, segment.refreshed_at, now):
-        return True
-    counted_at = segment.refreshed_at
-    if segment.clock_at and clock.is_enough(segment.rule):
-        counted_at = segment.clock_at
-    if counted_at > now - REFRESH_EVERY:
-        return False
-    if tree.midnights(segment.rule) and not tree.edges(segment.rule):
-        return False
-    return tree.reads_the_clock(segment.rule)
+    counted_at, moved_to = segment.refreshed_at, segment.clock_at
+    return clock.is_due(segment.rule, counted_at, moved_to, now)
 
 
 def _refresh_if_free(segment_id: int) -> Change:

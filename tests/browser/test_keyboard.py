@@ -1,6 +1,7 @@
 """The pages without a mouse: everything is reached, named, and seen where it is."""
 
 import pytest
+from django.urls import reverse
 from playwright.sync_api import Page, expect
 
 from externalapi.connections import encryption
@@ -107,9 +108,9 @@ def test_one_press_leads_past_the_menu(page: Page, admin):
 
 
 def test_the_menu_of_a_page_has_a_name_on_a_phone(page: Page, admin):
-    segment = factories.make_segment()
+    source = factories.make_source()
     page.set_viewport_size({"width": 390, "height": 844})
-    page.goto(segment.get_absolute_url())
+    page.goto(reverse("admin:segments_source_change", args=[source.pk]))
     expect(page.get_by_role("link", name="History")).to_be_hidden()
     walk(page, "More about this page")
     page.keyboard.press("Enter")

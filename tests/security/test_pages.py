@@ -223,7 +223,7 @@ def _rows() -> dict[type[Model], Model]:
     rows: tuple[Model, ...] = (
         *(connection, api, person, event, event.source, segment, engagement, run),
         *(batch, delivery, attempt, message, imported, entry, erasure, user),
-        *(folder, query),
+        *(folder, query, factories.make_list(MARKUP, name=MARKUP)),
         Group.objects.create(name=MARKUP),
     )
     return {type(row): row for row in rows}

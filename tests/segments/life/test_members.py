@@ -100,7 +100,7 @@ def test_nobody_is_left_out_or_said_twice_between_reads(monkeypatch):
 
 
 def test_memory_does_not_grow_with_the_people():
-    """Twenty chunks take no more at once than four do."""
+    """Six chunks take no more at once than two do."""
 
     def most(count: int) -> int:
         segment = factories.crowd(count)
@@ -112,5 +112,5 @@ def test_memory_does_not_grow_with_the_people():
         return peak
 
     most(members.CHUNK)
-    few, many = most(4 * members.CHUNK), most(20 * members.CHUNK)
+    few, many = most(2 * members.CHUNK), most(6 * members.CHUNK)
     assert many < 1.3 * few

@@ -148,6 +148,18 @@ def test_a_broken_rule_does_not_stop_the_others(caplog):
     assert "segment.failed" in caplog.text
 
 
+def test_a_rule_that_cannot_be_read_any_more_does_not_stop_the_others():
+    gone = make_segment(name="Gone", rule={"of a kind that is gone": 1})
+    long_ago = timezone.now() - timedelta(days=1)
+    Segment.objects.update(refreshed_at=long_ago, updated_at=long_ago)
+    other = make_segment(name="Other", rule=PUNE, refreshed_at=None)
+    refresh.refresh_due(timezone.now())
+    gone.refresh_from_db()
+    other.refresh_from_db()
+    assert "use exactly one of" in gone.problem
+    assert other.refreshed_at
+
+
 def test_a_segment_with_a_problem_is_left_alone_until_a_count_succeeds(caplog):
     profile, now = make_profile(city="Pune"), timezone.now()
     segment = make_segment(rule={"broken": True})
