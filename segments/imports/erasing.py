@@ -68,8 +68,8 @@ def _forget_found(named: Named) -> int:
 def _names(imported: Import, named: Named) -> bool:
     if named.scan is None:
         return False
-    if imported.format.get("kind") == "parquet":
-        # What is compressed cannot be searched.
+    if imported.format.get("kind") == "parquet" or not imported.encoding:
+        # What is compressed, or in nobody knows which encoding, cannot be searched.
         return True
     try:
         with storing.stream_of(imported) as stream:

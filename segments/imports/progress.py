@@ -17,7 +17,8 @@ class Progress:
     """`percent` None: nobody knows how much there is. `left` None: nor how long.
 
     `is_applying`: all of it is in the inbox, and some of it not yet applied. `erased`:
-    rows of people who were erased; they are kept out.
+    rows of people who were erased; they are kept out. `came_in`: rows of the others, so
+    far as they are good.
     """
 
     read: int
@@ -34,6 +35,10 @@ class Progress:
     same: int
     repeated: int
     erased: int
+
+    @property
+    def came_in(self) -> int:
+        return self.read - self.bad - self.refused - self.erased
 
     @property
     def people(self) -> int:
@@ -56,6 +61,9 @@ def of(imported: Import) -> Progress:
         took = timedelta(seconds=round(took.total_seconds()))
     found = imported.found
     bad = found.get("bad", 0) if imported.state == State.READY else imported.bad
+    erased = found.get("erased", 0)
+    if imported.started_at:
+        erased = report.erased(imported).count()
     return Progress(
         read=read,
         rows=rows,
@@ -70,5 +78,5 @@ def of(imported: Import) -> Progress:
         changed=found.get("changed", 0),
         same=found.get("same", 0),
         repeated=found.get("repeated", 0),
-        erased=found.get("erased", 0),
+        erased=erased,
     )

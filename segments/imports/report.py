@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from django.db.models import QuerySet
 
 from segments import spreadsheets
+from segments.identity.tombstones import REASON
 from segments.imports import runner
 from segments.models import Import, RefusedMessage
 
@@ -32,6 +33,15 @@ def lines(imported: Import) -> Iterator[str]:
 
 def refused(imported: Import) -> QuerySet[RefusedMessage]:
     """Its messages that could not be applied."""
+    return _not_applied(imported).exclude(code=REASON)
+
+
+def erased(imported: Import) -> QuerySet[RefusedMessage]:
+    """Its messages about people who were erased: nothing is kept of them."""
+    return _not_applied(imported).filter(code=REASON)
+
+
+def _not_applied(imported: Import) -> QuerySet[RefusedMessage]:
     return RefusedMessage.objects.filter(
         source=imported.source_id,
         at__gte=imported.started_at or imported.created_at,

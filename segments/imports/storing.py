@@ -45,7 +45,8 @@ def take(name: str, blocks: Iterable[bytes]) -> Import:
         shown = visible(Path(name).name).strip()[-255:] or "file"
         taken = Import(name=shown, path=path, size=size, digest=digest.hexdigest())
         _recognize(taken)
-    except FileError:
+    except BaseException:
+        # Also where a query ends in the middle, or whoever uploads it goes away.
         _of(path).unlink(missing_ok=True)
         raise
     return taken
@@ -84,21 +85,28 @@ def set_encoding(taken: Import, encoding: str) -> None:
 
     Afterwards the file is in UTF-8, and its columns can be read.
     """
-    taken.encoding = encoding
     with _of(taken.path).open("rb") as source:
-        if not encodings.is_plain(source, encoding):
-            plain = uuid.uuid4().hex
-            try:
-                with _of(plain).open("xb") as target:
-                    encodings.to_utf8(source, target, encoding)
-            except FileError:
-                _of(plain).unlink(missing_ok=True)
-                raise
-            _of(taken.path).unlink()
-            taken.path = plain
-    with _of(taken.path).open("rb") as stream:
-        formats.recognize(stream)
+        if encodings.is_plain(source, encoding):
+            formats.recognize(source)
+        else:
+            _rewrite(taken, source, encoding)
+    taken.encoding = encoding
     taken.state = State.READING
+
+
+def _rewrite(taken: Import, source: BinaryIO, encoding: str) -> None:
+    """Put a file in UTF-8 in the place of its own; raises FileError, having kept it."""
+    plain = uuid.uuid4().hex
+    try:
+        with _of(plain).open("xb") as target:
+            encodings.to_utf8(source, target, encoding)
+        with _of(plain).open("rb") as stream:
+            formats.recognize(stream)
+    except BaseException:
+        _of(plain).unlink(missing_ok=True)
+        raise
+    _of(taken.path).unlink()
+    taken.path = plain
 
 
 def most_megabytes() -> int:

@@ -1,5 +1,6 @@
 """What was accepted and cannot be applied: kept with its reason, to be sent in again."""
 
+import re
 from collections.abc import Sequence
 
 from lemnisk_braze.lib.logs import get_logger
@@ -15,15 +16,18 @@ NOT_APPLICABLE = "cannot_be_applied"
 ERASED = tombstones.REASON
 CODES = {TooMuchError: "too_much", WrongTypeError: "wrong_type"}
 MAX_REASON = 500
+# How the IDs of an import's messages begin; the line of its file comes after it.
+_OF_IMPORT = re.compile(r"import-\d{1,19}-")
 
 
 def by_error(message: Message, error: Exception) -> Refusal:
     """The refusal of a message that an error stood alone with.
 
-    Of one about somebody who was erased nothing is kept but that it came.
+    Of one about somebody who was erased nothing is kept but that it came, and in which
+    import.
     """
     if isinstance(error, ErasedError):
-        return _about_nobody(message.source_id)
+        return _about_nobody(message.source_id, message.message_id)
     logger.warning("inbox.refused", source_id=message.source_id, exc_info=error)
     return refusal(message, CODES.get(type(error), NOT_APPLICABLE), reason(error))
 
@@ -32,7 +36,7 @@ def keep(refusals: Sequence[Refusal]) -> None:
     """Write them down; of one that names who was erased only that it came."""
     erased = tombstones.named_in([one.body for one in refusals])
     kept = [
-        _about_nobody(one.source_id) if is_erased else one
+        _about_nobody(one.source_id, one.message_id) if is_erased else one
         for one, is_erased in zip(refusals, erased, strict=True)
     ]
     RefusedMessage.objects.bulk_create(
@@ -49,10 +53,11 @@ def keep(refusals: Sequence[Refusal]) -> None:
     )
 
 
-def _about_nobody(source_id: int) -> Refusal:
+def _about_nobody(source_id: int, message_id: str) -> Refusal:
+    found = _OF_IMPORT.match(message_id)
     return Refusal(
         source_id=source_id,
-        message_id="",
+        message_id=found[0] if found else "",
         kind="",
         code=ERASED,
         why=str(ErasedError()),

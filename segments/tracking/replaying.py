@@ -154,7 +154,7 @@ def _send(rows: Iterable[RefusedMessage]) -> Replayed:
 def _as_accepted(row: RefusedMessage) -> Sequence[tuple[str, str, dict[str, Any]]]:
     body = bytes(row.body)
     if row.stage == RefusedMessage.Stage.APPLYING:
-        return [(row.message_id, row.kind, orjson.loads(body))]
+        return [(row.message_id, row.kind, _payload(row))]
     if row.kind == "batch":
         batch = request_body.parse_batch(body)
         found = [
@@ -165,3 +165,11 @@ def _as_accepted(row: RefusedMessage) -> Sequence[tuple[str, str, dict[str, Any]
         raw = request_body.parse(body)
         found = [read(raw, row.at, row.kind, body)]
     return [(each.message_id, each.kind, each.payload) for each in found]
+
+
+def _payload(row: RefusedMessage) -> Any:
+    """What waited in the inbox, as it was accepted; raises RefusedError where it is none."""
+    try:
+        return orjson.loads(bytes(row.body))
+    except ValueError as e:
+        raise RefusedError(400, row.code, "It is not JSON: nobody can read it.") from e

@@ -54,6 +54,7 @@ def make_import(**fields: Any) -> Import:
     fields.setdefault("name", f"people-{next(_number)}.csv")
     fields.setdefault("path", f"{next(_number):032x}")
     fields.setdefault("rows", 2)
+    fields.setdefault("encoding", "utf-8")
     fields.setdefault(
         "format", {"kind": "csv", "delimiter": ",", "columns": ["id", "city"]}
     )

@@ -6,16 +6,15 @@ address signs in with: give it nothing but SELECT.
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from decimal import Decimal
 from typing import Any
 
-import orjson
 from django.conf import settings
 
 from segments.imports.feeding import address, watermark
-from segments.imports.reading.parquet import plain
+from segments.imports.reading import arrow
 from segments.models import SourceQuery, stored
 
 Kind = SourceQuery.Kind
@@ -49,7 +48,7 @@ class Rows:
                 raise QueryError(f"The query has no column “{self._column}”.")
             columns = [_values(batch, index) for index in range(len(names))]
             if self._column:
-                found = watermark.largest(columns[names.index(self._column)])
+                found = watermark.largest(_known(columns[names.index(self._column)]))
                 self.largest = watermark.largest([self.largest, found])
             self.count += batch.num_rows
             if self.count > settings.SQL_MAX_ROWS:
@@ -59,15 +58,9 @@ class Rows:
                 )
             if time.monotonic() > ends:
                 raise QueryError(f"It took over {self._seconds} seconds.")
-            rows = zip(*(map(plain, column) for column in columns), strict=True)
-            yield b"".join(
-                orjson.dumps(
-                    dict(zip(names, row, strict=True)),
-                    option=orjson.OPT_APPEND_NEWLINE,
-                    default=str,
-                )
-                for row in rows
-            )
+            rows = zip(*(map(arrow.plain, column) for column in columns), strict=True)
+            lines = (stored.write(dict(zip(names, row, strict=True))) for row in rows)
+            yield "".join(f"{line}\n" for line in lines).encode()
 
     def _read(self) -> Iterator[Any]:
         """The batches. While it reads, Arrow's own errors say what the driver said."""
@@ -194,28 +187,21 @@ def _values(batch: Any, index: int) -> list[Any]:
                 f"The column “{field.name}” has the type {name}. Write"
                 f" {field.name}::text in the query."
             )
-    if str(column.type).startswith("timestamp[ns"):
-        import pyarrow
-
-        # Python's times have microseconds.
-        unit = pyarrow.timestamp("us", column.type.tz)
-        column = column.cast(unit, safe=False)
-    values: list[Any] = column.to_pylist()
+    values = arrow.values(column)
     read = {"numeric": _number, "json": stored.read, "jsonb": stored.read}.get(name)
     if read is None:
         return values
     return [None if value is None else read(value) for value in values]
 
 
-def _number(text: str) -> Any:
-    """All digits of a numeric, as far as JSON's readers keep them; else its text."""
+def _number(text: str) -> Decimal | None:
     number = Decimal(text)
-    if not number.is_finite():
-        return None
-    if number == number.to_integral_value() and abs(number) < 1 << 63:
-        return int(number)
-    nearest = float(number)
-    return nearest if Decimal(repr(nearest)) == number else text
+    return number if number.is_finite() else None
+
+
+def _known(values: Iterable[Any]) -> Iterator[Any]:
+    """Those that a watermark can be: what has no value in Python has no order either."""
+    return (value for value in values if value.__class__ is not arrow.Odd)
 
 
 def in_words(error: Exception, *secrets: str) -> str:

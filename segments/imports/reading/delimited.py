@@ -54,8 +54,8 @@ class Delimited:
     def read(self, count: int) -> list[Row]:
         """The next rows, as `rows.Reader` says.
 
-        A row with too many or too few columns, or with a quote where none may be, is a
-        row with a problem.
+        A row with too many or too few columns, with a quote where none may be, or with
+        a cell that is too long, is a row with a problem.
         """
         rows: list[Row] = []
         reader, width = self._reader, len(self.columns)
@@ -66,7 +66,12 @@ class Delimited:
             except StopIteration:
                 break
             except (csv.Error, UnicodeDecodeError) as e:
-                rows.append((line, [], _problem(e, line)))
+                is_one_line = self.position.line == line
+                if is_one_line and _is_too_long(e) and _closes_its_quotes(self._stream):
+                    problem = f"It has a cell of over {MAX_CELL >> 10} KB."
+                else:
+                    problem = _problem(e, line)
+                rows.append((line, [], problem))
                 continue
             if not any(cells):
                 if self._keeps_empty:
@@ -99,7 +104,13 @@ def _problem(error: Exception, line: int) -> str:
     if isinstance(error, UnicodeDecodeError):
         return "It is not written in UTF-8."
     said = str(error)
-    if said.startswith(("unexpected end", "field larger")):
+    if _is_too_long(error):
+        raise FileError(
+            f"A quote that opens in line {line:,} is not closed within"
+            f" {MAX_CELL >> 10} KB. Close it, or write it twice where it is part of the"
+            " text."
+        ) from error
+    if said.startswith("unexpected end"):
         raise FileError(
             f"A quote that opens in line {line:,} is never closed. Close it, or write"
             " it twice where it is part of the text."
@@ -107,6 +118,26 @@ def _problem(error: Exception, line: int) -> str:
     if "new-line" in said:
         return "It has a carriage return in the middle of a cell without quotes."
     return "A quote closes in the middle of a cell; write it twice where it is text."
+
+
+def _is_too_long(error: Exception) -> bool:
+    return str(error).startswith("field larger")
+
+
+def _closes_its_quotes(stream: BinaryIO) -> bool:
+    """Whether the line that was read last has an even number of quotes."""
+    end = begin = stream.tell()
+    quotes, is_whole = 0, False
+    while begin > 0 and not is_whole:
+        stop, begin = begin, max(begin - SAMPLE_BYTES, 0)
+        stream.seek(begin)
+        block = stream.read(stop - begin)
+        # The last byte is that of the line's own end, if it has one.
+        start = block.rfind(b"\n", 0, len(block) - (stop == end)) + 1
+        quotes += block.count(b'"', start)
+        is_whole = start > 0
+    stream.seek(end)
+    return quotes % 2 == 0
 
 
 def _told_delimiter(stream: BinaryIO) -> str:

@@ -1,11 +1,17 @@
 """Parquet, where pyarrow is installed: it comes with the extra `parquet`."""
 
-from collections.abc import Iterator
-from datetime import date, datetime, time
-from decimal import Decimal
+from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO
 
-from segments.imports.reading.rows import MAX_COLUMNS, FileError, Position, Row
+from segments.imports.reading import arrow
+from segments.imports.reading.rows import (
+    MAX_COLUMNS,
+    NUL,
+    FileError,
+    Position,
+    Row,
+    has_nul,
+)
 
 BATCH = 5_000
 MISSING_EXTRA = (
@@ -30,6 +36,8 @@ class Parquet:
         self.columns = list(self._file.schema_arrow.names)
         if len(self.columns) > MAX_COLUMNS:
             raise FileError(f"A file has at most {MAX_COLUMNS} columns.")
+        if has_nul(self.columns):
+            raise FileError("The name of a column has the character NUL in it.")
         self._done = position.offset if position else 0
         self._rows = self._all_rows(self._done)
 
@@ -38,11 +46,12 @@ class Parquet:
         return Position(self._done, self._done)
 
     def read(self, count: int) -> list[Row]:
+        """The next rows, as `rows.Reader` says; one with a value that is none is bad."""
         rows: list[Row] = []
         try:
             for cells in self._rows:
                 self._done += 1
-                rows.append((self._done, list(map(plain, cells)), ""))
+                rows.append((self._done, [*map(arrow.plain, cells)], _problem(cells)))
                 if len(rows) == count:
                     break
         except self._errors as e:
@@ -63,31 +72,13 @@ class Parquet:
             if skip >= batch.num_rows:
                 skip -= batch.num_rows
                 continue
-            columns = [_values(column) for column in batch.slice(skip).columns]
+            columns = [arrow.values(column) for column in batch.slice(skip).columns]
             skip = 0
             yield from zip(*columns, strict=True)
 
 
-def _values(column: Any) -> list[Any]:
-    import pyarrow
-
-    # Python's times have microseconds.
-    if pyarrow.types.is_timestamp(column.type) and column.type.unit == "ns":
-        column = column.cast(pyarrow.timestamp("us", column.type.tz), safe=False)
-    values: list[Any] = column.to_pylist()
-    return values
-
-
-def plain(value: Any) -> Any:
-    """A value as JSON has it; times as ISO 8601, without a zone where they have none."""
-    if isinstance(value, datetime | date | time):
-        return value.isoformat()
-    if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
-    if isinstance(value, bytes):
-        return value.decode(errors="replace")
-    if isinstance(value, list):
-        return list(map(plain, value))
-    if isinstance(value, dict):
-        return {str(name): plain(each) for name, each in value.items()}
-    return value
+def _problem(cells: Sequence[Any]) -> str:
+    """What is wrong with a row; "" for nothing."""
+    if odd := next((cell for cell in cells if cell.__class__ is arrow.Odd), None):
+        return f"It has a value that nothing can be made of: {odd}."
+    return NUL if has_nul(cells) else ""

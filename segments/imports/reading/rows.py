@@ -8,6 +8,8 @@ from typing import Any, Protocol
 Row = tuple[int, list[Any], str]
 
 MAX_COLUMNS = 500
+# The problem of a row that the database could not keep.
+NUL = r"It has the character NUL (\u0000), which cannot be stored."
 
 
 class FileError(Exception):
@@ -22,6 +24,15 @@ class _Missing:
 
 
 MISSING = _Missing()
+
+
+def has_nul(value: Any) -> bool:
+    """Whether a text in it, however deep, has a NUL."""
+    if isinstance(value, str):
+        return "\0" in value
+    if isinstance(value, dict):
+        return any(map(has_nul, value)) or any(map(has_nul, value.values()))
+    return isinstance(value, list | tuple) and any(map(has_nul, value))
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,15 +113,15 @@ class Command(BaseCommand):
     def _end(self, imported: Import, bad: Path | None, *, is_dry: bool) -> None:
         now = progress.of(imported)
         count = imported.found["bad"] if is_dry else now.bad + now.refused
+        erased = f" {now.erased:,} erased (kept out)," if now.erased else ""
         if is_dry:
-            erased = f" {now.erased:,} erased (kept out)," if now.erased else ""
             self.stdout.write(
                 f"{now.new:,} new, {now.changed:,} changed, {now.same:,} the same,"
                 f"{erased} {count:,} bad rows; nothing was changed."
             )
         else:
             self.stdout.write(
-                f"{imported.read - count:,} rows came in, {count:,} did not."
+                f"{now.came_in:,} rows came in,{erased} {count:,} did not."
             )
         if bad:
             with bad.open("w", newline="", encoding="utf-8") as stream:

@@ -6,6 +6,7 @@ import io
 import pytest
 from django.core.management import CommandError, call_command
 
+from segments.identity import tombstones
 from segments.models import Event, Import, Profile
 from tests import factories
 
@@ -76,6 +77,13 @@ def test_bad_rows_are_written_and_told_by_the_exit_code(command, tmp_path):
     rows = list(csv.reader(io.StringIO(bad.read_text(encoding="utf-8-sig"))))
     assert [row[0] for row in rows[1:]] == ["3", "4"]
     assert "no number" in rows[2][1]
+
+
+def test_who_was_erased_did_not_come_in_and_is_no_bad_row(command):
+    tombstones.put([("external_id", "u1")], may_return=False)
+    out = command(FILE, "--map", "Nr=external_id")
+    assert out == "1 rows came in, 1 erased (kept out), 0 did not.\n"
+    assert set(attributes()) == {"u2"}
 
 
 def test_rows_may_be_events(command):

@@ -1,6 +1,7 @@
 """Files become people: checked before, once, and whole whatever is killed."""
 
 import json
+import re
 import threading
 from contextlib import contextmanager
 
@@ -9,7 +10,7 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from segments.identity import tombstones
-from segments.imports import lifecycle, runner, storing
+from segments.imports import lifecycle, progress, report, runner, storing
 from segments.imports.reading.rows import FileError
 from segments.ingest import inbox
 from segments.models import (
@@ -210,6 +211,36 @@ def test_the_check_counts_nobody_who_was_erased(key, expected):
     lifecycle.start(imported)
     work(imported)
     assert Profile.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("waits", [False, True])
+@pytest.mark.parametrize("makes", ["people", "events"])
+def test_rows_of_who_was_erased_are_counted_apart_at_the_end(makes, waits):
+    """Whoever applies them: the import itself, or another worker from the inbox."""
+    tombstones.put([("external_id", "u1")], may_return=False)
+    text = PEOPLE + "u1,x@x.example,Ulm\nu3\nu4,d@x.example,Ulm\n"
+    decided = plan(ID, EMAIL, CITY)
+    if makes == "events":
+        used = {"to": "property", "name": "city"}
+        decided = plan(ID, {"to": "time"}, used, makes="events", event="Moved")
+        text = re.sub(r"[\w@]+\.example", "2026-01-31", text, flags=re.IGNORECASE)
+    imported = take(text)
+    assert lifecycle.start_unchecked(imported, decided, factories.make_source())
+    if waits:
+        with has_the_lane():
+            assert runner.turn(imported.pk, 0.1)
+    work(imported)
+    now = progress.of(imported)
+    counts = (now.read, now.came_in, now.erased, now.bad, now.refused)
+    assert counts == (5, 2, 2, 1, 0)
+    came = Event.objects if makes == "events" else Profile.objects
+    assert came.count() == 2
+    kept = RefusedMessage.objects.values_list("message_id", "kind", "body")
+    assert {(*row[:2], bytes(row[2])) for row in kept} == {
+        (runner.prefix_of(imported), "", b"")
+    }
+    assert "u1" not in "".join(report.lines(imported))
 
 
 # --- What breaks ------------------------------------------------------------------

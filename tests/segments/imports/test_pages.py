@@ -8,6 +8,7 @@ from django.contrib.auth.models import Group
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
+from segments.identity import tombstones
 from segments.models import Import, Profile, Source
 from tests import factories
 from tests.pages import words
@@ -66,6 +67,19 @@ def press(client, imported, act, **data):
 
 def shown(client, imported, query=""):
     return words(client.get(imported.get_absolute_url() + query))
+
+
+def test_at_the_end_rows_of_who_was_erased_stand_apart(client, marketer):
+    tombstones.put([("external_id", "u1")], may_return=False)
+    imported = uploaded(client, DECIDED)
+    client.post(imported.get_absolute_url(), typed(client, imported))
+    press(client, imported, "start")
+    work(imported)
+    assert imported.state == State.DONE
+    page = shown(client, imported)
+    assert "erased</dt> <dd><strong>1</strong></dd>" in page
+    assert "Who was erased is kept out." in page
+    assert "Not applied" not in page
 
 
 def test_from_the_upload_to_people_and_bad_rows(client, marketer):

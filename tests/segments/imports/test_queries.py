@@ -157,6 +157,63 @@ def test_types_come_as_they_are(warehouse, source_query):
     }
 
 
+ODD_VALUES = {
+    "forever": ("'infinity'::timestamptz", None),
+    "since ever": ("'-infinity'::date", None),
+    "infinite": ("'infinity'::float8", None),
+    "no number": ("'NaN'::numeric", None),
+    "exact": ("12345678901234567.89::numeric", "12345678901234567.89"),
+    "long": ("123456789012345678901::numeric", "123456789012345678901"),
+    "bytes": (r"'\xfffe'::bytea", "fffe"),
+    "texts in bytes": ("'Ulm'::bytea", "Ulm"),
+    "in JSON": ("""'["x"]'::jsonb""", ["x"]),
+}
+
+
+@pytest.mark.parametrize(("value", "arrives"), ODD_VALUES.values(), ids=ODD_VALUES)
+def test_an_odd_value_stops_no_other(warehouse, source_query, value, arrives):
+    warehouse.execute(
+        "CREATE VIEW warehouse.odd AS"
+        f" SELECT 'u1' AS id, {value} AS x UNION ALL SELECT 'u2', NULL"
+    )
+    query = source_query(
+        query="SELECT * FROM warehouse.odd", columns="id=external_id,x=attribute:x"
+    )
+    query.watermark_column = ""
+    query.save()
+    assert (sync(query).bad, query.problem) == (0, "")
+    assert everybody() == {"u1": {} if arrives is None else {"x": arrives}, "u2": {}}
+
+
+def test_a_number_that_is_too_long_is_a_bad_row(warehouse, source_query):
+    warehouse.execute(
+        "CREATE VIEW warehouse.odd AS SELECT 'u1' AS id,"
+        " '[123456789012345678901]'::jsonb AS x UNION ALL SELECT 'u2', '[1]'::jsonb"
+    )
+    query = source_query(
+        query="SELECT * FROM warehouse.odd",
+        columns="id=external_id,x=attribute:x",
+        watermark_column="",
+    )
+    assert (sync(query).bad, query.problem) == (1, "")
+    assert everybody() == {"u2": {"x": [1]}}
+
+
+def everybody():
+    return {p.external_id: p.attributes for p in Profile.objects.all()}
+
+
+def test_a_time_that_never_ends_is_no_watermark(warehouse, source_query):
+    put(warehouse, "u1", "Köln")
+    warehouse.execute(
+        "INSERT INTO warehouse.people VALUES ('u2', '', 'Ulm', 'infinity')"
+    )
+    query = source_query()
+    assert sync(query).read == 2
+    assert cities() == {"u1": "Köln", "u2": "Ulm"}
+    assert "9999" > query.watermark[1] > "2000"
+
+
 def test_null_is_kept_or_cleared_and_a_row_that_is_gone_changes_nobody(
     warehouse, source_query
 ):

@@ -12,6 +12,7 @@ from django.db.models.functions import Now
 from engagements import tick
 from engagements.models import Delivery, Destination
 from externalapi.models import TestCase
+from segments.imports import storing
 from segments.ingest import health, inbox
 from segments.models import (
     BadRow,
@@ -384,6 +385,18 @@ def test_a_file_that_nobody_started_goes_with_a_word(ann, folder):
     imported.refresh_from_db()
     assert (imported.state, imported.path) == ("failed", "")
     assert "Import it again" in imported.problem
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "cp1252"])
+def test_a_file_in_nobody_knows_which_encoding_goes_as_well(ann, folder, encoding):
+    data = "id;mail\n1;Ann@Example.com\n2;Zoë\n".encode(encoding)
+    imported = storing.take("people.csv", [data])
+    imported.save()
+    assert (imported.state, imported.encoding) == ("uploaded", "")
+    assert erase().state == "done"
+    imported.refresh_from_db()
+    assert (imported.state, imported.path) == ("failed", "")
+    assert list(folder.iterdir()) == []
 
 
 def test_it_can_be_closed_before_all_is_done(ann):

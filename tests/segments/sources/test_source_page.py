@@ -270,6 +270,22 @@ def work():
         assert not replaying.go_on(asked.pk)
 
 
+def test_one_that_nobody_can_read_holds_no_other_up(source):
+    stage = RefusedMessage.Stage.APPLYING
+    refuse(source, "odd", stage=stage, kind="", message_id="", body=b"\xff")
+    refuse(source, "odd", stage=stage, kind="identify", body=b'{"userId": "u1"')
+    refuse(source, "odd", body=b'{"userId": "u1", "event": "Lead"}')
+    asked = replaying.ask(source, "odd")
+    work()
+    asked.refresh_from_db()
+    assert (asked.taken, asked.refused) == (1, 2)
+    assert asked.finished_at is not None
+    left = RefusedMessage.objects.filter(replayed_at=None)
+    assert set(left.values_list("code", "message")) == {
+        ("odd", "It is not JSON: nobody can read it.")
+    }
+
+
 def test_what_was_killed_in_the_middle_goes_on_where_it_was(source, monkeypatch):
     monkeypatch.setattr(replaying, "CHUNK", 2)
     for n in range(5):
