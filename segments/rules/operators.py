@@ -202,7 +202,7 @@ def describe(name: str, condition: dict[str, Any]) -> str:
     """A valid condition as part of a sentence: city equals Pune."""
     operator, value = OPERATORS[condition["is"]], condition.get("value")
     said = f"{name} {operator.label}"
-    if condition["is"] == "anniversary_in" and value == 0:
+    if operator.takes == "ahead" and value == 0:
         said = f"{name} has its anniversary today"
     elif value is not None:
         said = f"{said} {_said(condition['is'], value)}"

@@ -43,6 +43,7 @@ ATTRIBUTES = [
     {"attribute": "a", "is": "date_between", "value": ["2026-01-01", "2026-01-31"], "zone": "Asia/Kolkata"},
     {"attribute": "a", "is": "in_next_days", "value": 3, "calendar": True, "zone": "Asia/Kolkata"},
     {"attribute": "a", "is": "anniversary_in", "value": 0},
+    {"attribute": "a", "is": "anniversary_within", "value": 7},
     {"attribute": "a", "is": "weekday_in", "value": ["mon", "sun"]},
     {"attribute": "a", "is": "has_all", "value": ["x", "y"]},
     {"attribute": "a", "is": "size_at_least", "value": 2},

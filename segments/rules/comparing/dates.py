@@ -73,11 +73,40 @@ def _near(label: str, between: Callable[[str, str], str]) -> Operator:
     )
 
 
-def _anniversary(comparison: Comparison) -> str:
-    """As PostgreSQL adds years: 29 February becomes 28 February in a common one."""
+def _anniversary(day: str, later: int = 0) -> str:
+    """SQL of the anniversary in the year of a day (SQL), or in a later one.
+
+    As PostgreSQL adds years: 29 February becomes 28 February in a common one.
+    """
+    years = f"(extract(year FROM {day}) - extract(year FROM $x))::int + {later}"
+    return f"($x + make_interval(years => {years}))::date"
+
+
+def _anniversary_on(comparison: Comparison) -> str:
     wanted = f"({days.today(zone_of(comparison))} + $days::int)"
-    years = f"(extract(year FROM {wanted}) - extract(year FROM $x))::int"
-    return f"$x < {wanted} AND ($x + make_interval(years => {years}))::date = {wanted}"
+    return f"$x < {wanted} AND {_anniversary(wanted)} = {wanted}"
+
+
+def _anniversary_until(comparison: Comparison) -> str:
+    """The next one is this year's or the next year's, however many days are meant."""
+    today = days.today(zone_of(comparison))
+    return " OR ".join(
+        f"($x < {day} AND {day} BETWEEN {today} AND {today} + $days::int)"
+        for day in (_anniversary(today), _anniversary(today, later=1))
+    )
+
+
+def _yearly(label: str, sql: Callable[[Comparison], str]) -> Operator:
+    return Operator(
+        label=label,
+        takes="ahead",
+        sql=sql,
+        reads=_day,
+        values=_number,
+        unit="days",
+        options=(ZONE,),
+        reads_clock=True,
+    )
 
 
 OPERATORS = {
@@ -93,16 +122,8 @@ OPERATORS = {
     "in_next_days": _near(
         "is in the next", lambda now, length: f"{now} AND {now} + {length}"
     ),
-    "anniversary_in": Operator(
-        label="has its anniversary in",
-        takes="ahead",
-        sql=_anniversary,
-        reads=_day,
-        values=_number,
-        unit="days",
-        options=(ZONE,),
-        reads_clock=True,
-    ),
+    "anniversary_in": _yearly("has its anniversary in", _anniversary_on),
+    "anniversary_within": _yearly("has its anniversary within", _anniversary_until),
     "weekday_in": Operator(
         label="is on a",
         takes="weekdays",

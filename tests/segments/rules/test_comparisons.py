@@ -175,6 +175,23 @@ def test_born_on_29_february_once_a_year():
     ]
 
 
+def test_an_anniversary_within_days_is_on_each_of_them_and_over_the_new_year():
+    comparison = {"is": "anniversary_within", "value": 7}
+    cases = [
+        ("1990-01-03", datetime(2026, 12, 26, tzinfo=UTC), False),
+        ("1990-01-03", datetime(2026, 12, 27, tzinfo=UTC), True),
+        ("1990-01-03", datetime(2027, 1, 3, 23, tzinfo=UTC), True),
+        ("1990-01-03", datetime(2027, 1, 4, tzinfo=UTC), False),
+        ("2000-02-29", datetime(2027, 2, 21, tzinfo=UTC), True),
+        ("2000-02-29", datetime(2027, 3, 1, tzinfo=UTC), False),
+        # The day itself is no anniversary; the first is a year later.
+        ("2027-01-03", datetime(2027, 1, 1, tzinfo=UTC), False),
+        ("2027-01-03", datetime(2028, 1, 1, tzinfo=UTC), True),
+    ]
+    said = ask(comparison, [(value, now) for value, now, _ in cases])
+    assert said == [expected for _, _, expected in cases]
+
+
 def test_days_of_a_calendar_and_rolling_ones():
     """17 April 01:00Z: 14 April 00:30Z is in the last 3 days of the calendar alone."""
     now = datetime(2026, 4, 17, 1, tzinfo=UTC)

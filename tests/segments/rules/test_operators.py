@@ -85,6 +85,7 @@ TABLE = [
     ),
     ("weekday_in", ["sat", "sun"], ["2026-01-31"], ["2026-01-30", "sat", 6, ABSENT]),
     ("anniversary_in", 0, [], ["2999-01-01", "soon", 5, ABSENT]),
+    ("anniversary_within", 366, ["2001-01-01"], ["2999-01-01", "soon", 5, ABSENT]),
 ]
 
 

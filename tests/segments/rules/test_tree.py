@@ -201,6 +201,8 @@ def test_as_many_levels_as_allowed_are_fine():
         ({"attribute": "lapses_on", "is": "in_next_days", "value": 30, "calendar": True, "zone": "UTC"}, "lapses on is in the next 30 days (calendar days, in UTC)"),
         ({"attribute": "born", "is": "anniversary_in", "value": 0}, "born has its anniversary today"),
         ({"attribute": "born", "is": "anniversary_in", "value": 1}, "born has its anniversary in 1 day"),
+        ({"attribute": "born", "is": "anniversary_within", "value": 0}, "born has its anniversary today"),
+        ({"attribute": "born", "is": "anniversary_within", "value": 7}, "born has its anniversary within 7 days"),
         ({"attribute": "joined", "is": "weekday_in", "value": ["sat", "sun"]}, "joined is on a Saturday or Sunday"),
         ({"attribute": "tags", "is": "has_any", "value": ["a", 5]}, "tags has any of a, 5"),
         ({"attribute": "tags", "is": "size_at_least", "value": 1}, "tags has at least 1 value"),
@@ -280,6 +282,7 @@ def test_the_events_that_a_rule_reads_are_named_once_each():
         ({"sequence": [LEAD, LEAD], "within_days": 5}, True),
         ({**CITY, "is": "in_next_days", "value": 5, "calendar": True}, True),
         ({**CITY, "is": "anniversary_in", "value": 5}, True),
+        ({**CITY, "is": "anniversary_within", "value": 5}, True),
         ({**CITY, "is": "weekday_in", "value": ["mon"]}, False),
         ({**CITY, "is": "date_before", "value": "2026-01-31"}, False),
         (

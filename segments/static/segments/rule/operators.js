@@ -5,7 +5,7 @@ import { data } from "./names.js";
 const ANY = ["is_present", "is_missing"];
 const TEXT = ["equals", "not_equals", "in", "not_in", "contains", "not_contains", "starts_with", "ends_with", "matches"];
 const NUMBER = ["equals", "not_equals", "greater", "less", "between", "in", "not_in"];
-const DATE = ["in_last_days", "in_next_days", "date_is", "date_before", "date_after", "date_between", "anniversary_in", "weekday_in"];
+const DATE = ["in_last_days", "in_next_days", "date_is", "date_before", "date_after", "date_between", "anniversary_in", "anniversary_within", "weekday_in"];
 const LIST = ["has_any", "has_all", "has_none", "size_is", "size_at_least", "size_at_most", "contains"];
 const FITTING = {
   text: { label: "For a text", keys: [...TEXT, ...ANY] },

@@ -157,6 +157,9 @@ def dated(left, comparison, now):
         "in_next_days": lambda: today <= day <= today + timedelta(days=right),
         "weekday_in": lambda: WEEKDAYS[day.weekday()] in right,
         "anniversary_in": lambda: has_anniversary(day, today + timedelta(days=right)),
+        "anniversary_within": lambda: any(
+            has_anniversary(day, today + timedelta(days=n)) for n in range(right + 1)
+        ),
     }[comparison["is"]]()
 
 
@@ -214,6 +217,7 @@ OPERATORS = {
             "date_between",
             "weekday_in",
             "anniversary_in",
+            "anniversary_within",
         ),
         dated,
     ),
