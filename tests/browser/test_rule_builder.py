@@ -338,6 +338,8 @@ def test_names_are_picked_with_what_is_known_of_them(page: Page, admin):
     expect(groups.first).to_have_attribute("label", "For a number")
     name.fill("vist")
     expect(name).to_have_accessible_description("No attribute “vist” came so far.")
+    name.fill("City")
+    expect(name).to_have_accessible_description(re.compile("but “city” did"))
     name.press("Escape")
     expect(option).to_have_count(0)
 

@@ -353,6 +353,37 @@ def test_people_are_taken_by_where_they_are(page: Page, admin):
     expect(segment).to_have_value("Leads")
 
 
+def test_what_is_typed_instead_of_chosen_is_taken_where_it_can_be_but_one(
+    page: Page, admin
+):
+    leads, old = make_segment(name="Leads"), make_segment(name="Leads of May")
+    page.goto(ADD)
+    press(page, "Add something else …")
+    press_like(page, "In another segment")
+    segment = page.get_by_role("combobox", name="The segment")
+    page.keyboard.type("leads")
+    page.keyboard.press("Tab")
+    expect(segment).to_have_value("Leads")
+    assert typed(page) == {"all": [{"segment": leads.pk}]}
+    segment.fill("of may")
+    segment.press("Enter")
+    expect(segment).to_have_value("Leads of May")
+    assert typed(page) == {"all": [{"segment": old.pk}]}
+    # It may be either.
+    segment.fill("lea")
+    segment.blur()
+    expect(segment).to_have_value("Leads of May")
+
+
+def test_what_there_is_none_of_yet_is_said(page: Page, admin):
+    page.goto(ADD)
+    press(page, "Add what they did")
+    expect(page.get_by_text("No event came so far: type the name")).to_be_visible()
+    press(page, "Add something else …")
+    press_like(page, "In an uploaded list")
+    expect(page.get_by_text("upload one under Lists")).to_be_visible()
+
+
 def test_a_copied_share_takes_other_people(page: Page, admin):
     share = {"share": 12.5, "salt": "autumn"}
     page.goto(make_segment(rule={"all": [share, {"event": "A"}]}).get_absolute_url())

@@ -119,6 +119,14 @@ def test_the_page(client, admin_client, django_user_model):
         "leave at the next count"
         in admin_client.get(url, {"id": ann.pk}).content.decode()
     )
+    segment.is_active = False
+    segment.save()
+    page = admin_client.get(url, {"id": ann.pk}).content.decode()
+    assert "The segment is paused: nobody enters or leaves" in page
+    segment.is_draft = True
+    segment.save()
+    page = admin_client.get(url, {"id": ann.pk}).content.decode()
+    assert "The segment is a draft" in page
 
     user = django_user_model.objects.create_user("s", is_staff=True)
     user.user_permissions.add(Permission.objects.get(codename="view_segment"))

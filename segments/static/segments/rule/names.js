@@ -20,12 +20,15 @@ export function saidOf(kind, name, event) {
   const one = find(names, name);
   if (one) return { text: [one.label, one.about, one.description].filter(Boolean).join(" · ") };
   // Of very many names not all are here; the size's answer has the whole dictionary asked.
+  if (!names.length && kind !== "property") return { text: `No ${kind} came so far: type the name as it will be sent.` };
   if (!name || !names.length || names.length >= data.most) return null;
+  const close = names.find((each) => each.name.toLowerCase() === name.toLowerCase());
+  const but = close ? `, but “${close.name}” did` : "";
   return {
     isWarning: true,
     text: kind === "property"
-      ? `“${name}” came with no such event so far.`
-      : `No ${kind} “${name}” came so far.`,
+      ? `“${name}” came with no such event so far${but}.`
+      : `No ${kind} “${name}” came so far${but}.`,
   };
 }
 

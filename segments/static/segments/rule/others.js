@@ -10,6 +10,10 @@ const only = (rule, keys) => Object.keys(rule).every((key) => keys.includes(key)
 const isPlain = (value) => ["undefined", "number", "string"].includes(typeof value) || value === null;
 
 const choices = (key) => data.choices?.[key] || [];
+const NONE = {
+  segment: "There is no other segment yet.",
+  list: "There is no uploaded list yet: upload one under Lists, then it can be chosen here.",
+};
 
 /** They are, or are not: the condition's “not”. */
 function isOrNot(row, yes, no) {
@@ -32,7 +36,7 @@ function chosen(label, key, row, choices) {
   const isGone = isId(rule[key]) && !choices.some(({ value }) => value === rule[key]);
   return h("div", { class: "rule-field rule-name" }, labelled(label, picker.input, "", picker.root),
     isGone && h("p", { class: "rule-said rule-warning" }, `There is none with the number ${rule[key]} any more.`),
-    !choices.length && h("p", { class: "rule-said rule-warning" }, "There is none yet."));
+    !choices.length && h("p", { class: "rule-said rule-warning" }, NONE[key]));
 }
 
 function number(label, key, row, attributes = {}) {

@@ -97,7 +97,18 @@ export class Picker {
 
   left() {
     this.close();
-    if (this.isStrict) this.set(this.last);
+    if (!this.isStrict) return;
+    const meant = this.meant();
+    if (meant) this.pick(meant);
+    else this.set(this.last);
+  }
+
+  /** What was typed instead of chosen, where it can be but one of the options. */
+  meant() {
+    const typed = this.isTyped ? this.input.value.trim().toLowerCase() : "";
+    if (!this.isStrict || !typed) return null;
+    const found = matching(this.options(), typed);
+    return found.length === 1 ? found[0] : found.find(({ text }) => text.toLowerCase() === typed);
   }
 
   activate(index) {
@@ -122,7 +133,8 @@ export class Picker {
       const count = this.shown.length;
       if (count && !this.list.hidden) this.activate(this.active < 0 && by < 0 ? count - 1 : (this.active + by + count) % count);
     } else if (event.key === "Enter") {
-      if (!this.list.hidden && this.active >= 0) this.pick(this.shown[this.active]);
+      const chosen = this.list.hidden || this.active < 0 ? this.meant() : this.shown[this.active];
+      if (chosen) this.pick(chosen);
       else this.close();
     } else if (event.key === "Escape" && !this.list.hidden) {
       event.preventDefault();
