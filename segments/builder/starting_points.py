@@ -84,7 +84,7 @@ STARTING_POINTS = (
     ),
     StartingPoint(
         title="Birthday",
-        about="Has a birthday today; or say in, or within, how many days.",
+        about="Has a birthday today; or choose within how many days.",
         rule={"all": [{"attribute": "", "is": "anniversary_in", "value": 0}]},
         wishes=(
             Wish(

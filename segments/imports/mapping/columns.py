@@ -22,6 +22,7 @@ _COLUMN = {
     for name, core in _CORES.items()
 }
 _CELL = {name: re.compile(rf"\s*(?:{core})?\s*") for name, core in _CORES.items()}
+_LOOKS_LIKE_JSON = re.compile(r"\[ ?[\[\]{\"]|\{ ?[\"}]").match
 
 
 @dataclass(slots=True, kw_only=True)
@@ -154,10 +155,15 @@ def _why_order(column: Column, type: str) -> str:
 
 
 def _why_text(column: Column) -> str:
-    """A column that is nearly one of numbers says which cell is none."""
+    """Which cell is no number, in a column that is nearly one of numbers; or of JSON."""
     against = column.against.get(types.NUMBER)
     if against and re.fullmatch(
         r"[\d.,]+", column.examples[0] if column.examples else ""
     ):
         return f"Line {against[0]:,} has “{against[1]}”."
+    if column.examples and all(map(_LOOKS_LIKE_JSON, column.examples)):
+        return (
+            "JSON in a cell stays a text. For lists and objects that segments can ask "
+            "about, upload JSON Lines or Parquet."
+        )
     return ""

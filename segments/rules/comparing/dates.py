@@ -88,11 +88,11 @@ def _anniversary_on(comparison: Comparison) -> str:
 
 
 def _anniversary_until(comparison: Comparison) -> str:
-    """The next one is this year's or the next year's, however many days are meant."""
+    """MAX_AHEAD days from 31 December end in the year after the next."""
     today = days.today(zone_of(comparison))
     return " OR ".join(
         f"($x < {day} AND {day} BETWEEN {today} AND {today} + $days::int)"
-        for day in (_anniversary(today), _anniversary(today, later=1))
+        for day in (_anniversary(today, later) for later in range(3))
     )
 
 

@@ -73,6 +73,13 @@ def test_what_decided_is_said_with_its_line():
     assert "007" in guessed("007", "8").why
 
 
+def test_json_in_cells_is_said_to_stay_a_text():
+    found = guessed("[]", '[{"kind": "car"}]', '{ "kind": "car"}')
+    assert found.type == types.TEXT
+    assert "upload JSON Lines or Parquet" in found.why
+    assert guessed("[draft] a note", "{{name}}").why == ""
+
+
 def test_what_is_left_open_names_both():
     assert guessed("05/07/2025").open == (types.DATE_DMY, types.DATE_MDY)
     assert guessed("1.234").open == (types.NUMBER, types.NUMBER_COMMA)
