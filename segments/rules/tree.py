@@ -166,8 +166,10 @@ def describe(rule: dict[str, Any]) -> str:
 def _describe(rule: dict[str, Any], *, is_inside: bool = True) -> str:
     for group, word in (("all", " and "), ("any", " or ")):
         if group in rule:
+            if len(rule[group]) == 1:
+                return _describe(rule[group][0], is_inside=is_inside)
             said = word.join(_describe(part) for part in rule[group])
-            return f"({said})" if is_inside and len(rule[group]) > 1 else said
+            return f"({said})" if is_inside else said
     if "not" in rule:
         return f"not ({_describe(rule['not'], is_inside=False)})"
     return kinds.of(rule).describe(rule)

@@ -225,6 +225,8 @@ def test_as_many_levels_as_allowed_are_fine():
             "city equals Pune and (city equals Pune or not (city equals Pune and did “Lead form submitted” at least 1 time))",
         ),
         ({"all": [{"any": [CITY]}]}, "city equals Pune"),
+        ({"all": [{"any": [CITY, CITY]}]}, "city equals Pune or city equals Pune"),
+        ({"any": [CITY, {"any": [{"all": [CITY, CITY]}]}]}, "city equals Pune or (city equals Pune and city equals Pune)"),
         ({"event": "A", "at_most": 0, "within_hours": 1}, "did not do “A” in the last 1 hour"),
         ({"event": "A", "at_most": 3}, "did “A” at most 3 times"),
         ({"event": "A", "exactly": 1, "before_days": 7}, "did “A” exactly 1 time longer than 7 days ago"),

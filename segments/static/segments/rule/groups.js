@@ -79,7 +79,9 @@ export class Groups {
     const toggle = button("Add something else …", () => {
       part.hidden = !part.hidden;
       toggle.setAttribute("aria-expanded", String(!part.hidden));
-      if (!part.hidden) part.querySelector("button").focus();
+      if (part.hidden) return;
+      part.scrollIntoView({ block: "nearest" });
+      part.querySelector("button").focus();
     }, { "aria-expanded": "false", "aria-controls": part.id, class: "lb-button lb-button--default rule-add-button" });
     const around = h("div", { class: "rule-menu-around" }, toggle, part);
     around.addEventListener("keydown", (event) => {
