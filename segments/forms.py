@@ -1,6 +1,7 @@
 """What people type about segments, checked."""
 
 import json
+from collections import Counter
 from typing import Any
 
 from django import forms
@@ -40,11 +41,30 @@ class RuleWidget(forms.Textarea):
         )
 
 
+class RuleDecoder(json.JSONDecoder):
+    """Reads no object that has a key twice: of two values one would be lost."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options, object_pairs_hook=_an_object)
+
+
+def _an_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice, _ = Counter(key for key, _ in pairs).most_common(1)[0]
+        said = twice[:50].encode(errors="replace").decode()
+        raise ValidationError(f"Rule: “{said}” stands twice in one object.")
+    return found
+
+
 class RuleField(forms.JSONField):
     """A rule tree; what was typed stays when it is wrong."""
 
     widget = RuleWidget
     default_error_messages = {"invalid": "This is not valid JSON."}
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options, decoder=RuleDecoder)
 
     def to_python(self, value: Any) -> Any:
         if isinstance(value, str) and len(value) > MAX_RULE:

@@ -7,6 +7,7 @@ them. When deliveries are deleted, what is left of them counts (SentBefore): who
 engagement sent to that sends once.
 """
 
+from collections.abc import Collection
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -18,13 +19,12 @@ from engagements.models import Engagement
 from engagements.outbox import just_sent
 from segments.membership import evaluation
 from segments.models import Profile
-from segments.rules.kinds import Choice, Condition, Kind, Person, allow
+from segments.rules.kinds import Choice, Condition, Kind, Person, allow, offered
 from segments.rules.operators import MAX_DAYS, check_days
 
 MAX_ID = (1 << 63) - 1
 # People who are asked at once.
 MOST = 1_000
-MOST_CHOICES = 2_000
 # Deliveries of a person, and what is left of others.
 SIZE = 2
 ACCEPTED = tuple(map(str, just_sent.ACCEPTED))
@@ -49,9 +49,9 @@ class WasSent(Kind):
         is_there = id is None or Engagement.objects.filter(pk=id).exists()
         return "" if is_there else f"the Engagement {id}"
 
-    def choices(self) -> list[Choice]:
-        found = Engagement.objects.order_by("name").values_list("pk", "name")
-        return [Choice(value=id, text=name) for id, name in found[:MOST_CHOICES]]
+    def choices(self, named: Collection[Any] = ()) -> list[Choice]:
+        rows = offered(Engagement.objects.all(), named).values_list("pk", "name")
+        return [Choice(value=id, text=name) for id, name in rows]
 
     def schema(self) -> list[dict[str, Any]]:
         id = {"type": ["integer", "null"], "minimum": 1, "maximum": MAX_ID}

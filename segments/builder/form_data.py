@@ -5,13 +5,14 @@ from dataclasses import asdict
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.urls import reverse
 
 from segments.builder.starting_points import STARTING_POINTS
 from segments.dictionary import catalog
 from segments.dictionary.catalog import Name
 from segments.models import Segment
-from segments.rules import kinds, operators
+from segments.rules import kinds, operators, tree
 
 
 def form_data(segment: Segment | None) -> dict[str, Any]:
@@ -37,7 +38,11 @@ def form_data(segment: Segment | None) -> dict[str, Any]:
 
 def _choices(segment: Segment | None) -> dict[str, list[dict[str, Any]]]:
     """What conditions may name, by the key of their kind; no segment names itself."""
-    found = {key: kind.choices() for key, kind in kinds.KINDS.items()}
+    conditions = _conditions(segment)
+    found = {
+        key: kind.choices([one[key] for one in conditions if key in one])
+        for key, kind in kinds.KINDS.items()
+    }
     return {
         key: [
             asdict(one)
@@ -47,6 +52,17 @@ def _choices(segment: Segment | None) -> dict[str, list[dict[str, Any]]]:
         for key, choices in found.items()
         if choices
     }
+
+
+def _conditions(segment: Segment | None) -> list[dict[str, Any]]:
+    """Those of a stored rule; none where it is wrong."""
+    if segment is None:
+        return []
+    try:
+        tree.validate(segment.rule)
+    except ValidationError:
+        return []
+    return list(tree.conditions(segment.rule))
 
 
 def _names(names: Iterable[Name]) -> list[dict[str, str]]:

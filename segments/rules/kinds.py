@@ -6,19 +6,23 @@ this room; an app above registers its own when it is ready.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, TypeAlias, TypeVar
 
 from django.core.exceptions import ValidationError
+from django.db.models import Case, Model, QuerySet, When
 
 from segments.models import Profile
 from segments.rules.operators import AS_JSON, is_storable, literal, read
 
 Condition: TypeAlias = dict[str, Any]
+Row = TypeVar("Row", bound=Model)
 
 COLUMNS = ("external_id", "email", "phone")
 MAX_NAME = 255
+# So many there are to choose of.
+MOST_CHOICES = 2_000
 
 
 class Person:
@@ -119,8 +123,11 @@ class Kind(ABC):
         """The events that it reads: one that comes in asks the person again."""
         return ()
 
-    def choices(self) -> list[Choice]:
-        """What a form offers for what the kind's key names, such as segments."""
+    def choices(self, named: Collection[Any] = ()) -> list[Choice]:
+        """What a form offers for what the kind's key names, such as segments.
+
+        `named` is what a rule has under that key: what is there of it is offered, too.
+        """
         return []
 
     def names(self, condition: Condition) -> Iterable[tuple[str, str, str]]:
@@ -162,6 +169,13 @@ class Kind(ABC):
         return True
 
 
+def offered(rows: QuerySet[Row], named: Collection[Any]) -> QuerySet[Row]:
+    """So many rows as a form offers, by name, with those that are `named`."""
+    is_other = Case(When(pk__in=named, then=0), default=1)
+    some = rows.order_by(is_other, "name").values("pk")[:MOST_CHOICES]
+    return rows.filter(pk__in=some).order_by("name")
+
+
 KINDS: dict[str, Kind] = {}
 
 
@@ -187,6 +201,11 @@ def attribute(name: str, row: str = "") -> str:
     if name in COLUMNS:
         return f"to_jsonb(NULLIF({row}{name}, ''))"
     return f"({row}attributes -> {literal(name)}::text)"
+
+
+def count(number: int, one: str, several: str = "") -> str:
+    """The number with its word: 1 person, 2,000 people; `several` is by an s."""
+    return f"{number:,} {one if number == 1 else several or one + 's'}"
 
 
 def allow(condition: Condition, keys: set[str], where: str) -> None:

@@ -6,20 +6,20 @@ enters or leaves it is asked again in the same transaction (membership.evaluatio
 none of a circle: membership.references refuses it.
 """
 
+from collections.abc import Collection
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.db.models import Q
 from django.utils import formats
 from django.utils.timezone import localtime
 
 from segments.models import Membership, Profile, Segment
-from segments.rules.kinds import Choice, Condition, Kind, Person, allow
+from segments.rules.kinds import Choice, Condition, Kind, Person, allow, count, offered
 from segments.rules.schema import an_object
 
 MAX_ID = (1 << 63) - 1
 ID = {"type": "integer", "minimum": 1, "maximum": MAX_ID}
-# So many there are to choose of.
-MOST_CHOICES = 2_000
 GONE = "a segment that was deleted"
 
 
@@ -34,12 +34,11 @@ class InSegment(Kind):
     def schema(self) -> list[dict[str, Any]]:
         return [an_object({"segment": ID})]
 
-    def choices(self) -> list[Choice]:
-        found = Segment.objects.filter(archived_at=None).order_by("name")
-        rows = found.values_list("pk", "name", "size")[:MOST_CHOICES]
+    def choices(self, named: Collection[Any] = ()) -> list[Choice]:
+        rows = Segment.objects.filter(Q(archived_at=None) | Q(pk__in=named))
         return [
-            Choice(value=id, text=name, about=f"{size:,} people")
-            for id, name, size in rows
+            Choice(value=one.pk, text=one.name, about=_about(one))
+            for one in offered(rows, named)
         ]
 
     def describe(self, condition: Condition) -> str:
@@ -64,6 +63,13 @@ class InSegment(Kind):
         if since is None:
             return "They are not in it."
         return f"They are in it since {formats.localize(localtime(since))}."
+
+
+def _about(segment: Segment) -> str:
+    """How many people it has, and its state where nobody enters or leaves."""
+    people = count(segment.size, "person", "people")
+    is_live = segment.state == Segment.State.LIVE
+    return people if is_live else f"{people}, {segment.state.label.lower()}"
 
 
 def is_id(value: object) -> bool:

@@ -4,18 +4,22 @@ A list has identifiers of one kind, and whoever has one of them is on it, whenev
 appear. Whose an identifier is, segments/rules/identified.py says.
 """
 
+from collections.abc import Collection
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db import connection
+from django.db import OperationalError, connection, transaction
 
+from lemnisk_braze.lib.database_errors import LOCKED, sqlstate
 from segments.models import Profile, UploadedList
 from segments.rules import identified
-from segments.rules.conditions.segment import ID, MOST_CHOICES, is_id
-from segments.rules.kinds import Choice, Condition, Kind, Person, allow
+from segments.rules.conditions.segment import ID, is_id
+from segments.rules.kinds import Choice, Condition, Kind, Person, allow, count, offered
 from segments.rules.schema import an_object
 
 GONE = "a list that was deleted"
+# In milliseconds: less than a deadlock takes to be found.
+PATIENCE = 500
 # Up to three rows of a person, and a look into the list for each.
 SIZE = 3
 
@@ -29,17 +33,30 @@ class OnList(Kind):
             raise ValidationError(f"{where}: choose a list.")
 
     def missing(self, condition: Condition) -> str:
-        id = condition["list"]
-        # Until the rule is saved it is not deleted.
-        found = UploadedList.objects.filter(pk=id).select_for_update(of=("self",))
-        return "" if found.exists() else f"the list {id}"
+        """Until the rule is saved the list is neither written nor deleted.
 
-    def choices(self) -> list[Choice]:
-        found = UploadedList.objects.order_by("name")
-        rows = found.values_list("pk", "name", "size")[:MOST_CHOICES]
+        Raises a ValidationError where it is being written: that may take minutes, and
+        whoever saves the rule has the segment, for which what comes in would wait.
+        """
+        id = condition["list"]
+        rows = UploadedList.objects.filter(pk=id).select_for_update(of=("self",))
+        try:
+            with transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute(f"SET LOCAL lock_timeout = '{PATIENCE}ms'")
+                is_there = rows.exists()
+                cursor.execute("SET LOCAL lock_timeout TO DEFAULT")
+        except OperationalError as e:
+            if sqlstate(e) != LOCKED:
+                raise
+            raise ValidationError(
+                f"Rule: the list {id} is just being written. Save it again in a minute."
+            ) from e
+        return "" if is_there else f"the list {id}"
+
+    def choices(self, named: Collection[Any] = ()) -> list[Choice]:
         return [
-            Choice(value=id, text=name, about=f"{size:,} identifiers")
-            for id, name, size in rows
+            Choice(value=one.pk, text=one.name, about=count(one.size, "identifier"))
+            for one in offered(UploadedList.objects.all(), named)
         ]
 
     def schema(self) -> list[dict[str, Any]]:

@@ -7,12 +7,15 @@ from urllib.parse import urlencode
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
+from segments.builder.form_data import form_data
 from segments.models import Segment
 from tests.factories import (
     make_dictionary_entry,
     make_engagement,
     make_event,
+    make_list,
     make_profile,
     make_segment,
 )
@@ -97,9 +100,10 @@ def test_a_segment_switched_off_is_not_counted(admin_client):
         ('{"attribute": "a", "is": "greater", "value": NaN}', "enter a number or a date"),
         ('{"\\ud800": 1, "event": "E"}', "does not belong here."),
         ('"' + "x" * 2_400_001 + '"', "A rule has at most 2,400,000 characters."),
+        ('{"event": "E", "at_least": 2, "event": "F"}', "Rule: “event” stands twice in one object."),
         ('{"all": [{"event": "E"}, {"attribute": "<b>", "is": "x"}]}', "Condition 2, attribute &lt;b&gt;: choose a comparison"),
     ],
-    ids=["nothing", "empty", "cut off", "depth bomb", "5,000 digits", "NaN", "surrogate", "endless", "markup"],
+    ids=["nothing", "empty", "cut off", "depth bomb", "5,000 digits", "NaN", "surrogate", "endless", "twice", "markup"],
 )  # fmt: skip
 def test_a_wrong_rule_is_refused_and_stays_typed(admin_client, rule, message):
     response = admin_client.post(ADD, form(rule))
@@ -224,3 +228,35 @@ def test_the_list_says_what_each_segment_means(admin_client):
     assert "City equals Pune" in page
     assert "being counted" in page
     assert "use exactly one of" in page
+
+
+def test_what_a_rule_may_name_is_offered_with_its_size():
+    make_segment(1, name="One")
+    make_segment(2, name="Two", is_active=False)
+    make_segment(name="Three", is_active=False, is_draft=True)
+    make_segment(name="Old", is_active=False, archived_at=timezone.now())
+    make_list("a", name="Guest")
+    make_list("a", "b", name="Guests")
+    offered = {
+        key: [(one["text"], one["about"]) for one in choices]
+        for key, choices in form_data(None)["choices"].items()
+    }
+    assert offered == {
+        "segment": [
+            ("One", "1 person"),
+            ("Three", "0 people, draft"),
+            ("Two", "2 people, paused"),
+        ],
+        "list": [("Guest", "1 identifier"), ("Guests", "2 identifiers")],
+    }
+
+
+def test_what_a_rule_names_is_offered_though_it_was_archived():
+    """Else the form would say that it is not there any more."""
+    old = make_segment(3, name="Old", is_active=False, archived_at=timezone.now())
+    asking = make_segment(rule={"all": [PUNE, {"not": {"segment": old.pk}}]})
+    make_segment(name="Else", is_active=False, archived_at=timezone.now())
+    offered = form_data(asking)["choices"]["segment"]
+    assert [(one["text"], one["about"]) for one in offered] == [
+        ("Old", "3 people, archived")
+    ]
