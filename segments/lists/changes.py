@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from django.db import connection, transaction
+from django.db.models import ProtectedError
 
 from segments.membership import counting, evaluation
 from segments.membership.references import graph
@@ -84,8 +85,15 @@ def write(upload: ListUpload) -> None:
 
 
 def delete(gone: UploadedList) -> None:
-    """Delete a list that no segment asks for, with all that was uploaded to it."""
+    """Delete a list with all that was uploaded to it.
+
+    Raises a ProtectedError where a segment asks for it. Whoever saves a rule that does
+    holds the list, and is waited for.
+    """
     with transaction.atomic():
+        UploadedList.objects.select_for_update().filter(pk=gone.pk).first()
+        if users := graph.segments_that_ask("list", [gone.pk]):
+            raise ProtectedError("Segments ask for it.", set(users))
         forget_lines(list(gone.uploads.values_list("pk", flat=True)))
         with connection.cursor() as cursor:
             cursor.execute("DELETE FROM segments_listentry WHERE of_id = %s", [gone.pk])

@@ -1,15 +1,22 @@
 """A file becomes a list: what each row comes to, and who enters and leaves by it."""
 
+import threading
+
 import pytest
+from django.core.exceptions import ValidationError
 from django.db import connection, transaction
+from django.db.models import ProtectedError
 
 from segments.imports.reading.rows import FileError
 from segments.ingest import inbox
 from segments.lists import changes, reading, report, runner
-from segments.membership import refresh
+from segments.membership import counting, refresh
+from segments.membership.references import graph
 from segments.models import Identifier, ListLine, ListUpload, Profile, Segment
 from tests import factories
+from tests.doubles.sessions import somebody_waits_for_a_lock
 from tests.segments.lists.conftest import emails, on, put, take, work
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db
 
@@ -275,3 +282,49 @@ def test_a_list_goes_with_all_that_was_uploaded():
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM segments_listentry")
         assert cursor.fetchone() == (0,)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_list_that_a_rule_just_begins_to_ask_for_is_not_deleted():
+    of, segment = factories.make_list("a"), factories.make_segment()
+    refused = []
+
+    def delete():
+        try:
+            changes.delete(of)
+        except ProtectedError as e:
+            refused.extend(e.protected_objects)
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=delete)
+    with transaction.atomic():
+        segment.rule = {"list": of.pk}
+        counting.mark_changed(segment)
+        segment.save()
+        thread.start()
+        wait_until(somebody_waits_for_a_lock, "the other waits")
+    thread.join(20)
+    assert refused == [segment]
+    assert on(of) == {"a"}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_saves_a_rule_does_not_wait_until_its_list_is_written():
+    """Else all that comes in would wait for their segment."""
+    of, segment = factories.make_list("a"), factories.make_segment()
+    other = connection.copy()
+    with other.cursor() as cursor:
+        cursor.execute("BEGIN")
+        cursor.execute(
+            "SELECT FROM segments_uploadedlist WHERE id = %s FOR UPDATE", [of.pk]
+        )
+        with (
+            pytest.raises(ValidationError, match="is just being written"),
+            transaction.atomic(),
+        ):
+            graph.check(segment, {"list": of.pk})
+        cursor.execute("ROLLBACK")
+    other.close()
+    with transaction.atomic():
+        graph.check(segment, {"list": of.pk})
