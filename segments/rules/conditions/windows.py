@@ -22,7 +22,7 @@ from django.core.exceptions import ValidationError
 from segments.rules import schema as schemas
 from segments.rules.comparing.days import UTC_NAME, check_zone, zones
 from segments.rules.comparing.values import MAX_DAYS, check_days, is_date, is_whole
-from segments.rules.kinds import Condition, Edge
+from segments.rules.kinds import Condition, Edge, count
 from segments.rules.operators import literal
 
 NOW = "$now"
@@ -33,6 +33,10 @@ KEYS = {*LENGTHS, *FIXED, *OPTIONS}
 # Those whose days may be a calendar's.
 BY_DAYS = ("within_days", "between_days")
 MAX_HOURS = MAX_DAYS * 24
+_BY_CALENDAR = {
+    "properties": {"calendar": {"const": True}},
+    "required": ["calendar"],
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +62,7 @@ def validate(condition: Condition, where: str) -> None:
         raise ValidationError(
             f"{where}: “calendar” belongs to within days or between days."
         )
-    if "zone" in condition and not is_fixed and "calendar" not in condition:
+    if "zone" in condition and not is_fixed and not condition.get("calendar"):
         raise ValidationError(
             f"{where}: “zone” belongs to from and until, or to “calendar”."
         )
@@ -95,7 +99,7 @@ def schema_rules() -> list[dict[str, Any]]:
         {"if": schemas.has_any(["calendar"]), "then": schemas.has_any(BY_DAYS)},
         {
             "if": schemas.has_any(["zone"]),
-            "then": schemas.has_any(["calendar", *FIXED]),
+            "then": {"anyOf": [schemas.has_any(FIXED), _BY_CALENDAR]},
         },
     ]
 
@@ -106,20 +110,16 @@ def describe(condition: Condition) -> str:
     zone = condition.get("zone", UTC_NAME)
     said = f" ({zone})" if condition.get("calendar") or zone != UTC_NAME else ""
     if days := condition.get("within_days"):
-        return f" in the last {_count(days, kind)}{said}"
+        return f" in the last {count(days, kind)}{said}"
     if hours := condition.get("within_hours"):
-        return f" in the last {_count(hours, 'hour')}"
+        return f" in the last {count(hours, 'hour')}"
     if days := condition.get("before_days"):
-        return f" longer than {_count(days, 'day')} ago"
+        return f" longer than {count(days, 'day')} ago"
     if between := condition.get("between_days"):
         low, high = between
-        return f" between {low:,} and {_count(high, kind)} ago{said}"
+        return f" between {low:,} and {count(high, kind)} ago{said}"
     ends = [f" {key} {condition[key]}" for key in FIXED if key in condition]
     return f"{''.join(ends)}{said}" if ends else ""
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number:,} {word}{'' if number == 1 else 's'}"
 
 
 def of(condition: Condition) -> Window:
@@ -158,11 +158,17 @@ def edges(condition: Condition, event: str) -> Iterator[Edge]:
 
 
 def _ago(days: int, zone: str) -> str:
-    """So many days ago: of 24 hours, or the beginning of that day in a zone."""
+    """So many days ago: of 24 hours, or the beginning of that day in a zone.
+
+    Where there are two midnights PostgreSQL takes the second one: the day begins with the
+    first, which comes after the end of the day before.
+    """
     if not zone:
         return f"({NOW} - interval '{days} days')"
     day = f"({NOW} AT TIME ZONE {literal(zone)})::date - {days}"
-    return f"(({day})::timestamp AT TIME ZONE {literal(zone)})"
+    little = "interval '1 microsecond'"
+    last = f"(({day})::timestamp - {little}) AT TIME ZONE {literal(zone)}"
+    return f"({last} + {little})"
 
 
 def _fixed(condition: Condition) -> tuple[datetime | None, datetime | None]:

@@ -122,6 +122,7 @@ def nested(depth):
         ({**LEAD, "from": "2026-01-02", "until": "2026-01-01"}, "“until” is before “from”."),
         ({**LEAD, "until": "2026-01-01", "zone": "Mars/Base"}, "zone: choose a time zone such as Asia/Kolkata or UTC."),
         ({**LEAD, "within_days": 3, "zone": "UTC"}, "“zone” belongs to from and until, or to “calendar”."),
+        ({**LEAD, "within_days": 3, "calendar": False, "zone": "UTC"}, "“zone” belongs to from and until, or to “calendar”."),
         ({**LEAD, "within_hours": 3, "calendar": True}, "“calendar” belongs to within days or between days."),
         ({**LEAD, "within_days": 3, "calendar": 1}, "calendar: is true or false."),
         ({**LEAD, "aggregate": 5}, "event Lead form submitted, aggregate: enter of, by, is and value."),

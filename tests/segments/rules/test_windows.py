@@ -26,6 +26,35 @@ TABLE = [
     ({"within_days": 1}, "2026-03-29T10:00:00Z", "2026-03-28T10:00:00Z", None),
     # There is no midnight on that day: it begins at one.
     ({"within_days": 1, **HAVANA}, "2026-03-09T12:00:00Z", "2026-03-08T05:00:00Z", None),
+    # That day has two midnights: it begins with the first, and has 25 hours.
+    ({"within_days": 1, **HAVANA}, "2026-11-02T12:00:00Z", "2026-11-01T04:00:00Z", None),
+    ({"within_days": 1, **HAVANA}, "2026-11-01T04:30:00Z", "2026-10-31T04:00:00Z", None),
+    (
+        {"between_days": [1, 2], **HAVANA},
+        "2026-11-01T12:00:00Z",
+        "2026-10-30T04:00:00Z",
+        "2026-11-01T03:59:59.999999Z",
+    ),
+    (
+        {"from": "2026-11-01", "until": "2026-11-01", "zone": "America/Havana"},
+        NOW,
+        "2026-11-01T04:00:00Z",
+        "2026-11-02T04:59:59.999999Z",
+    ),
+    # Where the clock is put back at midnight, the day before has its last hour twice.
+    (
+        {"between_days": [1, 2], "calendar": True, "zone": "America/Asuncion"},
+        "2024-03-24T12:00:00Z",
+        "2024-03-22T03:00:00Z",
+        "2024-03-24T03:59:59.999999Z",
+    ),
+    # A day that a zone left out has neither beginning nor end.
+    (
+        {"within_days": 1, "calendar": True, "zone": "Pacific/Apia"},
+        "2011-12-31T09:00:00Z",
+        "2011-12-30T10:00:00Z",
+        None,
+    ),
     ({"within_hours": 24}, NOW, "2026-04-16T01:00:00Z", None),
     ({"before_days": 30}, NOW, None, "2026-03-18T00:59:59.999999Z"),
     ({"between_days": [1, 3]}, NOW, "2026-04-14T01:00:00Z", "2026-04-16T00:59:59.999999Z"),
