@@ -271,12 +271,16 @@ CROSS JOIN LATERAL (
         SELECT * FROM segments_event WHERE profile_id = s.id AND id <= s.until
     ),
     segments_profile AS NOT MATERIALIZED (
-        SELECT id, merged_into_id,
+        (SELECT id, merged_into_id,
             CASE WHEN s.attributes IS NULL THEN p.external_id ELSE s.external_id END
                 AS external_id,
             coalesce(s.email, p.email) AS email, coalesce(s.phone, p.phone) AS phone,
             coalesce(s.attributes::jsonb, p.attributes) AS attributes
         FROM segments_profile p WHERE id = s.id OFFSET 0
+        )
+        UNION ALL
+        SELECT id, merged_into_id, external_id, email, phone, attributes
+        FROM segments_profile WHERE merged_into_id = s.id
     ),
     segments_membership AS NOT MATERIALIZED (
         SELECT segment_id, profile_id FROM segments_membership

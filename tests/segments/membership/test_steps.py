@@ -4,10 +4,19 @@ import pytest
 from django.utils import timezone
 
 from segments.ingest import inbox
+from segments.life import snapshots
 from segments.membership import readers, refresh
-from segments.models import Event, Profile, Segment
+from segments.models import Event, Identifier, Profile, Segment
 from segments.people import timeline
-from tests.factories import make_admin, make_segment, make_source
+from tests.factories import (
+    make_admin,
+    make_delivery,
+    make_engagement,
+    make_list,
+    make_run,
+    make_segment,
+    make_source,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -193,3 +202,38 @@ def test_an_event_that_was_told_of_again_can_be_deleted(tell):
     tell(("track", "u1", "Lead"), ("track", "u1", "Lead"))
     Event.objects.all().delete()
     assert log(segment) == [("entry", None), ("again", None)]
+
+
+def test_what_a_part_of_somebody_belongs_to_is_theirs_in_between(tell, at_once):
+    """Of a snapshot, a list, what was sent: each was of the visitor that they were."""
+    tell(("track", "d1", "Viewed"))
+    visitor = Profile.objects.get()
+    tell(("identify", "u1", {"a": 1}))
+    kept = snapshots.keep(make_segment([visitor]), make_admin())
+    make_delivery(visitor, make_run(engagement := make_engagement()))
+    Identifier.objects.create(profile=visitor, kind="loyalty_card", value="7")
+    on = make_list("7", kind="loyalty_card")
+    tell(("identify", "u1/d1", {"a": 2}))
+    visitor.refresh_from_db()
+    assert visitor.merged_into
+    lasting = ({"list": on.pk}, {"sent": engagement.pk}, kept.rule)
+    segments = [segment_of({"all": [one, STILL_LEAD]}) for one in lasting]
+    tell(
+        ("track", "u1", "Lead"),
+        ("track", "u1", "Unsubscribed"),
+        at_once=at_once,
+    )
+    for segment in segments:
+        assert log(segment) == [("entry", "m3"), ("exit", "m4")], segment.rule
+
+
+def test_who_comes_onto_a_list_by_what_they_say_is_on_it_in_between(tell, at_once):
+    on = make_list("ann@example.com", kind="email")
+    segment = segment_of({"all": [{"list": on.pk}, {"not": {"event": "Unsubscribed"}}]})
+    tell(("track", "u1", "Viewed"))
+    tell(
+        ("identify", "u1", {"email": "ann@example.com"}),
+        ("track", "u1", "Unsubscribed"),
+        at_once=at_once,
+    )
+    assert log(segment) == [("entry", None), ("exit", "m2")]
