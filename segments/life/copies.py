@@ -11,7 +11,10 @@ MAX_NAME = 255
 
 @transaction.atomic
 def duplicate(segment: Segment, user: User) -> Segment:
-    """A draft with the same rule, words and tags, under a name that is free."""
+    """A draft with the same rule, words and tags, under a name that is free.
+
+    Raises a ValidationError where the rule is wrong, or asks for what is gone.
+    """
     made = Segment(
         name=free_name(f"Copy of {segment.name}"),
         description=segment.description,

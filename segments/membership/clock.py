@@ -157,7 +157,7 @@ class _Turn:
             wanted = [id for (id,) in cursor.fetchall()]
             locked = evaluation.lock_if_read(wanted)
             cursor.execute(LOCK.format(which=which), [*params, wanted])
-            rows = cursor.fetchall()
+            rows = [row for row in cursor.fetchall() if evaluation.is_right(*row[:2])]
             ids = {id for id, _, _ in rows}
             self.readers = [one for one in locked if one.id not in ids]
             cursor.execute("SET LOCAL lock_timeout TO DEFAULT")

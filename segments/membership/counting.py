@@ -34,11 +34,12 @@ CHANGED = frozenset(
 
 
 def mark_changed(segment: Segment) -> None:
-    """Let it be counted anew, by the valid rule that it has now; save CHANGED then.
+    """Let it be counted anew, by the rule that it has now; save CHANGED then.
 
-    In the transaction that saves it. Raises a ValidationError where the rule asks for
-    what it may not (graph.check).
+    In the transaction that saves it. Raises a ValidationError where the rule is wrong, or
+    asks for what it may not (graph.check).
     """
+    tree.validate(segment.rule)
     graph.check(segment, segment.rule)
     segment.event_names = tree.event_names(segment.rule)
     segment.reads_segments = sorted(graph.segments_in(segment.rule))

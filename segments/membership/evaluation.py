@@ -253,11 +253,18 @@ def read_all(rows: Iterable[tuple[int, str, bool, bool, bool]]) -> list[Asked]:
     return list(filter(None, asked))
 
 
-def _read(id: int, rule: str, is_counted: bool, keeps_again: bool) -> Asked | None:
+def is_right(id: int, rule: str) -> bool:
+    """Whether a locked segment's stored rule is; one whose rule is wrong is left alone."""
     try:
         verdicts.read(rule)
     except ValidationError as e:
         leave_alone(id, e)
+        return False
+    return True
+
+
+def _read(id: int, rule: str, is_counted: bool, keeps_again: bool) -> Asked | None:
+    if not is_right(id, rule):
         return None
     return Asked(id=id, rule=rule, is_counted=is_counted, keeps_again=keeps_again)
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
@@ -97,15 +98,16 @@ def forecast(
         nobody = Moved(ids=(), count=0)
         effects = readers.effects(segment, ())
         return Forecast(entering=nobody, leaving=nobody, effects=effects)
-    return (
-        count(segment, rule, patience)
-        or estimate(segment, rule, patience)
-        or Forecast(
-            entering=None,
-            leaving=None,
-            effects=readers.effects(segment, ()),
-            followed=None if graph.readers_of([segment.pk]) else (),
-        )
+    try:
+        found = count(segment, rule, patience) or estimate(segment, rule, patience)
+    except ValidationError:
+        # Proposed by another version of the product: it cannot be accepted.
+        found = None
+    return found or Forecast(
+        entering=None,
+        leaving=None,
+        effects=readers.effects(segment, ()),
+        followed=None if graph.readers_of([segment.pk]) else (),
     )
 
 

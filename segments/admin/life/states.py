@@ -181,7 +181,11 @@ class StatePages:
         if not self.has_add_permission(request):
             raise PermissionDenied
         if request.method == "POST":
-            made = copies.duplicate(segment, request.user)
+            try:
+                made = copies.duplicate(segment, request.user)
+            except ValidationError as e:
+                messages.error(request, f"Nothing was duplicated. {e.messages[0]}")
+                return HttpResponseRedirect(segment.get_absolute_url())
             self.log_addition(request, made, f"Duplicated from “{segment}”.")
             messages.success(request, f"“{made}” is made, as a draft.")
             return HttpResponseRedirect(made.get_absolute_url())

@@ -85,6 +85,11 @@ class VersionPages:
         if number is None:
             return back
         old = get_object_or_404(segment.versions, number=number)
+        try:
+            tree.validate(old.rule)
+        except ValidationError as e:
+            messages.error(request, f"Nothing was restored. {e.messages[0]}")
+            return back
         if old.rule == segment.rule:
             messages.info(request, f"Nothing was changed: version {number} is current.")
             return back
@@ -104,7 +109,6 @@ class VersionPages:
             return _ask_plainly(self, request, segment, old)
         note = f"Version {old.number} restored."
         try:
-            tree.validate(old.rule)
             rule_changes.change(
                 segment, old.rule, segment.is_active, request.user, note
             )

@@ -27,6 +27,11 @@ class InSnapshot(Kind):
         if not isinstance(id, int) or isinstance(id, bool) or not 0 < id <= MAX_ID:
             raise ValidationError(f"{where}: a snapshot is named by its number.")
 
+    def missing(self, condition: Condition) -> str:
+        id = condition["snapshot"]
+        is_there = Snapshot.objects.filter(pk=id).exists()
+        return "" if is_there else f"the fixed list {id}"
+
     def schema(self) -> list[dict[str, Any]]:
         id = {"type": "integer", "minimum": 1, "maximum": MAX_ID}
         return [an_object({"snapshot": id})]

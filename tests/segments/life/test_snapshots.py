@@ -10,6 +10,7 @@ from django.urls import reverse
 from segments.life import natures, snapshots
 from segments.life.natures import Nature
 from segments.membership import evaluation, explaining, refresh
+from segments.membership.references import graph
 from segments.models import Profile, Segment, Snapshot, SnapshotMember
 from segments.rules import tree
 from tests import factories
@@ -132,6 +133,13 @@ def test_a_snapshot_that_is_gone_has_nobody(kept):
     refresh.refresh(kept.pk)
     assert people_of(kept) == set()
     assert tree.describe(kept.rule)
+
+
+def test_a_snapshot_that_is_not_there_is_refused_when_a_rule_is_saved(kept):
+    segment = factories.make_segment(rule=PUNE)
+    with pytest.raises(ValidationError, match="the fixed list 999 is not there"):
+        graph.check(segment, {"not": {"snapshot": 999}})
+    graph.check(segment, kept.rule)
 
 
 def test_what_nobody_asks_for_any_more_is_cleared_away(pune, kept):

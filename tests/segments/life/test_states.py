@@ -183,6 +183,23 @@ def test_a_rule_that_is_wrong_does_not_go_live(admin_client):
 
 
 @pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        ({"broken": 1}, "use exactly one of"),
+        ({"segment": 999}, "the segment 999 is not there any more"),
+        ({"all": [PUNE, {"list": 999}]}, "the list 999 is not there any more"),
+        ({"not": {"sent": 999}}, "the Engagement 999 is not there any more"),
+        ({"snapshot": 999}, "the fixed list 999 is not there any more"),
+    ],
+)
+def test_what_cannot_be_saved_is_not_duplicated(admin_client, rule, said):
+    segment = factories.make_segment(rule=rule)
+    answer = admin_client.post(url(segment, "duplicate"), follow=True)
+    assert said in words(answer)
+    assert Segment.objects.get() == segment
+
+
+@pytest.mark.parametrize(
     ("fields", "state"),
     [
         ({}, State.LIVE),

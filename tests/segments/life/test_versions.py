@@ -149,6 +149,28 @@ def test_what_may_not_be_asked_any_more_does_not_come_back(mara):
         Segment.objects.filter(pk=other.pk).delete()
 
 
+def test_an_old_rule_that_is_wrong_now_does_not_come_back(mara):
+    segment = factories.make_segment(rule=PUNE)
+    save(mara, segment, DELHI)
+    segment.versions.filter(number=1).update(rule={"broken": 1})
+    factories.make_engagement(segment, state="active")
+    page = restore(mara, segment, 1)
+    assert "Nothing was restored. Rule: use exactly one of" in words(mara.get(page.url))
+    segment.refresh_from_db()
+    assert segment.rule == DELHI
+
+
+def test_a_proposal_that_is_wrong_now_is_shown_and_not_accepted(mara):
+    segment = factories.make_segment(rule=PUNE)
+    wrong = rule_changes.propose(segment, {"broken": 1}, True, factories.make_user())
+    assert "use exactly one of" in words(mara.get(wrong.get_absolute_url()))
+    seen = rule_changes.fingerprint(segment)
+    page = mara.post(wrong.get_absolute_url(), {"_accept": "1", "_seen": seen})
+    assert "Nothing was changed. Rule: use exactly" in words(mara.get(page.url))
+    segment.refresh_from_db()
+    assert segment.rule == PUNE
+
+
 def test_a_proposal_that_asks_for_what_is_gone_is_not_accepted(mara):
     segment = factories.make_segment(rule=PUNE)
     gone = {"segment": segment.pk + 1_000}

@@ -160,6 +160,28 @@ def test_a_rule_that_cannot_be_read_any_more_does_not_stop_the_others():
     assert other.refreshed_at
 
 
+@pytest.mark.parametrize("ago", [timedelta(minutes=5), timedelta(hours=2)])
+def test_a_rule_that_was_right_once_does_not_stop_the_clock_of_others(ago):
+    """As one of another version of the product, or of a zone that is no more."""
+    make_profile(city="Pune")
+    now = timezone.now()
+    wrong = make_segment(
+        rule={"attribute": "due", "is": "date_is", "value": "2026-01-31", "zone": "Mars/Base"},
+        clock_at=now - ago,
+        refreshed_at=now - ago,
+    )  # fmt: skip
+    broken = make_segment(
+        rule={"broken": True}, clock_at=now - ago, refreshed_at=now - ago
+    )
+    Segment.objects.update(updated_at=now - timedelta(hours=3))
+    segment = make_segment(rule=PUNE, refreshed_at=None)
+    assert refresh.refresh_due(now) == Change(entered=1)
+    assert len(members(segment)) == 1
+    for one in (wrong, broken):
+        one.refresh_from_db()
+        assert one.problem
+
+
 def test_a_segment_with_a_problem_is_left_alone_until_a_count_succeeds(caplog):
     profile, now = make_profile(city="Pune"), timezone.now()
     segment = make_segment(rule={"broken": True})
