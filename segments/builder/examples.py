@@ -9,6 +9,7 @@ from django.views.decorators.http import require_GET
 from segments import naming
 from segments.dictionary import examples, values
 from segments.models import DictionaryEntry
+from segments.rules.operators import is_storable
 
 KINDS = (DictionaryEntry.Kind.ATTRIBUTE, DictionaryEntry.Kind.PROPERTY)
 
@@ -24,8 +25,10 @@ def view(request: HttpRequest) -> JsonResponse:
     if not request.user.has_perm("segments.view_segment"):
         raise PermissionDenied
     kind, event, name = (request.GET.get(k, "") for k in ("kind", "event", "name"))
-    known = DictionaryEntry.objects.filter(kind=kind, event=event, name=name)
-    entry = known.filter(is_hidden=False).first() if kind in KINDS else None
+    entry = None
+    if kind in KINDS and is_storable(event + name):
+        known = DictionaryEntry.objects.filter(kind=kind, event=event, name=name)
+        entry = known.filter(is_hidden=False).first()
     return JsonResponse(_of(request, entry) if entry else {"values": [], "fields": []})
 
 

@@ -7,8 +7,7 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 from django.db.models.functions import Now
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import get_object_or_404
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from unfold.widgets import (
@@ -18,7 +17,7 @@ from unfold.widgets import (
 )
 
 from lemnisk_braze.lib.names import one_line
-from lemnisk_braze.lib.pages.rows import row_of
+from lemnisk_braze.lib.pages.rows import as_id, row_of
 from segments import wakeup
 from segments.lists import reading
 from segments.membership import counting, rule_changes
@@ -102,9 +101,16 @@ class WarehousePages:
         return self._warehouse_page(request, form, "A segment from a warehouse")
 
     def feed_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Change what is asked for a segment, or ask now (`_ask`)."""
+        """Change what is asked for a segment, or ask now (`_ask`).
+
+        Of several lists that it asks for ?feed= says which; else it is the first.
+        """
         segment = row_of(self, request, pk, "change")
-        feed = get_object_or_404(ListFeed, of__in=list_ids(segment))
+        feeds = ListFeed.objects.filter(of__in=list_ids(segment)).order_by("pk")
+        if (asked := as_id(request.GET.get("feed", ""))) is not None:
+            feeds = feeds.filter(pk=asked)
+        if (feed := feeds.first()) is None:
+            raise Http404
         if not request.user.has_perm(ASK):
             raise PermissionDenied
         if "_ask" in request.POST:

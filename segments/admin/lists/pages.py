@@ -20,7 +20,7 @@ from django.views.decorators.http import require_POST
 
 from lemnisk_braze.lib.pages import uploads
 from lemnisk_braze.lib.pages.deleting import CarefulDelete, Dependant
-from lemnisk_braze.lib.pages.rows import row_of
+from lemnisk_braze.lib.pages.rows import as_id, row_of
 from segments import naming
 from segments.admin.lists.forms import NewListForm, UploadForm
 from segments.admin.readonly import ReadOnlyAdmin
@@ -193,12 +193,12 @@ class UploadedListAdmin(CarefulDelete, ReadOnlyAdmin):
             raise PermissionDenied
         if act == "column":
             columns = reading.format_of(upload).columns
-            said = request.POST.get("column", "")
-            if not said.isdecimal() or int(said[:6]) >= len(columns):
+            column = as_id(request.POST.get("column", ""))
+            if column is None or column >= len(columns):
                 messages.error(request, "Choose the column with the identifiers.")
                 return HttpResponseRedirect(upload.get_absolute_url())
             has_names = "is_row" not in request.POST
-            done = runner.say_column(upload, int(said), has_names=has_names)
+            done = runner.say_column(upload, column, has_names=has_names)
         elif act in ACTS:
             done = ACTS[act](upload)
         else:

@@ -122,7 +122,7 @@ def say(aggregate: Condition, found: Decimal | None) -> str:
     label = FIGURES[aggregate["by"]].label.capitalize()
     if found is None:
         return f"{label}: there is no value."
-    return f"{label}: {round(found, 6):,.6f}".rstrip("0").rstrip(".") + "."
+    return f"{label}: {found:,.6f}".rstrip("0").rstrip(".") + "."
 
 
 def holds(aggregate: Condition) -> str:

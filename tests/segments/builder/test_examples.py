@@ -51,8 +51,10 @@ def test_the_fields_of_a_list_of_objects_with_their_types(admin_client):
         {"kind": "attribute", "name": "secret"},
         {"kind": "event", "name": "Lead"},
         {"kind": "\x00", "name": "a\x00"},
+        {"kind": "attribute", "name": "a\x00"},
+        {"kind": "property", "name": "a", "event": "\x00"},
     ],
-    ids=["nothing", "no name", "hidden", "an event", "NUL"],
+    ids=["nothing", "no name", "hidden", "an event", "NUL", "in a name", "in an event"],
 )
 def test_nothing_is_said_of_what_is_not_offered(admin_client, asked):
     make_dictionary_entry("secret", is_hidden=True)

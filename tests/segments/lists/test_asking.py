@@ -240,6 +240,30 @@ def test_a_change_of_the_query_is_noted_and_one_of_the_schedule_is_not(
     assert feed.changed_at
 
 
+def test_of_two_lists_from_databases_each_has_its_query(admin_client, feed, source):
+    of = UploadedList.objects.create(name="Guests", kind="external_id")
+    other = ListFeed.objects.create(of=of, source=source, query="SELECT 1", column="id")
+    rule = {"any": [{"list": feed.of_id}, {"not": {"list": of.pk}}]}
+    segment = factories.make_segment(rule=rule)
+    page = admin_client.get(segment.get_absolute_url()).text
+    address = reverse("admin:segments_segment_feed", args=[segment.pk])
+    asked = {
+        "source": source.pk,
+        "query": "SELECT 2 AS id",
+        "column": "id",
+        "every": 15,
+    }
+    for one in (feed, other):
+        own = f"{address}?feed={one.pk}"
+        assert page.count(own) == 2
+        assert one.query in admin_client.get(own).text
+        admin_client.post(own, asked)
+        one.refresh_from_db()
+        assert one.query == "SELECT 2 AS id"
+    assert admin_client.get(address).status_code == 200
+    assert admin_client.get(f"{address}?feed=999").status_code == 404
+
+
 def test_it_takes_the_right_to_change_sql_sources(feed, segment):
     client = Client()
     client.force_login(

@@ -105,8 +105,9 @@ def test_the_column_is_asked_for(client, marketer):
     assert "Which column has the identifiers?" in words(
         client.get(upload.get_absolute_url())
     )
-    press(client, upload, "column", column="7")
-    assert upload.state == State.UPLOADED
+    for wrong in ("7", "", "x", "-1", "²", "0" * 6 + "9" * 20):
+        press(client, upload, "column", column=wrong)
+        assert upload.state == State.UPLOADED
     press(client, upload, "column", column="1")
     assert (upload.state, upload.found) == (State.READY, {"unknown": 1})
     data = {"name": "Others", "kind": "email", "pasted": "1,b@x.example\nq,a@x.example"}

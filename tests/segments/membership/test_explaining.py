@@ -88,6 +88,15 @@ def test_the_whole_says_what_the_rule_says(rule):
         assert explain(rule, person).holds is (person.pk in matching)
 
 
+def test_a_figure_of_very_many_digits_is_shown():
+    person = make_profile()
+    make_event(person, "Sale", amount=10**29)
+    make_event(person, "Sale", amount="0.5")
+    aggregate = {"of": "amount", "by": "sum", "is": "greater", "value": 2}
+    shown = explain({"event": "Sale", "aggregate": aggregate}, person).shown
+    assert shown == f"Sum: {10**29:,}.5."
+
+
 def test_groups_are_named():
     none = explain({"not": {"any": [PUNE, LEAD]}}, make_profile())
     assert (none.text, none.holds, len(none.parts)) == ("None of these", True, 2)
