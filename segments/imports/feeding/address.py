@@ -19,6 +19,10 @@ from segments.models import SourceQuery
 
 Kind = SourceQuery.Kind
 MAX_ADDRESS = 2_000
+NOT_PUBLIC = (
+    "The database is not on the public internet. Whoever runs this site can allow it: "
+    "ALLOWED_LOCAL_ADDRESSES takes {}:{}."
+)
 _PORTS: Mapping[str, int] = {Kind.POSTGRESQL: 5432, Kind.FLIGHT_SQL: 443}
 _SCHEMES: Mapping[str, tuple[str, ...]] = {
     Kind.POSTGRESQL: ("postgresql", "postgres"),
@@ -56,7 +60,7 @@ def dialled(kind: str, address: str) -> str:
     parts = _taken_apart(kind, address)
     found = _look_up(parts.host, parts.port)
     if not parts.is_allowed_local and any(map(is_denied, found)):
-        raise AddressError("The database is not on the public internet.")
+        raise AddressError(NOT_PUBLIC.format(parts.host, parts.port))
     if kind != Kind.POSTGRESQL:
         return address
     # The certificate is the name's, the connection the address's.
@@ -104,7 +108,7 @@ def _taken_apart(kind: str, address: str) -> _Parts:
     parts = _Parts(kind, address)
     looks_like_ip = ":" in parts.host or parts.host.rsplit(".", 1)[-1].isdigit()
     if looks_like_ip and not parts.is_allowed_local and is_denied(parts.host):
-        raise AddressError("The database is not on the public internet.")
+        raise AddressError(NOT_PUBLIC.format(parts.host, parts.port))
     return parts
 
 

@@ -76,7 +76,11 @@ def test_another_query_begins_at_the_beginning(client, engineer, typed):
     ("field", "value", "words"),
     [
         ("address", "", "Say where the database is"),
-        ("address", "postgresql://u:p@10.0.0.1/db", "not on the public internet"),
+        (
+            "address",
+            "postgresql://u:p@10.0.0.1/db",
+            "ALLOWED_LOCAL_ADDRESSES takes 10.0.0.1:5432",
+        ),
         ("address", "mysql://u@h.example/db", "Write the address as"),
         ("columns", "id", "write it as column=use"),
         ("zone", "Mars", "no time zone"),
