@@ -4,8 +4,9 @@ One broken rule, or one person's value, must not hold up everybody's data: what 
 together is asked by fewer rules, then by one alone, then of fewer people.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 from celery.exceptions import SoftTimeLimitExceeded
 from django.core.exceptions import ValidationError
@@ -55,6 +56,13 @@ class Told:
 
 
 NOTHING = Told()
+
+# When a row was saved, and the bytes of its rule.
+Version: TypeAlias = str
+# Rules of more bytes, as they are stored, are kept by each process; so many at most.
+LONG = 20_000
+MOST_LONG = 50
+_long: dict[int, tuple[Version, str]] = {}
 
 
 def evaluate(
@@ -107,7 +115,7 @@ def lock_with_readers(ids: Collection[int]) -> list[Asked]:
     """
     with connection.cursor() as cursor:
         cursor.execute(LOCK.format(reading=f"AND {IS_READER}"), [list(ids)])
-        return read_all(cursor.fetchall())
+        return _read_all(cursor.fetchall())
 
 
 def _ask(asked: Sequence[Asked], ids: Sequence[int], told: Told) -> Change:
@@ -236,21 +244,45 @@ def _lock(names: Sequence[str]) -> list[Asked]:
             cursor.execute(LOCK.format(reading=READING), [list(names)])
         else:
             cursor.execute(LOCK.format(reading=""))
-        return read_all(cursor.fetchall())
+        return _read_all(cursor.fetchall())
 
 
-def read_all(rows: Iterable[tuple[int, str, bool, bool, bool]]) -> list[Asked]:
-    """Locked rows of (id, rule, whether it is counted, has no problem, keeps_again).
+def _read_all(
+    rows: Sequence[tuple[int, str | None, Version, bool, bool, bool]],
+) -> list[Asked]:
+    """Locked rows of (id, rule, version, is counted, has no problem, keeps_again).
 
-    One whose stored rule is wrong is left alone, as is who has a problem and is not
-    counted anew.
+    A long rule is None. One whose stored rule is wrong is left alone, as is who has a
+    problem and is not counted anew.
     """
+    long = _long_rules({id: version for id, rule, version, *_ in rows if rule is None})
     asked = (
-        _read(id, rule, is_counted, keeps_again)
-        for id, rule, is_counted, is_well, keeps_again in rows
+        _read(id, long[id] if rule is None else rule, is_counted, keeps_again)
+        for id, rule, _, is_counted, is_well, keeps_again in rows
         if is_well or is_counted
     )
     return list(filter(None, asked))
+
+
+def _long_rules(wanted: Mapping[int, Version]) -> dict[int, str]:
+    """The rules of these locked segments as JSON: read only where they have changed.
+
+    A list of 50,000 values is a megabyte, and would be read for each chunk of messages.
+    """
+    found = {
+        id: kept[1]
+        for id, version in wanted.items()
+        if (kept := _long.get(id)) and kept[0] == version
+    }
+    if new := sorted(wanted.keys() - found.keys()):
+        with connection.cursor() as cursor:
+            cursor.execute(RULES, [new])
+            read = dict(cursor.fetchall())
+        if len(_long) + len(read) > MOST_LONG:
+            _long.clear()
+        _long.update((id, (wanted[id], rule)) for id, rule in read.items())
+        found |= read
+    return found
 
 
 def is_right(id: int, rule: str) -> bool:
@@ -292,10 +324,13 @@ def _in_words(error: Exception) -> str:
 
 
 # Those with a problem are held, too: a count that begins now waits for what was written.
-LOCK = """
-SELECT id, rule::text, counting_until IS NOT NULL, problem = '', keeps_again
-FROM segments_segment WHERE is_active {reading} ORDER BY id FOR NO KEY UPDATE
+LOCK = f"""
+SELECT id, CASE WHEN pg_column_size(rule) <= {LONG} THEN rule::text END,
+    updated_at::text || ' ' || pg_column_size(rule),
+    counting_until IS NOT NULL, problem = '', keeps_again
+FROM segments_segment WHERE is_active {{reading}} ORDER BY id FOR NO KEY UPDATE
 """
+RULES = "SELECT id, rule::text FROM segments_segment WHERE id = ANY(%s)"
 # Of each of them those that ask for it, too, and so on.
 _READERS = """
 id IN (WITH RECURSIVE reading (id) AS (

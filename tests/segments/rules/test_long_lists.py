@@ -127,6 +127,18 @@ def test_a_long_list_is_kept_once_and_is_in_no_statement_after(people):
     assert segment.memberships.count() == len(people)
 
 
+def test_a_long_rule_is_read_when_it_has_changed(people):
+    segment = make_segment(rule=ONE_OF)
+    evaluate(people[:10])
+    assert not any("SELECT id, rule::text" in one for one in evaluate(people[:10]))
+    segment.rule = {"not": ONE_OF}
+    segment.save()
+    evaluate(people[:20])
+    expected = tree.people(segment.rule, people[:20])
+    members = segment.memberships.values_list("profile_id", flat=True)
+    assert set(members) == set(expected.values_list("pk", flat=True))
+
+
 def test_a_list_that_was_deleted_is_made_again(people):
     segment = make_segment(rule=ONE_OF)
     evaluate(people[:5])
