@@ -6,4 +6,13 @@ attribute's values the newest stays (`values`), but of a list that is changed ob
 object all that was said since it was said whole (`lists`).
 """
 
-__all__ = ["calls", "contact", "lists", "people", "plain", "tombstones", "undo"]
+__all__ = [
+    "calls",
+    "contact",
+    "lists",
+    "people",
+    "plain",
+    "tombstones",
+    "undo",
+    "values",
+]

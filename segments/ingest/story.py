@@ -13,6 +13,7 @@ from django.db import connection
 
 from segments.identity.calls import CONTACTS
 from segments.identity.people import Part, TooMuchError
+from segments.identity.values import is_same
 from segments.ingest.message import Message
 from segments.membership.turning import Said, Shown, Step
 from segments.models import stored
@@ -77,7 +78,12 @@ class Story:
         if root is not part or root.whole is not None:
             root.take_in(part)
         data = root.shown().data
-        changed = frozenset(name for name in was if data.get(name) is not was[name])
+        # Most say again what is known.
+        changed = frozenset(
+            name
+            for name, before in was.items()
+            if (now := data.get(name)) is not before and not is_same(now, before)
+        )
         told = self._add(message, part, changed)
         if changed:
             told.shown = dict(data)

@@ -1,6 +1,8 @@
 """Within a chunk: who enters and leaves again, and who does again what counts."""
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from segments.ingest import inbox
@@ -165,6 +167,15 @@ def test_a_visitor_who_enters_leaves_and_is_recognised_in_one_chunk(tell, at_onc
         at_once=at_once,
     )
     assert log(segment) == [("entry", "m1"), ("exit", "m0")]
+
+
+def test_who_says_again_what_is_known_is_not_asked_step_by_step(tell):
+    segment = segment_of(IN_PUNE)
+    tell(("identify", "u1", {"city": "Pune"}))
+    with CaptureQueriesContext(connection) as captured:
+        tell(*[("identify", "u1", {"city": "Pune"})] * 2, ("track", "u1", "Viewed"))
+    assert [kind for kind, _ in log(segment)] == ["entry"]
+    assert not any("segments_event AS NOT MATER" in one["sql"] for one in captured)
 
 
 def test_very_many_turns_in_one_chunk_are_quickly_told(tell):
