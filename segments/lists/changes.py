@@ -80,8 +80,7 @@ def write(upload: ListUpload) -> None:
         evaluation.ask(asked, people)
         return
     _write(upload)
-    for segment in readers:
-        _count_anew(segment)
+    _count_anew([one.pk for one in readers])
 
 
 def delete(gone: UploadedList) -> None:
@@ -132,9 +131,10 @@ def _write(upload: ListUpload) -> None:
         cursor.execute(SIZE, [upload.of_id, upload.of_id])
 
 
-def _count_anew(segment: Segment) -> None:
-    if segment.is_active:
-        segment = Segment.objects.select_for_update(no_key=True).get(pk=segment.pk)
+def _count_anew(ids: Collection[int]) -> None:
+    live = Segment.objects.filter(pk__in=ids, is_active=True)
+    # In order of id, as whoever has several locks them.
+    for segment in live.order_by("pk").select_for_update(no_key=True):
         counting.mark_uncounted(segment)
         segment.save(update_fields=counting.CHANGED)
         counting.count_soon(segment)

@@ -1,6 +1,7 @@
 """A file becomes a list: what each row comes to, and who enters and leaves by it."""
 
 import threading
+from contextlib import ExitStack
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -15,6 +16,7 @@ from segments.membership.references import graph
 from segments.models import Identifier, ListLine, ListUpload, Profile, Segment
 from tests import factories
 from tests.doubles.sessions import somebody_waits_for_a_lock
+from tests.faults.working import in_thread
 from tests.segments.lists.conftest import emails, on, put, take, work
 from tests.waiting import wait_until
 
@@ -328,3 +330,21 @@ def test_who_saves_a_rule_does_not_wait_until_its_list_is_written():
     other.close()
     with transaction.atomic():
         graph.check(segment, {"list": of.pk})
+
+
+@pytest.mark.django_db(transaction=True)
+def test_segments_are_locked_in_order_of_id_before_they_are_counted_anew():
+    """Whatever their names: else two who lock both wait for each other."""
+    of = factories.make_list()
+    first, second = (
+        factories.make_segment(rule={"list": of.pk}, name=name) for name in "ba"
+    )
+    upload = take(of, "".join(f"other-{n}\n" for n in range(changes.FEW + 1)))
+    assert runner.write(upload)
+    held = Segment.objects.select_for_update(no_key=True, nowait=True)
+    with ExitStack() as stack, transaction.atomic():
+        held.get(pk=first.pk)
+        stack.enter_context(in_thread(lambda: runner.turn(upload.pk)))
+        wait_until(somebody_waits_for_a_lock, "the upload")
+        held.get(pk=second.pk)
+    assert len(on(of)) == changes.FEW + 1
