@@ -6,6 +6,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import ProtectedError
 
+from segments.imports import storing
 from segments.membership import counting, evaluation
 from segments.membership.references import graph
 from segments.models import ListLine, ListUpload, Segment, UploadedList
@@ -93,10 +94,14 @@ def delete(gone: UploadedList) -> None:
         UploadedList.objects.select_for_update().filter(pk=gone.pk).first()
         if users := graph.segments_that_ask("list", [gone.pk]):
             raise ProtectedError("Segments ask for it.", set(users))
-        forget_lines(list(gone.uploads.values_list("pk", flat=True)))
+        uploads = list(gone.uploads.all())
+        forget_lines([upload.pk for upload in uploads])
         with connection.cursor() as cursor:
             cursor.execute("DELETE FROM segments_listentry WHERE of_id = %s", [gone.pk])
         gone.delete()
+        for upload in uploads:
+            # Not after the commit: of a kill in between a file would be left.
+            storing.drop(upload)
 
 
 def forget_lines(uploads: Collection[int]) -> None:

@@ -276,14 +276,17 @@ def test_what_is_cancelled_changes_nothing_and_leaves_nothing(folder):
     assert on(of) == {"a"} and list(folder.iterdir()) == []
 
 
-def test_a_list_goes_with_all_that_was_uploaded():
+def test_a_list_goes_with_all_that_was_uploaded(folder):
     of = factories.make_list("a")
     put(of, "b\nc\n")
+    assert take(of, "first,second\nx,y\n").state == State.UPLOADED
+    assert len(list(folder.iterdir())) == 1
     changes.delete(of)
     assert ListLine.objects.count() == 0
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM segments_listentry")
         assert cursor.fetchone() == (0,)
+    assert list(folder.iterdir()) == []
 
 
 @pytest.mark.django_db(transaction=True)
