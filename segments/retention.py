@@ -5,7 +5,7 @@ did leaves it when the last such event goes.
 """
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +13,7 @@ from django.db import connection, transaction
 from django.db.models.signals import post_delete
 
 from segments.membership import evaluation
+from segments.membership.evaluation import Asked
 from segments.models import LatestMessages, Profile, Replay
 
 CHUNK = 2_000
@@ -30,7 +31,15 @@ CHOSEN = """
     ORDER BY id FOR UPDATE SKIP LOCKED
 """
 # In SQL: Django would take longer over the ids than PostgreSQL over the events.
-WHO = "SELECT DISTINCT profile_id, name FROM segments_event WHERE id = ANY(%s)"
+WHO = """
+    SELECT DISTINCT profile_id FROM segments_event WHERE id = ANY(%s) ORDER BY profile_id
+"""
+# Segments are locked before the events and memberships that are theirs, as whoever
+# deletes a person or applies a message has them.
+OLD_EVENTS = """
+    SELECT id, name FROM segments_event
+    WHERE id > %(last)s AND id <= %(until)s AND received_at < %(before)s
+"""
 UNNAME = tuple(
     f"UPDATE {table} SET event_id = NULL WHERE event_id = ANY(%s::bigint[])"
     for table in ("segments_membership", "segments_transition")
@@ -72,22 +81,38 @@ def clean_events(before: datetime, deadline: float, needed: Needed) -> int:
     In chunks, until none is left or time.monotonic() is at `deadline`. Who did them is
     asked again by the rules that read them.
     """
-    who: list[tuple[int, str]] = []
+    asked: list[Asked] = []
+    kept: set[int] = set()
+    people: list[int] = []
+
+    def hold(bounds: Mapping[str, Any]) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(OLD_EVENTS, bounds)
+            found: dict[int, str] = dict(cursor.fetchall())
+        # Not with the locks: it takes its time where many wait to be sent to.
+        kept.update(needed(list(found)))
+        names = {name for id, name in found.items() if id not in kept}
+        asked[:] = evaluation.lock_that_read(names)
 
     def chosen(ids: list[int]) -> list[int]:
-        gone = sorted(set(ids) - needed(ids))
+        gone = sorted(set(ids) - kept)
         with connection.cursor() as cursor:
             cursor.execute(WHO, [gone])
-            who[:] = cursor.fetchall()
+            people[:] = [person for (person,) in cursor]
         _unname(gone)
         return gone
 
     def ask_again() -> None:
-        people, names = {person for person, _ in who}, {name for _, name in who}
-        evaluation.evaluate((), people, names)
+        evaluation.ask(asked, people)
 
     return _clean(
-        "segments_event", "true", before, deadline, chosen, afterwards=ask_again
+        "segments_event",
+        "true",
+        before,
+        deadline,
+        chosen,
+        first=hold,
+        afterwards=ask_again,
     )
 
 
@@ -166,8 +191,10 @@ def _clean(
     deadline: float,
     choose: Callable[[list[int]], list[int]],
     clock: str = "received_at",
+    first: Callable[[Mapping[str, Any]], None] = lambda bounds: None,
     afterwards: Callable[[], None] = lambda: None,
 ) -> int:
+    """`first` is told the bounds of a chunk's ids, before any row is locked."""
     count = last = 0
     while time.monotonic() < deadline:
         bounds: dict[str, Any] = {"last": last, "limit": CHUNK, "before": before}
@@ -176,9 +203,10 @@ def _clean(
             until = cursor.fetchone()[0]
             if until is None:
                 break
+            bounds["until"] = until
+            first(bounds)
             cursor.execute(
-                CHOSEN.format(table=table, clock=clock, condition=condition),
-                {**bounds, "until": until},
+                CHOSEN.format(table=table, clock=clock, condition=condition), bounds
             )
             ids = choose([id for (id,) in cursor])
             cursor.execute(f"DELETE FROM {table} WHERE id = ANY(%s)", [ids])

@@ -108,14 +108,22 @@ def ask(asked: Sequence[Asked], ids: Sequence[int], told: Told = NOTHING) -> Cha
 
 
 def lock_with_readers(ids: Collection[int]) -> list[Asked]:
-    """Lock these segments and those that ask for them; return the active ones.
+    """Lock the active ones of these segments, and of those that ask for them.
 
     Those that ask for one of them by way of others are among them. In order of id, as
-    whoever has several locks them.
+    whoever has several locks them. A paused one is neither locked nor returned.
     """
     with connection.cursor() as cursor:
         cursor.execute(LOCK.format(reading=f"AND {IS_READER}"), [list(ids)])
         return _read_all(cursor.fetchall())
+
+
+def lock_that_read(names: Collection[str]) -> list[Asked]:
+    """Lock the active segments that read one of these events, and those that ask for them.
+
+    In order of id, as lock_with_readers.
+    """
+    return _lock(list(names)) if names else []
 
 
 def _ask(asked: Sequence[Asked], ids: Sequence[int], told: Told) -> Change:
@@ -302,7 +310,7 @@ def _read(id: int, rule: str, is_counted: bool, keeps_again: bool) -> Asked | No
 
 
 def lock_if_read(ids: Collection[int]) -> list[Asked]:
-    """The same where any asks for one of these segments; else nobody is locked."""
+    """As lock_with_readers, where any asks for one of these; else none is locked."""
     with connection.cursor() as cursor:
         cursor.execute(IS_READ, [list(ids)])
         (is_read,) = cursor.fetchone()

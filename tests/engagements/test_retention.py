@@ -1,6 +1,7 @@
 """What is deleted when it is old enough, in chunks, and what must stay."""
 
 import time
+from contextlib import ExitStack
 from datetime import timedelta
 
 import pytest
@@ -19,6 +20,7 @@ from segments.models import (
     Profile,
     RefusedMessage,
     Seen,
+    Segment,
     Source,
 )
 from tests import factories
@@ -246,6 +248,22 @@ def old_event(age=400, **fields) -> Event:
     event = factories.make_event(factories.make_profile(), **fields)
     Event.objects.filter(pk=event.pk).update(received_at=NOW() - age * DAY)
     return event
+
+
+@pytest.mark.django_db(transaction=True)
+def test_segments_are_locked_before_events_and_memberships():
+    """As whoever deletes a person has them: else each waits for the other."""
+    event = old_event(name="Lead")
+    segment = factories.make_segment(rule={"event": "Lead"}, event_names=["Lead"])
+    factories.enter(segment, event.profile, event)
+    with ExitStack() as stack, transaction.atomic():
+        Segment.objects.select_for_update(no_key=True).get()
+        stack.enter_context(in_thread(clean))
+        wait_until(somebody_waits_for_a_lock, "the one who deletes")
+        Event.objects.select_for_update(nowait=True).get()
+        Membership.objects.select_for_update(nowait=True).get()
+    assert not Event.objects.exists()
+    assert not Membership.objects.exists()
 
 
 def test_old_events_go_and_memberships_stay_without_them():
