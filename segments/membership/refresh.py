@@ -68,10 +68,10 @@ def refresh(
 ) -> Change:
     """Take in everybody whom the segment's rule names, and let the others go.
 
-    Raises a ValidationError where the stored rule is wrong, BusyError where another
-    counts it, WaitsError where it asks for one that is yet to be counted, and the database's error where others have the segment for longer than
-    `patience` seconds (None: its own) or one of its statements takes longer than
-    `longest` seconds (None: LONGEST_COUNT).
+    Raises Segment.DoesNotExist where it is not live, ValidationError where its stored
+    rule is wrong, BusyError where another counts it, WaitsError where it asks for one
+    that is yet to be counted, and the database's error where others have it for longer
+    than `patience` seconds (None: its own) or a statement takes longer than `longest`.
     """
     seconds = LONGEST_COUNT if longest is None else longest
     count = _begin(segment_id, patience, seconds)
@@ -101,7 +101,7 @@ def try_refresh(
     try:
         return refresh(segment_id, patience, longest)
     except Segment.DoesNotExist:
-        pass  # deleted since somebody asked for it
+        pass  # deleted or paused since somebody asked for it
     except BusyError:
         logger.info("segment.in_use", segment_id=segment_id)
     except SoftTimeLimitExceeded:
@@ -391,7 +391,7 @@ SELECT rule::text, refreshed_at IS NULL,
         SELECT FROM segments_segment d WHERE d.id = ANY(s.reads_segments)
             AND d.is_active AND d.refreshed_at IS NULL AND d.problem = ''
     )
-FROM segments_segment s WHERE id = %s FOR NO KEY UPDATE
+FROM segments_segment s WHERE id = %s AND is_active FOR NO KEY UPDATE
 """
 BEGIN = """
 UPDATE segments_segment

@@ -10,6 +10,7 @@ from django.urls import reverse
 
 from engagements.authoring.forms import EngagementForm
 from engagements.lifecycle import transitions
+from segments import tasks
 from segments.life import states
 from segments.membership import refresh, rule_changes
 from segments.models import Proposal, Segment
@@ -252,3 +253,20 @@ def test_a_copy_is_a_draft_with_a_name_of_its_own(admin_client):
     assert second.name.endswith("(2)")
     assert segment.name in first.versions.get().note + segment.name
     assert first.memberships.count() == 0
+
+
+@pytest.mark.parametrize("state", ["paused", "archived"])
+def test_a_worker_who_comes_late_counts_nobody_anew(state):
+    """A count was asked for while it was live."""
+    person = factories.make_profile(city="Pune")
+    segment = factories.make_segment(rule=PUNE)
+    refresh.refresh(segment.pk)
+    if state == "archived":
+        states.archive(segment, factories.make_admin())
+    else:
+        Segment.objects.update(is_active=False)
+    person.attributes = {}
+    person.save()
+    tasks.refresh_segment(segment.pk)
+    assert segment.memberships.get().profile == person
+    assert segment.transitions.count() == 1
