@@ -32,6 +32,7 @@ from segments.models import Membership, Segment, Transition
 SAMPLE = 10
 # Entries among which those are looked for who came last.
 LAST_ENTRIES = 200
+SUPPRESSES = "All Engagements: none sends to its people. End the suppression first."
 
 
 @admin.register(Segment)
@@ -155,6 +156,8 @@ class SegmentAdmin(AsksFirst, LifePages, ChangesInWords, CarefulDelete, OfferedF
             Dependant(name=f"Segment: {one}", url=one.get_absolute_url())
             for one in asking[:NAMED]
         ]
+        if obj.is_suppression:
+            found.append(Dependant(name=SUPPRESSES))
         for relation in Segment._meta.related_objects:
             if relation.on_delete is models.PROTECT:
                 manager = relation.related_model._base_manager

@@ -75,6 +75,9 @@ def _hold_of_person(instance: Profile, **kwargs: Any) -> None:
 def _hold_segment(instance: Segment, **kwargs: Any) -> None:
     with connection.cursor() as cursor:
         cursor.execute(HOLD_ONE, [instance.pk])
+        if (True,) in cursor.fetchall():
+            # Who may delete segments need not be who may let engagements send.
+            raise ProtectedError("It keeps its people from being sent to.", {instance})
     # Until it is gone no rule begins to ask for it.
     graph.hold()
     if users := graph.segments_that_ask("segment", [instance.pk]):
@@ -84,7 +87,7 @@ def _hold_segment(instance: Segment, **kwargs: Any) -> None:
 
 
 HOLD_PERSON = "SELECT FROM segments_profile WHERE id = %s FOR UPDATE"
-HOLD_ONE = "SELECT FROM segments_segment WHERE id = %s FOR UPDATE"
+HOLD_ONE = "SELECT is_suppression FROM segments_segment WHERE id = %s FOR UPDATE"
 HOLD_ALL = "SELECT FROM segments_segment ORDER BY id FOR NO KEY UPDATE"
 SHRINK = """
 UPDATE segments_segment SET size = greatest(size - 1, 0)

@@ -1,7 +1,8 @@
 """Nobody who is in a suppression segment is sent anything, by any engagement."""
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
+from django.db.models import ProtectedError
 from django.test import Client, TestCase
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -122,6 +123,18 @@ def test_a_marketer_marks_it_and_an_approver_ends_it(engagement):
             assert client.post(url(segment)).status_code == status
         segment.refresh_from_db()
         assert segment.is_suppression is after
+
+
+def test_it_is_not_deleted_before_that_is_ended(admin_page, never):
+    address = reverse("admin:segments_segment_delete", args=[never.pk])
+    assert "End the suppression first" in words(admin_page.get(address))
+    admin_page.post(address, {"post": "yes"})
+    with pytest.raises(ProtectedError), transaction.atomic():
+        never.delete()
+    assert Segment.objects.get().is_suppression
+    Segment.objects.update(is_suppression=False)
+    admin_page.post(address, {"post": "yes"})
+    assert not Segment.objects.exists()
 
 
 def test_who_became_part_of_somebody_suppressed_is_not_sent(engagement, never):
