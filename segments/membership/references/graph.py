@@ -5,6 +5,7 @@ circle: rules that ask for segments are saved one after another, each with a loo
 the others.
 """
 
+import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache, partial
 from typing import Any
@@ -65,9 +66,13 @@ def hold() -> None:
 
 
 def segments_that_ask(kind: str, ids: Collection[int]) -> list[Segment]:
-    """The segments with a condition of a kind that is about one of these ids."""
-    found = Segment.objects.order_by("name")
-    return [one for one in found if _asks(one.rule, kind, ids)]
+    """The segments with a condition of a kind that is about one of these ids, by name.
+
+    Those too whose stored rule is wrong elsewhere.
+    """
+    parameters = [f"$.** ? (@.{kind} == $id[*])", json.dumps({"id": sorted(ids)})]
+    found = Segment.objects.extra(where=[ASKS], params=parameters)
+    return list(found.order_by("name"))
 
 
 def readers_of(ids: Collection[int]) -> list[Segment]:
@@ -111,10 +116,6 @@ def in_levels(rules: Iterable[tuple[int, str]]) -> list[list[int]]:
     return levels
 
 
-def _asks(rule: Any, kind: str, ids: Collection[int]) -> bool:
-    return any(one.get(kind) in ids for one in tree.conditions(rule or {}))
-
-
 def _graph() -> dict[int, tuple[str, frozenset[int]]]:
     """Each segment's name, and which it asks for."""
     with connection.cursor() as cursor:
@@ -139,6 +140,8 @@ def _circle(
     return ()
 
 
+# A rule is a tree: a condition stands at any depth.
+ASKS = "jsonb_path_exists(rule, %s::jsonpath, %s::jsonb)"
 READERS = """
 WITH RECURSIVE reading (id, level) AS (
     SELECT unnest(%s::bigint[]), 0
