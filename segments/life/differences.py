@@ -12,12 +12,11 @@ from typing import Any, Literal
 from django.core.exceptions import ValidationError
 from django.utils.text import capfirst
 
+from segments.membership.explaining import GROUPS, NOT
 from segments.rules import tree
 
 Mark = Literal["same", "added", "removed", "changed"]
 Rule = dict[str, Any]
-GROUPS = {"all": "All of these", "any": "Any of these"}
-NOT = "Not"
 # What a condition is about: two of the same are one that was changed.
 SUBJECTS = (
     ("attribute", "items"),

@@ -46,7 +46,7 @@ def test_conditions_are_told_apart_by_what_they_are_about():
 
 def test_one_condition_that_becomes_a_group_is_still_there():
     assert said(PUNE, {"any": [PUNE, LEAD]}) == [
-        (0, "same", "", "Any of these"),
+        (0, "same", "", "At least one of these"),
         (1, "same", "", "City equals Pune"),
         (1, "added", "", "Did “Lead” at least 1 time"),
     ]
@@ -56,10 +56,10 @@ def test_a_group_s_word_is_a_change_and_groups_in_groups_are_gone_through():
     before = {"all": [PUNE, {"not": {"any": [LEAD, SALE]}}]}
     after = {"any": [PUNE, {"not": {"any": [LEAD, ADULT]}}]}
     assert said(before, after) == [
-        (0, "changed", "All of these", "Any of these"),
+        (0, "changed", "All of these", "At least one of these"),
         (1, "same", "", "City equals Pune"),
         (1, "same", "", "Not"),
-        (2, "same", "", "Any of these"),
+        (2, "same", "", "At least one of these"),
         (3, "removed", "", "Did “Sale” at least 1 time"),
         (3, "same", "", "Did “Lead” at least 1 time"),
         (3, "added", "", "Age is greater than 17"),
