@@ -142,6 +142,13 @@ def test_every_model_and_each_of_its_states_is_in_the_glossary(model):
     assert [word for word in words if word not in DOCS["glossary.md"]] == []
 
 
+def test_each_word_is_in_the_glossary_once():
+    words = re.findall(r"^\| ([^|]+) \|", DOCS["glossary.md"], re.MULTILINE)
+    words = [word for word in words if word != "word"]
+    assert len(words) > 50
+    assert [word for word in words if words.count(word) > 1] == []
+
+
 @pytest.mark.parametrize("group", GROUPS)
 def test_every_page_is_in_the_glossary(group):
     titles = [f"*{entry.title}*" for entry in GROUPS[group]]
