@@ -5,7 +5,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.auth.models import User
-from django.db import models
+from django.db import models, transaction
 from django.forms import Script
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path
@@ -168,6 +168,15 @@ class SegmentAdmin(AsksFirst, LifePages, ChangesInWords, CarefulDelete, OfferedF
                     for user in users
                 ]
         return found
+
+    def delete_queryset(
+        self, request: HttpRequest, queryset: models.QuerySet[Segment]
+    ) -> None:
+        with transaction.atomic():
+            # All of them before the first keeps rules from being saved.
+            chosen = Segment.objects.filter(pk__in=queryset.values("pk"))
+            list(chosen.order_by("pk").select_for_update())
+            super().delete_queryset(request, queryset)
 
     def goes_with(self, obj: Segment) -> str:
         return f"the list of its {obj.size:,} people and who entered and left when"

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import messages
+from django.db import transaction
 from django.db.models import ProtectedError, RestrictedError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.html import format_html
@@ -66,6 +67,15 @@ class CarefulDelete:
             if not self.has_delete_permission(request, one)  # type: ignore[attr-defined]
         }
         return shown, {str(plural): len(found)}, lacking, users
+
+    def response_action(self, request: HttpRequest, queryset: Any) -> Any:
+        """Of several that were chosen all are deleted, or none."""
+        try:
+            with transaction.atomic():
+                return super().response_action(request, queryset)  # type: ignore[misc]
+        except (ProtectedError, RestrictedError):
+            messages.error(request, "Nothing was deleted: some of it is in use.")
+            return HttpResponseRedirect(request.get_full_path())
 
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: Any = None

@@ -4,6 +4,7 @@ import json
 import random
 import threading
 import time
+from contextlib import ExitStack
 from datetime import timedelta
 
 import pytest
@@ -36,6 +37,7 @@ from tests.factories import (
     make_segment,
     make_source,
 )
+from tests.faults.working import in_thread
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db
@@ -367,6 +369,41 @@ def test_a_segment_or_a_list_that_is_not_there_is_refused():
     assert saved(segment, {"list": 987}) == [
         "Rule: the list 987 is not there any more."
     ]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_several_none_is_deleted_where_a_rule_begins_to_ask_for_one(admin_client):
+    first, second, asking = made(PUNE), made(PUNE), made(PUNE)
+    chosen = {"_selected_action": [first.pk, second.pk], "action": "delete_selected"}
+    pages = []
+
+    def delete():
+        page = "/admin/segments/segment/"
+        pages.append(admin_client.post(page, {**chosen, "post": "yes"}, follow=True))
+
+    with ExitStack() as stack, transaction.atomic():
+        assert saved(asking, asks(second)) == []
+        stack.enter_context(in_thread(delete))
+        wait_until(somebody_waits_for_a_lock, "the deletion")
+    assert "Nothing was deleted: some of it is in use." in pages[0].text
+    assert Segment.objects.count() == 3
+
+
+@pytest.mark.django_db(transaction=True)
+def test_several_are_deleted_with_all_their_locks(admin_client):
+    """Else who saves the rule of one, and then holds all rules, is waited for in a circle."""
+    first, second = make_segment(), make_segment()
+    chosen = {"_selected_action": [first.pk, second.pk], "action": "delete_selected"}
+
+    def delete():
+        admin_client.post("/admin/segments/segment/", {**chosen, "post": "yes"})
+
+    with ExitStack() as stack, transaction.atomic():
+        Segment.objects.select_for_update(no_key=True).get(pk=second.pk)
+        stack.enter_context(in_thread(delete))
+        wait_until(somebody_waits_for_a_lock, "the deletion")
+        graph.hold()
+    assert not Segment.objects.exists()
 
 
 def test_what_others_ask_for_is_not_deleted(admin_client, three):
