@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 
 from lemnisk_braze.lib import database_clock
 from segments.models import Segment, SegmentDay
@@ -20,6 +20,8 @@ KEPT = 400
 # Lines of the log of one segment that are counted at once; the next time goes on.
 MOST = 100_000
 SECONDS = 5
+# pg_advisory_xact_lock's key: any number that nothing else here uses.
+LOCK = 0x5E69_DA75
 # The picture: its size, and the least height of something that is not nothing.
 WIDTH, HEIGHT, LEAST = 600, 100, 1.0
 
@@ -35,11 +37,16 @@ def keep(seconds: float = SECONDS, most: int = MOST) -> None:
 
 def _add(most: int) -> bool:
     """Whether some log has more than `most` new lines, so that there is more to add."""
-    with transaction.atomic(), connection.cursor() as cursor:
-        # Two at once would add the same lines twice.
-        cursor.execute("LOCK TABLE segments_segmentday IN SHARE ROW EXCLUSIVE MODE")
-        cursor.execute(ADD, {"most": most})
-        return bool(cursor.fetchone()[0])
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            # Two at once would add the same lines twice. No lock of the table: whoever
+            # deletes a segment takes its days along, and is waited for at the end.
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+            cursor.execute(ADD, {"most": most})
+            return bool(cursor.fetchone()[0])
+    except IntegrityError:
+        # A segment was deleted meanwhile.
+        return True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

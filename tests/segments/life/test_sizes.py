@@ -1,15 +1,19 @@
 """Entries and exits of each day, counted from the log as it grows."""
 
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.urls import reverse
 
 from segments.life import sizes
 from segments.models import Segment, SegmentDay, Transition
 from tests import factories
+from tests.doubles.sessions import somebody_waits_for_a_lock
+from tests.faults.working import in_thread
 from tests.pages import words
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db
 
@@ -85,6 +89,18 @@ def test_what_is_older_than_is_kept_goes():
     SegmentDay.objects.create(segment=segment, day=old, until_id=0)
     sizes.keep()
     assert [day for day, *_ in kept(segment)] == [today()]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_segment_that_is_deleted_meanwhile_holds_nobody_up():
+    gone, stays = factories.make_segment(1), factories.make_segment(2)
+    with ExitStack() as stack, transaction.atomic():
+        Segment.objects.select_for_update().get(pk=gone.pk)
+        stack.enter_context(in_thread(sizes.keep))
+        wait_until(somebody_waits_for_a_lock, "who counts")
+        gone.delete()
+    assert kept(stays) == [(today(), 2, 0, 2)]
+    assert SegmentDay.objects.count() == 1
 
 
 def test_nothing_is_written_where_nothing_happened():
