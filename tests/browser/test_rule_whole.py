@@ -129,7 +129,7 @@ def test_a_nested_rule_of_all_kinds_without_a_mouse(page: Page, admin, people):
     size = page.get_by_role("region", name="Who would be in it")
     expect(size).to_contain_text("3 of 6 people")
     expect(size.get_by_role("link")).to_have_text(["lapsing", "dormant", "customer"])
-    expect(size).to_contain_text("did “Viewed”")
+    expect(size).to_contain_text("Did “Viewed” at least 1 time or policies")
     enter("Edit as JSON")
     rule = json.loads(page.locator("[name=rule]").input_value())
     assert rule == {
