@@ -36,11 +36,12 @@ def known():
 
 
 def asking(rule, **fields):
-    """A segment as its form saves it, counted."""
+    """A segment as its form saves it, counted where it is live."""
     segment = factories.make_segment(rule=rule, **fields)
     counting.mark_changed(segment)
     segment.save()
-    refresh.refresh(segment.pk)
+    if segment.is_active:
+        refresh.refresh(segment.pk)
     just_sent.forget()
     return segment
 
