@@ -8,6 +8,7 @@ just then: so whatever is killed, nothing is lost or comes twice.
 __all__ = [
     "erasing",
     "feeding",
+    "leases",
     "lifecycle",
     "mapping",
     "progress",

@@ -1,8 +1,8 @@
 """Work at an import: a piece of its file at a time, each in one transaction.
 
 The transaction that does something with a piece's rows also notes that the file was read
-so far. It does so only for the holder of the row's lease, whose token each taking makes
-anew: of two workers one at most goes on, and after a kill the next begins at the note.
+so far. It does so only for the holder of the row's lease (`leases`): of two workers one at
+most goes on, and after a kill the next begins at the note.
 """
 
 import gc
@@ -11,24 +11,22 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import orjson
-from celery.exceptions import SoftTimeLimitExceeded
 from django.db import connection, transaction
-from django.db.models import F, Q
+from django.db.models import F
 
 from lemnisk_braze.lib import database_clock
-from lemnisk_braze.lib.database_errors import About, about, in_words
 from lemnisk_braze.lib.logs import get_logger
 from segments import wakeup
-from segments.imports import checking, storing
+from segments.imports import checking, leases, storing
 from segments.imports.feeding import automatic
 from segments.imports.mapping import columns
 from segments.imports.mapping.columns import Column
 from segments.imports.mapping.messages import Message, Plan, Problem, Writer
-from segments.imports.reading.rows import FileError, Reader, Row
+from segments.imports.reading.rows import Reader, Row
 from segments.ingest import health, inbox
 from segments.models import BadRow, Import, SourceQuery
 
@@ -37,7 +35,6 @@ logger = get_logger(__name__)
 State = Import.State
 # In seconds: one turn of a worker, which then looks at what else there is.
 TURN = 5.0
-LEASE = timedelta(seconds=60)
 # In rows: a piece, which is a request of the inbox.
 PIECE = 2_500
 # In messages: so many may wait in the inbox, whoever they are of. More, and what comes
@@ -54,42 +51,23 @@ MAX_CELLS = 16_000
 SELDOM = 200_000
 
 
-class LostError(Exception):
-    """Somebody paused or cancelled it, or another worker has it."""
-
-
 def turn(import_id: int, seconds: float = TURN) -> bool:
     """Go on with it for so long; whether more is left to be done at once."""
-    token = _take(import_id)
-    if token is None:
-        return False
     deadline = time.monotonic() + seconds
-    try:
-        with _seldom_collecting():
-            return _work(import_id, token, deadline)
-    except LostError:
-        return False
-    except FileError as e:
-        _fail(import_id, token, str(e))
-    except SoftTimeLimitExceeded:
-        raise
-    except Exception as e:
-        if about(e) is About.CONNECTION:
-            raise
+
+    def log() -> None:
         logger.exception("import.failed", import_id=import_id)
-        _fail(import_id, token, in_words(e))
-    finally:
-        _give_back(import_id, token)
+
+    with leases.held(Import, import_id, _fail, log) as token:
+        if token is not None:
+            with _seldom_collecting():
+                return _work(import_id, token, deadline)
     return False
 
 
 def wake_waiting() -> int:
     """Wake workers for what is to go on and is in nobody's hands; return how many."""
-    now = database_clock.now()
-    waiting = Import.objects.filter(state__in=Import.WORKING).filter(
-        Q(held_until=None) | Q(held_until__lt=now)
-    )
-    ids = list(waiting.order_by("pk").values_list("pk", flat=True)[:100])
+    ids = leases.waiting(Import)
     for import_id in ids:
         wakeup.run_import(import_id)
     return len(ids)
@@ -178,13 +156,13 @@ class _Phase:
             "read": F("read") + len(rows),
             "offset": position.offset,
             "line": position.line,
-            "held_until": now + LEASE,
+            "held_until": now + leases.LEASE,
             **news,
         }
         if not rows:
             noted |= self._end(now)
         if not held.update(**noted):
-            raise LostError
+            raise leases.LostError
 
     def _end(self, now: datetime) -> dict[str, Any]:
         """What is noted of a phase that has come to the end of the file."""
@@ -337,26 +315,6 @@ def _fail(import_id: int, token: int, words: str) -> None:
     )
 
 
-def _take(import_id: int) -> int | None:
-    with connection.cursor() as cursor:
-        cursor.execute(TAKE, [LEASE.total_seconds(), import_id, list(Import.WORKING)])
-        row = cursor.fetchone()
-    return row[0] if row else None
-
-
-def _give_back(import_id: int, token: int) -> None:
-    Import.objects.filter(pk=import_id, token=token).update(held_until=None)
-
-
 def _as_text(cells: Sequence[Any]) -> str:
     text = json.dumps(list(cells), default=str)
     return text if len(text) <= MAX_CELLS else "[]"
-
-
-TAKE = """
-UPDATE segments_import SET token = token + 1,
-    held_until = clock_timestamp() + make_interval(secs => %s)
-WHERE id = %s AND state = ANY(%s::text[])
-  AND (held_until IS NULL OR held_until < clock_timestamp())
-RETURNING token
-"""

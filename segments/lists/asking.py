@@ -6,17 +6,14 @@ what it was. An upload writes itself, but for the first one after somebody has c
 what is asked.
 """
 
-from collections.abc import Iterator
-from datetime import timedelta
+from itertools import chain
 
-from django.conf import settings
-from django.db import connection, transaction
-from django.db.models import Q
+from django.db import transaction
 
 from lemnisk_braze.lib import database_clock, sealing
 from lemnisk_braze.lib.logs import get_logger
 from segments import wakeup
-from segments.imports import storing
+from segments.imports import leases, storing
 from segments.imports.feeding import address, databases
 from segments.imports.reading.rows import FileError
 from segments.lists import reading, runner
@@ -26,18 +23,11 @@ logger = get_logger(__name__)
 
 State = ListUpload.State
 UNFINISHED = (*ListUpload.WORKING, State.UPLOADED, State.READY)
-# So much longer than its query a run has it for itself.
-MARGIN = timedelta(seconds=60)
-AT_ONCE = 20
 
 
 def wake_due() -> int:
     """Wake workers for what is due; return how many. The tick's work."""
-    now = database_clock.now()
-    due = ListFeed.objects.filter(every__gt=0).filter(
-        Q(due_at=None) | Q(due_at__lte=now), Q(held_until=None) | Q(held_until__lte=now)
-    )
-    ids = list(due.order_by("pk").values_list("pk", flat=True)[:AT_ONCE])
+    ids = leases.due(ListFeed.objects.all())
     for pk in ids:
         wakeup.ask_for_list(pk)
     return len(ids)
@@ -48,7 +38,7 @@ def ask(feed_id: int, *, by_hand: bool = False) -> ListUpload | None:
 
     What went wrong stands in its `problem`, and the list stays as it is.
     """
-    if not _take(feed_id, by_hand=by_hand):
+    if not leases.take_due(ListFeed, feed_id, by_hand=by_hand):
         return None
     feed = ListFeed.objects.select_related("of", "source").get(pk=feed_id)
     problem, begun = "", None
@@ -93,7 +83,9 @@ def _ask(feed: ListFeed) -> ListUpload:
                 "The query gave no rows, which is taken for a mistake: the list stays as"
                 " it was."
             )
-        taken = reading.take(f"{feed.of.name}.jsonl", _all(first, lines), feed.of.kind)
+        taken = reading.take(
+            f"{feed.of.name}.jsonl", chain([first], lines), feed.of.kind
+        )
     columns = taken.format.columns
     if feed.column not in columns:
         storing.drop(ListUpload(path=taken.path))
@@ -106,29 +98,3 @@ def _ask(feed: ListFeed) -> ListUpload:
         ListFeed.objects.filter(pk=feed.pk).update(last_rows=rows.count)
         runner.begin(upload)
     return upload
-
-
-def _all(first: bytes, others: Iterator[bytes]) -> Iterator[bytes]:
-    yield first
-    yield from others
-
-
-def _take(feed_id: int, *, by_hand: bool) -> bool:
-    longest = timedelta(seconds=settings.SQL_SECONDS) + MARGIN
-    with connection.cursor() as cursor:
-        cursor.execute(TAKE, [longest.total_seconds(), feed_id, by_hand])
-        return cursor.fetchone() is not None
-
-
-# The next time is counted from when this one was due, so that no run drifts; where that
-# is over as well, from now on.
-TAKE = """
-UPDATE segments_listfeed SET
-    held_until = clock_timestamp() + make_interval(secs => %s),
-    due_at = CASE WHEN every = 0 THEN NULL ELSE greatest(
-        coalesce(due_at, clock_timestamp()) + make_interval(mins => every),
-        clock_timestamp()) END
-WHERE id = %s AND (held_until IS NULL OR held_until <= clock_timestamp())
-  AND (%s OR (every > 0 AND (due_at IS NULL OR due_at <= clock_timestamp())))
-RETURNING id
-"""

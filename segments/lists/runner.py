@@ -1,23 +1,20 @@
 """Work at an upload: a piece of its file at a time, then what all of it comes to.
 
 The transaction that keeps a piece's lines also notes that the file was read so far, and
-does so only for the holder of the row's lease (as segments.imports.runner has it).
+does so only for the holder of the row's lease (segments.imports.leases).
 """
 
 import time
 from datetime import datetime, timedelta
 from typing import Any
 
-from celery.exceptions import SoftTimeLimitExceeded
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import F, Q
 
 from lemnisk_braze.lib import database_clock
-from lemnisk_braze.lib.database_errors import About, about, in_words
 from lemnisk_braze.lib.logs import get_logger
 from segments import wakeup
-from segments.imports import storing
-from segments.imports.reading.rows import FileError
+from segments.imports import leases, storing
 from segments.lists import changes, reading
 from segments.models import ListUpload, UploadedList
 
@@ -26,14 +23,9 @@ logger = get_logger(__name__)
 State = ListUpload.State
 # In seconds: one turn of a worker, which then looks at what else there is.
 TURN = 5.0
-LEASE = timedelta(seconds=60)
 # All of a large file at once: what it comes to, or the list itself, is one statement.
 LONG_LEASE = timedelta(minutes=10)
 CANCELLABLE = (State.UPLOADED, State.READING, State.READY, State.FAILED)
-
-
-class LostError(Exception):
-    """Somebody cancelled it, or another worker has it."""
 
 
 def begin(upload: ListUpload) -> None:
@@ -45,35 +37,19 @@ def begin(upload: ListUpload) -> None:
 
 def turn(upload_id: int, seconds: float = TURN) -> bool:
     """Go on with it for so long; whether more is left to be done at once."""
-    token = _take(upload_id)
-    if token is None:
-        return False
     deadline = time.monotonic() + seconds
-    try:
-        return _work(upload_id, token, deadline)
-    except LostError:
-        return False
-    except FileError as e:
-        _fail(upload_id, token, str(e))
-    except SoftTimeLimitExceeded:
-        raise
-    except Exception as e:
-        if about(e) is About.CONNECTION:
-            raise
+
+    def log() -> None:
         logger.exception("list.failed", upload_id=upload_id)
-        _fail(upload_id, token, in_words(e))
-    finally:
-        _give_back(upload_id, token)
+
+    with leases.held(ListUpload, upload_id, _fail, log) as token:
+        return token is not None and _work(upload_id, token, deadline)
     return False
 
 
 def wake_waiting() -> int:
     """Wake workers for what is to go on and is in nobody's hands; return how many."""
-    now = database_clock.now()
-    waiting = ListUpload.objects.filter(state__in=ListUpload.WORKING).filter(
-        Q(held_until=None) | Q(held_until__lt=now)
-    )
-    ids = list(waiting.order_by("pk").values_list("pk", flat=True)[:100])
+    ids = leases.waiting(ListUpload)
     for upload_id in ids:
         wakeup.run_list_upload(upload_id)
     return len(ids)
@@ -178,7 +154,7 @@ def _read(upload: ListUpload, token: int, deadline: float) -> None:
                     rows=F("rows") + len(rows),
                     offset=reader.position.offset,
                     line=reader.position.line,
-                    held_until=database_clock.now() + LEASE,
+                    held_until=database_clock.now() + leases.LEASE,
                     **noted,
                 )
                 if not rows:
@@ -222,7 +198,7 @@ def _write(upload: ListUpload, token: int) -> None:
 def _note(upload: ListUpload, token: int, **fields: Any) -> None:
     held = ListUpload.objects.filter(pk=upload.pk, token=token, state=upload.state)
     if not held.update(**fields, changed_at=database_clock.now()):
-        raise LostError
+        raise leases.LostError
 
 
 def _move(upload: ListUpload, states: tuple[str, ...], **fields: Any) -> bool:
@@ -245,24 +221,3 @@ def _fail(upload_id: int, token: int, words: str) -> None:
     held.filter(state__in=ListUpload.WORKING).update(
         state=State.FAILED, problem=words, changed_at=database_clock.now()
     )
-
-
-def _take(upload_id: int) -> int | None:
-    with connection.cursor() as cursor:
-        working = list(ListUpload.WORKING)
-        cursor.execute(TAKE, [LEASE.total_seconds(), upload_id, working])
-        row = cursor.fetchone()
-    return row[0] if row else None
-
-
-def _give_back(upload_id: int, token: int) -> None:
-    ListUpload.objects.filter(pk=upload_id, token=token).update(held_until=None)
-
-
-TAKE = """
-UPDATE segments_listupload SET token = token + 1,
-    held_until = clock_timestamp() + make_interval(secs => %s)
-WHERE id = %s AND state = ANY(%s::text[])
-  AND (held_until IS NULL OR held_until < clock_timestamp())
-RETURNING token
-"""

@@ -4,18 +4,15 @@ So rows stand still while they are imported, however often a worker is killed; a
 watermark moves on when the import is done, not before.
 """
 
-from collections.abc import Iterator
-from datetime import timedelta
+from itertools import chain
 from typing import Any
 
-from django.conf import settings
-from django.db import connection, transaction
-from django.db.models import Q
+from django.db import transaction
 
 from lemnisk_braze.lib import database_clock, sealing
 from lemnisk_braze.lib.logs import get_logger
 from segments import wakeup
-from segments.imports import storing
+from segments.imports import leases, storing
 from segments.imports.feeding import address, automatic, databases, watermark
 from segments.imports.mapping import messages
 from segments.imports.mapping.naming import NamingError
@@ -25,8 +22,6 @@ from segments.models import Import, SourceQuery
 logger = get_logger(__name__)
 
 State = Import.State
-# So much longer than its query a run has it for itself.
-MARGIN = timedelta(seconds=60)
 UNFINISHED = (*Import.WORKING, State.PAUSED)
 
 
@@ -40,11 +35,7 @@ def set_address(query: SourceQuery, text: str) -> None:
 
 def wake_due() -> int:
     """Wake workers for what is due; return how many. The tick's work."""
-    now = database_clock.now()
-    ready = SourceQuery.objects.filter(is_active=True, every__gt=0).filter(
-        Q(due_at=None) | Q(due_at__lte=now), Q(held_until=None) | Q(held_until__lte=now)
-    )
-    ids = list(ready.order_by("pk").values_list("pk", flat=True)[:20])
+    ids = leases.due(SourceQuery.objects.filter(is_active=True))
     for pk in ids:
         wakeup.run_query(pk)
     return len(ids)
@@ -55,7 +46,7 @@ def run(query_id: int, *, by_hand: bool = False) -> Import | None:
 
     What went wrong stands in its `problem`.
     """
-    if not _take(query_id, by_hand=by_hand):
+    if not leases.take_due(SourceQuery, query_id, by_hand=by_hand, only="is_active"):
         return None
     query = SourceQuery.objects.select_related("source").get(pk=query_id)
     problem, taken = "", None
@@ -87,7 +78,7 @@ def _ask(query: SourceQuery) -> Import | None:
         SourceQuery.objects.filter(pk=query.pk).update(last_rows=0)
         if first is None:
             return None
-        taken = storing.take(f"{query.name}.jsonl", _all(first, lines))
+        taken = storing.take(f"{query.name}.jsonl", chain([first], lines))
     found = watermark.of(rows.largest)
     _say_when(said, query, found)
     # (P) Where all rows have no watermark, the old one stays.
@@ -115,35 +106,8 @@ def _say_when(
         said["columns"].setdefault(query.watermark_column, messages.TIME)
 
 
-def _all(first: bytes, others: Iterator[bytes]) -> Iterator[bytes]:
-    yield first
-    yield from others
-
-
-def _take(query_id: int, *, by_hand: bool) -> bool:
-    longest = timedelta(seconds=settings.SQL_SECONDS) + MARGIN
-    with connection.cursor() as cursor:
-        cursor.execute(TAKE, [longest.total_seconds(), query_id, by_hand])
-        return cursor.fetchone() is not None
-
-
 def _give_back(query_id: int, problem: str) -> None:
     values: dict[str, Any] = {"problem": problem, "held_until": None}
     SourceQuery.objects.filter(pk=query_id).update(
         **values, looked_at=database_clock.now()
     )
-
-
-# The next time is counted from when this one was due, so that no run drifts; where that
-# is over as well, from now on.
-TAKE = """
-UPDATE segments_sourcequery q SET
-    held_until = clock_timestamp() + make_interval(secs => %s),
-    due_at = CASE WHEN every = 0 THEN NULL ELSE greatest(
-        coalesce(due_at, clock_timestamp()) + make_interval(mins => every),
-        clock_timestamp()) END
-WHERE id = %s AND (held_until IS NULL OR held_until <= clock_timestamp())
-  AND (%s OR (is_active AND every > 0
-              AND (due_at IS NULL OR due_at <= clock_timestamp())))
-RETURNING id
-"""
