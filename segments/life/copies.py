@@ -4,7 +4,7 @@ from django.db import transaction
 
 from segments.membership import counting, rule_changes
 from segments.membership.readers import User
-from segments.models import Segment
+from segments.models import Segment, UploadedList
 
 MAX_NAME = 255
 
@@ -31,10 +31,10 @@ def duplicate(segment: Segment, user: User) -> Segment:
     return made
 
 
-def free_name(wanted: str) -> str:
+def free_name(wanted: str, rows: type[Segment] | type[UploadedList] = Segment) -> str:
     """The name, or with a number behind it where there is one already."""
     name, number = wanted[:MAX_NAME], 1
-    while Segment.objects.filter(name=name).exists():
+    while rows._default_manager.filter(name=name).exists():
         number += 1
         end = f" ({number})"
         name = wanted[: MAX_NAME - len(end)] + end

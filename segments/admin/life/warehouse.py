@@ -19,6 +19,7 @@ from unfold.widgets import (
 from lemnisk_braze.lib.names import one_line
 from lemnisk_braze.lib.pages.rows import as_id, row_of
 from segments import wakeup
+from segments.life import copies
 from segments.lists import reading
 from segments.membership import counting, rule_changes
 from segments.models import ListFeed, Segment, SourceQuery, UploadedList
@@ -184,7 +185,8 @@ def feeds_of(segment: Segment) -> list[ListFeed]:
 def _make(form: WarehouseForm, request: HttpRequest) -> tuple[Segment, ListFeed]:
     cleaned = form.cleaned_data
     of = UploadedList.objects.create(
-        name=_free(cleaned["name"]),
+        # Lists have names of their own.
+        name=copies.free_name(cleaned["name"], UploadedList),
         kind=cleaned["kind"],
         created_by_id=request.user.pk,
     )
@@ -199,17 +201,3 @@ def _make(form: WarehouseForm, request: HttpRequest) -> tuple[Segment, ListFeed]
     rule_changes.record(segment, request.user, note="Made of a query.")
     counting.count_soon(segment)
     return segment, feed
-
-
-def _free(name: str) -> str:
-    """Lists have names of their own: the segment's, or with a number behind it."""
-    taken = set(
-        UploadedList.objects.filter(name__startswith=name[:200]).values_list(
-            "name", flat=True
-        )
-    )
-    found, number = name, 1
-    while found in taken:
-        number += 1
-        found = f"{name[:240]} ({number})"
-    return found
