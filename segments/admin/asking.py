@@ -136,11 +136,7 @@ def propose(
 
 def describe(segment: Segment | Proposal) -> str:
     """The rule as a sentence."""
-    try:
-        tree.validate(segment.rule)
-    except ValidationError as e:
-        return str(e.messages[0])
-    return capfirst(tree.describe(segment.rule))
+    return tree.problem(segment.rule) or capfirst(tree.describe(segment.rule))
 
 
 def proposal_of(segment: Segment) -> Proposal | None:

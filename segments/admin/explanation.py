@@ -1,7 +1,7 @@
 """The page that says why a person is in a segment or not."""
 
 from django.contrib.admin import AdminSite
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
@@ -53,10 +53,8 @@ def _named(typed: str, pk: int | None) -> tuple[Profile | None, list[Profile]]:
 
 
 def _explanation(segment: Segment, person: Profile) -> dict[str, object]:
-    try:
-        tree.validate(segment.rule)
-    except ValidationError as e:
-        return {"problem": e.messages[0]}
+    if problem := tree.problem(segment.rule):
+        return {"problem": problem}
     verdict = explaining.explain(segment.rule, person)
     membership = segment.memberships.filter(profile=person).first()
     return {

@@ -5,7 +5,6 @@ from dataclasses import asdict
 from typing import Any
 
 from django.conf import settings
-from django.core.exceptions import ValidationError
 from django.urls import reverse
 
 from segments.builder.starting_points import STARTING_POINTS
@@ -56,11 +55,7 @@ def _choices(segment: Segment | None) -> dict[str, list[dict[str, Any]]]:
 
 def _conditions(segment: Segment | None) -> list[dict[str, Any]]:
     """Those of a stored rule; none where it is wrong."""
-    if segment is None:
-        return []
-    try:
-        tree.validate(segment.rule)
-    except ValidationError:
+    if segment is None or tree.problem(segment.rule):
         return []
     return list(tree.conditions(segment.rule))
 

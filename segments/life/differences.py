@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from django.core.exceptions import ValidationError
 from django.utils.text import capfirst
 
 from segments.membership.explaining import GROUPS, NOT
@@ -55,7 +54,7 @@ def lines(before: Rule, after: Rule) -> list[Line]:
 
     Rules that are wrong are shown as JSON.
     """
-    if not (_is_right(before) and _is_right(after)):
+    if tree.problem(before) or tree.problem(after):
         if _key(before) == _key(after):
             return [Line(depth=0, mark="same", words=_json(after))]
         return [
@@ -158,14 +157,6 @@ def _subject(rule: Rule) -> str:
 
 def _said(condition: Rule) -> str:
     return capfirst(tree.describe(condition))
-
-
-def _is_right(rule: Rule) -> bool:
-    try:
-        tree.validate(rule)
-    except ValidationError:
-        return False
-    return True
 
 
 def _key(value: Any) -> str:

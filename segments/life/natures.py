@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from django.core.exceptions import ValidationError
 from django.utils.text import capfirst
 
 from segments.models import ListFeed, Segment
@@ -34,9 +33,7 @@ class Told:
 
 def of(segment: Segment) -> Told | None:
     """None where the stored rule is wrong."""
-    try:
-        tree.validate(segment.rule)
-    except ValidationError:
+    if tree.problem(segment.rule):
         return None
     if "snapshot" in segment.rule:
         return Told(nature=Nature.FIXED)

@@ -13,7 +13,6 @@ from dataclasses import astuple, dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
-from django.core.exceptions import ValidationError
 from django.db import Error, connection, transaction
 
 from lemnisk_braze.lib.database_errors import LOCKED, sqlstate
@@ -53,9 +52,7 @@ def is_due(
     `clock_at`: until when windows have moved on. One that cannot be read (any more) is
     counted, which says why.
     """
-    try:
-        tree.validate(rule)
-    except ValidationError:
+    if tree.problem(rule):
         return counted_at <= now - COUNTED_EVERY
     midnights = tree.midnights(rule)
     if any(next_midnight(zone, counted_at) <= now for zone in midnights):

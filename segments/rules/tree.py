@@ -81,6 +81,15 @@ def validate(rule: object) -> None:
         )
 
 
+def problem(rule: object) -> str:
+    """What is wrong with a rule that is stored; empty where nothing is."""
+    try:
+        validate(rule)
+    except ValidationError as e:
+        return str(e.messages[0])
+    return ""
+
+
 def check_order(rule: dict[str, Any]) -> None:
     """Raise a ValidationError where the ends of a valid rule's “between” are exchanged.
 

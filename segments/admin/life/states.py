@@ -79,7 +79,7 @@ class StatePages:
         if segment.is_active == is_active:
             messages.info(request, f"It is {segment.state.label.lower()} already.")
             return HttpResponseRedirect(segment.get_absolute_url())
-        if is_active and (problem := _problem(segment)):
+        if is_active and (problem := tree.problem(segment.rule)):
             messages.error(request, f"Its rule is wrong. {problem}")
             return HttpResponseRedirect(segment.get_absolute_url())
         asked = asking.ask(
@@ -266,13 +266,4 @@ def _why_not_archived(segment: Segment, *, is_used: bool) -> str:
         return "It keeps its people from being sent to. End the suppression first."
     if is_used:
         return "These take their people from it. End or change them first."
-    return ""
-
-
-def _problem(segment: Segment) -> str:
-    """What is wrong with a rule that a program has saved."""
-    try:
-        tree.validate(segment.rule)
-    except ValidationError as e:
-        return str(e.messages[0])
     return ""

@@ -85,10 +85,8 @@ class VersionPages:
         if number is None:
             return back
         old = get_object_or_404(segment.versions, number=number)
-        try:
-            tree.validate(old.rule)
-        except ValidationError as e:
-            messages.error(request, f"Nothing was restored. {e.messages[0]}")
+        if problem := tree.problem(old.rule):
+            messages.error(request, f"Nothing was restored. {problem}")
             return back
         if old.rule == segment.rule:
             messages.info(request, f"Nothing was changed: version {number} is current.")

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from django.core.exceptions import ValidationError
 from django.db import connection
 
 from segments.membership import moves, readers
@@ -113,9 +112,7 @@ def _change(segment: Segment, changes: Mapping[Belonging, Change]) -> Change:
                 people.update(change.entering, change.leaving)
     if not people:
         return Change(entering=(), leaving=())
-    try:
-        tree.validate(segment.rule)
-    except ValidationError:
+    if tree.problem(segment.rule):
         # It cannot be counted, and lets nobody in or out.
         return Change(entering=(), leaving=())
     statement = WHO_MOVES.format(
