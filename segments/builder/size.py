@@ -9,8 +9,8 @@ from lemnisk_braze.lib.pages.rows import as_id
 from segments import naming
 from segments.dictionary import catalog
 from segments.forms import RuleField
-from segments.membership import live_size
-from segments.membership.live_size import Estimate, LiveSize
+from segments.membership.counts import live_size
+from segments.membership.counts.live_size import Estimate, LiveSize
 from segments.models import Profile, Segment
 from segments.rules import tree
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from django.db import connection
 
 from lemnisk_braze.lib.time_limits import at_most
-from segments.membership import sampling
+from segments.membership.counts import sampling
 from segments.models import Segment
 
 MOST = 5

@@ -2,15 +2,14 @@
 
 __all__ = [
     "counting",
+    "counts",
     "deleting",
     "evaluation",
     "explaining",
     "following",
-    "live_size",
     "readers",
     "references",
     "refresh",
     "rule_changes",
-    "sampling",
     "turning",
 ]

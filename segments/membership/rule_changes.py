@@ -15,11 +15,12 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from lemnisk_braze.lib.time_limits import at_most
-from segments.membership import counting, readers, sampling
+from segments.membership import counting, readers
+from segments.membership.counts import sampling
+from segments.membership.counts.at_work import hashing
 from segments.membership.readers import Effect, User
 from segments.membership.references import forecasting, graph
 from segments.membership.references.forecasting import Change, Followed, Moved
-from segments.membership.refresh import hashing
 from segments.models import Proposal, Segment, SegmentVersion
 from segments.rules import tree
 

@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 from engagements.lifecycle import transitions
 from engagements.models import Delivery, Engagement
 from segments import wakeup
-from segments.membership import refresh
+from segments.membership.counts import at_work
 from segments.models import Segment, Transition
 from tests import factories
 from tests.doubles.celery_processes import beat, worker
@@ -64,7 +64,7 @@ def is_anybody_standing() -> bool:
 def test_a_fill_whose_worker_is_killed_is_gone_on_with_and_sends_to_each_once(
     braze, sandbox
 ):
-    everybody = refresh.BLOCK * (refresh.FEW_BLOCKS + 2)
+    everybody = at_work.BLOCK * (at_work.FEW_BLOCKS + 2)
     factories.make_people(everybody)
     segment = factories.make_segment(rule=EVERYBODY, refreshed_at=None)
     engagement = factories.make_engagement(

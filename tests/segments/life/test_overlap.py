@@ -4,7 +4,7 @@ import pytest
 from django.urls import reverse
 
 from segments.life import overlap
-from segments.membership import sampling
+from segments.membership.counts import sampling
 from tests import factories
 from tests.pages import words
 

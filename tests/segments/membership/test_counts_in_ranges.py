@@ -13,6 +13,7 @@ from engagements.delivery import loop
 from engagements.lifecycle import transitions
 from engagements.models import Delivery, Engagement
 from segments.membership import counting, deleting, evaluation, refresh
+from segments.membership.counts import at_work
 from segments.membership.moves import Change
 from segments.models import Membership, Profile, Segment, Touched, Transition
 from segments.rules import tree
@@ -260,7 +261,7 @@ def test_two_counts_of_a_segment_are_not_at_work_at_once():
     make_profile(city="Pune")
     segment = make_segment(rule=PUNE, refreshed_at=None)
     with paused(segment) as count:
-        with pytest.raises(refresh.BusyError):
+        with pytest.raises(at_work.BusyError):
             refresh.refresh(segment.pk)
         assert refresh.try_refresh(segment.pk) == Change()
         segment.refresh_from_db()
@@ -287,7 +288,7 @@ def test_a_count_by_the_old_rule_ends_when_a_new_one_is_saved():
 
 
 def people_in_two_ranges():
-    people = make_people(refresh.BLOCK * (refresh.FEW_BLOCKS + 2))
+    people = make_people(at_work.BLOCK * (at_work.FEW_BLOCKS + 2))
     Profile.objects.filter(pk__in=[p.pk for p in people]).update(
         attributes={"city": "Pune"}
     )
@@ -304,8 +305,8 @@ def test_a_killed_count_goes_on_where_it_was():
         assert count.error is not None
         assert segment.memberships.count() == written
     # A process that is killed does not say so: nobody can tell yet whether it is dead.
-    Segment.objects.update(counting_until=Now() + timedelta(seconds=refresh.LEASE))
-    with pytest.raises(refresh.BusyError):
+    Segment.objects.update(counting_until=Now() + timedelta(seconds=at_work.LEASE))
+    with pytest.raises(at_work.BusyError):
         refresh.refresh(segment.pk)
     assert move(people[0], "Delhi") == Change(left=1)
     assert move(people[-1], "Delhi") == Change()
@@ -323,7 +324,7 @@ def test_an_engagement_activated_amid_a_count_sends_to_each_once(
     people = [make_profile(city="Pune") for _ in range(10)]
     for number, person in enumerate(people):
         # One in each block of ids.
-        Profile.objects.filter(pk=person.pk).update(id=10**6 + number * refresh.BLOCK)
+        Profile.objects.filter(pk=person.pk).update(id=10**6 + number * at_work.BLOCK)
     segment = make_segment(rule=PUNE, refreshed_at=None)
     engagement = make_engagement(
         segment,
@@ -334,7 +335,7 @@ def test_an_engagement_activated_amid_a_count_sends_to_each_once(
     )
     with paused(segment, after=1) as count:
         present = members(segment)
-        assert len(present) == refresh.FEW_BLOCKS
+        assert len(present) == at_work.FEW_BLOCKS
         transitions.activate(engagement)
         loop.work()
         # One more comes in by what they do, while the count stands still.

@@ -23,6 +23,7 @@ from segments.membership import (
     evaluation,
     refresh,
 )
+from segments.membership.counts import at_work
 from segments.membership.references import forecasting, graph
 from segments.membership.references.forecasting import Change
 from segments.models import Event, Profile, Segment, Touched
@@ -213,7 +214,7 @@ def test_a_first_count_waits_for_what_is_asked_for():
     person = make_profile(city="Pune")
     a = make_segment(rule=PUNE, refreshed_at=None)
     b = make_segment(rule=but(a), reads_segments=[a.pk], refreshed_at=None)
-    with pytest.raises(refresh.WaitsError):
+    with pytest.raises(at_work.WaitsError):
         refresh.refresh(b.pk)
     refresh.refresh_due(timezone.now())
     refresh.refresh_due(timezone.now())

@@ -8,8 +8,8 @@ from django.core.exceptions import ValidationError
 from django.db import connection
 
 from segments.builder.size import change_in_words, size_in_words
-from segments.membership import live_size
-from segments.membership.live_size import Estimate, LiveSize
+from segments.membership.counts import live_size
+from segments.membership.counts.live_size import Estimate, LiveSize
 from segments.models import Profile, Segment
 from tests.factories import make_event, make_profile, make_segment
 

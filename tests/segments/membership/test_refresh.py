@@ -10,6 +10,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from segments.membership import refresh
+from segments.membership.counts import at_work
 from segments.membership.moves import Change
 from segments.models import Membership, Profile, Segment, Transition
 from segments.models.signals import segments_changed
@@ -265,7 +266,7 @@ def test_a_segment_that_takes_too_long_for_a_few_is_left_alone():
 
 
 def test_a_count_that_takes_too_long_is_ended_and_said(monkeypatch):
-    monkeypatch.setattr(refresh, "LONGEST_COUNT", 0.1)
+    monkeypatch.setattr(at_work, "LONGEST_COUNT", 0.1)
     profile = make_profile(city="Pune")
     slow, quick = make_segment(rule=PUNE), make_segment(rule={"not": PUNE})
     Segment.objects.update(refreshed_at=None)

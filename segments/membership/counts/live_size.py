@@ -13,9 +13,9 @@ from typing import Any
 from django.db import connection
 
 from lemnisk_braze.lib.time_limits import at_most
-from segments.membership import sampling
-from segments.membership.refresh import hashing
-from segments.membership.sampling import Sample
+from segments.membership.counts import sampling
+from segments.membership.counts.at_work import hashing
+from segments.membership.counts.sampling import Sample
 from segments.models import Segment
 from segments.rules import tree
 
