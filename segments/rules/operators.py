@@ -100,7 +100,7 @@ def holds(left: str, comparison: Comparison) -> str:
     """A valid comparison in SQL, never null; `left` is read as it `reads`."""
     operator = OPERATORS[comparison["is"]]
     given = operator.values(comparison)
-    template = operator.template(comparison)
+    template = operator.template(comparison, given)
     # A column, or what JSON has under a key, is as cheap as a fence.
     is_once = template.count("$x") == 1 or "CASE" not in left
     value = left if is_once else "compared.v"

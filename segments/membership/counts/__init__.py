@@ -1,5 +1,6 @@
 """Counting whom a rule takes in.
 
 `at_work` counts everybody and writes who moves, `live_size` says how many it would be
-while a rule is written, `sampling` takes some people for all.
+while a rule is written (`too_slow`: what it does not try again), `sampling` takes some
+people for all.
 """

@@ -13,14 +13,14 @@ from typing import Any
 from django.db import connection
 
 from lemnisk_braze.lib.time_limits import at_most
-from segments.membership.counts import sampling
+from segments.membership.counts import sampling, too_slow
 from segments.membership.counts.at_work import hashing
 from segments.membership.counts.sampling import Sample
 from segments.models import Segment
 from segments.rules import tree
 
 # Counting everybody may take so long, in milliseconds; then a sample is counted, as long
-# again: an answer comes within a second.
+# again at most: an answer comes within a second.
 PATIENCE = 400
 # So many pages of the table are a sample: some thousand people.
 PAGES = 400
@@ -72,11 +72,16 @@ def live_size(
 ) -> LiveSize | None:
     """Count whom a rule takes in, within twice `patience` milliseconds.
 
+    Where counting one of the same shape took longer just now, it is estimated at once.
     None where even a sample takes longer. Raises a ValidationError where the rule is
     wrong.
     """
     segment = segment or Segment()
-    return _count(rule, segment, patience) or estimate(rule, segment, patience)
+    if not too_slow.is_remembered(rule):
+        if found := _count(rule, segment, patience):
+            return found
+        too_slow.remember(rule)
+    return estimate(rule, segment, patience)
 
 
 def _count(rule: dict[str, Any], segment: Segment, patience: int) -> LiveSize | None:

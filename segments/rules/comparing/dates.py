@@ -8,7 +8,13 @@ from collections.abc import Callable
 
 from segments.rules.comparing import days
 from segments.rules.comparing.days import NOW, TIME, zone_of
-from segments.rules.comparing.operator import CALENDAR, ZONE, Comparison, Operator
+from segments.rules.comparing.operator import (
+    CALENDAR,
+    ZONE,
+    Comparison,
+    Given,
+    Operator,
+)
 from segments.rules.comparing.values import WEEKDAYS
 
 
@@ -55,7 +61,7 @@ def _by_day(label: str, takes: str, sql: str) -> Operator:
 def _near(label: str, between: Callable[[str, str], str]) -> Operator:
     """`between` makes SQL of now, or today, and of a length of time."""
 
-    def sql(comparison: Comparison) -> str:
+    def sql(comparison: Comparison, given: Given) -> str:
         if comparison.get(CALENDAR):
             today = days.today(zone_of(comparison))
             return f"$x BETWEEN {between(today, '$days::int')}"
@@ -82,12 +88,12 @@ def _anniversary(day: str, later: int = 0) -> str:
     return f"($x + make_interval(years => {years}))::date"
 
 
-def _anniversary_on(comparison: Comparison) -> str:
+def _anniversary_on(comparison: Comparison, given: Given) -> str:
     wanted = f"({days.today(zone_of(comparison))} + $days::int)"
     return f"$x < {wanted} AND {_anniversary(wanted)} = {wanted}"
 
 
-def _anniversary_until(comparison: Comparison) -> str:
+def _anniversary_until(comparison: Comparison, given: Given) -> str:
     """MAX_AHEAD days from 31 December end in the year after the next."""
     today = days.today(zone_of(comparison))
     return " OR ".join(
@@ -96,7 +102,7 @@ def _anniversary_until(comparison: Comparison) -> str:
     )
 
 
-def _yearly(label: str, sql: Callable[[Comparison], str]) -> Operator:
+def _yearly(label: str, sql: Callable[[Comparison, Given], str]) -> Operator:
     return Operator(
         label=label,
         takes="ahead",

@@ -4,11 +4,9 @@ An element is compared as `equals` compares a value. What is no list has no elem
 no size.
 """
 
-from typing import Any
-
 from segments.rules import long_lists
 from segments.rules.comparing.folding import as_text, value
-from segments.rules.comparing.operator import FOLD, Comparison, Operator
+from segments.rules.comparing.operator import FOLD, Comparison, Given, Operator
 from segments.rules.comparing.texts import all_candidates
 from segments.rules.comparing.values import candidates
 
@@ -25,9 +23,8 @@ _ALL = (
 _SIZE = "CASE jsonb_typeof($x) WHEN 'array' THEN jsonb_array_length($x) END"
 
 
-def _any(comparison: Comparison) -> str:
-    candidates: Any = all_candidates(comparison)["candidates"]
-    is_one = long_lists.is_one_of("element", candidates)
+def _any(comparison: Comparison, given: Given) -> str:
+    is_one = long_lists.is_one_of("element", given["candidates"])
     return f"EXISTS (SELECT FROM {_ELEMENTS} WHERE {is_one})"
 
 

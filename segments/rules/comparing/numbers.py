@@ -9,6 +9,7 @@ from segments.rules.comparing.operator import (
     JSON,
     TEXT,
     Comparison,
+    Given,
     Operator,
 )
 from segments.rules.comparing.values import as_bound
@@ -45,7 +46,7 @@ def _values(comparison: Comparison) -> dict[str, object]:
 
 
 def _ordered(label: str, takes: str, sql: str) -> Operator:
-    def typed(comparison: Comparison) -> str:
+    def typed(comparison: Comparison, given: Given) -> str:
         cast = "timestamptz" if _is_date(comparison) else "numeric"
         return sql.replace("$cast", cast)
 

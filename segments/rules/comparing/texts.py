@@ -4,12 +4,10 @@ Upper and lower case, accents and the ways to write one character differ, unless
 comparison has `fold`.
 """
 
-from typing import Any
-
 from segments.rules import long_lists
 from segments.rules.comparing import patterns
 from segments.rules.comparing.folding import as_text, is_folded, value
-from segments.rules.comparing.operator import FOLD, Comparison, Operator
+from segments.rules.comparing.operator import FOLD, Comparison, Given, Operator
 from segments.rules.comparing.values import candidates
 
 _IS_TEXT, _TEXT = "jsonb_typeof($x) = 'string'", "($x #>> '{}')"
@@ -22,16 +20,16 @@ _CONTAINS = (
 
 
 def all_candidates(comparison: Comparison) -> dict[str, object]:
-    """The JSON texts that one of the rule's values equals."""
+    """The JSON texts that one of the rule's values equals, and all as one JSON list."""
     given = comparison["value"]
     values = given if isinstance(given, list) else [given]
-    found = (c for one in values for c in candidates(value(comparison, one)))
-    return {"candidates": list(dict.fromkeys(found))}
+    each = (c for one in values for c in candidates(value(comparison, one)))
+    found = list(dict.fromkeys(each))
+    return {"candidates": found, "listed": f"[{','.join(found)}]"}
 
 
-def _equals(comparison: Comparison) -> str:
-    candidates: Any = all_candidates(comparison)["candidates"]
-    return long_lists.is_one_of("$x", candidates)
+def _equals(comparison: Comparison, given: Given) -> str:
+    return long_lists.is_one_of("$x", given["candidates"])
 
 
 def _text(comparison: Comparison) -> dict[str, object]:

@@ -6,9 +6,10 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.core.exceptions import ValidationError
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from segments.builder.size import change_in_words, size_in_words
-from segments.membership.counts import live_size
+from segments.membership.counts import live_size, too_slow
 from segments.membership.counts.live_size import Estimate, LiveSize
 from segments.models import Profile, Segment
 from tests.factories import make_event, make_profile, make_segment
@@ -70,6 +71,49 @@ def test_an_estimate_is_as_good_as_it_says():
         within += abs(found.matching.count - 200 * percent) <= found.matching.error
     # 95 of 100, but for chance: 24 or fewer of 30 are one run in 5,000.
     assert within > 24
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_took_too_long_is_estimated_at_once_the_next_time(monkeypatch):
+    """Else each letter of a value would wait for a count that cannot be made in time."""
+    make_many(20_000)
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM (FULL, ANALYZE) segments_profile")
+    # A hundredth of everybody, as on a large site.
+    monkeypatch.setattr(live_size, "PAGES", 2)
+    some = {"attribute": "age", "is": "matches", "value": "^(a|b)+c{1,20}$"}
+    slow = {"all": [{"any": [OLD, some] * 45}]}
+
+    def asked(rule: dict) -> tuple[LiveSize | None, bool]:
+        """What is answered, and whether everybody was counted for it."""
+        with CaptureQueriesContext(
+            connection,
+        ) as queries:
+            found = live_size.live_size(rule, patience=20)
+        return found, any("matched (id)" in query["sql"] for query in queries)
+
+    assert asked(slow)[1]
+    other = json.loads(json.dumps(slow).replace("30", "97"))
+    found, is_counted = asked(other)
+    assert not is_counted
+    assert found is None or found.matching.error
+    # Another rule is counted as before.
+    assert asked(OLD)[1]
+    assert asked({"all": [*slow["all"], OLD]})[1]
+
+
+def test_a_shape_has_what_is_read_and_not_what_is_typed():
+    def shape(**said: object) -> str:
+        return too_slow.shape_of({"all": [{"attribute": "city", **said}]})
+
+    typed = shape(**{"is": "in", "value": ["Pu", "Goa"]})
+    assert typed == shape(**{"is": "in", "value": ["Pune", "Goa", "Agra"]})
+    assert typed != shape(**{"is": "in", "value": ["Pune"] * 10})
+    assert typed != shape(**{"is": "not_in", "value": ["Pune", "Goa"]})
+    assert too_slow.shape_of({"event": "A"}) != too_slow.shape_of({"event": "B"})
+    assert too_slow.shape_of({"event": "A", "at_least": 1}) == too_slow.shape_of(
+        {"at_least": 2, "event": "A"}
+    )
 
 
 def test_words():
