@@ -13,6 +13,10 @@ logger = get_logger(__name__)
 
 POISON = "poison: three workers ended while they had this person in hand."
 
+# Halves go before the others of the run, both before a half of one of them: the sooner
+# both are known, the sooner it is clear whether one person is the cause or everybody.
+FIRST, NEXT = timedelta(seconds=-1), timedelta(milliseconds=1)
+
 
 def halve(batch: Batch, places: Sequence[int], reap_count: int = 0) -> None:
     """Put two batches, with the people at these places, in place of one."""
@@ -21,9 +25,7 @@ def halve(batch: Batch, places: Sequence[int], reap_count: int = 0) -> None:
     batch.lease_token = batch.lease_until = None
     batch.save(update_fields=["state", "lease_token", "lease_until"])
     first = _reserve_sequences(batch.run_id, 2)
-    # Before the others of the run: the sooner both are known, the sooner it is clear
-    # whether one person is the cause or everybody.
-    due = batch.next_attempt_at - timedelta(seconds=1)
+    due = batch.next_attempt_at + (FIRST if batch.parent_id is None else NEXT)
     middle = len(places) // 2
     halves = []
     for sequence, half in enumerate((places[:middle], places[middle:]), first):

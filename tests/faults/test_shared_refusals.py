@@ -4,8 +4,10 @@ import json
 
 import pytest
 
+from engagements.audience import expansion
+from engagements.delivery import claims, splitting
 from engagements.lifecycle import transitions
-from engagements.models import Attempt, Delivery, Engagement
+from engagements.models import Attempt, Batch, Delivery, Engagement
 from engagements.recovery import retry_failed
 from tests import factories
 from tests.faults import invariants, working
@@ -128,6 +130,23 @@ def test_batches_are_not_halved_to_the_bottom(active, sandbox, people):
     working.to_the_end(engagement)
     assert working.states(engagement) == {"sent": people}
     invariants.check(engagement, sandbox, sandbox.key)
+
+
+def test_both_halves_go_before_a_half_of_one(active):
+    """Where only one request at a time finds its way, as on a slow machine."""
+    active(8)
+    expansion.expand(expansion.expandable_runs())
+    halved: list[int] = []
+    for _ in range(7):
+        (held,) = claims.claim(1)
+        batch = Batch.objects.get(pk=held.batch_id)
+        halved.append(len(batch.profile_ids))
+        if len(batch.profile_ids) > 1:
+            splitting.halve(batch, range(len(batch.profile_ids)))
+        else:
+            Batch.objects.filter(pk=batch.pk).update(state=Batch.State.DEAD)
+
+    assert halved == [8, 4, 4, 2, 2, 2, 2]
 
 
 def test_a_success_that_is_none_for_everybody_stops_too(active, sandbox):
