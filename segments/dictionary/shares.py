@@ -36,7 +36,7 @@ def refresh_due() -> bool:
 def refresh() -> None:
     """Ask a sample of people which attributes they have, and what they did."""
     with connection.cursor() as cursor:
-        cursor.execute(HOW_MANY)
+        cursor.execute(HOW_MANY, [MOST_PEOPLE + 1, MOST_PEOPLE])
         part = 100.0 * MOST_PEOPLE / max(cursor.fetchone()[0], 1)
         sample = f"TABLESAMPLE SYSTEM ({part:.6f})" if part < 100 else ""
         cursor.execute(ASKED.format(sample=sample), [2 * MOST_PEOPLE])
@@ -76,10 +76,13 @@ SELECT count(*) FILTER (WHERE asked_at < now() - %s::interval) > 0
         AND coalesce(max(asked_at), '-infinity') < now() - %s::interval)
 FROM segments_dictionaryentry WHERE kind <> 'property'
 """
-# What autovacuum knows; of a table that it has not seen yet, by its size.
+# Few are counted: a table that was large has a size, and statistics, of what is gone.
+# Otherwise what autovacuum knows; of a table that it has not seen yet, by its size.
 HOW_MANY = """
-SELECT CASE WHEN reltuples >= 0 THEN reltuples ELSE pg_relation_size(oid) / 500 END
-FROM pg_class WHERE oid = 'segments_profile'::regclass
+WITH few AS (SELECT count(*) AS n FROM (SELECT FROM segments_profile LIMIT %s) p)
+SELECT CASE WHEN n <= %s THEN n
+    WHEN reltuples >= 0 THEN reltuples ELSE pg_relation_size(oid) / 500 END
+FROM pg_class, few WHERE oid = 'segments_profile'::regclass
 """
 ASKED = """
 SELECT id FROM segments_profile {sample} WHERE merged_into_id IS NULL LIMIT %s
