@@ -152,7 +152,10 @@ def _signal_group(child: Child, number: int) -> None:
 
 
 def free_port(wanted: int) -> int:
-    """The wanted port, or the next that nobody on this machine listens on."""
+    """The wanted port, or the next that nobody on this machine listens on.
+
+    0 is any, and no two who ask at the same time get the same one.
+    """
     for port in range(wanted, wanted + 100):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -160,5 +163,5 @@ def free_port(wanted: int) -> int:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
-            return port
+            return int(probe.getsockname()[1])
     raise LocalError(f"No free port between {wanted} and {wanted + 99}.")

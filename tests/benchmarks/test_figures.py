@@ -52,7 +52,7 @@ def test_a_figure_without_a_unit_is_refused(tmp_path):
 @pytest.fixture
 def sink(tmp_path, settings):
     """The other side as `make bench` starts it, and its certificate's authority."""
-    port = free_port(18_900)
+    port = free_port(0)
     made = certificate.make(tmp_path, HOST)
     settings.ALLOWED_LOCAL_ADDRESSES = [f"{HOST}:{port}"]
     with Processes(tmp_path / "log", {}) as processes:

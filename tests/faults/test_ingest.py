@@ -108,7 +108,7 @@ class Clients:
 
 @pytest.fixture
 def clients(postgres):
-    return Clients(free_port(8_780), write_keys.issue(Source(name="Shop")))
+    return Clients(free_port(0), write_keys.issue(Source(name="Shop")))
 
 
 def test_each_accepted_message_is_applied_once(postgres, clients):

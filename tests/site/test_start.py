@@ -149,7 +149,7 @@ def is_listening(address: str) -> bool:
 @pytest.fixture
 def proxy(site: EmptySite, var: Path) -> Iterator[str]:
     """The proxy of the operator's guide in front, without its TLS; its address."""
-    port = free_port(8750)
+    port = free_port(0)
     conf = (ROOT / "docs/nginx.conf").read_text()
     for theirs, ours in (
         ("listen 443 ssl;", f"listen 127.0.0.1:{port};"),

@@ -43,7 +43,7 @@ class WebServer(CeleryProcess):
 
 @pytest.fixture
 def address(transactional_db):
-    port = free_port(8_790)
+    port = free_port(0)
     with WebServer(*servers.web(port, workers=1)):
         up = f"http://127.0.0.1:{port}/admin/login/"
         wait_until(lambda: servers.answers(up), "the web server")
