@@ -12,7 +12,7 @@ from django.conf import settings
 from benchmarks import engine
 from benchmarks.bench import Bench
 from benchmarks.report import Stages
-from engagements.audience import expansion
+from engagements.audience import expansion, people_data
 from engagements.delivery import claims, outcomes
 from engagements.delivery.attempts import intend
 from engagements.delivery.loop import CLAIM_SIZE
@@ -51,7 +51,7 @@ def _claimed(
     stages: Stages, taken: Sequence[Claim], senders: ThreadPoolExecutor
 ) -> None:
     before = stages.seconds["read people"]
-    stages.time("read people", lambda: expansion.rows(taken))
+    stages.time("read people", lambda: people_data.rows(taken))
     requests = stages.time("render and pack", lambda: list(write(taken)))
     # Writing read them once more.
     stages.seconds["render and pack"] -= stages.seconds["read people"] - before

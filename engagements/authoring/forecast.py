@@ -12,7 +12,7 @@ from typing import Any
 
 from django.db import connection
 
-from engagements.audience import expansion, send_again
+from engagements.audience import people_data, send_again
 from engagements.lifecycle import transitions
 from engagements.models import Engagement
 from engagements.outbox import suppression
@@ -99,7 +99,7 @@ def forecast(engagement: Engagement, people: int) -> Forecast:
     if not people:
         return NOBODY
     recipe = compile_recipe(engagement.version, engagement.values)
-    shared = expansion.shared_context(engagement, database_clock.now())
+    shared = people_data.shared_context(engagement, database_clock.now())
     ids = _ids(engagement, people)
     skips: dict[str, list[tuple[int, Skip]]] = defaultdict(list)
     looked_at, deadline = 0, time.monotonic() + SECONDS
@@ -172,7 +172,7 @@ def _skips(
     for profile_id in suppression.who_is(members):
         del members[profile_id]
         yield profile_id, suppression.SUPPRESSED
-    people = expansion.those(members)
+    people = people_data.those(members)
     who = list(members)
     for place, skip in people.skipped.items():
         yield who[place], skip

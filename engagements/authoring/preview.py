@@ -10,8 +10,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 import orjson
 
-from engagements.audience import expansion
-from engagements.audience.expansion import People
+from engagements.audience import people_data
+from engagements.audience.people_data import People
 from engagements.models import Batch, Delivery, Engagement
 from engagements.personalization import delivery_ids
 from engagements.personalization.columns import Group
@@ -65,8 +65,8 @@ def preview(
     """Render one person through the code that sends; nothing leaves."""
     known = engagement or Engagement(name="")
     seen_as = Engagement(pk=known.pk, name=known.name, segment=segment)
-    context = expansion.shared_context(seen_as, database_clock.now())
-    person = expansion.person(profile.pk, event.pk if event else None)
+    context = people_data.shared_context(seen_as, database_clock.now())
+    person = people_data.person(profile.pk, event.pk if event else None)
     name = delivery_ids.delivery_id(0, profile.pk, 0)
     group = _group(seen_as, context, person, name)
     shown = _preview(version, values, group, person)
@@ -91,8 +91,8 @@ def what_was_sent(delivery: Delivery) -> Preview:
     assert delivery.profile_id is not None
     written = Batch.objects.filter(pk=delivery.batch_id, written_at__isnull=False)
     now = written.values_list("written_at", flat=True).first() or run.started_at
-    context = expansion.shared_context(run.engagement, now)
-    person = expansion.person(delivery.profile_id, delivery.event_id)
+    context = people_data.shared_context(run.engagement, now)
+    person = people_data.person(delivery.profile_id, delivery.event_id)
     name = delivery_ids.of_delivery(delivery)
     group = _group(run.engagement, context, person, name)
     return _preview(run.version, run.values, group, person)

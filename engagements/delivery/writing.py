@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from engagements.audience import expansion
-from engagements.audience.expansion import People
+from engagements.audience import people_data
+from engagements.audience.people_data import People
 from engagements.delivery.claims import put_back
 from engagements.models import Engagement, Run
 from engagements.outbox import left_segment, suppression, workers
@@ -37,7 +37,7 @@ SCRIPTS_KEPT = 100
 
 def write(claims: Sequence[Claim]) -> Iterator[PreparedRequest]:
     """Render each claimed batch; a run that cannot be compiled stops its engagement."""
-    rows = expansion.rows(claims)
+    rows = people_data.rows(claims)
     by_run: dict[tuple[int, str], list[Claim]] = defaultdict(list)
     for held in claims:
         by_run[held.run_id, held.stamp].append(held)
@@ -57,7 +57,7 @@ def write(claims: Sequence[Claim]) -> Iterator[PreparedRequest]:
             ),
         }
         for held in its_claims:
-            yield _prepared(script, held, expansion.people(held, rows, left_out))
+            yield _prepared(script, held, people_data.people(held, rows, left_out))
 
 
 def _script(run_id: int, stamp: str) -> Script | None:
@@ -95,7 +95,7 @@ def _compiled(run_id: int) -> Script | None:
 
 def _prepared(script: Script, held: Claim, people: People) -> PreparedRequest:
     group = Group(
-        shared=expansion.shared_context(script.run.engagement, held.now),
+        shared=people_data.shared_context(script.run.engagement, held.now),
         profiles=people.profiles,
         events=people.events,
         engagements=_named(script, held, people.places),

@@ -3,7 +3,9 @@
 from engagements.models.attempt import Attempt
 from engagements.models.batch import PEOPLE_LEFT, Batch, BatchQuerySet
 from engagements.models.connection_health import Destination
-from engagements.models.engagement import Delivery, Engagement, Run
+from engagements.models.delivery import Delivery
+from engagements.models.engagement import Engagement
+from engagements.models.run import Run
 from engagements.models.sent_before import JustSent, SentBefore
 from engagements.models.worker_and_sample import Chore, Sample, Worker
 

@@ -1,0 +1,114 @@
+"""One pass of an engagement over its people."""
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.urls import reverse
+
+from engagements.models.engagement import Engagement
+from externalapi.models import ExternalAPIVersion
+
+
+class Run(models.Model):
+    """One pass over an audience; an on-entry engagement has one standing run."""
+
+    class State(models.TextChoices):
+        EXPANDING = "expanding", "Collecting people"
+        SENDING = "sending", "Sending"
+        COMPLETED = "completed", "Completed"
+        COMPLETED_WITH_ERRORS = "completed_with_errors", "Completed with errors"
+        FAILED = "failed", "Failed"
+        CANCELLED = "cancelled", "Cancelled"
+
+    # What a standing run does while it is in the state SENDING, in one word.
+    LISTENING = "Listening"
+    OPEN = (State.EXPANDING, State.SENDING)
+    COMPLETED = (State.COMPLETED, State.COMPLETED_WITH_ERRORS)
+
+    engagement = models.ForeignKey(
+        Engagement, on_delete=models.CASCADE, related_name="runs", db_index=False
+    )
+    version = models.ForeignKey(
+        ExternalAPIVersion, on_delete=models.PROTECT, related_name="runs"
+    )
+    # What the values were when the run began, so that a retry renders the same.
+    values = models.JSONField(default=dict)
+    scheduled_for = models.DateTimeField()
+    # The reading of the clock that a schedule's run is for (lifecycle.schedule).
+    slot = models.CharField(max_length=40, blank=True, default="", db_default="")
+    state = models.CharField(max_length=32, choices=State, default=State.EXPANDING)
+    failure = models.TextField(blank=True)
+    # An on-entry engagement's run: it takes in entries until the engagement ends.
+    is_standing = models.BooleanField(default=False)
+    # The run whose failed people this one tries again.
+    retry_of = models.ForeignKey(
+        "self", on_delete=models.SET_NULL, null=True, related_name="retries"
+    )
+    # How far the audience is expanded: a profile id, or, for a standing run, the id of
+    # the segment's last transition that became a delivery. And the next batch's number.
+    expansion_cursor = models.BigIntegerField(default=0)
+    next_sequence = models.IntegerField(default=0)
+    # How often it did not take somebody in who was sent already (Engagement.again).
+    repeats_left_out = models.PositiveIntegerField(default=0, db_default=0)
+    # The last exit from the segment before it took anybody in; -1 where that is not the
+    # engagement's segment any more (engagements.outbox.left_segment).
+    exits_before = models.BigIntegerField(default=0, db_default=0)
+    # What was counted when it was judged last (engagements.lifecycle.auto_pause).
+    judged_people = models.PositiveIntegerField(default=0, db_default=0)
+    judged_failures = models.PositiveIntegerField(default=0, db_default=0)
+    half_hour_began = models.DateTimeField(null=True)
+    half_hour_people = models.PositiveIntegerField(default=0, db_default=0)
+    half_hour_failures = models.PositiveIntegerField(default=0, db_default=0)
+    started_at = models.DateTimeField(db_default=Now())
+    ended_at = models.DateTimeField(null=True)
+    # Whether somebody has looked how it ended (engagements.lifecycle.ended_runs).
+    is_end_judged = models.BooleanField(default=False, db_default=False)
+
+    class Meta:
+        constraints = [
+            # Two beats, a late beat or a clock jump cannot make a slot's second run.
+            models.UniqueConstraint(
+                fields=["engagement", "scheduled_for", "is_standing"],
+                name="run_is_made_once_a_moment",
+            ),
+            # The clock may show a slot twice.
+            models.UniqueConstraint(
+                fields=["engagement", "slot"],
+                name="run_is_made_once_a_slot",
+                condition=~Q(slot=""),
+            ),
+        ]
+        indexes = [
+            # "Which runs have work?"
+            models.Index(
+                fields=["engagement"],
+                name="run_open",
+                condition=Q(state__in=["expanding", "sending"]),
+            ),
+            # "Which have just ended?"
+            models.Index(
+                fields=["ended_at"],
+                name="run_end_to_judge",
+                condition=Q(is_end_judged=False),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        # Two may be planned for the same minute: a run and its retry, for one.
+        return f"{self.engagement} · {self.scheduled_for:%Y-%m-%d %H:%M %Z} · {self.pk}"
+
+    def get_absolute_url(self) -> str:
+        return reverse("admin:engagements_run_change", args=[self.pk])
+
+    @property
+    def state_in_words(self) -> str:
+        """One word on each page; a standing run has nobody to send most of the time."""
+        if self.is_standing and self.state == self.State.SENDING:
+            return self.LISTENING
+        return str(self.get_state_display())
+
+    @property
+    def kind_in_words(self) -> str:
+        if self.is_standing:
+            return "Everybody who enters"
+        return "Failed people again" if self.retry_of_id else "Everybody in the segment"
