@@ -2,18 +2,15 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from functools import lru_cache
 from typing import Any, NamedTuple
 
-import orjson
 from django.db import DatabaseError, connection, transaction
 
 from engagements.audience import send_again
 from engagements.lifecycle import completion
 from engagements.models import Engagement, Run
 from engagements.outbox import left_segment, workers
-from engagements.personalization.renderer import people_per_request
-from externalapi.models import ExternalAPIVersion
+from engagements.personalization.renderer import people_per_batch
 from lemnisk_braze.lib.database_errors import About, about, in_words
 from lemnisk_braze.lib.database_retry import LATER_ON_DISK
 from segments.models import Membership, Transition
@@ -36,33 +33,61 @@ FROM_ENTRIES = """
     ORDER BY id LIMIT %(chunk)s
 """
 # A list that says nothing of anybody stays empty: that is a third of the table.
-INTO_BATCHES = """
+_LISTS = """
+    array_agg(profile_id ORDER BY place),
+    CASE WHEN count(event_id) = 0 THEN '{{}}'
+        ELSE array_agg(event_id ORDER BY place) END,
+    CASE WHEN count(transition_id) = 0 THEN '{{}}'
+        ELSE array_agg(transition_id ORDER BY place) END
+"""
+INTO_BATCHES = f"""
     audience AS (
         SELECT *, (row_number() OVER (ORDER BY place) - 1) / %(size)s AS batch
-        FROM {people} people
+        FROM {{people}} people
     ), batches AS (
         INSERT INTO engagements_batch
             (run_id, sequence, state, profile_ids, event_ids, transition_ids)
-        SELECT %(run)s, %(sequence)s + batch, 'pending',
-            array_agg(profile_id ORDER BY place),
-            CASE WHEN count(event_id) = 0 THEN '{{}}'
-                ELSE array_agg(event_id ORDER BY place) END,
-            CASE WHEN count(transition_id) = 0 THEN '{{}}'
-                ELSE array_agg(transition_id ORDER BY place) END
-        FROM audience GROUP BY batch
+        SELECT %(run)s, %(sequence)s + batch, 'pending', {_LISTS}
+        FROM audience GROUP BY batch RETURNING 1
     )
 """
-# (people, the last one's place, people who are put into batches)
-TAKE_IN_ALL = f"""
-    WITH {INTO_BATCHES.replace("{people}", "({people})")}
-    SELECT count(*), max(place), count(*) FROM audience WHERE {LATER_ON_DISK}
+# Where people have a time each (`due`; none is now) those of a time go together.
+INTO_BATCHES_BY_DUE = f"""
+    audience AS (
+        SELECT *, (row_number() OVER (PARTITION BY due ORDER BY place) - 1) / %(size)s
+            AS batch
+        FROM {{people}} people
+    ), batches AS (
+        INSERT INTO engagements_batch (run_id, sequence, state, next_attempt_at,
+            profile_ids, event_ids, transition_ids)
+        SELECT %(run)s, %(sequence)s + row_number() OVER (ORDER BY due, batch) - 1,
+            'pending', coalesce(due, now()), {_LISTS}
+        FROM audience GROUP BY due, batch RETURNING 1
+    )
 """
-TAKE_IN_ALLOWED = f"""
-    WITH offered AS MATERIALIZED ({{people}}), {send_again.ALLOWED},
-    {INTO_BATCHES.replace("{people}", "allowed")}
-    SELECT count(*), max(place), (SELECT count(*) FROM audience)
-    FROM offered WHERE {LATER_ON_DISK}
-"""
+
+
+def _take_in(into_batches: str, *, is_guarded: bool) -> str:
+    """(people, the last one's place, people who are put into batches, batches)"""
+    counted = "(SELECT count(*) FROM batches)"
+    if not is_guarded:
+        return f"""
+            WITH {into_batches.replace("{people}", "({people})")}
+            SELECT count(*), max(place), count(*), {counted}
+            FROM audience WHERE {LATER_ON_DISK}
+        """
+    return f"""
+        WITH offered AS MATERIALIZED ({{people}}), {send_again.ALLOWED},
+        {into_batches.replace("{people}", "allowed")}
+        SELECT count(*), max(place), (SELECT count(*) FROM audience), {counted}
+        FROM offered WHERE {LATER_ON_DISK}
+    """
+
+
+TAKE_IN_ALL = _take_in(INTO_BATCHES, is_guarded=False)
+TAKE_IN_ALLOWED = _take_in(INTO_BATCHES, is_guarded=True)
+TAKE_IN_ALL_BY_DUE = _take_in(INTO_BATCHES_BY_DUE, is_guarded=False)
+TAKE_IN_ALLOWED_BY_DUE = _take_in(INTO_BATCHES_BY_DUE, is_guarded=True)
 # In a batch that holds nobody.
 PASS_OVER = """
     WITH people AS ({people}), batches AS (
@@ -184,10 +209,15 @@ def _expand_chunk(run_id: int, most: int) -> int:
     run = _locked(run_id)
     if run is None:
         return 0
-    size = _people_per_batch(run.version_id, run.values)
+    size = people_per_batch(run.version_id, run.values)
     people = FROM_ENTRIES if run.is_standing else FROM_MEMBERS
+    due = _due(run)
     # What a crash of the database forgets here, it forgets with the cursor.
-    taking_in = TAKE_IN_ALLOWED if _is_guarded(run) else TAKE_IN_ALL
+    if due:
+        people = due.format(people=people)
+        taking_in = TAKE_IN_ALLOWED_BY_DUE if _is_guarded(run) else TAKE_IN_ALL_BY_DUE
+    else:
+        taking_in = TAKE_IN_ALLOWED if _is_guarded(run) else TAKE_IN_ALL
     chunk = max(most // size, 1) * size if most > size else most
     if not (run.is_standing or run.cursor):
         left_segment.mark(run_id, run.segment)
@@ -199,9 +229,8 @@ def _expand_chunk(run_id: int, most: int) -> int:
     }
     with connection.cursor() as cursor:
         cursor.execute(taking_in.format(people=people), asked)
-        count, place, taken = cursor.fetchone()
+        count, place, taken, batches = cursor.fetchone()
         if count:
-            batches = -(-taken // size)
             cursor.execute(ADVANCE, [place, batches, count - taken, run_id])
         elif not run.is_standing:
             Run.objects.filter(pk=run_id).update(state=Run.State.SENDING)
@@ -238,6 +267,11 @@ class _Expanding(NamedTuple):
         )
 
 
+def _due(run: _Expanding) -> str:
+    """A query around {people} that says when each is due; "" where all are at once."""
+    return ""
+
+
 def _is_guarded(run: _Expanding) -> bool:
     """Whether somebody may have been sent already; under a lock then."""
     if not send_again.is_guarded(run.of()):
@@ -259,10 +293,3 @@ def _locked(run_id: int) -> _Expanding | None:
             if row := cursor.fetchone():
                 return _Expanding(*row)
     return None
-
-
-@lru_cache(maxsize=1_000)
-def _people_per_batch(version_id: int, values: str) -> int:
-    """A version never changes; what it says is asked for each chunk."""
-    version = ExternalAPIVersion.objects.select_related("external_api", "connection")
-    return people_per_request(version.get(pk=version_id), orjson.loads(values))

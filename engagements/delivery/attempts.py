@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from engagements.audience import erasure
 from engagements.delivery import claims, outcomes
 from engagements.models import Delivery
-from engagements.outbox import delivery_records, workers
+from engagements.outbox import delivery_records, putting_off, workers
 from engagements.outbox.prepared_request import PreparedRequest
 from lemnisk_braze.lib.database_retry import NOW_ON_DISK
 
@@ -69,9 +69,11 @@ STILL_GOING = """
 def intend(requests: Sequence[PreparedRequest]) -> list[PreparedRequest]:
     """Record the attempts and return the requests that go on the wire.
 
-    What may not go is put back; what can never go as it is, is split.
+    What may not go is put back; what can never go as it is, is split. Whoever is to be
+    sent later leaves for another batch.
     """
     active = _share_lock({prepared.run.pk for prepared in requests})
+    putting_off.put_off((prepared.claim, prepared.later) for prepared in requests)
     whole = [prepared for prepared in requests if not prepared.refusal]
     taken = _take_off(whole, active)
     going = [prepared for prepared in whole if prepared.batch_id in taken]

@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from engagements.models import Run
 from engagements.outbox.claim import Claim
@@ -21,7 +22,10 @@ NOTHING = Packed(body=b"", item_count=0, owners={})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreparedRequest:
-    """A batch as one request: who is in it, by place, and who was left out and why."""
+    """A batch as one request: who is in it, by place, and who was left out and why.
+
+    `later`: who is put off, by place (outbox.putting_off); they are in neither.
+    """
 
     attempt_id: uuid.UUID
     claim: Claim
@@ -35,6 +39,7 @@ class PreparedRequest:
     refusal: str = ""
     # What somebody goes without that could not be sent, by place.
     notes: Mapping[int, str] = field(default_factory=dict)
+    later: Mapping[int, datetime] = field(default_factory=dict)
 
     @property
     def batch_id(self) -> int:
@@ -51,7 +56,7 @@ class PreparedRequest:
     @property
     def left_out(self) -> list[int]:
         """The places of the batch that this request does not take along."""
-        return sorted({*self.claim.left_out, *self.skipped})
+        return sorted({*self.claim.left_out, *self.skipped, *self.later})
 
     def filled(self, request: client.Request, packed: Packed) -> "PreparedRequest":
         return replace(self, request=request, packed=packed)

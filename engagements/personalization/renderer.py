@@ -3,6 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
+
+import orjson
 
 from engagements.personalization.columns import (
     ERRORS,
@@ -273,6 +276,13 @@ def people_per_request(version: ExternalAPIVersion, values: Mapping[str, str]) -
     Raises ValueError for a version that cannot be compiled.
     """
     return compile_version(version, _same_for_all(values)).people_per_request
+
+
+@lru_cache(maxsize=1_000)
+def people_per_batch(version_id: int, values: str) -> int:
+    """The same of a run's version and values, as JSON; neither changes."""
+    version = ExternalAPIVersion.objects.select_related("external_api", "connection")
+    return people_per_request(version.get(pk=version_id), orjson.loads(values))
 
 
 def _same_for_all(values: Mapping[str, str]) -> frozenset[str]:
