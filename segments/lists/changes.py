@@ -1,13 +1,16 @@
 """What an upload does to its list, and to the segments that ask for it."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
 from django.db.models import ProtectedError
 
 from segments.imports import storing
 from segments.membership import counting, evaluation
+from segments.membership.counts import at_work
 from segments.membership.references import graph
 from segments.models import ListLine, ListUpload, Segment, UploadedList
 from segments.rules import identified
@@ -28,14 +31,15 @@ def look_through(upload: ListUpload) -> tuple[dict[str, int], int]:
     line is of one kind: the numbers add up to the rows.
     """
     kind = literal(upload.of.kind)
-    known = identified.owners("SELECT l.value", kind)
-    with connection.cursor() as cursor:
-        cursor.execute(LOOK.format(known=known), [upload.of_id, upload.pk])
+    known = identified.is_known("l.value", kind)
+    with _as_told() as cursor:
+        parameters = [upload.of_id, upload.pk, upload.pk]
+        cursor.execute(LOOK.format(known=known), parameters)
         cursor.execute(COUNT, [upload.pk])
         found: dict[str, int] = dict(cursor.fetchall())
         going = 0
         if upload.mode == ListUpload.Mode.REPLACE:
-            cursor.execute(GOING, [upload.of_id, upload.pk])
+            cursor.execute(GOING_COUNT, [upload.of_id, upload.pk])
             going = cursor.fetchone()[0]
     return found, going
 
@@ -48,10 +52,10 @@ def sample(upload: ListUpload) -> dict[str, Any]:
     kind = literal(upload.of.kind)
     values = {"entering": COMING, "leaving": LEAVING}
     found: dict[str, Any] = {}
-    with connection.cursor() as cursor:
+    with _as_told() as cursor:
         parts = []
         for what, statement in values.items():
-            people = identified.owners(
+            people = identified.owners_one_by_one(
                 statement.format(list=upload.of_id, upload=upload.pk), kind
             )
             is_asked = what == "entering" or upload.mode == ListUpload.Mode.REPLACE
@@ -112,26 +116,27 @@ def forget_lines(uploads: Collection[int]) -> None:
 
 def _few(upload: ListUpload) -> list[str] | None:
     """The identifiers that come or go; None where they are too many."""
-    with connection.cursor() as cursor:
+    with _as_told() as cursor:
         is_replaced = upload.mode == ListUpload.Mode.REPLACE
-        parameters = [upload.pk, upload.of_id, is_replaced, upload.of_id, upload.pk]
+        parameters = [upload.pk, upload.of_id, upload.of_id, upload.pk, is_replaced]
         cursor.execute(DIFFERENT, [*parameters, FEW + 1])
         found = [value for (value,) in cursor.fetchall()]
     return found if len(found) <= FEW else None
 
 
 def _owners(of: UploadedList, values: Sequence[str]) -> list[int]:
-    known = identified.owners("SELECT unnest(%s::text[]) AS value", literal(of.kind))
-    with connection.cursor() as cursor:
+    asked = "SELECT unnest(%s::text[]) AS value"
+    known = identified.owners_one_by_one(asked, literal(of.kind))
+    with _as_told() as cursor:
         parameters = [list(values)] * known.count("%s")
         cursor.execute(f"SELECT DISTINCT id FROM ({known}) o (id)", parameters)
         return sorted(id for (id,) in cursor.fetchall())
 
 
 def _write(upload: ListUpload) -> None:
-    with connection.cursor() as cursor:
+    with _as_told() as cursor:
         if upload.mode == ListUpload.Mode.REPLACE:
-            cursor.execute(REMOVE, [upload.of_id, upload.pk])
+            cursor.execute(REMOVE, [upload.of_id, upload.pk, upload.of_id])
         cursor.execute(ADD, [upload.of_id, upload.pk])
         cursor.execute(SIZE, [upload.of_id, upload.of_id])
 
@@ -145,51 +150,66 @@ def _count_anew(ids: Collection[int]) -> None:
         counting.count_soon(segment)
 
 
+@contextmanager
+def _as_told() -> Iterator[CursorWrapper]:
+    """A cursor whose statements take the time of their lines, whatever statistics say.
+
+    The lines were just written, and of tables that were empty a moment ago PostgreSQL
+    expects one row: it would look through all of them for each. So what is joined is
+    hashed, what is compared is a difference of sets, and what is looked up is so by an
+    index, value by value.
+    """
+    with at_work.hashing(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        yield cursor
+        cursor.execute("SET LOCAL enable_seqscan TO DEFAULT")
+
+
 # Of equal lines the first counts. What nobody has is on the list all the same: who
 # appears with it later is on it then.
 LOOK = """
-WITH looked AS (
-    SELECT l.id, CASE
+WITH looked AS MATERIALIZED (
+    SELECT l.id, l.kind AS before, CASE
         WHEN row_number() OVER (PARTITION BY l.value ORDER BY l.line, l.id) > 1
             THEN 'twice'
-        WHEN NOT EXISTS ({known}) THEN 'unknown'
-        WHEN e.value IS NOT NULL THEN 'already'
+        WHEN NOT {known} THEN 'unknown'
+        WHEN EXISTS (
+            SELECT FROM segments_listentry e WHERE e.of_id = %s AND e.value = l.value
+        ) THEN 'already'
         ELSE 'new' END AS kind
     FROM segments_listline l
-    LEFT JOIN segments_listentry e ON e.of_id = %s AND e.value = l.value
     WHERE l.upload_id = %s AND l.kind IN ('new', 'already', 'unknown', 'twice')
 )
-UPDATE segments_listline l SET kind = looked.kind
-FROM looked WHERE l.id = looked.id AND l.kind <> looked.kind
+UPDATE segments_listline l SET kind = looked.kind FROM looked
+WHERE l.upload_id = %s AND l.id = looked.id AND looked.before <> looked.kind
 """
 COUNT = "SELECT kind, count(*) FROM segments_listline WHERE upload_id = %s GROUP BY 1"
-# A line whose value is on the list afterwards.
-_ON_IT = """
-    SELECT FROM segments_listline l WHERE l.upload_id = {upload} AND l.value = {value}
-        AND l.kind IN ('new', 'already', 'unknown')
+_ENTRIES = "SELECT e.value FROM segments_listentry e WHERE e.of_id = {list}"
+# The lines whose values are on the list afterwards.
+_LINES = """
+    SELECT l.value FROM segments_listline l
+    WHERE l.upload_id = {upload} AND l.kind IN ('new', 'already', 'unknown')
 """
-_GONE = f"""
-    FROM segments_listentry e WHERE e.of_id = %s
-        AND NOT EXISTS ({_ON_IT.format(upload="%s", value="e.value")})
+LEAVING = f"{_ENTRIES} EXCEPT {_LINES}"
+GOING = LEAVING.format(list="%s", upload="%s")
+GOING_COUNT = f"SELECT count(*) FROM ({GOING}) g"
+REMOVE = f"""
+    WITH gone AS MATERIALIZED ({GOING})
+    DELETE FROM segments_listentry e USING gone
+    WHERE e.of_id = %s AND e.value = gone.value
 """
-GOING = f"SELECT count(*) {_GONE}"
-REMOVE = f"DELETE {_GONE}"
 DIFFERENT = f"""
-    (SELECT l.value FROM segments_listline l
-    WHERE l.upload_id = %s AND l.kind IN ('new', 'unknown') AND NOT EXISTS (
-        SELECT FROM segments_listentry e WHERE e.of_id = %s AND e.value = l.value)
-    UNION ALL
-    SELECT e.value FROM segments_listentry e WHERE %s AND e.of_id = %s
-        AND NOT EXISTS ({_ON_IT.format(upload="%s", value="e.value")})
-    ) LIMIT %s
+    SELECT value FROM (
+        (SELECT l.value FROM segments_listline l
+        WHERE l.upload_id = %s AND l.kind IN ('new', 'unknown')
+        EXCEPT {_ENTRIES.format(list="%s")})
+        UNION ALL
+        SELECT value FROM ({GOING}) g WHERE %s
+    ) d LIMIT %s
 """
 COMING = """
     SELECT l.value FROM segments_listline l
     WHERE l.upload_id = {upload} AND l.kind = 'new'
-"""
-LEAVING = f"""
-    SELECT e.value FROM segments_listentry e WHERE e.of_id = {{list}}
-        AND NOT EXISTS ({_ON_IT.format(upload="{upload}", value="e.value")})
 """
 SOME = """
     SELECT DISTINCT '{what}' AS what, id FROM ({people}) o (id) WHERE {is_asked}

@@ -30,6 +30,43 @@ def owners(values: str, kind: str) -> str:
     return " UNION ALL ".join(rows)
 
 
+def owners_one_by_one(values: str, kind: str) -> str:
+    """The same, where each identifier is looked up by itself, whatever statistics say.
+
+    Those of tables that were just filled have PostgreSQL compare everybody with every
+    identifier. What is lateral with an OFFSET, or a scalar, it does not join.
+    """
+    rows = [
+        f"SELECT x.id FROM ({values}) v CROSS JOIN LATERAL ("
+        f"{_has(name, 'v.value')} OFFSET 0) x WHERE {kind} = {literal(name)}"
+        for name in COLUMNS
+    ]
+    rows.append(
+        f"SELECT i.id FROM ({values}) v CROSS JOIN LATERAL (SELECT"
+        " (SELECT coalesce(x.merged_into_id, x.id) FROM segments_profile x"
+        f" WHERE x.id = i.profile_id) AS id FROM {_said('v.value', kind)} OFFSET 0) i"
+    )
+    return " UNION ALL ".join(rows)
+
+
+def is_known(value: str, kind: str) -> str:
+    """SQL of whether anybody has this identifier; `value` and `kind`: SQL of it."""
+    rows = [
+        f"{kind} = {literal(name)} AND EXISTS ({_has(name, value)})" for name in COLUMNS
+    ]
+    return f"({' OR '.join(rows)} OR EXISTS (SELECT FROM {_said(value, kind)}))"
+
+
+def _has(name: str, value: str) -> str:
+    return f"SELECT x.id FROM segments_profile x WHERE x.{name} = {value} AND x.{name} <> ''"
+
+
+def _said(value: str, kind: str) -> str:
+    return (
+        f"segments_identifier i WHERE i.value = {value} AND i.kind = {kind} AND {_SAID}"
+    )
+
+
 def of(person: str, kind: str) -> str:
     """SQL of a query with a column `value`: a person's identifiers of a kind.
 

@@ -14,7 +14,7 @@ from segments.lists import changes, reading, report, runner
 from segments.membership import counting, refresh
 from segments.membership.references import graph
 from segments.models import Identifier, ListLine, ListUpload, Profile, Segment
-from tests import factories
+from tests import factories, plans
 from tests.doubles.sessions import somebody_waits_for_a_lock
 from tests.faults.working import in_thread
 from tests.segments.lists.conftest import emails, on, put, take, work
@@ -253,6 +253,48 @@ def test_an_upload_goes_on_where_it_was_after_a_kill():
     assert 0 < rows < 9_000
     work(upload)
     assert (upload.rows, upload.found) == (9_000, {"unknown": 9_000})
+
+
+@pytest.mark.parametrize("kind", ["external_id", "email", "loyalty_card"])
+@pytest.mark.parametrize("rows", [0, 1])
+def test_rows_are_not_compared_with_each_other_whatever_statistics_say(kind, rows):
+    """What autovacuum saw of tables that were just emptied, or hardly filled."""
+    of = factories.make_list(*["before"] * rows, kind=kind)
+    for _ in range(rows):
+        factories.make_list_upload(of=of)
+        Identifier.objects.create(
+            profile=factories.make_profile(), kind=kind, value="before"
+        )
+    values = [f"u{n}@x.example" for n in range(2_000)]
+    on_it, new, unknown = values[:1_500], values[1_500:1_800], values[1_800:]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "ANALYZE segments_profile, segments_identifier, segments_listline,"
+            " segments_listentry"
+        )
+        cursor.execute(PEOPLE, [on_it + new])
+        cursor.execute(SAID, [kind])
+        cursor.execute(ENTRIES, [of.pk, on_it])
+    with plans.watched() as watched:
+        upload = take(of, "\n".join(on_it[1_000:] + new + unknown), mode="replace")
+        assert runner.write(upload)
+        work(upload)
+    assert upload.found == {"already": 500, "new": 300, "unknown": 200}
+    assert upload.going == 1_000 + rows
+    assert on(of) == set(on_it[1_000:] + new + unknown)
+    assert max(watched) < 10 * len(values)
+
+
+PEOPLE = """
+INSERT INTO segments_profile (external_id, email) SELECT v, v FROM unnest(%s::text[]) v
+"""
+SAID = """
+INSERT INTO segments_identifier (profile_id, kind, value)
+SELECT id, %s, external_id FROM segments_profile WHERE external_id LIKE 'u%%'
+"""
+ENTRIES = """
+INSERT INTO segments_listentry (of_id, value) SELECT %s, unnest(%s::text[])
+"""
 
 
 def test_two_uploads_to_one_list_are_both_written():
