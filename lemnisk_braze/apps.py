@@ -1,5 +1,5 @@
 from django.apps import AppConfig, apps
-from django.db.models.signals import m2m_changed, post_migrate
+from django.db.models.signals import m2m_changed, post_migrate, pre_migrate
 
 
 class LemniskBrazeConfig(AppConfig):
@@ -10,9 +10,15 @@ class LemniskBrazeConfig(AppConfig):
 
         checks.register()
         # This app has no models and so no signal of its own; auth holds the groups.
+        auth = apps.get_app_config("auth")
+        pre_migrate.connect(
+            groups.note_permissions,
+            sender=auth,
+            dispatch_uid="lemnisk_braze.permissions",
+        )
         post_migrate.connect(
             groups.create_groups,
-            sender=apps.get_app_config("auth"),
+            sender=auth,
             dispatch_uid="lemnisk_braze.groups",
         )
         user = apps.get_model("auth", "User")

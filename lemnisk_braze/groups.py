@@ -1,6 +1,7 @@
 """Who may do what: the groups that a new installation starts with.
 
-A group is made once. What an administrator changes in it later stays as it is.
+A group is made once. What an administrator changes in it later stays as it is; what is
+new in a version, they could not have decided about, and the groups get it.
 """
 
 from collections.abc import Iterable, Mapping
@@ -9,6 +10,7 @@ from typing import Any
 from django.apps import AppConfig, apps
 from django.contrib.auth.management import create_permissions
 from django.contrib.auth.models import Group, Permission, User
+from django.db import connections
 from django.db.models import Model, QuerySet, Value
 from django.db.models.functions import Concat
 
@@ -102,21 +104,41 @@ ROLES: Mapping[str, Iterable[str]] = {
 # All that has a page or a button; what happened cannot be written by anybody.
 EVERYTHING = frozenset((*ACCOUNTS, *PRIVACY)).union(*ROLES.values())
 GROUPS: Mapping[str, Iterable[str]] = {**ROLES, "Administrator": EVERYTHING}
+# Who has it was decided by the migration that brought it: who saw people's data before.
+DECIDED = frozenset({"segments.view_personal_data"})
+
+# By database, what there was to be permitted before it was migrated.
+_before: dict[str, frozenset[str]] = {}
+
+
+def note_permissions(sender: AppConfig, using: str = "default", **kwargs: Any) -> None:
+    """Note which permissions there are already (a pre_migrate receiver)."""
+    tables = connections[using].introspection.table_names()
+    is_new = Permission._meta.db_table not in tables
+    _before[using] = frozenset() if is_new else _named(permissions().using(using))
 
 
 def create_groups(
     sender: AppConfig, verbosity: int = 1, using: str = "default", **kwargs: Any
 ) -> None:
-    """Make the groups that do not exist yet (a post_migrate receiver)."""
+    """Make the groups that do not exist yet, and give the others what is new.
+
+    A post_migrate receiver.
+    """
     groups = Group.objects.using(using)
-    missing = GROUPS.keys() - set(groups.values_list("name", flat=True))
-    if missing:
-        # Migrate makes the permissions app by app, some of them after this.
-        for label in sorted({name.split(".")[0] for name in EVERYTHING}):
-            create_permissions(apps.get_app_config(label), verbosity=0, using=using)
-    for name in sorted(missing):
-        wanted = permissions(GROUPS[name]).using(using)
-        groups.create(name=name).permissions.set(wanted)
+    there = {group.name: group for group in groups.filter(name__in=GROUPS)}
+    # Migrate makes the permissions app by app, some of them after this.
+    for label in sorted({name.split(".")[0] for name in EVERYTHING}):
+        create_permissions(apps.get_app_config(label), verbosity=0, using=using)
+    every = _named(permissions().using(using))
+    new = every - _before.pop(using, every) - DECIDED
+    for name in sorted(GROUPS):
+        if name in there:
+            given = permissions(new.intersection(GROUPS[name])).using(using)
+            there[name].permissions.add(*given)
+        else:
+            wanted = permissions(GROUPS[name]).using(using)
+            groups.create(name=name).permissions.set(wanted)
 
 
 def let_in(
@@ -136,3 +158,7 @@ def permissions(names: Iterable[str] = EVERYTHING) -> QuerySet[Permission]:
     """The rows of permissions that are named like `segments.view_segment`."""
     name = Concat("content_type__app_label", Value("."), "codename")
     return Permission.objects.annotate(full_name=name).filter(full_name__in=names)
+
+
+def _named(found: QuerySet[Permission]) -> frozenset[str]:
+    return frozenset(found.values_list("full_name", flat=True))

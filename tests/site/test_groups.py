@@ -123,6 +123,21 @@ def test_what_an_administrator_changed_stays_after_the_next_migrate():
     assert list(group.permissions.all()) == [kept]
 
 
+def test_what_a_version_brings_is_given_to_the_groups_that_are_there():
+    """As a site from before there was an export of a segment's people."""
+    before = {name: names(name) for name in groups.GROUPS}
+    Permission.objects.get(codename="export_members").delete()
+    approver = Group.objects.get(name="Approver")
+    approver.permissions.remove(Permission.objects.get(codename="view_event"))
+    own = Group.objects.create(name="Braze team")
+    migrate_again()
+    assert "segments.export_members" in names("Marketer")
+    assert names("Approver") == before["Approver"] - {"segments.view_event"}
+    for name in ("Marketer", "Engineer", "Analyst", "Administrator"):
+        assert names(name) == before[name]
+    assert names(own.name) == set()
+
+
 def test_a_group_that_is_gone_is_made_again():
     before = names("Engineer")
     Group.objects.get(name="Engineer").delete()

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from django.contrib import admin
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 from django.core.management import call_command
 from django.db import connection
 from django.db.models import Model
@@ -162,6 +162,10 @@ def test_nothing_is_left_to_migrate(upgraded):
 
 def test_there_are_the_permissions_that_groups_are_made_of(upgraded):
     assert groups.permissions().count() == len(groups.EVERYTHING)
+    for name, wanted in groups.GROUPS.items():
+        given = Permission.objects.filter(group__name=name)
+        names = {f"{p.content_type.app_label}.{p.codename}" for p in given}
+        assert set(wanted) <= names, name
 
 
 def test_every_page_opens(upgraded, request):
