@@ -95,12 +95,17 @@ CLEAR_RESPONSES = """
         ORDER BY started_at LIMIT %s FOR UPDATE SKIP LOCKED
     )
 """
-# Events that a payload may still be made of.
+# Events that a payload may still be made of. Each id of an open batch is looked up by hash
+# (PostgreSQL's of a list of constants): `&&` would compare it with each that is asked
+# about. Two parts, for each has its index.
 NEEDED_EVENTS = """
-    SELECT DISTINCT e.id FROM engagements_batch b
-    CROSS JOIN LATERAL unnest(b.event_ids) e (id)
-    WHERE b.state IN ('pending', 'leased', 'sending', 'retry', 'uncertain')
-      AND b.event_ids && %(ids)s::bigint[] AND e.id = ANY(%(ids)s)
+    SELECT e.id FROM (
+        SELECT event_ids FROM engagements_batch
+        WHERE state IN ('pending', 'leased', 'sending', 'retry')
+        UNION ALL
+        SELECT event_ids FROM engagements_batch WHERE state = 'uncertain'
+    ) b CROSS JOIN LATERAL unnest(b.event_ids) e (id)
+    WHERE e.id = ANY(%(ids)s::bigint[])
 """
 
 

@@ -23,7 +23,7 @@ from segments.models import (
     Segment,
     Source,
 )
-from tests import factories
+from tests import factories, plans
 from tests.doubles.sessions import somebody_waits_for_a_lock
 from tests.faults.working import in_thread
 from tests.waiting import wait_until
@@ -294,6 +294,35 @@ def test_an_event_that_somebody_waits_with_stays(state, stays):
     factories.make_batch(run, [event.profile], state=state, event_ids=[event.pk])
     clean()
     assert Event.objects.exists() is stays
+
+
+def test_asking_who_waits_with_an_event_takes_as_long_as_there_are_events():
+    """Not as long as those that wait times those that are asked about."""
+    run = factories.make_run()
+    for number in range(4):
+        first = number * 5_000
+        waiting = list(range(first, first + 5_000))
+        factories.make_batch(run, 1, event_ids=waiting, sequence=number)
+
+    def took(many: int) -> float:
+        """In seconds, the least of some tries; all but one are ids of nobody's."""
+        asked = [*range(10**9, 10**9 + many), 19_999]
+        best = float("inf")
+        for _ in range(5):
+            started = time.perf_counter()
+            assert retention.needed_events(asked) == {19_999}
+            best = min(best, time.perf_counter() - started)
+        return best
+
+    # To compare each with each would take 100 times as long.
+    assert took(10_000) < 25 * took(100)
+
+
+def test_who_waits_with_an_event_is_found_by_the_indexes_of_open_batches():
+    factories.make_batch(event_ids=[1])
+    sql = retention.NEEDED_EVENTS % {"ids": "ARRAY[1, 2]"}
+    indexes = {step.get("Index Name") for step in plans.steps(sql)}
+    assert {"batch_open", "batch_uncertain"} <= indexes
 
 
 def test_a_page_of_somebody_whose_event_is_gone_opens(admin_page):
