@@ -21,8 +21,16 @@ from engagements.reporting import reports
 from lemnisk_braze.dashboard import steps
 from lemnisk_braze.lib import database_clock
 from segments.ingest import health
+from segments.lists import effects
 from segments.membership import readers
-from segments.models import Event, Profile, Proposal, Segment
+from segments.models import (
+    Event,
+    ListUpload,
+    Profile,
+    Proposal,
+    Segment,
+    UploadedList,
+)
 
 State = Delivery.State
 DAY = timedelta(days=1)
@@ -77,6 +85,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "may_operate": request.user.has_perm("engagements.operate_delivery"),
         "troubles": _troubles(request),
         "proposals": _proposals(request),
+        "uploads": _uploads(request),
         "may_decide": readers.may_decide(request.user),
         "asked": _asked(request),
         "engagements": _latest(request),
@@ -224,6 +233,13 @@ def _proposals(request: HttpRequest) -> list[Proposal]:
         found = found.filter(proposed_by=request.user.pk)
     related = found.select_related("segment", "proposed_by").order_by("pk")
     return list(related[:MOST_SHOWN])
+
+
+def _uploads(request: HttpRequest) -> list[ListUpload]:
+    """Uploads to lists that change whom an Engagement sends to, as with proposals."""
+    if not _may_see(request, UploadedList):
+        return []
+    return effects.waiting_for_approval(request.user, MOST_SHOWN)
 
 
 def _ended_badly() -> Q:

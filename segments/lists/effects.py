@@ -13,6 +13,8 @@ from segments.models import ListUpload, Segment, UploadedList
 
 # In milliseconds: how long somebody waits for the numbers.
 PATIENCE = 4_000
+# Uploads that wait are few; whoever forgot them has others below.
+LOOKED_AT = 50
 
 
 def segments_that_follow(of: UploadedList) -> list[Segment]:
@@ -44,6 +46,18 @@ def read_ones(of: UploadedList) -> list[Segment]:
     """The segments that would take in others and that somebody sends to."""
     following = segments_that_follow(of)
     return [one for one in following if one.is_active and readers.is_read(one)]
+
+
+def waiting_for_approval(user: User, most: int) -> list[ListUpload]:
+    """What an Approver decides about, the oldest first, at most so many.
+
+    All of it for who may decide, for others what they uploaded.
+    """
+    found = ListUpload.objects.filter(state=ListUpload.State.READY)
+    if not readers.may_decide(user):
+        found = found.filter(created_by=user.pk)
+    related = found.select_related("of", "created_by").order_by("pk")
+    return [one for one in related[:LOOKED_AT] if read_ones(one.of)][:most]
 
 
 def refusal(upload: ListUpload, user: User) -> str:

@@ -75,7 +75,7 @@ class ListUpload(models.Model):
     class State(models.TextChoices):
         UPLOADED = "uploaded", "Waits for its column"
         READING = "reading", "Being read"
-        READY = "ready", "Waits for a word"
+        READY = "ready", "Waits for a decision"
         WRITING = "writing", "Being written"
         DONE = "done", "Done"
         FAILED = "failed", "Failed"

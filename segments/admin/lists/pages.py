@@ -189,7 +189,7 @@ class UploadedListAdmin(CarefulDelete, ReadOnlyAdmin):
         upload = self._upload(request, list_id, pk)
         if act == "write":
             return self._written(request, upload)
-        if not request.user.has_perm("segments.change_uploadedlist"):
+        if not _may_act(request, upload):
             raise PermissionDenied
         if act == "column":
             columns = reading.format_of(upload).columns
@@ -307,7 +307,7 @@ class UploadedListAdmin(CarefulDelete, ReadOnlyAdmin):
             "found": [
                 (kind.label, upload.found.get(kind, 0)) for kind in ListLine.Kind
             ],
-            "may_change": request.user.has_perm("segments.change_uploadedlist"),
+            "may_change": _may_act(request, upload),
             "may_see_rows": _may_see_rows(request, upload),
             "can_cancel": upload.state in runner.CANCELLABLE,
         }
@@ -337,6 +337,13 @@ class UploadedListAdmin(CarefulDelete, ReadOnlyAdmin):
 
 
 ACTS: Mapping[str, Callable[[ListUpload], bool]] = {"cancel": runner.cancel}
+
+
+def _may_act(request: HttpRequest, upload: ListUpload) -> bool:
+    """Who decides about an upload also says no."""
+    if request.user.has_perm("segments.change_uploadedlist"):
+        return True
+    return upload.state == State.READY and not effects.refusal(upload, request.user)
 
 
 def _go_on(upload: ListUpload) -> None:

@@ -207,6 +207,38 @@ def test_an_approver_decides_where_somebody_is_sent_to(client, asked):
     assert (upload.state, on(of)) == (State.DONE, {"a", "b"})
 
 
+def test_what_waits_for_an_approver_is_on_home(client, asked):
+    of, segment, _, _ = asked
+    mine, other = member("Marketer"), member("Marketer")
+    upload = take(of, "b\n")
+    ListUpload.objects.filter(pk=upload.pk).update(created_by=mine)
+    take(factories.make_list(), "c\n", name="nobody asks.csv")
+    home = reverse("admin:index")
+
+    def said(user) -> str:
+        client.force_login(user)
+        return words(client.get(home))
+
+    assert f'href="{upload.get_absolute_url()}">“guests.csv” for the list' in said(mine)
+    assert "It waits for an Approver" in said(mine)
+    assert "guests.csv" not in said(other)
+    approver = member("Approver")
+    assert "See what it would do, then have it written" in said(approver)
+    assert "nobody asks.csv" not in said(approver)
+    segment.engagements.update(state="ended")
+    assert "guests.csv" not in said(approver)
+
+
+def test_an_approver_says_no_as_well(client, asked):
+    of, _, _, _ = asked
+    upload = take(of, "b\n")
+    client.force_login(member("Approver"))
+    page = words(client.get(upload.get_absolute_url()))
+    assert "Leave the list as it is" in page
+    press(client, upload, "cancel")
+    assert (upload.state, on(of)) == (State.CANCELLED, {"a"})
+
+
 def test_an_approver_uploads_none_and_writes_no_other(client, asked):
     _, segment, _, _ = asked
     segment.engagements.update(state="ended")
