@@ -161,4 +161,5 @@ def permissions(names: Iterable[str] = EVERYTHING) -> QuerySet[Permission]:
 
 
 def _named(found: QuerySet[Permission]) -> frozenset[str]:
-    return frozenset(found.values_list("full_name", flat=True))
+    names = found.values_list("content_type__app_label", "codename")
+    return frozenset(f"{app}.{codename}" for app, codename in names)

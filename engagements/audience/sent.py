@@ -71,6 +71,9 @@ class WasSent(Kind):
             said += f" in the last {days:,} {'day' if days == 1 else 'days'}"
         return said
 
+    def describe_not(self, condition: Condition) -> str:
+        return self.describe(condition).replace("was sent ", "was not sent ", 1)
+
     def sql(self, condition: Condition, person: Person) -> str:
         if person.is_few:
             names = NAMES.format(person=person.id)

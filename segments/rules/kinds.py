@@ -98,6 +98,10 @@ class Kind(ABC):
     def describe(self, condition: Condition) -> str:
         """The condition as part of a sentence that a marketer reads."""
 
+    def describe_not(self, condition: Condition) -> str:
+        """That it does not hold, in the same way."""
+        return f"not ({self.describe(condition)})"
+
     @abstractmethod
     def sql(self, condition: Condition, person: Person) -> str:
         """The condition over a person; never null, and the same for everybody and few.

@@ -38,6 +38,13 @@ OPERATORS: dict[str, Operator] = {
     **dates.OPERATORS,
     **lists.OPERATORS,
 }
+OPPOSITES = {
+    "equals": "not_equals",
+    "in": "not_in",
+    "contains": "not_contains",
+    "is_present": "is_missing",
+    "has_any": "has_none",
+}
 KEYS = {"is", "value", FOLD, IN_TEXT, CALENDAR, ZONE}
 # A sentence names so many values of a list.
 NAMED = 20
@@ -196,6 +203,14 @@ def _wrong_option(operator: Operator, condition: dict[str, Any]) -> str:
 def _is_left(value: object) -> bool:
     given = value if isinstance(value, list) else [value]
     return all(fold(one) for one in given if isinstance(one, str))
+
+
+def opposite(operator: str) -> str | None:
+    """The one that is true of just whom this one is not true of; None where none is."""
+    for one, other in OPPOSITES.items():
+        if operator in (one, other):
+            return other if operator == one else one
+    return None
 
 
 def describe(name: str, condition: dict[str, Any]) -> str:

@@ -173,15 +173,24 @@ def describe(rule: dict[str, Any]) -> str:
 
 
 def _describe(rule: dict[str, Any], *, is_inside: bool = True) -> str:
+    rule = _alone(rule)
     for group, word in (("all", " and "), ("any", " or ")):
         if group in rule:
-            if len(rule[group]) == 1:
-                return _describe(rule[group][0], is_inside=is_inside)
             said = word.join(_describe(part) for part in rule[group])
             return f"({said})" if is_inside else said
     if "not" in rule:
-        return f"not ({_describe(rule['not'], is_inside=False)})"
+        inner = _alone(rule["not"])
+        if not parts_of(inner):
+            return kinds.of(inner).describe_not(inner)
+        return f"not ({_describe(inner, is_inside=False)})"
     return kinds.of(rule).describe(rule)
+
+
+def _alone(rule: dict[str, Any]) -> dict[str, Any]:
+    """What a group of one part comes to."""
+    while "not" not in rule and len(parts := parts_of(rule)) == 1:
+        (rule,) = parts
+    return rule
 
 
 def conditions(rule: Any) -> Iterator[dict[str, Any]]:

@@ -33,6 +33,12 @@ class Attribute(Kind):
     def describe(self, condition: Condition) -> str:
         return operators.describe(condition["attribute"].replace("_", " "), condition)
 
+    def describe_not(self, condition: Condition) -> str:
+        opposite = operators.opposite(condition["is"])
+        if opposite is None:
+            return super().describe_not(condition)
+        return self.describe({**condition, "is": opposite})
+
     def sql(self, condition: Condition, person: Person) -> str:
         comparison = _as_stored(condition)
         left = person.attribute(condition["attribute"], operators.reads(comparison))

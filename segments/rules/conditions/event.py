@@ -95,6 +95,18 @@ class Event(Kind):
         often = f"{key.replace('_', ' ')} {times:,} {'time' if times == 1 else 'times'}"
         return f"did {event}{where} {often}{when}"
 
+    def describe_not(self, condition: Condition) -> str:
+        key, times = how_often(condition)
+        opposite = {
+            "at_least": ("at_most", times - 1),
+            "at_most": ("at_least", times + 1),
+        }
+        if {PICK, AGGREGATE} & condition.keys() or key not in opposite:
+            return super().describe_not(condition)
+        other, number = opposite[key]
+        rest = {name: said for name, said in condition.items() if name != key}
+        return self.describe({**rest, other: number})
+
     def sql(self, condition: Condition, person: Person) -> str:
         if AGGREGATE in condition:
             form = _aggregate

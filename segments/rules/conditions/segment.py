@@ -46,6 +46,9 @@ class InSegment(Kind):
         name = found.values_list("name", flat=True).first()
         return f"is in the segment “{name}”" if name else f"is in {GONE}"
 
+    def describe_not(self, condition: Condition) -> str:
+        return self.describe(condition).replace("is in ", "is not in ", 1)
+
     def sql(self, condition: Condition, person: Person) -> str:
         return person.belongs(
             self.key,

@@ -38,6 +38,9 @@ class Everybody(Kind):
     def describe(self, condition: Condition) -> str:
         return "everybody"
 
+    def describe_not(self, condition: Condition) -> str:
+        return "nobody"
+
     def sql(self, condition: Condition, person: Person) -> str:
         return "true"
 

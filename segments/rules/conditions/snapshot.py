@@ -43,6 +43,9 @@ class InSnapshot(Kind):
         at = formats.localize(localtime(found.taken_at))
         return f"was in the segment “{found.name}” on {at}"
 
+    def describe_not(self, condition: Condition) -> str:
+        return self.describe(condition).replace("was in ", "was not in ", 1)
+
     def sql(self, condition: Condition, person: Person) -> str:
         id = condition["snapshot"]
         if person.is_few:

@@ -67,6 +67,9 @@ class OnList(Kind):
         name = found.values_list("name", flat=True).first()
         return f"is on the list “{name}”" if name else f"is on {GONE}"
 
+    def describe_not(self, condition: Condition) -> str:
+        return self.describe(condition).replace("is on ", "is not on ", 1)
+
     def sql(self, condition: Condition, person: Person) -> str:
         id = condition["list"]
         if person.is_few:

@@ -249,8 +249,8 @@ def test_it_is_said_in_words():
         ]
     }
     assert tree.describe(rule) == (
-        "was sent “Welcome” in the last 1 day and not (was sent anything in the last 7"
-        " days) and was sent an Engagement that was deleted"
+        "was sent “Welcome” in the last 1 day and was not sent anything in the last 7"
+        " days and was sent an Engagement that was deleted"
     )
 
 

@@ -498,6 +498,17 @@ def test_a_follower_that_fails_holds_nobody_up():
     assert "use exactly one of" in b.problem
 
 
+def test_a_rule_says_who_is_not_meant():
+    a = make_segment(rule=PUNE, name="Pune people")
+    for rule, said in (
+        (asks(a), "is not in the segment “Pune people”"),
+        ({"segment": GONE}, "is not in a segment that was deleted"),
+        ({"list": GONE}, "is not on a list that was deleted"),
+        ({"snapshot": GONE}, "was not in a segment, as a list kept that was deleted"),
+    ):
+        assert tree.describe({"not": rule}) == said
+
+
 def test_a_rule_says_which_segments_it_asks_for():
     a = make_segment(rule=PUNE, name="Pune people")
     rule = {"all": [asks(a), {"not": {"any": [asks(a), {"segment": GONE}]}}]}

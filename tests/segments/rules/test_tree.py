@@ -4,7 +4,7 @@ import pytest
 from django.core.exceptions import ValidationError
 
 from segments.dictionary import catalog
-from segments.rules import tree
+from segments.rules import operators, tree
 
 CITY = {"attribute": "city", "is": "equals", "value": "Pune"}
 LEAD = {"event": "Lead form submitted"}
@@ -226,6 +226,20 @@ def test_as_many_levels_as_allowed_are_fine():
             "city equals Pune and (city equals Pune or not (city equals Pune and did “Lead form submitted” at least 1 time))",
         ),
         ({"all": [{"any": [CITY]}]}, "city equals Pune"),
+        ({"not": LEAD}, "did not do “Lead form submitted”"),
+        ({"not": {"all": [{**LEAD, "within_days": 7, "where": WHERE}]}}, "did not do “Lead form submitted” where form equals x in the last 7 days"),
+        ({"not": {"event": "A", "at_most": 0}}, "did “A” at least 1 time"),
+        ({"not": {"event": "A", "at_least": 3}}, "did “A” at most 2 times"),
+        ({"not": {"event": "A", "at_most": 3}}, "did “A” at least 4 times"),
+        ({"not": {"event": "A", "exactly": 3}}, "not (did “A” exactly 3 times)"),
+        ({"not": {"event": "A", "pick": "first", "within_days": 7}}, "not (did “A” for the first time in the last 7 days)"),
+        ({"not": CITY}, "city does not equal Pune"),
+        ({"not": {**CITY, "is": "not_in", "value": [1]}}, "city is one of 1"),
+        ({"not": {**CITY, "is": "greater", "value": 1}}, "not (city is greater than 1)"),
+        ({"not": {"attribute": "city", "is": "is_missing"}}, "city is present"),
+        ({"not": {"not": CITY}}, "not (city does not equal Pune)"),
+        ({"not": {"all": [CITY, LEAD]}}, "not (city equals Pune and did “Lead form submitted” at least 1 time)"),
+        ({"not": {"everybody": True}}, "nobody"),
         ({"all": [{"any": [CITY, CITY]}]}, "city equals Pune or city equals Pune"),
         ({"any": [CITY, {"any": [{"all": [CITY, CITY]}]}]}, "city equals Pune or (city equals Pune and city equals Pune)"),
         ({"event": "A", "at_most": 0, "within_hours": 1}, "did not do “A” in the last 1 hour"),
@@ -353,3 +367,18 @@ def test_the_names_that_a_rule_reads_are_those_of_the_dictionary():
         ("event", "", "D"),
         ("property", "D", "form"),
     }
+
+
+def test_what_is_called_an_opposite_is_one():
+    """The sentence of a “not” says the other: both ask the same, one of them turned."""
+    for one, other in operators.OPPOSITES.items():
+        plain, turned = operators.OPERATORS[one], operators.OPERATORS[other]
+        assert (plain.is_opposite, turned.is_opposite) == (False, True)
+        assert (plain.sql, plain.takes, plain.options) == (
+            turned.sql,
+            turned.takes,
+            turned.options,
+        )
+    named = {name for pair in operators.OPPOSITES.items() for name in pair}
+    turned = {name for name, one in operators.OPERATORS.items() if one.is_opposite}
+    assert turned <= named
