@@ -25,13 +25,18 @@ def load(
 
     Who was read already stays as they are. Whom somebody is part of must be among them.
     """
-    ids = [n for n in numbers if n > 0 and n not in parts]
-    whole = [n for n in all_of if n > 0]
-    if not external_ids and not ids and not whole:
+    asked: list[tuple[str, str]] = []
+    if external_ids:
+        asked.append((BY_EXTERNAL_ID, text_array(external_ids)))
+    if ids := [n for n in numbers if n > 0 and n not in parts]:
+        asked.append((BY_ID, number_array(ids)))
+    if whole := [n for n in all_of if n > 0]:
+        asked.append((BY_ROOT, number_array(whole)))
+    if not asked:
         return
+    statement = SELECT.format(" OR ".join(condition for condition, _ in asked))
     with connection.cursor() as cursor:
-        keys = text_array(external_ids), number_array(ids), number_array(whole)
-        cursor.execute(SELECT, keys)
+        cursor.execute(statement, [values for _, values in asked])
         found = [row for row in cursor.fetchall() if row[0] not in parts]
     merged: list[tuple[Part, int]] = []
     for id_, external_id, *row, merged_into in found:
@@ -225,17 +230,16 @@ def _columns(parts: Sequence[Part]) -> list[Any]:
 
 
 # Locked in order of id, so that two writers of the same people never wait in a circle.
+# Each condition is an index of its own, and together they are a bitmap: ids out of a
+# UNION are joined to the table, and where they are thousands all of it is read.
 SELECT = """
 SELECT id, external_id, email, phone, attributes::text, attribute_times::text,
     own::text, merged_into_id
-FROM segments_profile
-WHERE id IN (
-    SELECT id FROM segments_profile WHERE external_id = ANY(%s::text[])
-    UNION SELECT unnest(%s::bigint[])
-    UNION SELECT id FROM segments_profile WHERE merged_into_id = ANY(%s::bigint[])
-)
-ORDER BY id FOR NO KEY UPDATE
+FROM segments_profile WHERE {} ORDER BY id FOR NO KEY UPDATE
 """
+BY_EXTERNAL_ID = "external_id = ANY(%s::text[])"
+BY_ID = "id = ANY(%s::bigint[])"
+BY_ROOT = "merged_into_id = ANY(%s::bigint[])"
 COUNT = """
 SELECT profile_id, count(*) FROM segments_identifier
 WHERE profile_id = ANY(%s::bigint[]) GROUP BY profile_id
