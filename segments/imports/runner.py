@@ -5,11 +5,9 @@ so far. It does so only for the holder of the row's lease (`leases`): of two wor
 most goes on, and after a kill the next begins at the note.
 """
 
-import gc
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -27,7 +25,7 @@ from segments.imports.mapping import columns
 from segments.imports.mapping.columns import Column
 from segments.imports.mapping.messages import Message, Plan, Problem, Writer
 from segments.imports.reading.rows import Reader, Row
-from segments.ingest import health, inbox
+from segments.ingest import garbage, health, inbox
 from segments.models import BadRow, Import, SourceQuery
 
 logger = get_logger(__name__)
@@ -47,8 +45,6 @@ FEW = 500
 # In seconds: how long is waited for a worker who is applying, before the next look.
 LOOK_AGAIN = 0.1
 MAX_CELLS = 16_000
-# In objects that were made: after so many Python looks for cycles, at the earliest.
-SELDOM = 200_000
 
 
 def turn(import_id: int, seconds: float = TURN) -> bool:
@@ -60,7 +56,7 @@ def turn(import_id: int, seconds: float = TURN) -> bool:
 
     with leases.held(Import, import_id, _fail, log) as token:
         if token is not None:
-            with _seldom_collecting():
+            with garbage.seldom_collected():
                 return _work(import_id, token, deadline)
     return False
 
@@ -71,17 +67,6 @@ def wake_waiting() -> int:
     for import_id in ids:
         wakeup.run_import(import_id)
     return len(ids)
-
-
-@contextmanager
-def _seldom_collecting() -> Iterator[None]:
-    """Rows are no cycles: looking for some among them costs as much as reading them."""
-    before = gc.get_threshold()
-    gc.set_threshold(max(SELDOM, before[0]), *before[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
 
 
 def _work(import_id: int, token: int, deadline: float) -> bool:

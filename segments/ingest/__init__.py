@@ -1,3 +1,3 @@
 """From the inbox to people, events and entries."""
 
-__all__ = ["health", "inbox", "old_inbox"]
+__all__ = ["garbage", "health", "inbox", "old_inbox"]

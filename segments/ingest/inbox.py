@@ -25,7 +25,7 @@ from lemnisk_braze.lib.database_errors import (
 )
 from lemnisk_braze.lib.logs import get_logger
 from segments.dictionary import expecting
-from segments.ingest import applying, latest, names, refused, requests, seen
+from segments.ingest import applying, garbage, latest, names, refused, requests, seen
 from segments.ingest.isolation import Isolation
 from segments.ingest.message import Refusal
 from segments.ingest.requests import Chunk
@@ -104,7 +104,7 @@ def apply_now(
     if _care.is_resting:
         return False
     try:
-        with transaction.atomic():
+        with garbage.seldom_collected(), transaction.atomic():
             return _apply_now(source, messages, is_new=is_new)
     except Error as e:
         is_too_long = sqlstate(e) == TOO_LONG or is_in_the_way(e)
@@ -167,7 +167,8 @@ def _apply_next_chunk(size: int | None = None) -> tuple[int, int] | None:
     size = min(CHUNK if size is None else size, _care.at_once)
     tried: list[tuple[int, int]] = []
     try:
-        counts = _apply_chunk(size, tried)
+        with garbage.seldom_collected():
+            counts = _apply_chunk(size, tried)
     except Error as e:
         return _go_on_after(e, size, tried)
     _care.at_once = min(2 * _care.at_once, ANY_NUMBER)

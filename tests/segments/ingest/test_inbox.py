@@ -1,5 +1,6 @@
 """The inbox: messages become people, events and entries, in order and only once."""
 
+import gc
 import json
 import random
 import threading
@@ -675,6 +676,27 @@ def test_a_chunk_costs_the_same_statements_whatever_it_holds(send):
         costs.append(len(queries))
     small, large = costs
     assert large <= small < 40
+
+
+def test_a_chunk_is_not_searched_for_circles_among_its_messages(send):
+    looked = []
+
+    def look(phase, info):
+        looked.append(phase)
+
+    before = gc.get_threshold()
+    for number in range(1_000):
+        send("identify", f"u{number}", traits={"n": number})
+    gc.collect()
+    gc.set_threshold(700, 10, 10)
+    gc.callbacks.append(look)
+    try:
+        assert inbox.apply() == Applied(messages=1_000)
+    finally:
+        gc.callbacks.remove(look)
+        gc.set_threshold(*before)
+    # One before and one behind it, each with its end.
+    assert len(looked) <= 4
 
 
 def test_listeners_are_told_when_someone_entered(
