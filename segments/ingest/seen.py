@@ -15,6 +15,7 @@ meant: the first stays, and the others can be sent in again under IDs of their o
 import hashlib
 from collections.abc import Iterable, Sequence
 from functools import cache
+from operator import attrgetter
 from typing import Any
 
 import orjson
@@ -78,6 +79,8 @@ def _add(messages: Sequence[Message]) -> dict[int, int]:
     """Add them to the known; return key → digest of those that were known already."""
     if not messages:
         return {}
+    # In order of the keys, which are anything: so neighbours of the index come together.
+    messages = sorted(messages, key=attrgetter("key"))
     keys = number_array(m.key for m in messages)
     with connection.cursor() as cursor:
         cursor.execute(ADD, [keys, number_array(m.digest for m in messages)])
