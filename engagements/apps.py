@@ -24,7 +24,7 @@ class EngagementsConfig(AppConfig):
         elsewhere.register(erasing.ELSEWHERE)
         people_timeline.register(timeline.DELIVERIES)
         segments.dictionary.uses.register(dictionary_use.reads)
-        export.register(timeline.EXPORTED, erasing.EXPORTED)
+        export.register(timeline.EXPORTED, *erasing.EXPORTED)
         register(UsedBy(uses=usage.uses, live_versions=usage.live_versions))
         segments.membership.readers.register(
             segments.membership.readers.Readers(

@@ -7,8 +7,17 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from django.contrib.admin.models import LogEntry
+from django.db.models import Q
 
-from engagements.models import Delivery, Destination, Engagement, Run, Worker
+from engagements.models import (
+    Delivery,
+    Destination,
+    Engagement,
+    Run,
+    Suppression,
+    Worker,
+    channels_in_words,
+)
 from externalapi.answers import interpretation
 from externalapi.connections.access import usable_by
 from externalapi.connections.encryption import SecretError, read_key
@@ -37,7 +46,23 @@ def _tests(whole: export.Whole) -> export.Entries:
     return found.values("at", "values", "request", "response").iterator(100)
 
 
-EXPORTED = export.Section(name="tests_of_external_apis", read=_tests)
+def _suppressions(whole: export.Whole) -> export.Entries:
+    """Entries that name them, by who they are or by an identifier."""
+    keys = rows(Suppression, ("value",), whole.named)
+    found = Suppression.objects.filter(Q(pk__in=keys) | Q(profile__in=whole.ids))
+    for one in found.order_by("pk"):
+        yield {
+            "identifier": one.value or None,
+            "channels": channels_in_words(one.channels),
+            "why": one.reason or None,
+            "since": one.created_at,
+        }
+
+
+EXPORTED = (
+    export.Section(name="tests_of_external_apis", read=_tests),
+    export.Section(name="suppression_list", read=_suppressions),
+)
 FOUND = (
     Counter(label="deliveries", count=_deliveries),
     deleted(
@@ -45,6 +70,7 @@ FOUND = (
         "tests of External APIs",
         *TEST_COLUMNS,
     ),
+    deleted(Suppression, "entries of the suppression list", "value", "reason"),
     rewritten(TestCase, "test cases", "name", "values", "answer_value"),
     rewritten(Engagement, "problems of engagements", "refusal", "blocked_reason"),
     rewritten(Run, "failures of runs", "failure"),

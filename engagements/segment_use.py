@@ -18,9 +18,12 @@ PEOPLE = "SELECT unnest(%(people)s::bigint[])"
 
 def read(segment: Segment) -> bool:
     """Whether an engagement at work has the segment, or is kept from sending by it."""
-    if segment.is_suppression:
-        return Engagement.objects.exclude(state__in=Engagement.AT_REST).exists()
-    return _at_work(segment).exists()
+    at_work = Engagement.objects.exclude(state__in=Engagement.AT_REST)
+    if segment.is_suppression and at_work.exists():
+        return True
+    return (
+        _at_work(segment).exists() or at_work.filter(excluded_segments=segment).exists()
+    )
 
 
 def effects(segment: Segment, entering: Sequence[int]) -> list[Effect]:
@@ -30,18 +33,26 @@ def effects(segment: Segment, entering: Sequence[int]) -> list[Effect]:
 
 
 def uses(segment: Segment) -> list[Use]:
-    """The engagements of the segment, by name."""
+    """The engagements of the segment, and those that exclude it, by name."""
+    excluding = Engagement.objects.filter(excluded_segments=segment)
     return [
-        Use(
-            name=engagement.name,
-            url=engagement.get_absolute_url(),
-            kind="Engagement",
-            state=engagement.get_state_display(),
-            tone=reports.ENGAGEMENT_TONES[engagement.state],
-            is_at_work=engagement.state not in Engagement.AT_REST,
-        )
-        for engagement in segment.engagements.order_by("name")
+        *(_use(one, "Engagement") for one in segment.engagements.order_by("name")),
+        *(
+            _use(one, "Engagement that excludes it")
+            for one in excluding.order_by("name")
+        ),
     ]
+
+
+def _use(engagement: Engagement, kind: str) -> Use:
+    return Use(
+        name=engagement.name,
+        url=engagement.get_absolute_url(),
+        kind=kind,
+        state=engagement.get_state_display(),
+        tone=reports.ENGAGEMENT_TONES[engagement.state],
+        is_at_work=engagement.state not in Engagement.AT_REST,
+    )
 
 
 def refusal(segment: Segment, user: User) -> str:

@@ -31,6 +31,7 @@ SLOW_FILES = {
     "engagements/authoring/test_forecast.py",
     "engagements/authoring/test_sent_as_previewed.py",
     "engagements/delivery/test_delivery.py",
+    "engagements/guards/test_every_pair.py",
     "engagements/lifecycle/test_schedule.py",
     "engagements/lifecycle/test_schedule_zones.py",
     "externalapi/http/test_client.py",

@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 from django.db import DatabaseError, connection, transaction
 
 from engagements.audience import send_again
+from engagements.guards import left_segment
 from engagements.lifecycle import completion
 from engagements.models import Engagement, Run
-from engagements.outbox import left_segment, workers
+from engagements.outbox import workers
 from engagements.personalization.renderer import people_per_batch
 from lemnisk_braze.lib.database_errors import About, about, in_words
 from lemnisk_braze.lib.database_retry import LATER_ON_DISK

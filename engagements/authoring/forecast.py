@@ -6,16 +6,18 @@ the person and so of all ages and sources.
 
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection
 
 from engagements.audience import people_data, send_again
+from engagements.guards import pipeline
+from engagements.guards.asking import Asked, Verdict
+from engagements.guards.site import look
 from engagements.lifecycle import transitions
 from engagements.models import Engagement
-from engagements.outbox import suppression
 from engagements.personalization import delivery_ids
 from engagements.personalization.columns import Context, Group
 from engagements.personalization.renderer import (
@@ -169,9 +171,11 @@ def _skips(
     """Who of them would be skipped, and why."""
     memberships = engagement.segment.memberships.filter(profile__in=ids)
     members = dict(memberships.values_list("profile_id", "event_id"))
-    for profile_id in suppression.who_is(members):
-        del members[profile_id]
-        yield profile_id, suppression.SUPPRESSED
+    for profile_id, why in _stopped(engagement, members).items():
+        # Who is only sent later is sent.
+        if isinstance(why, Skip):
+            del members[profile_id]
+            yield profile_id, why
     people = people_data.those(members)
     who = list(members)
     for place, skip in people.skipped.items():
@@ -185,6 +189,19 @@ def _skips(
     )
     for n, skip in _skips_of(recipe, group):
         yield there[n], skip
+
+
+def _stopped(engagement: Engagement, ids: Iterable[int]) -> Mapping[int, Verdict]:
+    """Members are nobody's part: what a merge takes leaves the segment."""
+    return pipeline.stopped(
+        Asked(
+            engagement=engagement,
+            site=look(),
+            people={id: id for id in ids},
+            now=database_clock.now(),
+            excluded=list(engagement.exclusions.values_list("segment_id", flat=True)),
+        )
+    )
 
 
 def _skips_of(recipe: Recipe, group: Group) -> Iterator[tuple[int, Skip]]:

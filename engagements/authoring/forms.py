@@ -21,8 +21,8 @@ from engagements.authoring.value_widgets import (
     value_field,
     with_fallback,
 )
+from engagements.guards import left_segment
 from engagements.models import Engagement
-from engagements.outbox import left_segment
 from externalapi.connections.access import group_names
 from externalapi.definitions.compiled import CompiledDefinition, compile_version
 from externalapi.models import ExternalAPIVersion

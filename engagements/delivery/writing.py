@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from engagements.audience import people_data
-from engagements.audience.people_data import People
+from engagements.audience.people_data import People, Rows
 from engagements.delivery.claims import put_back
+from engagements.guards import pipeline
+from engagements.guards.asking import Asked
+from engagements.guards.site import Site, look
 from engagements.models import Engagement, Run
-from engagements.outbox import left_segment, suppression, workers
+from engagements.outbox import workers
 from engagements.outbox.claim import Claim
 from engagements.outbox.prepared_request import PreparedRequest
 from engagements.personalization import delivery_ids
@@ -26,6 +29,8 @@ class Script:
     run: Run
     recipe: Recipe
     key: str
+    # Ids of the segments that the engagement excludes.
+    excluded: Sequence[int]
     # Whose deliveries' names these are (personalization.delivery_ids), where one is asked.
     names_of: int | None
 
@@ -37,7 +42,7 @@ SCRIPTS_KEPT = 100
 
 def write(claims: Sequence[Claim]) -> Iterator[PreparedRequest]:
     """Render each claimed batch; a run that cannot be compiled stops its engagement."""
-    rows = people_data.rows(claims)
+    rows, site = people_data.rows(claims), look()
     by_run: dict[tuple[int, str], list[Claim]] = defaultdict(list)
     for held in claims:
         by_run[held.run_id, held.stamp].append(held)
@@ -46,18 +51,10 @@ def write(claims: Sequence[Claim]) -> Iterator[PreparedRequest]:
         if script is None:
             put_back(its_claims, timedelta(0))
             continue
-        left_out: dict[int, Skip] = {
-            **dict.fromkeys(
-                left_segment.who_left(script.run, its_claims, rows.merged),
-                left_segment.LEFT,
-            ),
-            **dict.fromkeys(
-                suppression.who_is(id for c in its_claims for id in c.profile_ids),
-                suppression.SUPPRESSED,
-            ),
-        }
+        stopped = pipeline.stopped(_asked(script, site, its_claims, rows))
+        kept = {id: why for id, why in stopped.items() if isinstance(why, Skip)}
         for held in its_claims:
-            yield _prepared(script, held, people_data.people(held, rows, left_out))
+            yield _prepared(script, held, people_data.people(held, rows, kept))
 
 
 def _script(run_id: int, stamp: str) -> Script | None:
@@ -90,7 +87,22 @@ def _compiled(run_id: int) -> Script | None:
         return None
     is_named = delivery_ids.are_named(run.values.values())
     names_of = delivery_ids.first_run_id(run) if is_named else None
-    return Script(run=run, recipe=recipe, key=key, names_of=names_of)
+    excluded = list(run.engagement.exclusions.values_list("segment_id", flat=True))
+    return Script(run=run, recipe=recipe, key=key, excluded=excluded, names_of=names_of)
+
+
+def _asked(script: Script, site: Site, claims: Sequence[Claim], rows: Rows) -> Asked:
+    held = (id for claim in claims for id in claim.profile_ids)
+    return Asked(
+        engagement=script.run.engagement,
+        site=site,
+        # Each has the row of whom they are part of now.
+        people={id: rows.profiles[id][0] for id in held if id in rows.profiles},
+        now=claims[0].now,
+        excluded=script.excluded,
+        run=script.run,
+        claims=claims,
+    )
 
 
 def _prepared(script: Script, held: Claim, people: People) -> PreparedRequest:

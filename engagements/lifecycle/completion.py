@@ -4,15 +4,15 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
 
+from engagements.guards.reasons import AS_WISHED
 from engagements.lifecycle import schedule
 from engagements.models import Batch, Delivery, Engagement, Run
 from engagements.outbox import delivery_records
-from engagements.outbox.left_segment import LEFT
 from lemnisk_braze.lib.logs import get_logger
 
 logger = get_logger(__name__)
 
-# What makes a run one with errors; that somebody left the segment is none.
+# What makes a run one with errors; that a guard stopped somebody is none.
 ERRORS = Delivery.NOT_SENT - {Delivery.State.CANCELLED, Delivery.State.ERASED}
 
 
@@ -24,7 +24,7 @@ def finish() -> int:
         Exists(open_batches)
     )
     errors = Delivery.objects.filter(run=OuterRef("pk"), state__in=ERRORS)
-    with_errors = Exists(errors.exclude(reason__startswith=f"{LEFT.code}:"))
+    with_errors = Exists(errors.exclude(AS_WISHED))
     ids = list(over.values_list("pk", flat=True))
     runs = Run.objects.filter(pk__in=ids, state=Run.State.SENDING)
     count = runs.filter(with_errors).update(

@@ -3,19 +3,17 @@
 Whoever sends to everybody in a second has ended before anyone could pause it.
 """
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, QuerySet
 
+from engagements.guards.reasons import AS_WISHED
 from engagements.lifecycle import auto_pause
 from engagements.models import Delivery, Engagement, Run
-from engagements.outbox.left_segment import LEFT
 from engagements.reporting import reports
 
 State = Delivery.State
 # Of all the run's people; of a thousand and more the share that pauses is enough.
 MOSTLY = 0.5
 FAILED = (State.REJECTED, State.DEAD, State.SKIPPED)
-# Who left the segment while they waited has not failed.
-AS_WISHED = Q(state=State.SKIPPED, reason__startswith=f"{LEFT.code}:")
 ADVICE = "The report says why. Correct the cause, then try again who failed."
 
 

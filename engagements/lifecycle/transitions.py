@@ -94,8 +94,17 @@ def _check(engagement: Engagement) -> None:
             f"The External API “{engagement.version.external_api}” is archived."
             " Unarchive it first."
         )
-    segments = Segment.objects.select_for_update(no_key=True)
-    segment = segments.get(pk=engagement.segment_id)
+    excluded = set(engagement.exclusions.values_list("segment_id", flat=True))
+    locked = Segment.objects.select_for_update(no_key=True).order_by("pk")
+    needed = locked.filter(pk__in={engagement.segment_id, *excluded})
+    segments = {one.pk: one for one in needed}
+    for one in (segments[pk] for pk in sorted(excluded)):
+        if one.archived_at or one.refreshed_at is None:
+            raise ActivationError(
+                f"The excluded segment “{one}” has not been counted yet, or is archived:"
+                " nobody would be kept out by it."
+            )
+    segment = segments[engagement.segment_id]
     if not segment.is_active:
         raise ActivationError(
             f"The segment “{segment}” is not live: it is {segment.state.label.lower()}."

@@ -4,7 +4,14 @@ from engagements.models.attempt import Attempt
 from engagements.models.batch import PEOPLE_LEFT, Batch, BatchQuerySet
 from engagements.models.connection_health import Destination
 from engagements.models.delivery import Delivery
-from engagements.models.engagement import Engagement
+from engagements.models.engagement import Engagement, ExcludedSegment
+from engagements.models.guard_settings import (
+    ConsentRule,
+    GlobalHoldout,
+    SuppressedChannels,
+    Suppression,
+    channels_in_words,
+)
 from engagements.models.run import Run
 from engagements.models.sent_before import JustSent, SentBefore
 from engagements.models.worker_and_sample import Chore, Sample, Worker
@@ -15,12 +22,18 @@ __all__ = [
     "Batch",
     "BatchQuerySet",
     "Chore",
+    "ConsentRule",
     "Delivery",
     "Destination",
     "Engagement",
+    "ExcludedSegment",
+    "GlobalHoldout",
     "JustSent",
     "Run",
     "Sample",
     "SentBefore",
+    "SuppressedChannels",
+    "Suppression",
     "Worker",
+    "channels_in_words",
 ]

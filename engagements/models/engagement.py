@@ -46,6 +46,10 @@ class Engagement(models.Model):
         RESEND = "resend", "Send again (best for plain attributes)"
         PARK = "park", "Hold for a decision (best for events and purchases)"
 
+    class Quiet(models.TextChoices):
+        LATER = "later", "Is sent when they are over"
+        SKIP = "skip", "Is skipped"
+
     name = models.CharField(max_length=255, unique=True)
     description = models.TextField(blank=True)
     segment = models.ForeignKey(
@@ -93,6 +97,34 @@ class Engagement(models.Model):
         default=True,
         db_default=True,
         help_text="Looked at once more when the request is written.",
+    )
+    # Whoever is in one of them when a request is written is not sent.
+    excluded_segments = models.ManyToManyField(
+        Segment,
+        through="ExcludedSegment",
+        blank=True,
+        related_name="+",
+        verbose_name="but nobody who is in",
+    )
+    # In percent of the people; engagements.guards.holdout.
+    holdout_share = models.FloatField("holdout, in percent", default=0, db_default=0)
+    heeds_global_holdout = models.BooleanField(
+        "the holdout of all Engagements", default=True, db_default=True
+    )
+    quiet_from = models.TimeField("quiet from", null=True, blank=True)
+    quiet_to = models.TimeField("until", null=True, blank=True)
+    quiet_action = models.CharField(
+        "who would be sent in quiet hours",
+        max_length=8,
+        choices=Quiet,
+        default=Quiet.LATER,
+        db_default=Quiet.LATER,
+    )
+    ceiling = models.PositiveIntegerField(
+        "stop and ask above",
+        null=True,
+        blank=True,
+        help_text="People a run. Empty: no ceiling.",
     )
     ambiguous_policy = models.CharField(
         "when an answer is lost",
@@ -196,3 +228,30 @@ class Engagement(models.Model):
         )
         self.refresh_from_db(fields=["state", "blocked_reason", "is_held"])
         return bool(moved)
+
+
+class ExcludedSegment(models.Model):
+    """That an engagement sends to nobody who is in a segment, besides its own."""
+
+    engagement = models.ForeignKey(
+        Engagement, on_delete=models.CASCADE, related_name="exclusions", db_index=False
+    )
+    segment = models.ForeignKey(
+        Segment, on_delete=models.PROTECT, related_name="excluded_by"
+    )
+
+    class Meta:
+        verbose_name = "excluded segment"
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(
+                fields=["engagement", "segment"], name="segment_is_excluded_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"of “{self.engagement}”"
+
+    def get_absolute_url(self) -> str:
+        """Where it is said: the engagement's page."""
+        return self.engagement.get_absolute_url()

@@ -50,8 +50,15 @@ class Run(models.Model):
     next_sequence = models.IntegerField(default=0)
     # How often it did not take somebody in who was sent already (Engagement.again).
     repeats_left_out = models.PositiveIntegerField(default=0, db_default=0)
+    # People whom it has taken in towards the engagement's ceiling, of a standing run
+    # those of this day (engagements.guards.ceiling); whether somebody let it go on
+    # above, and whether it waits for that.
+    taken_in = models.PositiveBigIntegerField(default=0, db_default=0)
+    taken_in_on = models.DateField(null=True)
+    may_exceed_ceiling = models.BooleanField(default=False, db_default=False)
+    waits_at_ceiling = models.BooleanField(default=False, db_default=False)
     # The last exit from the segment before it took anybody in; -1 where that is not the
-    # engagement's segment any more (engagements.outbox.left_segment).
+    # engagement's segment any more (engagements.guards.left_segment).
     exits_before = models.BigIntegerField(default=0, db_default=0)
     # What was counted when it was judged last (engagements.lifecycle.auto_pause).
     judged_people = models.PositiveIntegerField(default=0, db_default=0)

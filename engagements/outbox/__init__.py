@@ -2,19 +2,15 @@
 
 A `claim` is a batch that a worker holds; a `prepared_request` is the batch as one request,
 and with its answer a result; `delivery_records` write what became of each person;
-`left_segment` asks who is not in the segment any more, `suppression` who is never sent
-anything; `just_sent` notes who was sent something, where a segment asks for that; `putting_off`
-lets people wait for a later batch;
-`workers` knows which processes there are.
+`just_sent` notes who was sent something, where a segment asks for that; `putting_off`
+lets people wait for a later batch; `workers` knows which processes there are.
 """
 
 __all__ = [
     "claim",
     "delivery_records",
     "just_sent",
-    "left_segment",
     "prepared_request",
     "putting_off",
-    "suppression",
     "workers",
 ]

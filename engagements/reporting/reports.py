@@ -19,6 +19,7 @@ from django.db.models import (
 from django.db.models.functions import Coalesce
 from django.urls import reverse
 
+from engagements.guards.reasons import REASONS
 from engagements.models import (
     PEOPLE_LEFT,
     Attempt,
@@ -40,8 +41,7 @@ SKIP_REASONS: Mapping[str, str] = {
     "template_error": "A value could not be worked out",
     "too_big": "More than one request takes",
     "nothing_to_send": "Nothing to send",
-    "left_segment": "Left the segment",
-    "suppressed": "Never to be sent anything (a suppression segment)",
+    **REASONS,
 }
 
 EXPLANATIONS: Mapping[str, str] = {
@@ -53,8 +53,7 @@ EXPLANATIONS: Mapping[str, str] = {
     "sent again by itself.",
     Delivery.State.REJECTED: "The other side read it and refused this person’s data.",
     Delivery.State.SKIPPED: "Nothing was sent: there was nothing to send, no payload "
-    "could be made for this person, they had left the segment, or they are in one whose "
-    "people are never sent anything.",
+    "could be made for this person, or one of the guards stopped it.",
     Delivery.State.UNCERTAIN: "The answer was lost, so nobody can know whether it "
     "arrived. Somebody has to decide.",
     Delivery.State.DEAD: "It was tried until the attempts were used up, or the other "

@@ -50,6 +50,9 @@ OWN_WORDS = {
     "externalapi.ExternalAPI",
     "externalapi.ExternalAPIVersion",
     "engagements.Sample",
+    "engagements.SuppressedChannels",
+    "engagements.ConsentRule",
+    "engagements.GlobalHoldout",
     "engagements.Chore",
     "auth.Permission",
     "auth.Group",
@@ -142,6 +145,8 @@ OWN_WORDS_IN = {
         "answer",
     },
     "externalapi.TestCase": {"outcome", "answer_path"},
+    # `profile`: they go with the person.
+    "engagements.Suppression": {"kind", "channels", "profile"},
     # Templates, filled for each person when they are sent.
     "engagements.Engagement": {
         "name",
@@ -152,6 +157,7 @@ OWN_WORDS_IN = {
         "time_zone",
         "again",
         "ambiguous_policy",
+        "quiet_action",
         "state",
     },
     "engagements.Run": {"values", "slot", "state"},

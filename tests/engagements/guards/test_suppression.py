@@ -1,18 +1,21 @@
 """Nobody who is in a suppression segment is sent anything, by any engagement."""
 
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import ProtectedError
 from django.test import Client, TestCase
-from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from engagements.audience import expansion
 from engagements.authoring import forecast
 from engagements.delivery import loop
+from engagements.guards import pipeline
+from engagements.guards.asking import Asked
+from engagements.guards.site import look
 from engagements.lifecycle import transitions
 from engagements.models import Delivery
-from engagements.outbox import suppression
+from engagements.personalization.renderer import Skip
+from lemnisk_braze.lib import database_clock
 from segments.life import states
 from segments.membership import refresh
 from segments.models import Profile, Segment
@@ -52,6 +55,18 @@ def unsubscribe(name):
     refresh.evaluate([person.pk])
 
 
+def stopped(engagement, person, part_of=None):
+    """The code of the guard that stops them; "" where none does."""
+    asked = Asked(
+        engagement=engagement,
+        site=look(),
+        people={person.pk: (part_of or person).pk},
+        now=database_clock.now(),
+    )
+    found = pipeline.stopped(asked).get(person.pk)
+    return found.code if isinstance(found, Skip) else ""
+
+
 def outcomes():
     rows = Delivery.objects.order_by("profile__external_id")
     found = rows.values_list("profile__external_id", "state", "reason")
@@ -76,20 +91,11 @@ def test_the_forecast_counts_who_is_suppressed(engagement, never):
     assert "never sent anything" in found.skipped[0].words
 
 
-def test_without_such_a_segment_it_is_one_look():
-    factories.make_segment(3)
-    with CaptureQueriesContext(
-        connection,
-    ) as asked:
-        assert not suppression.who_is([1, 2, 3])
-    assert len(asked) == 1
-
-
 def test_paused_it_still_suppresses_and_it_cannot_be_archived(engagement, never):
     unsubscribe("bo")
     Segment.objects.filter(pk=never.pk).update(is_active=False)
     bo = Profile.objects.get(external_id="bo")
-    assert suppression.who_is([bo.pk]) == {bo.pk}
+    assert stopped(engagement, bo) == "suppressed"
     with pytest.raises(states.StillUsedError):
         states.archive(never, factories.make_admin())
 
@@ -141,4 +147,4 @@ def test_who_became_part_of_somebody_suppressed_is_not_sent(engagement, never):
     unsubscribe("bo")
     ana, bo = (Profile.objects.get(external_id=name) for name in ("ana", "bo"))
     Profile.objects.filter(pk=ana.pk).update(merged_into=bo)
-    assert suppression.who_is([ana.pk]) == {ana.pk}
+    assert stopped(engagement, ana, part_of=bo) == "suppressed"

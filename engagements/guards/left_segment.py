@@ -5,9 +5,11 @@ in. The log answers that from its own index, however long it is.
 """
 
 from collections.abc import Collection, Iterable
+from typing import Any
 
 from django.db import connection
 
+from engagements.guards.asking import Asked, Guard, Verdicts, ids_of
 from engagements.models import Engagement, Run
 from engagements.outbox.claim import Claim
 from engagements.personalization.renderer import Skip
@@ -102,7 +104,20 @@ def _ids(statement: str, segment_id: int, people: Collection[int]) -> set[int]:
     if not people:
         return set()
     with connection.cursor() as cursor:
-        # A list of numbers reads in PostgreSQL as in Python, but for its brackets.
-        asked = f"{{{str(sorted(people))[1:-1]}}}"
-        cursor.execute(statement, {"segment": segment_id, "people": asked})
+        asked: dict[str, Any] = {"segment": segment_id, "people": ids_of(people)}
+        cursor.execute(statement, asked)
         return {id for (id,) in cursor.fetchall()}
+
+
+def _is_set(asked: Asked) -> bool:
+    return asked.run is not None or asked.engagement.skips_who_left
+
+
+def _ask(asked: Asked) -> Verdicts:
+    if asked.run is None:
+        members = _ids(MEMBERS, asked.engagement.segment_id, asked.people.values())
+        return asked.stopped(set(asked.people.values()) - members, LEFT)
+    return dict.fromkeys(who_left(asked.run, asked.claims, asked.merged), LEFT)
+
+
+GUARD = Guard(name="Still in the segment", is_set=_is_set, ask=_ask)

@@ -1,0 +1,8 @@
+"""Guards: who may not be sent, decided where a request is written.
+
+Each guard is a module with a `GUARD` (`asking.Guard`); `pipeline.ORDER` has them in the
+order in which they are asked, and `site` what is set up for all engagements. What an
+engagement does not use is not asked.
+"""
+
+__all__ = ["asking", "left_segment", "pipeline", "reasons", "site"]

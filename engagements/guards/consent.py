@@ -1,0 +1,55 @@
+"""Who has not said yes to a channel, where the site asks for that.
+
+(P) No value is no. A list says yes where one of its values does.
+"""
+
+from typing import Any
+
+from django.db import connection
+
+from engagements.guards.asking import Asked, Guard, Verdicts
+from engagements.guards.site import Consent
+from engagements.personalization.renderer import Skip
+
+# Values as they read in JSON, texts without their quotes.
+SAID_YES = """
+    SELECT p.id FROM segments_profile p
+    CROSS JOIN LATERAL (SELECT p.attributes -> %(attribute)s::text AS value) a
+    WHERE p.id = ANY(%(people)s::bigint[]) AND CASE jsonb_typeof(a.value)
+        WHEN 'array' THEN EXISTS (
+            SELECT FROM jsonb_array_elements_text(a.value) one
+            WHERE lower(one) = ANY(%(values)s::text[])
+        )
+        ELSE lower(a.value #>> '{}') = ANY(%(values)s::text[])
+    END
+"""
+
+
+def rule(asked: Asked) -> Consent | None:
+    """What the engagement's channel asks for."""
+    return asked.site.consent.get(asked.channel)
+
+
+def _is_set(asked: Asked) -> bool:
+    return rule(asked) is not None
+
+
+def _ask(asked: Asked) -> Verdicts:
+    consent = rule(asked)
+    assert consent is not None
+    wanted: dict[str, Any] = {
+        "attribute": consent.attribute,
+        "people": asked.roots,
+        "values": [value.lower() for value in consent.values],
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(SAID_YES, wanted)
+        yes = {id for (id,) in cursor.fetchall()}
+    why = Skip(
+        code="no_consent",
+        message=f"The person has not said yes (“{consent.attribute}”).",
+    )
+    return asked.stopped(set(asked.people.values()) - yes, why)
+
+
+GUARD = Guard(name="Consent", is_set=_is_set, ask=_ask)

@@ -1,0 +1,87 @@
+"""What is set up for all engagements: one look for whatever is written together."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from django.db import connection
+
+from engagements.models import ConsentRule, GlobalHoldout, SuppressedChannels
+from externalapi.models import ExternalAPI
+
+# All but the last are looks into tables or indexes that are empty where nothing is set.
+LOOK = """
+    SELECT ARRAY(SELECT id FROM segments_segment WHERE is_suppression),
+        EXISTS (SELECT FROM engagements_suppression),
+        EXISTS (SELECT FROM engagements_consentrule),
+        EXISTS (SELECT FROM engagements_globalholdout WHERE share > 0)
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consent:
+    """The attribute that says yes, and what means yes, as text."""
+
+    attribute: str
+    values: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holdout:
+    """A share in percent, and what draws it."""
+
+    share: float
+    salt: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """`channels`: those of External APIs by id, read where something depends on them.
+
+    `segments`: suppression segments by id, and their channels; none are all.
+    `has_suppressions`: whether somebody is on the list by themselves.
+    """
+
+    segments: Mapping[int, Collection[str]]
+    has_suppressions: bool
+    consent: Mapping[str, Consent]
+    holdout: Holdout | None
+    channels: Mapping[int, str]
+
+    def suppressing(self, channel: str) -> list[int]:
+        """The segments whose people are sent nothing through the channel."""
+        found = self.segments.items()
+        return [id for id, only in found if not only or channel in only]
+
+
+def look() -> Site:
+    """One statement where nothing is set up, and a few small ones where something is."""
+    with connection.cursor() as cursor:
+        cursor.execute(LOOK)
+        segments, has_suppressions, has_consent, has_holdout = cursor.fetchone()
+    by_channel = bool(segments or has_suppressions or has_consent)
+    apis = ExternalAPI.objects.values_list("pk", "channel")
+    return Site(
+        segments=_channels_of(segments) if segments else {},
+        has_suppressions=has_suppressions,
+        consent=_consent() if has_consent else {},
+        holdout=_holdout() if has_holdout else None,
+        channels=dict(apis) if by_channel else {},
+    )
+
+
+def _channels_of(segments: Sequence[int]) -> Mapping[int, Collection[str]]:
+    rows = SuppressedChannels.objects.filter(segment__in=segments)
+    only = dict(rows.values_list("segment_id", "channels"))
+    return {id: only.get(id, ()) for id in segments}
+
+
+def _consent() -> Mapping[str, Consent]:
+    return {
+        rule.channel: Consent(attribute=rule.attribute, values=rule.values)
+        for rule in ConsentRule.objects.all()
+    }
+
+
+def _holdout() -> Holdout | None:
+    row = GlobalHoldout.objects.order_by("pk").first()
+    return Holdout(share=row.share, salt=row.salt) if row else None

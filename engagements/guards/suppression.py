@@ -1,0 +1,72 @@
+"""Who is never sent anything: people of segments that are marked so, and of the list.
+
+Both may be for some channels only, as External APIs name them. Looked at when a request
+is written, so that who comes in while they wait is not sent.
+"""
+
+from django.db import connection
+
+from engagements.guards.asking import Asked, Guard, Verdicts
+from engagements.personalization.renderer import Skip
+
+SUPPRESSED = Skip(
+    code="suppressed",
+    message="The person is in a segment whose people are never sent anything.",
+)
+LISTED = Skip(
+    code="suppressed",
+    message="The person is on the suppression list.",
+)
+MEMBERS = """
+    SELECT DISTINCT profile_id FROM segments_membership
+    WHERE profile_id = ANY(%(people)s::bigint[])
+      AND segment_id = ANY(%(marked)s::bigint[])
+"""
+# By who they are, whoever is part of them by now, and whatever they are known by.
+ON_THE_LIST = """
+    WITH parts AS MATERIALIZED (
+        SELECT id, id AS part FROM unnest(%(people)s::bigint[]) id
+        UNION ALL
+        SELECT merged_into_id, id FROM segments_profile
+        WHERE merged_into_id = ANY(%(people)s::bigint[])
+    ), names AS MATERIALIZED (
+        SELECT x.id, k.kind, k.value FROM segments_profile x
+        CROSS JOIN LATERAL (VALUES ('external_id', x.external_id), ('email', x.email),
+            ('phone', x.phone)) k (kind, value)
+        WHERE x.id = ANY(%(people)s::bigint[]) AND k.value <> ''
+        UNION
+        SELECT p.id, i.kind, i.value FROM parts p
+        JOIN segments_identifier i ON i.profile_id = p.part
+        WHERE NOT i.is_void OR i.is_own
+    ), listed AS (
+        SELECT p.id, s.channels FROM parts p
+        JOIN engagements_suppression s ON s.kind = 'person' AND s.profile_id = p.part
+        UNION ALL
+        SELECT n.id, s.channels FROM names n
+        JOIN engagements_suppression s ON s.kind = n.kind AND s.value = n.value
+            AND s.kind <> 'person'
+    )
+    SELECT DISTINCT id FROM listed
+    WHERE channels = '{}' OR %(channel)s::text = ANY(channels)
+"""
+
+
+def _is_set(asked: Asked) -> bool:
+    site = asked.site
+    return site.has_suppressions or bool(site.suppressing(asked.channel))
+
+
+def _ask(asked: Asked) -> Verdicts:
+    channel = asked.channel
+    with connection.cursor() as cursor:
+        members, listed = set[int](), set[int]()
+        if marked := asked.site.suppressing(channel):
+            cursor.execute(MEMBERS, {"people": asked.roots, "marked": marked})
+            members = {id for (id,) in cursor.fetchall()}
+        if asked.site.has_suppressions:
+            cursor.execute(ON_THE_LIST, {"people": asked.roots, "channel": channel})
+            listed = {id for (id,) in cursor.fetchall()}
+    return {**asked.stopped(members, SUPPRESSED), **asked.stopped(listed, LISTED)}
+
+
+GUARD = Guard(name="Suppression list", is_set=_is_set, ask=_ask)
