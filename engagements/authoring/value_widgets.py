@@ -37,15 +37,17 @@ def value_field(parameter: Parameter, name: str, initial: str) -> forms.CharFiel
     if choices_of(parameter):
         attrs["list"] = list_id(name)
     is_long = parameter.type in _LONG and not parameter.allowed
+    # What chooses is laid out over several lines; a line grows with what is in it.
+    rows = "3" if is_long else "1"
     return forms.CharField(
         label=parameter.title,
         help_text=parameter.description,
         required=False,
         initial=initial,
         max_length=MAX_LENGTH,
-        widget=forms.Textarea(attrs={**attrs, "rows": "3"})
-        if is_long
-        else forms.TextInput(attrs=attrs),
+        widget=forms.TextInput(attrs=attrs)
+        if choices_of(parameter)
+        else forms.Textarea(attrs={**attrs, "rows": rows}),
     )
 
 

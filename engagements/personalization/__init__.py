@@ -1,8 +1,9 @@
 """What each person gets: values first, then the External API's template.
 
 A value such as `{{ profile.first_name | default: "there" }}` is compiled by `liquid` from
-`expressions` and the `filters`, and evaluated for one person; `columns` does it for a
-whole batch where that is the same, and `renderer` makes the people's payloads of them.
+`expressions`, the `filters`, `tags` and their `conditions`, and evaluated for one person;
+`columns` does it for a whole batch where that is the same, and `renderer` makes the
+people's payloads of them.
 `variable_catalog` says what can be inserted, `spelling` what somebody may have meant.
 """
 

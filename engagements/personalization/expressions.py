@@ -48,7 +48,7 @@ def compile_expression(expression: Expression) -> Evaluate:
     if len(filters) > MAX_FILTERS:
         raise PersonalizationError(f"There are more than {MAX_FILTERS} filters.")
     reads_now = _reads_now(expression)
-    evaluate = _operand(expression.left, reads_now=reads_now)
+    evaluate = operand(expression.left, reads_now=reads_now)
     for one in filters:
         evaluate = _filtered(evaluate, one, reads_now=reads_now)
     return evaluate
@@ -94,7 +94,8 @@ def is_plain(path: Segments) -> bool:
     return all(isinstance(s, str) and s not in _PROPERTIES for s in path)
 
 
-def _operand(expression: Expression, *, reads_now: bool) -> Evaluate:
+def operand(expression: Expression, *, reads_now: bool = False) -> Evaluate:
+    """Return what gives the value of a path or a literal."""
     if isinstance(expression, Path):
         return _path(expression.path)
     value = _constant(expression, reads_now=reads_now)

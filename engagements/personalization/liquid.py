@@ -1,7 +1,7 @@
 """Personalization variables: Liquid expressions over one person's data.
 
-A parameter's value is text with `{{ … }}` in it. Output expressions only, no tags. A
-value that is one whole expression keeps its type (42 stays a number); inside text it is
+A parameter's value is text with `{{ … }}` in it, and `tags` that choose among parts of it.
+A value that is one whole expression keeps its type (42 stays a number); inside text it is
 interpolated. What is not known is `MISSING`: never sent as text, never as null, which
 Braze would read as "remove this attribute".
 """
@@ -29,7 +29,7 @@ from liquid.builtin.output import OutputNode
 from liquid.exceptions import LiquidError
 from liquid.template import BoundTemplate
 
-from engagements.personalization import expressions, spelling
+from engagements.personalization import expressions, spelling, tags
 from engagements.personalization.expressions import Context, PersonalizationError
 from engagements.personalization.filters.budget import MAX_TEXT, Budget
 from engagements.personalization.filters.errors import FilterError
@@ -47,6 +47,7 @@ FIELDS: Mapping[str, frozenset[str]] = {
 }
 MAX_SOURCE = 4_096
 _NOT_CLOSED = "A {{ has no }} that closes it."
+_TAG_NOT_CLOSED = "A {% has no %} that closes it."
 _CURLY = re.compile("[\u201c\u201d\u2018\u2019\u201e\u00ab\u00bb]")
 _NOTHING = re.compile(r"\{\{-?\s*-?\}\}")
 
@@ -83,6 +84,8 @@ def compile_value(source: str) -> Value:
     if len(source) > MAX_SOURCE:
         raise PersonalizationError(f"This is longer than {MAX_SOURCE:,} characters.")
     template = _parse(spelling.translate(source))
+    if not all(isinstance(node, ContentNode | OutputNode) for node in template.nodes):
+        return _tagged(template)
     outputs = [node for node in template.nodes if isinstance(node, OutputNode)]
     for node in outputs:
         for segments in expressions.paths(node.expression):
@@ -98,12 +101,34 @@ def compile_value(source: str) -> Value:
     )
 
 
+def _tagged(template: BoundTemplate) -> Value:
+    """A value with tags: what is around what they choose is laid out for the reader."""
+    write, paths = tags.compile_nodes(template.nodes, _check_path, ROOTS)
+
+    def evaluate(context: Context) -> Result:
+        pieces = write(context, Budget())
+        said = [p for p in pieces if p.is_output or p.value.strip()]
+        if any(piece.value is None for piece in said):
+            return MISSING
+        if len(said) == 1 and said[0].is_output:
+            return _plain_value(said[0].value)
+        text = "".join(_text(piece.value) for piece in pieces).strip()
+        return _bounded(text) if text else MISSING
+
+    return Value(
+        evaluate=evaluate,
+        variables=frozenset(map(_known_part, paths)),
+        # What it does without a value stands in its tags.
+        has_default=True,
+    )
+
+
 def _environment() -> Environment:
     environment = Environment()
     environment.tags = {
         name: tag
         for name, tag in environment.tags.items()
-        if name in ("content", "output", "illegal")
+        if name in ("content", "output", "illegal", *tags.NAMES)
     }
     return environment
 
@@ -117,24 +142,27 @@ def _parse(source: str) -> BoundTemplate:
         raise PersonalizationError(_NOT_CLOSED)
     if _NOTHING.search(source):
         raise PersonalizationError("There is nothing between {{ and }}.")
+    if source.count("{%") > source.count("%}"):
+        raise PersonalizationError(_TAG_NOT_CLOSED)
+    tags.check_depth(source)
     try:
-        template = ENVIRONMENT.from_string(source)
+        return ENVIRONMENT.from_string(source)
     except LiquidError as e:
         raise PersonalizationError(_plain(source, e)) from e
-    for node in template.nodes:
-        if not isinstance(node, ContentNode | OutputNode):
-            raise PersonalizationError("Tags such as {% if %} cannot be used here.")
-    return template
 
 
 def _plain(source: str, error: LiquidError) -> str:
-    if "{%" in source:
-        return "Tags such as {% if %} cannot be used here, only {{ … }}."
     if source.count("{{") != source.count("}}"):
         return _NOT_CLOSED
     if _CURLY.search(source):
         return 'Write straight quotes around a text: "there".'
-    return f"This expression cannot be read: {error.message}."
+    if unknown := tags.unknown(source):
+        known = ", ".join(tags.NAMES)
+        return f"There is no tag “{unknown}”. There are {known}."
+    if unclosed := tags.unclosed(source):
+        return f"A {{% {unclosed} %}} has no {{% end{unclosed} %}} that closes it."
+    what = "This" if "{%" in source else "This expression"
+    return f"{what} cannot be read: {error.message}."
 
 
 def _filters(node: Node) -> list[str]:

@@ -20,7 +20,7 @@ GROUPS = {
     "event_properties": "event.properties",
 }
 # `{{${name}}}` ends in three braces, of which the first is the name's own.
-_OUTPUT = re.compile(r"\{\{((?:[^{}]|\$\{[^{}]*\})*)\}\}")
+_OUTPUT = re.compile(r"\{\{(?:[^{}]|\$\{[^{}]*\})*\}\}|\{%(?:[^{}]|\$\{[^{}]*\})*%\}")
 _WORDS = (
     "and as blank cols contains continue else empty false for if in limit nil not null "
     "offset or required reversed true with"

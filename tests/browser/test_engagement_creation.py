@@ -28,7 +28,7 @@ def test_a_marketer_makes_an_engagement_with_the_keyboard(page: Page, admin):
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
 
-    value = page.locator("#configure-parameters input").first
+    value = page.locator("#configure-parameters [data-value]").first
     expect(value).to_have_value("{{ profile.first_name }}")
     expect(value).to_be_focused()
     expect(page.locator("#preview")).to_contain_text('"first_name": "Bea"')
@@ -44,6 +44,38 @@ def test_a_marketer_makes_an_engagement_with_the_keyboard(page: Page, admin):
     assert Engagement.objects.get().values == {
         "Name of the User": "{{ profile.first_name }}"
     }
+
+
+def test_a_value_picks_one_of_a_list(page: Page, admin, shot):
+    soon, late = ({"number": n, "lapses_in": d} for n, d in (("P-7", 9), ("P-8", 90)))
+    ann = factories.make_profile(external_id="ann", policies=[late, soon])
+    bea = factories.make_profile(external_id="bea", policies=[late])
+    engagement = factories.make_engagement(factories.make_segment([ann, bea]))
+    page.goto(engagement.get_absolute_url())
+    lines = (
+        "{% for policy in profile.policies %}",
+        "  {% if policy.lapses_in < 30 %}{{ policy.number }}{% break %}{% endif %}",
+        "{% else %}none",
+        "{% endfor %}",
+    )
+    value = page.locator("#configure-parameters [data-value]").first
+    before = value.bounding_box()
+    value.fill("\n".join(lines))
+    after = value.bounding_box()
+    assert before and after
+    assert after["height"] > before["height"]
+
+    page.get_by_label("External ID or e-mail").fill("ann")
+    expect(page.locator("#preview")).to_contain_text('"first_name": "P-7"')
+    shot("value-with-tags")
+    # Who has none like it has no value: she is not sent a wrong one.
+    page.get_by_label("External ID or e-mail").fill("bea")
+    expect(page.locator("#preview")).not_to_contain_text("P-")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("is saved.")).to_be_visible()
+    engagement.refresh_from_db()
+    (saved,) = engagement.values.values()
+    assert saved.replace("\r\n", "\n") == "\n".join(lines)
 
 
 def test_one_of_a_few_values_is_chosen_and_a_variable_is_typed(page: Page, admin):
@@ -98,7 +130,7 @@ def test_escape_closes_the_picker_and_changes_nothing(page: Page, admin):
     page.keyboard.press("Escape")
 
     expect(page.get_by_role("dialog")).to_be_hidden()
-    expect(page.locator("#configure-parameters input").nth(1)).to_have_value("")
+    expect(page.locator("#configure-parameters [data-value]").nth(1)).to_have_value("")
 
 
 def test_the_report_follows_a_run_by_itself(page: Page, admin):

@@ -1,7 +1,8 @@
 """How much work one person's value may be.
 
-A unit is a character that a filter reads or makes; an item of a list is five. Whatever
-the chain of filters, the sum is bounded, and so are the time and the memory. The same
+A unit is a character that a filter reads or makes; an item of a list is five. A step is a
+question of a tag, or a turn of its loop. Whatever the chain of filters and the depth of
+loops, both sums are bounded, and so are the time and the memory. The same
 budget holds when a value is saved, in the preview and in sending.
 """
 
@@ -12,6 +13,7 @@ from engagements.personalization.filters.errors import FilterError
 
 MAX_FILTERS = 50
 MAX_TEXT = 100_000
+MAX_STEPS = 10_000
 UNITS = 2_000_000
 ITEM = 5
 # Of processor time, which a machine that stands still does not use up. It is looked at
@@ -23,10 +25,11 @@ FEW = 10_000
 class Budget:
     """What is left for one person's value."""
 
-    __slots__ = ("left", "until")
+    __slots__ = ("left", "steps", "until")
 
     def __init__(self) -> None:
         self.left = UNITS
+        self.steps = MAX_STEPS
         self.until = 0.0
 
     def spend(self, value: object) -> None:
@@ -35,6 +38,12 @@ class Budget:
         self.left -= units
         if self.left < 0 or (units > FEW and self._is_late()):
             raise FilterError("this is too much work for one value; use fewer filters")
+
+    def step(self) -> None:
+        """Count a question, or a turn of a loop; raises FilterError when it is enough."""
+        self.steps -= 1
+        if self.steps < 0:
+            raise FilterError(f"these tags take more than {MAX_STEPS:,} steps")
 
     def made(self, value: object) -> None:
         """Count what a filter made; raises FilterError where it is too long."""

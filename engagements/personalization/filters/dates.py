@@ -290,3 +290,7 @@ def _day_of_year(at: datetime) -> int:
 
 def in_zone(at: datetime, zone: tzinfo) -> datetime:
     return at.astimezone(zone)
+
+
+def later(at: datetime, days: int) -> datetime:
+    return at + timedelta(days=days)

@@ -339,6 +339,14 @@ _DATES = (
         arguments=_arguments({"name": ZONE}),
         extreme="no year from 1 to 9999: an error",
     ),
+    Filter(
+        name="plus_days",
+        takes=DATE,
+        does="The time so many days later; below 0: earlier",
+        apply=dates.later,
+        arguments=_arguments({"days": WHOLE}),
+        extreme="no year from 1 to 9999: an error",
+    ),
 )
 _LISTS = (
     _list(

@@ -84,7 +84,7 @@ def test_an_error_stands_at_its_field_with_what_was_typed(admin_page):
 
     text = page.content.decode()
     assert "Did you mean “first_name”?" in text
-    assert 'value="{{ profile.frist_name }}"' in text
+    assert "{{ profile.frist_name }}</textarea>" in text
     assert "Keep me" in text
     assert not Engagement.objects.exists()
 

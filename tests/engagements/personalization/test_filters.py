@@ -72,6 +72,7 @@ USES = {
     "prepend": ': "!"',
     "property_accessor": ': "city"',
     "reject": ': "sku"',
+    "plus_days": ": 2",
     "remove": ': "a"',
     "remove_first": ': "a"',
     "remove_last": ': "a"',

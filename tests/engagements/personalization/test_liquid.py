@@ -86,7 +86,6 @@ def test_what_is_not_known_is_missing(source):
         ("{{ event.product }}", "There is no variable “event.product”."),
         ("{{ profile }}", "name one"),
         ("{{ profile.name", "A {{ has no }} that closes it."),
-        ("{% if profile.name %}x{% endif %}", "Tags such as {% if %}"),
         ("{{ profile.name | upcse }}", "Did you mean “upcase”?"),
         ("{{ | }}", "cannot be read"),
         ("x" * 5_000, "longer than 4,096"),
