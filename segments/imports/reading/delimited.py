@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from segments.imports.reading.rows import MAX_COLUMNS, FileError, Position, Row
+from segments.spreadsheets import as_it_was
 
 DELIMITERS = (",", ";", "\t", "|")
 SAMPLE_ROWS = 50
@@ -20,7 +21,8 @@ class Delimited:
     """Rows of a file in UTF-8 without a mark, whose first row names the columns.
 
     `keeps_empty`: an empty line behind it is a row of empty cells. Raises FileError
-    where there is no such row.
+    where there is no such row. The mark of a cell that a spreadsheet is not to run, as
+    `'+49…`, is none of the cell's.
     """
 
     def __init__(
@@ -35,7 +37,7 @@ class Delimited:
         told = _told_delimiter(stream)
         self.delimiter = told or delimiter or _recognize(stream)
         stream.seek(0)
-        self._before = 0
+        self._before, self._has_marks = 0, False
         if told:
             stream.readline()
             self._before = 1
@@ -81,11 +83,20 @@ class Delimited:
             else:
                 problem = f"It has {len(cells):,} columns, and the header {width:,}."
                 rows.append((line, cells, problem))
+        if self._has_marks:
+            self._has_marks = False
+            rows = [(line, list(map(as_it_was, cells)), p) for line, cells, p in rows]
         return rows
 
     def _begin(self) -> None:
-        lines = map(bytes.decode, self._stream)
+        lines = map(self._decoded, self._stream)
         self._reader = csv.reader(lines, delimiter=self.delimiter, strict=True)
+
+    def _decoded(self, line: bytes) -> str:
+        text = line.decode()
+        if "'" in text:
+            self._has_marks = True
+        return text
 
     def _header(self) -> list[str]:
         try:

@@ -7,6 +7,7 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
+from segments import spreadsheets
 from segments.imports.reading import encodings, formats
 from segments.imports.reading.delimited import Delimited
 from segments.imports.reading.json_lines import JsonLines
@@ -309,3 +310,40 @@ def test_the_position_of_json_is_in_bytes():
     head = reader.read(4)
     rest = JsonLines(io.BytesIO(data), reader.columns, reader.position).read(99)
     assert [row[0] for row in head + rest] == list(range(1, 10))
+
+
+# --- What was made harmless for spreadsheets ----------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "+447700900123",
+        "=1+1",
+        "-",
+        "@x",
+        " =1",
+        "\t x",
+        "\t=1",
+        "a;=1",
+        "=1;b;@c",
+        "two\nlines\n-3",
+        "O'Hara",
+        "'",
+        "''=1",
+        "'quoted'",
+        "a;'b",
+        "\u2028=1",
+    ],
+)
+def test_a_cell_is_read_as_it_was_before_it_was_made_harmless(text):
+    written = spreadsheets.line(["x", text]).encode()
+    assert cells(b"id,note\n" + written) == [["x", text]]
+
+
+def test_a_mark_that_a_spreadsheet_would_take_away_goes():
+    assert cells("id,note\n1,'=1\n2,'x\n") == [["1", "=1"], ["2", "'x"]]
+
+
+def test_a_number_below_zero_needs_no_mark():
+    assert spreadsheets.line([-3, -0.5, "-3"]) == "-3,-0.5,'-3\r\n"
