@@ -78,16 +78,26 @@ def _columns() -> Sequence[str]:
     return sorted(set(names[:MOST_COLUMNS]))
 
 
-def _cell(value: Any) -> str:
+def _cell(value: Any) -> str | int | float:
     if value is None:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, dict | list):
-        return json.dumps(value, ensure_ascii=False)
+        return _json(value)
+    if isinstance(value, int | float):
+        return value
     return value.isoformat() if hasattr(value, "isoformat") else str(value)
 
 
+def _json(value: dict[str, Any] | list[Any]) -> str:
+    """JSON that an import reads back as it was, and a spreadsheet runs nothing of."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text if spreadsheets.harmless(text) == text else text.translate(_IN_JSON)
+
+
+# What separates cells is within texts alone, where JSON has another way to write it.
+_IN_JSON = {ord(sign): rf"\u{ord(sign):04x}" for sign in ";\x85\u2028\u2029"}
 FORMATS: Mapping[str, Write] = {"csv": _csv, "jsonl": _json_lines}
 READ = """
 SELECT p.id, p.external_id, p.email, p.phone, m.since, p.attributes::text

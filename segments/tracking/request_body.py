@@ -149,6 +149,16 @@ def check_storable(message: dict[str, Any]) -> None:
         check_values(message)
 
 
+def parse_value(text: str) -> Any:
+    """A JSON value that can be kept in a message; raises a RefusedError."""
+    try:
+        value = _strictly(text.encode())
+    except UnicodeEncodeError as e:
+        raise _unreadable() from e
+    check_storable({"traits": {"": value}})
+    return value
+
+
 class _DuplicateKeyError(ValueError):
     """A JSON object names a key twice."""
 

@@ -4,7 +4,7 @@ A row at a time would take 05/07 for May and 27/07 for July; and 007 for 7.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,7 +21,14 @@ _COLUMN = {
     name: re.compile(rf"(?:[ \t]*+(?:{core})?[ \t]*+(?:\n|\Z))*+")
     for name, core in _CORES.items()
 }
-_CELL = {name: re.compile(rf"\s*(?:{core})?\s*") for name, core in _CORES.items()}
+# Whether a cell may be of a kind.
+_FITS: Mapping[str, Callable[[str], object]] = {
+    **{
+        name: re.compile(rf"\s*(?:{core})?\s*").fullmatch
+        for name, core in _CORES.items()
+    },
+    types.JSON: types.is_json,
+}
 _LOOKS_LIKE_JSON = re.compile(r"\[ ?[\[\]{\"]|\{ ?[\"}]").match
 
 
@@ -36,7 +43,7 @@ class Column:
     name: str
     filled: int = 0
     examples: list[str] = field(default_factory=list)
-    may_be: list[str] = field(default_factory=lambda: list(_CORES))
+    may_be: list[str] = field(default_factory=lambda: list(_FITS))
     against: dict[str, tuple[int, str]] = field(default_factory=dict)
     values: list[str] = field(default_factory=list)
     has_marks: bool = False
@@ -61,7 +68,12 @@ class Column:
         joined = "\n".join(different).replace("\N{NO-BREAK SPACE}", " ")
         has_breaks = joined.count("\n") != len(different) - 1
         for kind in list(self.may_be):
-            if has_breaks or not _COLUMN[kind].fullmatch(joined):
+            if kind == types.JSON:
+                # A cell may have several lines.
+                fits = all(map(types.is_json, different))
+            else:
+                fits = not has_breaks and bool(_COLUMN[kind].fullmatch(joined))
+            if not fits:
                 self._rule_out(kind, lines, texts)
         if not self.has_marks and types.NUMBER in self.may_be:
             self.has_marks = "." in joined or "," in joined
@@ -69,7 +81,7 @@ class Column:
     def _rule_out(self, kind: str, lines: Sequence[int], texts: Sequence[str]) -> None:
         self.may_be.remove(kind)
         for line, text in zip(lines, texts, strict=True):
-            if not _CELL[kind].fullmatch(text):
+            if not _FITS[kind](text):
                 self.against[kind] = (line, text[:MAX_EXAMPLE])
                 return
 
@@ -110,7 +122,7 @@ def guess(column: Column, is_typed: bool) -> Guess:
     """Decide by all cells; text where they have nothing else in common."""
     if is_typed:
         return Guess(type=types.AS_IS)
-    left = [t for t in types.PATTERNS if t in column.may_be]
+    left = [t for t in (*types.PATTERNS, types.JSON) if t in column.may_be]
     if not column.filled or not left:
         return Guess(type=types.TEXT, why=_why_text(column))
     if types.DATE_DMY in left and types.DATE_MDY in left:
@@ -161,9 +173,7 @@ def _why_text(column: Column) -> str:
         r"[\d.,]+", column.examples[0] if column.examples else ""
     ):
         return f"Line {against[0]:,} has “{against[1]}”."
-    if column.examples and all(map(_LOOKS_LIKE_JSON, column.examples)):
-        return (
-            "JSON in a cell stays a text. For lists and objects that segments can ask "
-            "about, upload JSON Lines or Parquet."
-        )
+    against = column.against.get(types.JSON)
+    if against and column.examples and all(map(_LOOKS_LIKE_JSON, column.examples)):
+        return f"Line {against[0]:,} has “{against[1]}”: no list or object."
     return ""

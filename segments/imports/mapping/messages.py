@@ -286,7 +286,7 @@ class Writer:
 
     def _values(self, cells: list[Any]) -> dict[str, Any]:
         values: dict[str, Any] = {}
-        for index, name, _, convert in self._fields:
+        for index, name, type, convert in self._fields:
             cell = cells[index]
             if cell.__class__ is str:
                 cell = cell.strip() if cell.isascii() else clean(cell)
@@ -295,7 +295,7 @@ class Writer:
                     values[name] = None
             elif cell is MISSING:
                 continue
-            elif convert is None:
+            elif convert is None or (type == types.JSON and _is_json(cell)):
                 values[name] = cell
             else:
                 try:
@@ -353,7 +353,7 @@ class Writer:
                 raise ValueError("The time of the event is empty")
             return self._at_text
         try:
-            at = datetime.fromisoformat(convert(text))
+            at = datetime.fromisoformat(str(convert(text)))
         except ValueError as e:
             raise ValueError(f"{_label(TIME)}: {e}") from e
         at = at if at.tzinfo else at.replace(tzinfo=self._zone)
@@ -378,6 +378,11 @@ def clean(text: str) -> str:
 
 def _converter(type: str, how: types.How) -> types.Convert | None:
     return None if type in (types.TEXT, types.AS_IS) else types.converter(type, how)
+
+
+def _is_json(cell: object) -> bool:
+    """Whether it is a list or an object already, in a file that has some."""
+    return isinstance(cell, list | dict)
 
 
 def _check_size(payload: dict[str, Any], cells: list[Any]) -> None:

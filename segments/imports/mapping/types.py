@@ -13,6 +13,8 @@ from typing import Any
 import phonenumbers
 
 from segments.identity.contact import is_international
+from segments.tracking import request_body
+from segments.tracking.errors import RefusedError
 
 Convert = Callable[[str], Any]
 
@@ -20,6 +22,7 @@ TEXT, AS_IS = "text", "as_is"
 NUMBER, NUMBER_COMMA, BOOLEAN = "number", "number_comma", "boolean"
 DATE_YMD, DATE_DMY, DATE_MDY = "date_ymd", "date_dmy", "date_mdy"
 EXCEL_DATE = "excel_date"
+JSON = "json"
 
 # What number-like text is a number: no zeros before it, no more digits than are exact.
 _WHOLE = r"(?:0|[1-9]\d{0,17})"
@@ -51,6 +54,7 @@ LABELS: Mapping[str, str] = {
     DATE_DMY: "Date, day first (05/07/2026)",
     DATE_MDY: "Date, month first (07/05/2026)",
     EXCEL_DATE: "Date as Excel’s number (45292)",
+    JSON: "List or object (JSON)",
     AS_IS: "As it is in the file",
 }
 _TRUE, _FALSE = {"true", "yes", "y", "1"}, {"false", "no", "n", "0"}
@@ -77,7 +81,8 @@ def converter(type: str, how: How) -> Convert:
     if type in (DATE_YMD, DATE_DMY, DATE_MDY):
         order = type.removeprefix("date_")
         return lambda text: as_time(text, order, how.zone)
-    return {BOOLEAN: _as_boolean, EXCEL_DATE: _as_excel_date}.get(type, str)
+    others = {BOOLEAN: _as_boolean, EXCEL_DATE: _as_excel_date, JSON: as_json}
+    return others.get(type, str)
 
 
 def as_time(text: str, order: str, zone: tzinfo) -> str:
@@ -98,6 +103,27 @@ def as_time(text: str, order: str, zone: tzinfo) -> str:
         return _in_utc(at.replace(tzinfo=own or zone))
     except (ValueError, OverflowError) as e:
         raise ValueError(f"“{_short(text)}” is no date") from e
+
+
+def as_json(text: str) -> list[Any] | dict[str, Any]:
+    """The list or object that a text is, strictly: as a message may hold it."""
+    if text[:1] not in ("[", "{"):
+        raise ValueError(f"“{_short(text)}” is neither a list nor an object")
+    try:
+        value: list[Any] | dict[str, Any] = request_body.parse_value(text)
+    except RefusedError as e:
+        raise ValueError(f"“{_short(text)}” cannot be kept. {e.message}") from e
+    return value
+
+
+def is_json(text: str) -> bool:
+    """Whether a cell is a list or an object, or empty."""
+    try:
+        if trimmed := text.strip():
+            as_json(trimmed)
+    except ValueError:
+        return False
+    return True
 
 
 def as_phone(text: str, country: str) -> str:

@@ -21,6 +21,7 @@ TYPES = (
     types.DATE_YMD,
     types.DATE_DMY,
     types.AS_IS,
+    types.JSON,
 )
 CELLS = st.sampled_from(
     [
@@ -54,6 +55,9 @@ CELLS = st.sampled_from(
         True,
         4.5,
         ["a", {"b": 1}],
+        ' [{"a": 1}, "ü"]',
+        '{"a": 1, "a": 2}',
+        "{}",
     ]
 )
 

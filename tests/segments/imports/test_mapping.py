@@ -73,11 +73,16 @@ def test_what_decided_is_said_with_its_line():
     assert "007" in guessed("007", "8").why
 
 
-def test_json_in_cells_is_said_to_stay_a_text():
-    found = guessed("[]", '[{"kind": "car"}]', '{ "kind": "car"}')
+def test_lists_and_objects_are_told_by_all_cells():
+    assert (
+        guessed("[]", '[{"kind": "car"}]', "", ' {\n "kind": "car"\n} ').type == "json"
+    )
+    found = guessed('["a"]', '{"kind": "car",}', "[]")
     assert found.type == types.TEXT
-    assert "upload JSON Lines or Parquet" in found.why
-    assert guessed("[draft] a note", "{{name}}").why == ""
+    assert found.why == 'Line 3 has “{"kind": "car",}”: no list or object.'
+    found = guessed("[draft] a note", "{{name}}")
+    assert (found.type, found.why) == (types.TEXT, "")
+    assert guessed("", "").type == types.TEXT
 
 
 def test_what_is_left_open_names_both():
@@ -126,6 +131,9 @@ def test_a_column_of_json_keeps_its_values():
         ("excel_date", "59", "1900-02-28"),
         ("excel_date", "61", "1900-03-01"),
         ("excel_date", "45292.5", "2024-01-01T12:00:00"),
+        ("json", '[1, 2.50, "ü", null]', [1, 2.5, "ü", None]),
+        ("json", '{"id": 9007199254740993}', {"id": 9007199254740993}),
+        ("json", r'["\u0041", "\\u0000"]', ["A", r"\u0000"]),
     ],
 )
 def test_a_cell_says(type, text, value):
@@ -155,6 +163,19 @@ def test_a_day_of_excel_is_the_same_in_every_zone():
         ("date_ymd", "tomorrow"),
         ("excel_date", "x"),
         ("excel_date", "99999999999"),
+        ("json", "7"),
+        ("json", '"[1]"'),
+        ("json", "null"),
+        ("json", "[1"),
+        ("json", "[1] [2]"),
+        ("json", "[NaN]"),
+        ("json", '{"a": 1, "a": 2}'),
+        ("json", r'["\u0000"]'),
+        ("json", r'["\ud800"]'),
+        ("json", f"[{'9' * 30}]"),
+        ("json", "[" * 20 + "]" * 20),
+        ("json", "[" * 5_000 + "]" * 5_000),
+        ("json", f'["{"ü" * (16 << 10)}"]'),
     ],
 )
 def test_a_cell_of_another_type_is_refused(type, text):

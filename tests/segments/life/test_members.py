@@ -9,8 +9,14 @@ from django.contrib.admin.models import LogEntry
 from django.test import Client
 from django.urls import reverse
 
+from segments.imports import lifecycle, storing
+from segments.imports.mapping import suggestions
+from segments.imports.mapping.columns import Column
+from segments.imports.mapping.messages import ColumnUse, Plan
 from segments.life import members
+from segments.models import Membership, Profile
 from tests import factories
+from tests.segments.imports.conftest import work
 
 pytestmark = pytest.mark.django_db
 
@@ -21,6 +27,11 @@ def url(segment):
 
 def text(answer) -> str:
     return b"".join(answer.streaming_content).decode()
+
+
+@pytest.fixture(autouse=True)
+def folder(settings, tmp_path):
+    settings.IMPORT_DIR = tmp_path / "imports"
 
 
 @pytest.fixture
@@ -57,6 +68,48 @@ def test_csv_has_a_column_for_each_attribute(admin_client, segment):
     assert json.loads(row["pets"]) == ["cat", {"name": "Rex"}]
     # Nothing that a spreadsheet runs.
     assert row["phone"] == "'+4915112345678"
+
+
+RUN = "x;=1+1"
+
+
+def test_an_import_reads_a_csv_back(admin_client):
+    """All that a CSV can say: an empty cell is no value, and dates are texts."""
+    people = {
+        "u1": {
+            "pets": ["cat", {"name": "Rex", "says": 'a "b", c\n\td'}, [], {}, None],
+            "loans": {"open": [{"id": 9007199254740993, "rate": 0.5}]},
+            "score": 7.25,
+            "is_vip": True,
+            "city": "Köln",
+        },
+        "u2": {"pets": [RUN, "\u2028=1", "a;b"], "score": -3, "is_vip": False},
+        "u3": {"city": "=1+1;@x"},
+    }
+    phones = {}
+    for number, (external_id, attributes) in enumerate(people.items()):
+        phones[external_id] = f"+44770090012{number}"
+        factories.make_profile(
+            external_id=external_id, phone=phones[external_id], **attributes
+        )
+    for name in ("pets", "loans", "score", "is_vip", "city"):
+        factories.make_dictionary_entry(name)
+    segment = factories.make_segment(Profile.objects.all())
+    file = text(admin_client.post(url(segment), {"format": "csv"}))
+    assert RUN not in file
+    Membership.objects.all().delete()
+    Profile.objects.all().delete()
+
+    taken = storing.take("people.csv", [file.encode()])
+    storing.begin(taken)
+    work(taken)
+    found = [Column(**column) for column in taken.columns]
+    uses = suggestions.suggest(found, is_typed=False, makes="people")
+    uses = tuple(ColumnUse() if use.name == "in_since" else use for use in uses)
+    assert lifecycle.start_unchecked(taken, Plan(columns=uses), factories.make_source())
+    assert (work(taken).state, taken.bad) == ("done", 0)
+    assert dict(Profile.objects.values_list("external_id", "attributes")) == people
+    assert dict(Profile.objects.values_list("external_id", "phone")) == phones
 
 
 def test_who_may_not_see_people_has_them_masked(segment):
