@@ -24,6 +24,7 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 from externalapi.models import Connection
 from lemnisk_braze import groups
 from lemnisk_braze.lib.active import active_badge
+from lemnisk_braze.lib.counted import counted
 from lemnisk_braze.lib.filtering import OfferedFilters
 from lemnisk_braze.lib.form_changes import ChangesInWords
 from lemnisk_braze.lib.pages.deleting import NAMED, CarefulDelete, Dependant, Instead
@@ -203,7 +204,7 @@ class GroupAdmin(ChangesInWords, CarefulDelete, DjangoGroupAdmin, OfferedFilters
         ]
 
     def goes_with(self, obj: Group) -> str:
-        return f"what its {obj.user_set.count():,} members may do because of it"
+        return f"what {counted(obj.user_set.count(), 'member')} may do because of it"
 
     def formfield_for_manytomany(
         self,

@@ -21,6 +21,7 @@ from engagements.operations import chart, status
 from engagements.outbox import workers
 from engagements.recovery import retry_now
 from engagements.recovery.selection import Choice
+from lemnisk_braze.lib.counted import counted
 from lemnisk_braze.lib.pages.confirm import Question, confirm
 
 OPERATE = "engagements.operate_delivery"
@@ -112,8 +113,8 @@ def _ask_pause(request: HttpRequest) -> Question:
     return _question(
         title="Pause every active Engagement?",
         words=[
-            f"{_count(len(engagements), 'Engagement')} with "
-            f"{_people(pause_all.people_waiting(engagements))} in line: no new request starts "
+            f"{counted(len(engagements), 'Engagement')} with "
+            f"{counted(pause_all.people_waiting(engagements), 'person', 'people')} in line: no new request starts "
             "until somebody resumes them. Requests under way end within 30 seconds."
         ],
         button="Pause all",
@@ -126,7 +127,7 @@ def _pause(request: HttpRequest) -> str:
     engagements = pause_all.pause_all()
     for engagement in engagements:
         log(request, engagement, "Paused by “Pause all”.")
-    return f"Paused: {_count(len(engagements), 'Engagement')}. No new request starts."
+    return f"Paused: {counted(len(engagements), 'Engagement')}. No new request starts."
 
 
 def _ask_resume(request: HttpRequest) -> Question:
@@ -134,8 +135,8 @@ def _ask_resume(request: HttpRequest) -> Question:
     return _question(
         title="Resume what “Pause all” paused?",
         words=[
-            f"{_count(len(engagements), 'Engagement')} with "
-            f"{_people(pause_all.people_waiting(engagements))} in line, and everybody who "
+            f"{counted(len(engagements), 'Engagement')} with "
+            f"{counted(pause_all.people_waiting(engagements), 'person', 'people')} in line, and everybody who "
             "entered their segments meanwhile. What somebody paused or ended by itself "
             "stays as it is."
         ],
@@ -148,7 +149,7 @@ def _resume(request: HttpRequest) -> str:
     engagements = pause_all.resume_all()
     for engagement in engagements:
         log(request, engagement, "Resumed by “Resume all”.")
-    return f"Resumed: {_count(len(engagements), 'Engagement')}."
+    return f"Resumed: {counted(len(engagements), 'Engagement')}."
 
 
 # --- Retry now, drain -------------------------------------------------------------
@@ -159,7 +160,7 @@ def _ask_retry(request: HttpRequest) -> Question:
     return _question(
         title="Try again now?",
         words=[
-            f"{_people(batches.people())} in {batches.count():,} batches are tried "
+            f"{counted(batches.people(), 'person', 'people')} in {counted(batches.count(), 'batch', 'batches')}: tried "
             "at once, and not when their time comes. Each try counts as before. A "
             "connection that asked us to wait, or whose circuit breaker is open, keeps its time."
         ],
@@ -169,14 +170,14 @@ def _ask_retry(request: HttpRequest) -> Question:
 
 
 def _retry(request: HttpRequest) -> str:
-    return f"Due now: {retry_now.retry_now(Choice()):,} batches."
+    return f"Due now: {counted(retry_now.retry_now(Choice()), 'batch', 'batches')}."
 
 
 def _ask_drain(request: HttpRequest, node: str) -> Question:
     return _question(
         title=f"Drain the worker {node}?",
         words=[
-            f"{_people(workers.people_in_hand([node]))} in its hands are finished, "
+            f"{counted(workers.people_in_hand([node]), 'person in its hands is', 'people in its hands are')} finished, "
             "then it ends, as with SIGTERM on its own machine. Whatever started it may "
             "start it again."
         ],
@@ -187,7 +188,7 @@ def _ask_drain(request: HttpRequest, node: str) -> Question:
 
 
 def _drain(request: HttpRequest, node: str) -> str:
-    return f"Asked to end: {_count(workers.drain([node]), 'process', 'es')} of {node}."
+    return f"Asked to end: {counted(workers.drain([node]), 'process', 'processes')} of {node}."
 
 
 # --- Uncertain people -------------------------------------------------------------
@@ -197,7 +198,9 @@ def _ask_resend(request: HttpRequest, pk: int) -> Question:
     engagement, people = _uncertain(pk)
     return _question(
         title="Send these people’s data again?",
-        words=[f"{engagement}: the data of {_people(people)} is sent once more."],
+        words=[
+            f"{engagement}: the data of {counted(people, 'person', 'people')} is sent once more."
+        ],
         warnings=[
             "Duplicates are possible. If a lost request did arrive, events and "
             "purchases are counted twice. Plain attributes do no harm."
@@ -212,7 +215,7 @@ def _ask_mark_sent(request: HttpRequest, pk: int) -> Question:
     return _question(
         title="Mark these people as sent?",
         words=[
-            f"{engagement}: {_people(people)} count as sent from now on, and nothing "
+            f"{engagement}: {counted(people, 'person counts', 'people count')} as sent from now on, and nothing "
             "more is sent to them by these runs."
         ],
         warnings=[
@@ -232,21 +235,17 @@ def _uncertain(pk: int) -> tuple[Engagement, int]:
 def _settle(decision: str, request: HttpRequest, pk: int) -> str:
     engagement = get_object_or_404(Engagement, pk=pk)
     done = retry_now.settle(Choice(engagement=engagement), decision, SECONDS)
-    words = f"{engagement}: settled {_people(done.people)}."
-    log(request, engagement, f"{decision}: {_people(done.people)} in bulk.")
+    words = f"{engagement}: settled {counted(done.people, 'person', 'people')}."
+    log(
+        request,
+        engagement,
+        f"{decision}: {counted(done.people, 'person', 'people')} in bulk.",
+    )
     if done.refused:
-        words += f" {_people(done.refused)} stay uncertain: their run was ended, or its External API must pass its test cases first."
+        words += f" {counted(done.refused, 'person stays', 'people stay')} uncertain: their run was ended, or its External API must pass its test cases first."
     if done.remaining:
-        words += f" {_people(done.remaining)} remain: press the button once more."
+        words += f" {counted(done.remaining, 'person remains', 'people remain')}: press the button once more."
     return words
-
-
-def _count(number: int, what: str, plural: str = "s") -> str:
-    return f"{number:,} {what}{'' if number == 1 else plural}"
-
-
-def _people(number: int) -> str:
-    return f"{number:,} {'person' if number == 1 else 'people'}"
 
 
 OPERATIONS = (

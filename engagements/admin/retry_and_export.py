@@ -23,6 +23,7 @@ from engagements.admin.actions import log, page_url
 from engagements.models import Delivery
 from engagements.recovery import retry_failed
 from engagements.reporting import export
+from lemnisk_braze.lib.counted import counted
 from lemnisk_braze.lib.logs import get_logger
 from lemnisk_braze.lib.pages.confirm import Question, confirm
 
@@ -255,8 +256,8 @@ def _retry(request: HttpRequest, deliveries: QuerySet[Delivery]) -> HttpResponse
         return _back(request, "Nobody was left to be tried again.")
     for run in done.runs:
         log(request, run, f"Tries people of “{run.retry_of}” again.")
-    people = "1 person waits" if done.people == 1 else f"{done.people:,} people wait"
-    messages.success(request, f"{people} in line again.")
+    wait = counted(done.people, "person waits", "people wait")
+    messages.success(request, f"{wait} in line again.")
     if len(done.runs) == 1:
         return redirect(page_url(done.runs[0]))
     return redirect("admin:engagements_run_changelist")

@@ -17,6 +17,7 @@ from django.utils.timezone import localtime
 
 from engagements.models import Engagement
 from engagements.outbox import just_sent
+from lemnisk_braze.lib.counted import counted
 from segments.membership import evaluation
 from segments.models import Profile
 from segments.rules.kinds import Choice, Condition, Kind, Person, allow, offered
@@ -68,7 +69,7 @@ class WasSent(Kind):
     def describe(self, condition: Condition) -> str:
         said = f"was sent {_called(condition['sent'])}"
         if days := condition.get("within_days"):
-            said += f" in the last {days:,} {'day' if days == 1 else 'days'}"
+            said += f" in the last {counted(days, 'day')}"
         return said
 
     def describe_not(self, condition: Condition) -> str:

@@ -25,6 +25,7 @@ from engagements.outbox.prepared_request import Result
 from externalapi.answers.interpretation import Outcome
 from externalapi.models import Connection
 from externalapi.testing.connection_check import learn
+from lemnisk_braze.lib.counted import counted
 from lemnisk_braze.lib.logs import after_commit, get_logger
 
 logger = get_logger(__name__)
@@ -219,7 +220,7 @@ def _are_of_many_people(refused: QuerySet[Attempt]) -> bool:
 def _refused_in_words(engagement: Engagement) -> str:
     return (
         f"The other side refuses everybody in the same way: “{engagement.refusal}”."
-        f" It came {engagement.refusals} times in a row, and nobody was taken. Correct"
+        f" It came {counted(engagement.refusals, 'time')} in a row, and nobody was taken. Correct"
         " the External API or the values, then press Resume. Who waits is sent then;"
         " those who were refused can be retried from the list of deliveries."
     )

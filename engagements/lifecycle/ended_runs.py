@@ -9,6 +9,7 @@ from engagements.guards.reasons import AS_WISHED
 from engagements.lifecycle import auto_pause
 from engagements.models import Delivery, Engagement, Run
 from engagements.reporting import reports
+from lemnisk_braze.lib.counted import counted
 
 State = Delivery.State
 # Of all the run's people; of a thousand and more the share that pauses is enough.
@@ -60,8 +61,8 @@ def _problem(run: Run) -> str:
         if state in counts
     )
     return (
-        f"{failed:,} of {people:,} people in the run of"
-        f" {run.scheduled_for:%-d %B %Y} were not sent: {each}.{_reason(run)}"
+        f"{failed:,} of {counted(people, 'person', 'people')} in the run of"
+        f" {run.scheduled_for:%-d %B %Y} {'was' if failed == 1 else 'were'} not sent: {each}.{_reason(run)}"
     )
 
 

@@ -9,6 +9,7 @@ from datetime import timedelta
 from engagements.models import Engagement
 from engagements.operations import bottleneck, standstills
 from engagements.operations.types import Alarm, Cause, Snapshot
+from lemnisk_braze.lib.counted import counted
 
 TICK = timedelta(seconds=60)
 # A statement is ended after two minutes: whoever tries for longer does not get on.
@@ -127,7 +128,7 @@ def _stopped(now: Snapshot) -> Iterator[Alarm]:
         if backlog.state == Engagement.State.BLOCKED and backlog.limit:
             yield Alarm(
                 name="stopped",
-                text=f"{backlog.limit.text} {backlog.people:,} people wait.",
+                text=f"{backlog.limit.text} {counted(backlog.people, 'person waits', 'people wait')}.",
                 advice=backlog.limit.advice,
                 is_everybodys=False,
             )

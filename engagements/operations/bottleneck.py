@@ -10,6 +10,7 @@ from engagements.models import Engagement
 from engagements.operations.types import Backlog, Cause, Limit, Plan, Snapshot
 from engagements.throttling import circuit_breaker
 from lemnisk_braze.lib import database_clock
+from lemnisk_braze.lib.counted import counted
 
 # Nobody at work for so long, with batches that are due: there is no worker.
 NOBODY = timedelta(seconds=45)
@@ -103,7 +104,7 @@ def _breaker_open(plan: Plan) -> Limit:
     return Limit(
         cause=Cause.BREAKER_OPEN,
         text=f"“{plan.name}” fails, and {when}.",
-        evidence=f"{plan.breaker.failures_in_a_row} failures in a row, the last at "
+        evidence=f"{counted(plan.breaker.failures_in_a_row, 'failure')} in a row, the last at "
         f"{clock(plan.breaker.problem_at)}: {plan.breaker.problem}",
         advice="Look whether the other side is down and whether this machine reaches "
         "it. It goes on by itself as soon as one request succeeds.",
@@ -140,7 +141,7 @@ def _rate_plan(plan: Plan, evidence: str) -> Limit:
 def _nothing_due(backlog: Backlog, used: list[Plan]) -> Limit:
     if backlog.held_back and used and backlog.next_at:
         evidence = (
-            f"{backlog.held_back:,} batches were given back for want of a permit; the "
+            f"{counted(backlog.held_back, 'batch was', 'batches were')} given back for want of a permit; the "
             f"next may go at {clock(backlog.next_at)}."
         )
         return _rate_plan(used[0], evidence)
@@ -148,7 +149,7 @@ def _nothing_due(backlog: Backlog, used: list[Plan]) -> Limit:
         return Limit(
             cause=Cause.RETRYING,
             text=f"Waiting to try again at {clock(backlog.retry_at)}.",
-            evidence=f"{backlog.retries:,} batches were not taken, and none is due.",
+            evidence=f"{counted(backlog.retries, 'batch was', 'batches were')} not taken, and none is due.",
             advice="It goes on by itself. “Retry now” does it at once.",
         )
     return _on_its_way(backlog)
@@ -159,8 +160,8 @@ def _on_its_way(backlog: Backlog) -> Limit:
     return Limit(
         cause=Cause.ON_ITS_WAY,
         text=f"On its way.{collecting}",
-        evidence=f"{backlog.in_hand:,} batches are in workers’ hands, {backlog.due:,} "
-        "are due since a moment ago.",
+        evidence=f"{counted(backlog.in_hand, 'batch is', 'batches are')} in workers’ hands, "
+        f"{backlog.due:,} due since a moment ago.",
     )
 
 
@@ -170,7 +171,7 @@ def _short_of_hands(backlog: Backlog, now: Snapshot) -> Limit:
         return Limit(
             cause=Cause.NO_WORKER,
             text="No worker takes it.",
-            evidence=f"{backlog.due:,} batches are due since {clock(backlog.due_since)}, "
+            evidence=f"{counted(backlog.due, 'batch is', 'batches are')} due since {clock(backlog.due_since)}, "
             "nothing is in a worker’s hands, and no process looked for work lately.",
             advice="Start a worker: celery -A lemnisk_braze worker",
         )
@@ -190,7 +191,7 @@ def database_limit(now: Snapshot) -> Limit:
     return Limit(
         cause=Cause.DATABASE,
         text="The database holds it back.",
-        evidence=f"{base.waiting_for_locks} sessions wait for a lock, the longest for "
+        evidence=f"{counted(base.waiting_for_locks, 'session waits', 'sessions wait')} for a lock, the longest for "
         f"{base.longest_wait.total_seconds():.0f} s; {base.sessions} of "
         f"{base.most_sessions} sessions are in use.",
         advice="Look for a long transaction in pg_stat_activity, and at the number of "
@@ -203,7 +204,7 @@ def _busy(backlog: Backlog, now: Snapshot) -> Limit:
     return Limit(
         cause=Cause.WORKERS_BUSY,
         text="All workers are busy: add a worker.",
-        evidence=f"{backlog.due:,} batches are due, the oldest since "
+        evidence=f"{counted(backlog.due, 'batch is', 'batches are')} due, the oldest since "
         f"{clock(backlog.due_since)}, and no process is free to take them: {processes} "
         "are at work. The rate plan has room.",
         advice="Start another worker, on this machine or another one: "

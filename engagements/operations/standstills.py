@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from engagements.operations import bottleneck
 from engagements.operations.types import Alarm, Cause, Snapshot
+from lemnisk_braze.lib.counted import counted
 from segments.ingest.health import LATELY, MOST_COUNTED, Intake
 
 # The oldest message waits for so long, and for so long none was applied.
@@ -42,8 +43,8 @@ def _sending(now: Snapshot) -> Iterator[Alarm]:
         if cause in UNEXPLAINED and waited > UNSENT:
             yield Alarm(
                 name="standstill",
-                text=f"Workers are at work, and nothing is sent: {backlog.due:,} batches "
-                f"of “{backlog.name}” are due since {bottleneck.clock(backlog.due_since)}, "
+                text=f"Workers are at work, and nothing is sent: "
+                f"{counted(backlog.due, 'batch', 'batches')} of “{backlog.name}” due since {bottleneck.clock(backlog.due_since)}, "
                 "and no request was answered in the last minute.",
                 advice="Look for an error in the workers’ log.",
             )
@@ -81,7 +82,7 @@ def _refused(now: Intake) -> Iterator[Alarm]:
         share = f", {now.refused_percent} % of all," if is_many else ""
         yield Alarm(
             name="refused",
-            text=f"{_at_least(now.refused)} messages of the last {minutes} minutes"
+            text=f"{_at_least(now.refused)} of the messages of the last {minutes} minutes"
             f"{share} were taken in and could not be applied.",
             advice="Each is kept with its reason, on its source’s page. When the "
             "cause is corrected: manage.py apply_refused.",

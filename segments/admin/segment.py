@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path
 from django.utils.text import capfirst
 
+from lemnisk_braze.lib.counted import counted
 from lemnisk_braze.lib.filtering import OfferedFilters
 from lemnisk_braze.lib.form_changes import ChangesInWords, Words
 from lemnisk_braze.lib.pages.deleting import NAMED, CarefulDelete, Dependant, Instead
@@ -179,7 +180,7 @@ class SegmentAdmin(AsksFirst, LifePages, ChangesInWords, CarefulDelete, OfferedF
             super().delete_queryset(request, queryset)
 
     def goes_with(self, obj: Segment) -> str:
-        return f"the list of its {obj.size:,} people and who entered and left when"
+        return f"the list of {counted(obj.size, 'person', 'people')} and who entered and left when"
 
     def instead(self, request: HttpRequest, obj: Segment) -> Instead:
         return Instead(

@@ -5,6 +5,7 @@ from django.http import HttpRequest, JsonResponse
 from django.utils.text import capfirst
 from django.views.decorators.http import require_POST
 
+from lemnisk_braze.lib.counted import counted
 from lemnisk_braze.lib.pages.rows import as_id
 from segments import naming
 from segments.dictionary import catalog
@@ -51,7 +52,7 @@ def view(request: HttpRequest) -> JsonResponse:
 
 def size_in_words(found: LiveSize) -> str:
     """Such as “about 12,300 of 98,000 people, give or take 400”."""
-    of = f"of {found.everybody:,} {'person' if found.everybody == 1 else 'people'}"
+    of = f"of {counted(found.everybody, 'person', 'people')}"
     size = found.matching
     if size.error and not size.count:
         return f"Nobody of the people looked at; fewer than {size.error:,} {of}"

@@ -207,11 +207,6 @@ def attribute(name: str, row: str = "") -> str:
     return f"({row}attributes -> {literal(name)}::text)"
 
 
-def count(number: int, one: str, several: str = "") -> str:
-    """The number with its word: 1 person, 2,000 people; `several` is by an s."""
-    return f"{number:,} {one if number == 1 else several or one + 's'}"
-
-
 def allow(condition: Condition, keys: set[str], where: str) -> None:
     """Raise a ValidationError where there is another key."""
     if unknown := sorted(map(str, condition.keys() - keys)):

@@ -1,12 +1,15 @@
 """The words of lists and forms: none is left to a tick or to the framework."""
 
 import re
+from pathlib import Path
 
 import pytest
 from django.urls import reverse
 from django.utils.html import strip_tags
 
 from tests import factories
+
+ROOT = Path(__file__).parents[2]
 
 pytestmark = pytest.mark.django_db
 
@@ -75,3 +78,48 @@ def test_a_user_s_page_speaks_to_people(admin_client, page):
     text = admin_client.get(reverse(f"admin:auth_user_{page}", args=args)).text
     for words in ("Designates", "A user will get", "log into", "Superuser status"):
         assert words not in text
+
+
+# Words that stand behind a number.
+MANY = (
+    "people members persons identifiers rows events messages batches deliveries attempts"
+    " requests processes runs sessions failures segments lists engagements Engagements"
+    " values times items files names"
+)
+# In Python a number of a text, in a template one before its word.
+IN_PYTHON = rf"\{{(?!counted)[^{{}}]*\}} (?:{MANY.replace(' ', '|')})\b"
+IN_TEMPLATES = (
+    rf"\{{{{[^{{}}]*\|intcomma }}}}(?:</strong>)? (?:{MANY.replace(' ', '|')})\b"
+)
+# Rates, of which none is 1, and limits of our own that are not.
+NEVER_ONE = re.compile(
+    r"_a_second|_limit|_per_request|MAX_|MOST|most|[A-Z]{4}|limit\.requests"
+)
+# What a program says to programmers, and shows the demo.
+OTHERS = (
+    "lemnisk_braze/demo/",
+    "externalapi/vendors/braze/",
+    # At least five people.
+    "engagements/lifecycle/auto_pause.py",
+    # More than MAX_COST times.
+    "segments/rules/tree.py",
+)
+
+
+def test_no_text_says_1_people():
+    """A number is written with its word by lib.counted, or |pluralize."""
+    wrong = []
+    for app in ("segments", "engagements", "externalapi", "lemnisk_braze"):
+        for path in (ROOT / app).rglob("*.*"):
+            name = path.relative_to(ROOT).as_posix()
+            if path.suffix not in (".py", ".html") or name.startswith(OTHERS):
+                continue
+            wanted = IN_PYTHON if path.suffix == ".py" else IN_TEMPLATES
+            for line in path.read_text().splitlines():
+                said = ":," in line or path.suffix == ".html"
+                wrong += [
+                    f"{name}: {found[0]}"
+                    for found in re.finditer(wanted, line)
+                    if said and not NEVER_ONE.search(found[0])
+                ]
+    assert not wrong, "\n".join(wrong)

@@ -13,6 +13,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from engagements.operations import alarms, bottleneck, status
 from engagements.operations.types import Backlog, Plan, Snapshot
 from engagements.throttling import circuit_breaker
+from lemnisk_braze.lib.counted import counted
 
 
 class Command(BaseCommand):
@@ -51,13 +52,13 @@ def _lines(now: Snapshot) -> Iterator[str]:
     yield f"           {now.limit.evidence}"
     if now.limit.advice:
         yield f"           {now.limit.advice}"
-    yield f"Waiting    {now.people:,} people in {now.batches:,} batches"
+    yield f"Waiting    {counted(now.people, 'person', 'people')} in {counted(now.batches, 'batch', 'batches')}"
     for rate in now.rates:
         yield (
             f"Last {rate.seconds:>3} s {rate.people_a_second:,.1f} people and "
             f"{rate.requests_a_second:,.1f} requests a second"
         )
-    yield f"Uncertain  {now.uncertain:,} people"
+    yield f"Uncertain  {counted(now.uncertain, 'person', 'people')}"
     yield f"Last tick  {_tick(now)}"
     if now.held_engagements:
         yield f"Held       {now.held_engagements} engagements, by “Pause all”"

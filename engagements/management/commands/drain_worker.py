@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 from engagements.management.confirmation import add_yes, confirm
 from engagements.models import Worker
 from engagements.outbox import workers
+from lemnisk_braze.lib.counted import counted
 
 
 class Command(BaseCommand):
@@ -39,9 +40,9 @@ class Command(BaseCommand):
             )
         people = workers.people_in_hand(nodes)
         question = (
-            f"Drains {', '.join(nodes)}: {people:,} people in hand are finished, then "
+            f"Drains {', '.join(nodes)}: {counted(people, 'person in hand is', 'people in hand are')} finished, then "
             "it ends."
         )
         if confirm(self, question, options):
             count = workers.drain(nodes)
-            self.stdout.write(f"Asked: {count} processes.")
+            self.stdout.write(f"Asked: {counted(count, 'process', 'processes')}.")

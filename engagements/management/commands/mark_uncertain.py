@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 from engagements.management.confirmation import add_yes, confirm, engagement, moment
 from engagements.recovery import after_restore
 from lemnisk_braze.lib import database_clock
+from lemnisk_braze.lib.counted import counted
 
 
 class Command(BaseCommand):
@@ -49,11 +50,11 @@ class Command(BaseCommand):
             self.stdout.write("Nobody was due before that time.")
             return
         question = (
-            f"Makes about {people:,} people uncertain. Nothing is sent to them until"
+            f"Makes about {counted(people, 'person', 'people')} uncertain. Nothing is sent to them until"
             " you say so."
         )
         if confirm(self, question, options):
             marked = after_restore.mark_uncertain(before, one)
             self.stdout.write(
-                f"Uncertain: {marked:,} people. Go on with: manage.py settle_uncertain"
+                f"Uncertain: {counted(marked, 'person', 'people')}. Go on with: manage.py settle_uncertain"
             )

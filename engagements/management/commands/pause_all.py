@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand
 
 from engagements.lifecycle import pause_all
 from engagements.management.confirmation import add_yes, confirm
+from lemnisk_braze.lib.counted import counted
 
 
 class Command(BaseCommand):
@@ -25,7 +26,10 @@ class Command(BaseCommand):
             return
         people = pause_all.people_waiting(engagements)
         question = (
-            f"Pauses {len(engagements)} engagements; {people:,} people in them wait."
+            f"Pauses {counted(len(engagements), 'engagement')}; "
+            f"{counted(people, 'person', 'people')} in line."
         )
         if confirm(self, question, options):
-            self.stdout.write(f"Paused: {len(pause_all.pause_all())} engagements.")
+            self.stdout.write(
+                f"Paused: {counted(len(pause_all.pause_all()), 'engagement')}."
+            )

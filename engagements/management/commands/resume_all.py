@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand
 
 from engagements.lifecycle import pause_all
 from engagements.management.confirmation import add_yes, confirm
+from lemnisk_braze.lib.counted import counted
 
 
 class Command(BaseCommand):
@@ -25,8 +26,10 @@ class Command(BaseCommand):
             return
         people = pause_all.people_waiting(engagements)
         question = (
-            f"Resumes {len(engagements)} engagements; {people:,} people who wait in "
-            "them are sent."
+            f"Resumes {counted(len(engagements), 'engagement')}; "
+            f"{counted(people, 'person is', 'people are')} sent."
         )
         if confirm(self, question, options):
-            self.stdout.write(f"Resumed: {len(pause_all.resume_all())} engagements.")
+            self.stdout.write(
+                f"Resumed: {counted(len(pause_all.resume_all()), 'engagement')}."
+            )

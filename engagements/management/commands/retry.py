@@ -9,6 +9,7 @@ from engagements.management.confirmation import add_choice, add_yes, choice, con
 from engagements.models import Delivery
 from engagements.recovery import retry_failed, retry_now
 from engagements.recovery.selection import Choice
+from lemnisk_braze.lib.counted import counted
 
 
 class Command(BaseCommand):
@@ -43,8 +44,14 @@ class Command(BaseCommand):
             people = retry_now.waiting(which).people()
             if not people:
                 self.stdout.write("Nobody waits for another attempt there.")
-            elif confirm(self, f"Tries {people:,} people again, now.", options):
-                self.stdout.write(f"Due now: {retry_now.retry_now(which):,} batches.")
+            elif confirm(
+                self,
+                f"Tries {counted(people, 'person', 'people')} again, now.",
+                options,
+            ):
+                self.stdout.write(
+                    f"Due now: {counted(retry_now.retry_now(which), 'batch', 'batches')}."
+                )
         else:
             self._failed(which, options)
 
@@ -54,7 +61,7 @@ class Command(BaseCommand):
         shares = retry_failed.shares(deliveries)
         for share in shares:
             self.stdout.write(
-                f"{share.engagement}: {share.people:,} people. {share.problem}".strip()
+                f"{share.engagement}: {counted(share.people, 'person', 'people')}. {share.problem}".strip()
             )
         possible = [share for share in shares if share.is_possible]
         people = sum(share.people for share in possible)
@@ -62,15 +69,20 @@ class Command(BaseCommand):
             self.stdout.write("Nobody can be tried again there.")
             return
         ambiguous = sum(share.ambiguous for share in possible)
-        question = f"Tries {people:,} people again, in new runs." + (
-            f" Duplicates are possible for {ambiguous:,} of them: an answer to an "
-            "earlier attempt was lost."
-            if ambiguous
-            else ""
+        question = (
+            f"Tries {counted(people, 'person', 'people')} again, in new runs."
+            + (
+                f" Duplicates are possible for {ambiguous:,} of them: an answer to an "
+                "earlier attempt was lost."
+                if ambiguous
+                else ""
+            )
         )
         if confirm(self, question, options):
             done = retry_failed.retry(deliveries)
             runs = len(done.runs)
-            self.stdout.write(f"In line again: {done.people:,} people in {runs} runs.")
+            self.stdout.write(
+                f"In line again: {counted(done.people, 'person', 'people')} in {counted(runs, 'run')}."
+            )
             if done.is_cut_short:
                 raise CommandError("Others were at the same people. Run it again.")

@@ -7,11 +7,12 @@ from django.core.management.base import BaseCommand
 
 from engagements.management.confirmation import add_choice, add_yes, choice, confirm
 from engagements.recovery import retry_now
+from lemnisk_braze.lib.counted import counted
 
 QUESTIONS = {
-    "resend": "Sends the data of {people:,} people again. Duplicates are possible: "
+    "resend": "Sends the data of {people} again. Duplicates are possible: "
     "where the lost request did arrive, events and purchases count twice.",
-    "mark_sent": "Marks {people:,} people as sent. Where the lost request did not "
+    "mark_sent": "Marks {people} as sent. Where the lost request did not "
     "arrive, their data is missing on the other side.",
 }
 
@@ -34,18 +35,20 @@ class Command(BaseCommand):
         if not people:
             self.stdout.write("Nobody is uncertain there.")
             return
-        question = QUESTIONS[options["decision"]].format(people=people)
+        question = QUESTIONS[options["decision"]].format(
+            people=counted(people, "person", "people")
+        )
         if not confirm(self, question, options):
             return
         done = retry_now.settle(which, options["decision"], say=self._progress)
-        self.stdout.write(f"Settled: {done.people:,} people.")
+        self.stdout.write(f"Settled: {counted(done.people, 'person', 'people')}.")
         if done.refused:
             self.stdout.write(
-                f"Left uncertain: {done.refused:,} people, whose run or engagement "
+                f"Left uncertain: {counted(done.refused, 'person', 'people')}, whose run or engagement "
                 "was ended."
             )
 
     def _progress(self, people: int) -> None:
         if self.stdout.isatty():
-            self.stdout.write(f"\r{people:,} people", ending="")
+            self.stdout.write(f"\r{counted(people, 'person', 'people')}", ending="")
             self.stdout.flush()

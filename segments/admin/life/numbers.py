@@ -6,6 +6,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.template.response import TemplateResponse
 
+from lemnisk_braze.lib.counted import counted
 from lemnisk_braze.lib.logs import get_logger
 from lemnisk_braze.lib.pages.confirm import Question, confirm
 from lemnisk_braze.lib.pages.rows import as_id, row_of
@@ -80,7 +81,7 @@ class NumberPages:
             button="",
             back=segment.get_absolute_url(),
             words=(
-                f"A file of about {segment.size:,} people, with their identifiers and "
+                f"A file of about {counted(segment.size, 'person', 'people')}, with their identifiers and "
                 "attributes and since when they are in it. The history of the segment "
                 "says that you exported it.",
             ),

@@ -8,6 +8,7 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
+from lemnisk_braze.lib.counted import counted
 from lemnisk_braze.lib.pages.confirm import Question, confirm, with_why
 from lemnisk_braze.lib.pages.rows import row_of
 from segments.admin import asking
@@ -56,8 +57,9 @@ class StatePages:
                 button="Pause",
                 back=segment.get_absolute_url(),
                 words=(
-                    f"Its {segment.size:,} people stay in it, whatever they do: nobody "
-                    "enters and nobody leaves until it is live again.",
+                    f"{counted(segment.size, 'person stays', 'people stay')} in it, "
+                    "whatever they do: nobody enters and nobody leaves until it is "
+                    "live again.",
                     "No Engagement is at work with it.",
                 ),
             ),
@@ -215,8 +217,8 @@ class StatePages:
             button="Keep them",
             back=segment.get_absolute_url(),
             words=(
-                f"A new segment has the {segment.size:,} people who are in it at that "
-                "moment. Nobody enters it any more, and nobody leaves but who is erased, "
+                f"A new segment has who is in it at that moment, {counted(segment.size, 'person', 'people')} now. "
+                "Nobody enters it any more, and nobody leaves but who is erased, "
                 "whatever becomes of this one.",
             ),
         )
@@ -238,7 +240,7 @@ def _suppress(segment: Segment) -> Question:
         tone="danger",
         back=segment.get_absolute_url(),
         words=(
-            f"No Engagement sends anything to who is in it: {segment.size:,} people now, "
+            f"No Engagement sends anything to who is in it: {counted(segment.size, 'person', 'people')} now, "
             "and whoever enters. They are skipped when their request is written, and "
             "the report says so.",
             "Whoever changes the rule of this segment then changes whom all Engagements "
@@ -254,8 +256,9 @@ def _end_suppression(segment: Segment) -> Question:
         button="End the suppression",
         back=segment.get_absolute_url(),
         words=(
-            f"{segment.size:,} people are in it. From the next request on they are sent "
-            "what Engagements have for them; who was skipped is not sent by that.",
+            f"{counted(segment.size, 'person is', 'people are')} in it. From the next "
+            "request on they are sent what Engagements have for them; who was skipped is "
+            "not sent by that.",
         ),
         asks_why=True,
     )

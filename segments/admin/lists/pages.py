@@ -18,6 +18,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.functional import SimpleLazyObject
 from django.views.decorators.http import require_POST
 
+from lemnisk_braze.lib.counted import counted
 from lemnisk_braze.lib.pages import uploads
 from lemnisk_braze.lib.pages.deleting import CarefulDelete, Dependant
 from lemnisk_braze.lib.pages.rows import as_id, row_of
@@ -257,7 +258,7 @@ class UploadedListAdmin(CarefulDelete, ReadOnlyAdmin):
         ]
 
     def goes_with(self, obj: UploadedList) -> str:
-        return f"its {obj.size:,} identifiers and what is known of its uploads"
+        return f"{counted(obj.size, 'identifier')} and what is known of its uploads"
 
     def delete_model(self, request: HttpRequest, obj: UploadedList) -> None:
         changes.delete(obj)

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from lemnisk_braze.lib.counted import counted
 from segments.models import RefusedMessage
 from segments.tracking import replaying
 
@@ -30,8 +31,13 @@ class Command(BaseCommand):
         if not count:
             self.stdout.write("No message was refused for such a reason.")
             return
-        if not options["yes"] and input(f"Try {count:,} messages again? [y/N] ") != "y":
+        if (
+            not options["yes"]
+            and input(f"Try {counted(count, 'message')} again? [y/N] ") != "y"
+        ):
             self.stdout.write("Nothing was done.")
             return
         count = replaying.replay(found).taken
-        self.stdout.write(f"{count:,} messages wait in the inbox again.")
+        self.stdout.write(
+            f"{counted(count, 'message waits', 'messages wait')} in the inbox again."
+        )

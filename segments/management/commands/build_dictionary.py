@@ -5,6 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.db import connection, transaction
 
+from lemnisk_braze.lib.counted import counted
 from segments.dictionary import building, shares
 from segments.ingest import inbox
 from segments.models import DictionaryBuild, DictionaryEntry
@@ -25,7 +26,7 @@ class Command(BaseCommand):
             building.start_anew()
         while building.go_on(SAY_EVERY):
             for build in DictionaryBuild.objects.filter(finished_at=None):
-                self.stdout.write(f"{build}, {build.rows:,} rows read")
+                self.stdout.write(f"{build}, {counted(build.rows, 'row')} read")
         shares.refresh()
         names = DictionaryEntry.objects.filter(count__gt=0).count()
-        self.stdout.write(f"{names:,} names came so far.")
+        self.stdout.write(f"{counted(names, 'name')} came so far.")

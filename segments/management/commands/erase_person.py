@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from lemnisk_braze.lib.counted import counted
 from segments.models import Erasure
 from segments.privacy import elsewhere, erasure, returned
 
@@ -65,7 +66,8 @@ class Command(BaseCommand):
 
     def _again(self, options: dict[str, Any]) -> None:
         people = returned.find()
-        self.stdout.write(f"{len(people)} people were erased before and are here.")
+        were = counted(len(people), "person who was", "people who were")
+        self.stdout.write(f"{were} erased before came back.")
         if people and self._is_sure(options):
             for person in people:
                 self._say(erasure.erase_person(person, asked_through=f"{WAYS} --again"))

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from lemnisk_braze.lib.counted import counted
 from segments.imports import lifecycle, progress, report, runner, storing
 from segments.imports.mapping import naming
 from segments.imports.mapping.columns import Column
@@ -117,18 +118,18 @@ class Command(BaseCommand):
         if is_dry:
             self.stdout.write(
                 f"{now.new:,} new, {now.changed:,} changed, {now.same:,} the same,"
-                f"{erased} {count:,} bad rows; nothing was changed."
+                f"{erased} {counted(count, 'bad row')}; nothing was changed."
             )
         else:
             self.stdout.write(
-                f"{now.came_in:,} rows came in,{erased} {count:,} did not."
+                f"{counted(now.came_in, 'row')} came in,{erased} {count:,} did not."
             )
         if bad:
             with bad.open("w", newline="", encoding="utf-8") as stream:
                 stream.writelines(report.lines(imported))
         if count:
             raise CommandError(
-                f"{count:,} bad rows: {bad or 'say --bad FILE to have them'}.",
+                f"{counted(count, 'bad row')}: {bad or 'say --bad FILE to have them'}.",
                 returncode=SOME_ARE_BAD,
             )
 
@@ -147,4 +148,4 @@ def _shown(now: progress.Progress) -> str:
     of = "" if now.rows is None else f" of {now.rows:,}"
     rate = f", {now.rate:,} a second" if now.rate else ""
     left = f", {now.left} left" if now.left is not None else ""
-    return f"{now.read:,}{of} rows{rate}{left}, {now.bad:,} bad"
+    return f"Rows read: {now.read:,}{of}{rate}{left}, {now.bad:,} bad"

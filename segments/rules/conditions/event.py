@@ -18,6 +18,7 @@ from django.db import connection
 from django.utils.formats import localize
 from django.utils.timezone import localtime
 
+from lemnisk_braze.lib.counted import counted
 from segments.models import DictionaryEntry, Profile
 from segments.rules import operators
 from segments.rules import schema as schemas
@@ -92,7 +93,7 @@ class Event(Kind):
         key, times = how_often(condition)
         if key != "at_least" and times == 0:
             return f"did not do {event}{where}{when}"
-        often = f"{key.replace('_', ' ')} {times:,} {'time' if times == 1 else 'times'}"
+        often = f"{key.replace('_', ' ')} {counted(times, 'time')}"
         return f"did {event}{where} {often}{when}"
 
     def describe_not(self, condition: Condition) -> str:
@@ -136,8 +137,7 @@ class Event(Kind):
         at = localize(localtime(last))
         if which:
             return f"The {which} one of all was on {at}."
-        times = "time" if often == 1 else "times"
-        return f"Done {often:,} {times}, the last on {at}."
+        return f"Done {counted(often, 'time')}, the last on {at}."
 
     def size(self, condition: Condition) -> int:
         own = AGGREGATE_SIZE if AGGREGATE in condition else 1

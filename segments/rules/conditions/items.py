@@ -15,6 +15,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import connection
 
+from lemnisk_braze.lib.counted import counted
 from segments.models import DictionaryEntry, Profile
 from segments.rules import operators, schema
 from segments.rules.comparing.values import is_whole
@@ -84,7 +85,7 @@ class Items(Kind):
         said = f"{name} {QUANTIFIERS[condition['items']]}"
         if condition["items"] in COUNTED:
             count = condition["count"]
-            said += f" {count:,} {'item' if count == 1 else 'items'}"
+            said += f" {counted(count, 'item')}"
         return f"{said}{properties.describe(condition)}"
 
     def sql(self, condition: Condition, person: Person) -> str:
@@ -160,4 +161,4 @@ def _said(condition: Condition, items: list[tuple[Any, bool]]) -> str:
     verb = "does not fit" if is_of_others else "fits"
     if len(decided) != 1:
         verb = "do not fit" if is_of_others else "fit"
-    return f"Of {len(items):,} items {len(decided):,} {verb}: {shown}{more}."
+    return f"Of {counted(len(items), 'item')} {len(decided):,} {verb}: {shown}{more}."

@@ -14,8 +14,9 @@ from django.db.models import Q
 from django.utils import formats
 from django.utils.timezone import localtime
 
+from lemnisk_braze.lib.counted import counted
 from segments.models import Membership, Profile, Segment
-from segments.rules.kinds import Choice, Condition, Kind, Person, allow, count, offered
+from segments.rules.kinds import Choice, Condition, Kind, Person, allow, offered
 from segments.rules.schema import an_object
 
 MAX_ID = (1 << 63) - 1
@@ -70,7 +71,7 @@ class InSegment(Kind):
 
 def _about(segment: Segment) -> str:
     """How many people it has, and its state where nobody enters or leaves."""
-    people = count(segment.size, "person", "people")
+    people = counted(segment.size, "person", "people")
     is_live = segment.state == Segment.State.LIVE
     return people if is_live else f"{people}, {segment.state.label.lower()}"
 

@@ -18,6 +18,7 @@ from django.db import connection
 from django.utils.formats import localize
 from django.utils.timezone import localtime
 
+from lemnisk_braze.lib.counted import counted
 from segments.models import DictionaryEntry, Profile
 from segments.rules import operators
 from segments.rules import schema as schemas
@@ -75,7 +76,7 @@ class Sequence(Kind):
     def describe(self, condition: Condition) -> str:
         said = f"did {', then '.join(map(_describe, condition['sequence']))}"
         if hours := condition.get("within_hours"):
-            said += f" within {hours:,} {'hour' if hours == 1 else 'hours'}"
+            said += f" within {counted(hours, 'hour')}"
         if without := condition.get(WITHOUT):
             said += f" and not {_describe(without)} in between"
         return said + windows.describe(_window(condition))
@@ -180,7 +181,7 @@ def _describe(step: Condition) -> str:
 def _times(count: int) -> str:
     if not count:
         return "never"
-    return f"{count:,} {'time' if count == 1 else 'times'}"
+    return f"{counted(count, 'time')}"
 
 
 def _window(condition: Condition) -> Condition:

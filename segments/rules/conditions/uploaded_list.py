@@ -10,11 +10,12 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import OperationalError, connection, transaction
 
+from lemnisk_braze.lib.counted import counted
 from lemnisk_braze.lib.database_errors import LOCKED, sqlstate
 from segments.models import Profile, UploadedList
 from segments.rules import identified
 from segments.rules.conditions.segment import ID, is_id
-from segments.rules.kinds import Choice, Condition, Kind, Person, allow, count, offered
+from segments.rules.kinds import Choice, Condition, Kind, Person, allow, offered
 from segments.rules.schema import an_object
 
 GONE = "a list that was deleted"
@@ -55,7 +56,7 @@ class OnList(Kind):
 
     def choices(self, named: Collection[Any] = ()) -> list[Choice]:
         return [
-            Choice(value=one.pk, text=one.name, about=count(one.size, "identifier"))
+            Choice(value=one.pk, text=one.name, about=counted(one.size, "identifier"))
             for one in offered(UploadedList.objects.all(), named)
         ]
 

@@ -19,10 +19,11 @@ from zoneinfo import ZoneInfo
 
 from django.core.exceptions import ValidationError
 
+from lemnisk_braze.lib.counted import counted
 from segments.rules import schema as schemas
 from segments.rules.comparing.days import UTC_NAME, check_zone, zones
 from segments.rules.comparing.values import MAX_DAYS, check_days, is_date, is_whole
-from segments.rules.kinds import Condition, Edge, count
+from segments.rules.kinds import Condition, Edge
 from segments.rules.operators import literal
 
 NOW = "$now"
@@ -110,14 +111,14 @@ def describe(condition: Condition) -> str:
     zone = condition.get("zone", UTC_NAME)
     said = f" ({zone})" if condition.get("calendar") or zone != UTC_NAME else ""
     if days := condition.get("within_days"):
-        return f" in the last {count(days, kind)}{said}"
+        return f" in the last {counted(days, kind)}{said}"
     if hours := condition.get("within_hours"):
-        return f" in the last {count(hours, 'hour')}"
+        return f" in the last {counted(hours, 'hour')}"
     if days := condition.get("before_days"):
-        return f" longer than {count(days, 'day')} ago"
+        return f" longer than {counted(days, 'day')} ago"
     if between := condition.get("between_days"):
         low, high = between
-        return f" between {low:,} and {count(high, kind)} ago{said}"
+        return f" between {low:,} and {counted(high, kind)} ago{said}"
     ends = [f" {key} {condition[key]}" for key in FIXED if key in condition]
     return f"{''.join(ends)}{said}" if ends else ""
 

@@ -140,7 +140,7 @@ def test_a_page_with_nothing_to_do_says_so_and_has_no_button(admin_page, name, w
 
 def test_the_commands_do_the_same():
     one = engagement(people=3)
-    assert "1 engagements; 3 people" in run("pause_all", "--yes")
+    assert "1 engagement; 3 people" in run("pause_all", "--yes")
     assert states(one) == ["paused"]
     assert "1 engagements" in run("resume_all", "--yes")
     assert states(one) == ["active"]

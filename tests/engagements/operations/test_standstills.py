@@ -110,10 +110,12 @@ def test_an_inbox_that_goes_on_is_an_alarm_only_when_it_is_far_behind(source):
 def test_refused_messages_are_counted(source, client):
     ended(source, ago(seconds=60), applied=19, refused=1)
     alarm = alarms()["refused"]
-    assert alarm.text.startswith("1 messages of the last 10 minutes were taken in")
+    assert alarm.text.startswith(
+        "1 of the messages of the last 10 minutes were taken in"
+    )
     assert client.get("/healthz").status_code == 200
     ended(source, ago(seconds=59), refused=3)
-    assert "4 messages of the last 10 minutes, 17 % of all," in (
+    assert "4 of the messages of the last 10 minutes, 17 % of all," in (
         alarms()["refused"].text
     )
     cache.clear()

@@ -163,7 +163,7 @@ def test_all_workers_are_busy():
     at_work()
     found = limit()
     assert found.cause is Cause.WORKERS_BUSY
-    assert "1 batches are due" in found.evidence
+    assert "1 batch is due" in found.evidence
 
 
 def test_what_was_due_a_moment_ago_is_on_its_way():

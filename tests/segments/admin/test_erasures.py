@@ -267,6 +267,6 @@ def test_whoever_a_restore_brought_back_is_erased_again(ann, capsys):
     for name in ("back", "free"):
         factories.make_profile(external_id=name)
     call_command("erase_person", "--again", "--yes")
-    assert "1 people were erased before and are here" in capsys.readouterr().out
+    assert "1 person who was erased before came back" in capsys.readouterr().out
     people = Profile.objects.order_by("external_id")
     assert [p.external_id for p in people] == ["ann-4711", "free"]
