@@ -65,11 +65,15 @@ class Edge:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """`value` is written into the rule; `text` and `about` help to pick it."""
+    """`value` is written into the rule; `text` and `about` help to pick it.
+
+    `url` is of its page, where it has one.
+    """
 
     value: int
     text: str
     about: str = ""
+    url: str = ""
 
 
 class Kind(ABC):

@@ -5,9 +5,12 @@ import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import transaction
 from playwright.sync_api import Locator, Page, expect
 
+from segments.life import snapshots
 from segments.models import Segment
+from tests.browser.conftest import Shot
 from tests.browser.test_rule_builder import ADD, press
 from tests.factories import (
     make_dictionary_entry,
@@ -320,6 +323,9 @@ def test_people_are_taken_by_where_they_are(page: Page, admin):
     expect(options).to_contain_text("3 people")
     page.keyboard.press("Enter")
     expect(segment).to_have_value("Leads")
+    way = rows(page).first.get_by_role("link", name="Open “Leads”")
+    expect(way).to_have_attribute("href", other.get_absolute_url())
+    expect(way.locator("..")).to_contain_text("3 people")
     size = page.get_by_role("region", name="Who would be in it")
     expect(size).to_contain_text("3 of 4 people")
     press(page, "Add something else …")
@@ -351,6 +357,32 @@ def test_people_are_taken_by_where_they_are(page: Page, admin):
     segment.fill("Nobody knows it")
     segment.blur()
     expect(segment).to_have_value("Leads")
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_fixed_list_is_a_row_with_how_many_it_has(
+    page: Page, admin, shot: Shot, width: int
+):
+    page.set_viewport_size({"width": width, "height": 900})
+    leads = make_segment([make_profile(), make_profile()], name="Leads", size=2)
+    with transaction.atomic():
+        kept = snapshots.keep(leads, admin)
+    kept.rule = {"all": [kept.rule, {"event": "A"}]}
+    kept.save()
+    page.goto(kept.get_absolute_url())
+    expect(rows(page)).to_have_count(2)
+    expect(page.get_by_label("This part as JSON")).to_have_count(0)
+    row = rows(page).first
+    expect(row).to_contain_text("the segment “Leads” on ")
+    expect(row).to_contain_text("2 people")
+    way = row.get_by_role("link", name="Open the segment as it is now")
+    expect(way).to_have_attribute("href", leads.get_absolute_url())
+    shot(f"fixed-list-row-{width}")
+    row.get_by_label("They").select_option("were not in")
+    snapshot = kept.rule["all"][0]
+    assert typed(page) == {"all": [{"not": snapshot}, {"event": "A"}]}
+    size = page.get_by_role("region", name="Who would be in it")
+    expect(size).to_contain_text("Was not in the segment “Leads” on ")
 
 
 def test_what_is_typed_instead_of_chosen_is_taken_where_it_can_be_but_one(

@@ -38,7 +38,12 @@ class InSegment(Kind):
     def choices(self, named: Collection[Any] = ()) -> list[Choice]:
         rows = Segment.objects.filter(Q(archived_at=None) | Q(pk__in=named))
         return [
-            Choice(value=one.pk, text=one.name, about=_about(one))
+            Choice(
+                value=one.pk,
+                text=one.name,
+                about=_about(one),
+                url=one.get_absolute_url(),
+            )
             for one in offered(rows, named)
         ]
 

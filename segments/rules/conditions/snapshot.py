@@ -3,6 +3,7 @@
 Who is part of another person now counts as that person.
 """
 
+from collections.abc import Collection
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -10,8 +11,9 @@ from django.db.models import Q
 from django.utils import formats
 from django.utils.timezone import localtime
 
-from segments.models import Profile, Snapshot, SnapshotMember
-from segments.rules.kinds import Condition, Kind, Person, allow
+from lemnisk_braze.lib.counted import counted
+from segments.models import Profile, Segment, Snapshot, SnapshotMember
+from segments.rules.kinds import Choice, Condition, Kind, Person, allow
 from segments.rules.schema import an_object
 
 MAX_ID = (1 << 63) - 1
@@ -31,6 +33,24 @@ class InSnapshot(Kind):
         id = condition["snapshot"]
         is_there = Snapshot.objects.filter(pk=id).exists()
         return "" if is_there else f"the fixed list {id}"
+
+    def choices(self, named: Collection[Any] = ()) -> list[Choice]:
+        """Those that a rule has already: a fixed list is kept, and not chosen."""
+        found = Snapshot.objects.filter(pk__in=named)
+        segments = Segment.objects.in_bulk(
+            [one.name for one in found], field_name="name"
+        )
+        return [
+            Choice(
+                value=one.pk,
+                text=f"“{one.name}” on {formats.localize(localtime(one.taken_at))}",
+                about=counted(one.size, "person", "people"),
+                url=segments[one.name].get_absolute_url()
+                if one.name in segments
+                else "",
+            )
+            for one in found
+        ]
 
     def schema(self) -> list[dict[str, Any]]:
         id = {"type": "integer", "minimum": 1, "maximum": MAX_ID}

@@ -56,7 +56,12 @@ class OnList(Kind):
 
     def choices(self, named: Collection[Any] = ()) -> list[Choice]:
         return [
-            Choice(value=one.pk, text=one.name, about=counted(one.size, "identifier"))
+            Choice(
+                value=one.pk,
+                text=one.name,
+                about=counted(one.size, "identifier"),
+                url=one.get_absolute_url(),
+            )
             for one in offered(UploadedList.objects.all(), named)
         ]
 

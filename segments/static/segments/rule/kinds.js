@@ -3,10 +3,10 @@
 import * as attribute from "./attribute.js";
 import * as event from "./event.js";
 import { data } from "./names.js";
-import { everybody, list, segment, sent, share } from "./others.js";
+import { everybody, list, segment, sent, share, snapshot } from "./others.js";
 import * as sequence from "./sequence.js";
 
-export const KINDS = { attribute, event, sequence, segment, sent, list, share, everybody };
+export const KINDS = { attribute, event, sequence, segment, sent, list, snapshot, share, everybody };
 
 /** The kind of a condition; "" where the form has no fields for all that it says. */
 export function kindOf(rule) {

@@ -1,5 +1,5 @@
-// The conditions of one or two fields: in a segment, sent, in an uploaded list, a random
-// share, everybody.
+// The conditions of one or two fields: in a segment, sent, in an uploaded list, on a fixed
+// list, a random share, everybody.
 import { h, input, labelled, select } from "./elements.js";
 import { data } from "./names.js";
 import { Picker } from "./picker.js";
@@ -23,18 +23,32 @@ function isOrNot(row, yes, no) {
   }), "rule-did");
 }
 
+/** How many it has, and the way to its page: in a tab of its own, since nothing is saved yet. */
+const aboutOf = (choice) => choice?.about || choice?.url ? [
+  choice.about, choice.about && choice.url && " · ",
+  choice.url && h("a", { href: choice.url, target: "_blank" }, `Open “${choice.text}”`),
+] : [];
+
 function chosen(label, key, row, choices) {
   const { rule } = row;
+  const said = h("p", { class: "rule-said" });
+  const say = () => {
+    const about = aboutOf(choices.find(({ value }) => value === rule[key] && value !== null));
+    said.replaceChildren(...about.filter(Boolean));
+    said.hidden = !about.length;
+  };
+  say();
   const picker = new Picker(key, {
     value: rule[key], isStrict: true, placeholder: "choose …",
     options: () => choices,
     picked: (value) => {
       rule[key] = value;
+      say();
       row.changed();
     },
   });
   const isGone = isId(rule[key]) && !choices.some(({ value }) => value === rule[key]);
-  return h("div", { class: "rule-field rule-name" }, labelled(label, picker.input, "", picker.root),
+  return h("div", { class: "rule-field rule-name" }, labelled(label, picker.input, "", picker.root), said,
     isGone && h("p", { class: "rule-said rule-warning" }, `There is none with the number ${rule[key]} any more.`),
     !choices.length && h("p", { class: "rule-said rule-warning" }, NONE[key]));
 }
@@ -66,6 +80,21 @@ export const list = {
     isOrNot(row, "are in", "are not in"),
     chosen("The uploaded list", "list", row, choices("list")),
   ],
+};
+
+export const snapshot = {
+  saysNot: () => true,
+  canDraw: (rule) => only(rule, ["snapshot"]) && choices("snapshot").some(({ value }) => value === rule.snapshot),
+  fields: (row) => {
+    const { text, about, url } = choices("snapshot").find(({ value }) => value === row.rule.snapshot);
+    return [
+      isOrNot(row, "were in", "were not in"),
+      h("div", { class: "rule-field rule-name" },
+        h("p", { class: "rule-fixed" }, `the segment ${text}: a fixed list`),
+        h("p", { class: "rule-said" }, about, url && " · ",
+          url && h("a", { href: url, target: "_blank" }, "Open the segment as it is now"))),
+    ];
+  },
 };
 
 export const sent = {
