@@ -278,14 +278,17 @@ class SourceQueryAdmin(FeedAdmin):
         except UNANSWERED as e:
             context["problem"] = str(e)
         else:
-            context |= {"found": found, "rows": _cells(found, context["is_masked"])}
+            context |= {
+                "found": found,
+                "rows": cells(found, is_masked=context["is_masked"]),
+            }
         template = "admin/segments/feed/preview.html"
         response = TemplateResponse(request, template, context)
         response["Cache-Control"] = "no-store"
         return response
 
 
-def _cells(found: preview.Preview, is_masked: bool) -> list[list[str]]:
+def cells(found: preview.Preview, *, is_masked: bool) -> list[list[str]]:
     """Its rows as they are shown: texts that are not too long."""
     return [
         [_cell(masked(value) if is_masked else value) for value in row]

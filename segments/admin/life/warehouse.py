@@ -1,5 +1,6 @@
 """Segments of a warehouse: a query of a SQL source's database says who is in."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
@@ -18,7 +19,9 @@ from unfold.widgets import (
 
 from lemnisk_braze.lib.names import one_line
 from lemnisk_braze.lib.pages.rows import as_id, row_of
-from segments import wakeup
+from segments import naming, wakeup
+from segments.admin.feeds import UNANSWERED, cells
+from segments.imports.feeding import preview
 from segments.life import copies
 from segments.lists import reading
 from segments.membership import counting, rule_changes
@@ -29,6 +32,10 @@ from segments.rules import tree
 ASK = "segments.change_sourcequery"
 MAX_QUERY = 50_000
 ASKED = frozenset({"source", "query", "column"})
+# What the button that saves nothing posts.
+ROWS = "_rows"
+EMPTY = "That is taken for a mistake: whoever is in stays."
+TITLE = "A segment from a warehouse"
 
 
 class WarehouseForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -94,12 +101,14 @@ class WarehousePages:
         if not (self.has_add_permission(request) and request.user.has_perm(ASK)):
             raise PermissionDenied
         form = WarehouseForm(request.POST or None)
+        if ROWS in request.POST:
+            return self._warehouse_page(request, form, TITLE, rows=_rows(request, form))
         if request.method == "POST" and form.is_valid():
             segment, feed = _make(form, request)
             self.log_addition(request, segment, "Made of a query of a database.")
             self._told(request, feed, f"“{segment}” is made.")
             return HttpResponseRedirect(segment.get_absolute_url())
-        return self._warehouse_page(request, form, "A segment from a warehouse")
+        return self._warehouse_page(request, form, TITLE)
 
     def feed_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Change what is asked for a segment, or ask now (`_ask`).
@@ -119,6 +128,10 @@ class WarehousePages:
             self._told(request, feed, "")
             return HttpResponseRedirect(segment.get_absolute_url())
         form = WarehouseForm(request.POST or None, instance=feed)
+        title = f"What is asked for “{segment}”"
+        if ROWS in request.POST:
+            rows = _rows(request, form)
+            return self._warehouse_page(request, form, title, segment, rows)
         if request.method == "POST" and form.is_valid():
             saved = form.save()
             if ASKED & set(form.changed_data):
@@ -133,9 +146,7 @@ class WarehousePages:
             self.log_change(request, segment, f"Changed what is asked: {changed}.")
             self._told(request, saved, "Saved.")
             return HttpResponseRedirect(segment.get_absolute_url())
-        return self._warehouse_page(
-            request, form, f"What is asked for “{segment}”", segment
-        )
+        return self._warehouse_page(request, form, title, segment)
 
     def _told(self, request: HttpRequest, feed: ListFeed, done: str) -> None:
         if wakeup.ask_for_list(feed.pk, by_hand=True):
@@ -149,6 +160,7 @@ class WarehousePages:
         form: WarehouseForm,
         title: str,
         segment: Segment | None = None,
+        rows: Mapping[str, object] | None = None,
     ) -> HttpResponse:
         context = {
             **self.admin_site.each_context(request),
@@ -160,8 +172,34 @@ class WarehousePages:
             if segment
             else reverse("admin:segments_segment_changelist"),
             "has_sources": SourceQuery.objects.exists(),
+            "is_asked": rows is not None,
+            **(rows or {}),
         }
-        return TemplateResponse(request, "segments/life/warehouse.html", context)
+        template = "segments/life/warehouse.html"
+        response = TemplateResponse(request, template, context)
+        response["Cache-Control"] = "no-store"
+        return response
+
+
+def _rows(request: HttpRequest, form: WarehouseForm) -> Mapping[str, object]:
+    """The first rows of what is typed, for the page; what is not asked may be missing."""
+    form.full_clean()
+    for name in form.errors.keys() - ASKED:
+        del form.errors[name]
+    if form.errors:
+        return {"problem": "Correct what is marked above first."}
+    asked = form.cleaned_data
+    kind = asked.get("kind") or form.instance.of.kind
+    holds = dict(reading.kinds()).get(kind, kind)
+    is_masked = not naming.may_see_people(request.user)
+    try:
+        found = preview.ask_for_list(
+            asked["source"], asked["query"], asked["column"], holds
+        )
+    except UNANSWERED as e:
+        return {"problem": str(e)}
+    rows = cells(found, is_masked=is_masked)
+    return {"found": found, "rows": rows, "is_masked": is_masked, "empty": EMPTY}
 
 
 def list_ids(segment: Segment) -> list[int]:

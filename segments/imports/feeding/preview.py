@@ -1,4 +1,4 @@
-"""What a SQL source's query gives now: its first rows, and what each column becomes."""
+"""What a query gives now: its first rows, and what each column of a SQL source becomes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,28 +37,44 @@ def ask(query: SourceQuery) -> Preview:
 
     Raises databases.QueryError, address.AddressError, FileError and sealing.SealError.
     """
-    whole = watermark.statement(query.query, "", None, 0)
-    dsn = sealing.unseal(query, query.address_encrypted)
-    with databases.opened(
-        query.kind,
-        dsn,
-        f"{whole} LIMIT {ROWS}",
-        query.watermark_column,
-        seconds=PATIENCE,
-    ) as answer:
-        lines = b"".join(answer.lines())
-    reader = JsonLines(BytesIO(lines), finds=True)
-    rows = reader.read(ROWS)
-    known = [Column(name=name) for name in reader.columns]
+    names, rows = _read(query, query.query, query.watermark_column)
+    known = [Column(name=name) for name in names]
     columns.learn(known, rows, is_typed=True)
     shown = [cells for _, cells, _ in rows]
     try:
         said = automatic.said_of(query)
         plan = naming.plan(known, True, said["columns"], said["settings"])
     except naming.NamingError as e:
-        return Preview(names=reader.columns, rows=shown, problem=str(e) if rows else "")
+        return Preview(names=names, rows=shown, problem=str(e) if rows else "")
     uses = [_in_words(use, plan.makes) for use in plan.columns]
-    return Preview(names=reader.columns, rows=shown, uses=uses)
+    return Preview(names=names, rows=shown, uses=uses)
+
+
+def ask_for_list(source: SourceQuery, query: str, column: str, holds: str) -> Preview:
+    """The same of a query whose `column` has a list's identifiers; `holds` is their kind.
+
+    Raises what `ask` does.
+    """
+    names, rows = _read(source, query)
+    shown = [cells for _, cells, _ in rows]
+    if rows and column not in names:
+        problem = f"The query has no column “{column}”."
+        return Preview(names=names, rows=shown, problem=problem)
+    uses = [f"Who is in: {holds}" if one == column else "Left out" for one in names]
+    return Preview(names=names, rows=shown, uses=uses)
+
+
+def _read(source: SourceQuery, query: str, column: str = "") -> tuple[Any, Any]:
+    """The names of the columns, and rows as readers give them."""
+    whole = watermark.statement(query, "", None, 0)
+    dsn = sealing.unseal(source, source.address_encrypted)
+    with databases.opened(
+        source.kind, dsn, f"{whole} LIMIT {ROWS}", column, seconds=PATIENCE
+    ) as answer:
+        lines = b"".join(answer.lines())
+    reader = JsonLines(BytesIO(lines), finds=True)
+    rows = reader.read(ROWS)
+    return reader.columns, rows
 
 
 def _in_words(use: messages.ColumnUse, makes: str) -> str:

@@ -5,6 +5,7 @@ from datetime import timedelta
 import duckdb
 import psycopg
 import pytest
+from django.contrib.auth.models import Permission
 from django.db import connection
 from django.test import Client
 from django.urls import reverse
@@ -284,3 +285,63 @@ def test_it_takes_the_right_to_change_sql_sources(feed, segment):
 def test_without_a_sql_source_the_page_says_what_to_do(admin_client):
     page = admin_client.get(reverse("admin:segments_segment_warehouse"))
     assert "Add a SQL source" in page.text
+
+
+# --- The first rows, before anything is saved ---------------------------------------
+
+
+def rows_of(client, address, source, **typed):
+    asked = {"source": source.pk, "query": "SELECT id FROM warehouse.vips"}
+    asked |= {"column": "id", "kind": "external_id", "every": 60, "_rows": ""}
+    return client.post(address, asked | typed)
+
+
+def test_the_first_rows_are_shown_before_a_segment_is_made(
+    admin_client, warehouse, source
+):
+    say(warehouse, "ana", "bo")
+    address = reverse("admin:segments_segment_warehouse")
+    query = "SELECT id, 5 AS spent FROM warehouse.vips ORDER BY id"
+    answer = rows_of(admin_client, address, source, query=query)
+    assert answer.context["rows"] == [["ana", "5"], ["bo", "5"]]
+    assert list(answer.context["found"].uses) == ["Who is in: external ID", "Left out"]
+    assert "no-store" in answer["Cache-Control"]
+    page = words(answer)
+    # The name is not needed for that, and what was typed stays.
+    assert "This field is required" not in page and "5 AS spent" in page
+    assert not Segment.objects.exists() and not UploadedList.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ({"column": "mail"}, "The query has no column “mail”."),
+        ({"query": "SELECT nonsense FROM warehouse.vips"}, "nonsense"),
+        ({"query": ""}, "Correct what is marked above first."),
+        ({"query": "SELECT 'x' AS id WHERE false"}, "whoever is in stays"),
+    ],
+)
+def test_why_there_are_no_rows_is_said(admin_client, warehouse, source, typed, said):
+    say(warehouse, "ana")
+    address = reverse("admin:segments_segment_warehouse")
+    assert said in words(rows_of(admin_client, address, source, **typed))
+
+
+def test_the_first_rows_of_a_changed_query_change_nothing(
+    client, warehouse, feed, segment
+):
+    """And are masked for who may not see people."""
+    say(warehouse, "anastasia")
+    user = factories.make_user()
+    names = ("view_segment", "change_segment", "change_sourcequery")
+    user.user_permissions.set(Permission.objects.filter(codename__in=names))
+    client.force_login(user)
+    address = reverse("admin:segments_segment_feed", args=[segment.pk])
+    query = "SELECT id, id AS again FROM warehouse.vips"
+    answer = rows_of(client, address, feed.source, query=query)
+    assert list(answer.context["found"].names) == ["id", "again"]
+    page = words(answer)
+    assert "anastasia" not in page and "Values are masked" in page
+    before = feed.query
+    feed.refresh_from_db()
+    assert (feed.query, feed.changed_at) == (before, None)
