@@ -126,7 +126,7 @@ def test_entries_that_nobody_had_taken_in_are_in_doubt(active):
     factories.enter(engagement.segment, factories.make_profile())
     stop_the_workers()
 
-    assert "1 people" in mark()
+    assert "1 person" in mark()
 
     assert working.states(engagement) == {"uncertain": 1}
 

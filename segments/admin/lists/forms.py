@@ -92,7 +92,9 @@ class NewListForm(UploadForm):
         label="Identifiers are",
         widget=UnfoldAdminSelectWidget,
         help_text="All of a list are of one kind. Who has one of them is on the list: "
-        "those we know, and those who appear with it later.",
+        "those we know, and those who appear with it later. Of messages that come at "
+        "once, an external ID, e-mail address or phone number counts from its message "
+        "on, any other identifier as it is after the last one.",
     )
     field_order = ["name", "kind", "file", "pasted"]
 

@@ -142,7 +142,7 @@ def test_the_commands_do_the_same():
     one = engagement(people=3)
     assert "1 engagement; 3 people" in run("pause_all", "--yes")
     assert states(one) == ["paused"]
-    assert "1 engagements" in run("resume_all", "--yes")
+    assert "1 engagement" in run("resume_all", "--yes")
     assert states(one) == ["active"]
     assert "nothing to resume" in run("resume_all", "--yes")
 
@@ -225,7 +225,7 @@ def test_the_drain_command_names_workers_by_a_part_of_their_name():
     Worker.objects.create(name="one:8", node="celery@one:7")
     Worker.objects.create(name="two:8", node="celery@two:7")
     assert "celery@one:7" in run("drain_worker")
-    assert "Asked: 1 processes" in run("drain_worker", "one", "--yes")
+    assert "Asked: 1 process" in run("drain_worker", "one", "--yes")
     drains = Worker.objects.exclude(drain_asked_at=None).values_list("node", flat=True)
     assert list(drains) == ["celery@one:7"]
     with pytest.raises(CommandError, match="No worker is named"):
@@ -264,7 +264,7 @@ def test_what_waits_for_its_next_attempt_is_due_now():
 
 def test_the_page_tries_again_now(admin_page):
     batch = waiting_to_retry(people=5)
-    assert "5 people in 1 batches" in admin_page.get(url("retry_now")).content.decode()
+    assert "5 people in 1 batch" in admin_page.get(url("retry_now")).content.decode()
     admin_page.post(url("retry_now"))
     batch.refresh_from_db()
     assert batch.next_attempt_at <= timezone.now()

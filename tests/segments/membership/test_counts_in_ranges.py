@@ -295,6 +295,18 @@ def people_in_two_ranges():
     return people
 
 
+def test_the_page_says_that_people_are_partly_of_the_rule_before(admin_client):
+    """docs/segments.md: while a changed rule is counted."""
+    segment = make_segment([make_profile()], rule=PUNE, size=1, refreshed_at=None)
+    said = "until then some of its people are those of the rule before"
+    page = admin_client.get(segment.get_absolute_url()).text
+    assert said in " ".join(page.split())
+    refresh.refresh(segment.pk)
+    assert said not in " ".join(
+        admin_client.get(segment.get_absolute_url()).text.split()
+    )
+
+
 def test_a_killed_count_goes_on_where_it_was():
     people = people_in_two_ranges()
     segment = make_segment(rule=PUNE, refreshed_at=None)
