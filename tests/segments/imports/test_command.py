@@ -82,7 +82,7 @@ def test_bad_rows_are_written_and_told_by_the_exit_code(command, tmp_path):
 def test_who_was_erased_did_not_come_in_and_is_no_bad_row(command):
     tombstones.put([("external_id", "u1")], may_return=False)
     out = command(FILE, "--map", "Nr=external_id")
-    assert out == "1 rows came in, 1 erased (kept out), 0 did not.\n"
+    assert out == "1 row came in, 1 erased (kept out), 0 did not.\n"
     assert set(attributes()) == {"u2"}
 
 
