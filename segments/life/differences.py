@@ -74,7 +74,9 @@ def _differ(before: Rule, after: Rule, depth: int) -> Iterator[Line]:
     old, new = _group(before), _group(after)
     if _key(before) == _key(after):
         yield from _whole(after, "same", depth)
-    elif "not" in before and "not" in after:
+    elif (
+        "not" in before and "not" in after and not (_is_said(before) or _is_said(after))
+    ):
         yield Line(depth=depth, mark="same", words=NOT)
         yield from _differ(before["not"], after["not"], depth + 1)
     elif old or new:
@@ -130,11 +132,16 @@ def _whole(rule: Rule, mark: Mark, depth: int) -> Iterator[Line]:
         yield Line(depth=depth, mark=mark, words=GROUPS[group])
         for part in rule[group]:
             yield from _whole(part, mark, depth + 1)
-    elif "not" in rule:
+    elif "not" in rule and not _is_said(rule):
         yield Line(depth=depth, mark=mark, words=NOT)
         yield from _whole(rule["not"], mark, depth + 1)
     else:
         yield Line(depth=depth, mark=mark, words=_said(rule))
+
+
+def _is_said(rule: Rule) -> bool:
+    """Whether a “not” and its condition are one sentence."""
+    return "not" in rule and not tree.parts_of(rule["not"])
 
 
 def _group(rule: Rule) -> str:
@@ -146,7 +153,7 @@ def _subject(rule: Rule) -> str:
     if _group(rule):
         return "group"
     if "not" in rule:
-        return "not"
+        return _subject(rule["not"]) if _is_said(rule) else "not"
     for keys in SUBJECTS:
         if all(key in rule for key in keys):
             return _json(

@@ -51,7 +51,10 @@ def _verdict(rule: dict[str, Any], found: Iterator[Verdict]) -> Verdict:
     if "not" in rule:
         part = _verdict(rule["not"], found)
         if not part.parts:
-            return Verdict(text=NOT, holds=not part.holds, parts=(part,))
+            # In one sentence: they did not do it, and it holds that they did not.
+            return Verdict(
+                text=tree.describe(rule), holds=not part.holds, shown=part.shown
+            )
         text = NONE if "any" in rule["not"] else f"{NOT}: {part.text.lower()}"
         return Verdict(text=text, holds=not part.holds, parts=part.parts)
     for group, text in GROUPS.items():

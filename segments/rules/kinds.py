@@ -220,7 +220,9 @@ def allow(condition: Condition, keys: set[str], where: str) -> None:
 
 def check_name(name: object, message: str) -> None:
     """Raise a ValidationError, `message` and why, unless it is a name."""
-    if not isinstance(name, str) or not 0 < len(name.strip()) <= MAX_NAME:
+    if not isinstance(name, str) or not name.strip():
+        raise ValidationError(f"{message}.")
+    if len(name.strip()) > MAX_NAME:
         raise ValidationError(f"{message} of up to {MAX_NAME} characters.")
     if not is_storable(name):
         raise ValidationError(f"{message} without characters that cannot be stored.")

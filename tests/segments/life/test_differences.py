@@ -66,6 +66,22 @@ def test_a_group_s_word_is_a_change_and_groups_in_groups_are_gone_through():
     ]
 
 
+def test_a_condition_that_is_not_to_hold_is_one_sentence():
+    before = {"all": [{"not": LEAD}, {"not": PUNE}]}
+    after = {"all": [{"not": {**LEAD, "within_days": 7}}, PUNE, {"not": SALE}]}
+    assert said(before, after) == [
+        (0, "same", "", "All of these"),
+        (
+            1,
+            "changed",
+            "Did not do “Lead”",
+            "Did not do “Lead” in the last 7 days",
+        ),
+        (1, "changed", "City does not equal Pune", "City equals Pune"),
+        (1, "added", "", "Did not do “Sale”"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("before", "after"),
     [

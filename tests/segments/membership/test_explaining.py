@@ -141,3 +141,10 @@ def test_the_page(client, admin_client, django_user_model):
     user.user_permissions.add(Permission.objects.get(codename="view_segment"))
     client.force_login(user)
     assert client.get(url).status_code == 403
+
+
+def test_what_is_not_to_hold_is_one_sentence():
+    found = explain({"not": {"event": "Lead"}}, make_profile())
+    assert (found.text, found.holds, found.parts) == ("did not do “Lead”", True, ())
+    assert found.shown == "Never done like that."
+    assert not explain({"not": PUNE}, make_profile(city="Pune")).holds
