@@ -23,10 +23,10 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from externalapi.models import Connection
 from lemnisk_braze import groups
-from lemnisk_braze.lib.active import active_badge
 from lemnisk_braze.lib.counted import counted
 from lemnisk_braze.lib.filtering import OfferedFilters
 from lemnisk_braze.lib.form_changes import ChangesInWords
+from lemnisk_braze.lib.pages.active import active_badge
 from lemnisk_braze.lib.pages.deleting import NAMED, CarefulDelete, Dependant, Instead
 
 

@@ -13,10 +13,10 @@ from django.views.decorators.http import require_POST
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextareaWidget
 
 from lemnisk_braze.lib import sealing
-from lemnisk_braze.lib.active import active_badge
 from lemnisk_braze.lib.filtering import OfferedFilters
 from lemnisk_braze.lib.form_changes import ChangesInWords
 from lemnisk_braze.lib.names import one_line
+from lemnisk_braze.lib.pages.active import active_badge
 from lemnisk_braze.lib.pages.deleting import CarefulDelete
 from lemnisk_braze.lib.pages.rows import row_of
 from segments import wakeup

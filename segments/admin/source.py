@@ -19,9 +19,9 @@ from django.utils.formats import date_format
 from django.utils.timezone import localtime
 from django.views.decorators.cache import never_cache
 
-from lemnisk_braze.lib.active import active_badge
 from lemnisk_braze.lib.filtering import OfferedFilters
 from lemnisk_braze.lib.form_changes import ChangesInWords
+from lemnisk_braze.lib.pages.active import active_badge
 from lemnisk_braze.lib.pages.confirm import Question, confirm
 from lemnisk_braze.lib.pages.deleting import CarefulDelete, Dependant, Instead
 from lemnisk_braze.lib.pages.rows import row_of
