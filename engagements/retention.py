@@ -23,6 +23,8 @@ SECONDS = 1.5
 # How many messages came in a minute is asked about the last day.
 MINUTES = timedelta(days=2)
 LONG_LISTS = timedelta(days=3)
+# No file takes so long to come in.
+LEFT_BEHIND = timedelta(days=1)
 BATCHES = 200
 ATTEMPTS = 1_000
 # How long it is kept, and what deletes those before a time until time.monotonic() says
@@ -119,6 +121,7 @@ def clean(seconds: float = SECONDS) -> None:
         (settings.RETENTION_REFUSED, segments.retention.clean_refused),
         (settings.RETENTION_REFUSED, segments.retention.clean_latest),
         (settings.RETENTION_IMPORTS, _clean_imports),
+        (LEFT_BEHIND, _clean_left_behind),
         (settings.RETENTION_TESTS, externalapi.retention.clean_tests),
         # Of these there are most.
         (settings.RETENTION_DELIVERIES, clean_deliveries),
@@ -174,6 +177,10 @@ def _clean_events(before: datetime, deadline: float) -> int:
 
 def _clean_imports(before: datetime, deadline: float) -> int:
     return storing.clean(before) + lists_runner.clean(before)
+
+
+def _clean_left_behind(before: datetime, deadline: float) -> int:
+    return storing.clean_left_behind(before)
 
 
 def needed_events(ids: list[int]) -> set[int]:

@@ -1,8 +1,10 @@
 """The file of an import: taken in, recognized, and deleted when its time is over."""
 
 import hashlib
+import re
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -11,15 +13,19 @@ from typing import Any, BinaryIO, Protocol
 from django.conf import settings
 from django.db import transaction
 
+from lemnisk_braze.lib.logs import get_logger
 from lemnisk_braze.lib.names import visible
 from segments import wakeup
 from segments.imports.reading import encodings, formats
 from segments.imports.reading.encodings import Candidate
 from segments.imports.reading.formats import Format
 from segments.imports.reading.rows import FileError, Position, Reader
-from segments.models import Import
+from segments.models import Import, ListUpload
+
+logger = get_logger(__name__)
 
 BLOCK = 1 << 20
+_OWN_NAME = re.compile(r"[0-9a-f]{32}")
 State = Import.State
 
 
@@ -166,6 +172,37 @@ def clean(before: datetime) -> int:
         forget(imported)
         count += 1
     return count
+
+
+def clean_left_behind(before: datetime) -> int:
+    """Delete files that are nobody's, written before a time; return how many.
+
+    Whoever takes a file in has no row of it yet, and may be killed. `before` leaves
+    them time for that, even where the clock of the files is hours off.
+    """
+    names = list(_written_before(before))
+    kept = {
+        path
+        for model in (Import, ListUpload)
+        for path in model.objects.filter(path__in=names).values_list("path", flat=True)
+    }
+    left = [name for name in names if name not in kept]
+    for name in left:
+        _of(name).unlink(missing_ok=True)
+    if left:
+        logger.warning("imports.left_behind", files=len(left))
+    return len(left)
+
+
+def _written_before(before: datetime) -> Iterator[str]:
+    """The names of our own files."""
+    folder = Path(settings.IMPORT_DIR)
+    for file in folder.iterdir() if folder.is_dir() else ():
+        # Another may just have deleted it.
+        with suppress(FileNotFoundError):
+            is_old = file.lstat().st_mtime < before.timestamp()
+            if is_old and _OWN_NAME.fullmatch(file.name) and file.is_file():
+                yield file.name
 
 
 def forget(imported: Import) -> None:

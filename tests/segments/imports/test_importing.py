@@ -1,18 +1,25 @@
 """Files become people: checked before, once, and whole whatever is killed."""
 
 import json
+import os
 import re
 import threading
+import time
 from contextlib import contextmanager
+from datetime import timedelta
 
 import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
+from engagements import retention
+from lemnisk_braze.lib import database_clock
 from segments.identity import tombstones
 from segments.imports import lifecycle, progress, report, runner, storing
 from segments.imports.reading.rows import FileError
 from segments.ingest import inbox
+from segments.lists import reading as list_reading
+from segments.lists import runner as list_runner
 from segments.models import (
     BadRow,
     Event,
@@ -434,6 +441,34 @@ def test_files_and_bad_rows_go_when_they_are_old(folder):
     imported.refresh_from_db()
     assert not imported.bad_rows.exists()
     assert imported.columns[1]["examples"] == []
+
+
+def test_a_file_that_a_kill_left_without_a_row_goes(folder):
+    kept = take("id,city\nu1,Köln\n")
+    file = list_reading.take("guests.csv", [b"email\nana@x.example\n"], "email")
+    of = factories.make_list(kind="email")
+    listed = list_reading.upload_of(file, of=of, mode="add")
+    list_runner.begin(listed)
+    killed = storing.take("people.csv", [b"id\nu2\n"])
+    young = storing.take("people.csv", [b"id\nu3\n"])
+    (folder / "notes.txt").write_text("somebody's")
+    (folder / ("a" * 32)).mkdir()
+    # As the machine's clock has it, which may be hours off.
+    day = timedelta(days=1).total_seconds()
+    for file in folder.iterdir():
+        age = day * (0.9 if file.name == young.path else 1.5)
+        os.utime(file, (time.time() - age,) * 2)
+    assert (folder / killed.path).exists()
+    retention.clean()
+    left = {file.name for file in folder.iterdir()}
+    assert left == {kept.path, listed.path, young.path, "notes.txt", "a" * 32}
+    assert storing.clean_left_behind(database_clock.now()) == 1
+    assert not (folder / young.path).exists()
+
+
+def test_without_a_folder_nothing_is_left_behind(folder):
+    assert not folder.exists()
+    assert storing.clean_left_behind(database_clock.now()) == 0
 
 
 def test_a_row_may_name_somebody_by_email_or_phone_alone():
