@@ -1,8 +1,8 @@
 """What a web process of version 0.1.0 still writes: its inbox had a row a message.
 
-During an upgrade the old processes answer until they are stopped. What they accept goes
-the way of everything else, with the time of its receipt; the table goes with the version
-after this one.
+Once the database is migrated it takes nothing more (docs/operators.md, Upgrading). What
+it had in hand in that moment goes the way of everything else, with the time of its
+receipt; the table goes with the version after this one.
 """
 
 from django.db import connection
