@@ -211,6 +211,16 @@ def attribute(name: str, row: str = "") -> str:
     return f"({row}attributes -> {literal(name)}::text)"
 
 
+def of_one(person_id: str, value: str) -> str:
+    """SQL of what a person's own rows are compared with, so that they are looked up.
+
+    A value that PostgreSQL knows beforehand it looks up in its statistics. Of an event's
+    name that is new since they were taken, or of the last hour, they expect nothing: it
+    would read everybody's of that name, person by person, since there are none.
+    """
+    return f"CASE WHEN {person_id} > 0 THEN {value} END"
+
+
 def allow(condition: Condition, keys: set[str], where: str) -> None:
     """Raise a ValidationError where there is another key."""
     if unknown := sorted(map(str, condition.keys() - keys)):

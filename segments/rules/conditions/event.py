@@ -30,6 +30,7 @@ from segments.rules.kinds import (
     Person,
     allow,
     check_name,
+    of_one,
 )
 from segments.rules.operators import literal
 
@@ -125,7 +126,7 @@ class Event(Kind):
             f"({_picked(condition, str(person.pk))}) e"
             if which
             else f"segments_event e WHERE e.profile_id = {person.pk:d}"
-            f" AND {_counting(condition)}"
+            f" AND {_counting(condition, str(person.pk))}"
         )
         with connection.cursor() as cursor:
             cursor.execute(f"SELECT count(*), max(e.time), {figure} FROM {rows}")
@@ -254,7 +255,8 @@ def _aggregate(condition: Condition, person: Person) -> str:
 def _own(condition: Condition, person: Person) -> str:
     """SQL of a person's events `e` that count."""
     own = f"e.profile_id = {person.id}"
-    return f"segments_event e WHERE {own} AND {_counting(condition)}"
+    counting = _counting(condition, person.id if person.is_few else "")
+    return f"segments_event e WHERE {own} AND {counting}"
 
 
 def _grouped(condition: Condition, person: Person, having: str) -> str:
@@ -273,9 +275,7 @@ def _pick(condition: Condition, person: Person) -> str:
         return f"((SELECT {fits} FROM ({picked}) e) IS TRUE)"
     # A last one that is in the window comes after its beginning, a first before its end.
     end = "low" if which == "last" else "high"
-    read = _all(
-        [f"e.name = {literal(condition['event'])}"], windows.sql(condition, only=end)
-    )
+    read = _all([_named(condition)], windows.sql(condition, only=end))
     picked = (
         "SELECT DISTINCT ON (e.profile_id) e.profile_id, e.id, e.time"
         f"{', e.properties' if properties.of(condition) else ''} FROM segments_event e"
@@ -306,15 +306,20 @@ def _picked(condition: Condition, person_id: str) -> str:
     """SQL of the first or last of one person's events of that name."""
     return (
         f"SELECT e.* FROM segments_event e WHERE e.profile_id = {person_id}"
-        f" AND e.name = {literal(condition['event'])}"
+        f" AND {_named(condition, person_id)}"
         f" ORDER BY {ORDERS[condition[PICK]]} LIMIT 1"
     )
 
 
-def _counting(condition: Condition) -> str:
-    """The condition over an event `e`, of anybody, that counts."""
-    name = f"e.name = {literal(condition['event'])}"
-    return _all([name], windows.sql(condition), properties.sql(condition))
+def _counting(condition: Condition, person_id: str = "") -> str:
+    """The condition over an event `e` that counts: of anybody, or of this person."""
+    window = windows.sql(condition, person_id=person_id)
+    return _all([_named(condition, person_id)], window, properties.sql(condition))
+
+
+def _named(condition: Condition, person_id: str = "") -> str:
+    name = literal(condition["event"])
+    return f"e.name = {of_one(person_id, name) if person_id else name}"
 
 
 def _all(*conditions: Iterable[str]) -> str:

@@ -30,6 +30,7 @@ from segments.rules.kinds import (
     Person,
     allow,
     check_name,
+    of_one,
 )
 from segments.rules.operators import literal
 
@@ -84,7 +85,7 @@ class Sequence(Kind):
     def sql(self, condition: Condition, person: Person) -> str:
         if person.is_few:
             # Most people did not get that far.
-            ended = f"{_ended(condition)} AND e.profile_id = {person.id}"
+            ended = f"{_ended(condition, person.id)} AND e.profile_id = {person.id}"
             found = f"SELECT true FROM {_walked(condition, person.id)} LIMIT 1"
             return person.shared(
                 f"((SELECT true FROM {ended} LIMIT 1) IS TRUE AND ({found}) IS TRUE)"
@@ -238,22 +239,25 @@ def _before(walked: str, columns: list[str]) -> str:
 def _read(condition: Condition, person_id: str) -> str:
     """The condition over the events `e` that are walked through."""
     names = sorted({literal(one["event"]) for one in _events(condition)})
-    own = [f"e.name IN ({', '.join(names)})", *windows.sql(_window(condition))]
+    window = windows.sql(_window(condition), person_id=person_id)
     if person_id:
-        own.insert(0, f"e.profile_id = {person_id}")
+        named = of_one(person_id, f"ARRAY[{', '.join(names)}]")
+        own = [f"e.profile_id = {person_id}", f"e.name = ANY({named})", *window]
     else:
+        own = [f"e.name IN ({', '.join(names)})", *window]
         # Most people did not get that far.
         own.append(f"e.profile_id IN (SELECT e.profile_id FROM {_ended(condition)})")
     return " AND ".join(own)
 
 
-def _ended(condition: Condition) -> str:
-    """SQL of the events `e` that may end it."""
-    last = " AND ".join(
-        (_is(condition["sequence"][-1]), *windows.sql(_window(condition)))
-    )
+def _ended(condition: Condition, person_id: str = "") -> str:
+    """SQL of the events `e` that may end it: of anybody, or of this person."""
+    window = windows.sql(_window(condition), person_id=person_id)
+    last = " AND ".join((_is(condition["sequence"][-1], person_id), *window))
     return f"segments_event e WHERE {last}"
 
 
-def _is(step: Condition) -> str:
-    return " AND ".join((f"e.name = {literal(step['event'])}", *properties.sql(step)))
+def _is(step: Condition, person_id: str = "") -> str:
+    name = literal(step["event"])
+    named = of_one(person_id, name) if person_id else name
+    return " AND ".join((f"e.name = {named}", *properties.sql(step)))

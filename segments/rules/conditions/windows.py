@@ -23,7 +23,7 @@ from lemnisk_braze.lib.counted import counted
 from segments.rules import schema as schemas
 from segments.rules.comparing.days import UTC_NAME, check_zone, zones
 from segments.rules.comparing.values import MAX_DAYS, check_days, is_date, is_whole
-from segments.rules.kinds import Condition, Edge
+from segments.rules.kinds import Condition, Edge, of_one
 from segments.rules.operators import literal
 
 NOW = "$now"
@@ -142,12 +142,16 @@ def of(condition: Condition) -> Window:
     return Window(low=_instant(low), high=_instant(high))
 
 
-def sql(condition: Condition, only: str = "") -> Iterator[str]:
-    """The window of a valid condition over an event `e`; `only` one end: low or high."""
+def sql(condition: Condition, only: str = "", person_id: str = "") -> Iterator[str]:
+    """The window of a valid condition over an event `e`; `only` one end: low or high.
+
+    `person_id`: SQL of whose event it is, where few are asked.
+    """
     window = of(condition)
     for name, sign, end in (("low", ">=", window.low), ("high", "<", window.high)):
         if end and only in ("", name):
-            yield f"e.time {sign} {end.replace(NOW, 'statement_timestamp()')}"
+            at = end.replace(NOW, "statement_timestamp()")
+            yield f"e.time {sign} {of_one(person_id, at) if person_id else at}"
 
 
 def edges(condition: Condition, event: str) -> Iterator[Edge]:
