@@ -68,15 +68,21 @@ def most_within(seconds: float, moments: list[float]) -> int:
     )
 
 
+def seconds_for_all(sandbox: SandboxProcess, engagement: Engagement) -> float:
+    transitions.activate(engagement)
+    began = time.monotonic()
+    work_together(60)
+    assert working.states(engagement) == {"sent": len(sandbox.requests())}
+    return time.monotonic() - began
+
+
 def test_no_window_sees_more_than_the_plan(limited):
     """Braze itself counts, in any three seconds; and little of the plan is left over."""
+    unlimited = seconds_for_all(*limited(320))
     sandbox, engagement = limited(
         320, "--burst=90", requests_per_burst=90, burst_seconds=3
     )
-    transitions.activate(engagement)
-    began = time.monotonic()
-    work_together(15)
-    took = time.monotonic() - began
+    took = seconds_for_all(sandbox, engagement)
 
     assert working.states(engagement) == {"sent": 320}
     moments = [request["at"] for request in sandbox.requests()]
@@ -84,7 +90,7 @@ def test_no_window_sees_more_than_the_plan(limited):
     assert most_within(3, moments) <= 90
     assert {request["status"] for request in sandbox.requests()} == {201}
     # 320 requests at 30 a second are 10.7 seconds.
-    assert took < 14
+    assert took < 11 + 3 * unlimited
     invariants.check(engagement, sandbox, sandbox.key)
 
 
@@ -92,13 +98,13 @@ def test_an_hour_has_no_more_than_its_requests(limited):
     sandbox, engagement = limited(30, requests_per_hour=20)
     transitions.activate(engagement)
 
-    work_together(1)
+    work_together(30)
 
     assert len(sandbox.requests()) == 20
     assert working.states(engagement) == {"sent": 20, "pending": 10}
     # The next hour has twenty more.
     Destination.objects.update(hour_started_at=timezone.now() - timedelta(hours=1))
-    work_together(1)
+    work_together(30)
     assert working.states(engagement) == {"sent": 30}
 
 
@@ -106,7 +112,7 @@ def test_no_more_are_on_the_wire_than_may_be_at_once(limited):
     sandbox, engagement = limited(40, "--delay-ms=200", requests_at_once=5)
     transitions.activate(engagement)
 
-    work_together(10)
+    work_together(60)
 
     assert working.states(engagement) == {"sent": 40}
     moments = [request["at"] for request in sandbox.requests()]
@@ -121,7 +127,7 @@ def test_a_version_whose_people_are_rejected_is_no_version_on_trial(limited):
     sandbox.faults([{"kind": "partial_errors", "indexes": [0], "times": None}])
     transitions.activate(engagement)
 
-    work_together(10)
+    work_together(60)
 
     assert working.states(engagement) == {"rejected": 40, "sent": 40}
     moments = [request["at"] for request in sandbox.requests()]
@@ -135,7 +141,7 @@ def test_what_somebody_else_used_is_not_asked_for(limited):
         sandbox.track({"attributes": [{"external_id": "x"}]})
     transitions.activate(engagement)
 
-    work_together(2)
+    work_together(30)
 
     statuses = [request["status"] for request in sandbox.requests()]
     assert statuses.count(429) == 0
@@ -172,16 +178,18 @@ def test_people_who_just_entered_do_not_wait_behind_a_large_run(limited):
     )
     transitions.activate(standing)
     transitions.activate(bulk)
-    with workers(6):
+    people = factories.make_people(20)
+    with workers(30):
         wait_until(lambda: len(sandbox.requests()) > 60, "the middle of the bulk run")
-        began = time.monotonic()
-        people = factories.make_people(20)
         for person in people:
             factories.enter(standing.segment, person)
+        before = len(sandbox.requests())
         wait_until(lambda: working.states(standing).get("sent") == 20, "all of them")
-        took = time.monotonic() - began
+        meanwhile = len(sandbox.requests()) - before
+        transitions.pause(bulk)
 
-    assert took < 2
+    # So many may leave in two seconds; the large run has 2,000.
+    assert meanwhile < 20 + 200
     assert Batch.objects.filter(run__engagement=bulk, state__in=Batch.DUE).exists()
     assert Attempt.objects.filter(outcome="rate_limited").count() == 0
 
