@@ -15,6 +15,7 @@ from django.utils.html import format_html
 from engagements.authoring import forecast
 from engagements.lifecycle import schedule, transitions
 from engagements.models import Batch, Engagement, Run
+from engagements.sync import state
 from externalapi.connections.access import User, why_not
 from externalapi.testing import cases
 from lemnisk_braze.lib import database_clock
@@ -51,9 +52,12 @@ class Act:
     context: Callable[[Any], Mapping[str, object]] = field(default=lambda obj: {})
     # Why this user may not, whatever the permissions say; "" where they may.
     refuse: Callable[[Any, User], str] = field(default=lambda obj, user: "")
+    # Whether it means anything to this one, whatever its state.
+    fits: Callable[[Any], bool] = field(default=lambda obj: True)
 
     def is_allowed(self, request: HttpRequest, obj: Any) -> bool:
-        return obj.state in self.states and self.is_permitted(request)
+        fits = obj.state in self.states and self.fits(obj)
+        return fits and self.is_permitted(request)
 
     def is_permitted(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm(f"engagements.{self.permission}"))
@@ -84,7 +88,7 @@ def act_view(
     """Ask on GET, do on POST, and lead back to the object's page."""
     if not act.is_permitted(request):
         raise PermissionDenied
-    if obj.state not in act.states:
+    if obj.state not in act.states or not act.fits(obj):
         messages.warning(request, _too_late(obj))
         return redirect(page_url(obj))
     refusal = act.refuse(obj, request.user)
@@ -176,6 +180,23 @@ def _limit(engagement: Engagement, user: User) -> str:
     return why_not(engagement.version.connection, user)
 
 
+def _resync_words(engagement: Engagement) -> Sequence[str]:
+    people = state.people(engagement)
+    who = "person" if people == 1 else "people"
+    return [
+        engagement.name,
+        f"What Braze has accepted of {people:,} {who} is forgotten: whoever is in the"
+        " segment at the next run is sent as if for the first time, and data points are"
+        " paid once more. Attributes whose value has gone are cleared.",
+        "Nothing is sent by this itself.",
+    ]
+
+
+def _resync(engagement: Engagement) -> bool:
+    state.resync(engagement)
+    return True
+
+
 def _end_words(engagement: Engagement) -> Sequence[str]:
     return [
         engagement.name,
@@ -264,6 +285,19 @@ ENGAGEMENT_ACTS = (
         then=lambda engagement: schedule.in_words(engagement, database_clock.now()),
         asks=False,
         refuse=_limit,
+    ),
+    Act(
+        name="resync",
+        label="Full resync",
+        title="Forget what Braze has accepted?",
+        done="What Braze has accepted is forgotten.",
+        permission="activate_engagement",
+        states=frozenset({State.ACTIVE, State.PAUSED, State.BLOCKED, State.ENDED}),
+        do=_resync,
+        words=_resync_words,
+        tone="default",
+        refuse=_limit,
+        fits=lambda engagement: bool(engagement.compares),
     ),
     Act(
         name="end",

@@ -25,6 +25,7 @@ from engagements.lifecycle import approval
 from engagements.models import Engagement, Run
 from engagements.personalization.variable_catalog import known_variables
 from engagements.reporting import reports
+from engagements.reporting.data_points import data_points
 from externalapi.models import ExternalAPI
 from lemnisk_braze.lib import form_changes
 from lemnisk_braze.lib.filtering import OfferedFilters
@@ -268,6 +269,7 @@ class EngagementAdmin(MovePage, CarefulDelete, OfferedFilters):
             "tone": reports.ENGAGEMENT_TONES[engagement.state],
             "can_delete": self.has_delete_permission(request, engagement),
             "report": reports.engagement_report(engagement),
+            "points": data_points(run__engagement=engagement),
             "repeats": reports.repeats_left_out(engagement),
             "runs": [(run, progress[run.pk]) for run in runs],
             "uncertain": reports.uncertain_batches(engagement)[:RUNS_SHOWN],

@@ -33,6 +33,7 @@ from engagements.admin.retry_and_export import (
 from engagements.authoring.preview import Preview, seen_by, what_was_sent
 from engagements.models import Attempt, Batch, Delivery, Engagement, Run
 from engagements.reporting import history, reports
+from engagements.reporting.data_points import data_points
 from lemnisk_braze.lib.filtering import OfferedFilters
 from lemnisk_braze.lib.keyset import KeysetList
 from lemnisk_braze.lib.pages.rows import as_id
@@ -185,6 +186,7 @@ class RunAdmin(LogAdmin):
             "run": obj,
             "tone": RUN_TONES[obj.state],
             "report": reports.run_report(obj),
+            "points": data_points(run=obj),
             "values": _labelled_values(obj),
             "troubled": list(troubled[:PEOPLE_SHOWN]),
         }

@@ -1,7 +1,7 @@
 """The page that moves engagements to another version of their External API."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.contrib import messages
@@ -14,6 +14,7 @@ from django.urls import reverse
 
 from engagements.admin.actions import log
 from engagements.admin.preview_panel import example_person
+from engagements.authoring.forecast import Resend, resend
 from engagements.authoring.forms import digest
 from engagements.authoring.preview import (
     GENERAL,
@@ -87,6 +88,8 @@ class Row:
     is_chosen: bool
     inputs: tuple[Input, ...]
     example: Example | None
+    # Where it compares, and before it is moved: what is sent once more for that.
+    resend: Resend | None = None
 
     @property
     def general_problem(self) -> str:
@@ -115,6 +118,7 @@ class MovePage:
         elif not any(row.move.problems for row in moving):
             if "_confirm" in request.POST:
                 return self._move_all(request, version, moving)
+            moving = [_with_resend(row) for row in moving]
             return self._move_page(request, version, moving, is_confirming=True)
         return self._move_page(request, version, rows)
 
@@ -217,6 +221,11 @@ def _row(
         inputs=_inputs(engagement, move, given, is_asked=chosen is not None),
         example=_example(request, engagement, move) if has_example else None,
     )
+
+
+def _with_resend(row: Row) -> Row:
+    move = row.move
+    return replace(row, resend=resend(row.engagement, move.version, move.values))
 
 
 def _refusal(request: HttpRequest, engagement: Engagement) -> str:

@@ -85,12 +85,19 @@ WHO_IS_AT = """
     CROSS JOIN unnest(%(gone)s::int[]) place WHERE b.id = %(batch)s
 """
 FORGET_SENT = "DELETE FROM engagements_sentbefore WHERE profile_id = ANY(%(people)s)"
+# By engagement: its people are in the index behind it.
+FORGET_ACCEPTED = """
+    DELETE FROM engagements_accepted
+    WHERE engagement_id = ANY(ARRAY(SELECT id FROM engagements_engagement))
+      AND profile_id = ANY(%(people)s)
+"""
 # What was answered may name them; why nobody answered are words of our own.
 SILENCE = """
     UPDATE engagements_attempt SET response_head = '', message = '', note = ''
     WHERE batch_id = ANY(%(batches)s) AND status IS NOT NULL
       AND (response_head, message, note) <> ('', '', '')
 """
+FORGET = (FORGET_SENT, FORGET_ACCEPTED)
 
 
 def connect() -> None:
@@ -118,7 +125,7 @@ def forget(profile_ids: Collection[int]) -> None:
         # Again: some may just have been taken in.
         cursor.execute(FIND, people)
         people["batches"] = [batch_id for (batch_id,) in cursor]
-        for statement in (END, UNCOUNT, UNNAME, VACATE, FORGET_SENT, SILENCE):
+        for statement in (END, UNCOUNT, UNNAME, VACATE, *FORGET, SILENCE):
             cursor.execute(statement, people)
 
 

@@ -5,11 +5,12 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.db import DatabaseError, connection, transaction
+from django.db.models import Exists, OuterRef
 
 from engagements.audience import send_again
 from engagements.guards import left_segment
 from engagements.lifecycle import completion
-from engagements.models import Engagement, Run
+from engagements.models import Accepted, Engagement, Run
 from engagements.outbox import workers
 from engagements.personalization.renderer import people_per_batch
 from lemnisk_braze.lib.database_errors import About, about, in_words
@@ -33,6 +34,25 @@ FROM_ENTRIES = """
     WHERE segment_id = %(segment)s AND kind = 'entry' AND id > %(cursor)s
     ORDER BY id LIMIT %(chunk)s
 """
+# Who was accepted from the engagement, and is not in its segment: after its members, as
+# numbers below nobody's. Whoever is part of another by now is that person's business.
+FROM_LEFT = """
+    SELECT profile_id, NULL::bigint AS event_id, NULL::bigint AS transition_id,
+        %(before)s + profile_id AS place
+    FROM engagements_accepted a
+    WHERE engagement_id = %(engagement)s AND profile_id > %(cursor)s - %(before)s
+      AND NOT EXISTS (
+          SELECT FROM segments_membership m
+          WHERE m.segment_id = %(segment)s AND m.profile_id = a.profile_id
+      )
+      AND EXISTS (
+          SELECT FROM segments_profile p
+          WHERE p.id = a.profile_id AND p.merged_into_id IS NULL
+      )
+    ORDER BY profile_id LIMIT %(chunk)s
+"""
+# A place of theirs is their id beside this number, which is before any id.
+BEFORE = -(2**62)
 # A list that says nothing of anybody stays empty: that is a third of the table.
 _LISTS = """
     array_agg(profile_id ORDER BY place),
@@ -107,7 +127,7 @@ PASS_OVER = """
 _LOCK = """
     SELECT r.id, r.version_id, r.values, e.segment_id, r.is_standing, r.started_at,
         r.expansion_cursor, r.next_sequence, e.id, e.trigger, e.repeat, e.again,
-        e.again_after_days, e.time_zone
+        e.again_after_days, e.time_zone, e.clears_who_left
     FROM engagements_run r JOIN engagements_engagement e ON e.id = r.engagement_id
     WHERE r.id = %s AND r.state IN ('expanding', 'sending')
 """
@@ -176,10 +196,15 @@ def _pass_over(run_id: int, reason: str) -> int:
     run = _locked(run_id)
     if run is None:
         return 0
-    people = FROM_ENTRIES if run.is_standing else FROM_MEMBERS
-    asked: dict[str, Any] = {**run._asdict(), "chunk": 1, "reason": reason}
+    asked: dict[str, Any] = {
+        **run._asdict(),
+        "engagement": run.engagement_id,
+        "before": BEFORE,
+        "chunk": 1,
+        "reason": reason,
+    }
     with connection.cursor() as cursor:
-        cursor.execute(PASS_OVER.format(people=people), asked)
+        cursor.execute(PASS_OVER.format(people=run.people), asked)
         for (place,) in cursor.fetchall():
             cursor.execute(ADVANCE, [place, 1, 0, run_id])
     return 1
@@ -201,8 +226,28 @@ def people_to_take_in(run: Run) -> int:
         return entries.count()
     if run.state != Run.State.EXPANDING:
         return 0
+    left = _who_left(run, max(after - BEFORE, 0) if after < 0 else 0)
+    if after < 0:
+        return left
     members = Membership.objects.filter(segment=segment, since__lte=run.started_at)
-    return members.filter(profile_id__gt=after).count()
+    return left + members.filter(profile_id__gt=after).count()
+
+
+def _who_left(run: Run, after: int) -> int:
+    """How many with an id after this one are to be cleared."""
+    engagement = run.engagement
+    if not engagement.clears_who_left:
+        return 0
+    members = Membership.objects.filter(
+        segment=engagement.segment_id, profile=OuterRef("profile")
+    )
+    accepted = Accepted.objects.filter(
+        ~Exists(members),
+        engagement=engagement,
+        profile__gt=after,
+        profile__merged_into=None,
+    )
+    return accepted.count()
 
 
 @transaction.atomic
@@ -211,8 +256,8 @@ def _expand_chunk(run_id: int, most: int) -> int:
     if run is None:
         return 0
     size = people_per_batch(run.version_id, run.values)
-    people = FROM_ENTRIES if run.is_standing else FROM_MEMBERS
-    due = _due(run)
+    people = run.people
+    due = _due(run) if run.people != FROM_LEFT else ""
     # What a crash of the database forgets here, it forgets with the cursor.
     if due:
         people = due.format(people=people)
@@ -227,10 +272,18 @@ def _expand_chunk(run_id: int, most: int) -> int:
         **send_again.parameters(run.of()),
         "size": size,
         "chunk": chunk,
+        "before": BEFORE,
     }
     with connection.cursor() as cursor:
         cursor.execute(taking_in.format(people=people), asked)
         count, place, taken, batches = cursor.fetchone()
+        if not count and run.clears_who_left and run.people == FROM_MEMBERS:
+            # Those come next who are to be cleared; they wait for no time of their own.
+            run = run._replace(cursor=BEFORE)
+            cursor.execute(
+                TAKE_IN_ALL.format(people=run.people), {**asked, "cursor": BEFORE}
+            )
+            count, place, taken, batches = cursor.fetchone()
         if count:
             cursor.execute(ADVANCE, [place, batches, count - taken, run_id])
         elif not run.is_standing:
@@ -255,6 +308,14 @@ class _Expanding(NamedTuple):
     again: str
     again_after_days: int | None
     time_zone: str
+    clears_who_left: bool
+
+    @property
+    def people(self) -> str:
+        """Where its next people come from."""
+        if self.is_standing:
+            return FROM_ENTRIES
+        return FROM_MEMBERS if self.cursor >= 0 else FROM_LEFT
 
     def of(self) -> Engagement:
         """What the engagement says of sending again."""

@@ -4,6 +4,7 @@ Of a small audience everybody is rendered, of a large one a sample, drawn by the
 the person and so of all ages and sources.
 """
 
+import copy
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -26,6 +27,10 @@ from engagements.personalization.renderer import (
     compile_recipe,
     people_per_request,
 )
+from engagements.sync import comparing, data_points, state
+from engagements.sync.comparing import Comparison
+from externalapi.definitions.compiled import Rendered
+from externalapi.models import ExternalAPIVersion
 from lemnisk_braze.lib import database_clock
 from segments.models import Profile
 
@@ -72,6 +77,10 @@ class Forecast:
     looked_at: int
     is_whole: bool
     skipped: Sequence[Skipped]
+    # The data points of those who are sent, and those that they, and whoever has nothing
+    # new, save.
+    points: int = 0
+    points_saved: int = 0
 
     @property
     def skips(self) -> int:
@@ -80,6 +89,19 @@ class Forecast:
     @property
     def sends(self) -> int:
         return self.looked_at - self.skips
+
+    def points_of(self, people: int) -> int:
+        """The data points of so many people looked at, as far as the sample tells."""
+        return self._scaled(self.points, people)
+
+    def saved_of(self, people: int) -> int:
+        """As `points_of`, those that are saved."""
+        return self._scaled(self.points_saved, people)
+
+    def _scaled(self, count: int, people: int) -> int:
+        if self.is_whole or not self.looked_at:
+            return count
+        return round(people * count / self.looked_at)
 
     def of(self, people: int) -> int:
         """How many of so many people will be sent, as far as the sample tells."""
@@ -100,8 +122,7 @@ def forecast(engagement: Engagement, people: int) -> Forecast:
     """
     if not people:
         return NOBODY
-    recipe = compile_recipe(engagement.version, engagement.values)
-    shared = people_data.shared_context(engagement, database_clock.now())
+    looking = _Looking.at(engagement)
     ids = _ids(engagement, people)
     skips: dict[str, list[tuple[int, Skip]]] = defaultdict(list)
     looked_at, deadline = 0, time.monotonic() + SECONDS
@@ -110,7 +131,7 @@ def forecast(engagement: Engagement, people: int) -> Forecast:
             break
         some = ids[first : first + STEP]
         looked_at += len(some)
-        for profile_id, skip in _skips(engagement, recipe, shared, some):
+        for profile_id, skip in looking.skips(some):
             skips[_words(skip)].append((profile_id, skip))
     some_of_each = {pk for those in skips.values() for pk, _ in those[:EXAMPLES]}
     known = Profile.objects.in_bulk(some_of_each)
@@ -119,6 +140,8 @@ def forecast(engagement: Engagement, people: int) -> Forecast:
         looked_at=looked_at,
         is_whole=looked_at >= people,
         skipped=sorted(reasons, key=lambda it: -it.count),
+        points=looking.points,
+        points_saved=looking.saved,
     )
 
 
@@ -165,30 +188,75 @@ def _ids(engagement: Engagement, people: int) -> Sequence[int]:
         return [profile_id for (profile_id,) in cursor]
 
 
-def _skips(
-    engagement: Engagement, recipe: Recipe, shared: Context, ids: Sequence[int]
-) -> Iterator[tuple[int, Skip]]:
-    """Who of them would be skipped, and why."""
-    memberships = engagement.segment.memberships.filter(profile__in=ids)
-    members = dict(memberships.values_list("profile_id", "event_id"))
-    for profile_id, why in _stopped(engagement, members).items():
-        # Who is only sent later is sent.
-        if isinstance(why, Skip):
-            del members[profile_id]
-            yield profile_id, why
-    people = people_data.those(members)
-    who = list(members)
-    for place, skip in people.skipped.items():
-        yield who[place], skip
-    there = [who[place] for place in people.places]
-    group = Group(
-        shared=shared,
-        profiles=people.profiles,
-        events=people.events,
-        engagements=_named(engagement, there),
-    )
-    for n, skip in _skips_of(recipe, group):
-        yield there[n], skip
+@dataclass(slots=True, kw_only=True)
+class _Looking:
+    """An engagement's recipe, and the data points counted so far."""
+
+    engagement: Engagement
+    recipe: Recipe
+    comparison: Comparison | None
+    shared: Context
+    points: int = 0
+    saved: int = 0
+
+    @classmethod
+    def at(cls, engagement: Engagement) -> "_Looking":
+        return cls(
+            engagement=engagement,
+            recipe=compile_recipe(engagement.version, engagement.values),
+            comparison=comparing.compile_comparison(engagement, engagement)
+            if engagement.compares
+            else None,
+            shared=people_data.shared_context(engagement, database_clock.now()),
+        )
+
+    def skips(self, ids: Sequence[int]) -> Iterator[tuple[int, Skip]]:
+        """Who of them would be skipped, and why."""
+        engagement = self.engagement
+        memberships = engagement.segment.memberships.filter(profile__in=ids)
+        members = dict(memberships.values_list("profile_id", "event_id"))
+        for profile_id, why in _stopped(engagement, members).items():
+            # Who is only sent later is sent.
+            if isinstance(why, Skip):
+                del members[profile_id]
+                yield profile_id, why
+        people = people_data.those(members)
+        who = list(members)
+        for place, skip in people.skipped.items():
+            yield who[place], skip
+        there = [who[place] for place in people.places]
+        group = Group(
+            shared=self.shared,
+            profiles=people.profiles,
+            events=people.events,
+            engagements=_named(engagement, there),
+        )
+        for n, skip in self._skips_of(group, there):
+            yield there[n], skip
+
+    def _skips_of(self, group: Group, ids: Sequence[int]) -> Iterator[tuple[int, Skip]]:
+        rendered, skipped = self._rendered(group, ids)
+        yield from skipped.items()
+        if rendered is None:
+            return
+        going = [n for n in range(len(group)) if n not in skipped]
+        rest, unsendable = self.recipe.sendable(rendered)
+        self.points += sum(map(data_points.of_body, rest.bodies))
+        for position, skip in unsendable.items():
+            yield going[position], skip
+
+    def _rendered(
+        self, group: Group, ids: Sequence[int]
+    ) -> tuple[Rendered | None, Mapping[int, Skip]]:
+        if self.comparison is None:
+            return self.recipe.render(group)
+        known = state.known(self.engagement.pk, self.comparison.epoch, ids)
+        compared = self.comparison.render(
+            self.recipe, group, [known.get(id) for id in ids]
+        )
+        self.saved += compared.saved
+        self.saved += sum(mark.saved for mark in compared.marks.values())
+        return compared.rendered, compared.skipped
 
 
 def _stopped(engagement: Engagement, ids: Iterable[int]) -> Mapping[int, Verdict]:
@@ -204,22 +272,45 @@ def _stopped(engagement: Engagement, ids: Iterable[int]) -> Mapping[int, Verdict
     )
 
 
-def _skips_of(recipe: Recipe, group: Group) -> Iterator[tuple[int, Skip]]:
-    rendered, skipped = recipe.render(group)
-    yield from skipped.items()
-    if rendered is None:
-        return
-    going = [n for n in range(len(group)) if n not in skipped]
-    for position, skip in recipe.sendable(rendered)[1].items():
-        yield going[position], skip
-
-
 def _named(engagement: Engagement, ids: Sequence[int]) -> list[dict[str, object]]:
     """What `engagement` means to each, where their deliveries' names are asked."""
     if not delivery_ids.are_named(engagement.values.values()):
         return []
     own = (delivery_ids.delivery_id(0, profile_id, 0) for profile_id in ids)
     return delivery_ids.named(engagement, own)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resend:
+    """What the next run after a move sends, to people whom it would leave out now."""
+
+    people: int
+    # Data points, estimated where `is_about`.
+    points: int
+    is_about: bool
+
+
+def resend(
+    engagement: Engagement, version: ExternalAPIVersion, values: Mapping[str, str]
+) -> Resend | None:
+    """How much reads differently with a version and values; None where all is sent.
+
+    Of those whom Braze has accepted; with a sample it is estimated.
+    """
+    if not engagement.compares:
+        return None
+    moved = copy.copy(engagement)
+    moved.version, moved.values = version, dict(values)
+    people = engagement.segment.memberships.count()
+    try:
+        now, then = forecast(engagement, people), forecast(moved, people)
+    except ValueError:
+        return None
+    return Resend(
+        people=max(then.of(people) - now.of(people), 0),
+        points=max(then.points_of(people) - now.points_of(people), 0),
+        is_about=not (now.is_whole and then.is_whole),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,6 +325,9 @@ class Impact:
     # takes too long to count. Then the numbers above are at most so many.
     left_out: int | None
     forecast: Forecast
+    # Data points of those who are sent; estimated in the same way.
+    points: int
+    points_saved: int
     is_tested: bool
     starts_later: bool
 
@@ -255,6 +349,8 @@ def activation_impact(engagement: Engagement) -> Impact:
         left_out=left_out,
         requests=-(-sends // _people_per_request(engagement)),
         forecast=seen,
+        points=seen.points_of(people),
+        points_saved=seen.saved_of(people),
         is_tested=engagement.version.tests.filter(is_success=True).exists(),
         starts_later=_starts_later(engagement),
     )

@@ -13,6 +13,8 @@ from django.db.models import F, Q, QuerySet
 from django.forms.boundfield import BoundField
 from django.utils import timezone
 
+from engagements.authoring import sync_section
+from engagements.authoring.sync_section import SyncSection
 from engagements.authoring.value_checks import problem
 from engagements.authoring.value_widgets import (
     choices_of,
@@ -97,7 +99,7 @@ class VersionField(forms.ModelChoiceField):  # type: ignore[type-arg]
         return f"{api.name} ({', '.join(said)})"
 
 
-class EngagementForm(forms.ModelForm):  # type: ignore[type-arg]
+class EngagementForm(SyncSection, forms.ModelForm):  # type: ignore[type-arg]
     """The model's fields, and one more for each parameter of the chosen version.
 
     `chosen_version` is what the parameters are asked for: posted, else the instance's, else
@@ -126,7 +128,7 @@ class EngagementForm(forms.ModelForm):  # type: ignore[type-arg]
 
     class Meta:
         model = Engagement
-        fields = (*BASIC, "version", "ambiguous_policy")
+        fields = (*BASIC, "version", *sync_section.FIELDS, "ambiguous_policy")
         field_classes = {"version": VersionField}
         widgets = {
             "description": forms.Textarea(attrs={"rows": 2}),
@@ -183,7 +185,8 @@ class EngagementForm(forms.ModelForm):  # type: ignore[type-arg]
         """A form with everything that was typed, and nothing checked yet."""
         names = {*cls.base_fields, *(n for n in typed if n.startswith(PREFIX))}
         initial: dict[str, object] = {name: typed.get(name, "") for name in names}
-        initial["includes_present"] = "includes_present" in typed
+        for name in ("includes_present", "sends_deltas", "clears_who_left"):
+            initial[name] = name in typed
         keeps_all = instance is not None and is_locked(instance)
         return cls(instance=instance, initial={} if keeps_all else initial)
 
@@ -262,6 +265,7 @@ class EngagementForm(forms.ModelForm):  # type: ignore[type-arg]
         self._clean_start(cleaned)
         self._clean_version(cleaned)
         self._clean_again(cleaned)
+        self.check_sync(cleaned, _sent_again(cleaned))
         segment = cleaned.get("segment")
         for name, parameter in self._parameters.items():
             text = str(cleaned.get(name) or "").strip()
@@ -376,6 +380,13 @@ class EngagementForm(forms.ModelForm):  # type: ignore[type-arg]
                     "again_after_days",
                     f"Enter a number of days between 1 and {MAX_DAYS:,}.",
                 )
+
+
+def _sent_again(cleaned: Mapping[str, Any]) -> str:
+    """When the same person is sent again, as it would be with what was chosen."""
+    names = ("again", "trigger", "repeat")
+    chosen = {name: cleaned[name] for name in names if cleaned.get(name)}
+    return str(Engagement(**chosen).sent_again)
 
 
 def is_locked(engagement: Engagement) -> bool:

@@ -31,6 +31,9 @@ NOW_NOTE = (
     "“now” is the time at which the request is written, for each person their own. "
     "Here it is this moment."
 )
+DELTA_NOTE = (
+    "Only the attributes that Braze did not have were sent. Here are all of them."
+)
 ID_NOTE = "“engagement.delivery_id” is given when the request is written."
 
 
@@ -95,7 +98,10 @@ def what_was_sent(delivery: Delivery) -> Preview:
     person = people_data.person(delivery.profile_id, delivery.event_id)
     name = delivery_ids.of_delivery(delivery)
     group = _group(run.engagement, context, person, name)
-    return _preview(run.version, run.values, group, person)
+    shown = _preview(run.version, run.values, group, person)
+    if run.engagement.sends_deltas:
+        shown = replace(shown, notes=(*shown.notes, DELTA_NOTE))
+    return shown
 
 
 def member_event(segment: Segment, profile: Profile) -> Event | None:

@@ -11,6 +11,7 @@ from engagements.authoring.value_checks import problem
 from engagements.lifecycle import transitions
 from engagements.models import Engagement
 from engagements.personalization.renderer import compile_recipe
+from engagements.sync import shape
 from externalapi.definitions.compiled import compile_version
 from externalapi.definitions.renames import renames
 from externalapi.models import ExternalAPIVersion
@@ -162,6 +163,9 @@ def _problems(
 ) -> dict[str, str]:
     if version.external_api_id != engagement.version.external_api_id:
         return {GENERAL: "This version belongs to another External API."}
+    by_name = engagement.sends_deltas or engagement.clears_who_left
+    if by_name and (words := shape.problem(version)):
+        return {GENERAL: words}
     found = {
         parameter.name: words
         for parameter in wanted

@@ -16,8 +16,11 @@ from engagements.delivery import claims, outcomes
 from engagements.models import Delivery
 from engagements.outbox import delivery_records, putting_off, workers
 from engagements.outbox.prepared_request import PreparedRequest
+from engagements.sync import one_at_a_time, order, state
 from lemnisk_braze.lib.database_retry import NOW_ON_DISK
 
+# Until somebody's other request is answered, most likely.
+WAIT = timedelta(seconds=0.2)
 SHARE_LOCK = """
     SELECT id FROM engagements_engagement WHERE state = 'active' AND id IN (
         SELECT engagement_id FROM engagements_run WHERE id = ANY(%s)
@@ -31,14 +34,14 @@ TAKE_OFF = f"""
     WITH x AS (
         SELECT * FROM unnest(%s::bigint[], %s::uuid[], %s::bool[], %s::uuid[],
             %s::bigint[], %s::int[], %s::text[], %s::int[], %s::text[],
-            %s::timestamptz[])
+            %s::timestamptz[], %s::bool[])
             AS x (batch_id, token, goes, id, version_id, key_version, left_out,
-                item_count, sha256, now)
+                item_count, sha256, now, is_repeat)
     ), taken AS (
         UPDATE engagements_batch b
         SET state = CASE WHEN x.goes THEN 'sending' ELSE 'done' END,
             attempt_count = b.attempt_count + x.goes::int,
-            written_at = x.now
+            written_at = x.now, is_repeat = x.is_repeat
         FROM x JOIN engagements_batch own ON own.id = x.batch_id
         JOIN engagements_run r ON r.id = own.run_id
         WHERE b.id = x.batch_id AND b.state = 'leased' AND b.lease_token = x.token
@@ -73,6 +76,7 @@ def intend(requests: Sequence[PreparedRequest]) -> list[PreparedRequest]:
     sent later leaves for another batch.
     """
     active = _share_lock({prepared.run.pk for prepared in requests})
+    requests = _without_waiting(requests)
     putting_off.put_off((prepared.claim, prepared.later) for prepared in requests)
     whole = [prepared for prepared in requests if not prepared.refusal]
     taken = _take_off(whole, active)
@@ -98,6 +102,15 @@ def still_going(requests: Sequence[PreparedRequest]) -> list[PreparedRequest]:
         cursor.execute(STILL_GOING, [ids, tokens])
         going = {batch_id for (batch_id,) in cursor}
     return [prepared for prepared in requests if prepared.batch_id in going]
+
+
+def _without_waiting(requests: Sequence[PreparedRequest]) -> list[PreparedRequest]:
+    """Those that may go now; the others are put back, and nothing is used up."""
+    waiting = one_at_a_time.in_the_way(requests) | order.in_the_way(requests)
+    if waiting:
+        back = [x.claim for x in requests if x.batch_id in waiting]
+        claims.put_back(back, WAIT)
+    return [x for x in requests if x.batch_id not in waiting]
 
 
 def _share_lock(run_ids: set[int]) -> list[int]:
@@ -127,6 +140,7 @@ def _take_off(requests: Sequence[PreparedRequest], active: Sequence[int]) -> set
         [prepared.packed.item_count for prepared in requests],
         [_digest(prepared) for prepared in requests],
         [prepared.claim.now for prepared in requests],
+        [bool(prepared.newer and prepared.newer.is_repeat) for prepared in requests],
     ]
     with connection.cursor() as cursor:
         cursor.execute(TAKE_OFF, [*columns, list(active), workers.process_name()])
@@ -144,6 +158,7 @@ def _skip(requests: Sequence[PreparedRequest]) -> None:
         gone[prepared.batch_id] = [n for n, skip in own if skip.code == "erased"]
         reasons[prepared.batch_id] = {n: str(s) for n, s in own if s.code != "erased"}
     delivery_records.settle_places(Delivery.State.SKIPPED, reasons)
+    state.add_points([(x.batch_id, 0, x.synced.saved) for x in requests if x.synced])
     erasure.vacate(gone)
 
 

@@ -72,7 +72,7 @@ CLAIM_DUE = f"""
     RETURNING b.id, b.run_id, b.lease_token, b.profile_ids, b.event_ids,
         b.transition_ids, b.left_out, chosen.stamp, b.reap_count > 0,
         chosen.is_standing, coalesce(b.written_at, clock_timestamp()),
-        %(until)s::double precision
+        b.written_at IS NOT NULL, %(until)s::double precision
 """
 NEXT_DUE = f"""
     SELECT min(greatest(b.next_attempt_at, w.opens_at)) - clock_timestamp()

@@ -28,6 +28,7 @@ from engagements.models import Attempt, Batch
 from engagements.outbox import workers
 from engagements.outbox.claim import Claim
 from engagements.outbox.prepared_request import PreparedRequest, Result
+from engagements.sync import recording
 from externalapi.answers.interpretation import ItemError, Outcome, Verdict
 from externalapi.template.batching import Packed
 from lemnisk_braze.lib import database_clock
@@ -217,6 +218,8 @@ def _entry(result: Result) -> dict[str, Any]:
     }
     if prepared.notes:
         entry["left_out"] = list(prepared.notes.items())
+    if synced := prepared.synced:
+        entry["synced"] = recording.as_json(synced)
     if not result.is_accepted_whole:
         entry |= {
             "errors": [[e.array, e.index, e.message] for e in verdict.errors],
@@ -292,6 +295,7 @@ def _prepared(entry: Mapping[str, Any], attempt: Attempt) -> PreparedRequest:
         skipped={},
         packed=Packed(body=b"", item_count=0, owners=entry.get("owners", {})),
         notes=dict(entry.get("left_out", ())),
+        synced=recording.from_json(entry["synced"]) if "synced" in entry else None,
     )
 
 

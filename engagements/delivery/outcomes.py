@@ -23,6 +23,7 @@ from engagements.models import PEOPLE_LEFT, Attempt, Batch, Delivery, Engagement
 from engagements.outbox import delivery_records, just_sent, workers
 from engagements.outbox.claim import Claim
 from engagements.outbox.prepared_request import PreparedRequest, Result
+from engagements.sync import recording
 from engagements.throttling import backoff, rate_limit
 from externalapi.answers.interpretation import Outcome
 from externalapi.answers.rate_limit_headers import Budget
@@ -81,11 +82,13 @@ def _record_together(results: Sequence[Result]) -> None:
 
 def _record_sent(results: Sequence[Result]) -> set[uuid.UUID]:
     is_asked = just_sent.is_asked()
-    if not is_asked and not any(result.prepared.notes for result in results):
+    noted = (x.prepared.notes or x.prepared.synced for x in results)
+    if not is_asked and not any(noted):
         return endings.write_accepted(results)
     with transaction.atomic():
         finished = endings.write_accepted(results)
         _note(results, finished)
+        recording.accepted([r for r in results if r.prepared.attempt_id in finished])
         if is_asked:
             prepared = [result.prepared for result in results]
             just_sent.note([p.batch_id for p in prepared if p.attempt_id in finished])
@@ -111,11 +114,15 @@ def _record_one_by_one(results: Sequence[Result]) -> None:
     # Under their locks nobody begins to send them again.
     batches = Batch.objects.filter(pk__in=[r.prepared.batch_id for r in results])
     list(batches.select_for_update().order_by("pk").values_list("pk", flat=True))
+    late = recording.late(results)
     finished = endings.write(results)
-    for result in results:
-        if result.prepared.attempt_id in finished:
-            _apply(result)
+    known = [result for result in results if result.prepared.attempt_id in finished]
+    for result in known:
+        _apply(result)
     _note(results, finished)
+    recording.accepted(
+        known, {x.prepared.attempt_id: _rejections(x) for x in known}, late
+    )
 
 
 def _note(results: Sequence[Result], finished: Collection[uuid.UUID]) -> None:
@@ -320,6 +327,7 @@ def doubt(batch_id: int, token: uuid.UUID | None) -> None:
         return
     policy = batch.run.engagement.ambiguous_policy
     resends = policy == Engagement.AmbiguousPolicy.RESEND and not _is_used_up(batch)
+    recording.doubted(batch)
     Batch.objects.filter(pk=batch_id).update(
         state=Batch.State.RETRY if resends else Batch.State.UNCERTAIN,
         ambiguous_count=F("ambiguous_count") + 1,

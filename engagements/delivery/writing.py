@@ -1,8 +1,8 @@
 """Claimed batches become requests: people are read, rendered and packed."""
 
 from collections import OrderedDict, defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from engagements.audience import people_data
@@ -14,10 +14,13 @@ from engagements.guards.site import Site, look
 from engagements.models import Engagement, Run
 from engagements.outbox import workers
 from engagements.outbox.claim import Claim
-from engagements.outbox.prepared_request import PreparedRequest
+from engagements.outbox.prepared_request import Newer, PreparedRequest, Synced
 from engagements.personalization import delivery_ids
 from engagements.personalization.columns import Group
 from engagements.personalization.renderer import Recipe, Skip, compile_recipe
+from engagements.sync import comparing, order, state
+from engagements.sync.comparing import Comparison
+from engagements.sync.order import Overtaken, Writes
 from externalapi.connections import encryption
 from externalapi.definitions.compiled import Rendered
 
@@ -33,6 +36,10 @@ class Script:
     excluded: Sequence[int]
     # Whose deliveries' names these are (personalization.delivery_ids), where one is asked.
     names_of: int | None
+    # Where the engagement sends only what is new to the other side.
+    comparison: Comparison | None
+    # Where it writes attributes.
+    writes: Writes | None
 
 
 # Claim stamp → script, by run; of the runs that this worker was at lately.
@@ -51,10 +58,16 @@ def write(claims: Sequence[Claim]) -> Iterator[PreparedRequest]:
         if script is None:
             put_back(its_claims, timedelta(0))
             continue
-        stopped = pipeline.stopped(_asked(script, site, its_claims, rows))
+        asked = _asked(script, site, its_claims, rows)
+        stopped = pipeline.stopped(asked)
         kept = {id: why for id, why in stopped.items() if isinstance(why, Skip)}
+        if script.comparison:
+            yield from _compared(script, script.comparison, asked, rows, kept)
+            continue
+        newer = _newer(script, its_claims)
         for held in its_claims:
-            yield _prepared(script, held, people_data.people(held, rows, kept))
+            people = people_data.people(held, rows, kept)
+            yield _prepared(script, held, people, newer)
 
 
 def _script(run_id: int, stamp: str) -> Script | None:
@@ -77,6 +90,7 @@ def _compiled(run_id: int) -> Script | None:
     ).get(pk=run_id)
     try:
         recipe = compile_recipe(run.version, run.values)
+        comparison = comparing.compiled(run)
         key = encryption.read_key(run.version.connection)
     except (ValueError, encryption.SecretError) as e:
         if isinstance(e, encryption.SecretError) and encryption.is_stranger():
@@ -88,7 +102,15 @@ def _compiled(run_id: int) -> Script | None:
     is_named = delivery_ids.are_named(run.values.values())
     names_of = delivery_ids.first_run_id(run) if is_named else None
     excluded = list(run.engagement.exclusions.values_list("segment_id", flat=True))
-    return Script(run=run, recipe=recipe, key=key, excluded=excluded, names_of=names_of)
+    return Script(
+        run=run,
+        recipe=recipe,
+        key=key,
+        excluded=excluded,
+        names_of=names_of,
+        comparison=comparison,
+        writes=order.written_by(run),
+    )
 
 
 def _asked(script: Script, site: Site, claims: Sequence[Claim], rows: Rows) -> Asked:
@@ -105,14 +127,79 @@ def _asked(script: Script, site: Site, claims: Sequence[Claim], rows: Rows) -> A
     )
 
 
-def _prepared(script: Script, held: Claim, people: People) -> PreparedRequest:
-    group = Group(
+def _compared(
+    script: Script,
+    comparison: Comparison,
+    asked: Asked,
+    rows: Rows,
+    left_out: Mapping[int, Skip],
+) -> Iterator[PreparedRequest]:
+    """The same where it is held against what Braze has accepted of them."""
+    who, claims = asked.people, asked.claims
+    left = comparing.who_leaves(comparison, script.run, who, left_out)
+    known = state.known(script.run.engagement_id, comparison.epoch, set(who.values()))
+    kept_back = {id: why for id, why in left_out.items() if id not in left}
+    newer = _newer(script, claims)
+    for held in claims:
+        people = people_data.people(held, rows, kept_back)
+        ids = [held.profile_ids[place] for place in people.places]
+        compared = comparison.render(
+            script.recipe,
+            _group(script, held, people),
+            [known.get(who[id]) for id in ids],
+            {n for n, id in enumerate(ids) if id in left},
+        )
+        own = {place: who[id] for place, id in zip(people.places, ids, strict=True)}
+        synced = Synced(
+            epoch=comparison.epoch,
+            people=own,
+            known={id: known[id] for id in own.values() if id in known},
+            marks={people.places[n]: mark for n, mark in compared.marks.items()},
+            saved=compared.saved,
+        )
+        prepared = _request(
+            script, held, people, newer, compared.rendered, compared.skipped
+        )
+        prepared = replace(prepared, synced=synced)
+        if len(set(own.values())) < len(own):
+            # What the second is compared with comes of the first.
+            prepared = prepared.refused("Somebody is in it twice.")
+        yield prepared
+
+
+def _newer(script: Script, claims: Sequence[Claim]) -> Overtaken:
+    """What was accepted for these people since their request was written first."""
+    if script.writes is None or not script.writes.is_aging:
+        return {}
+    repeats = [held for held in claims if order.is_repeat(script.run, held)]
+    return order.since(script.run, repeats)
+
+
+def _prepared(
+    script: Script, held: Claim, people: People, newer: Overtaken
+) -> PreparedRequest:
+    rendered, skipped = script.recipe.render(_group(script, held, people))
+    return _request(script, held, people, newer, rendered, skipped)
+
+
+def _group(script: Script, held: Claim, people: People) -> Group:
+    return Group(
         shared=people_data.shared_context(script.run.engagement, held.now),
         profiles=people.profiles,
         events=people.events,
         engagements=_named(script, held, people.places),
     )
-    rendered, skipped = script.recipe.render(group)
+
+
+def _request(
+    script: Script,
+    held: Claim,
+    people: People,
+    newer: Overtaken,
+    rendered: Rendered | None,
+    skipped: Mapping[int, Skip],
+) -> PreparedRequest:
+    """What was rendered as a request; those who are skipped are so by position."""
     places = people.places
     prepared = PreparedRequest(
         # Of a claim at most one attempt comes: whoever has the one knows the other.
@@ -125,9 +212,33 @@ def _prepared(script: Script, held: Claim, people: People) -> PreparedRequest:
     )
     if rendered is None:
         return prepared
+    if script.writes is not None:
+        prepared, rendered = _in_order(script, script.writes, prepared, newer, rendered)
+        if not prepared.places:
+            return prepared
     if rendered.left_out:
         prepared = prepared.noted(rendered.left_out)
     return _filled(prepared, script.recipe, rendered)
+
+
+def _in_order(
+    script: Script,
+    writes: Writes,
+    prepared: PreparedRequest,
+    newer: Overtaken,
+    rendered: Rendered,
+) -> tuple[PreparedRequest, Rendered]:
+    """The request without what would overwrite a newer value."""
+    held = prepared.claim
+    its = {at: those for at, those in newer.items() if at[0] == held.batch_id}
+    repeats = writes.is_aging and order.is_repeat(script.run, held)
+    prepared = replace(prepared, newer=Newer(is_repeat=repeats, since=its))
+    if not its:
+        return prepared, rendered
+    nobody: frozenset[tuple[int, str]] = frozenset()
+    own = [its.get((held.batch_id, place), nobody) for place in prepared.places]
+    rendered, skipped = order.without_older(writes, rendered, own)
+    return prepared.without(skipped), rendered
 
 
 def _filled(

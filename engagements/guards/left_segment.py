@@ -100,6 +100,11 @@ def who_left(
     return gone | twice
 
 
+def members(segment_id: int, people: Collection[int]) -> set[int]:
+    """Of these people those who are in the segment now."""
+    return _ids(MEMBERS, segment_id, people)
+
+
 def _ids(statement: str, segment_id: int, people: Collection[int]) -> set[int]:
     if not people:
         return set()

@@ -1,5 +1,6 @@
 """Which people get what through which External API, and what became of each."""
 
+from engagements.models.accepted import Accepted
 from engagements.models.attempt import Attempt
 from engagements.models.batch import PEOPLE_LEFT, Batch, BatchQuerySet
 from engagements.models.connection_health import Destination
@@ -18,6 +19,7 @@ from engagements.models.worker_and_sample import Chore, Sample, Worker
 
 __all__ = [
     "PEOPLE_LEFT",
+    "Accepted",
     "Attempt",
     "Batch",
     "BatchQuerySet",

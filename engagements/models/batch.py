@@ -67,6 +67,10 @@ class Batch(models.Model):
     left_out = ArrayField(models.SmallIntegerField(), default=list, db_default=[])
     # How many of its deliveries say "sent": nobody wants to count them one by one.
     sent_count = models.PositiveIntegerField(default=0, db_default=0)
+    # Where the engagement compares: data points of who was sent, and those that deltas,
+    # and whoever had nothing new, have saved (engagements.sync.data_points).
+    data_points = models.PositiveIntegerField(default=0, db_default=0)
+    data_points_saved = models.PositiveIntegerField(default=0, db_default=0)
     state = models.CharField(max_length=16, choices=State, default=State.PENDING)
     attempt_count = models.PositiveIntegerField(default=0, db_default=0)
     ambiguous_count = models.PositiveIntegerField(default=0, db_default=0)
@@ -74,6 +78,8 @@ class Batch(models.Model):
     lease_token = models.UUIDField(null=True)
     lease_until = models.DateTimeField(null=True)
     next_attempt_at = models.DateTimeField(db_default=Now())
+    # Its request on the wire may have values from before another's.
+    is_repeat = models.BooleanField(default=False, db_default=False)
     created_at = models.DateTimeField(db_default=Now())
     # When its people's request was written for the first time, by the database's clock:
     # what `now` says in it, and goes on to say however often it is written again.
@@ -106,6 +112,12 @@ class Batch(models.Model):
                 fields=["lease_until"],
                 name="batch_leased",
                 condition=Q(state__in=["leased", "sending"]),
+            ),
+            # "Which repeats are on the wire?" There is hardly ever one.
+            models.Index(
+                fields=["run"],
+                name="batch_repeat",
+                condition=Q(state="sending", is_repeat=True),
             ),
             # "What waits for somebody's decision?"
             models.Index(

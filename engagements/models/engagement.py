@@ -32,6 +32,11 @@ class Engagement(models.Model):
         AFTER_DAYS = "after_days", "Again after a number of days"
         ALWAYS = "always", "Every time"
 
+    class SyncMode(models.TextChoices):
+        EVERYONE = "everyone", "Everyone"
+        NEW = "new", "Only the new"
+        CHANGED = "changed", "Only the changed"
+
     class State(models.TextChoices):
         DRAFT = "draft", "Draft"
         ACTIVE = "active", "Active"
@@ -126,6 +131,22 @@ class Engagement(models.Model):
         blank=True,
         help_text="People a run. Empty: no ceiling.",
     )
+    # Which of them (engagements.sync): compared is what Braze last accepted.
+    sync_mode = models.CharField(
+        "of the segment’s people",
+        max_length=16,
+        choices=SyncMode,
+        default=SyncMode.EVERYONE,
+        db_default=SyncMode.EVERYONE,
+    )
+    sends_deltas = models.BooleanField(
+        "only attributes that changed", default=False, db_default=False
+    )
+    clears_who_left = models.BooleanField(
+        "clear the attributes of who has left", default=False, db_default=False
+    )
+    # With each full resync another one: what is known of people before it is forgotten.
+    sync_epoch = models.SmallIntegerField(default=0, db_default=0, editable=False)
     ambiguous_policy = models.CharField(
         "when an answer is lost",
         max_length=16,
@@ -203,6 +224,12 @@ class Engagement(models.Model):
         is_schedule = self.trigger == self.Trigger.SCHEDULE
         repeats = is_schedule and self.repeat != self.Repeat.ONCE
         return self.Again.ALWAYS if repeats else self.Again.ONCE
+
+    @property
+    def compares(self) -> bool:
+        """Whether it keeps what Braze accepted of whom (engagements.sync)."""
+        is_everyone = self.sync_mode == self.SyncMode.EVERYONE
+        return not is_everyone or self.sends_deltas or self.clears_who_left
 
     @property
     def is_behind(self) -> bool:

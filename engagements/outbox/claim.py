@@ -27,4 +27,6 @@ class Claim(NamedTuple):
     is_suspect: bool
     is_standing: bool
     now: datetime
+    # Whether a request of it was written before: then `now` is of that time.
+    is_written: bool = False
     until: float = float("inf")

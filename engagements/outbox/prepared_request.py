@@ -8,6 +8,7 @@ from datetime import datetime
 from engagements.models import Run
 from engagements.outbox.claim import Claim
 from engagements.outbox.delivery_records import storable
+from engagements.outbox.known import Known, Mark
 from engagements.personalization.renderer import Skip
 from externalapi.answers import interpretation
 from externalapi.answers.interpretation import Outcome, Verdict
@@ -18,6 +19,36 @@ from lemnisk_braze.lib import database_clock
 
 RESPONSE_HEAD = 2_048
 NOTHING = Packed(body=b"", item_count=0, owners={})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Synced:
+    """What a request of an engagement that compares was compared with, and what then is.
+
+    `people`: place → whose state it is; `known`: their states when it was written;
+    `marks`: place → what is kept of who is accepted. `saved`: the data points of those
+    who are skipped.
+    """
+
+    epoch: int
+    people: Mapping[int, int]
+    known: Mapping[int, Known]
+    marks: Mapping[int, Mark]
+    saved: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Newer:
+    """What speaks for waiting, in a request that writes attributes.
+
+    `since`: (batch, place) → the requests that were accepted after these people's was
+    written first, by version and engagement; looked up only for one that `is_repeat`.
+    """
+
+    is_repeat: bool = False
+    since: Mapping[tuple[int, int], frozenset[tuple[int, str]]] = field(
+        default_factory=dict
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +71,10 @@ class PreparedRequest:
     # What somebody goes without that could not be sent, by place.
     notes: Mapping[int, str] = field(default_factory=dict)
     later: Mapping[int, datetime] = field(default_factory=dict)
+    # Where the engagement compares (engagements.sync).
+    synced: Synced | None = None
+    # Where it writes attributes (engagements.sync.order).
+    newer: Newer | None = None
 
     @property
     def batch_id(self) -> int:

@@ -15,6 +15,7 @@ from engagements.audience import expansion
 from engagements.lifecycle import schedule
 from engagements.models import Attempt, Batch, Delivery, Engagement, Run, Worker
 from engagements.outbox import delivery_records
+from engagements.sync import state
 
 State = Engagement.State
 
@@ -63,6 +64,9 @@ def mark_uncertain(before: datetime, engagement: Engagement | None = None) -> in
     Returns how many people. Each engagement is a transaction of its own: stopped and
     run again, it goes on. No worker may be at work meanwhile.
     """
+    # What is known here of what Braze accepted is older than what Braze has.
+    own = [engagement] if engagement else Engagement.objects.all()
+    state.forget([one.pk for one in own])
     return sum(_mark(one.pk, before) for one in _engagements(engagement))
 
 

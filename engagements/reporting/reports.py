@@ -41,6 +41,9 @@ SKIP_REASONS: Mapping[str, str] = {
     "template_error": "A value could not be worked out",
     "too_big": "More than one request takes",
     "nothing_to_send": "Nothing to send",
+    "unchanged": "Nothing changed since Braze last accepted it",
+    "not_new": "Accepted before",
+    "overtaken": "A newer value was accepted meanwhile",
     **REASONS,
 }
 
@@ -53,7 +56,7 @@ EXPLANATIONS: Mapping[str, str] = {
     "sent again by itself.",
     Delivery.State.REJECTED: "The other side read it and refused this person’s data.",
     Delivery.State.SKIPPED: "Nothing was sent: there was nothing to send, no payload "
-    "could be made for this person, or one of the guards stopped it.",
+    "could be made for this person, nothing had changed, or one of the guards stopped it.",
     Delivery.State.UNCERTAIN: "The answer was lost, so nobody can know whether it "
     "arrived. Somebody has to decide.",
     Delivery.State.DEAD: "It was tried until the attempts were used up, or the other "

@@ -15,6 +15,7 @@ from engagements.lifecycle import schedule
 from engagements.models import Attempt, Batch, Delivery, Engagement, Run
 from engagements.operations import alarms, bottleneck
 from engagements.reporting import history, reports
+from engagements.sync import comparing
 from externalapi.models import Connection
 from externalapi.testing.explanations import search_users_url
 from lemnisk_braze.lib import database_clock
@@ -131,6 +132,11 @@ def next_words(engagement: Engagement) -> str:
 @register.filter
 def again_words(engagement: Engagement) -> str:
     return send_again.in_words(engagement)
+
+
+@register.filter
+def sync_words(engagement: Engagement) -> str:
+    return comparing.in_words(engagement)
 
 
 @register.filter

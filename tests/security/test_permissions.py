@@ -119,6 +119,7 @@ PAGES = {
     "engagements_engagement_activate": "VD",
     "engagements_engagement_pause": "VED",
     "engagements_engagement_resume": "VED",
+    "engagements_engagement_resync": "VD",
     "engagements_engagement_end": "VED",
     "engagements_run_cancel": "VED",
     "engagements_batch_resend": "VED",
@@ -146,6 +147,8 @@ LED_BACK = {
     "segments_segment_restore",
     "engagements_engagement_pause",
     "engagements_engagement_resume",
+    # One that compares nothing has nothing to forget.
+    "engagements_engagement_resync",
     "engagements_engagement_end",
 }
 # Pages that belong to no row. The preview answers to POST alone.

@@ -30,6 +30,7 @@ WITH_THE_PERSON = {
     # engagements.audience.erasure, held by tests/faults/test_erased.py
     "engagements.Delivery",
     "engagements.SentBefore",
+    "engagements.Accepted",
     "engagements.Batch",
     "engagements.Attempt",
 }

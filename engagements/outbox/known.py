@@ -1,0 +1,21 @@
+"""What is known of a person whom an engagement compares, and what will be."""
+
+from typing import NamedTuple
+
+
+class Known(NamedTuple):
+    """A person's state (engagements.sync.state); uncertain, only its names count."""
+
+    state: bytes
+    is_certain: bool
+
+
+class Mark(NamedTuple):
+    """What is so when a person is accepted, and their data points.
+
+    A state of None: nothing is kept of them.
+    """
+
+    state: bytes | None
+    points: int = 0
+    saved: int = 0

@@ -1,0 +1,75 @@
+"""Of an engagement that compares, one request for a person is on the wire at a time.
+
+What is left out of the next depends on what came of the last: while that is not known,
+they wait, and so does what was compared with a state that has changed since.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+
+from django.db import connection
+
+from engagements.outbox.known import Known
+from engagements.outbox.prepared_request import PreparedRequest, Synced
+from engagements.sync import state
+
+# Any number that nothing else in this database uses.
+LOCK = 0x0A6B
+_LOCK = "SELECT pg_advisory_xact_lock(%s, %s)"
+# Whose name is another's by now is sent as that person.
+ON_THE_WIRE = """
+    WITH own AS (
+        SELECT id, id AS profile_id FROM unnest(%(people)s::bigint[]) id
+        UNION ALL
+        SELECT id, merged_into_id FROM segments_profile
+        WHERE merged_into_id = ANY(%(people)s::bigint[])
+    )
+    SELECT DISTINCT own.profile_id FROM engagements_batch b
+    CROSS JOIN LATERAL unnest(b.profile_ids) WITH ORDINALITY m (profile_id, place)
+    JOIN own ON own.id = m.profile_id
+    WHERE b.state = 'sending' AND m.place - 1 <> ALL(b.left_out)
+      AND b.run_id = ANY(ARRAY(
+          SELECT id FROM engagements_run WHERE engagement_id = %(engagement)s
+      ))
+"""
+
+
+def in_the_way(requests: Sequence[PreparedRequest]) -> set[int]:
+    """Of the requests those that may not go now, by batch.
+
+    Call it in the transaction that lets the others go: nobody comes between.
+    """
+    by_engagement: dict[int, list[tuple[int, Synced]]] = defaultdict(list)
+    for prepared in requests:
+        if prepared.synced:
+            own = prepared.batch_id, prepared.synced
+            by_engagement[prepared.run.engagement_id].append(own)
+    waiting: set[int] = set()
+    for engagement_id, pairs in sorted(by_engagement.items()):
+        waiting |= _in_the_way(engagement_id, pairs)
+    return waiting
+
+
+def _in_the_way(engagement_id: int, pairs: Sequence[tuple[int, Synced]]) -> set[int]:
+    people = {id for _, synced in pairs for id in synced.people.values()}
+    with connection.cursor() as cursor:
+        cursor.execute(_LOCK, [LOCK, engagement_id % 2**31])
+        # Only the next statement sees who was let through by whom was waited for.
+        cursor.execute(
+            ON_THE_WIRE, {"people": list(people), "engagement": engagement_id}
+        )
+        taken = {id for (id,) in cursor.fetchall()}
+    known = state.known(engagement_id, pairs[0][1].epoch, people)
+    waiting = set()
+    for batch_id, synced in pairs:
+        own = set(synced.people.values())
+        if taken & own or _is_stale(synced, own, known):
+            waiting.add(batch_id)
+        else:
+            taken |= own
+    return waiting
+
+
+def _is_stale(synced: Synced, own: Collection[int], known: Mapping[int, Known]) -> bool:
+    """Whether somebody was accepted, or came into doubt, since it was compared."""
+    return any(known.get(id) != synced.known.get(id) for id in own)

@@ -1,0 +1,175 @@
+"""What Braze last accepted of a person from an engagement, as the database has it.
+
+Written in the transaction that writes down the answer. What only may have been taken is
+in doubt: nothing is "unchanged" then, and the attributes that may be there are known by
+their names. An answer that comes after all ends its own doubt, and no other's.
+"""
+
+import uuid
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from django.db import connection
+
+from engagements.models import Accepted, Engagement
+from engagements.outbox.known import Known, Mark
+
+
+class End(NamedTuple):
+    """A person who was accepted: where they are, who that is, and what is so now."""
+
+    batch_id: int
+    place: int
+    profile_id: int
+    attempt_id: uuid.UUID
+    engagement_id: int
+    epoch: int
+    mark: Mark
+
+
+READ = """
+    SELECT profile_id, state, doubt IS NULL AND epoch = %s FROM engagements_accepted
+    WHERE engagement_id = %s AND profile_id = ANY(%s::bigint[])
+"""
+# Who was erased meanwhile is not in the batch any more. A late answer ends the doubt
+# that its own attempt left, where nothing was sent since.
+_ACCEPTED = """
+    WITH x AS (
+        SELECT x.* FROM unnest(%s::bigint[], %s::int[], %s::bigint[], %s::uuid[],
+            %s::bigint[], %s::smallint[], %s::bytea[])
+            AS x (batch_id, place, profile_id, attempt_id, engagement_id, epoch, state)
+        JOIN engagements_batch b ON b.id = x.batch_id
+        WHERE b.profile_ids[x.place + 1] <> 0
+          AND EXISTS (SELECT FROM segments_profile p WHERE p.id = x.profile_id)
+    )
+"""
+ACCEPT = f"""{_ACCEPTED}, gone AS (
+        DELETE FROM engagements_accepted a USING x
+        WHERE a.engagement_id = x.engagement_id AND a.profile_id = x.profile_id
+          AND x.state IS NULL
+    )
+    INSERT INTO engagements_accepted AS a (engagement_id, profile_id, epoch, state)
+    SELECT engagement_id, profile_id, epoch, state FROM x WHERE state IS NOT NULL
+    ORDER BY engagement_id, profile_id
+    ON CONFLICT (engagement_id, profile_id) DO UPDATE
+    SET epoch = excluded.epoch, state = excluded.state, doubt = NULL
+"""
+ACCEPT_LATE = f"""{_ACCEPTED}, ours AS (
+        SELECT x.*, a.id FROM x JOIN engagements_accepted a
+            ON a.engagement_id = x.engagement_id AND a.profile_id = x.profile_id
+            AND a.doubt = x.attempt_id
+        WHERE NOT EXISTS (
+            SELECT FROM engagements_attempt own
+            JOIN engagements_attempt later ON later.batch_id = own.batch_id
+                AND later.started_at > own.started_at
+            WHERE own.id = x.attempt_id
+        )
+        ORDER BY a.id FOR UPDATE OF a
+    ), gone AS (
+        DELETE FROM engagements_accepted a USING ours
+        WHERE a.id = ours.id AND ours.state IS NULL
+    )
+    UPDATE engagements_accepted a
+    SET epoch = ours.epoch, state = ours.state, doubt = NULL
+    FROM ours WHERE a.id = ours.id AND ours.state IS NOT NULL
+"""
+# Under the name by which they were sent, and of whoever they are part of by now.
+DOUBT = """
+    INSERT INTO engagements_accepted AS a
+        (engagement_id, profile_id, epoch, state, doubt)
+    SELECT DISTINCT r.engagement_id, own.id, e.sync_epoch, %s::bytea, %s::uuid
+    FROM engagements_batch b
+    JOIN engagements_run r ON r.id = b.run_id
+    JOIN engagements_engagement e ON e.id = r.engagement_id
+    CROSS JOIN LATERAL unnest(b.profile_ids) WITH ORDINALITY m (profile_id, place)
+    JOIN segments_profile p ON p.id = m.profile_id
+    CROSS JOIN LATERAL unnest(ARRAY[p.id, p.merged_into_id]) own (id)
+    WHERE b.id = %s AND m.place - 1 <> ALL(b.left_out) AND own.id IS NOT NULL
+    ORDER BY 1, 2
+    ON CONFLICT (engagement_id, profile_id) DO UPDATE
+    SET epoch = excluded.epoch, state = excluded.state, doubt = excluded.doubt
+"""
+POINTS = """
+    UPDATE engagements_batch b SET data_points = b.data_points + x.sent,
+        data_points_saved = b.data_points_saved + x.saved
+    FROM (
+        SELECT id, sum(sent) AS sent, sum(saved) AS saved
+        FROM unnest(%s::bigint[], %s::int[], %s::int[]) AS y (id, sent, saved)
+        GROUP BY id
+    ) x WHERE b.id = x.id
+"""
+RESYNC = """
+    UPDATE engagements_engagement SET sync_epoch = (sync_epoch + 1) %% 32000,
+        updated_at = clock_timestamp()
+    WHERE id = ANY(%s)
+"""
+
+
+def known(
+    engagement_id: int, epoch: int, profile_ids: Collection[int]
+) -> Mapping[int, Known]:
+    """What is known of these people, by id; who was never accepted is not there."""
+    with connection.cursor() as cursor:
+        # A list of numbers reads in PostgreSQL as in Python, but for its brackets.
+        people = f"{{{str(sorted(profile_ids))[1:-1]}}}"
+        cursor.execute(READ, [epoch, engagement_id, people])
+        return {id: Known(bytes(state), sure) for id, state, sure in cursor.fetchall()}
+
+
+def accept(ends: Iterable[End], *, late: Collection[uuid.UUID] = ()) -> None:
+    """Keep what these people were accepted with; of the attempts `late` as such.
+
+    Call it in the transaction that writes down the answers.
+    """
+    ends = list(ends)
+    in_time = [end for end in ends if end.attempt_id not in late]
+    after_all = [end for end in ends if end.attempt_id in late]
+    for statement, own in ((ACCEPT, in_time), (ACCEPT_LATE, after_all)):
+        if own:
+            with connection.cursor() as cursor:
+                cursor.execute(statement, _columns(own))
+    add_points([(e.batch_id, e.mark.points, e.mark.saved) for e in ends])
+
+
+def doubt(batch_id: int, attempt_id: uuid.UUID, unknown: bytes) -> None:
+    """Nobody knows whether Braze took those whom the batch still holds."""
+    with connection.cursor() as cursor:
+        cursor.execute(DOUBT, [unknown, attempt_id, batch_id])
+
+
+def add_points(rows: Sequence[tuple[int, int, int]]) -> None:
+    """Add to batches (id, data points, saved ones)."""
+    rows = [row for row in rows if row[1] or row[2]]
+    if rows:
+        with connection.cursor() as cursor:
+            cursor.execute(POINTS, [list(column) for column in zip(*rows, strict=True)])
+
+
+def resync(engagement: Engagement) -> int:
+    """Forget what Braze has accepted of whom; return how many people that was.
+
+    Which attributes were ever written is kept: one that has gone is cleared then, too.
+    """
+    count = people(engagement)
+    forget([engagement.pk])
+    engagement.refresh_from_db(fields=["sync_epoch", "updated_at"])
+    return count
+
+
+def people(engagement: Engagement) -> int:
+    """Of how many people something is known that a full resync would forget."""
+    own = Accepted.objects.filter(engagement=engagement, epoch=engagement.sync_epoch)
+    return own.filter(doubt=None).count()
+
+
+def forget(engagement_ids: Sequence[int]) -> None:
+    """The same for several, such as all of them after a restore."""
+    with connection.cursor() as cursor:
+        cursor.execute(RESYNC, [list(engagement_ids)])
+
+
+def _columns(ends: Sequence[End]) -> list[Any]:
+    # Of a person who is in twice the last is what Braze has.
+    last = {(end.engagement_id, end.profile_id): end for end in ends}
+    rows = [(*end[:6], end.mark.state) for end in last.values()]
+    return [list(column) for column in zip(*rows, strict=True)]

@@ -1,0 +1,199 @@
+"""Deltas: only attributes that changed, and a null where a value went away."""
+
+import pytest
+
+from engagements.models import Accepted, Batch
+from externalapi.models import Connection
+from tests.engagements.sync.conftest import (
+    attributes_version,
+    bodies,
+    change,
+    person,
+    requests,
+    run_once,
+)
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_only_what_changed_goes_with_the_identifier(syncing, sandbox):
+    ana = person("ana", plan="pro", city="Bonn")
+    engagement = syncing(sends_deltas=True)
+    run_once(engagement)
+    change(ana, plan="free")
+    run_once(engagement)
+
+    assert bodies(sandbox) == [
+        {"external_id": "ana", "plan": "pro", "city": "Bonn"},
+        {"external_id": "ana", "plan": "free"},
+    ]
+
+
+def test_who_has_nothing_changed_is_skipped(syncing, sandbox):
+    person("ana", plan="pro")
+    engagement = syncing(sends_deltas=True)
+    run_once(engagement)
+
+    assert run_once(engagement) == {"ana": "unchanged"}
+    assert len(sandbox.requests()) == 1
+
+
+def test_a_value_that_went_away_is_cleared_once(syncing, sandbox):
+    ana = person("ana", plan="pro", city="Bonn")
+    engagement = syncing(sends_deltas=True)
+    run_once(engagement)
+    change(ana, city=None)
+
+    assert run_once(engagement) == {"ana": "sent"}
+    assert bodies(sandbox)[-1] == {"external_id": "ana", "city": None}
+    assert run_once(engagement) == {"ana": "unchanged"}
+    assert "city" not in sandbox.user("ana")["custom_attributes"]
+
+
+def test_nobody_gets_a_null_for_what_they_never_had(syncing, sandbox):
+    person("ana", plan="pro")
+    engagement = syncing(sends_deltas=True)
+    run_once(engagement)
+
+    assert bodies(sandbox) == [{"external_id": "ana", "plan": "pro"}]
+
+
+def test_after_a_lost_answer_all_of_it_is_sent_again(syncing, sandbox, settings):
+    settings.HTTP_TOTAL_SECONDS = 1
+    ana = person("ana", plan="pro", city="Bonn")
+    engagement = syncing(sends_deltas=True, ambiguous_policy="park")
+    sandbox.faults([{"kind": "delay_after", "seconds": 3, "times": 1}])
+    assert run_once(engagement) == {"ana": "uncertain"}
+    # Braze has the city, and nobody knows it.
+    change(ana, city=None)
+
+    assert run_once(engagement) == {"ana": "sent"}
+    assert bodies(sandbox)[-1] == {"external_id": "ana", "plan": "pro", "city": None}
+
+
+def test_another_identifier_is_somebody_else_for_braze(syncing, sandbox):
+    ana = person("ana", plan="pro", city="Bonn")
+    engagement = syncing(sends_deltas=True)
+    run_once(engagement)
+    type(ana).objects.filter(pk=ana.pk).update(external_id="ana2")
+
+    run_once(engagement)
+    assert bodies(sandbox)[-1] == {
+        "external_id": "ana2",
+        "plan": "pro",
+        "city": "Bonn",
+    }
+
+
+def test_events_go_each_time_and_attributes_by_what_changed(syncing, sandbox):
+    body = {
+        "attributes": [{"external_id": "{{ID}}", "plan": "{{plan}}"}],
+        "events": [
+            {"external_id": "{{ID}}", "name": "Seen", "time": "2026-01-01T00:00:00Z"}
+        ],
+    }
+    version = attributes_version(Connection.objects.get(), ("plan",), body=body)
+    person("ana", plan="pro")
+    engagement = syncing(("plan",), version=version, sends_deltas=True)
+
+    assert [run_once(engagement) for _ in range(2)] == [{"ana": "sent"}] * 2
+    assert [len(r.get("attributes", [])) for r in requests(sandbox)] == [1, 0]
+    assert [len(r["events"]) for r in requests(sandbox)] == [1, 1]
+
+
+def test_an_operator_is_no_value_and_goes_each_time(syncing, sandbox):
+    body = {
+        "attributes": [
+            {
+                "external_id": "{{ID}}",
+                "plan": "{{plan}}",
+                "visits": {"inc": 1},
+                "_update_existing_only": False,
+            }
+        ]
+    }
+    version = attributes_version(Connection.objects.get(), ("plan",), body=body)
+    person("ana", plan="pro")
+    engagement = syncing(("plan",), version=version, sends_deltas=True)
+    run_once(engagement)
+    run_once(engagement)
+
+    assert bodies(sandbox)[-1] == {
+        "external_id": "ana",
+        "visits": {"inc": 1},
+        "_update_existing_only": False,
+    }
+
+
+def test_data_points_are_counted_and_what_is_saved(syncing, sandbox):
+    ana = person("ana", plan="pro", city="Bonn")
+    person("bo", plan="pro", city="Bonn")
+    engagement = syncing(sends_deltas=True)
+    run_once(engagement)
+    change(ana, plan="free")
+    run_once(engagement)
+
+    rows = Batch.objects.order_by("pk").values_list("data_points", "data_points_saved")
+    assert list(rows) == [(4, 0), (1, 3)]
+
+
+def test_a_new_version_sends_what_reads_differently(syncing, sandbox):
+    person("ana", plan="pro", city="Bonn")
+    engagement = syncing(sends_deltas=True)
+    run_once(engagement)
+    body = {
+        "attributes": [
+            {"external_id": "{{ID}}", "tariff": "{{plan}}", "city": "{{city}}"}
+        ]
+    }
+    engagement.version = attributes_version(Connection.objects.get(), body=body)
+    engagement.save()
+
+    run_once(engagement)
+    # What is not in the body any more is left alone.
+    assert bodies(sandbox)[-1] == {"external_id": "ana", "tariff": "pro"}
+
+
+def test_halves_of_a_refused_batch_keep_what_each_was_accepted_with(syncing, sandbox):
+    people = [person(name, plan="pro") for name in ("ana", "bo", "cy", "di")]
+    engagement = syncing(sends_deltas=True)
+    sandbox.faults([{"kind": "status", "status": 400, "times": 1}])
+
+    assert set(run_once(engagement).values()) == {"sent"}
+    change(people[0], plan="free")
+    assert run_once(engagement) == {
+        "ana": "sent",
+        "bo": "unchanged",
+        "cy": "unchanged",
+        "di": "unchanged",
+    }
+
+
+def test_many_people_and_columns(syncing, sandbox):
+    people = [person(f"p{n}", plan=f"plan {n}", city="Bonn") for n in range(160)]
+    engagement = syncing(sends_deltas=True)
+    run_once(engagement)
+    for one in people[::40]:
+        change(one, plan="new")
+    states = run_once(engagement)
+
+    assert sorted(n for n, s in states.items() if s == "sent") == [
+        "p0",
+        "p120",
+        "p40",
+        "p80",
+    ]
+    assert bodies(sandbox)[160:] == [
+        {"external_id": name, "plan": "new"} for name in ("p0", "p40", "p80", "p120")
+    ]
+
+
+def test_whoever_is_erased_leaves_no_state(syncing, sandbox):
+    ana = person("ana", plan="pro")
+    engagement = syncing(sends_deltas=True)
+    run_once(engagement)
+    assert Accepted.objects.filter(profile=ana).exists()
+
+    ana.delete()
+
+    assert not Accepted.objects.exists()
