@@ -3,7 +3,7 @@
 from collections import OrderedDict, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from engagements.audience import people_data
 from engagements.audience.people_data import People, Rows
@@ -141,7 +141,7 @@ def _compared(
     kept_back = {id: why for id, why in left_out.items() if id not in left}
     newer = _newer(script, claims)
     for held in claims:
-        people = people_data.people(held, rows, kept_back)
+        people, twice = _once_each(people_data.people(held, rows, kept_back), held, who)
         ids = [held.profile_ids[place] for place in people.places]
         compared = comparison.render(
             script.recipe,
@@ -160,11 +160,29 @@ def _compared(
         prepared = _request(
             script, held, people, newer, compared.rendered, compared.skipped
         )
-        prepared = replace(prepared, synced=synced)
-        if len(set(own.values())) < len(own):
-            # What the second is compared with comes of the first.
-            prepared = prepared.refused("Somebody is in it twice.")
-        yield prepared
+        yield replace(prepared, synced=synced, later={**prepared.later, **twice})
+
+
+def _once_each(
+    people: People, held: Claim, who: Mapping[int, int]
+) -> tuple[People, dict[int, datetime]]:
+    """Each person once; who is in it again is put off: what is new comes of the first."""
+    seen: set[int] = set()
+    later: dict[int, datetime] = {}
+    for place in people.places:
+        person = who[held.profile_ids[place]]
+        if person in seen:
+            later[place] = held.now
+        seen.add(person)
+    if not later:
+        return people, later
+    kept = [n for n, place in enumerate(people.places) if place not in later]
+    first = people._replace(
+        places=[people.places[n] for n in kept],
+        profiles=[people.profiles[n] for n in kept],
+        events=[people.events[n] for n in kept],
+    )
+    return first, later
 
 
 def _newer(script: Script, claims: Sequence[Claim]) -> Overtaken:

@@ -41,6 +41,8 @@ _ENTRIES = struct.Struct(f"{shapes.TAG_BYTES}s{DIGEST_BYTES}s")
 # A number so long may be the noise of a sum: 0.30000000000000004.
 _LONG = re.compile(rb"[\d.]{17}")
 _DIGITS = ".15g"
+# What JSON has one spelling for.
+_PLAIN = frozenset({str, int, bool, type(None)})
 
 
 class Compared(NamedTuple):
@@ -278,13 +280,13 @@ def _changed(
             part[name] = value
             is_any = is_any or (tag is not None) or name in shapes.NEVER_NULL
             continue
-        digest = _hash(name, value, whose)
+        digest = _hash(value, whose)
         entries.append(tag + digest)
         if old.get(tag) != digest:
             part[name], is_any = value, True
     for name, tag in shape.tags.items():
         if name not in own and tag in old:
-            digest = _hash(name, None, whose)
+            digest = _hash(None, whose)
             entries.append(tag + digest)
             if old[tag] != digest:
                 part[name], is_any = None, True
@@ -325,9 +327,10 @@ def _digest(value: JSON) -> bytes:
     return blake2b(_canonical(value), digest_size=DIGEST_BYTES).digest()
 
 
-def _hash(name: str, value: JSON, whose: bytes) -> bytes:
-    text = b"%b\0%b%b" % (name.encode(), _canonical(value), whose)
-    return blake2b(text, digest_size=DIGEST_BYTES).digest()
+def _hash(value: JSON, whose: bytes) -> bytes:
+    """Of one attribute; it stands with the tag of its name."""
+    text = orjson.dumps(value) if type(value) in _PLAIN else _canonical(value)
+    return blake2b(text + whose, digest_size=DIGEST_BYTES).digest()
 
 
 def _canonical(value: JSON) -> bytes:

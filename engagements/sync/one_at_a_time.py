@@ -24,13 +24,13 @@ ON_THE_WIRE = """
         SELECT id, merged_into_id FROM segments_profile
         WHERE merged_into_id = ANY(%(people)s::bigint[])
     )
-    SELECT DISTINCT own.profile_id FROM engagements_batch b
+    SELECT DISTINCT own.profile_id
+    -- First those on the wire, which are few however many runs there were.
+    FROM (SELECT * FROM engagements_batch WHERE state = 'sending' OFFSET 0) b
+    JOIN engagements_run r ON r.id = b.run_id AND r.engagement_id = %(engagement)s
     CROSS JOIN LATERAL unnest(b.profile_ids) WITH ORDINALITY m (profile_id, place)
     JOIN own ON own.id = m.profile_id
-    WHERE b.state = 'sending' AND m.place - 1 <> ALL(b.left_out)
-      AND b.run_id = ANY(ARRAY(
-          SELECT id FROM engagements_run WHERE engagement_id = %(engagement)s
-      ))
+    WHERE m.place - 1 <> ALL(b.left_out)
 """
 
 

@@ -67,16 +67,19 @@ LOCK = 0x0A6C
 _ALONE = "SELECT pg_advisory_xact_lock(%s, %s)"
 _TOGETHER = "SELECT pg_advisory_xact_lock_shared(%s, %s)"
 _ON_THE_WIRE = """
-    SELECT DISTINCT m.profile_id FROM engagements_batch b
+    SELECT DISTINCT m.profile_id
+    FROM (
+        SELECT * FROM engagements_batch WHERE state = 'sending' {repeats} OFFSET 0
+    ) b
     JOIN engagements_run r ON r.id = b.run_id
     JOIN externalapi_externalapiversion v ON v.id = r.version_id
         AND v.connection_id = %(connection)s
     CROSS JOIN LATERAL unnest(b.profile_ids) m (profile_id)
-    WHERE b.state = 'sending' AND m.profile_id <> 0 {condition}
+    WHERE m.profile_id <> 0 {people}
 """
-REPEATS_ON_THE_WIRE = _ON_THE_WIRE.format(condition="AND b.is_repeat")
+REPEATS_ON_THE_WIRE = _ON_THE_WIRE.format(repeats="AND is_repeat", people="")
 ON_THE_WIRE = _ON_THE_WIRE.format(
-    condition="AND m.profile_id = ANY(%(people)s::bigint[])"
+    repeats="", people="AND m.profile_id = ANY(%(people)s::bigint[])"
 )
 
 # Names of attributes; None: whatever stands in the objects.
