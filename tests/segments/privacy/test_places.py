@@ -159,6 +159,7 @@ OWN_WORDS_IN = {
         "again",
         "ambiguous_policy",
         "quiet_action",
+        "sync_mode",
         "state",
     },
     "engagements.Run": {"values", "slot", "state"},
