@@ -133,6 +133,46 @@ def test_its_pages_are_whole(
         assert not page.evaluate(wide), name
 
 
+def test_each_chart_of_its_size_has_lines_of_its_own(page: Page, segment: Segment):
+    """And side by side they begin and end at one height, however long a caption is."""
+    page.set_viewport_size(DESKTOP)
+    page.goto(reverse("admin:segments_segment_sizes", args=[segment.pk]))
+    pictures = page.locator(".charts svg")
+    expect(pictures).to_have_count(3)
+    for picture in pictures.all():
+        expect(picture.locator(".chart-grid")).to_have_count(2)
+    people, entries, exits = (picture.bounding_box() for picture in pictures.all())
+    assert people and entries and exits
+    assert exits["y"] > entries["y"] + entries["height"] + 4
+    assert abs(people["y"] - entries["y"]) < 1
+    assert abs(people["y"] + people["height"] - exits["y"] - exits["height"]) < 1
+    tops = {
+        round((one.bounding_box() or {})["y"])
+        for one in page.locator(".chart-times").all()
+    }
+    assert len(tops) == 1
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_search_of_a_list_shows_that_it_has_the_focus(
+    page: Page, segment: Segment, scheme: Any
+):
+    page.emulate_media(color_scheme=scheme)
+    page.goto(reverse("admin:segments_segment_changelist"))
+    page.get_by_role("searchbox").focus()
+    frame = page.locator("#toolbar form > div")
+    expect(frame).to_have_css("outline-style", "solid")
+    expect(frame).to_have_css("outline-width", "2px")
+    wanted = page.evaluate(
+        """() => {
+          const probe = document.body.appendChild(document.createElement("i"));
+          probe.className = "chart-bar";
+          return getComputedStyle(probe).fill;
+        }"""
+    )
+    expect(frame).to_have_css("outline-color", wanted)
+
+
 def test_by_keyboard_alone_a_version_is_compared_and_a_copy_made(
     page: Page, segment: Segment
 ):
