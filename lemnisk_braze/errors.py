@@ -15,6 +15,8 @@ from django.templatetags.static import static
 from django.urls import reverse
 from django.utils.cache import add_never_cache_headers
 
+from lemnisk_braze.lib.pages.context import context_of
+
 SIGNED_IN = "admin/base_site.html"
 SIGNED_OUT = "unfold/layouts/unauthenticated.html"
 # Of a message that Django writes, so much is shown.
@@ -91,7 +93,7 @@ def _page(request: HttpRequest, problem: Problem) -> HttpResponse:
     is_in = bool(user and admin.site.has_permission(request))
     label, url = problem.way
     context = {
-        **(admin.site.each_context(request) if is_in else _plain()),
+        **(context_of(admin.site, request, problem.title) if is_in else _plain()),
         "layout": SIGNED_IN if is_in else SIGNED_OUT,
         "title": problem.title,
         "problem": problem,

@@ -93,6 +93,15 @@ def test_few_rooms_open_connections_to_the_outside():
     }
 
 
+def test_what_every_page_is_given_is_given_in_one_place():
+    asking = [
+        path.relative_to(ROOT).as_posix()
+        for path in modules()
+        if "each_context(" in path.read_text()
+    ]
+    assert asking == ["lemnisk_braze/lib/pages/context.py"]
+
+
 def room_of(name: str) -> str:
     """The room that a module's dotted name leads into; empty for an app's own modules."""
     parts = name.split(".")

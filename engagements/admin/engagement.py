@@ -29,6 +29,7 @@ from engagements.reporting.data_points import data_points
 from externalapi.models import ExternalAPI
 from lemnisk_braze.lib import form_changes
 from lemnisk_braze.lib.filtering import OfferedFilters
+from lemnisk_braze.lib.pages.context import context_of
 from lemnisk_braze.lib.pages.deleting import CarefulDelete, Dependant, Instead
 from segments import naming
 
@@ -93,9 +94,8 @@ class EngagementAdmin(MovePage, CarefulDelete, OfferedFilters):
                 request, object_id, extra_context
             )
             return response
-        context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
+        title = f"“{engagement}” is kept"
+        context = context_of(self.admin_site, request, title, self.model) | {
             "object": engagement,
             "deleted_objects": [],
             "protected": self.users_of(engagement),
@@ -237,11 +237,9 @@ class EngagementAdmin(MovePage, CarefulDelete, OfferedFilters):
         can_save = self._can_save(request, engagement)
         if not can_save:
             form.show_only()
-        context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
+        title = str(original) if original else "Engagement Creation"
+        context = context_of(self.admin_site, request, title, self.model) | {
             "original": original,
-            "title": str(original) if original else "Engagement Creation",
             "form": form,
             "groups": known_variables(
                 form.chosen_segment, [one.parameter for one in form.parameter_inputs]

@@ -36,6 +36,7 @@ from engagements.reporting import history, reports
 from engagements.reporting.data_points import data_points
 from lemnisk_braze.lib.filtering import OfferedFilters
 from lemnisk_braze.lib.keyset import KeysetList
+from lemnisk_braze.lib.pages.context import context_of
 from lemnisk_braze.lib.pages.rows import as_id
 from segments import naming
 
@@ -119,14 +120,9 @@ class LogAdmin(KeysetList, OfferedFilters):
             raise PermissionDenied
         if obj is None:
             return missing(self, request, object_id)
-        context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "original": obj,
-            "title": str(obj),
-            "buttons": buttons(request, obj, self.acts),
-            **self.page_context(request, obj),
-        }
+        context = context_of(self.admin_site, request, str(obj), obj)
+        context["buttons"] = buttons(request, obj, self.acts)
+        context |= self.page_context(request, obj)
         return TemplateResponse(request, self.page_template, context)
 
     def page_context(self, request: HttpRequest, obj: Any) -> Mapping[str, object]:

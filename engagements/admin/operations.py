@@ -23,6 +23,7 @@ from engagements.recovery import retry_now
 from engagements.recovery.selection import Choice
 from lemnisk_braze.lib.counted import counted
 from lemnisk_braze.lib.pages.confirm import Question, confirm
+from lemnisk_braze.lib.pages.context import context_of
 
 OPERATE = "engagements.operate_delivery"
 RESEND = "engagements.resend_engagement"
@@ -64,7 +65,7 @@ def urls(site: admin.AdminSite) -> list[URLPattern]:
 
 
 def page(site: admin.AdminSite, request: HttpRequest) -> HttpResponse:
-    context = {**site.each_context(request), "title": "Operations", **_now(request)}
+    context = context_of(site, request, "Operations") | _now(request)
     return TemplateResponse(request, "engagements/operations.html", context)
 
 

@@ -38,6 +38,7 @@ from externalapi.definitions.diff import diff_lines
 from externalapi.models import ExternalAPI, ExternalAPIVersion
 from externalapi.template.parameters import Parameter
 from lemnisk_braze.lib.pages.confirm import typed_why, with_why
+from lemnisk_braze.lib.pages.context import context_of
 from segments import naming
 from segments.models import Membership, Profile
 
@@ -100,7 +101,6 @@ class MovePage:
     """Mixed into the engagement's admin."""
 
     admin_site: Any
-    opts: Any
 
     def move_view(self, request: HttpRequest, external_api_id: int) -> HttpResponse:
         """Show what would change, ask once more, and do it."""
@@ -147,10 +147,8 @@ class MovePage:
         rows: Sequence[Row],
         is_confirming: bool = False,
     ) -> HttpResponse:
-        context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "title": f"Move Engagements to version {version.number}",
+        title = f"Move Engagements to version {version.number}"
+        context = context_of(self.admin_site, request, title, Engagement) | {
             "external_api": version.external_api,
             "version": version,
             "rows": rows,

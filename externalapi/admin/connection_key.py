@@ -25,6 +25,7 @@ from externalapi.testing.connection_check import (
     key_state,
 )
 from lemnisk_braze.lib.pages.confirm import with_why
+from lemnisk_braze.lib.pages.context import context_of
 
 HOURS = (1, 4, 24, 72, key_rotation.MAX_KEPT_HOURS)
 
@@ -112,12 +113,9 @@ class KeyPage:
     def _key_page(
         self, request: HttpRequest, connection: Connection, error: str = ""
     ) -> HttpResponse:
-        context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "original": connection,
+        title = f"Key of {connection}"
+        context = context_of(self.admin_site, request, title, connection) | {
             "connection": connection,
-            "title": f"Key of {connection}",
             "last_check": _shown(connection.last_check),
             "next_check": _shown(connection.next_key_check),
             "key_works": key_state(connection) is KeyState.WORKS,

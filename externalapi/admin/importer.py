@@ -34,6 +34,7 @@ from externalapi.importers.reader import Pasted
 from externalapi.importers.to_preset import as_preset
 from externalapi.models import Connection, ExternalAPI
 from externalapi.vendors.preset import Preset
+from lemnisk_braze.lib.pages.context import context_of
 
 _SIGNS_IN = {
     Auth.BEARER: "with a bearer key",
@@ -133,13 +134,10 @@ class PastePage(ModelAdmin):
             raise PermissionDenied
         form = _form(request)
         pasted = form.read if form.is_bound and form.is_valid() else None
-        context: dict[str, Any] = {
-            **self.admin_site.each_context(request),
-            "opts": ExternalAPI._meta,
-            "title": "Paste a request",
-            "form": form,
-            **(_shown(request, pasted) if pasted else {}),
-        }
+        title = "Paste a request"
+        context = context_of(self.admin_site, request, title, ExternalAPI, form=form)
+        if pasted:
+            context |= _shown(request, pasted)
         return TemplateResponse(request, "externalapi/paste.html", context)
 
     def add_view(

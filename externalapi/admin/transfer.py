@@ -22,6 +22,7 @@ from externalapi.transfer.export_file import export
 from externalapi.transfer.import_file import Entry, FileError, Planned
 from lemnisk_braze.lib import database_clock
 from lemnisk_braze.lib.pages.confirm import with_why
+from lemnisk_braze.lib.pages.context import context_of
 
 Choice = tuple[str, str, Connection | None]
 
@@ -110,10 +111,8 @@ class FilePages:
         return redirect(reverse("admin:externalapi_externalapi_changelist"))
 
     def _import_page(self, request: HttpRequest, **context: Any) -> HttpResponse:
-        context |= {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "title": "Import External APIs",
+        title = "Import External APIs"
+        context |= context_of(self.admin_site, request, title, ExternalAPI) | {
             "form": FileForm(),
             "connections": usable_by(request.user).order_by("name"),
         }

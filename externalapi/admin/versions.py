@@ -19,6 +19,7 @@ from externalapi.definitions.versions import Draft
 from externalapi.models import ConfigurationTest, ExternalAPI, ExternalAPIVersion
 from externalapi.models.usage import Use, uses_of
 from lemnisk_braze.lib.pages.confirm import Question, confirm, with_why
+from lemnisk_braze.lib.pages.context import context_of
 
 VERSIONS_SHOWN = 100
 PAGES = ("versions", "restore", "used", "clone", "archive", "unarchive")
@@ -114,12 +115,10 @@ class LifePages:
         name: str,
         context: dict[str, Any],
     ) -> HttpResponse:
-        context |= {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "original": external_api,
-            "external_api": external_api,
-        }
+        title = context.pop("title")
+        context |= context_of(
+            self.admin_site, request, title, external_api, external_api=external_api
+        )
         return TemplateResponse(request, f"externalapi/{name}.html", context)
 
     # Pages that ask

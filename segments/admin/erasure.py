@@ -15,6 +15,7 @@ from django.views.decorators.http import require_POST
 from unfold.decorators import display
 
 from lemnisk_braze.lib.pages.confirm import Question, confirm
+from lemnisk_braze.lib.pages.context import context_of
 from lemnisk_braze.lib.pages.rows import row_of
 from segments import naming
 from segments.admin.readonly import ReadOnlyAdmin
@@ -217,11 +218,7 @@ class ErasureAdmin(ReadOnlyAdmin):
         return reverse("admin:segments_erasure_changelist")
 
     def _context(self, request: HttpRequest, title: str) -> dict[str, Any]:
-        return {
-            **self.admin_site.each_context(request),
-            "title": title,
-            "opts": self.opts,
-        }
+        return context_of(self.admin_site, request, title, self.model)
 
 
 def ask(request: HttpRequest, question: Question, people: set[int]) -> HttpResponse:

@@ -6,6 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 
+from lemnisk_braze.lib.pages.context import context_of
 from lemnisk_braze.lib.pages.rows import as_id
 from segments import naming
 from segments.membership import explaining
@@ -26,11 +27,8 @@ def view(request: HttpRequest, segment_id: int, site: AdminSite) -> HttpResponse
     segment = get_object_or_404(Segment, pk=segment_id)
     typed = request.GET.get("person", "")
     person, others = _named(typed, as_id(request.GET.get("id", "")))
-    context = {
-        **site.each_context(request),
-        "title": f"Why is somebody in “{segment}”, or not?",
-        "opts": Segment._meta,
-        "original": segment,
+    title = f"Why is somebody in “{segment}”, or not?"
+    context = context_of(site, request, title, segment) | {
         "typed": typed,
         "person": person,
         "others": others,

@@ -17,6 +17,7 @@ from lemnisk_braze.lib.filtering import OfferedFilters
 from lemnisk_braze.lib.form_changes import ChangesInWords
 from lemnisk_braze.lib.names import one_line
 from lemnisk_braze.lib.pages.active import active_badge
+from lemnisk_braze.lib.pages.context import context_of
 from lemnisk_braze.lib.pages.deleting import CarefulDelete
 from lemnisk_braze.lib.pages.rows import row_of
 from segments import wakeup
@@ -266,13 +267,8 @@ class SourceQueryAdmin(FeedAdmin):
         """Show the query's first rows, and what their columns become."""
         query: SourceQuery = row_of(self, request, pk, "change")
         title = f"First rows of “{query}”"
-        context = {
-            **self.admin_site.each_context(request),
-            "title": title,
-            "opts": self.opts,
-            "original": query,
-            "is_masked": not may_see_people(request.user),
-        }
+        context = context_of(self.admin_site, request, title, query)
+        context["is_masked"] = not may_see_people(request.user)
         try:
             found = preview.ask(query)
         except UNANSWERED as e:

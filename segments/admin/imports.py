@@ -20,6 +20,7 @@ from django.views.decorators.http import require_POST
 from unfold.decorators import display
 
 from lemnisk_braze.lib.pages import uploads
+from lemnisk_braze.lib.pages.context import context_of
 from lemnisk_braze.lib.pages.rows import row_of
 from segments import naming
 from segments.admin import import_forms
@@ -246,11 +247,7 @@ class ImportAdmin(ReadOnlyAdmin):
         }
 
     def _context(self, request: HttpRequest, title: str) -> dict[str, Any]:
-        return {
-            **self.admin_site.each_context(request),
-            "title": title,
-            "opts": self.opts,
-        }
+        return context_of(self.admin_site, request, title, self.model)
 
 
 ACTS: Mapping[str, tuple[Callable[[Import], bool], str]] = {

@@ -23,6 +23,7 @@ from lemnisk_braze.lib.filtering import OfferedFilters
 from lemnisk_braze.lib.form_changes import ChangesInWords
 from lemnisk_braze.lib.pages.active import active_badge
 from lemnisk_braze.lib.pages.confirm import Question, confirm
+from lemnisk_braze.lib.pages.context import context_of
 from lemnisk_braze.lib.pages.deleting import CarefulDelete, Dependant, Instead
 from lemnisk_braze.lib.pages.rows import row_of
 from segments import naming
@@ -242,12 +243,7 @@ class SourceAdmin(ChangesInWords, CarefulDelete, OfferedFilters):
     def _context(
         self, request: HttpRequest, source: Source, title: str
     ) -> dict[str, Any]:
-        return {
-            **self.admin_site.each_context(request),
-            "title": title,
-            "opts": self.opts,
-            "original": source,
-        }
+        return context_of(self.admin_site, request, title, source)
 
 
 def _revocation(source: Source, key: WriteKey) -> Question:

@@ -28,6 +28,7 @@ from externalapi.testing import cases, explanations
 from externalapi.testing.dry_run import DryRun, dry_run
 from externalapi.testing.records import pretty
 from externalapi.testing.runs import TooManyTestsError, run_test
+from lemnisk_braze.lib.pages.context import context_of
 
 TESTS_SHOWN = 5
 
@@ -75,11 +76,9 @@ class TestAPIPage:
         self, request: HttpRequest, version: ExternalAPIVersion, title: str
     ) -> dict[str, Any]:
         """Return what the head of the page, its history and its cases share."""
-        return {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "title": f"{title}: {version.external_api}",
-            "original": version.external_api,
+        external_api = version.external_api
+        title = f"{title}: {external_api}"
+        return context_of(self.admin_site, request, title, external_api) | {
             "external_api": version.external_api,
             "version": version,
             "connection": version.connection,

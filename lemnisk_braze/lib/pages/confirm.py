@@ -8,6 +8,8 @@ from django.db.models import Model
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
 
+from lemnisk_braze.lib.pages.context import context_of
+
 # A reason that somebody types; it stays in the history.
 MAX_WHY = 500
 
@@ -45,12 +47,8 @@ def confirm(
     **context: object,
 ) -> TemplateResponse:
     """Ask. `original` is what it is about; `template` extends the page with `context`."""
-    page = {
-        **site.each_context(request),
-        "title": question.title,
-        "question": question,
-        **context,
-    }
+    page = context_of(site, request, question.title, question=question)
+    page |= context
     if original is not None:
         page |= {"opts": original._meta, "original": original}
     return TemplateResponse(request, template, page)

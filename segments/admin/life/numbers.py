@@ -9,6 +9,7 @@ from django.template.response import TemplateResponse
 from lemnisk_braze.lib.counted import counted
 from lemnisk_braze.lib.logs import get_logger
 from lemnisk_braze.lib.pages.confirm import Question, confirm
+from lemnisk_braze.lib.pages.context import context_of
 from lemnisk_braze.lib.pages.rows import as_id, row_of
 from segments import naming
 from segments.life import members, overlap, sizes
@@ -54,10 +55,8 @@ class NumberPages:
         # Each once, in the order in which they were chosen.
         chosen = list(dict.fromkeys(pk for pk in asked if pk in by_id))[: overlap.MOST]
         rest = [None] * (overlap.MOST - len(chosen))
-        context = {
-            **self.admin_site.each_context(request),
-            "title": "Overlap of segments",
-            "opts": self.opts,
+        title = "Overlap of segments"
+        context = context_of(self.admin_site, request, title, Segment) | {
             "offered": offered,
             "choices": list(enumerate([*chosen, *rest], start=1)),
             "is_asked": len(chosen) > 1,

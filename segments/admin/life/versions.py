@@ -14,6 +14,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from lemnisk_braze.lib.pages.confirm import Question, confirm
+from lemnisk_braze.lib.pages.context import context_of
 from lemnisk_braze.lib.pages.rows import as_id, row_of
 from segments.admin import asking
 from segments.life import differences, uses
@@ -126,12 +127,8 @@ class VersionPages:
         context: dict[str, Any],
     ) -> TemplateResponse:
         """One of the segment's tabs."""
-        context |= {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "original": segment,
-            "tab": name,
-        }
+        title = context.pop("title")
+        context |= context_of(self.admin_site, request, title, segment, tab=name)
         return TemplateResponse(request, f"segments/life/{name}.html", context)
 
 

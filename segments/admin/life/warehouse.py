@@ -18,6 +18,7 @@ from unfold.widgets import (
 )
 
 from lemnisk_braze.lib.names import one_line
+from lemnisk_braze.lib.pages.context import context_of
 from lemnisk_braze.lib.pages.rows import as_id, row_of
 from segments import naming, wakeup
 from segments.admin.feeds import UNANSWERED, cells
@@ -162,11 +163,7 @@ class WarehousePages:
         segment: Segment | None = None,
         rows: Mapping[str, object] | None = None,
     ) -> HttpResponse:
-        context = {
-            **self.admin_site.each_context(request),
-            "title": title,
-            "opts": self.opts,
-            "original": segment,
+        context = context_of(self.admin_site, request, title, segment or Segment) | {
             "form": form,
             "back": segment.get_absolute_url()
             if segment

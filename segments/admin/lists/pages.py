@@ -20,6 +20,7 @@ from django.views.decorators.http import require_POST
 
 from lemnisk_braze.lib.counted import counted
 from lemnisk_braze.lib.pages import uploads
+from lemnisk_braze.lib.pages.context import context_of
 from lemnisk_braze.lib.pages.deleting import CarefulDelete, Dependant
 from lemnisk_braze.lib.pages.rows import as_id, row_of
 from segments import naming
@@ -330,11 +331,7 @@ class UploadedListAdmin(CarefulDelete, ReadOnlyAdmin):
         return context
 
     def _context(self, request: HttpRequest, title: str) -> dict[str, Any]:
-        return {
-            **self.admin_site.each_context(request),
-            "title": title,
-            "opts": self.opts,
-        }
+        return context_of(self.admin_site, request, title, self.model)
 
 
 ACTS: Mapping[str, Callable[[ListUpload], bool]] = {"cancel": runner.cancel}
