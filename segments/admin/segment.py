@@ -15,6 +15,7 @@ from lemnisk_braze.lib.counted import counted
 from lemnisk_braze.lib.filtering import OfferedFilters
 from lemnisk_braze.lib.form_changes import ChangesInWords, Words
 from lemnisk_braze.lib.pages.deleting import NAMED, CarefulDelete, Dependant, Instead
+from lemnisk_braze.lib.pages.rows import as_id
 from segments import naming
 from segments.admin import explanation
 from segments.admin.asking import AsksFirst, describe, proposal_of
@@ -25,10 +26,10 @@ from segments.builder import examples, size
 from segments.builder.form_data import form_data
 from segments.dictionary import catalog
 from segments.forms import WORDS, SegmentForm
-from segments.life import natures
+from segments.life import copies, natures
 from segments.membership import counting, rule_changes
 from segments.membership.references import graph
-from segments.models import Membership, Segment, Transition
+from segments.models import Membership, Segment, Transition, UploadedList
 
 SAMPLE = 10
 # Entries among which those are looked for who came last.
@@ -65,6 +66,15 @@ class SegmentAdmin(AsksFirst, LifePages, ChangesInWords, CarefulDelete, OfferedF
             *self.life_urls(),
             *super().get_urls(),
         ]
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """Of ?list=ID those who are on a list; nothing else is taken from the address."""
+        id = as_id(request.GET.get("list", ""))
+        of = UploadedList.objects.filter(pk=id).first() if id else None
+        if of is None:
+            return {}
+        name = copies.free_name(of.name)
+        return {"name": name, "rule": {"all": [{"list": of.pk}]}}
 
     def has_change_permission(
         self, request: HttpRequest, obj: Segment | None = None

@@ -145,6 +145,7 @@ class UploadedListAdmin(CarefulDelete, ReadOnlyAdmin):
             "identifier": self.identifier(of),
             "segments": graph.segments_that_ask("list", [of.pk]),
             "uploads": [(one, TONES.get(State(one.state), "neutral")) for one in done],
+            "may_add_segment": request.user.has_perm("segments.add_segment"),
             "may_upload": request.user.has_perm("segments.change_uploadedlist"),
             "may_delete": self.has_delete_permission(request, of),
         }
@@ -310,6 +311,7 @@ class UploadedListAdmin(CarefulDelete, ReadOnlyAdmin):
                 (kind.label, upload.found.get(kind, 0)) for kind in ListLine.Kind
             ],
             "may_change": _may_act(request, upload),
+            "may_add_segment": request.user.has_perm("segments.add_segment"),
             "may_see_rows": _may_see_rows(request, upload),
             "can_cancel": upload.state in runner.CANCELLABLE,
         }

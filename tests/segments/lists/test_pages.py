@@ -207,6 +207,25 @@ def test_an_approver_decides_where_somebody_is_sent_to(client, asked):
     assert (upload.state, on(of)) == (State.DONE, {"a", "b"})
 
 
+def test_a_segment_is_added_of_a_list(client, marketer):
+    factories.make_segment(name="Guests")
+    upload = take(factories.make_list(name="Guests"), "a\n")
+    press(client, upload, "write", **seen(client, upload))
+    add = f"{reverse('admin:segments_segment_add')}?list={upload.of_id}"
+    for page in (upload.get_absolute_url(), upload.of.get_absolute_url()):
+        assert f'href="{add}">Add a segment of it' in words(client.get(page))
+    form = client.get(add).context["adminform"].form
+    assert form["rule"].initial == {"all": [{"list": upload.of_id}]}
+    assert form["name"].initial not in ("", "Guests")
+    # What is no list, and another field in the address, change nothing.
+    for wrong in ("list=1000000", "list=x", "rule={}", "name=x"):
+        plain = client.get(f"{reverse('admin:segments_segment_add')}?{wrong}")
+        form = plain.context["adminform"].form
+        assert (form["rule"].initial, form["name"].initial) == ({}, None)
+    client.force_login(member("Analyst"))
+    assert "Add a segment of it" not in words(client.get(upload.get_absolute_url()))
+
+
 def test_what_waits_for_an_approver_is_on_home(client, asked):
     of, segment, _, _ = asked
     mine, other = member("Marketer"), member("Marketer")
