@@ -72,7 +72,7 @@ def writes_itself(feed: ListFeed) -> bool:
 def _ask(feed: ListFeed) -> ListUpload:
     if feed.of.uploads.filter(state__in=UNFINISHED).exists():
         raise FileError(
-            "What came before is not written yet, or waits for a word: see the list."
+            "What came before is not written yet, or waits for a decision: see the list."
         )
     dsn = sealing.unseal(feed.source, feed.source.address_encrypted)
     with databases.opened(feed.source.kind, dsn, feed.query, "") as rows:

@@ -13,7 +13,7 @@ class ListFeed(models.Model):
 
     It is asked with the address of a SQL source. `changed_at`: when somebody last changed
     what is asked; null: nobody since it was made. What is given first after a change
-    waits for a word, as an upload does.
+    waits for a decision, as an upload does.
     """
 
     of = models.OneToOneField(

@@ -74,7 +74,7 @@ def make_list(*values: str, **fields: Any) -> UploadedList:
 
 
 def make_list_upload(**fields: Any) -> ListUpload:
-    """A file that was looked through, and waits for a word."""
+    """A file that was looked through, and waits for a decision."""
     fields.setdefault("of", make_list() if "of" not in fields else fields["of"])
     fields.setdefault("name", f"guests-{next(_number)}.csv")
     fields.setdefault("mode", ListUpload.Mode.ADD)

@@ -136,7 +136,7 @@ class WarehousePages:
         if request.method == "POST" and form.is_valid():
             saved = form.save()
             if ASKED & set(form.changed_data):
-                # What comes first waits for a word: nobody has seen it.
+                # What comes first waits for a decision: nobody has seen it.
                 ListFeed.objects.filter(pk=saved.pk).update(changed_at=Now())
                 messages.info(
                     request,

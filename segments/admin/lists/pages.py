@@ -1,4 +1,4 @@
-"""Lists: upload, what it would do, the word to write it, and what came of each row."""
+"""Lists: upload, what it would do, the decision to write it, and what came of each row."""
 
 from collections.abc import Callable, Mapping
 from typing import Any

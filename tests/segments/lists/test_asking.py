@@ -143,7 +143,7 @@ def test_a_kill_in_the_middle_is_gone_on_from_and_the_list_stays(
     assert feed.of.size == 12_000
 
 
-def test_a_changed_query_waits_for_a_word(warehouse, feed, segment):
+def test_a_changed_query_waits_for_a_decision(warehouse, feed, segment):
     for name in ("ana", "bo"):
         factories.make_profile(external_id=name)
     say(warehouse, "ana")
@@ -156,7 +156,7 @@ def test_a_changed_query_waits_for_a_word(warehouse, feed, segment):
     assert upload.state == State.READY
     assert people_of(segment) == {"ana"}
     assert ask(feed) is None
-    assert "waits for a word" in feed.problem
+    assert "waits for a decision" in feed.problem
 
     assert runner.write(upload)
     assert work(upload).state == State.DONE
