@@ -57,6 +57,8 @@ class SignInForm(AuthenticationForm):
 
 admin.site.login_form = SignInForm
 admin.site.index_title = "Home"
+# The dash that all pages have where there is nothing.
+admin.site.empty_value_display = "–"
 admin.site.unregister(User)
 admin.site.unregister(Group)
 

@@ -80,6 +80,13 @@ def test_a_user_s_page_speaks_to_people(admin_client, page):
         assert words not in text
 
 
+def test_nothing_is_one_dash_everywhere(admin_client):
+    factories.make_segment()
+    page = admin_client.get(reverse("admin:segments_segment_changelist")).text
+    [row] = re.findall(r'<td class="[^"]*field-owner[^"]*"[^>]*>(.*?)</td>', page, re.S)
+    assert strip_tags(row).strip() == "–"
+
+
 # Words that stand behind a number.
 MANY = (
     "people members persons identifiers rows events messages batches deliveries attempts"
