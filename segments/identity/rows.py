@@ -115,6 +115,14 @@ def add_facts(facts: Sequence[tuple[Key, int, Fact]]) -> None:
             cursor.execute(INSERT_FACTS, _fact_columns(facts))
 
 
+def add_own_facts(facts: Sequence[tuple[Key, int, Fact]]) -> None:
+    """Write that identifiers are people's own; the facts have ids."""
+    if facts:
+        ids = [fact.id for _, _, fact in facts]
+        with connection.cursor() as cursor:
+            cursor.execute(INSERT_OWN_FACTS, [ids, *_fact_columns(facts)])
+
+
 def _is_inserted(part: Part) -> bool:
     """Whether its row is not there yet: it is new, or gives its row to a new one."""
     if part.number < 0:
@@ -166,9 +174,7 @@ def _save_facts(
     rows = [(key, parts[number].id, fact) for key, number, fact in facts]
     with_id = [row for row in rows if row[2].id]
     others = [row for row in rows if not row[2].id]
-    if with_id:
-        ids = [fact.id for _, _, fact in with_id]
-        cursor.execute(INSERT_OWN_FACTS, [ids, *_fact_columns(with_id)])
+    add_own_facts(with_id)
     add_facts(others)
 
 

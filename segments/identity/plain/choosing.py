@@ -1,5 +1,6 @@
 """Which calls are plain, as far as the calls of a chunk say it. Pure."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,26 +13,35 @@ from segments.identity.values import REST
 
 # Fewer are as soon done one by one.
 FEW = 50
-_FIELDS = frozenset(("timestamp", "userId", "traits"))
+_KNOWN = frozenset(("timestamp", "userId", "traits"))
+_ANONYMOUS = (
+    frozenset(("timestamp", "anonymousId", "traits")),
+    frozenset(("timestamp", "traits")),
+)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class PlainCall:
-    """What is said of an external ID's person; `traits`: as they are kept.
+    """What is said of a person, known by `subject`; `traits`: as they are kept.
 
     `raw`: what was typed, by name, where it is kept in another form.
     """
 
     message: Message
-    external_id: str
+    subject: Key
     traits: Mapping[str, Any]
     raw: dict[str, str] | None = None
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it is a known person's; else an anonymous one's."""
+        return self.subject[0] == EXTERNAL_ID
 
     @property
     def keys(self) -> set[Key]:
         said = ((kind, self.traits.get(kind)) for kind in CONTACTS)
         contacts = {(kind, value) for kind, value in said if value}
-        return {(EXTERNAL_ID, self.external_id), *contacts}
+        return {self.subject, *contacts}
 
 
 def choose(
@@ -41,9 +51,9 @@ def choose(
 
     `but`: keys of messages that are not. None at all where they are few.
     """
-    found: dict[str, Message] = {}
+    found: dict[Key, Message] = {}
     others: list[Message] = []
-    again: set[str] = set()
+    again: set[Key] = set()
     for message in messages:
         who = None if but and message.key in but else _who(message, rules)
         if who is None or who in found:
@@ -55,7 +65,7 @@ def choose(
     if len(found) < max(FEW, len(others)):
         return []
     chosen = [
-        PlainCall(message=message, external_id=who, traits=message.payload["traits"])
+        PlainCall(message=message, subject=who, traits=message.payload["traits"])
         for who, message in found.items()
     ]
     for kind in CONTACTS:
@@ -63,22 +73,43 @@ def choose(
         if odd:
             others += (call.message for call in odd)
             chosen = [call for call in chosen if call not in odd]
+    if met := _met(chosen):
+        others += (call.message for call in met)
+        chosen = [call for call in chosen if call not in met]
     return _apart(chosen, others, rules) if others else chosen
 
 
-def _who(message: Message, rules: Rules) -> str | None:
+def _who(message: Message, rules: Rules) -> Key | None:
     """Whose plain call it may be."""
     payload = message.payload
-    if message.kind != "identify" or payload.keys() != _FIELDS:
+    if message.kind != "identify" or not _is_about_traits(message):
         return None
-    who, traits = payload["userId"], payload["traits"]
-    if not who or who.__class__ is not str or traits.__class__ is not dict:
+    if payload.keys() != _KNOWN:
+        return _anonymous(message, rules)
+    who = payload["userId"]
+    if not who or who.__class__ is not str or rules.is_placeholder(who):
         return None
+    return EXTERNAL_ID, who
+
+
+def _is_about_traits(message: Message) -> bool:
+    """Whether it has some, and nothing of them is more than a value."""
+    traits = message.payload.get("traits")
+    if not traits or traits.__class__ is not dict or REST in traits:
+        return False
     if message.size > limits.MAX_BYTES or len(traits) > limits.MAX_ATTRIBUTES:
+        return False
+    return not (dict in map(type, traits.values()) and _changes(traits))
+
+
+def _anonymous(message: Message, rules: Rules) -> Key | None:
+    if message.payload.keys() not in _ANONYMOUS:
         return None
-    if not traits or REST in traits or rules.is_placeholder(who):
+    try:
+        call = calls.read(message.kind, message.payload, rules)
+    except ValueError:
         return None
-    return None if dict in map(type, traits.values()) and _changes(traits) else who
+    return None if call.placeholder else call.subject
 
 
 def _changes(traits: Mapping[str, Any]) -> bool:
@@ -104,18 +135,33 @@ def _keep(kind: str, chosen: Iterable[PlainCall]) -> set[PlainCall]:
     return odd
 
 
+def _met(chosen: Sequence[PlainCall]) -> set[PlainCall]:
+    """The anonymous people of whom something was also said of somebody else."""
+    if all(call.is_known for call in chosen):
+        return set()
+    said = Counter(key for call in chosen for key in call.keys)
+    return {
+        call
+        for call in chosen
+        if not call.is_known and any(said[key] > 1 for key in call.keys)
+    }
+
+
 def _apart(
     chosen: list[PlainCall], others: Iterable[Message], rules: Rules
 ) -> list[PlainCall]:
     """Those who share nothing with the others, nor with those who do."""
-    keys: set[Key] = set()
-    for message in others:
-        try:
-            call = calls.read(message.kind, message.payload, rules)
-        except ValueError:
-            continue
-        keys |= {call.subject, *call.others}
+    keys: set[Key] = set().union(*(keys_of(message, rules) for message in others))
     while met := {one for one in chosen if not keys.isdisjoint(one.keys)}:
         keys = set().union(*(one.keys for one in met))
         chosen = [one for one in chosen if one not in met]
     return chosen
+
+
+def keys_of(message: Message, rules: Rules) -> set[Key]:
+    """What a message says of whom it is about; nothing where that is nobody."""
+    try:
+        call = calls.read(message.kind, message.payload, rules)
+    except ValueError:
+        return set()
+    return {call.subject, *call.others}

@@ -1,5 +1,6 @@
 """Plain calls are written: who is new in one COPY, who was there in one UPDATE."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -12,7 +13,7 @@ from segments.identity.calls import CONTACTS, EXTERNAL_ID, Key, Rules, microseco
 from segments.identity.facts import Fact
 from segments.identity.limits import TooMuchError
 from segments.identity.parts import Message, Part
-from segments.identity.plain import choosing
+from segments.identity.plain import anonymous, choosing
 from segments.identity.plain.choosing import PlainCall
 from segments.identity.values import REST, Values
 from segments.models import copying, stored
@@ -38,18 +39,29 @@ def take(
     `but`: keys of messages to be left. Take the inbox's lock before.
     """
     rules = Rules.from_settings()
-    calls = {call.external_id: call for call in choosing.choose(messages, rules, but)}
+    calls = {call.subject: call for call in choosing.choose(messages, rules, but)}
     if not calls:
         return set(), messages
     for key in _keys_of_others(list(calls.values()), rules):
         _leave(calls, key)
+    owners = anonymous.owners([c for c in calls.values() if not c.is_known])
+    for subject in [who for who, row in owners.items() if row is None]:
+        del calls[subject]
     parts: dict[int, Part] = {}
-    if calls:
-        rows.load(parts, list(calls), ())
-    known = _learn(calls, parts.values())
-    there = {part.external_id for part in parts.values()}
+    rows.load(
+        parts,
+        [value for kind, value in calls if kind == EXTERNAL_ID],
+        [row for row in owners.values() if row],
+    )
+    there = dict(_by_subject(parts, owners))
+    unknown = [(who, part) for who, part in there.items() if who in owners]
+    if unknown:
+        _leave_whom_others_meet(calls, messages, unknown, rules)
+    known = _learn(calls, there)
     new = [call for who, call in calls.items() if who not in there]
-    changed = _insert(new) | _update(known)
+    changed = _insert([call for call in new if call.is_known])
+    changed |= _insert_anonymous([call for call in new if not call.is_known])
+    changed |= _update(known)
     done = {id(call.message) for call in calls.values()}
     return changed, [m for m in messages if id(m) not in done]
 
@@ -59,11 +71,15 @@ def _keys_of_others(calls: Sequence[PlainCall], rules: Rules) -> set[Key]:
     found: set[Key] = set()
     if tombstones.is_any():
         found |= tombstones.find({key for call in calls for key in call.keys}).keys()
+    # Of anonymous people all is looked up, whoever has it.
+    calls = [call for call in calls if call.is_known]
+    if not calls:
+        return found
     with connection.cursor() as cursor:
         cursor.execute(ANYBODY)
         has_anonymous, has_aliases = cursor.fetchone()
         if has_aliases:
-            cursor.execute(ALIASES, [text_array(call.external_id for call in calls)])
+            cursor.execute(ALIASES, [text_array(call.subject[1] for call in calls)])
             found |= {(EXTERNAL_ID, value) for (value,) in cursor.fetchall()}
         for kind in CONTACTS if has_anonymous else ():
             said = {v for call in calls if (v := call.traits.get(kind))}
@@ -75,24 +91,52 @@ def _keys_of_others(calls: Sequence[PlainCall], rules: Rules) -> set[Key]:
     return found
 
 
-def _leave(calls: dict[str, PlainCall], key: Key) -> None:
+def _leave(calls: dict[Key, PlainCall], key: Key) -> None:
     kind, value = key
-    if kind == EXTERNAL_ID:
-        calls.pop(value, None)
+    if kind not in CONTACTS:
+        calls.pop(key, None)
         return
     for call in [c for c in calls.values() if c.traits.get(kind) == value]:
-        del calls[call.external_id]
+        del calls[call.subject]
 
 
-def _learn(calls: dict[str, PlainCall], parts: Iterable[Part]) -> Known:
+def _leave_whom_others_meet(
+    calls: dict[Key, PlainCall],
+    messages: Iterable[Message],
+    rows_of: Iterable[tuple[Key, Part]],
+    rules: Rules,
+) -> None:
+    """Leave anonymous people whose earlier e-mail or phone another message says.
+
+    It joins them, and what they are told meanwhile is told of that person, too.
+    """
+    said = Counter(key for m in messages for key in choosing.keys_of(m, rules))
+    for subject, part in rows_of:
+        own = calls[subject].keys
+        if any(said[key] > (key in own) for key in part.contacts()):
+            del calls[subject]
+
+
+def _by_subject(
+    parts: Mapping[int, Part], owners: Mapping[Key, int | None]
+) -> Iterable[tuple[Key, Part]]:
+    """Those who were there, by what their calls know them by."""
+    for part in parts.values():
+        if part.external_id is not None:
+            yield (EXTERNAL_ID, part.external_id), part
+    yield from ((subject, parts[row]) for subject, row in owners.items() if row)
+
+
+def _learn(calls: dict[Key, PlainCall], there: Mapping[Key, Part]) -> Known:
     """Tell those who were there; whose call is not plain after all is left out of `calls`."""
     known = Known(parts=[], before=[])
-    for part in parts:
-        assert part.external_id is not None
-        call = calls[part.external_id]
+    for subject, part in there.items():
+        call = calls.get(subject)
+        if call is None:
+            continue
         before = part.contacts()
         if not _told(part, call):
-            del calls[part.external_id]
+            del calls[subject]
             continue
         known.parts.append(part)
         now = part.own.data
@@ -116,16 +160,43 @@ def _told(part: Part, call: PlainCall) -> bool:
 
 
 def _insert(calls: Sequence[PlainCall]) -> set[int]:
-    """Make people of them; return their ids."""
+    """Make known people of them; return their ids."""
     if not calls:
         return set()
+    ids, _ = _next_ids(len(calls), 0)
+    _copy(ids, copying.fields([call.subject[1] for call in calls]), calls)
+    return set(ids)
+
+
+def _insert_anonymous(calls: Sequence[PlainCall]) -> set[int]:
+    """The same of anonymous people, each with an identifier of their own."""
+    if not calls:
+        return set()
+    ids, fact_ids = _next_ids(len(calls), len(calls))
+    _copy(ids, [copying.NULL] * len(calls), calls)
+    rows.add_own_facts(
+        [
+            (call.subject, id_, Fact(id=fact_id, is_own=True, stamp=_stamp(call)))
+            for call, id_, fact_id in zip(calls, ids, fact_ids, strict=True)
+        ]
+    )
+    return set(ids)
+
+
+def _next_ids(people: int, facts: int) -> tuple[list[int], list[int]]:
     with connection.cursor() as cursor:
-        cursor.execute(rows.NEXT_IDS, [len(calls), 0])
-        ids: list[int] = cursor.fetchone()[0]
+        cursor.execute(rows.NEXT_IDS, [people, facts])
+        ids, fact_ids = cursor.fetchone()
+    return ids, fact_ids or []
+
+
+def _copy(
+    ids: Sequence[int], external_ids: Sequence[str], calls: Sequence[PlainCall]
+) -> None:
     people = [_person(call) for call in calls]
     columns = [
         map(str, ids),
-        copying.fields([call.external_id for call in calls]),
+        external_ids,
         copying.fields([email for email, *_ in people]),
         copying.fields([phone for _, phone, *_ in people]),
         [copying.json_field(attributes) for *_, attributes, _ in people],
@@ -134,7 +205,10 @@ def _insert(calls: Sequence[PlainCall]) -> set[int]:
     copying.copy(
         "segments_profile", COLUMNS, map("\t".join, zip(*columns, strict=True))
     )
-    return set(ids)
+
+
+def _stamp(call: PlainCall) -> tuple[int, str]:
+    return _microseconds(call.message), call.message.message_id
 
 
 def _person(call: PlainCall) -> tuple[str, str, str, str]:

@@ -11,7 +11,8 @@ import json
 import random
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from segments.dictionary import folding
 from segments.identity import tombstones
@@ -107,6 +108,36 @@ class World:
                 on_mismatch=self.random.choice(["flag", "drop", "refuse"]),
             )
         Profile.objects.update(updated_at="2020-01-01T00:00:00Z")
+
+    def anonymous_file(self, target):
+        """A file whose rows name nobody by an external ID, and what its columns become.
+
+        `target`: "anonymous_id", or "email" for e-mail and phone alone.
+        """
+        names = [f"d{n}" for n in range(self.random.choice([12, 60]))]
+        if target == "email":
+            names = [*EMAILS, *(f"b{n}@x.example" for n in range(30)), "A1@X.example "]
+        names = self.random.sample(names, self.random.choice([1, 8, len(names)]))
+        names += self.random.choices(names, k=self.random.choice([0, 0, 2]))
+        if self.random.random() < 0.3:
+            names.append("null")
+        uses = {"who": {"to": target}, **USES}
+        for name in self.random.sample(["id", "email", "phone"], 2):
+            del uses[name]
+        uses.pop("id", None)
+        if target == "email":
+            uses.pop("email", None)
+        odd = {
+            "email": lambda: self.some([*TYPED_EMAILS, "c1@x.example"], 0.3),
+            "phone": lambda: self.some(PHONES, 0.3),
+            "city": lambda: self.some(CITIES[:3], 0.8),
+            "score": lambda: self.random.choice(["1", "7", ""]),
+            "member": lambda: self.random.choice(["true", ""]),
+        }
+        text = io.StringIO()
+        rows = [[who, *(odd[name]() or "" for name in [*uses][1:])] for who in names]
+        csv.writer(text).writerows([[*uses], *rows])
+        return text.getvalue(), "people.csv", uses
 
     def rows(self):
         ids = self.random.choice([IDS, [f"n{n}" for n in range(40)], [*IDS, "null"]])
@@ -242,11 +273,78 @@ def tables():
 
 @pytest.mark.parametrize("seed", range(60))
 def test_every_table_is_the_same(seed, monkeypatch):
-    world = World(seed)
+    _compare(World(seed), monkeypatch)
+
+
+@pytest.mark.parametrize("target", ["anonymous_id", "email"])
+@pytest.mark.parametrize("seed", range(40))
+def test_every_table_is_the_same_without_external_ids(seed, target, monkeypatch):
+    _compare(World(seed), monkeypatch, target)
+
+
+def test_anonymous_people_are_written_in_sets(monkeypatch):
+    """New ones, and those that are there, by what they are known by alone."""
+    monkeypatch.setattr(choosing, "FEW", 1)
+    source = factories.make_source()
+    for column in ("anonymous_id", "email", "phone"):
+        for city in ("Bonn", "Kiel"):
+            cells = [
+                f"+44770090{n:04}" if column == "phone" else f"x{n}@x.example"
+                for n in range(30)
+            ]
+            text = "who,city\n" + "".join(f"{cell},{city}\n" for cell in cells)
+            imported = take(text)
+            decided = plan({"to": column}, attribute("city"))
+            assert lifecycle.start_unchecked(imported, decided, source)
+            with CaptureQueriesContext(connection) as queries:
+                by_import(imported)
+            assert not [q for q in queries if OF_VALUES in q["sql"]]
+    people = Profile.objects.filter(external_id=None, merged_into=None)
+    assert list(people.values_list("attributes__city")) == [("Kiel",)] * 90
+    assert Identifier.objects.filter(is_own=True).count() == 90
+
+
+def test_what_joins_somebody_is_told_of_both_wherever_it_stands(monkeypatch):
+    """A device that said an e-mail, and a row of the known person who has it."""
+    source = factories.make_source()
+    factories.make_segment(rule={"attribute": "city", "is": "equals", "value": "Bonn"})
+    payload = {"anonymousId": "d1", "traits": {"email": "ana@x.example"}}
+    inbox.append(source, [("m1", "identify", payload | {"timestamp": TIMES[0]})])
+    others = [{"anonymousId": f"d{n}", "traits": {"city": "Bonn"}} for n in range(2, 9)]
+    said = [
+        {"userId": "u1", "traits": {"email": "ana@x.example", "city": "Kiel"}},
+        {"anonymousId": "d1", "traits": {"city": "Bonn"}},
+        *others,
+    ]
+    inbox.apply()
+    found = []
+    for few in (1, 1 << 20):
+        monkeypatch.setattr(choosing, "FEW", few)
+        with transaction.atomic():
+            inbox.append(
+                source,
+                [
+                    (f"n{n}", "identify", {"timestamp": TIMES[n % 2 + 1], **one})
+                    for n, one in enumerate(said)
+                ],
+            )
+            assert inbox.apply().errors == 0
+            found.append(tables())
+            transaction.set_rollback(True)
+    in_sets, one_by_one = found
+    for table, lines in one_by_one.items():
+        assert in_sets[table] == lines, table
+
+
+# As it is asked for whoever goes one by one.
+OF_VALUES = "extract(epoch FROM i.time)"
+
+
+def _compare(world, monkeypatch, target=""):
     for name, value in (("city", "Bonn"), ("score", 7)):
         factories.make_segment(rule={"attribute": name, "is": "equals", "value": value})
     world.people()
-    data, name, uses = world.file()
+    data, name, uses = world.anonymous_file(target) if target else world.file()
     imported = take(data, name)
     columns = [uses[column["name"]] for column in imported.columns]
     empty = world.random.choice(["keep", "clear"])
