@@ -14,9 +14,9 @@ from engagements.lifecycle import (
     completion,
     ended_runs,
     owner_mail,
-    schedule,
 )
 from engagements.outbox import workers
+from engagements.schedules import making
 from externalapi.connections import key_rotation
 from lemnisk_braze.lib import database_clock
 from lemnisk_braze.lib.logs import get_logger
@@ -83,7 +83,7 @@ CHORES: dict[str, Callable[[], object]] = {
     "add new names": folding.add,
     "read old names": building.go_on,
     "ask who has what": shares.refresh_due,
-    "start due runs": lambda: schedule.make_due_runs(database_clock.now()),
+    "start due runs": lambda: making.make_due_runs(database_clock.now()),
     "end runs": completion.finish,
     "pause what fails": lambda: auto_pause.pause_failing(database_clock.now()),
     "judge ended runs": ended_runs.judge,

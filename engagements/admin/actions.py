@@ -13,8 +13,9 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from engagements.authoring import forecast
-from engagements.lifecycle import schedule, transitions
+from engagements.lifecycle import transitions
 from engagements.models import Batch, Engagement, Run
+from engagements.schedules import words
 from engagements.sync import state
 from externalapi.connections.access import User, why_not
 from externalapi.testing import cases
@@ -282,7 +283,7 @@ ENGAGEMENT_ACTS = (
             "Everybody who waits in line is sent, and everybody who entered the "
             "segment meanwhile.",
         ],
-        then=lambda engagement: schedule.in_words(engagement, database_clock.now()),
+        then=lambda engagement: words.in_words(engagement, database_clock.now()),
         asks=False,
         refuse=_limit,
     ),

@@ -21,6 +21,7 @@ from engagements.admin.preview_panel import PreviewPanel, preview_panel
 from engagements.admin.version_upgrade import MovePage
 from engagements.audience import send_again
 from engagements.authoring.forms import EngagementForm
+from engagements.authoring.schedule_fields import ScheduleForm
 from engagements.lifecycle import approval
 from engagements.models import Engagement, Run
 from engagements.personalization.variable_catalog import known_variables
@@ -140,6 +141,7 @@ class EngagementAdmin(MovePage, CarefulDelete, OfferedFilters):
                 view(self.preview_view),
                 name="engagements_engagement_preview",
             ),
+            path("times/", view(self.times_view), name="engagements_engagement_times"),
             path(
                 "<int:pk>/ask/", view(self.ask_view), name="engagements_engagement_ask"
             ),
@@ -319,12 +321,25 @@ class EngagementAdmin(MovePage, CarefulDelete, OfferedFilters):
         ):
             raise PermissionDenied
         form = (
-            EngagementForm.of_typed(request.POST.dict(), engagement)
+            EngagementForm.of_typed(request.POST, engagement)
             if self._can_save(request, engagement)
             else EngagementForm(instance=engagement)
         )
         context = {"panel": self._panel(request, form)}
         return TemplateResponse(request, "engagements/preview.html", context)
+
+    def times_view(self, request: HttpRequest) -> HttpResponse:
+        """The next times of the schedule that stands in the form now."""
+        pk = request.POST.get("engagement", "")
+        engagement = self.get_object(request, pk) if pk.isdecimal() else None
+        if not (
+            self.has_view_or_change_permission(request, engagement)
+            or self.has_add_permission(request)
+        ):
+            raise PermissionDenied
+        form = ScheduleForm(request.POST, instance=engagement)
+        form.is_valid()
+        return TemplateResponse(request, "engagements/next_times.html", {"form": form})
 
     def _panel(self, request: HttpRequest, form: EngagementForm) -> PreviewPanel:
         # People's data is for those who may see people.
@@ -369,7 +384,7 @@ def _given(request: HttpRequest) -> dict[str, object]:
 
 def _configured(request: HttpRequest, engagement: Engagement | None) -> EngagementForm:
     """The form for another External API: everything typed so far, unchecked."""
-    form = EngagementForm.of_typed(request.POST.dict(), engagement)
+    form = EngagementForm.of_typed(request.POST, engagement)
     if request.POST["_configure"] == "version":
         form.initial["ambiguous_policy"] = form.best_policy
     return form

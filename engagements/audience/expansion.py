@@ -1,9 +1,10 @@
 """From a segment's people to batches, by set operations."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
+import orjson
 from django.db import DatabaseError, connection, transaction
 from django.db.models import Exists, OuterRef
 
@@ -13,6 +14,8 @@ from engagements.lifecycle import completion
 from engagements.models import Accepted, Engagement, Run
 from engagements.outbox import workers
 from engagements.personalization.renderer import people_per_batch
+from engagements.schedules import own_zone
+from engagements.schedules.own_zone import OwnZone
 from lemnisk_braze.lib.database_errors import About, about, in_words
 from lemnisk_braze.lib.database_retry import LATER_ON_DISK
 from segments.models import Membership, Transition
@@ -88,27 +91,37 @@ INTO_BATCHES_BY_DUE = f"""
 """
 
 
-def _take_in(into_batches: str, *, is_guarded: bool) -> str:
-    """(people, the last one's place, people who are put into batches, batches)"""
-    counted = "(SELECT count(*) FROM batches)"
-    if not is_guarded:
+def _take_in(into_batches: str, *, is_guarded: bool, is_by_due: bool = False) -> str:
+    """(people, the last one's place, who is put into batches, batches, who is not due)"""
+    counted = "(SELECT count(*) FROM audience), (SELECT count(*) FROM batches)"
+    if not (is_guarded or is_by_due):
         return f"""
             WITH {into_batches.replace("{people}", "({people})")}
-            SELECT count(*), max(place), count(*), {counted}
+            SELECT count(*), max(place), {counted}, 0
             FROM audience WHERE {LATER_ON_DISK}
         """
+    offered, never = "offered AS MATERIALIZED ({people})", "0"
+    everybody = "offered"
+    if is_by_due:
+        # Whom this run has no time for ("infinity") is passed over.
+        everybody = "everybody"
+        offered = """everybody AS MATERIALIZED ({people}), offered AS MATERIALIZED (
+            SELECT * FROM everybody WHERE due IS DISTINCT FROM 'infinity')"""
+        never = "count(*) FILTER (WHERE due = 'infinity')"
+    allowed = f"{send_again.ALLOWED}," if is_guarded else ""
+    people = "allowed" if is_guarded else "offered"
     return f"""
-        WITH offered AS MATERIALIZED ({{people}}), {send_again.ALLOWED},
-        {into_batches.replace("{people}", "allowed")}
-        SELECT count(*), max(place), (SELECT count(*) FROM audience), {counted}
-        FROM offered WHERE {LATER_ON_DISK}
+        WITH {offered}, {allowed}
+        {into_batches.replace("{people}", people)}
+        SELECT count(*), max(place), {counted}, {never}
+        FROM {everybody} WHERE {LATER_ON_DISK}
     """
 
 
 TAKE_IN_ALL = _take_in(INTO_BATCHES, is_guarded=False)
 TAKE_IN_ALLOWED = _take_in(INTO_BATCHES, is_guarded=True)
-TAKE_IN_ALL_BY_DUE = _take_in(INTO_BATCHES_BY_DUE, is_guarded=False)
-TAKE_IN_ALLOWED_BY_DUE = _take_in(INTO_BATCHES_BY_DUE, is_guarded=True)
+TAKE_IN_ALL_BY_DUE = _take_in(INTO_BATCHES_BY_DUE, is_guarded=False, is_by_due=True)
+TAKE_IN_ALLOWED_BY_DUE = _take_in(INTO_BATCHES_BY_DUE, is_guarded=True, is_by_due=True)
 # In a batch that holds nobody.
 PASS_OVER = """
     WITH people AS ({people}), batches AS (
@@ -127,7 +140,7 @@ PASS_OVER = """
 _LOCK = """
     SELECT r.id, r.version_id, r.values, e.segment_id, r.is_standing, r.started_at,
         r.expansion_cursor, r.next_sequence, e.id, e.trigger, e.repeat, e.again,
-        e.again_after_days, e.time_zone, e.clears_who_left
+        e.again_after_days, e.time_zone, e.clears_who_left, r.own_zone::text
     FROM engagements_run r JOIN engagements_engagement e ON e.id = r.engagement_id
     WHERE r.id = %s AND r.state IN ('expanding', 'sending')
 """
@@ -136,7 +149,7 @@ LOCK_STANDING = f"{_LOCK} AND r.is_standing FOR NO KEY UPDATE OF r"
 ADVANCE = """
     UPDATE engagements_run
     SET expansion_cursor = %s, next_sequence = next_sequence + %s,
-        repeats_left_out = repeats_left_out + %s
+        repeats_left_out = repeats_left_out + %s, own_time_over = own_time_over + %s
     WHERE id = %s
 """
 # A standing run has something to do where somebody entered since it last looked. Every
@@ -206,7 +219,7 @@ def _pass_over(run_id: int, reason: str) -> int:
     with connection.cursor() as cursor:
         cursor.execute(PASS_OVER.format(people=run.people), asked)
         for (place,) in cursor.fetchall():
-            cursor.execute(ADVANCE, [place, 1, 0, run_id])
+            cursor.execute(ADVANCE, [place, 1, 0, 0, run_id])
     return 1
 
 
@@ -257,7 +270,7 @@ def _expand_chunk(run_id: int, most: int) -> int:
         return 0
     size = people_per_batch(run.version_id, run.values)
     people = run.people
-    due = _due(run) if run.people != FROM_LEFT else ""
+    due, times = _due(run) if run.people != FROM_LEFT else ("", {})
     # What a crash of the database forgets here, it forgets with the cursor.
     if due:
         people = due.format(people=people)
@@ -270,29 +283,31 @@ def _expand_chunk(run_id: int, most: int) -> int:
     asked = {
         **run._asdict(),
         **send_again.parameters(run.of()),
+        **times,
         "size": size,
         "chunk": chunk,
         "before": BEFORE,
     }
     with connection.cursor() as cursor:
         cursor.execute(taking_in.format(people=people), asked)
-        count, place, taken, batches = cursor.fetchone()
+        count, place, taken, batches, over = cursor.fetchone()
         if not count and run.clears_who_left and run.people == FROM_MEMBERS:
             # Those come next who are to be cleared; they wait for no time of their own.
             run = run._replace(cursor=BEFORE)
             cursor.execute(
                 TAKE_IN_ALL.format(people=run.people), {**asked, "cursor": BEFORE}
             )
-            count, place, taken, batches = cursor.fetchone()
+            count, place, taken, batches, over = cursor.fetchone()
         if count:
-            cursor.execute(ADVANCE, [place, batches, count - taken, run_id])
+            repeats = count - over - taken
+            cursor.execute(ADVANCE, [place, batches, repeats, over, run_id])
         elif not run.is_standing:
             Run.objects.filter(pk=run_id).update(state=Run.State.SENDING)
     return int(count)
 
 
 class _Expanding(NamedTuple):
-    """A run that takes in people; `values` as JSON."""
+    """A run that takes in people; `values` and `own_zone` as JSON."""
 
     run: int
     version_id: int
@@ -309,6 +324,7 @@ class _Expanding(NamedTuple):
     again_after_days: int | None
     time_zone: str
     clears_who_left: bool
+    own_zone: str | None
 
     @property
     def people(self) -> str:
@@ -329,9 +345,15 @@ class _Expanding(NamedTuple):
         )
 
 
-def _due(run: _Expanding) -> str:
-    """A query around {people} that says when each is due; "" where all are at once."""
-    return ""
+def _due(run: _Expanding) -> tuple[str, Mapping[str, Any]]:
+    """A query around {people} that says when each is due, and what it asks for.
+
+    "" where all are at once.
+    """
+    if run.own_zone is None:
+        return "", {}
+    own = OwnZone.read(orjson.loads(run.own_zone))
+    return own_zone.DUE, own.parameters()
 
 
 def _is_guarded(run: _Expanding) -> bool:

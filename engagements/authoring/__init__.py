@@ -9,6 +9,7 @@ __all__ = [
     "forms",
     "preview",
     "sample_values",
+    "schedule_fields",
     "value_widgets",
     "version_upgrade",
 ]

@@ -3,17 +3,15 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
-from zoneinfo import ZoneInfo, available_timezones
 
 from django import forms
-from django.core.exceptions import ValidationError
 from django.db.models import F, Q, QuerySet
 from django.forms.boundfield import BoundField
-from django.utils import timezone
+from django.utils.datastructures import MultiValueDict
 
 from engagements.authoring import sync_section
+from engagements.authoring.schedule_fields import SCHEDULE, ScheduleForm
 from engagements.authoring.sync_section import SyncSection
 from engagements.authoring.value_checks import problem
 from engagements.authoring.value_widgets import (
@@ -38,19 +36,14 @@ BASIC = (
     "name",
     "description",
     "segment",
-    "trigger",
+    *SCHEDULE,
     "includes_present",
-    "starts_at",
-    "time_zone",
-    "repeat",
     "again",
     "again_after_days",
     "skips_who_left",
 )
 PREFIX = "parameter_"
 State = Engagement.State
-# The fields that say when it runs.
-SCHEDULE = {"trigger", "starts_at", "time_zone", "repeat"}
 # Ten years.
 MAX_DAYS = 3_660
 
@@ -75,14 +68,6 @@ class ParameterInput:
         return list_id(self.field.html_name)
 
 
-class WallClockField(forms.DateTimeField):
-    """A date and time whose zone is another field; UTC until that one is known."""
-
-    def to_python(self, value: Any) -> datetime | None:
-        with timezone.override(UTC):
-            return super().to_python(value)
-
-
 class VersionField(forms.ModelChoiceField):  # type: ignore[type-arg]
     """External APIs by name; an older version that is in use says that it is one.
 
@@ -99,21 +84,12 @@ class VersionField(forms.ModelChoiceField):  # type: ignore[type-arg]
         return f"{api.name} ({', '.join(said)})"
 
 
-class EngagementForm(SyncSection, forms.ModelForm):  # type: ignore[type-arg]
+class EngagementForm(SyncSection, ScheduleForm):
     """The model's fields, and one more for each parameter of the chosen version.
 
     `chosen_version` is what the parameters are asked for: posted, else the instance's, else
     given as initial, else the only one there is.
     """
-
-    starts_at = WallClockField(
-        required=False,
-        label="Starts",
-        help_text="Empty: as soon as you activate.",
-        widget=forms.DateTimeInput(
-            attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"
-        ),
-    )
 
     skips_who_left = forms.TypedChoiceField(
         label="Who leaves the segment while waiting",
@@ -131,17 +107,10 @@ class EngagementForm(SyncSection, forms.ModelForm):  # type: ignore[type-arg]
         fields = (*BASIC, "version", *sync_section.FIELDS, "ambiguous_policy")
         field_classes = {"version": VersionField}
         widgets = {
+            **ScheduleForm.Meta.widgets,
             "description": forms.Textarea(attrs={"rows": 2}),
-            "trigger": forms.RadioSelect,
             "again": forms.RadioSelect,
             "ambiguous_policy": forms.RadioSelect,
-            "time_zone": forms.TextInput(
-                attrs={
-                    "list": "time-zones",
-                    "autocomplete": "off",
-                    "spellcheck": "false",
-                }
-            ),
         }
         labels = {"version": "External API"}
 
@@ -180,13 +149,15 @@ class EngagementForm(SyncSection, forms.ModelForm):  # type: ignore[type-arg]
 
     @classmethod
     def of_typed(
-        cls, typed: Mapping[str, str], instance: Engagement | None = None
+        cls, typed: Mapping[str, Any], instance: Engagement | None = None
     ) -> "EngagementForm":
         """A form with everything that was typed, and nothing checked yet."""
         names = {*cls.base_fields, *(n for n in typed if n.startswith(PREFIX))}
         initial: dict[str, object] = {name: typed.get(name, "") for name in names}
         for name in ("includes_present", "sends_deltas", "clears_who_left"):
             initial[name] = name in typed
+        if isinstance(typed, MultiValueDict):
+            initial["weekdays"] = typed.getlist("weekdays")
         keeps_all = instance is not None and is_locked(instance)
         return cls(instance=instance, initial={} if keeps_all else initial)
 
@@ -230,10 +201,6 @@ class EngagementForm(SyncSection, forms.ModelForm):  # type: ignore[type-arg]
         return Engagement(pk=self.instance.pk, name=name)
 
     @property
-    def time_zones(self) -> list[str]:
-        return sorted(available_timezones())
-
-    @property
     def best_policy(self) -> str:
         """What the External API's payload speaks for."""
         policies = Engagement.AmbiguousPolicy
@@ -246,14 +213,6 @@ class EngagementForm(SyncSection, forms.ModelForm):  # type: ignore[type-arg]
     def clean_name(self) -> str:
         return one_line(self.cleaned_data["name"])
 
-    def clean_time_zone(self) -> str:
-        name = str(self.cleaned_data["time_zone"])
-        if name not in available_timezones():
-            raise ValidationError(
-                f"There is no time zone “{name}”. Choose one such as Europe/Berlin."
-            )
-        return name
-
     def clean_again(self) -> str:
         return str(self.cleaned_data["again"] or self.instance.again)
 
@@ -262,7 +221,6 @@ class EngagementForm(SyncSection, forms.ModelForm):  # type: ignore[type-arg]
         if self.is_locked:
             return cleaned
         self._clean_what_is_begun()
-        self._clean_start(cleaned)
         self._clean_version(cleaned)
         self._clean_again(cleaned)
         self.check_sync(cleaned, _sent_again(cleaned))
@@ -284,7 +242,7 @@ class EngagementForm(SyncSection, forms.ModelForm):  # type: ignore[type-arg]
                 if str(self.cleaned_data[name] or "").strip()
             }
             written += [*self.Meta.fields, "values"]
-            if SCHEDULE & set(self.changed_data):
+            if set(SCHEDULE).intersection(self.changed_data):
                 engagement.schedule_set_at = database_clock.now()
                 written.append("schedule_set_at")
         if commit:
@@ -305,10 +263,7 @@ class EngagementForm(SyncSection, forms.ModelForm):  # type: ignore[type-arg]
         chosen = Q(archived_at=None) | Q(pk=self.instance.segment_id)
         offered = Segment.objects.filter(chosen).order_by("name")
         self.fields["segment"].queryset = offered  # type: ignore[attr-defined]
-        start = self.instance.starts_at
-        if start and "starts_at" not in self.initial_typed:
-            zone = ZoneInfo(self.instance.time_zone)
-            self.initial["starts_at"] = start.astimezone(zone).replace(tzinfo=None)
+        self.prepare_schedule(self.initial_typed)
 
     def _find_version(self) -> ExternalAPIVersion | None:
         versions = self.fields["version"].queryset  # type: ignore[attr-defined]
@@ -355,20 +310,6 @@ class EngagementForm(SyncSection, forms.ModelForm):  # type: ignore[type-arg]
         is_paused = self.instance.state in (State.PAUSED, State.BLOCKED)
         if is_paused and (reason := cases.why_not(version)):
             self.add_error("version", reason)
-
-    def _clean_start(self, cleaned: Mapping[str, Any]) -> None:
-        start, zone_name = cleaned.get("starts_at"), cleaned.get("time_zone")
-        if start is None or not zone_name:
-            return
-        zone = ZoneInfo(zone_name)
-        local = start.replace(tzinfo=zone)
-        # A round trip through UTC moves a time that the clocks skip.
-        if local.astimezone(UTC).astimezone(zone).replace(tzinfo=zone) != local:
-            self.add_error(
-                "starts_at",
-                f"The clocks in {zone_name} skip this time. Choose another one.",
-            )
-        self.cleaned_data["starts_at"] = local
 
     def _clean_again(self, cleaned: Mapping[str, Any]) -> None:
         if cleaned.get("again") != Engagement.Again.AFTER_DAYS:

@@ -1,7 +1,7 @@
 """How an engagement becomes live, rests, and ends.
 
 `transitions` is the one gate for every way to activate, pause, resume and end;
-`schedule` makes the due runs and `completion` ends them, `auto_pause` and `ended_runs` look
+`completion` ends runs, `auto_pause` and `ended_runs` look
 at what failed, `approval` and `owner_mail` tell people, and `pause_all` stops everything.
 """
 
@@ -12,6 +12,5 @@ __all__ = [
     "ended_runs",
     "owner_mail",
     "pause_all",
-    "schedule",
     "transitions",
 ]

@@ -5,9 +5,9 @@ from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
 
 from engagements.guards.reasons import AS_WISHED
-from engagements.lifecycle import schedule
 from engagements.models import Batch, Delivery, Engagement, Run
 from engagements.outbox import delivery_records
+from engagements.schedules.making import ONCE
 from lemnisk_braze.lib.logs import get_logger
 
 logger = get_logger(__name__)
@@ -74,7 +74,7 @@ def _end_engagements() -> None:
         engagement=OuterRef("pk"), scheduled_for__gte=OuterRef("activated_at")
     )
     # Not what it ran for while it was still to repeat.
-    its_one = its_runs.filter(Q(slot="") | Q(slot__startswith=schedule.ONCE))
+    its_one = its_runs.filter(Q(slot="") | Q(slot__startswith=ONCE))
     completed = (Run.State.COMPLETED, Run.State.COMPLETED_WITH_ERRORS)
     Engagement.objects.filter(
         Exists(its_one.filter(state__in=completed)),

@@ -6,10 +6,11 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from engagements import wakeup
-from engagements.lifecycle import completion, schedule
+from engagements.lifecycle import completion
 from engagements.models import PEOPLE_LEFT, Batch, Delivery, Engagement, Run
 from engagements.outbox import delivery_records
 from engagements.personalization.renderer import compile_recipe
+from engagements.schedules import making
 from externalapi.models import ExternalAPI
 from externalapi.testing import cases
 from lemnisk_braze.lib import database_clock
@@ -61,7 +62,7 @@ def activate(engagement: Engagement) -> None:
     engagement.asked_at = engagement.asked_by = None
     engagement.save(update_fields=["activated_at", "asked_at", "asked_by"])
     if engagement.trigger == Engagement.Trigger.SCHEDULE:
-        schedule.make_due_run(engagement, engagement.activated_at)
+        making.make_due_run(engagement, engagement.activated_at)
     else:
         _start_standing_run(engagement)
     transaction.on_commit(wakeup.publish)

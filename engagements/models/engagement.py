@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -24,7 +25,10 @@ class Engagement(models.Model):
         ONCE = "once", "Once"
         HOURLY = "hourly", "Every hour"
         DAILY = "daily", "Every day"
+        WEEKDAYS = "weekdays", "On chosen weekdays"
         WEEKLY = "weekly", "Every week"
+        MONTHLY = "monthly", "Every month"
+        CRON = "cron", "By a cron expression"
 
     class Again(models.TextChoices):
         USUAL = "usual", "Once a person; on a schedule that repeats, every time"
@@ -79,7 +83,30 @@ class Engagement(models.Model):
         null=True, blank=True, help_text="Empty: as soon as you activate."
     )
     repeat = models.CharField(max_length=16, choices=Repeat, default=Repeat.ONCE)
+    # Where it repeats on chosen weekdays: from Monday, 0.
+    weekdays = ArrayField(
+        models.PositiveSmallIntegerField(), default=list, db_default=[], blank=True
+    )
+    # Where it repeats every month; 31 is the last day of each.
+    month_day = models.PositiveSmallIntegerField(
+        "day of the month", null=True, blank=True
+    )
+    cron = models.CharField(
+        "cron expression", max_length=100, blank=True, default="", db_default=""
+    )
+    ends_at = models.DateTimeField(
+        "ends",
+        null=True,
+        blank=True,
+        help_text="Nothing begins after that, and the Engagement ends by itself. "
+        "Empty: until somebody ends it.",
+    )
     time_zone = models.CharField(max_length=64, default="UTC")
+    # Whose value is each person's own zone; "" where the time is `time_zone`'s for all.
+    # With one, `time_zone` is for those whose zone is not known.
+    zone_attribute = models.CharField(
+        max_length=255, blank=True, default="", db_default=""
+    )
     # When it was last changed when it runs: a slot from before is nobody's.
     schedule_set_at = models.DateTimeField(null=True, editable=False)
     again = models.CharField(

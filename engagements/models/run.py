@@ -34,7 +34,7 @@ class Run(models.Model):
     # What the values were when the run began, so that a retry renders the same.
     values = models.JSONField(default=dict)
     scheduled_for = models.DateTimeField()
-    # The reading of the clock that a schedule's run is for (lifecycle.schedule).
+    # The reading of the clock that a schedule's run is for (engagements.schedules).
     slot = models.CharField(max_length=40, blank=True, default="", db_default="")
     state = models.CharField(max_length=32, choices=State, default=State.EXPANDING)
     failure = models.TextField(blank=True)
@@ -57,6 +57,10 @@ class Run(models.Model):
     taken_in_on = models.DateField(null=True)
     may_exceed_ceiling = models.BooleanField(default=False, db_default=False)
     waits_at_ceiling = models.BooleanField(default=False, db_default=False)
+    # Where each person is due in their own zone: which, and what the clock shows there
+    # (engagements.schedules.own_zone); and for how many people that was over.
+    own_zone = models.JSONField(null=True)
+    own_time_over = models.PositiveIntegerField(default=0, db_default=0)
     # The last exit from the segment before it took anybody in; -1 where that is not the
     # engagement's segment any more (engagements.guards.left_segment).
     exits_before = models.BigIntegerField(default=0, db_default=0)

@@ -12,9 +12,9 @@ from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from engagements.audience import expansion
-from engagements.lifecycle import schedule
 from engagements.models import Attempt, Batch, Delivery, Engagement, Run, Worker
 from engagements.outbox import delivery_records
+from engagements.schedules import making
 from engagements.sync import state
 
 State = Engagement.State
@@ -51,7 +51,7 @@ def _people(engagement: Engagement, before: datetime) -> int:
     runs = _runs(engagement, before).select_related("engagement")
     waiting = Batch.objects.open().filter(run__in=runs, created_at__lt=before).people()
     expanding = sum(expansion.people_to_take_in(run) for run in runs)
-    is_due = _is_scheduled(engagement) and schedule.is_due(engagement, before)
+    is_due = _is_scheduled(engagement) and making.is_due(engagement, before)
     due = engagement.segment.memberships.count() if is_due else 0
     return waiting + expanding + due
 
@@ -75,7 +75,7 @@ def _mark(engagement_id: int, before: datetime) -> int:
     # Waits for those who are just writing down what they are about to send.
     engagement = Engagement.objects.select_for_update(no_key=True).get(pk=engagement_id)
     if _is_scheduled(engagement):
-        schedule.make_due_run(engagement, before)
+        making.make_due_run(engagement, before)
     runs = _runs(engagement, before)
     old = Batch.objects.open().filter(run__in=runs, created_at__lt=before)
     batches = {*old.values_list("pk", flat=True), *_expand(runs)}

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
-from zoneinfo import ZoneInfo
 
 from django.db.models import (
     CharField,
@@ -29,6 +28,7 @@ from engagements.models import (
     Run,
 )
 from engagements.reporting.headcount import Headcount, headcount
+from engagements.schedules.words import sentence as schedule_sentence
 from segments import naming
 
 # Who has no delivery yet: in the reports a state like the others.
@@ -395,16 +395,7 @@ def trigger_in_words(engagement: Engagement) -> str:
     """The trigger as a sentence without its full stop."""
     if engagement.trigger == Engagement.Trigger.ON_ENTRY:
         return _on_entry_in_words(engagement)
-    zone = ZoneInfo(engagement.time_zone)
-    start = engagement.starts_at
-    if start is None:
-        begin = "as soon as it is activated"
-    else:
-        begin = f"{start.astimezone(zone):%-d %B %Y at %H:%M} ({engagement.time_zone})"
-    if engagement.repeat == Engagement.Repeat.ONCE:
-        return f"Once, {begin if start is None else 'on ' + begin}"
-    repeat = engagement.get_repeat_display()
-    return f"{repeat}, starting {begin if start is None else 'on ' + begin}"
+    return schedule_sentence(engagement)
 
 
 def _on_entry_in_words(engagement: Engagement) -> str:

@@ -11,10 +11,10 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from engagements.audience import send_again
-from engagements.lifecycle import schedule
 from engagements.models import Attempt, Batch, Delivery, Engagement, Run
 from engagements.operations import alarms, bottleneck
 from engagements.reporting import history, reports
+from engagements.schedules import own_zone, words
 from engagements.sync import comparing
 from externalapi.models import Connection
 from externalapi.testing.explanations import search_users_url
@@ -123,10 +123,22 @@ def trigger_words(engagement: Engagement) -> str:
     return reports.trigger_in_words(engagement)
 
 
+@register.simple_tag
+def next_times_of(engagement: Engagement) -> list[words.Time]:
+    """The next times of its schedule; of a draft, were it activated now."""
+    return words.next_times(engagement, database_clock.now())
+
+
+@register.simple_tag
+def unknown_zones_of(engagement: Engagement) -> own_zone.Unknown | None:
+    """Whose own zone is not known; None where that takes too long to count."""
+    return own_zone.unknown_zones(engagement)
+
+
 @register.filter
 def next_words(engagement: Engagement) -> str:
     """What its schedule does next."""
-    return schedule.in_words(engagement, database_clock.now())
+    return words.in_words(engagement, database_clock.now())
 
 
 @register.filter

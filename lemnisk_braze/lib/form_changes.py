@@ -60,6 +60,9 @@ def _text(field: forms.Field, value: Any) -> str:
         is_key = rows is not None and _is_key(value)
         known = rows.filter(pk=value).first() if is_key else value  # type: ignore[union-attr]
         return str(known or "")
+    if isinstance(field, forms.MultipleChoiceField):
+        words = {str(key): str(label) for key, label in dict(field.choices).items()}  # type: ignore[arg-type]
+        return ", ".join(words.get(str(one), str(one)) for one in value or ())
     if isinstance(field, forms.ChoiceField):
         return str(dict(field.choices).get(value, "" if value is None else value))  # type: ignore[arg-type]
     if isinstance(value, bool):

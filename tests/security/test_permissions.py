@@ -195,6 +195,8 @@ ELSEWHERE = {
     "engagements_drain",
     # tests/engagements/lifecycle/test_approval.py
     "engagements_engagement_ask",
+    # tests/engagements/schedules/test_form.py
+    "engagements_engagement_times",
     # tests/engagements/admin/test_version_upgrade.py
     "engagements_engagement_move",
     "externalapi_externalapi_test_compare",

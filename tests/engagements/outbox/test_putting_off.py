@@ -316,7 +316,7 @@ def test_people_are_taken_in_by_when_they_are_due(later):
         cursor.execute(expansion.TAKE_IN_ALL_BY_DUE.format(people=due), asked)
         row = cursor.fetchone()
 
-    assert row == (100, people[-1].pk, 100, 11)
+    assert row == (100, people[-1].pk, 100, 11, 0)
     batches = Batch.objects.order_by("sequence")
     assert [b.sequence for b in batches] == list(range(3, 14))
     assert [len(b.profile_ids) for b in batches] == [*[10] * 9, 5, 5]

@@ -5,6 +5,7 @@ import { warnBeforeLeaving } from "./leaving.js";
 import { wirePicker } from "./picker.js";
 import { followPreview } from "./preview.js";
 import { followReport } from "./report.js";
+import { followSchedule } from "./next_times.js";
 import { offerChoices } from "./value_choice.js";
 
 const form = document.querySelector("[data-engagement-form]");
@@ -12,6 +13,7 @@ if (form) {
   offerChoices(form);
   followChoices(form);
   followPreview(form);
+  followSchedule(form);
   warnBeforeLeaving(form);
   wirePicker(form);
 }

@@ -1,17 +1,16 @@
 from datetime import UTC, datetime, timedelta
+from itertools import takewhile
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pytest
 from django.utils import timezone
 
-from engagements.lifecycle import completion, schedule, transitions
-from engagements.lifecycle.schedule import (
-    make_due_run,
-    make_due_runs,
-    newest_slot,
-    next_slot,
-)
+from engagements.lifecycle import completion, transitions
 from engagements.models import Engagement, Run
+from engagements.schedules import making, words
+from engagements.schedules.making import make_due_run, make_due_runs
+from engagements.schedules.slots import Schedule
 from tests import factories
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -39,9 +38,10 @@ def at(day: int, hour: int, minute: int = 0, month: int = 3) -> datetime:
     ],
 )
 def test_slots_keep_the_wall_clock(repeat, now, newest, following):
-    start = at(27, 8)
-    assert newest_slot(start, repeat, BERLIN, now) == newest
-    assert next_slot(start, repeat, BERLIN, now) == following
+    schedule = Schedule(start=at(27, 8), repeat=repeat, zone=BERLIN)
+    due, coming = schedule.newest(now), next(schedule.upcoming(now), None)
+    assert (due and due.at) == newest
+    assert (coming and coming.at) == following
 
 
 def scheduled(**fields) -> Engagement:
@@ -228,6 +228,116 @@ def test_a_changed_schedule_begins_with_its_next_slot(change, after):
     assert runs == [at(13, 9), after]
 
 
+# --- Beats that come twice, late, or at another time ----------------------------------
+
+KINDS: dict[str, dict[str, Any]] = {
+    "hourly": {},
+    "daily": {},
+    "weekdays": {"weekdays": [0, 2, 6]},
+    "weekly": {},
+    "monthly": {"month_day": 31},
+    "cron": {"cron": "30 2,9 * * MON,SUN"},
+}
+# About the night in which 02:30 is skipped.
+SPRING = (at(23, 0), at(1, 0, month=4))
+
+
+def spring(repeat: str, **fields) -> Engagement:
+    return scheduled(
+        starts_at=datetime(2026, 3, 23, 2, 30, tzinfo=BERLIN),
+        activated_at=SPRING[0],
+        repeat=repeat,
+        time_zone="Europe/Berlin",
+        **KINDS[repeat],
+        **fields,
+    )
+
+
+def slots_of(engagement: Engagement, end: datetime = SPRING[1]) -> list[datetime]:
+    coming = making.coming(engagement, SPRING[0])
+    return [slot.at for slot in takewhile(lambda slot: slot.at < end, coming)]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("repeat", KINDS)
+def test_two_beats_make_one_run_of_each_slot(repeat):
+    engagement = spring(repeat)
+    every = (4 if repeat == HOURLY else 16) * MINUTES_10
+    now = SPRING[0]
+    while now < SPRING[1]:
+        make_due_runs(now)
+        make_due_runs(now - timedelta(minutes=7))
+        now += every
+    assert run_times(engagement) == slots_of(engagement, now - every)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("repeat", KINDS)
+def test_a_late_beat_makes_the_newest_slot_alone(repeat):
+    """It comes when nine tenths of a gap are over, each time: nothing is left to do."""
+    engagement = spring(repeat)
+    slots = slots_of(engagement, at(5, 0, month=6))[:6]
+    for slot, following in zip(slots, slots[1:], strict=False):
+        late = slot + (following - slot) / 10
+        assert make_due_runs(late) == 1
+        assert make_due_runs(late) == 0
+    assert run_times(engagement) == slots[:-1]
+    assert make_due_runs(slots[-1] + timedelta(days=365)) <= 1
+    assert engagement.runs.count() <= len(slots)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("repeat", KINDS)
+def test_a_clock_that_jumps_doubles_no_slot(repeat):
+    engagement = spring(repeat)
+    slots = slots_of(engagement, at(5, 0, month=6))[:5]
+    for slot, following in zip(slots, slots[1:], strict=False):
+        for jump in (0.01, 0.5, -0.5, 0.7, -2, -20, 0.01):
+            make_due_runs(slot + (following - slot) * jump)
+    slots = slots[:-1]
+    runs = run_times(engagement)
+    assert set(slots) <= set(runs)
+    names = list(engagement.runs.values_list("slot", flat=True))
+    assert len(runs) == len(set(runs)) == len(set(names))
+
+
+# --- Ends -----------------------------------------------------------------------------
+
+
+@pytest.mark.django_db
+def test_nothing_begins_after_the_end_and_the_engagement_ends_by_itself():
+    engagement = nine_daily(ends_at=at(14, 9))
+    ticks(at(12, 8), at(15, 12))
+    assert run_times(engagement) == [at(12, 9), at(13, 9), at(14, 9)]
+    engagement.refresh_from_db()
+    assert engagement.state == "active", "its last run is at work"
+    Run.objects.update(state=Run.State.COMPLETED)
+    ticks(at(15, 12), at(15, 12))
+    engagement.refresh_from_db()
+    assert engagement.state == "ended"
+
+
+@pytest.mark.django_db
+def test_it_does_not_end_before_its_last_run_is_made():
+    """The tick of the last slot comes late."""
+    engagement = nine_daily(ends_at=at(14, 9))
+    Run.objects.update(state=Run.State.COMPLETED)
+    ticks(at(14, 9) + MINUTES_10, at(14, 9) + MINUTES_10)
+    engagement.refresh_from_db()
+    assert (run_times(engagement), engagement.state) == ([at(14, 9)], "active")
+
+
+@pytest.mark.django_db
+def test_one_that_was_put_off_meanwhile_does_not_end():
+    engagement = nine_daily(ends_at=at(14, 9))
+    seen = Engagement.objects.get()
+    engagement.ends_at = timezone.now() + timedelta(days=3)
+    engagement.save(update_fields=["ends_at"])
+    assert not making._end(seen)
+    engagement.refresh_from_db()
+    assert engagement.state == "active"
+
+
 @pytest.mark.django_db
 def test_once_is_once_whenever_it_is_put_off_to():
     engagement = scheduled(starts_at=at(13, 9), activated_at=at(13, 8))
@@ -261,7 +371,7 @@ def test_a_zone_that_nobody_knows_stops_its_own_engagement_alone():
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(
-    ("state", "now", "words"),
+    ("state", "now", "said"),
     [
         ("active", at(13, 10), "Next run: 14 March 2026 at 09:00 (UTC)."),
         (
@@ -280,8 +390,8 @@ def test_a_zone_that_nobody_knows_stops_its_own_engagement_alone():
         ("ended", at(13, 9, 30), ""),
     ],
 )
-def test_the_page_says_what_it_will_do(state, now, words):
+def test_the_page_says_what_it_will_do(state, now, said):
     engagement = nine_daily(state=state)
     if state == "active":
         make_due_runs(now)
-    assert schedule.in_words(engagement, now) == words
+    assert words.in_words(engagement, now) == said

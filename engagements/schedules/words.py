@@ -1,0 +1,140 @@
+"""What a schedule is, and what it does next, in sentences."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from itertools import islice
+from zoneinfo import ZoneInfo
+
+from django.utils import timezone
+
+from engagements.models import Engagement
+from engagements.schedules import making, own_zone
+from engagements.schedules.readings import LAST_DAY
+from engagements.schedules.slots import Slot
+
+Repeat = Engagement.Repeat
+DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+WORKDAYS = [0, 1, 2, 3, 4]
+# How many of the next times are shown.
+NEXT = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Time:
+    """One of the next times, in words: where the schedule is, and where the viewer is.
+
+    `elsewhere` is "" where that is the same.
+    """
+
+    at: datetime
+    here: str
+    elsewhere: str
+
+
+def in_words(engagement: Engagement, now: datetime) -> str:
+    """What comes next, in sentences; "" where there is nothing to say.
+
+    Of one that is not active: what happens when somebody resumes it now.
+    """
+    if engagement.state in Engagement.AT_REST:
+        return ""
+    found = making.plan(engagement, now)
+    said = []
+    if found.due:
+        said.append(f"The missed run of {_moment(engagement, found.due)} goes out now")
+    if found.left_out:
+        said.append(
+            f"The missed run of {_moment(engagement, found.left_out)} is left out,"
+            " because the next one is near"
+        )
+    if found.following:
+        said.append(f"Next run: {_moment(engagement, found.following)}")
+    if found.is_over:
+        said.append("No run comes any more: it ends by itself")
+    if not said:
+        return ""
+    if engagement.state != Engagement.State.ACTIVE:
+        said[0] = f"If you resume it now: {said[0][0].lower()}{said[0][1:]}"
+    return ". ".join(said) + "."
+
+
+def sentence(engagement: Engagement) -> str:
+    """The schedule as a sentence without its full stop."""
+    start, end = engagement.starts_at, engagement.ends_at
+    begin = "as soon as it is activated"
+    if start is not None:
+        begin = f"on {_date(engagement, start)}"
+    if engagement.repeat == Repeat.ONCE:
+        return f"Once, {begin}{_own(engagement)}"
+    ending = f", until {_date(engagement, end)}" if end else ""
+    return f"{_repeat(engagement)}, starting {begin}{ending}{_own(engagement)}"
+
+
+def _repeat(engagement: Engagement) -> str:
+    match engagement.repeat:
+        case Repeat.WEEKDAYS:
+            if engagement.weekdays == WORKDAYS:
+                return "From Monday to Friday"
+            return f"Every {_listed([DAYS[day] for day in engagement.weekdays])}"
+        case Repeat.MONTHLY if engagement.month_day == LAST_DAY:
+            return "Every month on its last day"
+        case Repeat.MONTHLY if engagement.month_day:
+            return f"Every month on day {engagement.month_day}"
+        case Repeat.CRON:
+            return f"By the cron expression “{engagement.cron}”"
+    return str(engagement.get_repeat_display())
+
+
+def _own(engagement: Engagement) -> str:
+    if not own_zone.is_own(engagement):
+        return ""
+    return f", in each person’s own zone (“{engagement.zone_attribute}”)"
+
+
+def _listed(names: Sequence[str]) -> str:
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def _date(engagement: Engagement, at: datetime) -> str:
+    local = at.astimezone(ZoneInfo(engagement.time_zone))
+    return f"{local:%-d %B %Y at %H:%M} ({engagement.time_zone})"
+
+
+def _moment(engagement: Engagement, slot: Slot) -> str:
+    if own_zone.is_own(engagement):
+        return f"{slot.reading:%-d %B %Y at %H:%M} in each person’s own zone"
+    return _date(engagement, slot.at)
+
+
+# --- The next times -------------------------------------------------------------------
+
+
+def next_times(engagement: Engagement, now: datetime) -> list[Time]:
+    """The next five, or as many as there are."""
+    viewer = timezone.get_current_timezone()
+    slots = islice(making.coming(engagement, now), NEXT)
+    return [_time(engagement, slot, viewer) for slot in slots]
+
+
+def _time(engagement: Engagement, slot: Slot, viewer: tzinfo) -> Time:
+    if own_zone.is_own(engagement):
+        last = own_zone.last_at(engagement, slot)
+        return Time(
+            at=slot.at,
+            here=f"{slot.reading:%a %-d %b %Y, %H:%M} where each person is",
+            elsewhere=f"from {_short(slot.at, viewer)} to {_short(last, viewer)}",
+        )
+    here = _short(slot.at, ZoneInfo(engagement.time_zone))
+    there = _short(slot.at, viewer)
+    return Time(at=slot.at, here=here, elsewhere=there if there != here else "")
+
+
+def _short(at: datetime, zone: tzinfo) -> str:
+    local = at.astimezone(zone)
+    return f"{local:%a %-d %b %Y, %H:%M} {local.tzname()}"
+
+
+def weekday_choices() -> Iterable[tuple[int, str]]:
+    return list(enumerate(DAYS))

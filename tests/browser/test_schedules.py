@@ -1,0 +1,83 @@
+"""The schedule's part of an engagement's form: the next times follow what one types."""
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests import factories
+from tests.browser import axe
+from tests.browser.conftest import Shot
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+
+
+@pytest.fixture
+def engagement(page: Page, sign_in: Callable[[Any], None]):
+    factories.make_profile(timezone="Europe/Berlin")
+    sign_in(factories.make_admin())
+    return factories.make_engagement(
+        trigger="schedule", repeat="daily", time_zone="Europe/Berlin", name="Statement"
+    )
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_next_times_follow_what_is_typed(
+    page: Page, engagement, shot: Shot, width: int
+):
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto(engagement.get_absolute_url())
+    times = page.locator("#next-times li")
+    expect(times).to_have_count(5)
+    page.locator("#id_starts_at").fill("2030-01-31T09:00")
+    expect(times.first).to_contain_text("Thu 31 Jan 2030, 09:00 CET")
+    expect(times.first).to_contain_text("08:00 UTC")
+
+    page.locator("#id_repeat").select_option(label="Every month")
+    page.get_by_label("Day of the month").select_option(label="The last day")
+    expect(times.nth(1)).to_contain_text("Thu 28 Feb 2030")
+
+    page.locator("#id_repeat").select_option(label="On chosen weekdays")
+    expect(page.locator("#next-times")).to_contain_text("Choose at least one day.")
+    page.get_by_label("Monday").focus()
+    page.keyboard.press("Space")
+    page.get_by_label("Friday").check()
+    expect(times.first).to_contain_text("Fri 1 Feb 2030")
+    for scheme in SCHEMES:
+        page.emulate_media(color_scheme=scheme)
+        shot(f"schedule-weekdays-{width}-{scheme}")
+
+    page.locator("#id_repeat").select_option(label="By a cron expression")
+    page.get_by_label("Cron expression").fill("0 25 * * *")
+    expect(page.locator("#next-times")).to_contain_text("“25” is no hour")
+    page.get_by_label("Cron expression").fill("30 9 1 * MON")
+    expect(times.first).to_contain_text("Fri 1 Feb 2030, 09:30 CET")
+    shot(f"schedule-cron-{width}")
+
+    page.locator("#id_repeat").select_option(label="Every day")
+    page.locator("#id_ends_at").fill("2030-02-01T12:00")
+    expect(times).to_have_count(2)
+    page.get_by_label("Each person’s own time zone").fill("timezone")
+    expect(times.first).to_contain_text("09:00 where each person is")
+    expect(times.first).to_contain_text("from Wed 30 Jan 2030, 19:00 UTC")
+    assert axe.violations(page, axe.source()) == []
+    wide = page.evaluate("document.documentElement.scrollWidth")
+    assert wide <= width, "the page scrolls sideways"
+
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.locator(".lb-facts").nth(1)).to_contain_text(
+        "Every day, starting on 31 January 2030 at 09:00 (Europe/Berlin), until 1 "
+        "February 2030 at 12:00 (Europe/Berlin), in each person’s own zone (“timezone”)"
+    )
+    for scheme in SCHEMES:
+        page.emulate_media(color_scheme=scheme)
+        shot(f"schedule-own-zone-{width}-{scheme}")
+    page.get_by_role("link", name="Activate").or_(
+        page.get_by_role("button", name="Activate")
+    ).first.click()
+    expect(page.get_by_text("Zones that are not known")).to_be_visible()
+    expect(page.locator(".engagement-times li")).to_have_count(2)
+    shot(f"schedule-activate-{width}")

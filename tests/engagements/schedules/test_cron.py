@@ -1,0 +1,42 @@
+import time
+
+import pytest
+
+from engagements.schedules import cron
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["0 9 * * *", "*/15 8-17 * * MON-FRI", "0 0 29 2 *", "0 9 L * *", "5,35 * * * *"],
+)
+def test_what_is_an_expression(text):
+    cron.check(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "Five fields are needed"),
+        ("0 9 * *", "Here are 4."),
+        ("0 0 9 * * *", "Here are 6."),
+        ("60 9 * * *", "“60” is no minute"),
+        ("0 24 * * *", "“24” is no hour"),
+        ("0 9 0 * *", "“0” is no day of the month"),
+        ("0 9 * 13 *", "“13” is no month"),
+        ("0 9 * * FRIDAY", "“FRIDAY” is no weekday"),
+        ("*/0 9 * * *", "“*/0” is no minute"),
+        ("0 9 5-1 * *", "“5-1” is no day of the month"),
+        ("0 9 * * 1#6", "“1#6” is no weekday"),
+        ("0 0 30 2 *", "does not come once in 10 years"),
+        ("0 0 * 2 MON#5", "does not come once in 10 years"),
+        ("* * * * *", "more often than every five minutes"),
+        ("0,58 9-10 * * *", "more often than every five minutes"),
+        ("1," * 60 + "1 * * * *", "at most 100 characters"),
+        ("0 9 * * \N{ARABIC-INDIC DIGIT FIVE}", "is no weekday"),
+    ],
+)
+def test_what_is_wrong_is_said_of_the_field(text, words):
+    begun = time.monotonic()
+    with pytest.raises(cron.CronError, match=words.replace("*", r"\*")):
+        cron.check(text)
+    assert time.monotonic() - begun < 2
