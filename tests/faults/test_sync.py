@@ -1,6 +1,8 @@
 """Deltas under faults: Braze has what people are, and nobody is wrongly "unchanged"."""
 
 import random
+import threading
+from contextlib import ExitStack
 from datetime import timedelta
 
 import pytest
@@ -24,6 +26,7 @@ from tests.engagements.sync.conftest import (
     syncing,  # noqa: F401
 )
 from tests.faults import working
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -182,3 +185,38 @@ def test_what_was_compared_before_an_answer_came_is_compared_again(request, sand
 
     assert set(ends(second).values()) <= {"sent", "unchanged"}
     assert held(sandbox, "ana") == {"plan": "a"}
+
+
+def test_eight_workers_and_many_runs_leave_nobody_with_an_older_value(request, sandbox):
+    """Runs upon runs, while people change and answers are slow, lost or refused."""
+    chance = random.Random("eight")
+    for name in NAMES:
+        person(name, plan="a", city="a")
+    engagement = request.getfixturevalue("syncing")(
+        sends_deltas=True, ambiguous_policy="resend"
+    )
+    with ExitStack() as workers:
+        is_over = threading.Event()
+        for _ in range(8):
+            workers.enter_context(working.in_thread(lambda: _work_until(is_over)))
+        workers.callback(is_over.set)
+        for _ in range(6):
+            for name in chance.sample(NAMES, 6):
+                own = {key: chance.choice("abc") for key in ("plan", "city")}
+                change(Profile.objects.get(external_id=name), **own)
+            slow = {"kind": "delay_before", "seconds": 0.3, "times": 1}
+            sandbox.faults([chance.choice((slow, *FAULTS))])
+            begin(engagement)
+            waiting = engagement.runs.filter(batches=None)
+            wait_until(lambda runs=waiting: not runs.exists(), "the run's people")
+    sandbox.clear_faults()
+    working.to_the_end(engagement)
+    run_once(engagement)
+
+    assert {n: held(sandbox, n) for n in NAMES} == {n: expected(n) for n in NAMES}
+    assert set(run_once(engagement).values()) == {"unchanged"}
+
+
+def _work_until(is_over: threading.Event) -> None:
+    while not is_over.is_set():
+        working.once()
