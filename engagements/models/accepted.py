@@ -14,9 +14,14 @@ class Accepted(models.Model):
     engagement's was forgotten by a full resync, but for the names, too.
     """
 
-    # The unique constraint begins with it, and gives its people in order.
+    # The unique constraint begins with it, and gives its people in order. Rows are made
+    # out of rows that exist, so the database is not asked once more for each.
     engagement = models.ForeignKey(
-        "Engagement", on_delete=models.CASCADE, related_name="+", db_index=False
+        "Engagement",
+        on_delete=models.CASCADE,
+        related_name="+",
+        db_constraint=False,
+        db_index=False,
     )
     profile = models.ForeignKey(
         Profile,

@@ -164,7 +164,8 @@ class Comparison:
             # What JSON has not is told where the request is made.
             return _One(body, bytes(DIGEST_BYTES), 0, 0)
         points = data_points.of_body(body)
-        if self.mode == Engagement.SyncMode.CHANGED and _is_known(known, state):
+        is_same = _is_known(known, state, self.shape)
+        if is_same and self.mode == Engagement.SyncMode.CHANGED:
             return _One(None, b"", 0, points)
         return _One(body, state, points, 0)
 
@@ -172,18 +173,23 @@ class Comparison:
         self, shape: Shape, body: dict[str, JSON], plain: JSON, known: Known | None
     ) -> _One:
         """Only the attributes that are not known to be so, with their identifier."""
-        rest = {name: item for name, item in body.items() if name != "attributes"}
-        assert isinstance(plain, dict)
-        digest = _digest({n: item for n, item in plain.items() if n != "attributes"})
-        own, whole = _object(body), data_points.of_body(body)
-        part, entries = _changed(shape, own, known) if own else ({}, b"")
-        has_more = any(rest.get(name) for name in data_points.OBJECTS)
-        if self.mode == Engagement.SyncMode.CHANGED and _is_known(known, digest):
+        digest = _digest(plain)
+        is_same = _is_known(known, digest, shape)
+        has_more = any(body.get(name) for name in data_points.OBJECTS)
+        if is_same and self.mode == Engagement.SyncMode.CHANGED:
             has_more = False
+        whole = data_points.of_body(body)
+        own = _object(body)
+        if is_same and not has_more and not any(map(_operates, own.values())):
+            return _One(None, b"", 0, whole)
+        part, entries = _changed(shape, own, known) if own else ({}, b"")
         if not (part or has_more):
             return _One(None, b"", 0, whole)
-        sent: dict[str, JSON] = {**rest, "attributes": [part]} if part else rest
-        points = data_points.of_body(sent)
+        only: list[JSON] = [part]
+        sent: dict[str, JSON] = {**body, "attributes": only}
+        if not part:
+            del sent["attributes"]
+        points = whole if len(part) == len(own) else data_points.of_body(sent)
         return _One(sent, digest + entries, points, max(whole - points, 0))
 
 
@@ -270,13 +276,13 @@ def _changed(
     shape: Shape, own: dict[str, JSON], known: Known | None
 ) -> tuple[dict[str, JSON], bytes]:
     """What is to be sent of an object, {} for nothing, and its entries in the state."""
-    old = entries_of(known)
+    old, tags = entries_of(known), shape.tags
     whose = orjson.dumps([own.get(name) for name in shape.identifiers])
     part: dict[str, JSON] = {}
     entries, is_any = [], False
     for name, value in own.items():
-        tag = shape.tags.get(name)
-        if tag is None or (type(value) is dict and has_operator(value)):
+        tag = tags.get(name)
+        if tag is None or _operates(value):
             part[name] = value
             is_any = is_any or (tag is not None) or name in shapes.NEVER_NULL
             continue
@@ -284,7 +290,7 @@ def _changed(
         entries.append(tag + digest)
         if old.get(tag) != digest:
             part[name], is_any = value, True
-    for name, tag in shape.tags.items():
+    for name, tag in tags.items() if old else ():
         if name not in own and tag in old:
             digest = _hash(None, whose)
             entries.append(tag + digest)
@@ -309,18 +315,22 @@ def entries_of(known: Known | None) -> dict[bytes, bytes]:
     return found if known.is_certain else dict.fromkeys(found, b"")
 
 
+def _operates(value: JSON) -> bool:
+    return type(value) is dict and has_operator(value)
+
+
 def has_operator(value: JSON) -> bool:
     if isinstance(value, dict):
         return bool(OPERATORS & value.keys()) or any(map(has_operator, value.values()))
     return isinstance(value, list) and any(map(has_operator, value))
 
 
-def _is_known(known: Known | None, state: bytes) -> bool:
-    return (
-        known is not None
-        and known.is_certain
-        and known.state[:DIGEST_BYTES] == state[:DIGEST_BYTES]
-    )
+def _is_known(known: Known | None, state: bytes, shape: Shape | None) -> bool:
+    """Whether all of it was accepted, and the names, too, where they are asked for."""
+    if known is None or not known.is_certain:
+        return False
+    has_names = shape is None or len(known.state) > DIGEST_BYTES
+    return has_names and known.state[:DIGEST_BYTES] == state[:DIGEST_BYTES]
 
 
 def _digest(value: JSON) -> bytes:
@@ -336,7 +346,7 @@ def _hash(value: JSON, whose: bytes) -> bytes:
 def _canonical(value: JSON) -> bytes:
     """JSON in one spelling: names in order, and no noise in a number."""
     text = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
-    if len(text) > len(b"0.00000000000000") and _LONG.search(text):
+    if b"." in text and _LONG.search(text):
         text = orjson.dumps(_rounded(value), option=orjson.OPT_SORT_KEYS)
     return text
 

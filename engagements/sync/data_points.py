@@ -1,11 +1,18 @@
 """What Braze counts: each attribute that is written, each event and each purchase."""
 
-from collections.abc import Collection
-
-from engagements.sync.shape import identifiers_of, is_flag
+from engagements.sync.shape import FLAGS
+from externalapi.vendors.braze.facts.contract import (
+    PRIMARY_IDENTIFIERS,
+    SECONDARY_IDENTIFIERS,
+)
 from lemnisk_braze.lib.json_types import JSON
 
 OBJECTS = ("events", "purchases")
+# What is no value of the person; beside an id, an email is one.
+FREE = frozenset(
+    {*PRIMARY_IDENTIFIERS, *FLAGS, "_update_existing_only", "_merge_objects"}
+)
+FREE_ALONE = FREE.union(SECONDARY_IDENTIFIERS)
 
 
 def of_body(body: JSON) -> int:
@@ -23,5 +30,6 @@ def of_body(body: JSON) -> int:
 def of_object(attributes: JSON) -> int:
     if not isinstance(attributes, dict):
         return 0
-    names: Collection[str] = identifiers_of(attributes)
-    return sum(name not in names and not is_flag(name) for name in attributes)
+    if not attributes.keys().isdisjoint(PRIMARY_IDENTIFIERS):
+        return len(attributes) - len(FREE.intersection(attributes))
+    return len(attributes) - len(FREE_ALONE.intersection(attributes))

@@ -40,7 +40,8 @@ _ACCEPTED = """
             AS x (batch_id, place, profile_id, attempt_id, engagement_id, epoch, state)
         JOIN engagements_batch b ON b.id = x.batch_id
         WHERE b.profile_ids[x.place + 1] <> 0
-          AND EXISTS (SELECT FROM segments_profile p WHERE p.id = x.profile_id)
+          AND (b.profile_ids[x.place + 1] = x.profile_id
+              OR EXISTS (SELECT FROM segments_profile p WHERE p.id = x.profile_id))
     )
 """
 ACCEPT = f"""{_ACCEPTED}, gone AS (

@@ -2,8 +2,9 @@
 
 import pytest
 
-from engagements.models import Accepted, Batch
+from engagements.models import Accepted, Batch, Engagement
 from externalapi.models import Connection
+from lemnisk_braze.lib import database_clock
 from tests.engagements.sync.conftest import (
     attributes_version,
     bodies,
@@ -152,6 +153,18 @@ def test_a_new_version_sends_what_reads_differently(syncing, sandbox):
     run_once(engagement)
     # What is not in the body any more is left alone.
     assert bodies(sandbox)[-1] == {"external_id": "ana", "tariff": "pro"}
+
+
+def test_deltas_that_are_switched_on_later_learn_the_names_first(syncing, sandbox):
+    ana = person("ana", plan="pro", city="Bonn")
+    engagement = syncing(sync_mode="changed")
+    run_once(engagement)
+    Engagement.objects.update(sends_deltas=True, updated_at=database_clock.now())
+
+    assert run_once(engagement) == {"ana": "sent"}
+    change(ana, city=None)
+    run_once(engagement)
+    assert bodies(sandbox)[-1] == {"external_id": "ana", "city": None}
 
 
 def test_halves_of_a_refused_batch_keep_what_each_was_accepted_with(syncing, sandbox):
