@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import tarfile
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,20 @@ SHA256 = "29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c"
 STANDARD = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 # The rules of these that read a colour.
 COLOURS = ["color-contrast", "link-in-text-block"]
+# A width begins in the one scheme, a width in the other, and both see both.
+LOOKS = pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+# The page's own switch of the scheme; whether what is seen is still the same.
+_SWITCH = """(scheme) => {
+    const seen = () => [...document.querySelectorAll("*")].map(
+        (element) => element.checkVisibility()).join();
+    const before = seen();
+    Alpine.$data(document.documentElement).adminTheme = scheme;
+    return new Promise((done) => requestAnimationFrame(() => {
+        for (const animation of document.getAnimations())
+            if (animation instanceof CSSTransition) animation.finish();
+        done(seen() === before);
+    }));
+}"""
 MISSING = f"No axe-core {VERSION}: it needs npm and a network, or AXE_CORE=axe.min.js."
 
 
@@ -74,3 +89,27 @@ def violations(page: Page, script: str, rules: list[str] = STANDARD) -> list[str
         + "; ".join(node["html"][:160] for node in rule["nodes"][:3])
         for rule in found["violations"]
     ]
+
+
+def in_both_schemes(page: Page, scheme: str) -> Iterator[tuple[str, list[str]]]:
+    """The scheme, as the system has it and then the other, with what is not accessible.
+
+    The document stays, so that the rules that read no colour find in the other what they
+    found before, unless something is seen in one scheme alone.
+    """
+    _assert_drawn(page, scheme)
+    yield scheme, violations(page, source())
+    other = "light" if scheme == "dark" else "dark"
+    is_same = page.evaluate(_SWITCH, other)
+    _assert_drawn(page, other)
+    rules = COLOURS if is_same else STANDARD
+    yield other, violations(page, source(), rules)
+    page.evaluate(_SWITCH, "auto")
+
+
+def _assert_drawn(page: Page, scheme: str) -> None:
+    is_dark = page.evaluate("document.documentElement.classList.contains('dark')")
+    assert is_dark is (scheme == "dark"), page.url
+    # What the browser draws by itself goes along.
+    drawn = page.evaluate("getComputedStyle(document.documentElement).colorScheme")
+    assert (drawn == "dark") is is_dark, page.url

@@ -159,19 +159,6 @@ BARS = """[...document.querySelectorAll("[data-simplebar]:has(#result_list)")].f
         !== "none").length"""
 
 
-# The page's own switch of the scheme; whether what is seen is still the same.
-SWITCH = """(scheme) => {
-    const seen = () => [...document.querySelectorAll("*")].map(
-        (element) => element.checkVisibility()).join();
-    const before = seen();
-    Alpine.$data(document.documentElement).adminTheme = scheme;
-    return new Promise((done) => requestAnimationFrame(() => {
-        for (const animation of document.getAnimations())
-            if (animation instanceof CSSTransition) animation.finish();
-        done(seen() === before);
-    }));
-}"""
-SYSTEMS = "Alpine.$data(document.documentElement).adminTheme = 'auto'"
 PICTURED = ("home", "test", "at work", "segments_segment row")
 SIZES = pytest.mark.parametrize(
     ("size", "scheme"), [(DESKTOP, "light"), (PHONE, "dark")], ids=["desktop", "phone"]
@@ -191,7 +178,7 @@ def test_every_page(page: Page, addresses, shot: Shot, size, scheme):
         answer = page.goto(address)
         assert answer is not None and answer.status == 200, name
         assert_has_its_name(page, name)
-        for drawn, broken in in_both_schemes(page, scheme):
+        for drawn, broken in axe.in_both_schemes(page, scheme):
             if scrolls_sideways(page) or (size is PHONE and page.evaluate(BARS)):
                 broken.append("It scrolls sideways.")
             if broken:
@@ -209,30 +196,6 @@ def assert_has_its_name(page: Page, name: str) -> None:
     assert page.title().endswith("Lemnisk for Braze"), name
     assert page.locator("main").count() == 1, name
     assert " object at 0x" not in page.content(), name
-
-
-def in_both_schemes(page: Page, scheme: str) -> Iterator[tuple[str, list[str]]]:
-    """The scheme, as the system has it and then the other, with what is not accessible.
-
-    The document stays, so that the rules that read no colour find in the other what they
-    found before, unless something is seen in one scheme alone.
-    """
-    assert_drawn(page, scheme)
-    yield scheme, axe.violations(page, axe.source())
-    other = "light" if scheme == "dark" else "dark"
-    is_same = page.evaluate(SWITCH, other)
-    assert_drawn(page, other)
-    rules = axe.COLOURS if is_same else axe.STANDARD
-    yield other, axe.violations(page, axe.source(), rules)
-    page.evaluate(SYSTEMS)
-
-
-def assert_drawn(page: Page, scheme: str) -> None:
-    is_dark = page.evaluate("document.documentElement.classList.contains('dark')")
-    assert is_dark is (scheme == "dark"), page.url
-    # What the browser draws by itself goes along.
-    drawn = page.evaluate("getComputedStyle(document.documentElement).colorScheme")
-    assert (drawn == "dark") is is_dark, page.url
 
 
 # Texts of a page that nobody can read to their end: they run out of the window, or out of
@@ -300,7 +263,7 @@ def test_a_form_that_was_not_saved_is_accessible(page: Page, admin, size, scheme
         )
         page.get_by_role("button", name="Save", exact=True).click()
         expect(page.get_by_text("Nothing was saved yet").first).to_be_visible()
-        for drawn, broken in in_both_schemes(page, scheme):
+        for drawn, broken in axe.in_both_schemes(page, scheme):
             if broken or scrolls_sideways(page):
                 found[f"{name}, {drawn}"] = broken or ["It scrolls sideways."]
     assert found == {}

@@ -24,7 +24,6 @@ from tests.browser.conftest import DESKTOP, Shot
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-PHONE = {"width": 390, "height": 844}
 PUNE = {"attribute": "city", "is": "equals", "value": "Pune"}
 LEAD = {"event": "Lead form submitted", "at_least": 1, "within_days": 30}
 OPEN = {"event": "Opened", "at_least": 3}
@@ -93,13 +92,12 @@ def _kept_by_a_warehouse() -> Segment:
     return factories.make_segment(rule={"list": of.pk}, name="VIPs of the shop")
 
 
-@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@axe.LOOKS
 def test_its_pages_are_whole(
-    page: Page, segment: Segment, shot: Shot, scheme: Any, size: Any
+    page: Page, segment: Segment, shot: Shot, width: int, scheme: Any
 ):
     page.emulate_media(color_scheme=scheme)
-    page.set_viewport_size(size)
+    page.set_viewport_size({"width": width, "height": 900})
     compared = "&".join(
         f"segment={pk}" for pk in Segment.objects.values_list("pk", flat=True)[:3]
     )
@@ -127,10 +125,11 @@ def test_its_pages_are_whole(
     for name, address in pages.items():
         answer = page.goto(address)
         assert answer is not None and answer.status == 200, name
-        shot(f"life-{name}-{size['width']}-{scheme}")
-        assert axe.violations(page, axe.source()) == [], name
-        wide = "document.documentElement.scrollWidth > innerWidth"
-        assert not page.evaluate(wide), name
+        for drawn, broken in axe.in_both_schemes(page, scheme):
+            shot(f"life-{name}-{width}-{drawn}")
+            assert broken == [], name
+            wide = "document.documentElement.scrollWidth > innerWidth"
+            assert not page.evaluate(wide), name
 
 
 def test_each_chart_of_its_size_has_lines_of_its_own(page: Page, segment: Segment):
