@@ -15,8 +15,10 @@ from django.conf import settings
 from django.db import connection
 
 from engagements import wakeup
+from tests.doubles import nursery
 
-ROOT = Path(__file__).parents[2]
+# What Python reads when it begins: another's clock, and what counts lines.
+NEEDED_FROM_THE_FIRST = {"CLOCK_AHEAD", "COVERAGE_PROCESS_CONFIG"}
 
 
 class CeleryProcess:
@@ -31,22 +33,31 @@ class CeleryProcess:
         self.arguments = arguments
         self.environment = environment
         self.log = Path(settings.VAR_DIR) / "log" / "celery.log"
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | nursery.Child | None = None
         self._files = ExitStack()
 
     def __enter__(self) -> Self:
         self.log.parent.mkdir(exist_ok=True)
         log = self._files.enter_context(self.log.open("ab"))
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", *self.program, *self.arguments],
-            cwd=ROOT,
-            env={**os.environ, **environment_of_processes(), **self.environment},
-            stdin=subprocess.DEVNULL,
-            # There Celery speaks to whoever sits at the terminal.
-            stdout=subprocess.DEVNULL,
-            stderr=log,
-            start_new_session=True,
-        )
+        arguments = [*self.program, *self.arguments]
+        environment = {
+            **os.environ,
+            **environment_of_processes(),
+            **self.environment,
+        }
+        if self.program and not NEEDED_FROM_THE_FIRST & environment.keys():
+            self.process = nursery.start(arguments, environment, log)
+        else:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", *arguments],
+                cwd=nursery.ROOT,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                # There Celery speaks to whoever sits at the terminal.
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+                start_new_session=True,
+            )
         return self
 
     def __exit__(

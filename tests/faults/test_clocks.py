@@ -14,7 +14,8 @@ from engagements.operations import status
 from externalapi.answers import interpretation
 from externalapi.http.client import Answer
 from lemnisk_braze.lib import database_clock
-from tests.doubles.celery_processes import ROOT, beat, off, worker
+from tests.doubles.celery_processes import beat, off, worker
+from tests.doubles.nursery import ROOT
 from tests.faults import working
 from tests.waiting import wait_until
 
