@@ -190,7 +190,7 @@ class SegmentAdmin(AsksFirst, LifePages, ChangesInWords, CarefulDelete, OfferedF
             super().delete_queryset(request, queryset)
 
     def goes_with(self, obj: Segment) -> str:
-        return f"the list of {counted(obj.size, 'person', 'people')} and who entered and left when"
+        return f"the list of its {counted(obj.size, 'person', 'people')} and who entered and left when"
 
     def instead(self, request: HttpRequest, obj: Segment) -> Instead:
         return Instead(
