@@ -1,6 +1,7 @@
 """The admin's pages of engagements and of what became of them."""
 
 from engagements.admin.engagement import EngagementAdmin
+from engagements.admin.guards.suppression import SuppressionAdmin
 from engagements.admin.logs import AttemptAdmin, BatchAdmin, DeliveryAdmin, RunAdmin
 
 __all__ = [
@@ -9,4 +10,5 @@ __all__ = [
     "DeliveryAdmin",
     "EngagementAdmin",
     "RunAdmin",
+    "SuppressionAdmin",
 ]

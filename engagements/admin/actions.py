@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from engagements.authoring import forecast
+from engagements.guards import ceiling
 from engagements.lifecycle import transitions
 from engagements.models import Batch, Engagement, Run
 from engagements.schedules import words
@@ -299,6 +300,23 @@ ENGAGEMENT_ACTS = (
         tone="default",
         refuse=_limit,
         fits=lambda engagement: bool(engagement.compares),
+    ),
+    Act(
+        name="go_on",
+        label="Go on",
+        title="Go on above the ceiling?",
+        done="The run goes on above its ceiling.",
+        permission="activate_engagement",
+        states=frozenset({State.PAUSED}),
+        do=transitions.go_on,
+        fits=lambda engagement: ceiling.waiting_run(engagement) is not None,
+        words=lambda engagement: [
+            engagement.blocked_reason,
+            "They are taken in, and sent as the others are. To send to nobody more, "
+            "cancel the run instead.",
+        ],
+        refused="Nothing was changed: no run waits at its ceiling any more.",
+        refuse=_limit,
     ),
     Act(
         name="end",

@@ -17,11 +17,14 @@ from unfold.decorators import display
 
 from engagements.admin import operations, sample_values
 from engagements.admin.actions import ENGAGEMENT_ACTS, Act, act_view, buttons, missing
+from engagements.admin.guards import person as person_page
+from engagements.admin.guards import site as guards_page
 from engagements.admin.preview_panel import PreviewPanel, preview_panel
 from engagements.admin.version_upgrade import MovePage
 from engagements.audience import send_again
 from engagements.authoring.forms import EngagementForm
 from engagements.authoring.schedule_fields import ScheduleForm
+from engagements.guards import ceiling
 from engagements.lifecycle import approval
 from engagements.models import Engagement, Run
 from engagements.personalization.variable_catalog import known_variables
@@ -156,7 +159,8 @@ class EngagementAdmin(MovePage, CarefulDelete, OfferedFilters):
                 name="engagements_engagement_report",
             ),
         ]
-        others = [operations.urls(self.admin_site), sample_values.urls(self.admin_site)]
+        pages_of = (operations, sample_values, guards_page, person_page)
+        others = [page.urls(self.admin_site) for page in pages_of]
         its_own = [*acts, *pages, *itertools.chain(*others)]
         return [*its_own, *super().get_urls()]
 
@@ -180,7 +184,7 @@ class EngagementAdmin(MovePage, CarefulDelete, OfferedFilters):
         form = EngagementForm(request.POST)
         if not form.is_valid():
             return self._page(request, form)
-        form.instance.created_by = request.user
+        form.instance.created_by_id = request.user.pk
         engagement = form.save()
         self.log_addition(request, engagement, [{"added": {}}])
         messages.success(
@@ -274,6 +278,7 @@ class EngagementAdmin(MovePage, CarefulDelete, OfferedFilters):
             "runs": [(run, progress[run.pk]) for run in runs],
             "uncertain": reports.uncertain_batches(engagement)[:RUNS_SHOWN],
             "is_open": _is_moving(engagement, runs),
+            "at_ceiling": ceiling.waiting_run(engagement),
         }
 
     # Whoever may not activate asks somebody who may

@@ -24,6 +24,7 @@ from engagements.admin.actions import (
     missing,
     page_url,
 )
+from engagements.admin.guards.person import said_of
 from engagements.admin.retry_and_export import (
     BeforeFilter,
     ReasonFilter,
@@ -356,6 +357,7 @@ class DeliveryAdmin(ReplayMixin, LogAdmin):
             "explanation": reports.EXPLANATIONS[obj.state],
             "reason": reports.reason_for(obj.reason, request.user),
             "attempts": history.attempts_of(obj),
+            "steps": said_of(obj) if may_see else [],
             "preview": _what_was_sent(request, obj)
             if may_see and obj.profile
             else None,

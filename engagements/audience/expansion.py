@@ -9,7 +9,7 @@ from django.db import DatabaseError, connection, transaction
 from django.db.models import Exists, OuterRef
 
 from engagements.audience import send_again
-from engagements.guards import left_segment
+from engagements.guards import ceiling, left_segment
 from engagements.lifecycle import completion
 from engagements.models import Accepted, Engagement, Run
 from engagements.outbox import workers
@@ -140,7 +140,7 @@ PASS_OVER = """
 _LOCK = """
     SELECT r.id, r.version_id, r.values, e.segment_id, r.is_standing, r.started_at,
         r.expansion_cursor, r.next_sequence, e.id, e.trigger, e.repeat, e.again,
-        e.again_after_days, e.time_zone, e.clears_who_left, r.own_zone::text
+        e.again_after_days, e.time_zone, e.clears_who_left, r.own_zone::text, e.ceiling
     FROM engagements_run r JOIN engagements_engagement e ON e.id = r.engagement_id
     WHERE r.id = %s AND r.state IN ('expanding', 'sending')
 """
@@ -180,6 +180,8 @@ def expand(run_ids: Iterable[int]) -> int:
     for run_id in run_ids:
         try:
             count += _expand(run_id)
+        except ceiling.CeilingError as e:
+            ceiling.stop(e, people_to_take_in(Run.objects.get(pk=run_id)))
         except ValueError as e:
             completion.fail(run_id, str(e))
         except Exception as e:
@@ -301,6 +303,8 @@ def _expand_chunk(run_id: int, most: int) -> int:
         if count:
             repeats = count - over - taken
             cursor.execute(ADVANCE, [place, batches, repeats, over, run_id])
+            if run.ceiling is not None:
+                ceiling.count(run_id, taken, run.ceiling, run.time_zone)
         elif not run.is_standing:
             Run.objects.filter(pk=run_id).update(state=Run.State.SENDING)
     return int(count)
@@ -325,6 +329,7 @@ class _Expanding(NamedTuple):
     time_zone: str
     clears_who_left: bool
     own_zone: str | None
+    ceiling: int | None
 
     @property
     def people(self) -> str:

@@ -11,6 +11,7 @@ from django.forms.boundfield import BoundField
 from django.utils.datastructures import MultiValueDict
 
 from engagements.authoring import sync_section
+from engagements.authoring.guard_fields import EXCLUDED, GUARDS, GuardFields
 from engagements.authoring.schedule_fields import SCHEDULE, ScheduleForm
 from engagements.authoring.sync_section import SyncSection
 from engagements.authoring.value_checks import problem
@@ -84,7 +85,7 @@ class VersionField(forms.ModelChoiceField):  # type: ignore[type-arg]
         return f"{api.name} ({', '.join(said)})"
 
 
-class EngagementForm(SyncSection, ScheduleForm):
+class EngagementForm(GuardFields, SyncSection, ScheduleForm):
     """The model's fields, and one more for each parameter of the chosen version.
 
     `chosen_version` is what the parameters are asked for: posted, else the instance's, else
@@ -104,12 +105,17 @@ class EngagementForm(SyncSection, ScheduleForm):
 
     class Meta:
         model = Engagement
-        fields = (*BASIC, "version", *sync_section.FIELDS, "ambiguous_policy")
+        fields = (
+            *(*BASIC, *GUARDS, "version"),
+            *sync_section.FIELDS,
+            "ambiguous_policy",
+        )
         field_classes = {"version": VersionField}
         widgets = {
             **ScheduleForm.Meta.widgets,
             "description": forms.Textarea(attrs={"rows": 2}),
             "again": forms.RadioSelect,
+            "quiet_action": forms.RadioSelect,
             "ambiguous_policy": forms.RadioSelect,
         }
         labels = {"version": "External API"}
@@ -120,6 +126,7 @@ class EngagementForm(SyncSection, ScheduleForm):
         super().__init__(*args, **kwargs)
         self.is_locked = is_locked(self.instance)
         self._prepare_fields()
+        self.prepare_guards()
         self.chosen_version = self._find_version()
         self.definition = self._compiled()
         self._parameters = {
@@ -158,6 +165,7 @@ class EngagementForm(SyncSection, ScheduleForm):
             initial[name] = name in typed
         if isinstance(typed, MultiValueDict):
             initial["weekdays"] = typed.getlist("weekdays")
+            initial[EXCLUDED] = typed.getlist(EXCLUDED)
         keeps_all = instance is not None and is_locked(instance)
         return cls(instance=instance, initial={} if keeps_all else initial)
 
@@ -224,6 +232,7 @@ class EngagementForm(SyncSection, ScheduleForm):
         self._clean_version(cleaned)
         self._clean_again(cleaned)
         self.check_sync(cleaned, _sent_again(cleaned))
+        self.clean_guards(cleaned)
         segment = cleaned.get("segment")
         for name, parameter in self._parameters.items():
             text = str(cleaned.get(name) or "").strip()
@@ -250,6 +259,8 @@ class EngagementForm(SyncSection, ScheduleForm):
             engagement.save(update_fields=None if is_new else set(written))
             if "segment" in self.changed_data and not is_new:
                 left_segment.mark_as_of_another_segment(engagement)
+            if not self.is_locked:
+                self.save_exclusions(engagement)
         return engagement
 
     # How it is put together.

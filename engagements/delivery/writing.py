@@ -9,7 +9,7 @@ from engagements.audience import people_data
 from engagements.audience.people_data import People, Rows
 from engagements.delivery.claims import put_back
 from engagements.guards import pipeline
-from engagements.guards.asking import Asked
+from engagements.guards.asking import Asked, Later
 from engagements.guards.site import Site, look
 from engagements.models import Engagement, Run
 from engagements.outbox import workers
@@ -23,6 +23,7 @@ from engagements.sync.comparing import Comparison
 from engagements.sync.order import Overtaken, Writes
 from externalapi.connections import encryption
 from externalapi.definitions.compiled import Rendered
+from lemnisk_braze.lib import database_clock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,13 +62,30 @@ def write(claims: Sequence[Claim]) -> Iterator[PreparedRequest]:
         asked = _asked(script, site, its_claims, rows)
         stopped = pipeline.stopped(asked)
         kept = {id: why for id, why in stopped.items() if isinstance(why, Skip)}
+        put_off = {id: why.at for id, why in stopped.items() if isinstance(why, Later)}
         if script.comparison:
-            yield from _compared(script, script.comparison, asked, rows, kept)
+            yield from _compared(script, script.comparison, asked, rows, kept, put_off)
             continue
         newer = _newer(script, its_claims)
         for held in its_claims:
-            people = people_data.people(held, rows, kept)
-            yield _prepared(script, held, people, newer)
+            rest, later = _going(held, put_off)
+            people = people_data.people(rest, rows, kept)
+            prepared = _prepared(script, held, people, newer)
+            yield replace(prepared, later=later) if later else prepared
+
+
+def _going(
+    held: Claim, put_off: Mapping[int, datetime]
+) -> tuple[Claim, dict[int, datetime]]:
+    """A batch without those who are sent later; and who they are, by place."""
+    if not put_off:
+        return held, {}
+    later = {
+        place: put_off[id]
+        for place, id in enumerate(held.profile_ids)
+        if id in put_off and place not in held.left_out
+    }
+    return held._replace(left_out=[*held.left_out, *later]), later
 
 
 def _script(run_id: int, stamp: str) -> Script | None:
@@ -120,7 +138,8 @@ def _asked(script: Script, site: Site, claims: Sequence[Claim], rows: Rows) -> A
         site=site,
         # Each has the row of whom they are part of now.
         people={id: rows.profiles[id][0] for id in held if id in rows.profiles},
-        now=claims[0].now,
+        # A request that is tried again says what it said; its time is now.
+        now=database_clock.reckoned(),
         excluded=script.excluded,
         run=script.run,
         claims=claims,
@@ -133,6 +152,7 @@ def _compared(
     asked: Asked,
     rows: Rows,
     left_out: Mapping[int, Skip],
+    put_off: Mapping[int, datetime],
 ) -> Iterator[PreparedRequest]:
     """The same where it is held against what Braze has accepted of them."""
     who, claims = asked.people, asked.claims
@@ -141,7 +161,8 @@ def _compared(
     kept_back = {id: why for id, why in left_out.items() if id not in left}
     newer = _newer(script, claims)
     for held in claims:
-        people, twice = _once_each(people_data.people(held, rows, kept_back), held, who)
+        rest, later = _going(held, put_off)
+        people, twice = _once_each(people_data.people(rest, rows, kept_back), held, who)
         ids = [held.profile_ids[place] for place in people.places]
         compared = comparison.render(
             script.recipe,
@@ -160,7 +181,9 @@ def _compared(
         prepared = _request(
             script, held, people, newer, compared.rendered, compared.skipped
         )
-        yield replace(prepared, synced=synced, later={**prepared.later, **twice})
+        yield replace(
+            prepared, synced=synced, later={**prepared.later, **later, **twice}
+        )
 
 
 def _once_each(

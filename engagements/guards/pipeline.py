@@ -10,11 +10,13 @@ from engagements.guards import (
     exclusion,
     holdout,
     left_segment,
+    quiet_hours,
     suppression,
 )
 from engagements.guards.asking import Asked, Guard, Verdict
 
-ORDER: tuple[Guard, ...] = (
+# Whom an engagement sends to at all.
+WHO: tuple[Guard, ...] = (
     suppression.GUARD,
     consent.GUARD,
     exclusion.GUARD,
@@ -22,6 +24,10 @@ ORDER: tuple[Guard, ...] = (
     holdout.GLOBAL,
     holdout.GUARD,
 )
+
+# When, and how often: a guard of frequency caps has its place in front of quiet hours.
+WHEN: tuple[Guard, ...] = (quiet_hours.GUARD,)
+ORDER = (*WHO, *WHEN)
 
 
 def stopped(asked: Asked) -> dict[int, Verdict]:

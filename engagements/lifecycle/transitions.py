@@ -6,6 +6,7 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from engagements import wakeup
+from engagements.guards import ceiling
 from engagements.lifecycle import completion
 from engagements.models import PEOPLE_LEFT, Batch, Delivery, Engagement, Run
 from engagements.outbox import delivery_records
@@ -177,6 +178,16 @@ def resume(engagement: Engagement) -> bool:
     return True
 
 
+@transaction.atomic
+def go_on(engagement: Engagement) -> bool:
+    """Let the run that stopped at the ceiling take in the rest; False where none did.
+
+    Raises ActivationError as go_live does.
+    """
+    _lock(engagement)
+    return ceiling.lift(engagement) and resume(engagement)
+
+
 def resume_or_say(engagement: Engagement) -> bool:
     """Resume where nobody looks on: one that may not go live keeps the reason."""
     try:
@@ -200,7 +211,13 @@ def renew_standing_run(engagement: Engagement) -> None:
     if (run.version_id, run.values) == (engagement.version_id, engagement.values):
         return
     Run.objects.filter(pk=run.pk).update(is_standing=False)
-    _make_run(engagement, is_standing=True, cursor=run.expansion_cursor)
+    made = _make_run(engagement, is_standing=True, cursor=run.expansion_cursor)
+    # The day's ceiling is that of both.
+    Run.objects.filter(pk=made.pk).update(
+        taken_in=run.taken_in,
+        taken_in_on=run.taken_in_on,
+        may_exceed_ceiling=run.may_exceed_ceiling,
+    )
 
 
 @transaction.atomic

@@ -145,6 +145,17 @@ class Engagement(models.Model):
     )
     quiet_from = models.TimeField("quiet from", null=True, blank=True)
     quiet_to = models.TimeField("until", null=True, blank=True)
+    # Whose value is each person's own zone; and the zone of who has none.
+    quiet_zone_attribute = models.CharField(
+        "attribute with their time zone",
+        max_length=255,
+        blank=True,
+        default="",
+        db_default="",
+    )
+    quiet_time_zone = models.CharField(
+        "time zone of the others", max_length=64, default="UTC", db_default="UTC"
+    )
     quiet_action = models.CharField(
         "who would be sent in quiet hours",
         max_length=8,

@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 from django.urls import reverse
 
 from externalapi.models import ExternalAPI
-from segments.models import Identifier, Profile, Segment
+from segments.models import Profile, Segment
 
 Channel = ExternalAPI.Channel
 
@@ -68,10 +68,8 @@ class Suppression(models.Model):
         ]
 
     def __str__(self) -> str:
-        if self.kind == self.PERSON:
-            # Nobody's name: it stands where it is not asked who looks.
-            return f"person {self.profile_id}"
-        return f"{dict(Identifier.Kind.choices).get(self.kind, self.kind)} {self.value}"
+        # Nobody's name: it stands where it is not asked who looks.
+        return f"Entry {self.pk}"
 
     def get_absolute_url(self) -> str:
         return reverse("admin:engagements_suppression_change", args=[self.pk])

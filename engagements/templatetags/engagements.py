@@ -11,7 +11,17 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from engagements.audience import send_again
-from engagements.models import Attempt, Batch, Delivery, Engagement, Run
+from engagements.authoring import explaining
+from engagements.models import (
+    Attempt,
+    Batch,
+    Delivery,
+    Engagement,
+    Run,
+    SuppressedChannels,
+    Suppression,
+    channels_in_words,
+)
 from engagements.operations import alarms, bottleneck
 from engagements.reporting import history, reports
 from engagements.schedules import own_zone, words
@@ -37,6 +47,26 @@ def engagements_of(segment: Segment) -> QuerySet[Engagement]:
 def waiting_for(profile: Profile) -> list[Batch]:
     """The batches that this person waits in."""
     return history.waiting_for(profile)
+
+
+@register.simple_tag
+def guards_of(engagement: Engagement) -> list[str]:
+    """What its own guards are set to, a sentence each."""
+    return explaining.in_words(engagement)
+
+
+@register.simple_tag
+def suppressions_of(profile: Profile) -> list[tuple[Suppression, str]]:
+    """The person's own entries on the suppression list, and their channels."""
+    rows = Suppression.objects.filter(profile=profile)
+    return [(one, channels_in_words(one.channels)) for one in rows]
+
+
+@register.simple_tag
+def suppressed_channels(segment: Segment) -> str:
+    """The channels that a suppression segment is for; "" where it is for all."""
+    row = SuppressedChannels.objects.filter(segment=segment).first()
+    return channels_in_words(row.channels) if row and row.channels else ""
 
 
 @register.simple_tag(takes_context=True)

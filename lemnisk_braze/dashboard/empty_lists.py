@@ -98,6 +98,12 @@ def _upload_list(user: User | AnonymousUser) -> Way:
     return steps.way(user, "segments.add_uploadedlist", "Upload a list", url, "")
 
 
+def _suppress(user: User | AnonymousUser) -> Way:
+    url = reverse("admin:engagements_suppression_add")
+    label = "Never send to somebody"
+    return steps.way(user, "engagements.change_engagement", label, url, "")
+
+
 def _add_sql_source(user: User | AnonymousUser) -> Way:
     return _add_feed(user, "sourcequery", "Add a SQL source")
 
@@ -189,6 +195,12 @@ WORDS: Mapping[str, Words] = {
         text="A list is a file of identifiers, such as e-mail addresses. A segment asks "
         "who is on it.",
         way=_upload_list,
+    ),
+    "engagements.Suppression": Words(
+        title="Nobody is on the list by hand",
+        text="Whoever is on it is sent nothing, by any Engagement, through every channel "
+        "or some.",
+        way=_suppress,
     ),
     "segments.SourceQuery": Words(
         title="No SQL source yet",

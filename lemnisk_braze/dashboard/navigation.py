@@ -48,6 +48,17 @@ GROUPS: Mapping[str, tuple[Entry, ...]] = {
     ),
     "Engagements": (
         Entry(title="Engagements", icon="campaign", model="engagements.Engagement"),
+        Entry(
+            title="Guards",
+            icon="shield",
+            url="admin:engagements_guards",
+            permission="engagements.view_engagement",
+        ),
+        Entry(
+            title="Suppression list",
+            icon="block",
+            model="engagements.Suppression",
+        ),
         Entry(title="Runs", icon="play_circle", model="engagements.Run"),
         Entry(title="Deliveries", icon="send", model="engagements.Delivery"),
         Entry(

@@ -1,6 +1,7 @@
 """What a save has changed, for the history: before and after, in the form's words."""
 
 from collections.abc import Callable, Iterable, Mapping
+from datetime import time
 from functools import partial
 from typing import Any
 
@@ -67,6 +68,8 @@ def _text(field: forms.Field, value: Any) -> str:
         return str(dict(field.choices).get(value, "" if value is None else value))  # type: ignore[arg-type]
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, time):
+        return value.isoformat("minutes")
     if hasattr(value, "utcoffset"):
         local = timezone.localtime(value) if timezone.is_aware(value) else value
         return formats.date_format(local, "DATETIME_FORMAT")

@@ -134,13 +134,13 @@ def keep(upload: ListUpload, rows: Sequence[Row]) -> None:
     with connection.cursor() as cursor:
         cursor.execute("LOCK TABLE segments_tombstone IN SHARE MODE")
     lines = list(_lines(upload, rows))
-    erased = _erased(upload.of.kind, {v for _, v, kind, _ in lines if kind == Kind.NEW})
+    gone = erased(upload.of.kind, {v for _, v, kind, _ in lines if kind == Kind.NEW})
     copy(
         "segments_listline",
         ("upload_id", "line", "value", "kind", "reason"),
         (
             f"{upload.pk}\t{line}\t\t{Kind.REFUSED}\t{ERASED}"
-            if kind == Kind.NEW and value in erased
+            if kind == Kind.NEW and value in gone
             else f"{upload.pk}\t{line}\t{field(value)}\t{kind}\t{field(reason)}"
             for line, value, kind, reason in lines
         ),
@@ -165,16 +165,16 @@ def _lines(
     """(line, value, kind, reason) of each; what may be on the list is new so far."""
     column, kind = upload.column or 0, upload.of.kind
     rules = Rules.from_settings()
-    for line, cells, problem in rows:
+    for line, cells, unread in rows:
         raw = cells[column] if column < len(cells) else ""
         text = _text(raw)
-        if problem:
-            yield line, _shown(text), Kind.REFUSED, problem[:255]
+        if unread:
+            yield line, _shown(text), Kind.REFUSED, unread[:255]
             continue
         value = normal(kind, text)
         if not value:
             yield line, "", Kind.BLANK, ""
-        elif wrong := _problem(kind, value, rules):
+        elif wrong := problem(kind, value, rules):
             yield line, _shown(text), Kind.REFUSED, wrong
         else:
             yield line, value, Kind.NEW, ""
@@ -185,7 +185,7 @@ def normal(kind: str, text: str) -> str:
     return CONTACTS[kind](text) if kind in CONTACTS else text.strip()
 
 
-def _problem(kind: str, value: str, rules: Rules) -> str:
+def problem(kind: str, value: str, rules: Rules | None = None) -> str:
     """Why nobody can have such an identifier; "" where somebody can."""
     if not is_one_line(value):
         return "It has characters that nobody sees."
@@ -195,12 +195,13 @@ def _problem(kind: str, value: str, rules: Rules) -> str:
         return "It is no e-mail address."
     if kind == PHONE and sum(map(str.isdigit, value)) < 3:
         return "It is no phone number."
-    if rules.is_placeholder(value):
+    if (rules or Rules.from_settings()).is_placeholder(value):
         return "Programs send it that know nobody."
     return ""
 
 
-def _erased(kind: str, values: set[str]) -> set[str]:
+def erased(kind: str, values: set[str]) -> set[str]:
+    """Those that are kept out because somebody was erased."""
     found = tombstones.find([(kind, value) for value in values])
     return {value for (_, value), one in found.items() if not one.may_return}
 

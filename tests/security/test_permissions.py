@@ -16,7 +16,14 @@ from django.test import Client
 from django.urls import URLPattern, reverse
 
 from engagements.authoring.forms import EngagementForm
-from engagements.models import Attempt, Batch, Delivery, Engagement, Run
+from engagements.models import (
+    Attempt,
+    Batch,
+    Delivery,
+    Engagement,
+    Run,
+    Suppression,
+)
 from externalapi.definitions.archive import archive
 from externalapi.models import Connection, ExternalAPI, ExternalAPIVersion
 from lemnisk_braze import groups
@@ -57,6 +64,8 @@ MODELS: dict[type[Model], tuple[str, str, str, str]] = {
     Segment: ("MVEAD", "MD", "MD", "MD"),
     Source: ("ED", "ED", "ED", "ED"),
     Engagement: ("MVEAD", "MD", "MD", "MD"),
+    # Whoever builds adds; to take somebody off lets engagements send to them.
+    Suppression: ("MVEAD", "MD", "", "VD"),
     SourceQuery: ("ED", "ED", "ED", "ED"),
     WatchedFolder: ("ED", "ED", "ED", "ED"),
     Import: ("MED", "MED", "", ""),
@@ -116,7 +125,9 @@ PAGES = {
     "engagements_engagement_report": "MVEAD",
     "engagements_engagement_resend_all": "ED",
     "engagements_engagement_mark_all_sent": "ED",
+    "engagements_engagement_person": "MED",
     "engagements_engagement_activate": "VD",
+    "engagements_engagement_go_on": "VD",
     "engagements_engagement_pause": "VED",
     "engagements_engagement_resume": "VED",
     "engagements_engagement_resync": "VD",
@@ -149,6 +160,7 @@ LED_BACK = {
     "engagements_engagement_resume",
     # One that compares nothing has nothing to forget.
     "engagements_engagement_resync",
+    "engagements_engagement_go_on",
     "engagements_engagement_end",
 }
 # Pages that belong to no row. The preview answers to POST alone.
@@ -162,6 +174,7 @@ SITE = {
     "segments_segment_warehouse": "D",
     "engagements_operations": "ED",
     "engagements_operations_now": "ED",
+    "engagements_guards": "MVEAD",
     "engagements_pause_all": "ED",
     "engagements_resume_all": "ED",
     "engagements_retry_now": "ED",
@@ -193,6 +206,8 @@ ELSEWHERE = {
     "segments_source_try_again",
     # tests/engagements/management/test_commands.py
     "engagements_drain",
+    # tests/engagements/guards/test_pages.py
+    "engagements_suppression_channels",
     # tests/engagements/lifecycle/test_approval.py
     "engagements_engagement_ask",
     # tests/engagements/schedules/test_form.py

@@ -4,7 +4,14 @@ from django.contrib.auth.models import Group, User
 from django.db.models import Model
 from django.urls import reverse
 
-from engagements.models import Attempt, Batch, Delivery, Engagement, Run
+from engagements.models import (
+    Attempt,
+    Batch,
+    Delivery,
+    Engagement,
+    Run,
+    Suppression,
+)
 from externalapi.connections import encryption
 from externalapi.models import Connection, ExternalAPI
 from segments.models import (
@@ -62,6 +69,9 @@ class World:
             Segment: segment,
             Source: event.source,
             Engagement: draft,
+            Suppression: Suppression.objects.create(
+                kind="email", value="complained@example.com", reason="Complained"
+            ),
             Run: run,
             Batch: batch,
             Delivery: batch.deliveries.get(),

@@ -6,7 +6,9 @@ written. Who is stopped by several is stopped by the first.
 
 import itertools
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from hashlib import sha256
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -21,6 +23,7 @@ from engagements.models import (
     SuppressedChannels,
     Suppression,
 )
+from lemnisk_braze.lib import database_clock
 from segments.membership import refresh
 from segments.models import Profile
 from tests import factories
@@ -108,6 +111,22 @@ def holdout(engagement: Engagement) -> set[str]:
     return drawn(40, f"holdout of engagement {engagement.pk}")
 
 
+def quiet_hours(engagement: Engagement) -> set[str]:
+    """It is quiet where it is as late as in Kathmandu, and nowhere else."""
+    local = database_clock.now().astimezone(ZoneInfo("Asia/Kathmandu"))
+    Engagement.objects.update(
+        quiet_from=(local - timedelta(minutes=30)).time(),
+        quiet_to=(local + timedelta(minutes=30)).time(),
+        quiet_zone_attribute="zone",
+        quiet_action="skip",
+    )
+    for n, person in enumerate(some(every(4))):
+        zone = "Asia/Kathmandu" if n % 2 else "Mars"
+        person.attributes = {**person.attributes, "zone": zone}
+        person.save()
+    return every(8, 4)
+
+
 # In the order in which they are asked: the reason's code, and how it is set.
 GUARDS: Mapping[str, tuple[str, Callable[[Engagement], set[str]]]] = {
     "suppression segment": ("suppressed", suppression_segment),
@@ -117,6 +136,7 @@ GUARDS: Mapping[str, tuple[str, Callable[[Engagement], set[str]]]] = {
     "left": ("left_segment", left),
     "holdout of all": ("holdout_global", holdout_of_all),
     "holdout": ("holdout", holdout),
+    "quiet hours": ("quiet_hours", quiet_hours),
 }
 NAMES = list(GUARDS)
 SETS = [(), *((one,) for one in NAMES), *itertools.combinations(NAMES, 2), tuple(NAMES)]

@@ -160,9 +160,14 @@ OWN_WORDS_IN = {
         "ambiguous_policy",
         "quiet_action",
         "sync_mode",
+        "cron",
+        "weekdays",
+        "zone_attribute",
+        "quiet_zone_attribute",
+        "quiet_time_zone",
         "state",
     },
-    "engagements.Run": {"values", "slot", "state"},
+    "engagements.Run": {"values", "slot", "state", "own_zone"},
     "engagements.Worker": {"name", "node", "mark"},
 }
 # Numbers that say nothing by themselves: hashes, and ids of rows that are gone.

@@ -1,0 +1,1 @@
+"""The pages of guards: the suppression list, those of all engagements, one person."""

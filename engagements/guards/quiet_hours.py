@@ -1,0 +1,92 @@
+"""When nobody is sent: from a time until another, by each person's own clock.
+
+An attribute has the name of the person's zone; (P) who has none, or a text that names
+none, is in the engagement's. Over midnight as well, and whatever clocks do: what counts
+is what the clock shows, so that an hour that comes twice is quiet twice.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, time, timedelta
+from functools import lru_cache
+from typing import Any
+from zoneinfo import ZoneInfo, available_timezones
+
+from django.db import connection
+
+from engagements.guards.asking import Asked, Guard, Later, Verdict, Verdicts
+from engagements.models import Engagement
+from engagements.personalization.renderer import Skip
+
+ZONES = """
+    SELECT id, attributes->>%(attribute)s::text FROM segments_profile
+    WHERE id = ANY(%(people)s::bigint[])
+"""
+
+
+def over_at(now: datetime, zone: ZoneInfo, begins: time, ends: time) -> datetime | None:
+    """When the quiet hours end in which it is there now; None where it is in none."""
+    local = now.astimezone(zone)
+    at = local.time()
+    is_over_midnight = ends < begins
+    if not (at >= begins or at < ends if is_over_midnight else begins <= at < ends):
+        return None
+    day = local.date() + timedelta(days=is_over_midnight and at >= begins)
+    end = datetime.combine(day, ends, tzinfo=zone)
+    # The second time that the clock shows it, where the first is over.
+    over = end if end.astimezone(UTC) > now else end.replace(fold=1)
+    return over.astimezone(UTC)
+
+
+@lru_cache(maxsize=1)
+def _names() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
+def zone_of(name: str | None, fallback: str) -> ZoneInfo:
+    """The zone of this name; the fallback where there is none."""
+    return ZoneInfo(name if name and name in _names() else fallback)
+
+
+def _is_set(asked: Asked) -> bool:
+    return asked.engagement.quiet_from is not None
+
+
+def _ask(asked: Asked) -> Verdicts:
+    engagement = asked.engagement
+    names = _zones_of(asked) if engagement.quiet_zone_attribute else {}
+    # Each zone is looked at once.
+    said: dict[str | None, Verdict | None] = {
+        name: _verdict(engagement, name, asked.now) for name in {None, *names.values()}
+    }
+    found = {id: said[names.get(root)] for id, root in asked.people.items()}
+    return {id: why for id, why in found.items() if why is not None}
+
+
+def _zones_of(asked: Asked) -> Mapping[int, str | None]:
+    wanted: dict[str, Any] = {
+        "people": asked.roots,
+        "attribute": asked.engagement.quiet_zone_attribute,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(ZONES, wanted)
+        return dict(cursor.fetchall())
+
+
+def _verdict(engagement: Engagement, name: str | None, now: datetime) -> Verdict | None:
+    begins, ends = engagement.quiet_from, engagement.quiet_to
+    assert begins is not None and ends is not None
+    zone = zone_of(name, engagement.quiet_time_zone)
+    over = over_at(now, zone, begins, ends)
+    if over is None:
+        return None
+    known = "" if name == zone.key else ", as no zone of theirs is known"
+    words = (
+        f"Quiet from {begins:%H:%M} until {ends:%H:%M}, and for the person it is"
+        f" {now.astimezone(zone):%H:%M} ({zone.key}{known})."
+    )
+    if engagement.quiet_action == Engagement.Quiet.SKIP:
+        return Skip(code="quiet_hours", message=words)
+    return Later(at=over, message=words)
+
+
+GUARD = Guard(name="Quiet hours", is_set=_is_set, ask=_ask)
