@@ -13,13 +13,15 @@ from django.db import connection, transaction
 
 import externalapi.retention
 import segments.retention
-from engagements.audience import send_again
+from engagements.audience import send_again, sifting
 from lemnisk_braze.lib import database_clock
 from segments.imports import storing
 from segments.lists import runner as lists_runner
 
 # What all of it may take of a tick, in seconds.
 SECONDS = 1.5
+# No limit of a person's events is about longer.
+LIMITS = timedelta(days=1)
 # How many messages came in a minute is asked about the last day.
 MINUTES = timedelta(days=2)
 LONG_LISTS = timedelta(days=3)
@@ -97,7 +99,8 @@ CLEAR_RESPONSES = """
         ORDER BY started_at LIMIT %s FOR UPDATE SKIP LOCKED
     )
 """
-# Events that a payload may still be made of. Each id of an open batch is looked up by hash
+# Events that a payload may still be made of: of who waits, and of lines of the log that an
+# engagement at work has not come to yet. Each id of an open batch is looked up by hash
 # (PostgreSQL's of a list of constants): `&&` would compare it with each that is asked
 # about. Two parts, for each has its index.
 NEEDED_EVENTS = """
@@ -108,6 +111,12 @@ NEEDED_EVENTS = """
         SELECT event_ids FROM engagements_batch WHERE state = 'uncertain'
     ) b CROSS JOIN LATERAL unnest(b.event_ids) e (id)
     WHERE e.id = ANY(%(ids)s::bigint[])
+    UNION ALL
+    SELECT t.event_id FROM segments_transition t
+    JOIN engagements_engagement e ON e.segment_id = t.segment_id
+    JOIN engagements_run r ON r.engagement_id = e.id AND r.is_standing
+        AND r.state IN ('expanding', 'sending') AND t.id > r.expansion_cursor
+    WHERE t.event_id = ANY(%(ids)s::bigint[])
 """
 
 
@@ -117,6 +126,7 @@ def clean(seconds: float = SECONDS) -> None:
         (settings.RETENTION_RESPONSES, clear_responses),
         (settings.RETENTION_EVENTS, segments.retention.clean_seen),
         (MINUTES, segments.retention.clean_minutes),
+        (LIMITS, sifting.forget_old),
         (LONG_LISTS, segments.retention.clean_long_lists),
         (settings.RETENTION_REFUSED, segments.retention.clean_refused),
         (settings.RETENTION_REFUSED, segments.retention.clean_latest),
@@ -184,7 +194,10 @@ def _clean_left_behind(before: datetime, deadline: float) -> int:
 
 
 def needed_events(ids: list[int]) -> set[int]:
-    """Of these events those that somebody who waits, or is uncertain, came in with."""
+    """Of these events those that somebody who waits, or is uncertain, came in with.
+
+    Also those that are still to be taken in.
+    """
     with connection.cursor() as cursor:
         cursor.execute(NEEDED_EVENTS, {"ids": ids})
         return {event_id for (event_id,) in cursor}

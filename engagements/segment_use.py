@@ -6,7 +6,7 @@ from django.db.models import QuerySet
 
 from engagements.audience import send_again
 from engagements.models import Engagement
-from engagements.reporting import reports
+from engagements.reporting import listening, reports
 from externalapi.connections.access import usable_by, why_not
 from externalapi.models import Connection
 from segments.membership.readers import Effect, Use, User
@@ -26,10 +26,15 @@ def read(segment: Segment) -> bool:
     )
 
 
-def effects(segment: Segment, entering: Sequence[int]) -> list[Effect]:
-    """What each engagement at work would send to these people if they entered."""
+def effects(
+    segment: Segment, entering: Sequence[int], leaving: Sequence[int]
+) -> list[Effect]:
+    """What each engagement at work would send to these people if they moved."""
     engagements = _at_work(segment).order_by("name")
-    return [_effect(engagement, entering) for engagement in engagements]
+    return [
+        _effect(engagement, leaving if _is_of_exits(engagement) else entering)
+        for engagement in engagements
+    ]
 
 
 def uses(segment: Segment) -> list[Use]:
@@ -68,25 +73,29 @@ def _at_work(segment: Segment) -> QuerySet[Engagement]:
     return segment.engagements.exclude(state__in=Engagement.AT_REST)
 
 
-def _effect(engagement: Engagement, entering: Sequence[int]) -> Effect:
+def _is_of_exits(engagement: Engagement) -> bool:
+    return engagement.trigger == Engagement.Trigger.ON_EXIT
+
+
+def _effect(engagement: Engagement, moving: Sequence[int]) -> Effect:
     return Effect(
         name=engagement.name,
         url=engagement.get_absolute_url(),
         state=engagement.get_state_display(),
         tone=reports.ENGAGEMENT_TONES[engagement.state],
-        sent=_sent(engagement, entering),
+        sent=_sent(engagement, moving),
         when=_when(engagement),
     )
 
 
-def _sent(engagement: Engagement, entering: Sequence[int]) -> int:
-    if not entering:
+def _sent(engagement: Engagement, moving: Sequence[int]) -> int:
+    if not moving:
         return 0
     if _is_schedule(engagement) and _has_had_its_run(engagement):
         return 0
     if not send_again.is_guarded(engagement):
-        return len(entering)
-    return send_again.count_allowed(engagement, PEOPLE, {"people": list(entering)})
+        return len(moving)
+    return send_again.count_allowed(engagement, PEOPLE, {"people": list(moving)})
 
 
 def _is_schedule(engagement: Engagement) -> bool:
@@ -100,7 +109,10 @@ def _has_had_its_run(engagement: Engagement) -> bool:
 
 
 def _when(engagement: Engagement) -> str:
+    wait = listening.delay_in_words(engagement)
     when = "in its next run" if _is_schedule(engagement) else "at once"
+    when = f"{wait} later" if wait else when
+    when = f"{when}, as they leave" if _is_of_exits(engagement) else when
     return (
         when if engagement.state == Engagement.State.ACTIVE else f"{when} after Resume"
     )

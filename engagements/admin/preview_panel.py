@@ -55,7 +55,7 @@ def preview_panel(form: EngagementForm, wanted: str, user: User) -> PreviewPanel
         form.typed_values,
         segment,
         person,
-        member_event(segment, person),
+        member_event(segment, person, str(form["trigger"].value() or "")),
         form.preview_engagement,
     )
     shown = seen_by(shown, form.chosen_version.connection, user)

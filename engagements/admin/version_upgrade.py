@@ -279,7 +279,7 @@ def _example(
     person = example_person(segment)
     if person is None:
         return None
-    event = member_event(segment, person)
+    event = member_event(segment, person, engagement.trigger)
     before, after = (
         seen_by(
             preview(version, values, segment, person, event, engagement),

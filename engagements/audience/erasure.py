@@ -91,13 +91,14 @@ FORGET_ACCEPTED = """
     WHERE engagement_id = ANY(ARRAY(SELECT id FROM engagements_engagement))
       AND profile_id = ANY(%(people)s)
 """
+FORGET_TAKEN_IN = "DELETE FROM engagements_takenin WHERE profile_id = ANY(%(people)s)"
 # What was answered may name them; why nobody answered are words of our own.
 SILENCE = """
     UPDATE engagements_attempt SET response_head = '', message = '', note = ''
     WHERE batch_id = ANY(%(batches)s) AND status IS NOT NULL
       AND (response_head, message, note) <> ('', '', '')
 """
-FORGET = (FORGET_SENT, FORGET_ACCEPTED)
+FORGET = (FORGET_SENT, FORGET_TAKEN_IN, FORGET_ACCEPTED)
 
 
 def connect() -> None:

@@ -1,14 +1,14 @@
 """From a segment's people to batches, by set operations."""
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 import orjson
 from django.db import DatabaseError, connection, transaction
 from django.db.models import Exists, OuterRef
 
-from engagements.audience import send_again
+from engagements.audience import log_lines, send_again, sifting
 from engagements.guards import ceiling, left_segment
 from engagements.lifecycle import completion
 from engagements.models import Accepted, Engagement, Run
@@ -23,19 +23,14 @@ from segments.models import Membership, Transition
 # People taken in by one transaction: 100 full batches.
 CHUNK = 7_500
 
-# Both fill `people` (who, brought in by which event, as which entry) in order of place.
+# As log_lines fills `people` (who, brought in by which event, as which line of the log) in
+# order of place.
 FROM_MEMBERS = """
     SELECT profile_id, event_id, NULL::bigint AS transition_id, profile_id AS place
     FROM segments_membership
     WHERE segment_id = %(segment)s AND profile_id > %(cursor)s
       AND since <= %(started_at)s
     ORDER BY profile_id LIMIT %(chunk)s
-"""
-FROM_ENTRIES = """
-    SELECT profile_id, event_id, id AS transition_id, id AS place
-    FROM segments_transition
-    WHERE segment_id = %(segment)s AND kind = 'entry' AND id > %(cursor)s
-    ORDER BY id LIMIT %(chunk)s
 """
 # Who was accepted from the engagement, and is not in its segment: after its members, as
 # numbers below nobody's. Whoever is part of another by now is that person's business.
@@ -139,8 +134,11 @@ PASS_OVER = """
 """
 _LOCK = """
     SELECT r.id, r.version_id, r.values, e.segment_id, r.is_standing, r.started_at,
-        r.expansion_cursor, r.next_sequence, e.id, e.trigger, e.repeat, e.again,
-        e.again_after_days, e.time_zone, e.clears_who_left, r.own_zone::text, e.ceiling
+        r.expansion_cursor, r.next_sequence, e.id, CASE WHEN NOT r.is_standing
+            THEN e.trigger ELSE coalesce(nullif(r.trigger, ''), 'on_entry') END,
+        e.repeat, e.again, e.again_after_days, e.time_zone, e.skips_who_left, e.delay,
+        e.delay_unit, e.most_events, e.most_events_per, e.clears_who_left,
+        r.own_zone::text, e.ceiling
     FROM engagements_run r JOIN engagements_engagement e ON e.id = r.engagement_id
     WHERE r.id = %s AND r.state IN ('expanding', 'sending')
 """
@@ -152,21 +150,25 @@ ADVANCE = """
         repeats_left_out = repeats_left_out + %s, own_time_over = own_time_over + %s
     WHERE id = %s
 """
-# A standing run has something to do where somebody entered since it last looked. Every
-# worker asks all the time, so it is asked in such a way that only the log's own index
-# gives the order: a look at all later entries, or at the whole log, would take as long
-# as the log is.
-EXPANDABLE = """
+# A standing run has something to do where the log has a line since it last looked, and
+# its delay is over. Every worker asks all the time, so it is asked in such a way that only
+# the log's own index gives the order: a look at all later lines, or at the whole log,
+# would take as long as the log is.
+EXPANDABLE = f"""
     SELECT r.id FROM engagements_run r
     JOIN engagements_engagement e ON e.id = r.engagement_id AND e.state = 'active'
     WHERE r.state IN ('expanding', 'sending') AND (NOT r.is_standing
-        AND r.state = 'expanding' OR r.is_standing AND (
-            SELECT t.id FROM segments_transition t
-            WHERE t.segment_id = ANY(ARRAY[e.segment_id]) AND t.kind = 'entry'
-              AND t.id > r.expansion_cursor
-            ORDER BY t.segment_id, t.kind, t.id LIMIT 1
-        ) IS NOT NULL)
+        AND r.state = 'expanding' OR r.is_standing AND EXISTS (
+            SELECT FROM ({log_lines.FIRST_LINES}) x
+            WHERE coalesce(e.delay, 0) = 0 OR due_at <= clock_timestamp()
+        ))
     ORDER BY NOT r.is_standing, r.id
+"""
+NEXT_DUE = f"""
+    SELECT min(x.due_at) - clock_timestamp() FROM engagements_run r
+    JOIN engagements_engagement e ON e.id = r.engagement_id AND e.state = 'active'
+    CROSS JOIN LATERAL ({log_lines.FIRST_LINES}) x
+    WHERE r.state IN ('expanding', 'sending') AND r.is_standing AND e.delay > 0
 """
 
 
@@ -211,13 +213,7 @@ def _pass_over(run_id: int, reason: str) -> int:
     run = _locked(run_id)
     if run is None:
         return 0
-    asked: dict[str, Any] = {
-        **run._asdict(),
-        "engagement": run.engagement_id,
-        "before": BEFORE,
-        "chunk": 1,
-        "reason": reason,
-    }
+    asked: dict[str, Any] = {**_asked(run), "chunk": 1, "reason": reason}
     with connection.cursor() as cursor:
         cursor.execute(PASS_OVER.format(people=run.people), asked)
         for (place,) in cursor.fetchall():
@@ -232,13 +228,21 @@ def expandable_runs() -> list[int]:
         return [run_id for (run_id,) in cursor]
 
 
+def next_due_in() -> timedelta | None:
+    """How long until the first line is due that a delay holds; None where none is."""
+    with connection.cursor() as cursor:
+        cursor.execute(NEXT_DUE)
+        due_in: timedelta | None = cursor.fetchone()[0]
+    return due_in
+
+
 def people_to_take_in(run: Run) -> int:
-    """How many people of the run's audience no batch holds yet."""
+    """How many people, or lines of the log, no batch of the run holds yet."""
     after = run.expansion_cursor
     segment = run.engagement.segment_id
     if run.is_standing:
-        entries = Transition.objects.filter(segment=segment, pk__gt=after, kind="entry")
-        return entries.count()
+        lines = Transition.objects.filter(segment=segment, pk__gt=after)
+        return lines.filter(kind__in=log_lines.kinds(run.trigger)).count()
     if run.state != Run.State.EXPANDING:
         return 0
     left = _who_left(run, max(after - BEFORE, 0) if after < 0 else 0)
@@ -271,27 +275,22 @@ def _expand_chunk(run_id: int, most: int) -> int:
     if run is None:
         return 0
     size = people_per_batch(run.version_id, run.values)
-    people = run.people
     due, times = _due(run) if run.people != FROM_LEFT else ("", {})
+    is_guarded = _is_guarded(run)
     # What a crash of the database forgets here, it forgets with the cursor.
     if due:
-        people = due.format(people=people)
-        taking_in = TAKE_IN_ALLOWED_BY_DUE if _is_guarded(run) else TAKE_IN_ALL_BY_DUE
+        taking_in = TAKE_IN_ALLOWED_BY_DUE if is_guarded else TAKE_IN_ALL_BY_DUE
     else:
-        taking_in = TAKE_IN_ALLOWED if _is_guarded(run) else TAKE_IN_ALL
+        taking_in = TAKE_IN_ALLOWED if is_guarded else TAKE_IN_ALL
     chunk = max(most // size, 1) * size if most > size else most
     if not (run.is_standing or run.cursor):
         left_segment.mark(run_id, run.segment)
-    asked = {
-        **run._asdict(),
-        **send_again.parameters(run.of()),
-        **times,
-        "size": size,
-        "chunk": chunk,
-        "before": BEFORE,
-    }
+    asked = {**_asked(run), **times, "size": size, "chunk": chunk}
+    if run.is_standing and sifting.is_needed(run.of()):
+        taking_in = taking_in.format(people=_at(due, sifting.KEPT))
+        return _take_in_sifted(run, taking_in, asked, is_guarded=is_guarded)
     with connection.cursor() as cursor:
-        cursor.execute(taking_in.format(people=people), asked)
+        cursor.execute(taking_in.format(people=_at(due, run.people)), asked)
         count, place, taken, batches, over = cursor.fetchone()
         if not count and run.clears_who_left and run.people == FROM_MEMBERS:
             # Those come next who are to be cleared; they wait for no time of their own.
@@ -308,6 +307,41 @@ def _expand_chunk(run_id: int, most: int) -> int:
         elif not run.is_standing:
             Run.objects.filter(pk=run_id).update(state=Run.State.SENDING)
     return int(count)
+
+
+def _take_in_sifted(
+    run: "_Expanding", taking_in: str, asked: dict[str, Any], *, is_guarded: bool
+) -> int:
+    """The same where not each line is taken in; return how many lines were looked at.
+
+    `taking_in`: the statement that takes in those that are left.
+    """
+    # Who is sent once, or after days, has no second event to count.
+    limit = None if is_guarded else run.most_events
+    sifted = sifting.sift(run.of(), asked, limit)
+    if not sifted.count:
+        return 0
+    asked = {**asked, "kept": list(sifted.kept)}
+    with connection.cursor() as cursor:
+        cursor.execute(taking_in, asked)
+        kept, _, taken, batches, over = cursor.fetchone()
+        after = {**asked, "sequence": asked["sequence"] + batches}
+        batches += sifting.skip(sifted.skipped, after)
+        repeats = kept - over - taken + sifted.repeats
+        cursor.execute(ADVANCE, [sifted.last, batches, repeats, over, run.run])
+    if run.ceiling is not None:
+        ceiling.count(run.run, taken, run.ceiling, run.time_zone)
+    return sifted.count
+
+
+def _asked(run: "_Expanding") -> dict[str, Any]:
+    engagement = run.of()
+    return {
+        **run._asdict(),
+        **send_again.parameters(engagement),
+        "delay": engagement.delay_time.total_seconds(),
+        "before": BEFORE,
+    }
 
 
 class _Expanding(NamedTuple):
@@ -327,6 +361,11 @@ class _Expanding(NamedTuple):
     again: str
     again_after_days: int | None
     time_zone: str
+    skips_who_left: bool
+    delay: int | None
+    delay_unit: str
+    most_events: int | None
+    most_events_per: str
     clears_who_left: bool
     own_zone: str | None
     ceiling: int | None
@@ -335,11 +374,12 @@ class _Expanding(NamedTuple):
     def people(self) -> str:
         """Where its next people come from."""
         if self.is_standing:
-            return FROM_ENTRIES
+            has_delay = bool(self.of().delay_time)
+            return log_lines.offered(self.trigger, has_delay=has_delay)
         return FROM_MEMBERS if self.cursor >= 0 else FROM_LEFT
 
     def of(self) -> Engagement:
-        """What the engagement says of sending again."""
+        """What the engagement says of whom it takes in."""
         return Engagement(
             pk=self.engagement_id,
             trigger=self.trigger,
@@ -347,6 +387,11 @@ class _Expanding(NamedTuple):
             again=self.again,
             again_after_days=self.again_after_days,
             time_zone=self.time_zone,
+            skips_who_left=self.skips_who_left,
+            delay=self.delay,
+            delay_unit=self.delay_unit,
+            most_events=self.most_events,
+            most_events_per=self.most_events_per,
         )
 
 
@@ -359,6 +404,11 @@ def _due(run: _Expanding) -> tuple[str, Mapping[str, Any]]:
         return "", {}
     own = OwnZone.read(orjson.loads(run.own_zone))
     return own_zone.DUE, own.parameters()
+
+
+def _at(due: str, people: str) -> str:
+    """SQL of these people, each with the time at which they are due, if there is one."""
+    return due.format(people=people) if due else people
 
 
 def _is_guarded(run: _Expanding) -> bool:

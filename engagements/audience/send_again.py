@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Exists, OuterRef
 
+from engagements.audience import log_lines
 from engagements.models import Batch, Delivery, Engagement
 from lemnisk_braze.lib.time_limits import at_most
 
@@ -76,7 +77,7 @@ _HELD = """
     WHERE m.place - 1 <> ALL(b.left_out)
 """
 # Who waits in the engagement's open batches. They may be many, so they are looked at
-# only for those who may be among them: in a standing run, who entered a segment before.
+# only for those who may be among them: in a standing run, of whom an earlier line is.
 WAIT = f"""
     SELECT m.profile_id {_HELD}
       AND b.state IN ('pending', 'leased', 'sending', 'retry')
@@ -100,7 +101,7 @@ _ALLOWED = f"""
         SELECT profile_id FROM offered o
         WHERE transition_id IS NULL OR EXISTS (
             SELECT FROM segments_transition t
-            WHERE t.profile_id = o.profile_id AND t.kind = 'entry'
+            WHERE t.profile_id = o.profile_id AND t.kind = ANY(%(kinds)s)
               AND t.id < o.transition_id
         )
     ), names AS MATERIALIZED ({NAMES}), were_sent AS MATERIALIZED ({_WERE_SENT}),
@@ -153,6 +154,7 @@ def parameters(engagement: Engagement) -> dict[str, Any]:
     is_after_days = engagement.sent_again == Engagement.Again.AFTER_DAYS
     return {
         "engagement": engagement.pk,
+        "kinds": list(log_lines.kinds(engagement.trigger)),
         "time_zone": engagement.time_zone,
         "days": engagement.again_after_days if is_after_days else None,
     }

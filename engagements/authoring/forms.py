@@ -10,7 +10,7 @@ from django.db.models import F, Q, QuerySet
 from django.forms.boundfield import BoundField
 from django.utils.datastructures import MultiValueDict
 
-from engagements.authoring import sync_section
+from engagements.authoring import sync_section, trigger_fields
 from engagements.authoring.guard_fields import EXCLUDED, GUARDS, GuardFields
 from engagements.authoring.schedule_fields import SCHEDULE, ScheduleForm
 from engagements.authoring.sync_section import SyncSection
@@ -39,6 +39,7 @@ BASIC = (
     "segment",
     *SCHEDULE,
     "includes_present",
+    *trigger_fields.FIELDS,
     "again",
     "again_after_days",
     "skips_who_left",
@@ -233,6 +234,7 @@ class EngagementForm(GuardFields, SyncSection, ScheduleForm):
         self._clean_again(cleaned)
         self.check_sync(cleaned, _sent_again(cleaned))
         self.clean_guards(cleaned)
+        trigger_fields.clean(self, cleaned)
         segment = cleaned.get("segment")
         for name, parameter in self._parameters.items():
             text = str(cleaned.get(name) or "").strip()
@@ -270,6 +272,7 @@ class EngagementForm(GuardFields, SyncSection, ScheduleForm):
         self.fields["version"].empty_label = "Choose an External API"  # type: ignore[attr-defined]
         self.fields["segment"].empty_label = "Choose a segment"  # type: ignore[attr-defined]
         self.fields["again"].required = False
+        trigger_fields.prepare(self)
         self.fields["again_after_days"].widget.attrs.update({"min": 1, "max": MAX_DAYS})
         chosen = Q(archived_at=None) | Q(pk=self.instance.segment_id)
         offered = Segment.objects.filter(chosen).order_by("name")

@@ -104,8 +104,13 @@ def what_was_sent(delivery: Delivery) -> Preview:
     return shown
 
 
-def member_event(segment: Segment, profile: Profile) -> Event | None:
-    """The event that brought the person into the segment."""
+def member_event(segment: Segment, profile: Profile, trigger: str = "") -> Event | None:
+    """The event that brought the person into the segment; of each event the newest."""
+    if trigger == Engagement.Trigger.EACH_EVENT:
+        lines = segment.transitions.filter(profile=profile, kind__in=("entry", "again"))
+        newest = lines.select_related("event").order_by("-pk").first()
+        if newest and newest.event:
+            return newest.event
     membership = (
         Membership.objects.filter(segment=segment, profile=profile)
         .select_related("event")

@@ -377,8 +377,9 @@ class _Work:
         return False
 
     def _linger(self) -> bool:
-        """Wait a moment for a batch that is nearly due; False when there is none."""
-        due_in = claims.next_due_in()
+        """Wait a moment for what is nearly due, a batch or a line; False: there is none."""
+        due = claims.next_due_in(), expansion.next_due_in()
+        due_in = min((one for one in due if one is not None), default=None)
         if due_in is None or due_in > LINGER:
             return False
         time.sleep(min(max(due_in.total_seconds(), 0.001), GLANCE))

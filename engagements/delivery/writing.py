@@ -12,7 +12,7 @@ from engagements.guards import pipeline
 from engagements.guards.asking import Asked, Later
 from engagements.guards.site import Site, look
 from engagements.models import Engagement, Run
-from engagements.outbox import workers
+from engagements.outbox import in_order, workers
 from engagements.outbox.claim import Claim
 from engagements.outbox.prepared_request import Newer, PreparedRequest, Synced
 from engagements.personalization import delivery_ids
@@ -58,6 +58,9 @@ def write(claims: Sequence[Claim]) -> Iterator[PreparedRequest]:
         script = _script(run_id, stamp)
         if script is None:
             put_back(its_claims, timedelta(0))
+            continue
+        its_claims = in_order.whose_turn_it_is(script.run, its_claims)
+        if not its_claims:
             continue
         asked = _asked(script, site, its_claims, rows)
         stopped = pipeline.stopped(asked)

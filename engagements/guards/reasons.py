@@ -9,6 +9,8 @@ REASONS: Mapping[str, str] = {
     "suppressed": "Never to be sent anything (suppressed)",
     "no_consent": "No consent to the channel",
     "left_segment": "Left the segment",
+    "came_back": "Came back into the segment",
+    "over_limit": "More events of the person than the limit",
     "excluded": "In a segment that is excluded",
     "holdout_global": "Holdout of all Engagements",
     "holdout": "Holdout",

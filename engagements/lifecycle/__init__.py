@@ -1,6 +1,7 @@
 """How an engagement becomes live, rests, and ends.
 
 `transitions` is the one gate for every way to activate, pause, resume and end;
+`again_lines` has segments log what their people do again while that is listened to;
 `completion` ends runs, `auto_pause` and `ended_runs` look
 at what failed, `approval` and `owner_mail` tell people, and `pause_all` stops everything.
 """

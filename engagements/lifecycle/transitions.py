@@ -7,7 +7,7 @@ from django.db.models.functions import Now
 
 from engagements import wakeup
 from engagements.guards import ceiling
-from engagements.lifecycle import completion
+from engagements.lifecycle import again_lines, completion
 from engagements.models import PEOPLE_LEFT, Batch, Delivery, Engagement, Run
 from engagements.outbox import delivery_records
 from engagements.personalization.renderer import compile_recipe
@@ -42,8 +42,7 @@ class ActivationError(Exception):
 
 def people_affected(engagement: Engagement) -> int:
     """How many people an activation sends to at once."""
-    is_schedule = engagement.trigger == Engagement.Trigger.SCHEDULE
-    if is_schedule or engagement.includes_present:
+    if not engagement.listens or engagement.takes_present:
         return engagement.segment.memberships.count()
     return 0
 
@@ -52,7 +51,7 @@ def people_affected(engagement: Engagement) -> int:
 def activate(engagement: Engagement) -> None:
     """Start an engagement; raise ActivationError when it cannot be.
 
-    An on-entry engagement takes in the entries that commit after this.
+    One that listens takes in the lines of the log that commit after this.
     """
     _lock(engagement)
     _check(engagement)
@@ -62,10 +61,10 @@ def activate(engagement: Engagement) -> None:
     # What somebody asked for is done.
     engagement.asked_at = engagement.asked_by = None
     engagement.save(update_fields=["activated_at", "asked_at", "asked_by"])
-    if engagement.trigger == Engagement.Trigger.SCHEDULE:
-        making.make_due_run(engagement, engagement.activated_at)
-    else:
+    if engagement.listens:
         _start_standing_run(engagement)
+    else:
+        making.make_due_run(engagement, engagement.activated_at)
     transaction.on_commit(wakeup.publish)
 
 
@@ -126,10 +125,10 @@ def _check(engagement: Engagement) -> None:
 def _start_standing_run(engagement: Engagement) -> None:
     # Under the segment's lock nobody is entering: each person is either in the segment
     # now or has an entry after this cursor, never both, never neither.
-    Segment.objects.select_for_update(no_key=True).get(pk=engagement.segment_id)
+    again_lines.settle(engagement.segment_id)
     assert engagement.activated_at is not None
     _make_run(engagement, is_standing=True, cursor=_last_transition(engagement))
-    if engagement.includes_present:
+    if engagement.takes_present:
         _make_run(engagement, is_standing=False, cursor=0)
 
 
@@ -141,6 +140,7 @@ def _make_run(engagement: Engagement, *, is_standing: bool, cursor: int) -> Run:
         scheduled_for=database_clock.now(),
         state=Run.State.SENDING if is_standing else Run.State.EXPANDING,
         is_standing=is_standing,
+        trigger=engagement.trigger if is_standing else "",
         expansion_cursor=cursor,
     )
     after_commit(
@@ -226,6 +226,9 @@ def end(engagement: Engagement) -> bool:
     states = [State.ACTIVE, State.PAUSED, State.BLOCKED]
     if not engagement.move(states, State.ENDED):
         return False
+    if engagement.trigger == Engagement.Trigger.EACH_EVENT:
+        # Before the batches, as whoever erases somebody has them.
+        again_lines.settle(engagement.segment_id)
     for run in Run.objects.filter(engagement=engagement, state__in=Run.OPEN):
         cancel(run)
     return True

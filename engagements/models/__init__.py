@@ -15,6 +15,7 @@ from engagements.models.guard_settings import (
 )
 from engagements.models.run import Run
 from engagements.models.sent_before import JustSent, SentBefore
+from engagements.models.taken_in import TakenIn
 from engagements.models.worker_and_sample import Chore, Sample, Worker
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "SentBefore",
     "SuppressedChannels",
     "Suppression",
+    "TakenIn",
     "Worker",
     "channels_in_words",
 ]

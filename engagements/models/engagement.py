@@ -1,6 +1,7 @@
 """Which people get what through which External API, and what became of each."""
 
 from collections.abc import Iterable
+from datetime import timedelta
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
@@ -19,6 +20,8 @@ class Engagement(models.Model):
 
     class Trigger(models.TextChoices):
         ON_ENTRY = "on_entry", "As soon as someone enters the segment"
+        EACH_EVENT = "each_event", "On each qualifying event"
+        ON_EXIT = "on_exit", "As soon as someone leaves the segment"
         SCHEDULE = "schedule", "On a schedule"
 
     class Repeat(models.TextChoices):
@@ -31,10 +34,22 @@ class Engagement(models.Model):
         CRON = "cron", "By a cron expression"
 
     class Again(models.TextChoices):
-        USUAL = "usual", "Once a person; on a schedule that repeats, every time"
+        USUAL = (
+            "usual",
+            "Once a person; for each event, and on a schedule that repeats, every time",
+        )
         ONCE = "once", "Once a person"
         AFTER_DAYS = "after_days", "Again after a number of days"
         ALWAYS = "always", "Every time"
+
+    class DelayUnit(models.TextChoices):
+        MINUTES = "minutes", "minutes"
+        HOURS = "hours", "hours"
+        DAYS = "days", "days"
+
+    class LimitPer(models.TextChoices):
+        HOUR = "hour", "an hour"
+        DAY = "day", "a day (24 hours)"
 
     class SyncMode(models.TextChoices):
         EVERYONE = "everyone", "Everyone"
@@ -78,6 +93,34 @@ class Engagement(models.Model):
         "also send to people already in the segment",
         default=False,
         help_text="They are sent when you activate; later entries follow at once.",
+    )
+    # From the line of the log that it is about: who left by then is not taken in, where
+    # `skips_who_left` says so.
+    delay = models.PositiveIntegerField(
+        "wait before sending",
+        null=True,
+        blank=True,
+        help_text="Empty: they are sent at once.",
+    )
+    delay_unit = models.CharField(
+        max_length=8,
+        choices=DelayUnit,
+        default=DelayUnit.MINUTES,
+        db_default=DelayUnit.MINUTES,
+    )
+    # Of each event: so many of a person are taken in in any hour, or 24 hours.
+    most_events = models.PositiveIntegerField(
+        "at most so many events of a person",
+        null=True,
+        blank=True,
+        help_text="Empty: all of them. Counted is what was taken in to be sent. "
+        "What is more is skipped, and the report says so.",
+    )
+    most_events_per = models.CharField(
+        max_length=8,
+        choices=LimitPer,
+        default=LimitPer.HOUR,
+        db_default=LimitPer.HOUR,
     )
     starts_at = models.DateTimeField(
         null=True, blank=True, help_text="Empty: as soon as you activate."
@@ -261,7 +304,35 @@ class Engagement(models.Model):
             return self.Again(self.again)
         is_schedule = self.trigger == self.Trigger.SCHEDULE
         repeats = is_schedule and self.repeat != self.Repeat.ONCE
-        return self.Again.ALWAYS if repeats else self.Again.ONCE
+        is_each = self.trigger == self.Trigger.EACH_EVENT
+        return self.Again.ALWAYS if repeats or is_each else self.Again.ONCE
+
+    @property
+    def listens(self) -> bool:
+        """Whether a standing run takes in what the segment's log says."""
+        return self.trigger != self.Trigger.SCHEDULE
+
+    @property
+    def takes_present(self) -> bool:
+        """Whether people who are in when it is activated are sent then."""
+        return self.includes_present and self.may_take_present
+
+    @property
+    def may_take_present(self) -> bool:
+        """Whether it is asked about people who are in when it is activated."""
+        return self.trigger in (self.Trigger.ON_ENTRY, self.Trigger.EACH_EVENT)
+
+    @property
+    def delay_time(self) -> timedelta:
+        """How long it waits with what it takes in of the log."""
+        if not self.listens:
+            return timedelta(0)
+        return timedelta(**{self.delay_unit: self.delay or 0})
+
+    @property
+    def limit_time(self) -> timedelta:
+        """In which time so many events of a person (`most_events`) are taken in."""
+        return timedelta(**{f"{self.most_events_per}s": 1})
 
     @property
     def compares(self) -> bool:

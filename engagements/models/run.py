@@ -1,5 +1,7 @@
 """One pass of an engagement over its people."""
 
+from collections.abc import Mapping
+
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -8,9 +10,15 @@ from django.urls import reverse
 from engagements.models.engagement import Engagement
 from externalapi.models import ExternalAPIVersion
 
+# By trigger, what a standing run takes in.
+LISTENS_TO: Mapping[str, str] = {
+    Engagement.Trigger.EACH_EVENT: "Each qualifying event",
+    Engagement.Trigger.ON_EXIT: "Everybody who leaves",
+}
+
 
 class Run(models.Model):
-    """One pass over an audience; an on-entry engagement has one standing run."""
+    """One pass over an audience; an engagement that listens has one standing run."""
 
     class State(models.TextChoices):
         EXPANDING = "expanding", "Collecting people"
@@ -38,8 +46,11 @@ class Run(models.Model):
     slot = models.CharField(max_length=40, blank=True, default="", db_default="")
     state = models.CharField(max_length=32, choices=State, default=State.EXPANDING)
     failure = models.TextField(blank=True)
-    # An on-entry engagement's run: it takes in entries until the engagement ends.
+    # Of an engagement that listens: it takes in lines of the log until that ends.
     is_standing = models.BooleanField(default=False)
+    # What a run that is or was standing listens to; "" where it was made before there
+    # was more than entries.
+    trigger = models.CharField(max_length=16, blank=True, default="", db_default="")
     # The run whose failed people this one tries again.
     retry_of = models.ForeignKey(
         "self", on_delete=models.SET_NULL, null=True, related_name="retries"
@@ -121,5 +132,5 @@ class Run(models.Model):
     @property
     def kind_in_words(self) -> str:
         if self.is_standing:
-            return "Everybody who enters"
+            return LISTENS_TO.get(self.trigger, "Everybody who enters")
         return "Failed people again" if self.retry_of_id else "Everybody in the segment"

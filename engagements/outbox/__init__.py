@@ -2,14 +2,16 @@
 
 A `claim` is a batch that a worker holds; a `prepared_request` is the batch as one request,
 and with its answer a result; `delivery_records` write what became of each person;
-`known` is what an engagement that compares knows of a person; `just_sent` notes who was
-sent something, where a segment asks for that; `putting_off` lets people wait for a later
-batch; `workers` knows which processes there are.
+`known` is what an engagement that compares knows of a person; `in_order` keeps one
+person's events from overtaking one another; `just_sent` notes who was sent something,
+where a segment asks for that; `putting_off` lets people wait for a later batch;
+`workers` knows which processes there are.
 """
 
 __all__ = [
     "claim",
     "delivery_records",
+    "in_order",
     "just_sent",
     "known",
     "prepared_request",

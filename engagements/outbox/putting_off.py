@@ -37,7 +37,7 @@ WAIT = """
 # Out of a batch that nobody tried they go without a trace: in their place stands nobody.
 # One that was tried, or was a part of one, keeps its people for those who ask where they
 # went, and is the parent of theirs (audience.erasure finds it by that); what was tried
-# counts for them.
+# counts for them. In order of the log, as one person's events go (outbox.in_order).
 PUT_OFF = """
     WITH going AS (
         SELECT b.id, x.place, x.due, b.written_at, b.attempt_count, b.ambiguous_count,
@@ -53,7 +53,7 @@ PUT_OFF = """
         -- Who was erased, or has an end, stays where they are.
         WHERE b.profile_ids[x.place + 1] <> 0 AND x.place <> ALL(b.left_out)
     ), numbered AS (
-        SELECT *, (row_number() OVER (PARTITION BY due, parent_id ORDER BY id, place) - 1)
+        SELECT *, (row_number() OVER (PARTITION BY due, parent_id ORDER BY transition_id, id, place) - 1)
             / %(size)s AS part
         FROM going
     ), parts AS (
@@ -62,11 +62,11 @@ PUT_OFF = """
             coalesce(max(attempt_count), 0) AS attempt_count,
             coalesce(max(ambiguous_count), 0) AS ambiguous_count,
             coalesce(max(reap_count), 0) AS reap_count,
-            array_agg(profile_id ORDER BY id, place) AS profile_ids,
+            array_agg(profile_id ORDER BY transition_id, id, place) AS profile_ids,
             CASE WHEN count(event_id) = 0 THEN '{}'
-                ELSE array_agg(event_id ORDER BY id, place) END AS event_ids,
+                ELSE array_agg(event_id ORDER BY transition_id, id, place) END AS event_ids,
             CASE WHEN count(transition_id) = 0 THEN '{}'
-                ELSE array_agg(coalesce(transition_id, 0) ORDER BY id, place)
+                ELSE array_agg(coalesce(transition_id, 0) ORDER BY transition_id, id, place)
             END AS transition_ids
         FROM numbered GROUP BY due, parent_id, part
     ), reserved AS (

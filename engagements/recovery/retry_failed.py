@@ -56,15 +56,15 @@ _INSERT_BATCHES = f"""
         WHERE {_FAILED} {{condition}}
         RETURNING id, profile_id, event_id, transition_id
     ), people AS (
-        SELECT *, (row_number() OVER (ORDER BY id) - 1) / %(size)s AS batch FROM taken
+        SELECT *, (row_number() OVER (ORDER BY transition_id, id) - 1) / %(size)s AS batch FROM taken
     ), batches AS (
         INSERT INTO engagements_batch
             (run_id, sequence, state, profile_ids, event_ids, transition_ids)
-        SELECT %(run)s, batch, 'pending', array_agg(profile_id ORDER BY id),
+        SELECT %(run)s, batch, 'pending', array_agg(profile_id ORDER BY transition_id, id),
             CASE WHEN count(event_id) = 0 THEN '{{{{}}}}'
-                ELSE array_agg(event_id ORDER BY id) END,
+                ELSE array_agg(event_id ORDER BY transition_id, id) END,
             CASE WHEN max(transition_id) = 0 THEN '{{{{}}}}'
-                ELSE array_agg(transition_id ORDER BY id) END
+                ELSE array_agg(transition_id ORDER BY transition_id, id) END
         FROM people GROUP BY batch
     )
     SELECT count(*), coalesce(max(batch) + 1, 0) FROM people

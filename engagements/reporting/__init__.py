@@ -1,3 +1,3 @@
 """What became of everybody: counts, histories, and the export."""
 
-__all__ = ["data_points", "export", "history", "reports", "timeline"]
+__all__ = ["data_points", "export", "history", "listening", "reports", "timeline"]

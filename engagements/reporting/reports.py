@@ -27,6 +27,7 @@ from engagements.models import (
     Engagement,
     Run,
 )
+from engagements.reporting import listening
 from engagements.reporting.headcount import Headcount, headcount
 from engagements.schedules.words import sentence as schedule_sentence
 from segments import naming
@@ -393,12 +394,6 @@ def reason_for(reason: str, user: naming.User) -> str:
 
 def trigger_in_words(engagement: Engagement) -> str:
     """The trigger as a sentence without its full stop."""
-    if engagement.trigger == Engagement.Trigger.ON_ENTRY:
-        return _on_entry_in_words(engagement)
+    if engagement.listens:
+        return listening.in_words(engagement)
     return schedule_sentence(engagement)
-
-
-def _on_entry_in_words(engagement: Engagement) -> str:
-    if engagement.includes_present:
-        return "Everybody in the segment now, then each person who enters it"
-    return "As soon as someone enters the segment"

@@ -23,7 +23,7 @@ from engagements.models import (
     channels_in_words,
 )
 from engagements.operations import alarms, bottleneck
-from engagements.reporting import history, reports
+from engagements.reporting import history, listening, reports
 from engagements.schedules import own_zone, words
 from engagements.sync import comparing
 from externalapi.models import Connection
@@ -163,6 +163,26 @@ def next_times_of(engagement: Engagement) -> list[words.Time]:
 def unknown_zones_of(engagement: Engagement) -> own_zone.Unknown | None:
     """Whose own zone is not known; None where that takes too long to count."""
     return own_zone.unknown_zones(engagement)
+
+
+@register.filter
+def waiting_words(engagement: Engagement) -> str:
+    return listening.waiting_in_words(engagement)
+
+
+@register.filter
+def next_listened_words(engagement: Engagement) -> str:
+    return listening.next_in_words(engagement)
+
+
+@register.filter
+def first_words(engagement: Engagement) -> str:
+    return listening.first_in_words(engagement)
+
+
+@register.filter
+def takes_in(run: Run) -> str:
+    return listening.run_in_words(run)
 
 
 @register.filter

@@ -2,7 +2,7 @@
 
 To be recognised is not to enter, nor to leave: a membership goes on with the person
 whom its own has become part of, with its time and its event. Where both were in, one is
-left, and of the other an exit is logged. Who is split off from somebody who is in stays
+left, and of the other an exit is logged that says so. Who is split off from somebody who is in stays
 in where the rule takes them in, and the log says nothing of it.
 """
 
@@ -111,8 +111,8 @@ gone AS (
     WHERE NOT (c.is_new AND f.part = w.part)
 ),
 logged AS (
-    INSERT INTO segments_transition (segment_id, profile_id, kind)
-    SELECT segment_id, part, 'exit' FROM gone ORDER BY part, segment_id
+    INSERT INTO segments_transition (segment_id, profile_id, kind, is_by_merge)
+    SELECT segment_id, part, 'exit', true FROM gone ORDER BY part, segment_id
 )
 UPDATE segments_segment s SET size = greatest(s.size - n.fewer, 0)
 FROM (SELECT segment_id, count(*) AS fewer FROM gone GROUP BY segment_id) n

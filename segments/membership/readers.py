@@ -15,7 +15,7 @@ User: TypeAlias = AnyUser | AnonymousUser
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effect:
-    """What a reader does with people who enter: how many it would send to, and when.
+    """What a reader does with people who move: how many it would send to, and when.
 
     `state` and `tone` are its badge. `sent` is None where it could not be counted.
     """
@@ -52,7 +52,7 @@ class Readers:
     """
 
     read: Callable[[Segment], bool]
-    effects: Callable[[Segment, Sequence[int]], list[Effect]]
+    effects: Callable[[Segment, Sequence[int], Sequence[int]], list[Effect]]
     refusal: Callable[[Segment, User], str]
     uses: Callable[[Segment], list[Use]]
     permission: str
@@ -71,9 +71,11 @@ def is_read(segment: Segment) -> bool:
     return any(readers.read(segment) for readers in _registered)
 
 
-def effects(segment: Segment, entering: Sequence[int]) -> list[Effect]:
-    """What becomes of these people where they enter."""
-    found = [readers.effects(segment, entering) for readers in _registered]
+def effects(
+    segment: Segment, entering: Sequence[int] = (), leaving: Sequence[int] = ()
+) -> list[Effect]:
+    """What becomes of these people where they enter, and of those where they leave."""
+    found = [readers.effects(segment, entering, leaving) for readers in _registered]
     return [effect for one in found for effect in one]
 
 

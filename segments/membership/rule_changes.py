@@ -97,7 +97,7 @@ def forecast(
     """
     if not is_active:
         nobody = Moved(ids=(), count=0)
-        effects = readers.effects(segment, ())
+        effects = readers.effects(segment)
         return Forecast(entering=nobody, leaving=nobody, effects=effects)
     try:
         found = count(segment, rule, patience) or estimate(segment, rule, patience)
@@ -107,7 +107,7 @@ def forecast(
     return found or Forecast(
         entering=None,
         leaving=None,
-        effects=readers.effects(segment, ()),
+        effects=readers.effects(segment),
         followed=None if graph.readers_of([segment.pk]) else (),
     )
 
@@ -135,9 +135,9 @@ def _forecast(
 ) -> Forecast:
     effects: list[Effect] | None = None
     with at_most(patience):
-        effects = readers.effects(segment, entering.ids)
+        effects = readers.effects(segment, entering.ids, leaving.ids)
     if effects is None:
-        effects = readers.effects(segment, ())
+        effects = readers.effects(segment)
     return Forecast(
         entering=entering,
         leaving=leaving,

@@ -365,6 +365,9 @@ class Transition(models.Model):
         db_index=False,
     )
     at = models.DateTimeField(db_default=Now())
+    # An exit of a part whose person was in as well: nobody left. Null, which takes no
+    # room, for all others.
+    is_by_merge = models.BooleanField(null=True, editable=False)
 
     class Meta:
         indexes = [

@@ -391,3 +391,10 @@ def test_nobody_waits_for_the_segment_while_its_change_is_counted(admin_page, se
     (locks,) = (n for n, sql in enumerate(said) if "FOR NO KEY UPDATE" in sql)
     (counts,) = (n for n, sql in enumerate(said) if "matched (id)" in sql)
     assert "COMMIT" in said[locks:counts]
+
+
+def test_who_leaves_is_asked_about_where_that_is_what_is_sent(admin_page, segment):
+    read_by(segment, name="Goodbye", trigger="on_exit", delay=2, delay_unit="hours")
+    page = post(admin_page, segment, DELHI)
+    effects = [(e.name, e.sent, e.when) for e in page.context["forecast"].effects]
+    assert effects == [("Goodbye", 2, "2 hours later, as they leave")]

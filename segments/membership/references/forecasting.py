@@ -69,7 +69,7 @@ def forecast(
             continue
         change = _change(segment, known)
         known["segment", segment.pk] = change
-        effects = readers.effects(segment, change.entering)
+        effects = readers.effects(segment, change.entering, change.leaving)
         found.append(
             Followed(
                 segment=segment,

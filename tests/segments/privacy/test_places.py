@@ -31,6 +31,7 @@ WITH_THE_PERSON = {
     "engagements.Delivery",
     "engagements.SentBefore",
     "engagements.Accepted",
+    "engagements.TakenIn",
     "engagements.Batch",
     "engagements.Attempt",
 }
@@ -154,6 +155,8 @@ OWN_WORDS_IN = {
         "description",
         "values",
         "trigger",
+        "delay_unit",
+        "most_events_per",
         "repeat",
         "time_zone",
         "again",
@@ -167,7 +170,7 @@ OWN_WORDS_IN = {
         "quiet_time_zone",
         "state",
     },
-    "engagements.Run": {"values", "slot", "state", "own_zone"},
+    "engagements.Run": {"values", "slot", "state", "own_zone", "trigger"},
     "engagements.Worker": {"name", "node", "mark"},
 }
 # Numbers that say nothing by themselves: hashes, and ids of rows that are gone.
