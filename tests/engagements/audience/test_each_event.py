@@ -266,3 +266,13 @@ def test_a_cancelled_run_sends_none_of_what_waits(listening, tell, sandbox):
     transitions.resume(engagement)
     work()
     assert arrived(sandbox, "ann") == []
+
+
+def test_events_above_the_ceiling_wait_for_a_word(listening, tell, sandbox):
+    engagement = listening(EACH, ceiling=2)
+    tell(*[lead("ann", str(n)) for n in range(3)])
+    work()
+    engagement.refresh_from_db()
+    assert engagement.state == "paused"
+    assert arrived(sandbox, "ann") == []
+    assert not TakenIn.objects.exists()
