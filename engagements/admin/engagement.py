@@ -15,7 +15,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.text import Truncator
 from unfold.decorators import display
 
-from engagements.admin import operations, sample_values
+from engagements.admin import calendar, operations, sample_values
 from engagements.admin.actions import ENGAGEMENT_ACTS, Act, act_view, buttons, missing
 from engagements.admin.guards import person as person_page
 from engagements.admin.guards import site as guards_page
@@ -159,7 +159,7 @@ class EngagementAdmin(MovePage, CarefulDelete, OfferedFilters):
                 name="engagements_engagement_report",
             ),
         ]
-        pages_of = (operations, sample_values, guards_page, person_page)
+        pages_of = (calendar, operations, sample_values, guards_page, person_page)
         others = [page.urls(self.admin_site) for page in pages_of]
         its_own = [*acts, *pages, *itertools.chain(*others)]
         return [*its_own, *super().get_urls()]

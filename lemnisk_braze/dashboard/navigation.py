@@ -49,6 +49,12 @@ GROUPS: Mapping[str, tuple[Entry, ...]] = {
     "Engagements": (
         Entry(title="Engagements", icon="campaign", model="engagements.Engagement"),
         Entry(
+            title="Calendar",
+            icon="calendar_month",
+            url="admin:engagements_calendar",
+            permission="engagements.view_engagement",
+        ),
+        Entry(
             title="Guards",
             icon="shield",
             url="admin:engagements_guards",

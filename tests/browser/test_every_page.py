@@ -96,7 +96,7 @@ def addresses(admin) -> Iterator[dict[str, str]]:
     Engagement.objects.filter(pk=world.at_work.pk).update(
         state="blocked", blocked_reason="Braze says: Invalid API key."
     )
-    for page in ("operations", "pause_all", "resume_all", "retry_now"):
+    for page in ("calendar", "operations", "pause_all", "resume_all", "retry_now"):
         found[page] = reverse(f"admin:engagements_{page}")
     found["retry"] = reverse("admin:engagements_delivery_retry")
     resend = "admin:engagements_engagement_resend_all"

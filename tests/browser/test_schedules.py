@@ -1,9 +1,11 @@
 """The schedule's part of an engagement's form: the next times follow what one types."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 import pytest
+from django.urls import reverse
 from playwright.sync_api import Page, expect
 
 from tests import factories
@@ -81,3 +83,54 @@ def test_the_next_times_follow_what_is_typed(
     expect(page.get_by_text("Zones that are not known")).to_be_visible()
     expect(page.locator(".engagement-times li")).to_have_count(2)
     shot(f"schedule-activate-{width}")
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_the_calendar_shows_what_runs_and_what_may_clash(
+    page: Page,
+    sign_in: Callable[[Any], None],
+    shot: Shot,
+    width: int,
+    scheme: Literal["light", "dark"],
+):
+    segment = factories.make_segment()
+    kinds: dict[str, dict[str, Any]] = {
+        "Monthly statement": {"repeat": "monthly", "month_day": 31},
+        "Reminder": {"repeat": "weekdays", "weekdays": [0, 4]},
+        "Digest": {"repeat": "weekly", "state": "draft"},
+        "Balance": {"repeat": "hourly", "ends_at": datetime(2030, 3, 6, tzinfo=UTC)},
+        "Birthday": {"repeat": "daily", "zone_attribute": "timezone"},
+    }
+    for name, fields in kinds.items():
+        fields.setdefault("state", "active")
+        factories.make_engagement(
+            segment if name in ("Reminder", "Digest") else None,
+            name=name,
+            trigger="schedule",
+            starts_at=datetime(2030, 3, 4, 9, tzinfo=UTC),
+            activated_at=datetime(2030, 3, 1, tzinfo=UTC),
+            **fields,
+        )
+    page.set_viewport_size({"width": width, "height": 900})
+    page.emulate_media(color_scheme=scheme)
+    sign_in(factories.make_admin())
+    page.goto(f"{reverse('admin:engagements_calendar')}?day=2030-03-04")
+    expect(page.get_by_role("heading", name="March 2030")).to_be_visible()
+    expect(page.get_by_role("link", name="Monthly statement")).to_have_count(1)
+    assert axe.violations(page, axe.source()) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    shot(f"calendar-month-{width}-{scheme}")
+    page.get_by_text("May clash").first.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("the same hour and the same segment").first).to_be_visible()
+    page.get_by_role("link", name="Week", exact=True).focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Week of 4 March 2030")).to_be_visible()
+    expect(page.get_by_text("from then on 24×")).to_have_count(1)
+    expect(page.get_by_text("where each person is")).to_have_count(7)
+    assert axe.violations(page, axe.source()) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    shot(f"calendar-week-{width}-{scheme}")
+    page.get_by_role("link", name="The week after").click()
+    expect(page.get_by_role("heading", name="Week of 11 March 2030")).to_be_visible()

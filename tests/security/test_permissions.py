@@ -172,6 +172,7 @@ SITE = {
     "password_change_done": "MVEAD-",
     "segments_segment_overlap": "MVEAD",
     "segments_segment_warehouse": "D",
+    "engagements_calendar": "MVEAD",
     "engagements_operations": "ED",
     "engagements_operations_now": "ED",
     "engagements_guards": "MVEAD",
