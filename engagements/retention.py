@@ -14,6 +14,7 @@ from django.db import connection, transaction
 import externalapi.retention
 import segments.retention
 from engagements.audience import send_again, sifting
+from engagements.guards import caps
 from lemnisk_braze.lib import database_clock
 from segments.imports import storing
 from segments.lists import runner as lists_runner
@@ -132,6 +133,7 @@ def clean(seconds: float = SECONDS) -> None:
         (settings.RETENTION_REFUSED, segments.retention.clean_latest),
         (settings.RETENTION_IMPORTS, _clean_imports),
         (LEFT_BEHIND, _clean_left_behind),
+        (timedelta(days=caps.DAYS), caps.forget),
         (settings.RETENTION_TESTS, externalapi.retention.clean_tests),
         # Of these there are most.
         (settings.RETENTION_DELIVERIES, clean_deliveries),

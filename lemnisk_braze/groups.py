@@ -23,6 +23,7 @@ LOOK = (
     "segments.view_event",
     "segments.view_dictionaryentry",
     "engagements.view_engagement",
+    "engagements.view_frequencycap",
     "engagements.view_run",
     "engagements.view_batch",
     "engagements.view_delivery",
@@ -72,8 +73,16 @@ ROLES: Mapping[str, Iterable[str]] = {
         "engagements.delete_engagement",
         "engagements.export_delivery",
     ),
-    # Activates what others built, and so may not build.
-    "Approver": (*LOOK, "engagements.activate_engagement", *STOP),
+    # Activates what others built, and so may not build; how often anybody may be sent is
+    # theirs to say.
+    "Approver": (
+        *LOOK,
+        "engagements.activate_engagement",
+        "engagements.add_frequencycap",
+        "engagements.change_frequencycap",
+        "engagements.delete_frequencycap",
+        *STOP,
+    ),
     # Connections and their keys, sources and their write keys, External APIs.
     "Engineer": (
         *LOOK,

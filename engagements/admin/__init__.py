@@ -1,5 +1,6 @@
 """The admin's pages of engagements and of what became of them."""
 
+from engagements.admin.caps import FrequencyCapAdmin
 from engagements.admin.engagement import EngagementAdmin
 from engagements.admin.guards.suppression import SuppressionAdmin
 from engagements.admin.logs import AttemptAdmin, BatchAdmin, DeliveryAdmin, RunAdmin
@@ -9,6 +10,7 @@ __all__ = [
     "BatchAdmin",
     "DeliveryAdmin",
     "EngagementAdmin",
+    "FrequencyCapAdmin",
     "RunAdmin",
     "SuppressionAdmin",
 ]

@@ -92,13 +92,14 @@ FORGET_ACCEPTED = """
       AND profile_id = ANY(%(people)s)
 """
 FORGET_TAKEN_IN = "DELETE FROM engagements_takenin WHERE profile_id = ANY(%(people)s)"
+FORGET_COUNTED = "DELETE FROM engagements_sentlately WHERE profile_id = ANY(%(people)s)"
 # What was answered may name them; why nobody answered are words of our own.
 SILENCE = """
     UPDATE engagements_attempt SET response_head = '', message = '', note = ''
     WHERE batch_id = ANY(%(batches)s) AND status IS NOT NULL
       AND (response_head, message, note) <> ('', '', '')
 """
-FORGET = (FORGET_SENT, FORGET_TAKEN_IN, FORGET_ACCEPTED)
+FORGET = (FORGET_SENT, FORGET_TAKEN_IN, FORGET_ACCEPTED, FORGET_COUNTED)
 
 
 def connect() -> None:

@@ -88,8 +88,15 @@ def _rows_of(profile_ids: Collection[int], event_ids: Collection[int]) -> Rows:
     )
 
 
-def people(held: Claim, rows: Rows, kept: Mapping[int, Skip] = {}) -> People:
-    """Whom a batch holds who is not left out; who is `kept` back is skipped, and why.
+def people(
+    held: Claim,
+    rows: Rows,
+    kept: Mapping[int, Skip] = {},
+    over: Mapping[int, Skip] = {},
+) -> People:
+    """Whom a batch holds who is not left out.
+
+    Who is `kept` back, by person, or `over` a limit, by place, is skipped, and why.
 
     Parsed batch by batch, a person's data are still in the processor's own memory when
     they are rendered.
@@ -102,7 +109,11 @@ def people(held: Claim, rows: Rows, kept: Mapping[int, Skip] = {}) -> People:
         events = [rows.events.get(id or 0) for id in held.event_ids]
     if held.left_out:
         places = [place for place in places if place not in held.left_out]
-    gone = [p for p in places if held.profile_ids[p] in kept] if kept else []
+    why: dict[int, Skip] = {**over}
+    if kept:
+        ids = held.profile_ids
+        why |= {place: kept[ids[place]] for place in places if ids[place] in kept}
+    gone = [place for place in places if place in why] if why else []
     # Who is not there at all has not just left.
     gone = [place for place in gone if profiles[place]]
     if gone:
@@ -112,7 +123,7 @@ def people(held: Claim, rows: Rows, kept: Mapping[int, Skip] = {}) -> People:
         events = [events[place] for place in places]
     found = _parsed(places, profiles, events)
     if gone:
-        skips = {place: kept[held.profile_ids[place]] for place in gone}
+        skips = {place: why[place] for place in gone}
         found = found._replace(skipped={**found.skipped, **skips})
     return found
 

@@ -17,12 +17,7 @@ from engagements.audience import log_lines
 from engagements.models import Batch, Delivery, Engagement
 from lemnisk_braze.lib.time_limits import at_most
 
-# What counts as sent: also what may have arrived.
-SENT = (
-    Delivery.State.SENT,
-    Delivery.State.ACCEPTED_UNVERIFIED,
-    Delivery.State.UNCERTAIN,
-)
+SENT = tuple(map(str, Delivery.MAYBE_SENT))
 # Before these batches' deliveries go.
 REMEMBER = f"""
     INSERT INTO engagements_sentbefore AS s (engagement_id, profile_id, sent_at)
@@ -32,7 +27,7 @@ REMEMBER = f"""
     CROSS JOIN LATERAL unnest(b.profile_ids, b.transition_ids) m (profile_id, entry_id)
     JOIN engagements_delivery d ON d.profile_id = m.profile_id AND d.run_id = b.run_id
         AND d.transition_id = coalesce(m.entry_id, 0) AND d.batch_id = b.id
-    WHERE b.id = ANY(%s) AND d.state IN {tuple(map(str, SENT))}
+    WHERE b.id = ANY(%s) AND d.state IN {SENT}
     GROUP BY r.engagement_id, d.profile_id
     ON CONFLICT (profile_id, engagement_id) DO UPDATE
     SET sent_at = greatest(s.sent_at, excluded.sent_at)
@@ -63,7 +58,7 @@ _WERE_SENT = f"""
     JOIN engagements_delivery d ON d.profile_id = n.name_id AND d.run_id = ANY(ARRAY(
         SELECT id FROM engagements_run WHERE engagement_id = %(engagement)s
     ))
-    WHERE d.state IN {tuple(map(str, SENT))} AND d.updated_at >= {SINCE} {{but}}
+    WHERE d.state IN {SENT} AND d.updated_at >= {SINCE} {{but}}
     UNION ALL
     SELECT n.profile_id FROM names n
     JOIN engagements_sentbefore s

@@ -93,6 +93,8 @@ def in_words(engagement: Engagement) -> list[str]:
         said.append(f"Nobody who is in {' or '.join(names)}.")
     if engagement.holdout_share:
         said.append(f"{engagement.holdout_share:g} % are kept out by chance.")
+    if not engagement.heeds_caps:
+        said.append("Frequency caps stop nobody.")
     if not engagement.heeds_global_holdout:
         said.append("The holdout of all Engagements is sent all the same.")
     if engagement.quiet_from and engagement.quiet_to:

@@ -19,6 +19,8 @@ GUARDS = (
     "quiet_zone_attribute",
     "quiet_time_zone",
     "quiet_action",
+    "heeds_caps",
+    "has_priority",
     "ceiling",
 )
 EXCLUDED = "excluded_segments"
@@ -62,6 +64,23 @@ class GuardFields(forms.Form):
         empty_value=True,  # type: ignore[arg-type]
         required=False,
         widget=forms.RadioSelect,
+    )
+    heeds_caps = forms.TypedChoiceField(
+        label="Who has no room left under a frequency cap",
+        choices=[
+            ("True", "Is skipped"),
+            ("False", "Is sent all the same, and it counts: what everybody must get"),
+        ],
+        initial=True,
+        coerce=lambda value: value == "True",
+        empty_value=True,  # type: ignore[arg-type]
+        required=False,
+        widget=forms.RadioSelect,
+    )
+    has_priority = forms.BooleanField(
+        label="It goes first",
+        required=False,
+        help_text="It may use the last room under a cap that keeps some for priority.",
     )
     quiet_from = forms.TimeField(label="Quiet from", required=False, widget=_clock())
     quiet_to = forms.TimeField(

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from engagements.audience import people_data
 from engagements.audience.people_data import People, Rows
 from engagements.delivery.claims import put_back
-from engagements.guards import pipeline
+from engagements.guards import caps, pipeline
 from engagements.guards.asking import Asked, Later
 from engagements.guards.site import Site, look
 from engagements.models import Engagement, Run
@@ -66,13 +66,16 @@ def write(claims: Sequence[Claim]) -> Iterator[PreparedRequest]:
         stopped = pipeline.stopped(asked)
         kept = {id: why for id, why in stopped.items() if isinstance(why, Skip)}
         put_off = {id: why.at for id, why in stopped.items() if isinstance(why, Later)}
+        over = caps.reserve(asked, its_claims, stopped) if site.caps else {}
         if script.comparison:
-            yield from _compared(script, script.comparison, asked, rows, kept, put_off)
+            yield from _compared(
+                script, script.comparison, asked, rows, kept, put_off, over
+            )
             continue
         newer = _newer(script, its_claims)
         for held in its_claims:
             rest, later = _going(held, put_off)
-            people = people_data.people(rest, rows, kept)
+            people = people_data.people(rest, rows, kept, over.get(held.batch_id, {}))
             prepared = _prepared(script, held, people, newer)
             yield replace(prepared, later=later) if later else prepared
 
@@ -156,6 +159,7 @@ def _compared(
     rows: Rows,
     left_out: Mapping[int, Skip],
     put_off: Mapping[int, datetime],
+    over: caps.Over,
 ) -> Iterator[PreparedRequest]:
     """The same where it is held against what Braze has accepted of them."""
     who, claims = asked.people, asked.claims
@@ -165,7 +169,9 @@ def _compared(
     newer = _newer(script, claims)
     for held in claims:
         rest, later = _going(held, put_off)
-        people, twice = _once_each(people_data.people(rest, rows, kept_back), held, who)
+        capped = over.get(held.batch_id, {})
+        whom = people_data.people(rest, rows, kept_back, capped)
+        people, twice = _once_each(whom, held, who)
         ids = [held.profile_ids[place] for place in people.places]
         compared = comparison.render(
             script.recipe,

@@ -1,11 +1,11 @@
 """All guards, in the order in which they are asked.
 
-The first that stops somebody says why. Whoever is sent something all the same is
-counted and limited behind them: a guard of caps has its place in front of the quiet
-hours.
+The first that stops somebody says why. Frequency caps come last: whoever is sent something
+takes room under them (caps.reserve).
 """
 
 from engagements.guards import (
+    caps,
     consent,
     exclusion,
     holdout,
@@ -25,7 +25,7 @@ WHO: tuple[Guard, ...] = (
     holdout.GUARD,
 )
 
-# When, and how often: a guard of frequency caps has its place in front of quiet hours.
+# When; how often is asked last, by those who take room under a cap.
 WHEN: tuple[Guard, ...] = (quiet_hours.GUARD,)
 ORDER = (*WHO, *WHEN)
 
@@ -33,7 +33,8 @@ ORDER = (*WHO, *WHEN)
 def stopped(asked: Asked) -> dict[int, Verdict]:
     """Who of the people is stopped, and by what."""
     found: dict[int, Verdict] = {}
-    for guard in ORDER:
+    order = ORDER if asked.run else (*ORDER, caps.GUARD)
+    for guard in order:
         if asked.people and guard.is_set(asked):
             found = {**guard.ask(asked), **found}
     return found

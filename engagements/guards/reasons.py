@@ -14,6 +14,7 @@ REASONS: Mapping[str, str] = {
     "excluded": "In a segment that is excluded",
     "holdout_global": "Holdout of all Engagements",
     "holdout": "Holdout",
+    "frequency_cap": "Frequency cap",
     "quiet_hours": "Quiet hours",
 }
 # Deliveries that are as somebody wished.

@@ -5,7 +5,12 @@ from dataclasses import dataclass
 
 from django.db import connection
 
-from engagements.models import ConsentRule, GlobalHoldout, SuppressedChannels
+from engagements.models import (
+    ConsentRule,
+    FrequencyCap,
+    GlobalHoldout,
+    SuppressedChannels,
+)
 from externalapi.models import ExternalAPI
 
 # All but the last are looks into tables or indexes that are empty where nothing is set.
@@ -13,7 +18,8 @@ LOOK = """
     SELECT ARRAY(SELECT id FROM segments_segment WHERE is_suppression),
         EXISTS (SELECT FROM engagements_suppression),
         EXISTS (SELECT FROM engagements_consentrule),
-        EXISTS (SELECT FROM engagements_globalholdout WHERE share > 0)
+        EXISTS (SELECT FROM engagements_globalholdout WHERE share > 0),
+        EXISTS (SELECT FROM engagements_frequencycap WHERE is_active)
 """
 
 
@@ -45,6 +51,7 @@ class Site:
     has_suppressions: bool
     consent: Mapping[str, Consent]
     holdout: Holdout | None
+    caps: Sequence[FrequencyCap]
     channels: Mapping[int, str]
 
     def suppressing(self, channel: str) -> list[int]:
@@ -57,14 +64,17 @@ def look() -> Site:
     """One statement where nothing is set up, and a few small ones where something is."""
     with connection.cursor() as cursor:
         cursor.execute(LOOK)
-        segments, has_suppressions, has_consent, has_holdout = cursor.fetchone()
-    by_channel = bool(segments or has_suppressions or has_consent)
+        segments, has_suppressions, has_consent, has_holdout, has_caps = (
+            cursor.fetchone()
+        )
+    by_channel = bool(segments or has_suppressions or has_consent or has_caps)
     apis = ExternalAPI.objects.values_list("pk", "channel")
     return Site(
         segments=_channels_of(segments) if segments else {},
         has_suppressions=has_suppressions,
         consent=_consent() if has_consent else {},
         holdout=_holdout() if has_holdout else None,
+        caps=_caps() if has_caps else (),
         channels=dict(apis) if by_channel else {},
     )
 
@@ -73,6 +83,10 @@ def _channels_of(segments: Sequence[int]) -> Mapping[int, Collection[str]]:
     rows = SuppressedChannels.objects.filter(segment__in=segments)
     only = dict(rows.values_list("segment_id", "channels"))
     return {id: only.get(id, ()) for id in segments}
+
+
+def _caps() -> Sequence[FrequencyCap]:
+    return list(FrequencyCap.objects.filter(is_active=True).order_by("pk"))
 
 
 def _consent() -> Mapping[str, Consent]:

@@ -3,6 +3,7 @@
 from engagements.models.accepted import Accepted
 from engagements.models.attempt import Attempt
 from engagements.models.batch import PEOPLE_LEFT, Batch, BatchQuerySet
+from engagements.models.caps import FrequencyCap, SentLately
 from engagements.models.connection_health import Destination
 from engagements.models.delivery import Delivery
 from engagements.models.engagement import Engagement, ExcludedSegment
@@ -30,11 +31,13 @@ __all__ = [
     "Destination",
     "Engagement",
     "ExcludedSegment",
+    "FrequencyCap",
     "GlobalHoldout",
     "JustSent",
     "Run",
     "Sample",
     "SentBefore",
+    "SentLately",
     "SuppressedChannels",
     "Suppression",
     "TakenIn",

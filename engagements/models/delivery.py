@@ -28,6 +28,8 @@ class Delivery(models.Model):
         CANCELLED = "cancelled", "Cancelled"
         ERASED = "erased", "Erased"
 
+    # What counts as sent: also what may have arrived.
+    MAYBE_SENT = (State.SENT, State.ACCEPTED_UNVERIFIED, State.UNCERTAIN)
     # Filtered by these, PostgreSQL sees that the index of what was not sent has them.
     NOT_SENT = frozenset(State) - {State.SENT}
 

@@ -206,6 +206,9 @@ class Engagement(models.Model):
         default=Quiet.LATER,
         db_default=Quiet.LATER,
     )
+    heeds_caps = models.BooleanField("frequency caps", default=True, db_default=True)
+    # The last room under a cap may be kept for those that go first.
+    has_priority = models.BooleanField("goes first", default=False, db_default=False)
     ceiling = models.PositiveIntegerField(
         "stop and ask above",
         null=True,

@@ -131,6 +131,13 @@ def _add_external_api(user: User | AnonymousUser) -> Way:
     return steps.way(user, "externalapi.add_externalapi", label, url, note)
 
 
+def _add_cap(user: User | AnonymousUser) -> Way:
+    url = reverse("admin:engagements_frequencycap_add")
+    note = "Somebody in the group Approver adds it."
+    permission = "engagements.add_frequencycap"
+    return steps.way(user, permission, "Add a frequency cap", url, note)
+
+
 def _erase(user: User | AnonymousUser) -> Way:
     url = reverse("admin:segments_erasure_add")
     return steps.way(user, "segments.erase_profile", "Erase a person", url, "")
@@ -235,6 +242,12 @@ WORDS: Mapping[str, Words] = {
         title="No Engagement yet",
         text="An Engagement sends each person of a segment through an External API.",
         way=_next_step,
+    ),
+    "engagements.FrequencyCap": Words(
+        title="No frequency cap yet",
+        text="A frequency cap says how often one person may be sent something, by all "
+        "Engagements together or by some. Without one there is no limit.",
+        way=_add_cap,
     ),
     "engagements.Run": Words(
         title="No runs yet",

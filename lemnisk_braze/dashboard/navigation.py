@@ -68,6 +68,11 @@ GROUPS: Mapping[str, tuple[Entry, ...]] = {
         Entry(title="Runs", icon="play_circle", model="engagements.Run"),
         Entry(title="Deliveries", icon="send", model="engagements.Delivery"),
         Entry(
+            title="Frequency caps",
+            icon="speed",
+            model="engagements.FrequencyCap",
+        ),
+        Entry(
             title="Operations",
             icon="monitor_heart",
             url="admin:engagements_operations",

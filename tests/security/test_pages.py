@@ -8,7 +8,7 @@ from django.contrib.auth.models import Group, User
 from django.db.models import Model
 from django.urls import reverse
 
-from engagements.models import Engagement
+from engagements.models import Engagement, FrequencyCap, Suppression
 from externalapi.models import Connection, ExternalAPI
 from segments.models import (
     Erasure,
@@ -219,11 +219,13 @@ def _rows() -> dict[type[Model], Model]:
     query = SourceQuery.objects.create(
         **said, kind="postgresql", address_shown=MARKUP, query=MARKUP, problem=MARKUP
     )
+    cap = FrequencyCap.objects.create(name=MARKUP, most=1, engagement=engagement)
+    kept_out = Suppression.objects.create(kind="email", value=MARKUP, reason=MARKUP)
     user = factories.make_user(username="ben", first_name=MARKUP, email="a@b.c")
     rows: tuple[Model, ...] = (
         *(connection, api, person, event, event.source, segment, engagement, run),
         *(batch, delivery, attempt, message, imported, entry, erasure, user),
-        *(folder, query, factories.make_list(MARKUP, name=MARKUP)),
+        *(folder, query, cap, kept_out, factories.make_list(MARKUP, name=MARKUP)),
         Group.objects.create(name=MARKUP),
     )
     return {type(row): row for row in rows}

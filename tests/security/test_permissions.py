@@ -21,6 +21,7 @@ from engagements.models import (
     Batch,
     Delivery,
     Engagement,
+    FrequencyCap,
     Run,
     Suppression,
 )
@@ -66,6 +67,7 @@ MODELS: dict[type[Model], tuple[str, str, str, str]] = {
     Engagement: ("MVEAD", "MD", "MD", "MD"),
     # Whoever builds adds; to take somebody off lets engagements send to them.
     Suppression: ("MVEAD", "MD", "", "VD"),
+    FrequencyCap: ("MVEAD", "VD", "VD", "VD"),
     SourceQuery: ("ED", "ED", "ED", "ED"),
     WatchedFolder: ("ED", "ED", "ED", "ED"),
     Import: ("MED", "MED", "", ""),

@@ -9,6 +9,7 @@ from engagements.models import (
     Batch,
     Delivery,
     Engagement,
+    FrequencyCap,
     Run,
     Suppression,
 )
@@ -72,6 +73,7 @@ class World:
             Suppression: Suppression.objects.create(
                 kind="email", value="complained@example.com", reason="Complained"
             ),
+            FrequencyCap: FrequencyCap.objects.create(name="Two a day", most=2),
             Run: run,
             Batch: batch,
             Delivery: batch.deliveries.get(),

@@ -19,7 +19,9 @@ from engagements.models import (
     ConsentRule,
     Delivery,
     Engagement,
+    FrequencyCap,
     GlobalHoldout,
+    SentLately,
     SuppressedChannels,
     Suppression,
 )
@@ -127,6 +129,16 @@ def quiet_hours(engagement: Engagement) -> set[str]:
     return every(8, 4)
 
 
+def frequency_cap(engagement: Engagement) -> set[str]:
+    """Some were sent something else a moment ago."""
+    FrequencyCap.objects.create(name="One a day", most=1)
+    now = round(database_clock.now().timestamp() * 1_000)
+    for person in some(every(4, 1)):
+        sends = [[now, 0, 0, "customer_data", 0, 0]]
+        SentLately.objects.create(profile=person, sends=sends)
+    return every(4, 1)
+
+
 # In the order in which they are asked: the reason's code, and how it is set.
 GUARDS: Mapping[str, tuple[str, Callable[[Engagement], set[str]]]] = {
     "suppression segment": ("suppressed", suppression_segment),
@@ -137,6 +149,7 @@ GUARDS: Mapping[str, tuple[str, Callable[[Engagement], set[str]]]] = {
     "holdout of all": ("holdout_global", holdout_of_all),
     "holdout": ("holdout", holdout),
     "quiet hours": ("quiet_hours", quiet_hours),
+    "frequency cap": ("frequency_cap", frequency_cap),
 }
 NAMES = list(GUARDS)
 SETS = [(), *((one,) for one in NAMES), *itertools.combinations(NAMES, 2), tuple(NAMES)]
@@ -178,7 +191,7 @@ def test_who_is_sent_and_who_is_stopped_by_what(engagement, sandbox, names):
 
 
 def test_each_guard_is_in_the_table():
-    assert len({code for code, _ in GUARDS.values()}) == len(pipeline.ORDER)
+    assert len({code for code, _ in GUARDS.values()}) == len(pipeline.ORDER) + 1
 
 
 def test_a_channel_s_suppression_leaves_others_alone(engagement, sandbox):

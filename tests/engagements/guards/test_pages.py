@@ -333,3 +333,16 @@ def test_people_s_data_is_for_those_who_may_see_it(ann):
     _, engagement = ann
     url = reverse("admin:engagements_engagement_person", args=[engagement.pk])
     assert signed_in(LOOK).get(url).status_code == 403
+
+
+def test_the_form_keeps_what_it_says_of_frequency_caps():
+    engagement = factories.make_engagement()
+    assert EngagementForm(posted(engagement), instance=engagement)["heeds_caps"].value()
+    data = posted(engagement, heeds_caps="False", has_priority="on")
+    form = EngagementForm(data, instance=engagement)
+    assert form.is_valid(), form.errors
+    form.save()
+    saved = Engagement.objects.get()
+    assert (saved.heeds_caps, saved.has_priority) == (False, True)
+    again = EngagementForm(posted(saved), instance=saved)
+    assert again.is_valid() and again.changed_data == []

@@ -32,6 +32,7 @@ WITH_THE_PERSON = {
     "engagements.SentBefore",
     "engagements.Accepted",
     "engagements.TakenIn",
+    "engagements.SentLately",
     "engagements.Batch",
     "engagements.Attempt",
 }
@@ -55,6 +56,7 @@ OWN_WORDS = {
     "engagements.SuppressedChannels",
     "engagements.ConsentRule",
     "engagements.GlobalHoldout",
+    "engagements.FrequencyCap",
     "engagements.Chore",
     "auth.Permission",
     "auth.Group",

@@ -1,0 +1,112 @@
+"""Frequency caps: how often anybody may be sent, by all Engagements or by some."""
+
+from typing import Any
+from zoneinfo import available_timezones
+
+from django import forms
+from django.contrib import admin
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin
+
+from engagements.models import FrequencyCap
+from lemnisk_braze.lib.names import one_line
+from lemnisk_braze.lib.pages.active import active_badge
+from lemnisk_braze.lib.pages.deleting import CarefulDelete
+
+
+class FrequencyCapForm(forms.ModelForm):  # type: ignore[type-arg]
+    class Meta:
+        model = FrequencyCap
+        fields = (
+            "name",
+            "is_active",
+            "channel",
+            "segment",
+            "engagement",
+            "most",
+            "every",
+            "period",
+            "window",
+            "zone_attribute",
+            "time_zone",
+            "kept",
+        )
+
+    def clean_name(self) -> str:
+        return one_line(self.cleaned_data["name"])
+
+    def clean_time_zone(self) -> str:
+        name: str = self.cleaned_data["time_zone"]
+        if name not in available_timezones():
+            raise ValidationError(
+                f"There is no time zone “{name}”. Choose one such as Europe/Berlin."
+            )
+        return name
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        if cleaned.get("segment") and cleaned.get("engagement"):
+            self.add_error(
+                "engagement",
+                "A cap is of a segment's Engagements, or of one Engagement.",
+            )
+        most, kept = cleaned.get("most"), cleaned.get("kept")
+        if most is not None and kept is not None and kept >= most:
+            self.add_error("kept", "Fewer than all of them can be kept.")
+        return cleaned
+
+
+@admin.register(FrequencyCap)
+class FrequencyCapAdmin(CarefulDelete, ModelAdmin):
+    form = FrequencyCapForm
+    list_display = ("name", "scope", "limit", active_badge)
+    search_fields = ("name",)
+    list_select_related = ("segment", "engagement")
+    fieldsets = (
+        (None, {"fields": ("name", "is_active")}),
+        ("What is counted", {"fields": ("channel", "segment", "engagement")}),
+        (
+            "How often",
+            {
+                "fields": (
+                    "most",
+                    "every",
+                    "period",
+                    "window",
+                    "zone_attribute",
+                    "time_zone",
+                ),
+                "description": (
+                    "Counted is what was sent, or may have been, and what is on its way,"
+                    " from when the cap is made. Who has no room left is skipped, with"
+                    " the reason in the report."
+                ),
+            },
+        ),
+        ("Priority", {"fields": ("kept",)}),
+    )
+
+    @admin.display(description="Of")
+    def scope(self, cap: FrequencyCap) -> str:
+        channel = f" through {cap.get_channel_display()}" if cap.channel else ""
+        if cap.engagement:
+            return f"“{cap.engagement}”{channel}"
+        if cap.segment:
+            return f"Engagements of “{cap.segment}”{channel}"
+        return f"All Engagements{channel}"
+
+    @admin.display(description="Limit")
+    def limit(self, cap: FrequencyCap) -> str:
+        kept = (
+            f", {cap.kept:,} of them kept for those that go first" if cap.kept else ""
+        )
+        return f"{cap.in_words}{kept}".capitalize()
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, str]:
+        return {
+            "most": "2",
+            "every": "1",
+            "period": FrequencyCap.Period.WEEK,
+            **super().get_changeform_initial_data(request),
+        }

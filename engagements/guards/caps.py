@@ -1,0 +1,343 @@
+"""Frequency caps: how often somebody may be sent, whatever they are in.
+
+Counted is what was sent or may have been, and what is on its way: whoever writes a
+request takes the room first, under the locks of its people's rows, so that together all
+workers never take more than there is. A delivery has one place, however often it is
+tried; one that ended without being sent gives it back by that: where there is no room
+left, the counted are looked up once more. (P) A cap counts from when it was made.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any, NamedTuple, TypeAlias
+from zoneinfo import ZoneInfo, available_timezones
+
+import orjson
+from django.db import connection, transaction
+
+from engagements.guards.asking import Asked, Guard, Verdicts, ids_of
+from engagements.models import Delivery, FrequencyCap
+from engagements.outbox.claim import Claim
+from engagements.personalization.renderer import Skip
+from externalapi.retention import in_chunks
+
+CODE = "frequency_cap"
+# What is older no cap counts: its longest is so many months.
+DAYS = 31 * FrequencyCap.LONGEST + 1
+_DAY = 24 * 60 * 60 * 1_000
+
+# Batch → place → why not.
+Over: TypeAlias = dict[int, dict[int, Skip]]
+EXISTING = """
+    SELECT profile_id FROM engagements_sentlately WHERE profile_id = ANY(%s::bigint[])
+"""
+MAKE = """
+    INSERT INTO engagements_sentlately (profile_id)
+    SELECT id FROM unnest(%s::bigint[]) id ORDER BY id ON CONFLICT DO NOTHING
+"""
+# Everybody by their own name, and by that of whoever was merged into them.
+NAMES = """
+    SELECT id, id FROM unnest(%(roots)s::bigint[]) id
+    UNION ALL
+    SELECT id, merged_into_id FROM segments_profile
+    WHERE merged_into_id = ANY(%(roots)s::bigint[])
+"""
+# In one order, whoever asks.
+HOLD = """
+    SELECT profile_id, sends::text, extract(epoch FROM clock_timestamp()) * 1000
+    FROM engagements_sentlately WHERE profile_id = ANY(%s::bigint[])
+    ORDER BY profile_id {lock}
+"""
+KEEP = """
+    UPDATE engagements_sentlately s
+    SET sends = x.sends::jsonb, last_at = clock_timestamp()
+    FROM unnest(%s::bigint[], %s::text[]) x (profile_id, sends)
+    WHERE s.profile_id = x.profile_id
+"""
+# Deliveries that have come to an end without being sent.
+NOT_SENT = f"""
+    SELECT d.profile_id, d.run_id, d.transition_id FROM engagements_delivery d
+    JOIN unnest(%s::bigint[], %s::bigint[], %s::bigint[])
+        x (profile_id, run_id, transition_id)
+        ON d.profile_id = x.profile_id AND d.run_id = x.run_id
+        AND d.transition_id = x.transition_id
+    WHERE d.state NOT IN {tuple(map(str, Delivery.MAYBE_SENT))}
+"""
+ZONES = """
+    SELECT id, attributes ->> %s FROM segments_profile WHERE id = ANY(%s::bigint[])
+"""
+FORGET = """
+    DELETE FROM engagements_sentlately WHERE profile_id = ANY(ARRAY(
+        SELECT profile_id FROM engagements_sentlately WHERE last_at < %s
+        ORDER BY last_at LIMIT %s FOR UPDATE SKIP LOCKED
+    ))
+"""
+
+
+class Send(NamedTuple):
+    """One of `SentLately.sends`, as it is stored."""
+
+    at: int
+    engagement: int
+    segment: int
+    channel: str
+    run: int
+    entry: int
+
+
+class Key(NamedTuple):
+    """A delivery: the person by the name that the batch has, the run and the entry."""
+
+    profile: int
+    run: int
+    entry: int
+
+
+def covering(asked: Asked) -> Sequence[FrequencyCap]:
+    """The caps that count what the engagement sends."""
+    engagement = asked.engagement
+    return [
+        cap
+        for cap in asked.site.caps
+        if cap.channel in ("", asked.channel)
+        and cap.segment_id in (None, engagement.segment_id)
+        and cap.engagement_id in (None, engagement.pk)
+    ]
+
+
+def reserve(asked: Asked, claims: Sequence[Claim], but: Collection[int]) -> Over:
+    """Take room for everybody in the claims but those people; who has none, and why.
+
+    What an engagement that heeds no cap sends is counted all the same.
+    """
+    caps = covering(asked)
+    run = asked.run
+    wanted = [
+        (claim.batch_id, place, Key(profile, run.pk, entry or 0))
+        for claim in claims
+        if caps and run
+        for place, (profile, entry) in enumerate(_people(claim))
+        if profile in asked.people and profile not in but
+        and place not in claim.left_out
+    ]  # fmt: skip
+    if not wanted:
+        return {}
+    _make_rows({key.profile for _, _, key in wanted})
+    over: Over = defaultdict(dict)
+    with transaction.atomic():
+        room = _room(asked, caps, {key.profile for _, _, key in wanted}, "FOR UPDATE")
+        refused = room.refused([key for _, _, key in wanted])
+        _keep(room)
+    for batch_id, place, key in wanted:
+        if cap := refused.get(key):
+            over[batch_id][place] = _skip(cap)
+    return over
+
+
+def _ask(asked: Asked) -> Verdicts:
+    """Who has no room now; nothing is taken."""
+    caps = covering(asked)
+    room = _room(asked, caps, set(asked.people), "")
+    keys = [Key(profile, 0, 0) for profile in asked.people]
+    refused = room.refused(keys)
+    return {key.profile: _skip(cap) for key, cap in refused.items()}
+
+
+def _is_set(asked: Asked) -> bool:
+    return asked.engagement.heeds_caps and bool(covering(asked))
+
+
+# Asked where nothing is sent; who sends something reserves.
+GUARD = Guard(name="Frequency caps", is_set=_is_set, ask=_ask)
+
+
+def forget(before: datetime, deadline: float) -> int:
+    """Delete what no cap counts any more (engagements.retention)."""
+    return in_chunks(FORGET, before, 1_000, deadline)
+
+
+def _skip(cap: FrequencyCap) -> Skip:
+    return Skip(code=CODE, message=f"Frequency cap “{cap}”: {cap.in_words}.")
+
+
+def _people(claim: Claim) -> Iterable[tuple[int, int | None]]:
+    entries = claim.transition_ids or [0] * len(claim.profile_ids)
+    return zip(claim.profile_ids, entries, strict=True)
+
+
+def _make_rows(people: Collection[int]) -> None:
+    """A row for each, in a transaction of its own: locks are taken in one order."""
+    with connection.cursor() as cursor:
+        cursor.execute(EXISTING, [ids_of(people)])
+        missing = set(people).difference(id for (id,) in cursor.fetchall())
+        if missing:
+            cursor.execute(MAKE, [ids_of(missing)])
+
+
+@dataclass(slots=True, kw_only=True)
+class _Room:
+    """What people were sent, by the names that they have, and what they may be."""
+
+    asked: Asked
+    caps: Sequence[FrequencyCap]
+    now: int
+    # By name: who a name is now, and what was sent to it.
+    root: Mapping[int, int]
+    sends: dict[int, list[Send]]
+    # Cap → person → since when it counts, where that is not the same for all.
+    begins: Mapping[int, Mapping[int, int]]
+    same: Mapping[int, int]
+    changed: set[int] = field(default_factory=set)
+
+    def refused(self, keys: Sequence[Key]) -> dict[Key, FrequencyCap]:
+        """Take room for each, in order; those who have none, and by which cap."""
+        of_person: dict[int, list[int]] = defaultdict(list)
+        for name, root in self.root.items():
+            of_person[root].append(name)
+        ended = self._ended(keys, of_person)
+        found: dict[Key, FrequencyCap] = {}
+        for key in keys:
+            self._leave(key)
+            names = of_person[self.asked.people[key.profile]]
+            counted = [
+                send
+                for name in names
+                for send in self.sends.get(name, ())
+                if (name, send.run, send.entry) not in ended
+            ]
+            cap = self._full(self.asked.people[key.profile], counted)
+            if cap and self.asked.engagement.heeds_caps:
+                found[key] = cap
+            else:
+                self._take(key)
+        return found
+
+    def _full(self, person: int, counted: Sequence[Send]) -> FrequencyCap | None:
+        """The first cap that has no room left for another."""
+        for cap in self.caps:
+            begin = self.begins.get(cap.pk, self.same).get(person, self.same[cap.pk])
+            there = sum(1 for s in counted if s.at >= begin and _is_in(cap, s))
+            kept = 0 if self.asked.engagement.has_priority else cap.kept
+            if there >= cap.most - kept:
+                return cap
+        return None
+
+    def _ended(
+        self, keys: Iterable[Key], of_person: Mapping[int, Sequence[int]]
+    ) -> Collection[tuple[int, int, int]]:
+        """Of what fills a cap, what came to its end without being sent."""
+        doubtful: set[tuple[int, int, int]] = set()
+        for key in set(keys):
+            person = self.asked.people[key.profile]
+            named = [(n, s) for n in of_person[person] for s in self.sends.get(n, ())]
+            if self._full(person, [send for _, send in named]):
+                doubtful.update((name, s.run, s.entry) for name, s in named)
+        if not doubtful:
+            return ()
+        with connection.cursor() as cursor:
+            cursor.execute(NOT_SENT, [list(c) for c in zip(*doubtful, strict=True)])
+            return set(cursor.fetchall())
+
+    def _leave(self, key: Key) -> None:
+        """Give back what the same delivery took before."""
+        held = self.sends.get(key.profile, [])
+        rest = [s for s in held if (s.run, s.entry) != (key.run, key.entry)]
+        if len(rest) < len(held):
+            self.sends[key.profile] = rest
+            self.changed.add(key.profile)
+
+    def _take(self, key: Key) -> None:
+        engagement = self.asked.engagement
+        send = Send(
+            self.now,
+            engagement.pk,
+            engagement.segment_id,
+            self.asked.channel,
+            key.run,
+            key.entry,
+        )
+        self.sends.setdefault(key.profile, []).append(send)
+        self.changed.add(key.profile)
+
+
+def _is_in(cap: FrequencyCap, send: Send) -> bool:
+    return (
+        cap.channel in ("", send.channel)
+        and cap.segment_id in (None, send.segment)
+        and cap.engagement_id in (None, send.engagement)
+    )
+
+
+def _room(
+    asked: Asked, caps: Sequence[FrequencyCap], people: Collection[int], lock: str
+) -> _Room:
+    roots = {asked.people[name] for name in people}
+    with connection.cursor() as cursor:
+        cursor.execute(NAMES, {"roots": ids_of(roots)})
+        root = dict(cursor.fetchall())
+        root.update({name: asked.people[name] for name in people})
+        cursor.execute(HOLD.format(lock=lock), [ids_of(root)])
+        rows = cursor.fetchall()
+        if not rows:
+            cursor.execute("SELECT extract(epoch FROM clock_timestamp()) * 1000")
+        now = int(max(row[2] for row in rows) if rows else cursor.fetchone()[0])
+    sends = {id: [Send(*one) for one in orjson.loads(text)] for id, text, _ in rows}
+    at = datetime.fromtimestamp(now / 1_000, UTC)
+    return _Room(
+        asked=asked,
+        caps=caps,
+        now=now,
+        root=root,
+        sends=sends,
+        begins={
+            cap.pk: begins
+            for cap in caps
+            if (begins := _begins_by_zone(cap, at, roots))
+        },
+        same={cap.pk: _milliseconds(cap.begins(at, _zone(cap.time_zone))) for cap in caps},
+    )  # fmt: skip
+
+
+def _keep(room: _Room) -> None:
+    oldest = room.now - DAYS * _DAY
+    changed = sorted(room.changed)
+    texts = [
+        orjson.dumps([tuple(s) for s in room.sends[id] if s.at >= oldest]).decode()
+        for id in changed
+    ]
+    if changed:
+        with connection.cursor() as cursor:
+            cursor.execute(KEEP, [changed, texts])
+
+
+def _begins_by_zone(
+    cap: FrequencyCap, now: datetime, people: Collection[int]
+) -> Mapping[int, int]:
+    """Of those who have a time zone of their own."""
+    if cap.window == FrequencyCap.Window.ROLLING or not cap.zone_attribute:
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute(ZONES, [cap.zone_attribute, ids_of(people)])
+        named: dict[int, Any] = dict(cursor.fetchall())
+    begins = {
+        name: _milliseconds(cap.begins(now, _zone(name)))
+        for name in set(named.values())
+        if name in _zones()
+    }
+    return {id: begins[name] for id, name in named.items() if name in begins}
+
+
+def _milliseconds(at: datetime) -> int:
+    return round(at.timestamp() * 1_000)
+
+
+@lru_cache(maxsize=1)
+def _zones() -> Collection[str]:
+    return frozenset(available_timezones())
+
+
+def _zone(name: str) -> ZoneInfo:
+    return ZoneInfo(name if name in _zones() else "UTC")

@@ -1,0 +1,57 @@
+"""The pages of frequency caps: what they take, and what they say."""
+
+import pytest
+
+from engagements.models import FrequencyCap
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+
+ADD = "/admin/engagements/frequencycap/add/"
+TYPED = {
+    "name": "Two a week",
+    "is_active": "on",
+    "channel": "",
+    "segment": "",
+    "engagement": "",
+    "most": "2",
+    "every": "1",
+    "period": "week",
+    "window": "rolling",
+    "zone_attribute": "",
+    "time_zone": "UTC",
+    "kept": "0",
+}
+
+
+def test_a_cap_is_added_and_said_in_words(admin_page):
+    page = admin_page.post(ADD, TYPED, follow=True)
+    assert FrequencyCap.objects.get().in_words == "at most 2 a week"
+    text = page.content.decode()
+    assert "All Engagements" in text
+    assert "At most 2 a week" in text
+
+
+@pytest.mark.parametrize(
+    ("typed", "message"),
+    [
+        ({"most": "0"}, "greater than or equal to 1"),
+        ({"most": "1001"}, "less than or equal to 1000"),
+        ({"every": "32"}, "less than or equal to 31"),
+        ({"kept": "2"}, "Fewer than all of them can be kept."),
+        ({"time_zone": "Berlin"}, "There is no time zone “Berlin”."),
+        ({"name": " "}, "This field is required."),
+    ],
+)
+def test_a_mistake_stands_at_its_field(admin_page, typed, message):
+    page = admin_page.post(ADD, {**TYPED, **typed})
+    assert message in page.content.decode()
+    assert not FrequencyCap.objects.exists()
+
+
+def test_a_cap_is_of_a_segment_or_of_an_engagement(admin_page):
+    engagement = factories.make_engagement()
+    both = {"engagement": engagement.pk, "segment": engagement.segment_id}
+    page = admin_page.post(ADD, {**TYPED, **both})
+    assert "or of one Engagement" in page.content.decode()
+    assert not FrequencyCap.objects.exists()

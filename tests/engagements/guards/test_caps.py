@@ -1,0 +1,322 @@
+"""Frequency caps: what counts, for how long, and that there is never one too many."""
+
+import uuid
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from django.db import connection
+
+from engagements.guards import caps
+from engagements.guards.asking import Asked
+from engagements.guards.site import look
+from engagements.lifecycle import transitions
+from engagements.models import Delivery, Engagement, FrequencyCap, Run, SentLately
+from engagements.outbox.claim import Claim
+from lemnisk_braze.lib import database_clock
+from segments.models import Profile
+from tests import factories
+from tests.faults import invariants, working
+
+pytestmark = pytest.mark.django_db
+
+Make = Callable[..., Engagement]
+
+
+def cap(most: int = 1, **fields: object) -> FrequencyCap:
+    name = f"Cap {FrequencyCap.objects.count()}"
+    made: FrequencyCap = FrequencyCap.objects.create(name=name, most=most, **fields)
+    return made
+
+
+def states(engagement: Engagement) -> Counter[str]:
+    rows = Delivery.objects.filter(run__engagement=engagement)
+    return Counter(rows.values_list("state", flat=True))
+
+
+def reasons(engagement: Engagement) -> set[str]:
+    rows = Delivery.objects.filter(run__engagement=engagement).exclude(reason="")
+    return {
+        reason.partition(":")[0] for reason in rows.values_list("reason", flat=True)
+    }
+
+
+@pytest.fixture
+def send(sandbox, braze) -> Callable[..., Engagement]:
+    """Send an engagement to these people, to its end."""
+
+    def make(people, **fields) -> Engagement:
+        version = fields.pop("version", None) or factories.make_version(
+            connection=braze
+        )
+        segment = fields.pop("segment", None) or factories.make_segment(people)
+        engagement = factories.make_engagement(
+            segment, version, trigger="schedule", **fields
+        )
+        transitions.activate(engagement)
+        working.to_the_end(engagement)
+        return engagement
+
+    return make
+
+
+@pytest.fixture
+def people() -> list[Profile]:
+    return factories.make_people(3)
+
+
+def test_the_second_engagement_finds_no_room(send, people, sandbox):
+    cap()
+    first, second = send(people), send(people)
+    assert states(first) == {"sent": 3}
+    assert states(second) == {"skipped": 3}
+    assert reasons(second) == {"frequency_cap"}
+    assert set(invariants.received(sandbox).values()) == {1}
+    reason = Delivery.objects.filter(run__engagement=second).first().reason
+    assert "“Cap 0”: at most 1 a day" in reason
+
+
+def test_what_was_not_sent_takes_no_room(send, people, sandbox):
+    cap()
+    refusal = {"kind": "partial_errors", "indexes": None, "times": 1}
+    sandbox.faults([refusal])
+    first = send(people)
+    assert states(first) == {"rejected": 3}
+    assert states(send(people)) == {"sent": 3}
+
+
+def test_a_retry_is_the_same_delivery(send, people, sandbox):
+    cap()
+    sandbox.faults([{"kind": "status", "status": 503, "times": 1}])
+    assert states(send(people)) == {"sent": 3}
+    assert [len(one.sends) for one in SentLately.objects.all()] == [1, 1, 1]
+
+
+def test_a_batch_that_is_halved_counts_each_once(send, people, sandbox):
+    cap()
+    sandbox.faults([{"kind": "status", "status": 400, "body": "{}", "times": 1}])
+    assert states(send(people)) == {"sent": 3}
+    assert [len(one.sends) for one in SentLately.objects.all()] == [1, 1, 1]
+
+
+def test_who_is_uncertain_counts(send, people, sandbox):
+    cap()
+    sandbox.faults([{"kind": "reset_after", "times": 1}])
+    assert states(send(people)) == {"uncertain": 3}
+    assert states(send(people)) == {"skipped": 3}
+
+
+def test_scopes(send, people, braze):
+    api = factories.make_version(connection=braze)
+    other = factories.make_version(connection=braze)
+    other.external_api.channel = "crm"
+    other.external_api.save()
+    segment = factories.make_segment(people)
+    of_channel = cap(1, channel="crm")
+    assert states(send(people)) == {"sent": 3}
+    assert states(send(people, version=other)) == {"sent": 3}
+    assert states(send(people, version=other)) == {"skipped": 3}
+    of_channel.delete()
+
+    of_segment = cap(1, segment=segment)
+    assert states(send(people, segment=segment, version=api)) == {"sent": 3}
+    assert states(send(people, segment=segment, version=other)) == {"skipped": 3}
+    assert states(send(people)) == {"sent": 3}
+    of_segment.delete()
+
+    engagement = send(people, repeat="daily")
+    cap(1, engagement=engagement)
+    assert states(send(people)) == {"sent": 3}
+
+
+def test_an_engagement_that_heeds_none_is_counted_all_the_same(send, people):
+    cap()
+    assert states(send(people, heeds_caps=False)) == {"sent": 3}
+    assert states(send(people, heeds_caps=False)) == {"sent": 3}
+    assert states(send(people)) == {"skipped": 3}
+
+
+def test_the_last_room_is_for_those_that_go_first(send, people):
+    cap(2, kept=1)
+    assert states(send(people)) == {"sent": 3}
+    assert states(send(people)) == {"skipped": 3}
+    assert states(send(people, has_priority=True)) == {"sent": 3}
+    assert states(send(people, has_priority=True)) == {"skipped": 3}
+
+
+def test_a_cap_out_of_force_counts_nothing(send, people):
+    cap(is_active=False)
+    send(people)
+    assert states(send(people)) == {"sent": 3}
+    assert not SentLately.objects.exists()
+
+
+def make_older(days: float) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE engagements_sentlately SET sends = (SELECT jsonb_agg(jsonb_set("
+            "one, '{0}', to_jsonb((one ->> 0)::bigint - %s))) FROM"
+            " jsonb_array_elements(sends) one), last_at = last_at - make_interval(secs => %s)",
+            [int(days * 86_400_000), days * 86_400],
+        )
+
+
+def test_room_comes_back_when_the_time_is_over(send, people):
+    cap(1, every=2)
+    send(people)
+    make_older(1.9)
+    assert states(send(people)) == {"skipped": 3}
+    make_older(0.2)
+    assert states(send(people)) == {"sent": 3}
+
+
+def test_merged_people_are_one(send, people):
+    cap()
+    send(people[:1])
+    Profile.objects.filter(pk=people[0].pk).update(merged_into=people[1])
+    engagement = send(people[1:])
+    assert states(engagement) == {"skipped": 1, "sent": 1}
+    skipped = Delivery.objects.get(run__engagement=engagement, state="skipped")
+    assert skipped.profile_id == people[1].pk
+
+
+ROLLING, CALENDAR = FrequencyCap.Window
+AT = datetime(2026, 3, 4, 1, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("fields", "zone", "begins"),
+    [
+        ({"period": "day"}, "UTC", "2026-03-03T01:30:00+00:00"),
+        ({"period": "week", "every": 2}, "UTC", "2026-02-18T01:30:00+00:00"),
+        ({"period": "month"}, "UTC", "2026-02-02T01:30:00+00:00"),
+        ({"window": CALENDAR}, "UTC", "2026-03-04T00:00:00+00:00"),
+        ({"window": CALENDAR}, "America/Lima", "2026-03-03T00:00:00-05:00"),
+        ({"window": CALENDAR, "every": 3}, "UTC", "2026-03-02T00:00:00+00:00"),
+        ({"window": CALENDAR, "period": "week"}, "UTC", "2026-03-02T00:00:00+00:00"),
+        (
+            {"window": CALENDAR, "period": "week", "every": 2},
+            "UTC",
+            "2026-02-23T00:00:00+00:00",
+        ),
+        ({"window": CALENDAR, "period": "month"}, "UTC", "2026-03-01T00:00:00+00:00"),
+        (
+            {"window": CALENDAR, "period": "month", "every": 3},
+            "UTC",
+            "2026-01-01T00:00:00+00:00",
+        ),
+        (
+            {"window": CALENDAR, "period": "month", "every": 15},
+            "UTC",
+            "2025-01-01T00:00:00+00:00",
+        ),
+    ],
+)
+def test_since_when_a_cap_counts(fields, zone, begins):
+    found = FrequencyCap(most=1, **fields).begins(AT, ZoneInfo(zone))
+    assert found.isoformat() == begins
+
+
+def test_a_day_is_the_persons_own(send):
+    """Where it is tomorrow already there is room again."""
+    now = database_clock.now()
+    ahead, behind = "Pacific/Kiritimati", "Pacific/Niue"
+    people = [
+        factories.make_profile(zone=zone, first_name="Ann")
+        for zone in (ahead, behind, "Mars/Olympus", None)
+    ]
+    cap(1, window=CALENDAR, zone_attribute="zone", time_zone=behind)
+    send(people)
+    midnight = now.astimezone(ZoneInfo(ahead)).replace(
+        hour=0, minute=0, second=0, microsecond=0
+    )
+    ours = now.astimezone(ZoneInfo(behind)).replace(
+        hour=0, minute=0, second=0, microsecond=0
+    )
+    # To a moment before midnight there, and after it here.
+    make_older((now - midnight).total_seconds() / 86_400 + 0.0001)
+    expected = {"sent": 1, "skipped": 3} if ours < midnight else {"sent": 4}
+    assert states(send(people)) == expected
+
+
+def claim_of(run: Run, profile_ids: list[int]) -> Claim:
+    return Claim(
+        batch_id=0,
+        run_id=run.pk,
+        token=uuid.uuid4(),
+        profile_ids=profile_ids,
+        event_ids=[],
+        transition_ids=[],
+        left_out=[],
+        stamp="",
+        is_suspect=False,
+        is_standing=False,
+        now=database_clock.now(),
+    )
+
+
+# --- Together -------------------------------------------------------------------------
+
+
+@pytest.mark.django_db(transaction=True)
+def test_eight_at_once_take_no_more_than_there_is(braze):
+    people = factories.make_people(40)
+    cap(3)
+    version = factories.make_version(connection=braze)
+    engagements = [
+        factories.make_engagement(factories.make_segment(people), version)
+        for _ in range(8)
+    ]
+    runs = [factories.make_run(engagement) for engagement in engagements]
+
+    def ask(number: int) -> int:
+        try:
+            run = runs[number]
+            asked = Asked(
+                engagement=engagements[number],
+                site=look(),
+                people={person.pk: person.pk for person in people},
+                now=database_clock.now(),
+                run=run,
+            )
+            claim = claim_of(run, [person.pk for person in people])
+            over = caps.reserve(asked, [claim], ())
+            return len(people) - sum(map(len, over.values()))
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(8) as pool:
+        taken = sum(pool.map(ask, range(8)))
+
+    assert taken == 3 * len(people)
+    assert {len(one.sends) for one in SentLately.objects.all()} == {3}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_dies_between_asking_and_sending_took_its_own_room_only(send, people):
+    """The same delivery asks again, and finds the place that it has."""
+    cap()
+    first = send(people)
+    run = first.runs.get()
+    asked = Asked(
+        engagement=first,
+        site=look(),
+        people={person.pk: person.pk for person in people},
+        now=database_clock.now(),
+        run=run,
+    )
+    claim = claim_of(run, [person.pk for person in people])
+    assert caps.reserve(asked, [claim], ()) == {}
+    assert [len(one.sends) for one in SentLately.objects.all()] == [1, 1, 1]
+
+
+def test_retention_keeps_what_a_cap_may_count(send, people):
+    cap()
+    send(people)
+    now = database_clock.now()
+    assert caps.forget(now - timedelta(days=caps.DAYS), float("inf")) == 0
+    make_older(caps.DAYS + 1)
+    assert caps.forget(now - timedelta(days=caps.DAYS), float("inf")) == 3
