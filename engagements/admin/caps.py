@@ -7,9 +7,9 @@ from django import forms
 from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
-from unfold.admin import ModelAdmin
 
 from engagements.models import FrequencyCap
+from lemnisk_braze.lib.filtering import OfferedFilters
 from lemnisk_braze.lib.names import one_line
 from lemnisk_braze.lib.pages.active import active_badge
 from lemnisk_braze.lib.pages.deleting import CarefulDelete
@@ -58,7 +58,7 @@ class FrequencyCapForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 @admin.register(FrequencyCap)
-class FrequencyCapAdmin(CarefulDelete, ModelAdmin):
+class FrequencyCapAdmin(CarefulDelete, OfferedFilters):
     form = FrequencyCapForm
     list_display = ("name", "scope", "limit", active_badge)
     search_fields = ("name",)

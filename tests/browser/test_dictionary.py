@@ -89,7 +89,7 @@ def test_a_marketer_finds_describes_and_expects(
     folding.add()
     assert RefusedMessage.objects.get().code == "wrong_type"
     page.goto(entry.get_absolute_url())
-    expect(page.get_by_text("1 times")).to_be_visible()
+    expect(page.get_by_text("1 time", exact=False)).to_be_visible()
 
 
 def test_the_rows_of_a_rule_offer_what_came(page: Page, marketer, website, shot: Shot):

@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 from django.conf import settings as django_settings
 
+from engagements.delivery import writing
 from engagements.lifecycle import transitions
 from engagements.models import Engagement
+from engagements.personalization import renderer
+from engagements.sync import order
 from externalapi.models import Connection
 from segments.models import Segment
 from tests import factories
@@ -33,7 +36,16 @@ def postgres(transactional_db, postgres_server: Postgres) -> Iterator[Postgres]:
     Ask for it before whatever makes rows.
     """
     with postgres_server.database():
+        _forget_what_never_changes()
         yield postgres_server
+    _forget_what_never_changes()
+
+
+def _forget_what_never_changes() -> None:
+    """What is known by the ids of one server means others on another."""
+    renderer.people_per_batch.cache_clear()
+    order._names_of.cache_clear()
+    writing._scripts.clear()
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from engagements.delivery import transport
+from engagements.delivery import loop, transport
 from engagements.lifecycle import transitions
 from engagements.models import Attempt, Batch, Destination, Engagement
 from engagements.tick import tick
@@ -146,7 +146,8 @@ def people(engagement: Engagement) -> list[str]:
 def replace_key_on_the_wire(braze, sandbox):
     """Give it the right key while the request with the old one waits for its answer."""
     sandbox.faults([{"kind": "delay_before", "seconds": 1}])
-    with working.in_thread(working.once):
+    # No further round, which would send it once more with the new key.
+    with working.in_thread(lambda: loop.work(timedelta(seconds=0.5))):
         wait_until(
             lambda: Attempt.objects.filter(outcome="unfinished").exists(),
             "the request with the old key",

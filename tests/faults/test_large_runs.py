@@ -25,16 +25,16 @@ MEGABYTE = 1024 * 1024
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
-def memory(session: int) -> int:
-    """The resident memory of the largest process of a session, in bytes."""
-    return max(_resident(path) for path in _processes(session))
+def memory(group: int) -> int:
+    """The resident memory of the largest process of a group, in bytes."""
+    return max(_resident(path) for path in _processes(group))
 
 
-def _processes(session: int) -> Iterator[Path]:
+def _processes(group: int) -> Iterator[Path]:
     for path in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             fields = (path / "stat").read_text().rpartition(")")[2].split()
-            if int(fields[3]) == session:
+            if int(fields[2]) == group:
                 yield path
 
 

@@ -13,7 +13,7 @@ from tests import factories
 pytestmark = pytest.mark.django_db
 
 READING = "External APIs, Connections, Segments, Lists, People, Events, Dictionary, Engagements, "
-READING += "Calendar, Guards, Suppression list, Runs, Deliveries"
+READING += "Calendar, Guards, Suppression list, Runs, Deliveries, Frequency caps"
 
 
 def titles(user):
@@ -36,13 +36,13 @@ def titles(user):
         (
             "Engineer",
             "Home, External APIs, Connections, Segments, Lists, People, Events, Dictionary, "
-            "Imports, SQL sources, Watched folders, Sources, Inbox, Engagements, Calendar, Guards, Suppression list, Runs, Deliveries, Operations",
+            "Imports, SQL sources, Watched folders, Sources, Inbox, Engagements, Calendar, Guards, Suppression list, Runs, Deliveries, Frequency caps, Operations",
         ),
         (
             "Administrator",
             "Home, External APIs, Connections, Segments, Lists, People, Events, Dictionary, "
             "Imports, SQL sources, Watched folders, Sources, Inbox, Erasures, Engagements, "
-            "Calendar, Guards, Suppression list, Runs, Deliveries, Operations, Users, Groups",
+            "Calendar, Guards, Suppression list, Runs, Deliveries, Frequency caps, Operations, Users, Groups",
         ),
     ],
 )

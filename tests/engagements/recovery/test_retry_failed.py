@@ -423,9 +423,7 @@ def test_the_command_takes_the_dead_unless_told_otherwise():
     failed("dead", people=2)
     failed("rejected", people=3)
     assert "Tries 2 people again" in retry_by_command()
-    assert "In line again: 3 people in 1 runs" in retry_by_command(
-        "--state", "rejected"
-    )
+    assert "In line again: 3 people in 1 run" in retry_by_command("--state", "rejected")
     assert "Nobody can be tried again there" in retry_by_command("--state", "skipped")
 
 
