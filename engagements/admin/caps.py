@@ -1,13 +1,12 @@
 """Frequency caps: how often anybody may be sent, by all Engagements or by some."""
 
 from typing import Any
-from zoneinfo import available_timezones
 
 from django import forms
 from django.contrib import admin
-from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 
+from engagements import time_zones
 from engagements.models import FrequencyCap
 from lemnisk_braze.lib.filtering import OfferedFilters
 from lemnisk_braze.lib.names import one_line
@@ -37,12 +36,7 @@ class FrequencyCapForm(forms.ModelForm):  # type: ignore[type-arg]
         return one_line(self.cleaned_data["name"])
 
     def clean_time_zone(self) -> str:
-        name: str = self.cleaned_data["time_zone"]
-        if name not in available_timezones():
-            raise ValidationError(
-                f"There is no time zone “{name}”. Choose one such as Europe/Berlin."
-            )
-        return name
+        return time_zones.check(self.cleaned_data["time_zone"])
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data

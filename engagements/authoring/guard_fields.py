@@ -1,12 +1,12 @@
 """The part of an engagement's form that says whom its guards keep out."""
 
 from typing import TYPE_CHECKING, Any
-from zoneinfo import available_timezones
 
 from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import Q
 
+from engagements import time_zones
 from engagements.models import Engagement
 from lemnisk_braze.lib.names import one_line
 from segments.models import Segment
@@ -142,14 +142,8 @@ class GuardFields(forms.Form):
         return one_line(self.cleaned_data["quiet_zone_attribute"])
 
     def clean_quiet_time_zone(self) -> str:
-        name = str(
-            self.cleaned_data["quiet_time_zone"] or self.instance.quiet_time_zone
-        )
-        if name not in available_timezones():
-            raise ValidationError(
-                f"There is no time zone “{name}”. Choose one such as Europe/Berlin."
-            )
-        return name
+        typed = self.cleaned_data["quiet_time_zone"]
+        return time_zones.check(str(typed or self.instance.quiet_time_zone))
 
     def clean_quiet_action(self) -> str:
         return str(self.cleaned_data["quiet_action"] or self.instance.quiet_action)

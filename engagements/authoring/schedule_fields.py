@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from django import forms
-from django.core.exceptions import ValidationError
 from django.utils import timezone
 
+from engagements import time_zones
 from engagements.models import Engagement
 from engagements.schedules import cron, words
 from engagements.schedules.readings import LAST_DAY
@@ -143,7 +143,7 @@ class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]
 
     @property
     def time_zones(self) -> list[str]:
-        return sorted(available_timezones())
+        return sorted(time_zones.names())
 
     @property
     def next_times(self) -> list[words.Time]:
@@ -171,12 +171,7 @@ class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]
     # What is checked.
 
     def clean_time_zone(self) -> str:
-        name = str(self.cleaned_data["time_zone"])
-        if name not in available_timezones():
-            raise ValidationError(
-                f"There is no time zone “{name}”. Choose one such as Europe/Berlin."
-            )
-        return name
+        return time_zones.check(str(self.cleaned_data["time_zone"]))
 
     def clean_cron(self) -> str:
         return " ".join(str(self.cleaned_data["cron"]).split())

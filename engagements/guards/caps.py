@@ -11,13 +11,13 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import lru_cache
-from typing import Any, NamedTuple, TypeAlias
-from zoneinfo import ZoneInfo, available_timezones
+from typing import NamedTuple, TypeAlias
+from zoneinfo import ZoneInfo
 
 import orjson
 from django.db import connection, transaction
 
+from engagements import time_zones
 from engagements.guards.asking import Asked, Guard, Verdicts, ids_of
 from engagements.models import Delivery, FrequencyCap
 from engagements.outbox.claim import Claim
@@ -65,9 +65,6 @@ NOT_SENT = f"""
         ON d.profile_id = x.profile_id AND d.run_id = x.run_id
         AND d.transition_id = x.transition_id
     WHERE d.state NOT IN {tuple(map(str, Delivery.MAYBE_SENT))}
-"""
-ZONES = """
-    SELECT id, attributes ->> %s FROM segments_profile WHERE id = ANY(%s::bigint[])
 """
 FORGET = """
     DELETE FROM engagements_sentlately WHERE profile_id = ANY(ARRAY(
@@ -297,7 +294,7 @@ def _room(
             for cap in caps
             if (begins := _begins_by_zone(cap, at, roots))
         },
-        same={cap.pk: _milliseconds(cap.begins(at, _zone(cap.time_zone))) for cap in caps},
+        same={cap.pk: _milliseconds(cap.begins(at, time_zones.zone_of(cap.time_zone, "UTC"))) for cap in caps},
     )  # fmt: skip
 
 
@@ -319,25 +316,13 @@ def _begins_by_zone(
     """Of those who have a time zone of their own."""
     if cap.window == FrequencyCap.Window.ROLLING or not cap.zone_attribute:
         return {}
-    with connection.cursor() as cursor:
-        cursor.execute(ZONES, [cap.zone_attribute, ids_of(people)])
-        named: dict[int, Any] = dict(cursor.fetchall())
+    named = time_zones.of_people(ids_of(people), cap.zone_attribute)
     begins = {
-        name: _milliseconds(cap.begins(now, _zone(name)))
-        for name in set(named.values())
-        if name in _zones()
+        name: _milliseconds(cap.begins(now, ZoneInfo(name)))
+        for name in time_zones.names().intersection(named.values())
     }
     return {id: begins[name] for id, name in named.items() if name in begins}
 
 
 def _milliseconds(at: datetime) -> int:
     return round(at.timestamp() * 1_000)
-
-
-@lru_cache(maxsize=1)
-def _zones() -> Collection[str]:
-    return frozenset(available_timezones())
-
-
-def _zone(name: str) -> ZoneInfo:
-    return ZoneInfo(name if name in _zones() else "UTC")

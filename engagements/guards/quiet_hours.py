@@ -5,22 +5,13 @@ none, is in the engagement's. Over midnight as well, and whatever clocks do: wha
 is what the clock shows, so that an hour that comes twice is quiet twice.
 """
 
-from collections.abc import Mapping
 from datetime import UTC, datetime, time, timedelta
-from functools import lru_cache
-from typing import Any
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
-from django.db import connection
-
+from engagements import time_zones
 from engagements.guards.asking import Asked, Guard, Later, Verdict, Verdicts
 from engagements.models import Engagement
 from engagements.personalization.renderer import Skip
-
-ZONES = """
-    SELECT id, attributes->>%(attribute)s::text FROM segments_profile
-    WHERE id = ANY(%(people)s::bigint[])
-"""
 
 
 def over_at(now: datetime, zone: ZoneInfo, begins: time, ends: time) -> datetime | None:
@@ -37,23 +28,14 @@ def over_at(now: datetime, zone: ZoneInfo, begins: time, ends: time) -> datetime
     return over.astimezone(UTC)
 
 
-@lru_cache(maxsize=1)
-def _names() -> frozenset[str]:
-    return frozenset(available_timezones())
-
-
-def zone_of(name: str | None, fallback: str) -> ZoneInfo:
-    """The zone of this name; the fallback where there is none."""
-    return ZoneInfo(name if name and name in _names() else fallback)
-
-
 def _is_set(asked: Asked) -> bool:
     return asked.engagement.quiet_from is not None
 
 
 def _ask(asked: Asked) -> Verdicts:
     engagement = asked.engagement
-    names = _zones_of(asked) if engagement.quiet_zone_attribute else {}
+    attribute = engagement.quiet_zone_attribute
+    names = time_zones.of_people(asked.roots, attribute) if attribute else {}
     # Each zone is looked at once.
     said: dict[str | None, Verdict | None] = {
         name: _verdict(engagement, name, asked.now) for name in {None, *names.values()}
@@ -62,20 +44,10 @@ def _ask(asked: Asked) -> Verdicts:
     return {id: why for id, why in found.items() if why is not None}
 
 
-def _zones_of(asked: Asked) -> Mapping[int, str | None]:
-    wanted: dict[str, Any] = {
-        "people": asked.roots,
-        "attribute": asked.engagement.quiet_zone_attribute,
-    }
-    with connection.cursor() as cursor:
-        cursor.execute(ZONES, wanted)
-        return dict(cursor.fetchall())
-
-
 def _verdict(engagement: Engagement, name: str | None, now: datetime) -> Verdict | None:
     begins, ends = engagement.quiet_from, engagement.quiet_to
     assert begins is not None and ends is not None
-    zone = zone_of(name, engagement.quiet_time_zone)
+    zone = time_zones.zone_of(name, engagement.quiet_time_zone)
     over = over_at(now, zone, begins, ends)
     if over is None:
         return None

@@ -11,10 +11,11 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
 from typing import Any
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from django.db import connection
 
+from engagements import time_zones
 from engagements.models import Engagement
 from engagements.schedules.slots import Schedule, Slot, of, reading_at
 from lemnisk_braze.lib.time_limits import at_most
@@ -92,8 +93,7 @@ class OwnZone:
 def due_by_zone(reading: datetime) -> dict[str, datetime]:
     """When a clock shows it, in every zone that has a name."""
     return {
-        name: reading_at(reading, ZoneInfo(name))
-        for name in sorted(available_timezones())
+        name: reading_at(reading, ZoneInfo(name)) for name in sorted(time_zones.names())
     }
 
 
@@ -149,7 +149,7 @@ def unknown_zones(engagement: Engagement) -> Unknown | None:
             COUNT,
             {
                 "attribute": engagement.zone_attribute,
-                "zones": sorted(available_timezones()),
+                "zones": sorted(time_zones.names()),
                 "segment": engagement.segment_id,
             },
         )

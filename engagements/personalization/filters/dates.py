@@ -8,9 +8,10 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from difflib import get_close_matches
-from functools import cache, lru_cache
-from zoneinfo import ZoneInfo, available_timezones
+from functools import lru_cache
+from zoneinfo import ZoneInfo
 
+from engagements import time_zones
 from engagements.personalization.filters.errors import FilterError
 
 Format = Callable[[datetime], str]
@@ -145,18 +146,13 @@ def _offset(zone: str | None) -> tzinfo:
     return timezone(-offset if zone[0] == "-" else offset)
 
 
-@cache
-def _zone_names() -> frozenset[str]:
-    return frozenset(available_timezones())
-
-
 def zone(name: str) -> tzinfo:
     """The time zone of this name; raises FilterError."""
-    if name in _zone_names():
+    if name in time_zones.names():
         return ZoneInfo(name)
     if re.fullmatch(r"[+-][0-9]{2}:?[0-5][0-9]", name) and name[1:3] < "15":
         return _offset(name)
-    close = get_close_matches(name[:40], _zone_names(), n=1)
+    close = get_close_matches(name[:40], time_zones.names(), n=1)
     hint = f" Did you mean “{close[0]}”?" if close else " Write one as Europe/Berlin."
     raise FilterError(f"there is no time zone “{name[:40]}”.{hint}")
 

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
 
-from engagements.guards import quiet_hours
+from engagements import time_zones
 from engagements.guards.quiet_hours import over_at
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -75,5 +75,5 @@ def test_whoever_waits_is_sent_when_it_is_over_and_not_before(name):
 
 @pytest.mark.parametrize("name", ["", None, "(GMT-08:00) Pacific", "Mars/Base", "../x"])
 def test_what_is_no_zone_is_the_fallback(name):
-    assert quiet_hours.zone_of(name, "Asia/Tokyo").key == "Asia/Tokyo"
-    assert quiet_hours.zone_of("America/Lima", "Asia/Tokyo").key == "America/Lima"
+    assert time_zones.zone_of(name, "Asia/Tokyo").key == "Asia/Tokyo"
+    assert time_zones.zone_of("America/Lima", "Asia/Tokyo").key == "America/Lima"
