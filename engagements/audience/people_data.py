@@ -10,7 +10,7 @@ from django.db import connection
 from engagements.models import Engagement
 from engagements.outbox.claim import Claim
 from engagements.personalization.renderer import Skip
-from segments.models import stored
+from segments.models import copying, stored
 
 Data: TypeAlias = Mapping[str, Any]
 Row: TypeAlias = tuple[Any, ...]
@@ -184,8 +184,7 @@ def _event(row: Row | None) -> Data:
 
 def _rows(statement: str, ids: Collection[int]) -> dict[int, Row]:
     with connection.cursor() as cursor:
-        # A list of numbers reads in PostgreSQL as in Python, but for its brackets.
-        cursor.execute(statement, [f"{{{str(sorted(ids))[1:-1]}}}"])
+        cursor.execute(statement, [copying.id_array(ids)])
         # All at once: asking the cursor for each takes as long as reading them.
         return {row[0]: row for row in cursor.fetchall()}
 

@@ -10,6 +10,7 @@ from engagements.guards.site import Site
 from engagements.models import Engagement, Run
 from engagements.outbox.claim import Claim
 from engagements.personalization.renderer import Skip
+from segments.models import copying
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +47,7 @@ class Asked:
     @cached_property
     def roots(self) -> str:
         """The people as they are now, as PostgreSQL reads a list of numbers."""
-        return ids_of(self.people.values())
+        return copying.id_array(self.people.values())
 
     @property
     def channel(self) -> str:
@@ -72,8 +73,3 @@ class Guard:
     name: str
     is_set: Callable[[Asked], bool]
     ask: Callable[[Asked], Verdicts]
-
-
-def ids_of(ids: Collection[int]) -> str:
-    # A list of numbers reads in PostgreSQL as in Python, but for its brackets.
-    return f"{{{str(sorted(ids))[1:-1]}}}"

@@ -18,11 +18,12 @@ import orjson
 from django.db import connection, transaction
 
 from engagements import time_zones
-from engagements.guards.asking import Asked, Guard, Verdicts, ids_of
+from engagements.guards.asking import Asked, Guard, Verdicts
 from engagements.models import Delivery, FrequencyCap
 from engagements.outbox.claim import Claim
 from engagements.personalization.renderer import Skip
 from externalapi.retention import in_chunks
+from segments.models import copying
 
 CODE = "frequency_cap"
 # What is older no cap counts: its longest is so many months.
@@ -168,10 +169,10 @@ def _people(claim: Claim) -> Iterable[tuple[int, int | None]]:
 def _make_rows(people: Collection[int]) -> None:
     """A row for each, in a transaction of its own: locks are taken in one order."""
     with connection.cursor() as cursor:
-        cursor.execute(EXISTING, [ids_of(people)])
+        cursor.execute(EXISTING, [copying.id_array(people)])
         missing = set(people).difference(id for (id,) in cursor.fetchall())
         if missing:
-            cursor.execute(MAKE, [ids_of(missing)])
+            cursor.execute(MAKE, [copying.id_array(missing)])
 
 
 @dataclass(slots=True, kw_only=True)
@@ -273,10 +274,10 @@ def _room(
 ) -> _Room:
     roots = {asked.people[name] for name in people}
     with connection.cursor() as cursor:
-        cursor.execute(NAMES, {"roots": ids_of(roots)})
+        cursor.execute(NAMES, {"roots": copying.id_array(roots)})
         root = dict(cursor.fetchall())
         root.update({name: asked.people[name] for name in people})
-        cursor.execute(HOLD.format(lock=lock), [ids_of(root)])
+        cursor.execute(HOLD.format(lock=lock), [copying.id_array(root)])
         rows = cursor.fetchall()
         if not rows:
             cursor.execute("SELECT extract(epoch FROM clock_timestamp()) * 1000")
@@ -316,7 +317,7 @@ def _begins_by_zone(
     """Of those who have a time zone of their own."""
     if cap.window == FrequencyCap.Window.ROLLING or not cap.zone_attribute:
         return {}
-    named = time_zones.of_people(ids_of(people), cap.zone_attribute)
+    named = time_zones.of_people(copying.id_array(people), cap.zone_attribute)
     begins = {
         name: _milliseconds(cap.begins(now, ZoneInfo(name)))
         for name in time_zones.names().intersection(named.values())

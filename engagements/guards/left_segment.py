@@ -10,10 +10,11 @@ from typing import Any
 
 from django.db import connection
 
-from engagements.guards.asking import Asked, Guard, Verdicts, ids_of
+from engagements.guards.asking import Asked, Guard, Verdicts
 from engagements.models import Engagement, Run
 from engagements.outbox.claim import Claim
 from engagements.personalization.renderer import Skip
+from segments.models import copying
 
 # In place of the last exit: the run's people were taken in from another segment.
 OF_ANOTHER = -1
@@ -144,7 +145,10 @@ def _ids(statement: str, segment_id: int, people: Collection[int]) -> set[int]:
     if not people:
         return set()
     with connection.cursor() as cursor:
-        asked: dict[str, Any] = {"segment": segment_id, "people": ids_of(people)}
+        asked: dict[str, Any] = {
+            "segment": segment_id,
+            "people": copying.id_array(people),
+        }
         cursor.execute(statement, asked)
         return {id for (id,) in cursor.fetchall()}
 

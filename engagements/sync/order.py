@@ -30,17 +30,7 @@ from externalapi.template import bodies
 from externalapi.template.placeholders import find_in_tree
 from lemnisk_braze.lib.json_types import JSON
 
-# What may have arrived counts, too.
-TAKEN = tuple(
-    map(
-        str,
-        (
-            Delivery.State.SENT,
-            Delivery.State.ACCEPTED_UNVERIFIED,
-            Delivery.State.UNCERTAIN,
-        ),
-    )
-)
+TAKEN = tuple(map(str, Delivery.MAYBE_SENT))
 # In a run that tries people again they are as old as in the first.
 SINCE = f"""
     SELECT DISTINCT x.batch_id, x.place, r.version_id, e.name

@@ -13,6 +13,7 @@ from django.db import connection
 
 from engagements.models import Accepted, Engagement
 from engagements.outbox.known import Known, Mark
+from segments.models import copying
 
 
 class End(NamedTuple):
@@ -111,8 +112,7 @@ def known(
 ) -> Mapping[int, Known]:
     """What is known of these people, by id; who was never accepted is not there."""
     with connection.cursor() as cursor:
-        # A list of numbers reads in PostgreSQL as in Python, but for its brackets.
-        people = f"{{{str(sorted(profile_ids))[1:-1]}}}"
+        people = copying.id_array(profile_ids)
         cursor.execute(READ, [epoch, engagement_id, people])
         return {id: Known(bytes(state), sure) for id, state, sure in cursor.fetchall()}
 

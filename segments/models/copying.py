@@ -7,7 +7,7 @@ https://www.postgresql.org/docs/current/sql-copy.html#SQL-COPY-FILE-FORMATS
 https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from django.db import connection
 
@@ -61,6 +61,12 @@ def text_array(texts: Iterable[str | None]) -> str:
 def number_array(numbers: Iterable[int | None]) -> str:
     """The same of whole numbers: a bigint[]."""
     return "{" + ",".join(["NULL" if n is None else str(n) for n in numbers]) + "}"
+
+
+def id_array(ids: Collection[int]) -> str:
+    """Ids as a bigint[], in their order."""
+    # A list of numbers reads in PostgreSQL as in Python, but for its brackets.
+    return f"{{{str(sorted(ids))[1:-1]}}}"
 
 
 def _item(text: str | None) -> str:
