@@ -6,7 +6,6 @@ in a time. Left out: an event that was taken in already and goes along with a la
 entry, and an exit that only says that two people are one.
 """
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +17,7 @@ from engagements.audience import log_lines
 from engagements.guards import left_segment
 from engagements.models import Engagement
 from engagements.personalization.renderer import Skip
+from externalapi.retention import in_chunks
 
 Trigger = Engagement.Trigger
 OVER_LIMIT = Skip(
@@ -110,7 +110,7 @@ KEEP_TIMES = """
 FORGET_OLD = """
     DELETE FROM engagements_takenin WHERE ctid = ANY(ARRAY(
         SELECT ctid FROM engagements_takenin
-        WHERE last_at < %(before)s ORDER BY last_at LIMIT %(limit)s
+        WHERE last_at < %s ORDER BY last_at LIMIT %s
     ))
 """
 CHUNK = 2_000
@@ -256,12 +256,4 @@ def forget_old(before: datetime, deadline: float) -> int:
 
     In chunks, until none is left or time.monotonic() is at `deadline`.
     """
-    count = 0
-    while time.monotonic() < deadline:
-        with connection.cursor() as cursor:
-            cursor.execute(FORGET_OLD, {"before": before, "limit": CHUNK})
-            gone = int(cursor.rowcount)
-        count += gone
-        if gone < CHUNK:
-            break
-    return count
+    return in_chunks(FORGET_OLD, before, CHUNK, deadline)
