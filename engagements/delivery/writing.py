@@ -91,7 +91,7 @@ def _going(
         for place, id in enumerate(held.profile_ids)
         if id in put_off and place not in held.left_out
     }
-    return held._replace(left_out=[*held.left_out, *later]), later
+    return held.without(later), later
 
 
 def _script(run_id: int, stamp: str) -> Script | None:

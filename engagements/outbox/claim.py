@@ -1,7 +1,7 @@
 """A batch that a worker holds, as a value."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -30,3 +30,9 @@ class Claim(NamedTuple):
     # Whether a request of it was written before: then `now` is of that time.
     is_written: bool = False
     until: float = float("inf")
+
+    def without(self, places: Collection[int]) -> "Claim":
+        """The claim with these places (from 0) left out, too."""
+        if not places:
+            return self
+        return self._replace(left_out=sorted({*self.left_out, *places}))

@@ -55,7 +55,7 @@ def whose_turn_it_is(run: Run, claims: Sequence[Claim]) -> list[Claim]:
     if not waiting:
         return list(claims)
     putting_off.put_off([(held, waiting.get(held.batch_id, {})) for held in claims])
-    rest = (_without(held, waiting.get(held.batch_id, {})) for held in claims)
+    rest = (held.without(waiting.get(held.batch_id, {})) for held in claims)
     return [held for held in rest if len(held.left_out) < len(held.profile_ids)]
 
 
@@ -71,8 +71,3 @@ def _who_waits(run: Run, claims: Sequence[Claim]) -> dict[int, dict[int, datetim
         for batch_id, place, until in cursor.fetchall():
             waiting.setdefault(batch_id, {})[place] = until
     return waiting
-
-
-def _without(held: Claim, waiting: dict[int, datetime]) -> Claim:
-    left_out = sorted({*held.left_out, *waiting})
-    return held._replace(left_out=left_out) if waiting else held
