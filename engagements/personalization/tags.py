@@ -167,7 +167,7 @@ class _Reader:
 
         def write(scope: Scope, budget: Budget, pieces: list[Piece]) -> Ended:
             found = value(scope, budget)
-            _count(budget, found)
+            _spend(budget.spend, found)
             pieces.append(Piece(found, is_output=True))
             return ""
 
@@ -187,7 +187,7 @@ class _Reader:
         self.names.append(name)
 
         def write(scope: Scope, budget: Budget, pieces: list[Piece]) -> Ended:
-            _step(budget)
+            _spend(budget.step)
             scope[name] = value(scope, budget)
             return ""
 
@@ -206,7 +206,7 @@ class _Reader:
 
         def write(scope: Scope, budget: Budget, pieces: list[Piece]) -> Ended:
             for question, block in asked:
-                _step(budget)
+                _spend(budget.step)
                 if question(scope, budget):
                     return block(scope, budget, pieces)
             return other(scope, budget, pieces) if other else ""
@@ -227,7 +227,7 @@ class _Reader:
         def write(scope: Scope, budget: Budget, pieces: list[Piece]) -> Ended:
             found = value(scope, budget)
             for choices, block in whens:
-                _step(budget)
+                _spend(budget.step)
                 if any(
                     conditions.equal(found, choice(scope, budget)) for choice in choices
                 ):
@@ -253,7 +253,7 @@ class _Reader:
                 return other(scope, budget, pieces) if other else ""
             before = {key: scope.get(key) for key in (name, FORLOOP)}
             for number, item in enumerate(items):
-                _step(budget)
+                _spend(budget.step)
                 scope[name], scope[FORLOOP] = item, _forloop(number, len(items))
                 if block(scope, budget, pieces) == "break":
                     break
@@ -359,23 +359,17 @@ def _text(text: str) -> Write:
     piece = Piece(text, is_output=False)
 
     def write(scope: Scope, budget: Budget, pieces: list[Piece]) -> Ended:
-        _count(budget, text)
+        _spend(budget.spend, text)
         pieces.append(piece)
         return ""
 
     return write
 
 
-def _count(budget: Budget, value: object) -> None:
+def _spend(spend: Callable[..., None], *value: object) -> None:
+    """Take from the budget; what is left of none is the person's error."""
     try:
-        budget.spend(value)
-    except FilterError as e:
-        raise PersonalizationError(f"{e}.") from e
-
-
-def _step(budget: Budget) -> None:
-    try:
-        budget.step()
+        spend(*value)
     except FilterError as e:
         raise PersonalizationError(f"{e}.") from e
 
