@@ -11,7 +11,7 @@ from django.forms.boundfield import BoundField
 from django.utils.datastructures import MultiValueDict
 
 from engagements.authoring import sync_section, trigger_fields
-from engagements.authoring.guard_fields import EXCLUDED, GUARDS, GuardFields
+from engagements.authoring.guard_fields import EXCLUDED, GUARDS, GuardFields, yes_or_no
 from engagements.authoring.schedule_fields import SCHEDULE, ScheduleForm
 from engagements.authoring.sync_section import SyncSection
 from engagements.authoring.value_checks import problem
@@ -93,14 +93,10 @@ class EngagementForm(GuardFields, SyncSection, ScheduleForm):
     given as initial, else the only one there is.
     """
 
-    skips_who_left = forms.TypedChoiceField(
+    skips_who_left = yes_or_no(
         label="Who leaves the segment while waiting",
-        choices=[("True", "Is skipped"), ("False", "Is sent all the same")],
-        initial=True,
-        coerce=lambda value: value == "True",
-        empty_value=True,  # type: ignore[arg-type]
-        required=False,
-        widget=forms.RadioSelect,
+        yes="Is skipped",
+        no="Is sent all the same",
         help_text="Looked at once more when the request is written.",
     )
 

@@ -30,6 +30,20 @@ def _clock() -> forms.TimeInput:
     return forms.TimeInput(attrs={"type": "time"}, format="%H:%M")
 
 
+def yes_or_no(label: str, yes: str, no: str, help_text: str = "") -> forms.Field:
+    """Two radios in words for a setting that is on unless somebody says otherwise."""
+    return forms.TypedChoiceField(
+        label=label,
+        choices=[("True", yes), ("False", no)],
+        initial=True,
+        coerce=lambda value: value == "True",
+        empty_value=True,  # type: ignore[arg-type]
+        required=False,
+        widget=forms.RadioSelect,
+        help_text=help_text,
+    )
+
+
 class GuardFields(forms.Form):
     """Mixed into the form of an engagement; it calls the three functions at the end."""
 
@@ -53,29 +67,15 @@ class GuardFields(forms.Form):
         "by chance: compare the others with them. Another share only adds or lets go at "
         "the edge. Who becomes part of another person counts as that one.",
     )
-    heeds_global_holdout = forms.TypedChoiceField(
+    heeds_global_holdout = yes_or_no(
         label="The holdout of all Engagements",
-        choices=[
-            ("True", "Is kept out of this one"),
-            ("False", "Is sent all the same: what everybody must get"),
-        ],
-        initial=True,
-        coerce=lambda value: value == "True",
-        empty_value=True,  # type: ignore[arg-type]
-        required=False,
-        widget=forms.RadioSelect,
+        yes="Is kept out of this one",
+        no="Is sent all the same: what everybody must get",
     )
-    heeds_caps = forms.TypedChoiceField(
+    heeds_caps = yes_or_no(
         label="Who has no room left under a frequency cap",
-        choices=[
-            ("True", "Is skipped"),
-            ("False", "Is sent all the same, and it counts: what everybody must get"),
-        ],
-        initial=True,
-        coerce=lambda value: value == "True",
-        empty_value=True,  # type: ignore[arg-type]
-        required=False,
-        widget=forms.RadioSelect,
+        yes="Is skipped",
+        no="Is sent all the same, and it counts: what everybody must get",
     )
     has_priority = forms.BooleanField(
         label="It goes first",
