@@ -26,6 +26,7 @@ LAST_ONES = 30  # seconds that we wait for the last entries
 # In seconds: how long a worker may be at a first fill, and how often we ask for its end.
 LONGEST_FILL = 120
 FILL_GLANCE = 0.05
+LAST = "SELECT coalesce(max(id), 0) FROM segments_transition"
 NEW = """
 SELECT t.id, p.external_id FROM segments_transition t
 JOIN segments_profile p ON p.id = t.profile_id
@@ -35,24 +36,28 @@ WHERE t.segment_id = %s AND t.kind = 'entry' AND t.id > %s ORDER BY t.id
 
 @dataclass(slots=True, kw_only=True)
 class Watch:
-    """Looks at a segment's log until it is stopped."""
+    """Looks at what is new in a segment's log until it is stopped.
+
+    `last`: the newest line before; to look for the first new one through a log of
+    millions would take seconds, which are not the product's.
+    """
 
     segment_id: int
+    last: int
     # External ID → when the entry was there, on this machine's monotonic clock.
     seen: dict[str, float] = field(default_factory=dict)
     _stop: threading.Event = field(default_factory=threading.Event)
 
     def run(self) -> None:
-        last = 0
         try:
             while not self._stop.wait(GLANCE):
                 with connection.cursor() as cursor:
-                    cursor.execute(NEW, [self.segment_id, last])
+                    cursor.execute(NEW, [self.segment_id, self.last])
                     rows = cursor.fetchall()
                 now = time.monotonic()
                 for _, external_id in rows:
                     self.seen.setdefault(external_id, now)
-                last = rows[-1][0] if rows else last
+                self.last = rows[-1][0] if rows else self.last
         finally:
             connection.close()
 
@@ -160,6 +165,13 @@ def started(bench: Bench, write_key: str) -> Iterator[Entries]:
         yield entries
 
 
+def _last_line() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(LAST)
+        last: int = cursor.fetchone()[0]
+    return last
+
+
 def _start(processes: Processes) -> str:
     address = realtime.start_web(processes, free_port(18_800))
     start_worker(processes, "lemnisk_braze", WORKERS)
@@ -168,7 +180,7 @@ def _start(processes: Processes) -> str:
 
 
 def _watched(segment: Segment, pace: Pace) -> Watch:
-    watch = Watch(segment_id=segment.pk)
+    watch = Watch(segment_id=segment.pk, last=_last_line())
     thread = threading.Thread(target=watch.run)
     thread.start()
     try:
