@@ -13,8 +13,8 @@ from segments.tracking import replaying
 
 @shared_task(ignore_result=True, soft_time_limit=90, time_limit=120)
 def refresh_segment(segment_id: int) -> None:
-    """Count a segment's people anew."""
-    refresh.try_refresh(segment_id)
+    """Count a segment's people anew, when no other is being counted."""
+    refresh.refresh_in_turn(segment_id)
 
 
 @shared_task(ignore_result=True, soft_time_limit=240, time_limit=300)

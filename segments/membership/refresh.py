@@ -1,7 +1,7 @@
 """Everybody is counted: a segment becomes what its rule says.
 
-Now (`refresh`), where nobody waits for it (`try_refresh`), or when it is due. The count
-itself is in `counts.at_work`.
+Now (`refresh`), where nobody waits for it (`try_refresh`), in its turn after a save, or
+when it is due. The count itself is in `counts.at_work`.
 """
 
 import time
@@ -10,10 +10,11 @@ from datetime import datetime, timedelta
 
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import Error
-from django.db.models import F
+from django.db.models import F, QuerySet
 
 from lemnisk_braze.lib.database_errors import LOCKED, TOO_LONG, sqlstate
 from lemnisk_braze.lib.logs import get_logger
+from segments import wakeup
 from segments.membership import clock, evaluation
 from segments.membership.counts import at_work
 from segments.membership.counts.at_work import BusyError, OvertakenError
@@ -94,21 +95,51 @@ def evaluate(
     return evaluation.evaluate((), profile_ids, event_names)
 
 
-def refresh_due(now: datetime) -> Change:
-    """Let windows move on with the clock, and count who is due.
+def refresh_in_turn(segment_id: int) -> None:
+    """Count a segment that was saved, unless another is being counted: then after that.
 
-    Stops after half a minute; what is left is still due at the next tick.
+    One worker counts at a time: with a second one at it there may be nobody left who
+    takes in what people do. Nor would PostgreSQL count both any sooner.
+    """
+    if at_work.is_any():
+        logger.info("segment.waits", segment_id=segment_id)
+        return
+    try_refresh(segment_id)
+    # The tick finds those whose turn is lost.
+    counted = Segment.objects.filter(pk=segment_id, refreshed_at__isnull=False)
+    if counted.exists() and (next_one := _uncounted().first()):
+        wakeup.refresh_segment(next_one.pk)
+
+
+def refresh_due(now: datetime) -> Change:
+    """Let windows move on with the clock, and count who is due, one after the other.
+
+    Stops after half a minute, or when another worker counts; what is left is still due
+    at the next tick.
     """
     deadline = time.monotonic() + REFRESH_SECONDS
     change = clock.move_on(deadline)
-    for segment in Segment.objects.filter(is_active=True).order_by(
-        "priority", F("refreshed_at").asc(nulls_first=True)
-    ):
-        if time.monotonic() > deadline:
+    tried: set[int] = set()
+    while time.monotonic() < deadline and not at_work.is_any():
+        # Read each time: one that was saved meanwhile comes before recounts.
+        segment_id = _next_due(now, tried)
+        if segment_id is None:
             break
-        if is_due(segment, now):
-            change += _refresh_if_free(segment.pk)
+        tried.add(segment_id)
+        change += _refresh_if_free(segment_id)
     return change
+
+
+def _next_due(now: datetime, tried: set[int]) -> int | None:
+    first_new = F("refreshed_at").asc(nulls_first=True)
+    live = Segment.objects.filter(is_active=True).exclude(pk__in=tried)
+    segments = live.order_by("priority", first_new)
+    return next((segment.pk for segment in segments if is_due(segment, now)), None)
+
+
+def _uncounted() -> QuerySet[Segment]:
+    new = Segment.objects.filter(is_active=True, refreshed_at=None, problem="")
+    return new.order_by("priority", "pk")
 
 
 def is_due(segment: Segment, now: datetime) -> bool:

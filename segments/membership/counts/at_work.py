@@ -254,6 +254,13 @@ def begin(segment_id: int, patience: int | None, seconds: float) -> Count:
     )
 
 
+def is_any() -> bool:
+    """Whether a segment is being counted."""
+    with connection.cursor() as cursor:
+        cursor.execute(IS_ANY)
+        return bool(cursor.fetchone()[0])
+
+
 def _joined(arrays: Iterable[str | None]) -> str:
     return ",".join(ids[1:-1] for ids in arrays if ids)
 
@@ -273,6 +280,11 @@ def hashing() -> Iterator[None]:
         )
 
 
+IS_ANY = """
+SELECT EXISTS (
+    SELECT FROM segments_segment WHERE counting_until > clock_timestamp()
+)
+"""
 LOCK = """
 SELECT rule::text, refreshed_at IS NULL,
     coalesce(counting_until > clock_timestamp(), false),
