@@ -47,10 +47,10 @@ FIRST_LINES = f"""
         f"WHEN '{trigger}' THEN ARRAY{list(kinds)}" for trigger, kinds in KINDS.items()
     )
 }
-        ELSE ARRAY['entry'] END) kind
+        ELSE ARRAY['entry'] END) one (kind)
     CROSS JOIN LATERAL (
         SELECT t.at FROM segments_transition t
-        WHERE t.segment_id = ANY(ARRAY[e.segment_id]) AND t.kind = kind
+        WHERE t.segment_id = ANY(ARRAY[e.segment_id]) AND t.kind = one.kind
           AND t.id > r.expansion_cursor
         ORDER BY t.segment_id, t.kind, t.id LIMIT 1
     ) first

@@ -250,7 +250,8 @@ def _again_or_dead(result: Result) -> None:
 
 
 def _is_used_up(batch: Batch) -> bool:
-    age = database_clock.reckoned() - batch.created_at
+    # Of those who waited for their time, or in line, nothing is used up by that.
+    age = database_clock.reckoned() - (batch.written_at or batch.created_at)
     return backoff.is_used_up(batch.attempt_count, age)
 
 

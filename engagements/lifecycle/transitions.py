@@ -23,10 +23,11 @@ logger = get_logger(__name__)
 State = Engagement.State
 # Written in such a way that the planner does not walk back through everybody's log.
 LAST_TRANSITION = """
-    SELECT coalesce(max(last.id), 0) FROM unnest(ARRAY['entry', 'exit', 'again']) kind
+    SELECT coalesce(max(last.id), 0)
+    FROM unnest(ARRAY['entry', 'exit', 'again']) one (kind)
     LEFT JOIN LATERAL (
         SELECT t.id FROM segments_transition t
-        WHERE t.segment_id = ANY(ARRAY[%s]::bigint[]) AND t.kind = kind
+        WHERE t.segment_id = ANY(ARRAY[%s]::bigint[]) AND t.kind = one.kind
         ORDER BY t.segment_id DESC, t.kind DESC, t.id DESC LIMIT 1
     ) last ON true
 """

@@ -8,6 +8,7 @@ from celery import current_app
 from django.urls import reverse
 from django.utils import timezone
 
+from engagements.audience import expansion
 from engagements.authoring import forecast
 from engagements.authoring.preview import what_was_sent
 from engagements.delivery import loop
@@ -16,7 +17,9 @@ from engagements.models import Attempt, Batch, Delivery, Engagement, Run
 from engagements.reporting import reports
 from externalapi.connections import encryption
 from externalapi.vendors.catalog import PRESETS
+from segments.models import Transition
 from tests import factories
+from tests.faults import working
 
 pytestmark = pytest.mark.django_db
 
@@ -142,6 +145,21 @@ def test_five_thousand_people_go_in_67_requests(active, sandbox):
     assert Attempt.objects.count() == 67
 
 
+@pytest.mark.parametrize(
+    ("moment", "ends_as"), [("created_at", "sent"), ("written_at", "dead")]
+)
+def test_time_is_used_up_from_the_first_attempt_on(active, sandbox, moment, ends_as):
+    """Not while somebody waits for nine o'clock where they are, or for their turn."""
+    engagement = active(2)
+    while expansion.expand(expansion.expandable_runs()):
+        pass
+    Batch.objects.update(**{moment: working.ago(hours=25)})
+    sandbox.faults([{"kind": "status", "status": 503, "times": 1}])
+
+    working.to_the_end(engagement)
+    assert states(engagement) == {ends_as: 2}
+
+
 def test_an_entry_is_sent_and_the_people_from_before_are_not(active, sandbox):
     engagement = active(2, trigger=Engagement.Trigger.ON_ENTRY)
     loop.work()
@@ -156,6 +174,29 @@ def test_an_entry_is_sent_and_the_people_from_before_are_not(active, sandbox):
     assert states(engagement) == {"sent": 1}
     engagement.refresh_from_db()
     assert engagement.state == Engagement.State.ACTIVE
+
+
+def test_who_came_in_after_somebody_left_is_from_before_too(braze, sandbox):
+    """The log's last line of any kind is where it begins."""
+    segment = factories.make_segment(1)
+    segment.transitions.create(
+        profile=factories.make_profile(), kind=Transition.Kind.EXIT
+    )
+    factories.enter(segment, factories.make_profile(first_name="Ann"))
+    version = factories.make_version(connection=braze)
+    transitions.activate(factories.make_engagement(segment, version))
+    loop.work()
+    assert sandbox.requests() == []
+
+
+@pytest.mark.parametrize("trigger", ["on_entry", "each_event", "on_exit"])
+def test_lines_of_another_kind_are_nothing_to_take_in(active, trigger):
+    """Else each worker would look for them all the time."""
+    engagement = active(1, trigger=trigger)
+    kind = "entry" if trigger == "on_exit" else "exit"
+    person = engagement.segment.memberships.get().profile
+    engagement.segment.transitions.create(profile=person, kind=kind)
+    assert expansion.expandable_runs() == []
 
 
 def test_the_people_from_before_can_be_included(active, sandbox):
