@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from engagements.models import Engagement
 from engagements.personalization.liquid import compile_value
+from engagements.variants import plan
 from segments.dictionary.uses import Use
 
 
@@ -22,7 +23,9 @@ def reads(key: tuple[str, str, str]) -> Iterable[Use]:
     for engagement in Engagement.objects.select_related("segment").order_by("name"):
         if event and event not in engagement.segment.event_names:
             continue
-        if any(wanted in _paths(text) for text in engagement.values.values()):
+        others = [one.values for one in plan.of(engagement).variants]
+        each = [engagement.values, *others]
+        if any(wanted in _paths(text) for own in each for text in own.values()):
             yield Use(
                 kind="Engagement",
                 name=engagement.name,

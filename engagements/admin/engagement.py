@@ -15,13 +15,14 @@ from django.urls import URLPattern, path, reverse
 from django.utils.text import Truncator
 from unfold.decorators import display
 
-from engagements.admin import calendar, operations, sample_values
+from engagements.admin import calendar, operations, sample_values, variants
 from engagements.admin.actions import ENGAGEMENT_ACTS, Act, act_view, buttons, missing
 from engagements.admin.guards import person as person_page
 from engagements.admin.guards import site as guards_page
 from engagements.admin.preview_panel import PreviewPanel, preview_panel
 from engagements.admin.version_upgrade import MovePage
 from engagements.audience import send_again
+from engagements.authoring import variant_section
 from engagements.authoring.forms import EngagementForm
 from engagements.authoring.schedule_fields import ScheduleForm
 from engagements.guards import ceiling
@@ -30,6 +31,7 @@ from engagements.models import Engagement, Run
 from engagements.personalization.variable_catalog import known_variables
 from engagements.reporting import reports
 from engagements.reporting.data_points import data_points
+from engagements.variants import plan
 from externalapi.models import ExternalAPI
 from lemnisk_braze.lib import form_changes
 from lemnisk_braze.lib.filtering import OfferedFilters
@@ -159,7 +161,10 @@ class EngagementAdmin(MovePage, CarefulDelete, OfferedFilters):
                 name="engagements_engagement_report",
             ),
         ]
-        pages_of = (calendar, operations, sample_values, guards_page, person_page)
+        pages_of = (
+            *(calendar, operations, sample_values, variants),
+            *(guards_page, person_page),
+        )
         others = [page.urls(self.admin_site) for page in pages_of]
         its_own = [*acts, *pages, *itertools.chain(*others)]
         return [*its_own, *super().get_urls()]
@@ -225,13 +230,15 @@ class EngagementAdmin(MovePage, CarefulDelete, OfferedFilters):
         engagement = Engagement.objects.select_for_update().get(pk=engagement.pk)
         if "_configure" in request.POST:
             return self._page(request, _configured(request, engagement))
-        before = engagement.sent_again
+        before, was = engagement.sent_again, plan.of(engagement)
         form = EngagementForm(request.POST, instance=engagement)
         if not form.is_valid():
             return self._page(request, form)
         if words := send_again.forgotten(form.save(), before):
             messages.warning(request, words)
-        changed = " ".join(form_changes.changes(form))
+        now = plan.of(form.instance)
+        said = [*form_changes.changes(form), *plan.changes(was, now)]
+        changed = " ".join(said)
         self.log_change(request, engagement, changed or "Saved without a change.")
         messages.success(request, f"“{engagement}” is saved.")
         return redirect(engagement.get_absolute_url())
@@ -252,6 +259,7 @@ class EngagementAdmin(MovePage, CarefulDelete, OfferedFilters):
             ),
             "may_see_people": naming.may_see_people(request.user),
             "panel": self._panel(request, form),
+            "previewed": request.POST.get(variant_section.PREVIEWED, ""),
             "can_save": can_save,
             **(self._report(request, original) if original else {}),
         }
@@ -272,7 +280,8 @@ class EngagementAdmin(MovePage, CarefulDelete, OfferedFilters):
             "when": reports.trigger_in_words(engagement),
             "tone": reports.ENGAGEMENT_TONES[engagement.state],
             "can_delete": self.has_delete_permission(request, engagement),
-            "report": reports.engagement_report(engagement),
+            "report": (report := reports.engagement_report(engagement)),
+            **variants.compared(request, engagement, report),
             "points": data_points(run__engagement=engagement),
             "repeats": reports.repeats_left_out(engagement),
             "runs": [(run, progress[run.pk]) for run in runs],
@@ -350,7 +359,12 @@ class EngagementAdmin(MovePage, CarefulDelete, OfferedFilters):
         # People's data is for those who may see people.
         if not naming.may_see_people(request.user):
             return PreviewPanel(message="You may not see people’s data.")
-        return preview_panel(form, request.POST.get("preview_person", ""), request.user)
+        return preview_panel(
+            form,
+            request.POST.get("preview_person", ""),
+            request.user,
+            request.POST.get(variant_section.PREVIEWED, ""),
+        )
 
     def act_view(self, request: HttpRequest, pk: int, act: Act) -> HttpResponse:
         engagement = get_object_or_404(
@@ -389,7 +403,10 @@ def _given(request: HttpRequest) -> dict[str, object]:
 
 def _configured(request: HttpRequest, engagement: Engagement | None) -> EngagementForm:
     """The form for another External API: everything typed so far, unchecked."""
-    form = EngagementForm.of_typed(request.POST, engagement)
-    if request.POST["_configure"] == "version":
+    typed, wish = request.POST.copy(), request.POST["_configure"]
+    if wish.startswith((variant_section.ADD, variant_section.REMOVE)):
+        variant_section.changed(typed, wish)
+    form = EngagementForm.of_typed(typed, engagement)
+    if wish == "version":
         form.initial["ambiguous_policy"] = form.best_policy
     return form

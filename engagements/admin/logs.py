@@ -31,10 +31,12 @@ from engagements.admin.retry_and_export import (
     ReplayMixin,
     SinceFilter,
 )
+from engagements.admin.variants import VariantFilter, values_of
 from engagements.authoring.preview import Preview, seen_by, what_was_sent
 from engagements.models import Attempt, Batch, Delivery, Engagement, Run
-from engagements.reporting import history, reports
+from engagements.reporting import by_variant, history, reports
 from engagements.reporting.data_points import data_points
+from engagements.variants import plan
 from lemnisk_braze.lib.filtering import OfferedFilters
 from lemnisk_braze.lib.keyset import KeysetList
 from lemnisk_braze.lib.pages.context import context_of
@@ -182,9 +184,10 @@ class RunAdmin(LogAdmin):
         return {
             "run": obj,
             "tone": RUN_TONES[obj.state],
-            "report": reports.run_report(obj),
+            "report": (report := reports.run_report(obj)),
+            "comparison": by_variant.of_run(obj, report),
             "points": data_points(run=obj),
-            "values": _labelled_values(obj),
+            **values_of(obj),
             "troubled": list(troubled[:PEOPLE_SHOWN]),
         }
 
@@ -307,6 +310,7 @@ class DeliveryAdmin(ReplayMixin, LogAdmin):
         BeforeFilter,
         EngagementFilter,
         RunFilter,
+        VariantFilter,
     )
     linked_lookups = REPORT_LOOKUPS
     search_fields = ("profile__external_id__exact", "profile__email__exact")
@@ -356,6 +360,7 @@ class DeliveryAdmin(ReplayMixin, LogAdmin):
             "tone": reports.TONES[obj.state],
             "explanation": reports.EXPLANATIONS[obj.state],
             "reason": reports.reason_for(obj.reason, request.user),
+            "variant": plan.of(obj.run).name(obj.variant),
             "attempts": history.attempts_of(obj),
             "steps": said_of(obj) if may_see else [],
             "preview": _what_was_sent(request, obj)
@@ -422,14 +427,6 @@ class AttemptAdmin(LogAdmin):
 
     def page_context(self, request: HttpRequest, obj: Attempt) -> Mapping[str, object]:
         return {"attempts": [obj], "attempt": obj}
-
-
-def _labelled_values(run: Run) -> list[tuple[str, str]]:
-    """(label, value), in the order and the words of the engagement's form."""
-    labels = {one.name: one.title for one in run.version.read_parameters()}
-    # What the version does not know is shown by its name, at the end.
-    names = sorted(run.values, key=lambda name: [*labels, name].index(name))
-    return [(labels.get(name, name), run.values[name]) for name in names]
 
 
 def link(obj: Model) -> SafeString:

@@ -13,6 +13,7 @@ from engagements.authoring.preview import (
     preview,
     seen_by,
 )
+from engagements.variants.plan import Variants
 from externalapi.connections.access import User
 from segments.models import Profile, Segment
 
@@ -27,6 +28,8 @@ class PreviewPanel:
     preview: Preview | None = None
     # Parameter name → what people read instead.
     titles: Mapping[str, str] = field(default_factory=dict)
+    # Whose variant is shown, in words; "" where there are none.
+    variant: str = ""
 
     @property
     def problems(self) -> list[tuple[str, str]]:
@@ -39,8 +42,13 @@ class PreviewPanel:
         return self.preview.problems.get(GENERAL, "") if self.preview else ""
 
 
-def preview_panel(form: EngagementForm, wanted: str, user: User) -> PreviewPanel:
-    """Preview the form's values for `wanted` (external ID or e-mail) or the newest."""
+def preview_panel(
+    form: EngagementForm, wanted: str, user: User, letter: str = ""
+) -> PreviewPanel:
+    """Preview the form's values for `wanted` (external ID or e-mail) or the newest.
+
+    Those of the variant with this letter, else of the one that they get.
+    """
     wanted = wanted.strip()
     segment = form.chosen_segment
     if segment is None:
@@ -50,9 +58,10 @@ def preview_panel(form: EngagementForm, wanted: str, user: User) -> PreviewPanel
     person = example_person(segment, wanted)
     if person is None:
         return PreviewPanel(message=_nobody(segment, wanted), wanted=wanted)
+    variants, number = form.typed_variants, form.previewed(person, letter)
     shown = preview(
         form.chosen_version,
-        form.typed_values,
+        variants.values(number, form.typed_values),
         segment,
         person,
         member_event(segment, person, str(form["trigger"].value() or "")),
@@ -61,7 +70,22 @@ def preview_panel(form: EngagementForm, wanted: str, user: User) -> PreviewPanel
     shown = seen_by(shown, form.chosen_version.connection, user)
     parameters = form.chosen_version.read_parameters()
     titles = {parameter.name: parameter.title for parameter in parameters}
-    return PreviewPanel(person=person, preview=shown, wanted=wanted, titles=titles)
+    return PreviewPanel(
+        person=person,
+        preview=shown,
+        wanted=wanted,
+        titles=titles,
+        variant=_whose(variants, number, letter),
+    )
+
+
+def _whose(variants: Variants, number: int | None, letter: str) -> str:
+    if not variants:
+        return ""
+    if number is None:
+        return "Who gets which variant is drawn when this is saved; here is A."
+    name = variants.name(number)
+    return f"Variant {name}." if letter else f"Variant {name}: this person gets it."
 
 
 def example_person(segment: Segment, wanted: str = "") -> Profile | None:

@@ -14,6 +14,7 @@ from django.urls import reverse
 
 from engagements.admin.actions import log
 from engagements.admin.preview_panel import example_person
+from engagements.authoring import explaining
 from engagements.authoring.forecast import Resend, resend
 from engagements.authoring.forms import digest
 from engagements.authoring.preview import (
@@ -32,6 +33,7 @@ from engagements.authoring.version_upgrade import (
 )
 from engagements.models import Engagement
 from engagements.reporting import reports
+from engagements.variants.plan import of as plan_of
 from externalapi.connections.access import why_not
 from externalapi.definitions.diff import Row as DiffRow
 from externalapi.definitions.diff import diff_lines
@@ -223,7 +225,8 @@ def _row(
 
 def _with_resend(row: Row) -> Row:
     move = row.move
-    return replace(row, resend=resend(row.engagement, move.version, move.values))
+    found = resend(row.engagement, move.version, move.values, move.variants)
+    return replace(row, resend=found)
 
 
 def _refusal(request: HttpRequest, engagement: Engagement) -> str:
@@ -280,15 +283,24 @@ def _example(
     if person is None:
         return None
     event = member_event(segment, person, engagement.trigger)
+    its = explaining.variant(engagement, person)
+    number = its.number if its else None
     before, after = (
         seen_by(
-            preview(version, values, segment, person, event, engagement),
+            preview(
+                version,
+                variants.values(number, values),
+                segment,
+                person,
+                event,
+                engagement,
+            ),
             version.connection,
             request.user,
         )
-        for version, values in (
-            (engagement.version, engagement.values),
-            (move.version, move.values),
+        for version, values, variants in (
+            (engagement.version, engagement.values, plan_of(engagement)),
+            (move.version, move.values, move.variants),
         )
     )
     rows = diff_lines(_payload(before), _payload(after), None)

@@ -133,8 +133,8 @@ PASS_OVER = """
     SELECT place FROM people
 """
 _LOCK = """
-    SELECT r.id, r.version_id, r.values, e.segment_id, r.is_standing, r.started_at,
-        r.expansion_cursor, r.next_sequence, e.id, CASE WHEN NOT r.is_standing
+    SELECT r.id, r.version_id, r.values, r.variants, e.segment_id, r.is_standing,
+        r.started_at, r.expansion_cursor, r.next_sequence, e.id, CASE WHEN NOT r.is_standing
             THEN e.trigger ELSE coalesce(nullif(r.trigger, ''), 'on_entry') END,
         e.repeat, e.again, e.again_after_days, e.time_zone, e.skips_who_left, e.delay,
         e.delay_unit, e.most_events, e.most_events_per, e.clears_who_left,
@@ -274,7 +274,7 @@ def _expand_chunk(run_id: int, most: int) -> int:
     run = _locked(run_id)
     if run is None:
         return 0
-    size = people_per_batch(run.version_id, run.values)
+    size = people_per_batch(run.version_id, run.values, run.variants)
     due, times = _due(run) if run.people != FROM_LEFT else ("", {})
     is_guarded = _is_guarded(run)
     # What a crash of the database forgets here, it forgets with the cursor.
@@ -345,11 +345,12 @@ def _asked(run: "_Expanding") -> dict[str, Any]:
 
 
 class _Expanding(NamedTuple):
-    """A run that takes in people; `values` and `own_zone` as JSON."""
+    """A run that takes in people; `values`, `variants` and `own_zone` as JSON."""
 
     run: int
     version_id: int
     values: str
+    variants: str
     segment: int
     is_standing: bool
     started_at: datetime

@@ -8,6 +8,7 @@ from engagements.guards import pipeline
 from engagements.guards.asking import Asked, Guard, Later
 from engagements.guards.site import look
 from engagements.models import Engagement
+from engagements.variants import drawing, plan
 from lemnisk_braze.lib import database_clock
 from lemnisk_braze.lib.counted import counted
 from segments.models import Profile
@@ -52,6 +53,29 @@ def steps(engagement: Engagement, person: Profile) -> list[Step]:
         _again(engagement, root),
         *_of(pipeline.WHEN, asked, person),
     ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Its:
+    """Which variant a person gets, and why."""
+
+    number: int
+    name: str
+    why: str
+
+
+def variant(engagement: Engagement, person: Profile) -> Its | None:
+    """The variant that a person would get; None where there are none."""
+    variants = plan.of(engagement)
+    if not variants:
+        return None
+    root = person.merged_into_id or person.pk
+    number = drawing.number(variants, engagement.pk, root)
+    return Its(
+        number=number,
+        name=variants.name(number),
+        why=drawing.why(variants, engagement.pk, root),
+    )
 
 
 def decisive(found: list[Step]) -> Step | None:

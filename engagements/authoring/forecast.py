@@ -29,6 +29,8 @@ from engagements.personalization.renderer import (
 )
 from engagements.sync import comparing, data_points, state
 from engagements.sync.comparing import Comparison
+from engagements.variants import drawing, plan
+from engagements.variants.plan import NONE, Variants
 from externalapi.definitions.compiled import Rendered
 from externalapi.models import ExternalAPIVersion
 from lemnisk_braze.lib import database_clock
@@ -203,7 +205,9 @@ class _Looking:
     def at(cls, engagement: Engagement) -> "_Looking":
         return cls(
             engagement=engagement,
-            recipe=compile_recipe(engagement.version, engagement.values),
+            recipe=compile_recipe(
+                engagement.version, engagement.values, plan.of(engagement)
+            ),
             comparison=comparing.compile_comparison(engagement, engagement)
             if engagement.compares
             else None,
@@ -230,6 +234,7 @@ class _Looking:
             profiles=people.profiles,
             events=people.events,
             engagements=_named(engagement, there),
+            variants=_drawn(engagement, there),
         )
         for n, skip in self._skips_of(group, there):
             yield there[n], skip
@@ -274,10 +279,17 @@ def _stopped(engagement: Engagement, ids: Iterable[int]) -> Mapping[int, Verdict
 
 def _named(engagement: Engagement, ids: Sequence[int]) -> list[dict[str, object]]:
     """What `engagement` means to each, where their deliveries' names are asked."""
-    if not delivery_ids.are_named(engagement.values.values()):
+    each = plan.of(engagement).each(engagement.values)
+    if not any(delivery_ids.are_named(own.values()) for own in each):
         return []
     own = (delivery_ids.delivery_id(0, profile_id, 0) for profile_id in ids)
     return delivery_ids.named(engagement, own)
+
+
+def _drawn(engagement: Engagement, ids: Sequence[int]) -> list[int]:
+    """Which variant each gets; empty where there are none. Members are nobody's part."""
+    variants = plan.of(engagement)
+    return [drawing.number(variants, engagement.pk, id) for id in ids if variants]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -291,7 +303,10 @@ class Resend:
 
 
 def resend(
-    engagement: Engagement, version: ExternalAPIVersion, values: Mapping[str, str]
+    engagement: Engagement,
+    version: ExternalAPIVersion,
+    values: Mapping[str, str],
+    variants: Variants = NONE,
 ) -> Resend | None:
     """How much reads differently with a version and values; None where all is sent.
 
@@ -301,6 +316,7 @@ def resend(
         return None
     moved = copy.copy(engagement)
     moved.version, moved.values = version, dict(values)
+    moved.variants = variants.as_json()
     people = engagement.segment.memberships.count()
     try:
         now, then = forecast(engagement, people), forecast(moved, people)
@@ -358,7 +374,9 @@ def activation_impact(engagement: Engagement) -> Impact:
 
 def _people_per_request(engagement: Engagement) -> int:
     try:
-        return people_per_request(engagement.version, engagement.values)
+        return people_per_request(
+            engagement.version, engagement.values, plan.of(engagement)
+        )
     except ValueError:
         # Activation refuses this version and says why; the page itself must open.
         return 1

@@ -10,7 +10,7 @@ from django.db.models import F, Q, QuerySet
 from django.forms.boundfield import BoundField
 from django.utils.datastructures import MultiValueDict
 
-from engagements.authoring import sync_section, trigger_fields
+from engagements.authoring import sync_section, trigger_fields, variant_section
 from engagements.authoring.guard_fields import EXCLUDED, GUARDS, GuardFields, yes_or_no
 from engagements.authoring.schedule_fields import SCHEDULE, ScheduleForm
 from engagements.authoring.sync_section import SyncSection
@@ -22,6 +22,7 @@ from engagements.authoring.value_widgets import (
     value_field,
     with_fallback,
 )
+from engagements.authoring.variant_section import VariantSection
 from engagements.guards import left_segment
 from engagements.models import Engagement
 from externalapi.connections.access import group_names
@@ -86,7 +87,7 @@ class VersionField(forms.ModelChoiceField):  # type: ignore[type-arg]
         return f"{api.name} ({', '.join(said)})"
 
 
-class EngagementForm(GuardFields, SyncSection, ScheduleForm):
+class EngagementForm(GuardFields, VariantSection, SyncSection, ScheduleForm):
     """The model's fields, and one more for each parameter of the chosen version.
 
     `chosen_version` is what the parameters are asked for: posted, else the instance's, else
@@ -135,6 +136,7 @@ class EngagementForm(GuardFields, SyncSection, ScheduleForm):
         for name, parameter in self._parameters.items():
             typed = self.instance.values.get(parameter.name, "")
             self.fields[name] = value_field(parameter, name, typed)
+        self.prepare_variants()
         if self.is_locked:
             self._lock()
 
@@ -156,7 +158,8 @@ class EngagementForm(GuardFields, SyncSection, ScheduleForm):
         cls, typed: Mapping[str, Any], instance: Engagement | None = None
     ) -> "EngagementForm":
         """A form with everything that was typed, and nothing checked yet."""
-        names = {*cls.base_fields, *(n for n in typed if n.startswith(PREFIX))}
+        own = (PREFIX, variant_section.PREFIX)
+        names = {*cls.base_fields, *(n for n in typed if n.startswith(own))}
         initial: dict[str, object] = {name: typed.get(name, "") for name in names}
         for name in ("includes_present", "sends_deltas", "clears_who_left"):
             initial[name] = name in typed
@@ -182,7 +185,9 @@ class EngagementForm(GuardFields, SyncSection, ScheduleForm):
         return [
             (name, str(value))
             for name, value in typed.items()
-            if name.startswith(PREFIX) and name not in self.fields and value
+            if name.startswith((PREFIX, variant_section.PREFIX))
+            and name not in self.fields
+            and value
         ]
 
     @property
@@ -236,6 +241,7 @@ class EngagementForm(GuardFields, SyncSection, ScheduleForm):
             text = str(cleaned.get(name) or "").strip()
             if message := problem(parameter, text, segment):
                 self.add_error(name, message)
+        self.clean_variants(cleaned, segment)
         return cleaned
 
     def save(self, commit: bool = True) -> Engagement:
@@ -248,7 +254,8 @@ class EngagementForm(GuardFields, SyncSection, ScheduleForm):
                 for name, parameter in self._parameters.items()
                 if str(self.cleaned_data[name] or "").strip()
             }
-            written += [*self.Meta.fields, "values"]
+            engagement.variants = self.cleaned_variants().as_json()
+            written += [*self.Meta.fields, "values", "variants"]
             if set(SCHEDULE).intersection(self.changed_data):
                 engagement.schedule_set_at = database_clock.now()
                 written.append("schedule_set_at")

@@ -17,6 +17,7 @@ from engagements.personalization import delivery_ids
 from engagements.personalization.columns import Group
 from engagements.personalization.liquid import compile_value
 from engagements.personalization.renderer import Recipe, read_recipe, too_big, words
+from engagements.variants import plan
 from externalapi.connections.access import User, why_not
 from externalapi.definitions.compiled import MissingParameterError
 from externalapi.models import Connection, ExternalAPIVersion
@@ -98,7 +99,8 @@ def what_was_sent(delivery: Delivery) -> Preview:
     person = people_data.person(delivery.profile_id, delivery.event_id)
     name = delivery_ids.of_delivery(delivery)
     group = _group(run.engagement, context, person, name)
-    shown = _preview(run.version, run.values, group, person)
+    values = plan.of(run).values(delivery.variant, run.values)
+    shown = _preview(run.version, values, group, person)
     if run.engagement.sends_deltas:
         shown = replace(shown, notes=(*shown.notes, DELTA_NOTE))
     return shown

@@ -1,7 +1,7 @@
 """An engagement moves to another version of its External API, with its values."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.db import transaction
 
@@ -12,6 +12,8 @@ from engagements.lifecycle import transitions
 from engagements.models import Engagement
 from engagements.personalization.renderer import compile_recipe
 from engagements.sync import shape
+from engagements.variants import plan as variant_plan
+from engagements.variants.plan import Variants
 from externalapi.definitions.compiled import compile_version
 from externalapi.definitions.renames import renames
 from externalapi.models import ExternalAPIVersion
@@ -33,13 +35,14 @@ class Move:
     """What a move does to an engagement's values, worked out and not done.
 
     `renamed` is new name → old name, `removed` name → the value that goes with it.
-    `values` are those that it would have.
+    `values` and `variants` are those that it would have.
     `problems` is parameter (or GENERAL) → what to do; where there are any, it stays.
     """
 
     version: ExternalAPIVersion
     parameters: tuple[Parameter, ...]
     values: Mapping[str, str]
+    variants: Variants
     kept: tuple[str, ...]
     added: tuple[Parameter, ...]
     removed: Mapping[str, str]
@@ -68,10 +71,12 @@ def plan(
         return _impossible(engagement, version, sentence(str(e)))
     origin = _origin(engagement, version, wanted, before)
     values = _values(engagement, wanted, origin, given)
+    variants = _variants(engagement, origin)
     return Move(
         version=version,
         parameters=wanted,
         values=values,
+        variants=variants,
         kept=tuple(new for new, old in origin.items() if new == old),
         added=tuple(p for p in wanted if p.name not in origin),
         removed={
@@ -80,7 +85,7 @@ def plan(
             if p.name not in origin.values()
         },
         renamed={new: old for new, old in origin.items() if new != old},
-        problems=_problems(engagement, version, wanted, values),
+        problems=_problems(engagement, version, wanted, values, variants),
     )
 
 
@@ -118,7 +123,10 @@ def upgrade(
     if move.problems:
         raise VersionUpgradeError(move)
     Engagement.objects.filter(pk=locked.pk).update(
-        version=version, values=dict(move.values), updated_at=database_clock.now()
+        version=version,
+        values=dict(move.values),
+        variants=move.variants.as_json(),
+        updated_at=database_clock.now(),
     )
     engagement.refresh_from_db()
     if locked.state == Engagement.State.ACTIVE:
@@ -132,6 +140,7 @@ def _impossible(engagement: Engagement, version: ExternalAPIVersion, why: str) -
         version=version,
         parameters=(),
         values=engagement.values,
+        variants=variant_plan.of(engagement),
         kept=(),
         added=(),
         removed={},
@@ -155,11 +164,26 @@ def _values(
     return values
 
 
+def _variants(engagement: Engagement, origin: Mapping[str, str]) -> Variants:
+    """The variants with the values of parameters that are still asked for, renamed."""
+    before = variant_plan.of(engagement)
+    moved = tuple(
+        one._replace(
+            values={
+                new: one.values[old] for new, old in origin.items() if old in one.values
+            }
+        )
+        for one in before.variants
+    )
+    return replace(before, variants=moved)
+
+
 def _problems(
     engagement: Engagement,
     version: ExternalAPIVersion,
     wanted: tuple[Parameter, ...],
     values: Mapping[str, str],
+    variants: Variants,
 ) -> dict[str, str]:
     if version.external_api_id != engagement.version.external_api_id:
         return {GENERAL: "This version belongs to another External API."}
@@ -185,8 +209,25 @@ def _problems(
             f"The connection “{version.connection}” has no key yet."
             " Ask an engineer to set it."
         )
+    if words := _problem_of_a_variant(engagement, wanted, variants):
+        found.setdefault(GENERAL, words)
     try:
-        compile_recipe(version, values)
+        compile_recipe(version, values, variants)
     except ValueError as e:
         found.setdefault(GENERAL, sentence(str(e)))
     return found
+
+
+def _problem_of_a_variant(
+    engagement: Engagement, wanted: tuple[Parameter, ...], variants: Variants
+) -> str:
+    """Why another variant's own value will not do; A's are the engagement's."""
+    for variant in variants.variants:
+        for parameter in wanted:
+            text = variant.values.get(parameter.name, "")
+            if text and (words := problem(parameter, text, engagement.segment)):
+                return (
+                    f"Variant {variant}, “{parameter.title}”: {words} Correct it in the"
+                    " Engagement first."
+                )
+    return ""

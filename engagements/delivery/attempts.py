@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from engagements.audience import erasure
 from engagements.delivery import claims, outcomes
 from engagements.models import Delivery
-from engagements.outbox import delivery_records, putting_off, workers
+from engagements.outbox import delivery_records, one_variant, putting_off, workers
 from engagements.outbox.prepared_request import PreparedRequest
 from engagements.sync import one_at_a_time, order, state
 from lemnisk_braze.lib.database_retry import NOW_ON_DISK
@@ -78,6 +78,7 @@ def intend(requests: Sequence[PreparedRequest]) -> list[PreparedRequest]:
     active = _share_lock({prepared.run.pk for prepared in requests})
     requests = _without_waiting(requests)
     putting_off.put_off((prepared.claim, prepared.later) for prepared in requests)
+    one_variant.note(requests)
     whole = [prepared for prepared in requests if not prepared.refusal]
     taken = _take_off(whole, active)
     going = [prepared for prepared in whole if prepared.batch_id in taken]

@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 from engagements.audience import people_data
 from engagements.audience.people_data import People, Rows
 from engagements.delivery.claims import put_back
-from engagements.guards import caps, pipeline
+from engagements.guards import caps, holdout, pipeline
 from engagements.guards.asking import Asked, Later
 from engagements.guards.site import Site, look
 from engagements.models import Engagement, Run
-from engagements.outbox import in_order, workers
+from engagements.outbox import in_order, one_variant, workers
 from engagements.outbox.claim import Claim
 from engagements.outbox.prepared_request import Newer, PreparedRequest, Synced
 from engagements.personalization import delivery_ids
@@ -21,6 +21,8 @@ from engagements.personalization.renderer import Recipe, Skip, compile_recipe
 from engagements.sync import comparing, order, state
 from engagements.sync.comparing import Comparison
 from engagements.sync.order import Overtaken, Writes
+from engagements.variants import drawing, plan
+from engagements.variants.plan import Variants
 from externalapi.connections import encryption
 from externalapi.definitions.compiled import Rendered
 from lemnisk_braze.lib import database_clock
@@ -41,6 +43,7 @@ class Script:
     comparison: Comparison | None
     # Where it writes attributes.
     writes: Writes | None
+    variants: Variants
 
 
 # Claim stamp → script, by run; of the runs that this worker was at lately.
@@ -63,21 +66,49 @@ def write(claims: Sequence[Claim]) -> Iterator[PreparedRequest]:
         if not its_claims:
             continue
         asked = _asked(script, site, its_claims, rows)
+        drawn = _drawn(script, asked.people)
+        if script.recipe.is_of_one_variant:
+            its_claims = one_variant.of_one_each(its_claims, drawn)
+            asked = _asked(script, site, its_claims, rows)
         stopped = pipeline.stopped(asked)
         kept = {id: why for id, why in stopped.items() if isinstance(why, Skip)}
         put_off = {id: why.at for id, why in stopped.items() if isinstance(why, Later)}
         over = caps.reserve(asked, its_claims, stopped) if site.caps else {}
         if script.comparison:
-            yield from _compared(
-                script, script.comparison, asked, rows, kept, put_off, over
-            )
+            for one in _compared(
+                script, script.comparison, asked, rows, kept, put_off, over, drawn
+            ):
+                yield _with_variants(one, drawn, kept)
             continue
         newer = _newer(script, its_claims)
         for held in its_claims:
             rest, later = _going(held, put_off)
             people = people_data.people(rest, rows, kept, over.get(held.batch_id, {}))
-            prepared = _prepared(script, held, people, newer)
+            prepared = _prepared(script, held, people, newer, drawn)
+            prepared = _with_variants(prepared, drawn, kept)
             yield replace(prepared, later=later) if later else prepared
+
+
+def _drawn(script: Script, people: Mapping[int, int]) -> dict[int, int]:
+    """By the id as a batch has it, which variant each gets; empty where there are none."""
+    if not script.variants:
+        return {}
+    engagement_id = script.run.engagement_id
+    by_root = drawing.numbers(script.variants, engagement_id, set(people.values()))
+    return {id: by_root[root] for id, root in people.items()}
+
+
+def _with_variants(
+    prepared: PreparedRequest, drawn: Mapping[int, int], kept: Mapping[int, Skip]
+) -> PreparedRequest:
+    """The request with who gets which variant; who is held out gets none of them."""
+    if not drawn:
+        return prepared
+    out = {id for id, why in kept.items() if why.code in holdout.CODES}
+    ids = prepared.claim.profile_ids
+    # Whose place is empty has no delivery.
+    numbers = [plan.HELD_OUT if id in out else drawn.get(id, 0) for id in ids]
+    return replace(prepared, variants=numbers)
 
 
 def _going(
@@ -113,7 +144,8 @@ def _compiled(run_id: int) -> Script | None:
         "engagement__segment", "version__external_api", "version__connection"
     ).get(pk=run_id)
     try:
-        recipe = compile_recipe(run.version, run.values)
+        variants = plan.of(run)
+        recipe = compile_recipe(run.version, run.values, variants)
         comparison = comparing.compiled(run)
         key = encryption.read_key(run.version.connection)
     except (ValueError, encryption.SecretError) as e:
@@ -123,7 +155,9 @@ def _compiled(run_id: int) -> Script | None:
             return None
         run.engagement.move([Engagement.State.ACTIVE], Engagement.State.BLOCKED, str(e))
         return None
-    is_named = delivery_ids.are_named(run.values.values())
+    is_named = any(
+        delivery_ids.are_named(own.values()) for own in variants.each(run.values)
+    )
     names_of = delivery_ids.first_run_id(run) if is_named else None
     excluded = list(run.engagement.exclusions.values_list("segment_id", flat=True))
     return Script(
@@ -134,6 +168,7 @@ def _compiled(run_id: int) -> Script | None:
         names_of=names_of,
         comparison=comparison,
         writes=order.written_by(run),
+        variants=variants,
     )
 
 
@@ -160,6 +195,7 @@ def _compared(
     left_out: Mapping[int, Skip],
     put_off: Mapping[int, datetime],
     over: caps.Over,
+    drawn: Mapping[int, int],
 ) -> Iterator[PreparedRequest]:
     """The same where it is held against what Braze has accepted of them."""
     who, claims = asked.people, asked.claims
@@ -175,7 +211,7 @@ def _compared(
         ids = [held.profile_ids[place] for place in people.places]
         compared = comparison.render(
             script.recipe,
-            _group(script, held, people),
+            _group(script, held, people, drawn),
             [known.get(who[id]) for id in ids],
             {n for n, id in enumerate(ids) if id in left},
         )
@@ -226,18 +262,27 @@ def _newer(script: Script, claims: Sequence[Claim]) -> Overtaken:
 
 
 def _prepared(
-    script: Script, held: Claim, people: People, newer: Overtaken
+    script: Script,
+    held: Claim,
+    people: People,
+    newer: Overtaken,
+    drawn: Mapping[int, int],
 ) -> PreparedRequest:
-    rendered, skipped = script.recipe.render(_group(script, held, people))
+    rendered, skipped = script.recipe.render(_group(script, held, people, drawn))
     return _request(script, held, people, newer, rendered, skipped)
 
 
-def _group(script: Script, held: Claim, people: People) -> Group:
+def _group(
+    script: Script, held: Claim, people: People, drawn: Mapping[int, int]
+) -> Group:
     return Group(
         shared=people_data.shared_context(script.run.engagement, held.now),
         profiles=people.profiles,
         events=people.events,
         engagements=_named(script, held, people.places),
+        variants=[drawn[held.profile_ids[place]] for place in people.places]
+        if drawn
+        else (),
     )
 
 

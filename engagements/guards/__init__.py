@@ -5,4 +5,13 @@ order in which they are asked, and `site` what is set up for all engagements. Wh
 engagement does not use is not asked.
 """
 
-__all__ = ["asking", "caps", "ceiling", "left_segment", "pipeline", "reasons", "site"]
+__all__ = [
+    "asking",
+    "caps",
+    "ceiling",
+    "holdout",
+    "left_segment",
+    "pipeline",
+    "reasons",
+    "site",
+]

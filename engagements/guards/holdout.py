@@ -7,28 +7,23 @@ whom no merge moves; split off again, they are drawn as before.
 """
 
 from collections.abc import Collection
-from hashlib import sha256
 
 from engagements.guards.asking import Asked, Guard, Verdicts
 from engagements.personalization.renderer import Skip
+from lemnisk_braze.lib import by_chance
 
-ALL = 1 << 64
+GLOBAL_CODE, CODE = CODES = ("holdout_global", "holdout")
 
 
 def held_out(people: Collection[int], share: float, salt: str) -> set[int]:
     """Of these people the share, in percent, that the salt draws."""
-    most = int(share / 100 * ALL)
-    prefix = f"{salt}\n"
-    return {id for id in people if _place(prefix, id) < most}
+    most = int(share / 100 * by_chance.ALL)
+    return {id for id in people if by_chance.drawn(salt, id) < most}
 
 
 def place(person: int, salt: str) -> float:
     """Where they are between 0 and 100: below the share they are kept out."""
-    return _place(f"{salt}\n", person) / ALL * 100
-
-
-def _place(prefix: str, person: int) -> int:
-    return int.from_bytes(sha256(f"{prefix}{person}".encode()).digest()[:8])
+    return by_chance.drawn(salt, person) / by_chance.ALL * 100
 
 
 def own_salt(engagement_id: int) -> str:
@@ -44,7 +39,7 @@ def _ask_global(asked: Asked) -> Verdicts:
     assert holdout is not None
     found = held_out(set(asked.people.values()), holdout.share, holdout.salt)
     words = f"Kept out by chance: {holdout.share:g} % of all people are sent nothing."
-    return asked.stopped(found, Skip(code="holdout_global", message=words))
+    return asked.stopped(found, Skip(code=GLOBAL_CODE, message=words))
 
 
 def _is_set(asked: Asked) -> bool:
@@ -56,7 +51,7 @@ def _ask(asked: Asked) -> Verdicts:
     salt = own_salt(asked.engagement.pk)
     found = held_out(set(asked.people.values()), share, salt)
     words = f"Kept out by chance: {share:g} % are not sent this Engagement."
-    return asked.stopped(found, Skip(code="holdout", message=words))
+    return asked.stopped(found, Skip(code=CODE, message=words))
 
 
 GLOBAL = Guard(

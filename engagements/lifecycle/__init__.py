@@ -3,7 +3,7 @@
 `transitions` is the one gate for every way to activate, pause, resume and end;
 `again_lines` has segments log what their people do again while that is listened to;
 `completion` ends runs, `auto_pause` and `ended_runs` look
-at what failed, `approval` and `owner_mail` tell people, and `pause_all` stops everything.
+at what failed, `winner` gives everybody one variant, `approval` and `owner_mail` tell people, and `pause_all` stops everything.
 """
 
 __all__ = [
@@ -14,4 +14,5 @@ __all__ = [
     "owner_mail",
     "pause_all",
     "transitions",
+    "winner",
 ]

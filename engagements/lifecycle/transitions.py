@@ -12,6 +12,7 @@ from engagements.models import PEOPLE_LEFT, Batch, Delivery, Engagement, Run
 from engagements.outbox import delivery_records
 from engagements.personalization.renderer import compile_recipe
 from engagements.schedules import making
+from engagements.variants import plan
 from externalapi.models import ExternalAPI
 from externalapi.testing import cases
 from lemnisk_braze.lib import database_clock
@@ -118,7 +119,7 @@ def _check(engagement: Engagement) -> None:
             " Ask an engineer to set it."
         )
     try:
-        compile_recipe(engagement.version, engagement.values)
+        compile_recipe(engagement.version, engagement.values, plan.of(engagement))
     except ValueError as e:
         raise ActivationError(f"Configure Parameters first: {e}") from e
 
@@ -138,6 +139,7 @@ def _make_run(engagement: Engagement, *, is_standing: bool, cursor: int) -> Run:
         engagement=engagement,
         version_id=engagement.version_id,
         values=engagement.values,
+        variants=engagement.variants,
         scheduled_for=database_clock.now(),
         state=Run.State.SENDING if is_standing else Run.State.EXPANDING,
         is_standing=is_standing,
@@ -201,7 +203,7 @@ def resume_or_say(engagement: Engagement) -> bool:
 
 
 def renew_standing_run(engagement: Engagement) -> None:
-    """A run keeps its version and values: changed ones get a run of their own."""
+    """A run keeps its version, values and variants: changed ones get a run of their own."""
     run = (
         Run.objects.select_for_update()
         .filter(engagement=engagement, is_standing=True, state__in=Run.OPEN)
@@ -209,7 +211,7 @@ def renew_standing_run(engagement: Engagement) -> None:
     )
     if run is None:
         return
-    if (run.version_id, run.values) == (engagement.version_id, engagement.values):
+    if _pinned(run) == _pinned(engagement):
         return
     Run.objects.filter(pk=run.pk).update(is_standing=False)
     made = _make_run(engagement, is_standing=True, cursor=run.expansion_cursor)
@@ -219,6 +221,11 @@ def renew_standing_run(engagement: Engagement) -> None:
         taken_in_on=run.taken_in_on,
         may_exceed_ceiling=run.may_exceed_ceiling,
     )
+
+
+def _pinned(what: Run | Engagement) -> tuple[object, ...]:
+    """What a run keeps of its engagement."""
+    return what.version_id, what.values, what.variants
 
 
 @transaction.atomic

@@ -65,6 +65,8 @@ class Batch(models.Model):
     event_ids = ArrayField(models.BigIntegerField(null=True), default=list)
     transition_ids = ArrayField(models.BigIntegerField(), default=list)
     left_out = ArrayField(models.SmallIntegerField(), default=list, db_default=[])
+    # Where the run has variants: which one each place gets, once a request was written.
+    variants = ArrayField(models.SmallIntegerField(), default=list, db_default=[])
     # How many of its deliveries say "sent": nobody wants to count them one by one.
     sent_count = models.PositiveIntegerField(default=0, db_default=0)
     # Where the engagement compares: data points of who was sent, and those that deltas,

@@ -71,6 +71,9 @@ class Delivery(models.Model):
     )
     state = models.CharField(max_length=24, choices=State)
     reason = models.TextField(blank=True, db_default="")
+    # Which variant's values: 1 is A (engagements.variants.plan), 0 who is held out of all
+    # of them. None: there were no variants, or nothing was written yet.
+    variant = models.SmallIntegerField(null=True)
     # The run that tries it again: a retry takes each failure along once.
     retry = models.ForeignKey(
         Run,

@@ -88,6 +88,17 @@ class Engagement(models.Model):
     )
     # Parameter name → personalization variable or constant, as typed.
     values = models.JSONField(default=dict, blank=True)
+    # Other values for some of the people, and the winner (engagements.variants.plan);
+    # who chose it, and when.
+    variants = models.JSONField(default=dict, db_default={}, editable=False)
+    winner_at = models.DateTimeField(null=True, editable=False)
+    winner_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        editable=False,
+        related_name="+",
+    )
     trigger = models.CharField(max_length=16, choices=Trigger, default=Trigger.ON_ENTRY)
     includes_present = models.BooleanField(
         "also send to people already in the segment",

@@ -41,6 +41,8 @@ class Run(models.Model):
     )
     # What the values were when the run began, so that a retry renders the same.
     values = models.JSONField(default=dict)
+    # And what its variants were.
+    variants = models.JSONField(default=dict, db_default={})
     scheduled_for = models.DateTimeField()
     # The reading of the clock that a schedule's run is for (engagements.schedules).
     slot = models.CharField(max_length=40, blank=True, default="", db_default="")

@@ -4,7 +4,8 @@ A `claim` is a batch that a worker holds; a `prepared_request` is the batch as o
 and with its answer a result; `delivery_records` write what became of each person;
 `known` is what an engagement that compares knows of a person; `in_order` keeps one
 person's events from overtaking one another; `just_sent` notes who was sent something,
-where a segment asks for that; `putting_off` lets people wait for a later batch;
+where a segment asks for that; `one_variant` keeps in a batch who gets which variant;
+`putting_off` lets people wait for a later batch;
 `workers` knows which processes there are.
 """
 
@@ -14,6 +15,7 @@ __all__ = [
     "in_order",
     "just_sent",
     "known",
+    "one_variant",
     "prepared_request",
     "putting_off",
     "workers",

@@ -25,12 +25,12 @@ INTO_DELIVERIES = """
 # The end of everybody in {batches} (rows of Batch) who is not left out already.
 SETTLE = """
     INSERT INTO engagements_delivery AS d
-        (run_id, profile_id, event_id, transition_id, batch_id, state, reason)
+        (run_id, profile_id, event_id, transition_id, batch_id, state, reason, variant)
     SELECT b.run_id, m.profile_id, m.event_id, coalesce(m.transition_id, 0), b.id,
-        {state}, {reason}
+        {state}, {reason}, m.variant
     FROM {batches} b
-    CROSS JOIN LATERAL unnest(b.profile_ids, b.event_ids, b.transition_ids)
-        WITH ORDINALITY m (profile_id, event_id, transition_id, place)
+    CROSS JOIN LATERAL unnest(b.profile_ids, b.event_ids, b.transition_ids, b.variants)
+        WITH ORDINALITY m (profile_id, event_id, transition_id, variant, place)
     WHERE m.place - 1 <> ALL(b.left_out)
 """
 SETTLE_REST = (
@@ -43,9 +43,10 @@ SETTLE_REST = (
 )
 SETTLE_PLACES = f"""
     INSERT INTO engagements_delivery AS d
-        (run_id, profile_id, event_id, transition_id, batch_id, state, reason)
+        (run_id, profile_id, event_id, transition_id, batch_id, state, reason, variant)
     SELECT b.run_id, b.profile_ids[x.place + 1], b.event_ids[x.place + 1],
-        coalesce(b.transition_ids[x.place + 1], 0), b.id, %s, x.reason
+        coalesce(b.transition_ids[x.place + 1], 0), b.id, %s, x.reason,
+        b.variants[x.place + 1]
     FROM unnest(%s::bigint[], %s::int[], %s::text[]) AS x (batch_id, place, reason)
     JOIN engagements_batch b ON b.id = x.batch_id
     -- Who was erased has an end already.

@@ -71,6 +71,8 @@ class PreparedRequest:
     # What somebody goes without that could not be sent, by place.
     notes: Mapping[int, str] = field(default_factory=dict)
     later: Mapping[int, datetime] = field(default_factory=dict)
+    # Where the run has variants: which one each place of the batch gets.
+    variants: Sequence[int] = ()
     # Where the engagement compares (engagements.sync).
     synced: Synced | None = None
     # Where it writes attributes (engagements.sync.order).

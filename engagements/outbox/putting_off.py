@@ -21,7 +21,7 @@ Due: TypeAlias = Mapping[int, datetime]
 # In order of id, as whoever erases takes them, and before any run.
 HOLD = """
     SELECT b.id, b.run_id, cardinality(b.profile_ids), b.left_out, r.version_id,
-        r.values::text
+        r.values::text, r.variants::text
     FROM unnest(%s::bigint[], %s::uuid[]) AS x (id, token)
     JOIN engagements_batch b ON b.id = x.id
     JOIN engagements_run r ON r.id = b.run_id
@@ -118,10 +118,11 @@ class _Held(NamedTuple):
     left_out: list[int]
     version_id: int
     values: str
+    variants: str
 
     @property
     def people_per_batch(self) -> int:
-        return people_per_batch(self.version_id, self.values)
+        return people_per_batch(self.version_id, self.values, self.variants)
 
 
 @transaction.atomic

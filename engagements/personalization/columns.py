@@ -9,7 +9,7 @@ no NUL and no half of a character, and no NaN.
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from math import inf
 from types import MappingProxyType
@@ -33,13 +33,15 @@ _WHOLE = 2**63
 class Group:
     """People whose data lie side by side, and the context that is the same for all.
 
-    `engagements`: what `engagement` means to each, where that differs.
+    `engagements`: what `engagement` means to each, where that differs; `variants`: which
+    one each gets, by number, where there are several.
     """
 
     shared: Context
     profiles: Sequence[Mapping[str, Any]]
     events: Sequence[Mapping[str, Any]]
     engagements: Sequence[Mapping[str, Any]] = ()
+    variants: Sequence[int] = ()
 
     @classmethod
     def of_one(cls, context: Context) -> "Group":
@@ -49,6 +51,20 @@ class Group:
 
     def __len__(self) -> int:
         return len(self.profiles)
+
+    def some(self, positions: Sequence[int]) -> "Group":
+        """Those of the group at these positions, in this order."""
+        if len(positions) == len(self):
+            return self
+        return replace(
+            self,
+            profiles=[self.profiles[n] for n in positions],
+            events=[self.events[n] for n in positions],
+            engagements=[self.engagements[n] for n in positions]
+            if self.engagements
+            else (),
+            variants=[self.variants[n] for n in positions] if self.variants else (),
+        )
 
     def context(self, position: int) -> Context:
         """What one person's variables are looked up in."""
@@ -123,6 +139,23 @@ def same_for_all(source: Source) -> Column:
         value = _read(source, group, 0, gap)
         gaps = dict.fromkeys(range(len(group)), gap[0]) if gap else NO_GAPS
         return [value] * len(group), gaps
+
+    return column
+
+
+def by_variant(columns: Mapping[int, Column]) -> Column:
+    """A column of what each variant's own gives for its people."""
+
+    def column(group: Group) -> tuple[Sequence[JSON], Gaps]:
+        values: list[JSON] = [None] * len(group)
+        gaps: dict[int, Exception | None] = {}
+        for number in set(group.variants):
+            at = [n for n, own in enumerate(group.variants) if own == number]
+            found, missing = columns[number](group.some(at))
+            for n, value in zip(at, found, strict=True):
+                values[n] = value
+            gaps |= {at[n]: why for n, why in missing.items()}
+        return values, gaps
 
     return column
 

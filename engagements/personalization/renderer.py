@@ -16,6 +16,7 @@ from engagements.personalization.columns import (
     Group,
     LeftOutError,
     Source,
+    by_variant,
     same_for_all,
     through,
 )
@@ -25,6 +26,7 @@ from engagements.personalization.liquid import (
     Value,
     compile_value,
 )
+from engagements.variants.plan import NONE, Variants, read_text
 from externalapi.definitions.compiled import (
     CompiledDefinition,
     InvalidParameterError,
@@ -71,6 +73,8 @@ class Recipe:
     # Parameter name → what gives its value for everybody.
     columns: Mapping[str, Column]
     channel_identifier: str
+    # A request has room for one variant's values only.
+    is_of_one_variant: bool = False
 
     def render(self, group: Group) -> tuple[Rendered | None, Mapping[int, Skip]]:
         """The request parts of a group, and who has none and why, by position.
@@ -226,63 +230,101 @@ def too_big(error: TooBigError) -> str:
     return f"{error}. Send less of this person, for example with “truncate”."
 
 
-def compile_recipe(version: ExternalAPIVersion, values: Mapping[str, str]) -> Recipe:
+def compile_recipe(
+    version: ExternalAPIVersion,
+    values: Mapping[str, str],
+    variants: Variants = NONE,
+) -> Recipe:
     """Compile a version and an engagement's values; raise PersonalizationError."""
-    recipe, problems = read_recipe(version, values)
+    recipe, problems = read_recipe(version, values, variants)
     for error in problems.values():
         raise error
     return recipe
 
 
 def read_recipe(
-    version: ExternalAPIVersion, values: Mapping[str, str]
+    version: ExternalAPIVersion,
+    values: Mapping[str, str],
+    variants: Variants = NONE,
 ) -> tuple[Recipe, dict[str, PersonalizationError]]:
     """Compile as much as can be, and say what is wrong with the other parameters."""
     definition = compile_version(version)
     identifier = version.external_api.channel_identifier
+    texts = variants.by_number(values) or {0: values}
+    each = list(texts.values())
     columns: dict[str, Column] = {}
     problems: dict[str, PersonalizationError] = {}
     for reader in definition.readers:
         name = reader.parameter.name
         try:
-            columns[name] = _column(reader, values, identifier)
+            if len({own.get(name) for own in each}) == 1:
+                columns[name] = _column(reader, each[0], identifier)
+            else:
+                own = {n: _column(reader, its, identifier) for n, its in texts.items()}
+                columns[name] = by_variant(own)
         except PersonalizationError as e:
             problems[name] = e
-    if _is_personal(version.target, definition.readers, values):
+    if _is_personal(version.target, definition.readers, each):
         definition = definition.with_refused(OWN_ADDRESS)
     recipe = Recipe(
-        definition=definition, columns=columns, channel_identifier=identifier
+        definition=definition,
+        columns=columns,
+        channel_identifier=identifier,
+        is_of_one_variant=len(each) > 1 and _is_of_one_variant(version, each),
     )
     return recipe, problems
 
 
+def _is_of_one_variant(
+    version: ExternalAPIVersion, each: Sequence[Mapping[str, str]]
+) -> bool:
+    """Whether people go together only with others of their variant."""
+    within = _constant(each)
+    same = {name for name in within if len({own[name] for own in each}) == 1}
+    apart, mixed = compile_version(version, within), compile_version(version, same)
+    return mixed.people_per_request < apart.people_per_request
+
+
 def _is_personal(
-    text: str, readers: Iterable[Reader], values: Mapping[str, str]
+    text: str, readers: Iterable[Reader], each: Sequence[Mapping[str, str]]
 ) -> bool:
     """Whether people have values of their own in a text of the definition."""
-    same = _same_for_all(values)
+    same = _constant(each)
+    given = {name for values in each for name in values}
     own = {
         parameter.name
         for parameter in (reader.parameter for reader in readers)
         if parameter.level == Level.IDENTIFIER
-        or (parameter.name in values and parameter.name not in same)
+        or (parameter.name in given and parameter.name not in same)
     }
     return not own.isdisjoint(find(text))
 
 
-def people_per_request(version: ExternalAPIVersion, values: Mapping[str, str]) -> int:
+def people_per_request(
+    version: ExternalAPIVersion,
+    values: Mapping[str, str],
+    variants: Variants = NONE,
+) -> int:
     """How many people go into one request, with an engagement's values.
 
+    Of a variant, where a request has room for one only (Recipe.is_of_one_variant).
     Raises ValueError for a version that cannot be compiled.
     """
-    return compile_version(version, _same_for_all(values)).people_per_request
+    constant = _constant(variants.each(values))
+    return compile_version(version, constant).people_per_request
 
 
 @lru_cache(maxsize=1_000)
-def people_per_batch(version_id: int, values: str) -> int:
-    """The same of a run's version and values, as JSON; neither changes."""
+def people_per_batch(version_id: int, values: str, variants: str) -> int:
+    """The same of a run's version, values and variants, as JSON; none of them changes."""
     version = ExternalAPIVersion.objects.select_related("external_api", "connection")
-    return people_per_request(version.get(pk=version_id), orjson.loads(values))
+    own = orjson.loads(values)
+    return people_per_request(version.get(pk=version_id), own, read_text(variants))
+
+
+def _constant(each: Sequence[Mapping[str, str]]) -> frozenset[str]:
+    """The parameters that are the same for every person of a variant, in all of them."""
+    return frozenset.intersection(*map(_same_for_all, each))
 
 
 def _same_for_all(values: Mapping[str, str]) -> frozenset[str]:

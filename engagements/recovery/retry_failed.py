@@ -19,6 +19,7 @@ from engagements.lifecycle import transitions
 from engagements.models import PEOPLE_LEFT, Batch, Delivery, Engagement, Run
 from engagements.outbox import delivery_records
 from engagements.personalization.renderer import people_per_request
+from engagements.variants import plan
 from externalapi.definitions.compiled import compile_version
 from externalapi.testing import cases
 from lemnisk_braze.lib import database_clock
@@ -226,6 +227,7 @@ def _retry_run(run_id: int, ids: list[int]) -> tuple[Run | None, int]:
         engagement=engagement,
         version_id=engagement.version_id,
         values=engagement.values,
+        variants=plan.kept(plan.of(source), plan.of(engagement)).as_json(),
         scheduled_for=database_clock.now(),
         state=Run.State.SENDING,
         retry_of=source,
@@ -264,7 +266,7 @@ def _take_along(run: Run, source: Run, ids: list[int]) -> tuple[int, int]:
                 "source": source.pk,
                 "ids": ids,
                 "states": [str(state) for state in STATES],
-                "size": people_per_request(run.version, run.values),
+                "size": people_per_request(run.version, run.values, plan.of(run)),
             },
         )
         count, batches = cursor.fetchone()

@@ -1,3 +1,11 @@
 """What became of everybody: counts, histories, and the export."""
 
-__all__ = ["data_points", "export", "history", "listening", "reports", "timeline"]
+__all__ = [
+    "by_variant",
+    "data_points",
+    "export",
+    "history",
+    "listening",
+    "reports",
+    "timeline",
+]

@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from engagements.models import Delivery
 from engagements.reporting import reports
+from engagements.variants import plan
 from segments import naming, spreadsheets
 from segments.models import Profile
 
@@ -18,6 +19,7 @@ HEADS = (
     "run",
     "state",
     "reason",
+    "variant",
     "changed at",
 )
 CHUNK = 2_000
@@ -48,5 +50,6 @@ def _row(delivery: Delivery, user: naming.User) -> tuple[object, ...]:
         timezone.localtime(delivery.run.scheduled_for).isoformat(),
         delivery.get_state_display(),
         delivery.reason if is_open else reports.reason_for(delivery.reason, user),
+        plan.of(delivery.run).name(delivery.variant),
         timezone.localtime(delivery.updated_at).isoformat(),
     )

@@ -29,9 +29,10 @@ ONCE = "once "
 # it; the slot may have its run already.
 MAKE = """
     INSERT INTO engagements_run (engagement_id, version_id, "values", scheduled_for,
-        slot, state, failure, is_standing, expansion_cursor, next_sequence, own_zone)
+        slot, state, failure, is_standing, expansion_cursor, next_sequence, own_zone,
+        variants)
     SELECT e.id, e.version_id, e.values, %(at)s, %(slot)s, 'expanding', '', false, 0, 0,
-        %(own_zone)s
+        %(own_zone)s, e.variants
     FROM engagements_engagement e
     WHERE e.id = %(engagement)s AND e.state = %(state)s AND NOT EXISTS (
         SELECT FROM segments_segment s WHERE s.id = e.segment_id

@@ -24,6 +24,7 @@ from engagements.personalization.renderer import Recipe, Skip
 from engagements.sync import data_points, leaving
 from engagements.sync import shape as shapes
 from engagements.sync.shape import OPERATORS, Shape
+from engagements.variants import plan
 from externalapi.definitions.compiled import Rendered
 from lemnisk_braze.lib.json_types import JSON
 
@@ -89,7 +90,7 @@ class Comparison:
         """Render people whose states are `known`; those at the positions `left` leave."""
         skipped = self._not_new(known, left)
         here = [n for n in range(len(group)) if n not in skipped and n not in left]
-        stays = _some(group, here)
+        stays = group.some(here)
         rendered, own = recipe.render(stays)
         skipped |= {here[n]: why for n, why in own.items()}
         going = [n for n in here if n not in skipped]
@@ -104,7 +105,7 @@ class Comparison:
         if left and self.farewell and self.shape:
             at = sorted(left)
             parted = leaving.render(
-                self.farewell, self.shape, _some(group, at), known, at
+                self.farewell, self.shape, group.some(at), known, at
             )
             skipped |= parted.skipped
         bodies = {n: one.body for n, one in ends.items()} | {**parted.bodies}
@@ -147,7 +148,7 @@ class Comparison:
         plain: Sequence[JSON] = rendered.bodies
         if self.is_volatile:
             there = [n for n in range(len(group)) if n not in skipped]
-            plain = _at_some_time(recipe, _some(group, there)) or plain
+            plain = _at_some_time(recipe, group.some(there)) or plain
         return [
             self._one(body, same, its)
             for body, same, its in zip(rendered.bodies, plain, known, strict=True)
@@ -200,15 +201,17 @@ def compiled(run: Run) -> Comparison | None:
 
 
 def compile_comparison(engagement: Engagement, run: Any) -> Comparison:
-    """The same for anything with a `version` and `values`; raises ValueError."""
+    """The same for anything with `version`, `values`, `variants`; raises ValueError."""
     by_name = engagement.sends_deltas or engagement.clears_who_left
+    variants = plan.of(run)
+    each = variants.each(run.values)
     return Comparison(
         mode=engagement.sync_mode,
         sends_deltas=engagement.sends_deltas,
         epoch=engagement.sync_epoch,
-        shape=shapes.read(run.version, run.values) if by_name else None,
-        is_volatile=shapes.is_volatile(run.values),
-        farewell=leaving.recipe(run.version, run.values)
+        shape=shapes.read(run.version, *each) if by_name else None,
+        is_volatile=shapes.is_volatile(*each),
+        farewell=leaving.recipe(run.version, run.values, variants)
         if engagement.clears_who_left
         else None,
     )
@@ -243,19 +246,6 @@ def who_leaves(
         for id, own in who.items()
         if own not in members and kept_back.get(id, left) == left
     }
-
-
-def _some(group: Group, positions: Sequence[int]) -> Group:
-    if len(positions) == len(group):
-        return group
-    return replace(
-        group,
-        profiles=[group.profiles[n] for n in positions],
-        events=[group.events[n] for n in positions],
-        engagements=[group.engagements[n] for n in positions]
-        if group.engagements
-        else [],
-    )
 
 
 def _at_some_time(recipe: Recipe, group: Group) -> Sequence[JSON]:

@@ -15,6 +15,7 @@ from engagements.personalization.columns import Group
 from engagements.personalization.renderer import Recipe, Skip, compile_recipe
 from engagements.sync import shape as shapes
 from engagements.sync.shape import Shape
+from engagements.variants.plan import Variants
 from externalapi.definitions.compiled import Rendered
 from externalapi.models import ExternalAPIVersion
 from externalapi.template import bodies
@@ -39,7 +40,9 @@ class Parted(NamedTuple):
 NOBODY = Parted(None, {}, {}, {})
 
 
-def recipe(version: ExternalAPIVersion, values: Mapping[str, str]) -> Recipe:
+def recipe(
+    version: ExternalAPIVersion, values: Mapping[str, str], variants: Variants
+) -> Recipe:
     """The version without any value but the identifiers; raises ValueError."""
     own = shapes.attributes_of(version)
     names = shapes.identifiers_of(own)
@@ -53,7 +56,7 @@ def recipe(version: ExternalAPIVersion, values: Mapping[str, str]) -> Recipe:
         [bare.target, *bare.headers.values(), rest | {"attributes": kept}]
     )
     bare.parameters = [one for one in version.parameters if one["name"] in asked]
-    return compile_recipe(bare, values)
+    return compile_recipe(bare, values, variants)
 
 
 def render(

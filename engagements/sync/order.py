@@ -24,6 +24,7 @@ from engagements.personalization.delivery_ids import first_run_id
 from engagements.personalization.renderer import Skip
 from engagements.sync import shape
 from engagements.sync.shape import identifiers_of, is_flag
+from engagements.variants import plan
 from externalapi.definitions.compiled import Rendered
 from externalapi.models import ExternalAPIVersion
 from externalapi.template import bodies
@@ -96,13 +97,14 @@ def written_by(run: Run) -> Writes | None:
         return None
     if not all(isinstance(one, dict) for one in objects):
         return Writes(aged=None)
-    roots = shape.roots(run.version, run.values)
+    # Of any variant.
+    each = [shape.roots(run.version, own) for own in plan.of(run).each(run.values)]
     aged = {
         name
         for one in objects
         if isinstance(one, dict)
         for name in _values(one)
-        if shape.made_from(one[name], roots) != {"profile"}
+        if any(shape.made_from(one[name], roots) != {"profile"} for roots in each)
     }
     return Writes(aged=frozenset(aged))
 

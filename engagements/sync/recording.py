@@ -11,6 +11,7 @@ from engagements.outbox.known import Mark
 from engagements.outbox.prepared_request import Result, Synced
 from engagements.sync import comparing, shape, state
 from engagements.sync.state import End
+from engagements.variants import plan
 from externalapi.answers.interpretation import Outcome
 
 # What says that nobody was taken, unless its status is a success.
@@ -122,5 +123,6 @@ def _doubt(batch_id: int, attempt_id: uuid.UUID) -> None:
     ).get(pk=batch_id)
     unknown = bytes(comparing.DIGEST_BYTES)
     with suppress(ValueError):
-        unknown = shape.read(batch.run.version, batch.run.values).unknown
+        each = plan.of(batch.run).each(batch.run.values)
+        unknown = shape.read(batch.run.version, *each).unknown
     state.doubt(batch_id, attempt_id, unknown)

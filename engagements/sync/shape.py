@@ -58,13 +58,16 @@ class Shape:
         return nothing + b"".join(tag + nothing for tag in self.tags.values())
 
 
-def read(version: ExternalAPIVersion, values: Mapping[str, str]) -> Shape:
-    """Return the shape of a version with an engagement's values; raises ShapeError."""
+def read(version: ExternalAPIVersion, *each: Mapping[str, str]) -> Shape:
+    """Return the shape of a version with an engagement's values; raises ShapeError.
+
+    `each`: with those of each variant.
+    """
     template = attributes_of(version)
     identifiers = identifiers_of(template)
     if not identifiers:
         raise ShapeError(NO_IDENTIFIER)
-    known = roots(version, values)
+    known = roots(version, *each)
     own = {
         name: made_from(item, known)
         for name, item in template.items()
@@ -114,9 +117,9 @@ def is_flag(name: str) -> bool:
     return name.startswith("_") or name in FLAGS
 
 
-def is_volatile(values: Mapping[str, str]) -> bool:
+def is_volatile(*each: Mapping[str, str]) -> bool:
     """Whether any of the values is different each time that a request is written."""
-    return any("now" in _roots_of(text) for text in values.values())
+    return any("now" in _roots_of(text) for own in each for text in own.values())
 
 
 def made_from(template: JSON, known: Mapping[str, Collection[str]]) -> set[str]:
@@ -124,16 +127,15 @@ def made_from(template: JSON, known: Mapping[str, Collection[str]]) -> set[str]:
     return set().union(*(known.get(name, ()) for name in find_in_tree(template)))
 
 
-def roots(
-    version: ExternalAPIVersion, values: Mapping[str, str]
-) -> dict[str, set[str]]:
+def roots(version: ExternalAPIVersion, *each: Mapping[str, str]) -> dict[str, set[str]]:
     """Parameter → what it is made from, such as "profile"; nothing for a constant."""
     found: dict[str, set[str]] = {}
     for parameter in version.read_parameters():
         if parameter.level == Level.IDENTIFIER:
             found[parameter.name] = {"profile"}
-        elif parameter.level == Level.ENGAGEMENT and parameter.name in values:
-            found[parameter.name] = _roots_of(values[parameter.name])
+        elif parameter.level == Level.ENGAGEMENT:
+            texts = (own.get(parameter.name, "") for own in each)
+            found[parameter.name] = set().union(*map(_roots_of, texts))
     return found
 
 

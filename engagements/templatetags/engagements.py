@@ -26,6 +26,7 @@ from engagements.operations import alarms, bottleneck
 from engagements.reporting import history, listening, reports
 from engagements.schedules import own_zone, words
 from engagements.sync import comparing
+from engagements.variants import plan
 from externalapi.models import Connection
 from externalapi.testing.explanations import search_users_url
 from lemnisk_braze.lib import database_clock
@@ -53,6 +54,12 @@ def waiting_for(profile: Profile) -> list[Batch]:
 def guards_of(engagement: Engagement) -> list[str]:
     """What its own guards are set to, a sentence each."""
     return explaining.in_words(engagement)
+
+
+@register.simple_tag
+def variants_of(engagement: Engagement) -> str:
+    """Its variants and their shares, without a stop; "" where there are none."""
+    return plan.in_words(plan.of(engagement))
 
 
 @register.simple_tag

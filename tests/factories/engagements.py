@@ -34,11 +34,12 @@ def make_engagement(
 
 
 def make_run(engagement: Engagement | None = None, **fields: Any) -> Run:
-    """A run pinned to its engagement's version and values."""
+    """A run pinned to its engagement's version, values and variants."""
     engagement = engagement or make_engagement()
     fields.setdefault("scheduled_for", timezone.now())
     fields.setdefault("version", engagement.version)
     fields.setdefault("values", engagement.values)
+    fields.setdefault("variants", engagement.variants)
     return Run.objects.create(engagement=engagement, **fields)
 
 

@@ -211,6 +211,8 @@ ELSEWHERE = {
     "engagements_drain",
     # tests/engagements/guards/test_pages.py
     "engagements_suppression_channels",
+    # tests/engagements/variants/test_pages.py
+    "engagements_engagement_winner",
     # tests/engagements/lifecycle/test_approval.py
     "engagements_engagement_ask",
     # tests/engagements/schedules/test_form.py

@@ -13,6 +13,7 @@ from engagements.admin.guards.suppression import LOOK
 from engagements.authoring import explaining
 from engagements.authoring.preview import member_event, preview, seen_by
 from engagements.models import Delivery, Engagement
+from engagements.variants import plan
 from lemnisk_braze.lib.pages.context import context_of
 from lemnisk_braze.lib.pages.rows import as_id
 from segments import naming
@@ -69,9 +70,11 @@ def _about(
     request: HttpRequest, engagement: Engagement, person: Profile
 ) -> dict[str, Any]:
     steps = explaining.steps(engagement, person)
+    its = explaining.variant(engagement, person)
+    number = its.number if its else None
     shown = preview(
         engagement.version,
-        engagement.values,
+        plan.of(engagement).values(number, engagement.values),
         engagement.segment,
         person,
         member_event(engagement.segment, person),
@@ -80,6 +83,7 @@ def _about(
     return {
         "person": person,
         "steps": steps,
+        "variant": its,
         "decisive": explaining.decisive(steps),
         "preview": seen_by(shown, engagement.version.connection, request.user),
     }

@@ -11,7 +11,7 @@ export function followChoices(form) {
     data.append("_configure", event.target.name);
     try {
       const page = new DOMParser().parseFromString(await post(location.href, data), "text/html");
-      for (const id of ["configure-parameters", "ambiguous-policy", "preview", "variables-groups"]) {
+      for (const id of ["configure-parameters", "variants", "ambiguous-policy", "preview", "variables-groups"]) {
         const fresh = page.getElementById(id);
         if (fresh) document.getElementById(id).replaceChildren(...fresh.childNodes);
       }

@@ -1,0 +1,57 @@
+"""Which variant each person of a batch gets, and what of it stands in the batch.
+
+Where a request has room for one variant's values only, such as the name of a campaign
+beside its recipients, the others of a batch are put off to batches of their own.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from django.db import connection
+
+from engagements.outbox import putting_off
+from engagements.outbox.claim import Claim
+from engagements.outbox.prepared_request import PreparedRequest
+from engagements.variants.plan import HELD_OUT
+
+# A batch that somebody else has by now is theirs to write.
+NOTE = """
+    UPDATE engagements_batch b SET variants = x.variants::smallint[]
+    FROM unnest(%s::bigint[], %s::uuid[], %s::text[]) AS x (batch_id, token, variants)
+    WHERE b.id = x.batch_id AND b.lease_token = x.token
+      AND b.variants <> x.variants::smallint[]
+"""
+
+
+def of_one_each(claims: Sequence[Claim], drawn: Mapping[int, int]) -> list[Claim]:
+    """The claims with people of one variant each; the others are put off until at once.
+
+    `drawn`: by the person's id as the batch has it, which one they get.
+    """
+    others = {held.batch_id: _others(held, drawn) for held in claims}
+    putting_off.put_off(
+        (held, dict.fromkeys(others[held.batch_id], held.now)) for held in claims
+    )
+    return [held.without(others[held.batch_id]) for held in claims]
+
+
+def _others(held: Claim, drawn: Mapping[int, int]) -> list[int]:
+    """The places of who gets another one than the first of the batch."""
+    people = {
+        place: drawn[id]
+        for place, id in enumerate(held.profile_ids)
+        if id in drawn and place not in held.left_out
+    }
+    first = next(iter(people.values()), HELD_OUT)
+    return [place for place, number in people.items() if number != first]
+
+
+def note(requests: Iterable[PreparedRequest]) -> None:
+    """Write down who gets which variant, for the ends of whoever is in the batch."""
+    rows = [
+        (one.batch_id, one.token, "{" + ",".join(map(str, one.variants)) + "}")
+        for one in requests
+        if one.variants
+    ]
+    if rows:
+        with connection.cursor() as cursor:
+            cursor.execute(NOTE, [list(column) for column in zip(*rows, strict=True)])
