@@ -31,12 +31,11 @@ from engagements.admin.retry_and_export import (
     ReplayMixin,
     SinceFilter,
 )
-from engagements.admin.variants import VariantFilter, values_of
+from engagements.admin.variants import VariantFilter, of_delivery, values_of
 from engagements.authoring.preview import Preview, seen_by, what_was_sent
 from engagements.models import Attempt, Batch, Delivery, Engagement, Run
 from engagements.reporting import by_variant, history, reports
 from engagements.reporting.data_points import data_points
-from engagements.variants import plan
 from lemnisk_braze.lib.filtering import OfferedFilters
 from lemnisk_braze.lib.keyset import KeysetList
 from lemnisk_braze.lib.pages.context import context_of
@@ -360,7 +359,7 @@ class DeliveryAdmin(ReplayMixin, LogAdmin):
             "tone": reports.TONES[obj.state],
             "explanation": reports.EXPLANATIONS[obj.state],
             "reason": reports.reason_for(obj.reason, request.user),
-            "variant": plan.of(obj.run).name(obj.variant),
+            **of_delivery(obj),
             "attempts": history.attempts_of(obj),
             "steps": said_of(obj) if may_see else [],
             "preview": _what_was_sent(request, obj)

@@ -15,7 +15,7 @@ from engagements.lifecycle import winner
 from engagements.models import Delivery, Engagement, Run
 from engagements.reporting import by_variant
 from engagements.reporting.reports import Report
-from engagements.variants import plan
+from engagements.variants import drawing, plan
 from engagements.variants.plan import HELD_OUT, LETTERS, Variants
 from externalapi.connections.access import why_not
 from lemnisk_braze.lib.counted import counted
@@ -60,6 +60,18 @@ def values_of(run: Run) -> dict[str, Any]:
         ],
         "variants": plan.in_words(variants),
     }
+
+
+def of_delivery(delivery: Delivery) -> dict[str, str]:
+    """Which variant somebody was sent, and why they got it."""
+    variants, person = plan.of(delivery.run), delivery.profile
+    said = {"variant": variants.name(delivery.variant)}
+    if person and delivery.variant:
+        whose = delivery.run.engagement_id, person.merged_into_id or person.pk
+        # Whoever became part of another since was drawn as another.
+        if drawing.number(variants, *whose) == delivery.variant:
+            said["variant_why"] = drawing.why(variants, *whose)
+    return said
 
 
 def _labelled_values(run: Run, values: Mapping[str, str]) -> list[tuple[str, str]]:

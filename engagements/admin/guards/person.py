@@ -12,6 +12,7 @@ from django.urls import URLPattern, path
 from engagements.admin.guards.suppression import LOOK
 from engagements.authoring import explaining
 from engagements.authoring.preview import member_event, preview, seen_by
+from engagements.guards import holdout
 from engagements.models import Delivery, Engagement
 from engagements.variants import plan
 from lemnisk_braze.lib.pages.context import context_of
@@ -21,6 +22,7 @@ from segments.models import Profile
 from segments.people import search
 
 SHOWN = 20
+HOLDOUTS = (holdout.GLOBAL.name, holdout.GUARD.name)
 
 
 def urls(site: admin.AdminSite) -> list[URLPattern]:
@@ -70,6 +72,7 @@ def _about(
     request: HttpRequest, engagement: Engagement, person: Profile
 ) -> dict[str, Any]:
     steps = explaining.steps(engagement, person)
+    decisive = explaining.decisive(steps)
     its = explaining.variant(engagement, person)
     number = its.number if its else None
     shown = preview(
@@ -83,7 +86,8 @@ def _about(
     return {
         "person": person,
         "steps": steps,
-        "variant": its,
-        "decisive": explaining.decisive(steps),
+        # Who is held out gets none.
+        "variant": its if decisive is None or decisive.name not in HOLDOUTS else None,
+        "decisive": decisive,
         "preview": seen_by(shown, engagement.version.connection, request.user),
     }
