@@ -1,26 +1,44 @@
-// Engagement Creation: another External API or segment brings other parts of the page.
+// Engagement Creation: another External API or segment, or one variant more or less, brings
+// other parts of the page.
 import { post } from "./post.js";
 import { offerChoices } from "./value_choice.js";
 
-/* Another External API or segment: the server draws the page with everything that
- was typed, and the parts that depend on the choice are taken from it. */
+const PARTS = [
+  "configure-parameters", "variants", "variant-choice", "ambiguous-policy", "preview", "variables-groups",
+];
+
+/* The server draws the page with everything that was typed, and the parts that depend on
+ the choice are taken from it. */
 export function followChoices(form) {
-  form.addEventListener("change", async (event) => {
-    if (!["version", "segment"].includes(event.target.name)) return;
+  async function redraw(wish) {
     const data = new FormData(form);
-    data.append("_configure", event.target.name);
+    data.append("_configure", wish);
     try {
       const page = new DOMParser().parseFromString(await post(location.href, data), "text/html");
-      for (const id of ["configure-parameters", "variants", "ambiguous-policy", "preview", "variables-groups"]) {
+      for (const id of PARTS) {
         const fresh = page.getElementById(id);
         if (fresh) document.getElementById(id).replaceChildren(...fresh.childNodes);
       }
       offerChoices(form);
     } catch {
       const button = document.createElement("button");
-      Object.assign(button, {type: "submit", name: "_configure", value: event.target.name, hidden: true});
+      Object.assign(button, {type: "submit", name: "_configure", value: wish, hidden: true});
       form.append(button);
       form.requestSubmit(button);
     }
+  }
+
+  form.addEventListener("change", (event) => {
+    if (["version", "segment"].includes(event.target.name)) redraw(event.target.name);
+  });
+  form.addEventListener("click", async (event) => {
+    const button = event.target.closest("[data-variant]");
+    if (!button) return;
+    event.preventDefault();
+    await redraw(button.value);
+    // The one that came, or what stands where the other was.
+    const [added] = [...document.querySelectorAll(`[data-of-variant="${button.dataset.variant}"] input`)];
+    (added ?? document.querySelector("#variants [data-variant]"))?.focus();
+    form.dispatchEvent(new Event("input", {bubbles: true}));
   });
 }

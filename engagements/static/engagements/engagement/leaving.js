@@ -2,7 +2,7 @@
 export function warnBeforeLeaving(form) {
   let isDirty = Boolean(form.querySelector(".lb-field--error"));
   form.addEventListener("input", (event) => {
-    if (event.target.name !== "preview_person") isDirty = true;
+    if (!["preview_person", "preview_variant"].includes(event.target.name)) isDirty = true;
   });
   form.addEventListener("submit", () => { isDirty = false; });
   window.addEventListener("beforeunload", (event) => {
