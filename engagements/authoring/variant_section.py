@@ -75,7 +75,6 @@ class VariantSection(forms.Form):
         initial_typed: frozenset[str]
         is_locked: bool
         _parameters: dict[str, Parameter]
-        typed_values: dict[str, str]
 
     # What the page draws.
 

@@ -64,7 +64,10 @@ class Cell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """A variant, or (with the number 0) the holdout. `share`: of all rows, in percent."""
+    """A variant, or (with the number 0) the holdout.
+
+    `share`, in percent: of who is not held out; the holdout's is of everybody.
+    """
 
     number: int
     letter: str
@@ -87,6 +90,10 @@ class Comparison:
 
     rows: tuple[Row, ...]
     is_about: bool = False
+
+    @property
+    def has_holdout(self) -> bool:
+        return any(row.number == HELD_OUT for row in self.rows)
 
 
 def of_engagement(engagement: Engagement, report: Report) -> Comparison | None:
@@ -127,12 +134,21 @@ def _compared(
     everybody = {n: sum(own.values()) for n, own in counts.items()}
     people = everybody if is_about else _ask(PEOPLE, asked)
     total = sum(people.values())
+    drawn = total - people.get(HELD_OUT, 0)
     unsent = {**scope, **(LAST_TRY if last_try else {})}
     numbers = sorted({*(one.number for one in variants.variants), *counts} - {HELD_OUT})
     if HELD_OUT in counts:
         numbers.append(HELD_OUT)
     rows = (
-        _row(variants, n, counts.get(n, {}), people.get(n, 0), total, scope, unsent)
+        _row(
+            variants,
+            n,
+            counts.get(n, {}),
+            people.get(n, 0),
+            total if n == HELD_OUT else drawn,
+            scope,
+            unsent,
+        )
         for n in numbers
     )
     return Comparison(rows=tuple(rows), is_about=is_about)

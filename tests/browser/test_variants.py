@@ -106,7 +106,8 @@ def test_a_marketer_adds_a_variant_and_an_approver_chooses_it(
     page.get_by_label("Variant B: Share in percent").fill("50")
     page.get_by_role("button", name="Save", exact=True).click()
     expect(page.get_by_text("“Welcome” is saved.")).to_be_visible()
-    expect(page.get_by_label("Variant B: Name")).to_have_value("Greeting")
+    name = page.get_by_role("textbox", name="Variant B: Name")
+    expect(name).to_have_value("Greeting")
 
     engagement.refresh_from_db()
     transitions.activate(engagement)
@@ -114,7 +115,7 @@ def test_a_marketer_adds_a_variant_and_an_approver_chooses_it(
     page.goto(engagement.get_absolute_url())
     table = page.get_by_role("table", name="Deliveries by variant")
     expect(table.get_by_role("row")).to_have_count(3)
-    page.get_by_role("link", name="Choose B “Greeting” the winner").click()
+    page.get_by_role("link", name="Choose the winner B “Greeting”").click()
     expect(page.get_by_text("of 40 people in the segment now get")).to_be_visible()
     page.get_by_role("button", name="Choose B “Greeting”").click()
     expect(page.get_by_text("is the winner.").first).to_be_visible()

@@ -28,7 +28,7 @@ from tests.faults import invariants, working
 pytestmark = pytest.mark.django_db
 
 
-def stored(engagement: Engagement) -> dict[str, int | None]:
+def stored(engagement: Engagement) -> dict[str | None, int | None]:
     rows = Delivery.objects.filter(run__engagement=engagement).order_by("pk")
     return dict(rows.values_list("profile__external_id", "variant"))
 
@@ -190,33 +190,35 @@ def test_who_enters_after_the_choice_gets_the_winner(tested, sandbox):
 def test_who_is_tried_again_keeps_their_variant(tested, sandbox):
     """With other shares meanwhile; the values are those of now."""
     engagement = begun(tested(20))
-    sandbox.faults([{"kind": "status", "status": 400, "times": None}])
+    indexes = list(range(8))
+    sandbox.faults([{"kind": "partial_errors", "indexes": indexes, "type": "Bad."}])
     working.to_the_end(engagement)
     sandbox.clear_faults()
     first = stored(engagement)
+    failed = set(
+        Delivery.objects.filter(state="rejected").values_list(
+            "profile__external_id", flat=True
+        )
+    )
+    assert len(failed) == 8
+    assert {first[name] for name in failed} == {1, 2}
     engagement.refresh_from_db()
     before = plan.of(engagement)
-    changed = [
-        one._replace(
-            share=share,
-            values={NAME: "Hi {{ profile.first_name }}"} if one.values else {},
-        )
-        for one, share in zip(before.variants, (95, 5), strict=True)
-    ]
+    a, b = before.variants
+    hi = {NAME: "Hi {{ profile.first_name }}"}
+    changed = [a._replace(share=99), b._replace(share=1, values=hi)]
     Engagement.objects.update(variants=plan.made(changed, before).as_json())
-    retry_failed.retry(Delivery.objects.all())
+    retry_failed.retry(Delivery.objects.filter(state="rejected"))
     engagement.refresh_from_db()
     working.to_the_end(engagement)
 
-    sent = dict(
-        Delivery.objects.filter(state="sent").values_list(
-            "profile__external_id", "variant"
-        )
-    )
-    assert sent == first
-    assert got(sandbox) == {
-        name: f"Hi N{name[1:]}" if number == 2 else f"N{name[1:]}"
-        for name, number in first.items()
+    again = Delivery.objects.filter(run__retry_of__isnull=False)
+    assert dict(again.values_list("profile__external_id", "variant")) == {
+        name: first[name] for name in failed
+    }
+    assert {name: text for name, text in got(sandbox).items() if name in failed} == {
+        name: f"Hi N{str(name)[1:]}" if first[name] == 2 else f"N{str(name)[1:]}"
+        for name in failed
     }
 
 
