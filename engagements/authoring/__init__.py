@@ -12,5 +12,6 @@ __all__ = [
     "sample_values",
     "schedule_fields",
     "value_widgets",
+    "variant_section",
     "version_upgrade",
 ]

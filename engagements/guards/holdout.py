@@ -10,20 +10,20 @@ from collections.abc import Collection
 
 from engagements.guards.asking import Asked, Guard, Verdicts
 from engagements.personalization.renderer import Skip
-from lemnisk_braze.lib import by_chance
+from engagements.variants import drawing
 
 GLOBAL_CODE, CODE = CODES = ("holdout_global", "holdout")
 
 
 def held_out(people: Collection[int], share: float, salt: str) -> set[int]:
     """Of these people the share, in percent, that the salt draws."""
-    most = int(share / 100 * by_chance.ALL)
-    return {id for id in people if by_chance.drawn(salt, id) < most}
+    most = int(share / 100 * drawing.ALL)
+    return {id for id in people if drawing.drawn(salt, id) < most}
 
 
 def place(person: int, salt: str) -> float:
     """Where they are between 0 and 100: below the share they are kept out."""
-    return by_chance.drawn(salt, person) / by_chance.ALL * 100
+    return drawing.drawn(salt, person) / drawing.ALL * 100
 
 
 def own_salt(engagement_id: int) -> str:

@@ -9,9 +9,17 @@ comes or goes would move others.
 """
 
 from collections.abc import Iterable
+from hashlib import sha256
 
 from engagements.variants.plan import HUNDREDTHS, Variants
-from lemnisk_braze.lib import by_chance
+
+# What is drawn is below this.
+ALL = 1 << 64
+
+
+def drawn(salt: str, person: int) -> int:
+    """What a salt draws for a person, each time the same; another draws by itself."""
+    return int.from_bytes(sha256(f"{salt}\n{person}".encode()).digest()[:8])
 
 
 def salt(engagement_id: int) -> str:
@@ -20,7 +28,7 @@ def salt(engagement_id: int) -> str:
 
 def hundredth(engagement_id: int, person: int) -> int:
     """Which of the hundredths (from 0) a person is in."""
-    return by_chance.drawn(salt(engagement_id), person) * HUNDREDTHS // by_chance.ALL
+    return drawn(salt(engagement_id), person) * HUNDREDTHS // ALL
 
 
 def number(variants: Variants, engagement_id: int, person: int) -> int:

@@ -60,6 +60,7 @@ def test_the_pages_are_whole(
     page.emulate_media(color_scheme=scheme)
     page.set_viewport_size(size)
     page.goto(engagement.get_absolute_url())
+    page.locator("#variants").scroll_into_view_if_needed()
     shot(f"variants-form-{size['width']}-{scheme}")
     transitions.activate(engagement)
     working.to_the_end(engagement)
