@@ -156,6 +156,7 @@ OWN_WORDS_IN = {
         "name",
         "description",
         "values",
+        "variants",
         "trigger",
         "delay_unit",
         "most_events_per",
@@ -172,7 +173,7 @@ OWN_WORDS_IN = {
         "quiet_time_zone",
         "state",
     },
-    "engagements.Run": {"values", "slot", "state", "own_zone", "trigger"},
+    "engagements.Run": {"values", "variants", "slot", "state", "own_zone", "trigger"},
     "engagements.Worker": {"name", "node", "mark"},
 }
 # Numbers that say nothing by themselves: hashes, and ids of rows that are gone.
