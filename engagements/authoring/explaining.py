@@ -51,7 +51,7 @@ def steps(engagement: Engagement, person: Profile) -> list[Step]:
     return [
         *_of(pipeline.WHO, asked, person),
         _again(engagement, root),
-        *_of(pipeline.WHEN, asked, person),
+        *_of((*pipeline.WHEN, *pipeline.HOW_OFTEN), asked, person),
     ]
 
 
@@ -79,8 +79,15 @@ def variant(engagement: Engagement, person: Profile) -> Its | None:
 
 
 def decisive(found: list[Step]) -> Step | None:
-    """The step that decides; None where nothing is in the way."""
-    return next((one for one in found if one.state in ("stops", "later")), None)
+    """The step that decides; None where nothing is in the way.
+
+    Who waits and is stopped by what is asked then as well is not said to be sent later.
+    """
+    for state in ("stops", "later"):
+        for one in found:
+            if one.state == state:
+                return one
+    return None
 
 
 def _of(guards: tuple[Guard, ...], asked: Asked, person: Profile) -> Iterator[Step]:
@@ -119,6 +126,8 @@ def in_words(engagement: Engagement) -> list[str]:
         said.append(f"{engagement.holdout_share:g} % are kept out by chance.")
     if not engagement.heeds_caps:
         said.append("Frequency caps stop nobody.")
+    if engagement.has_priority:
+        said.append("It goes first: the room that caps keep is for it.")
     if not engagement.heeds_global_holdout:
         said.append("The holdout of all Engagements is sent all the same.")
     if engagement.quiet_from and engagement.quiet_to:
@@ -129,6 +138,6 @@ def in_words(engagement: Engagement) -> list[str]:
         )
     if engagement.ceiling:
         most = counted(engagement.ceiling, "person", "people")
-        each = "a day" if engagement.trigger == Engagement.Trigger.ON_ENTRY else "a run"
+        each = "a day" if engagement.listens else "a run"
         said.append(f"It stops and asks above {most} {each}.")
     return said

@@ -97,7 +97,8 @@ class GuardFields(forms.Form):
             attrs={
                 "autocomplete": "off",
                 "spellcheck": "false",
-                "placeholder": "time_zone",
+                "list": "zone-attributes",
+                "placeholder": "timezone",
             }
         ),
         help_text="Such as Europe/Berlin. Empty: everybody is in that of the others.",
@@ -118,8 +119,8 @@ class GuardFields(forms.Form):
         min_value=1,
         max_value=2_000_000_000,
         widget=forms.NumberInput(attrs={"min": 1}),
-        help_text="People a run; of an Engagement on entry, people a day. Before the "
-        "first of them above it is taken in, it is paused, and an Approver lets it go "
+        help_text="People a run; where it listens to entries, events or exits, people a "
+        "day. Before the first of them above it is taken in, it is paused, and an Approver lets it go "
         "on. Empty: no ceiling.",
     )
 

@@ -25,6 +25,11 @@ COUNT = """
     WHERE r.id = %(run)s RETURNING r.taken_in, r.may_exceed_ceiling
 """
 
+TODAY = {
+    Engagement.Trigger.EACH_EVENT: "Today’s events",
+    Engagement.Trigger.ON_EXIT: "Today’s exits",
+}
+
 
 class CeilingError(Exception):
     """The next people would be above the ceiling; nothing of them may be written."""
@@ -67,7 +72,7 @@ def stop(error: CeilingError, waiting: int) -> None:
         pk=run.engagement_id
     )
     many = counted(waiting, "person waits", "people wait")
-    whose = "Today’s entries" if run.is_standing else "A run"
+    whose = TODAY.get(run.trigger, "Today’s entries") if run.is_standing else "A run"
     reason = (
         f"{whose} would be more people than the ceiling of {error.ceiling:,} allows:"
         f" {many} to be taken in. None of them is, before somebody says “Go on”."

@@ -28,12 +28,13 @@ WHO: tuple[Guard, ...] = (
 # When; how often is asked last, by those who take room under a cap.
 WHEN: tuple[Guard, ...] = (quiet_hours.GUARD,)
 ORDER = (*WHO, *WHEN)
+HOW_OFTEN: tuple[Guard, ...] = (caps.GUARD,)
 
 
 def stopped(asked: Asked) -> dict[int, Verdict]:
     """Who of the people is stopped, and by what."""
     found: dict[int, Verdict] = {}
-    order = ORDER if asked.run else (*ORDER, caps.GUARD)
+    order = ORDER if asked.run else (*ORDER, *HOW_OFTEN)
     for guard in order:
         if asked.people and guard.is_set(asked):
             found = {**guard.ask(asked), **found}

@@ -27,6 +27,26 @@ NEXT = {
     Trigger.EACH_EVENT: "the next qualifying event",
     Trigger.ON_EXIT: "the next person who leaves the segment",
 }
+# While it is paused: what comes meanwhile, and for whom a change of the values is.
+PAUSED = {
+    Trigger.ON_ENTRY: (
+        "People who enter the segment meanwhile are sent after Resume.",
+        "people who enter after Resume",
+    ),
+    Trigger.EACH_EVENT: (
+        "What people do meanwhile is taken in after Resume.",
+        "events after Resume",
+    ),
+    Trigger.ON_EXIT: (
+        "People who leave the segment meanwhile are sent after Resume.",
+        "people who leave after Resume",
+    ),
+    Trigger.SCHEDULE: (
+        "A time that comes meanwhile is made up for after Resume: of several the newest,"
+        " unless the next is near.",
+        "the runs after Resume",
+    ),
+}
 FIRST = {
     Trigger.ON_ENTRY: "entering the segment",
     Trigger.EACH_EVENT: "a qualifying event",
@@ -73,6 +93,16 @@ def first_in_words(engagement: Engagement) -> str:
     moment = FIRST[Trigger(engagement.trigger)]
     wait = delay_in_words(engagement)
     return f"{wait} after {moment}" if wait else f"within seconds of {moment}"
+
+
+def meanwhile_in_words(engagement: Engagement) -> str:
+    """What comes of what happens while it is paused, with a full stop."""
+    return PAUSED[Trigger(engagement.trigger)][0]
+
+
+def changes_in_words(engagement: Engagement) -> str:
+    """For whom it is that the values are changed while it is paused."""
+    return PAUSED[Trigger(engagement.trigger)][1]
 
 
 def waiting_in_words(engagement: Engagement) -> str:

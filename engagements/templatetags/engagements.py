@@ -183,6 +183,16 @@ def next_listened_words(engagement: Engagement) -> str:
 
 
 @register.filter
+def meanwhile_words(engagement: Engagement) -> str:
+    return listening.meanwhile_in_words(engagement)
+
+
+@register.filter
+def changes_words(engagement: Engagement) -> str:
+    return listening.changes_in_words(engagement)
+
+
+@register.filter
 def first_words(engagement: Engagement) -> str:
     return listening.first_in_words(engagement)
 

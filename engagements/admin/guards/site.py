@@ -14,7 +14,7 @@ from django.urls import URLPattern, path
 
 from engagements.admin.guards.forms import ConsentForm, HoldoutForm
 from engagements.admin.guards.suppression import END, LOOK
-from engagements.models import GlobalHoldout, Suppression
+from engagements.models import FrequencyCap, GlobalHoldout, Suppression
 from externalapi.models import ExternalAPI
 from lemnisk_braze.lib.pages.context import context_of
 
@@ -55,6 +55,7 @@ def _view(site: admin.AdminSite, request: HttpRequest) -> HttpResponse:
         "holdout": forms[-1],
         "may_change": may_change,
         "suppressions": Suppression.objects.count(),
+        "caps": FrequencyCap.objects.filter(is_active=True).order_by("name"),
         "history": _history(),
     }
     return TemplateResponse(request, "engagements/guards/site.html", context)

@@ -11,6 +11,7 @@ from engagements.models import (
     ConsentRule,
     Delivery,
     Engagement,
+    FrequencyCap,
     GlobalHoldout,
     SuppressedChannels,
     Suppression,
@@ -257,6 +258,34 @@ def test_the_page_shows_them(admin_page):
     assert "But nobody who is in" in page and "Complained" in page
 
 
+@pytest.mark.parametrize(
+    ("trigger", "each", "meanwhile"),
+    [
+        ("on_entry", "a day", "People who enter the segment meanwhile are sent"),
+        ("each_event", "a day", "What people do meanwhile is taken in"),
+        ("on_exit", "a day", "People who leave the segment meanwhile are sent"),
+        ("schedule", "a run", "A time that comes meanwhile is made up for"),
+    ],
+)
+def test_a_page_says_what_is_true_of_the_trigger(admin_page, trigger, each, meanwhile):
+    engagement = factories.make_engagement(
+        trigger=trigger, state="paused", ceiling=7, has_priority=True
+    )
+    said = " ".join(explaining.in_words(engagement))
+    assert f"above 7 people {each}." in said
+    assert "It goes first" in said
+    assert meanwhile in words(admin_page.get(engagement.get_absolute_url()))
+
+
+def test_the_page_of_all_guards_has_the_caps_in_force(admin_page):
+    assert "None is in force" in words(admin_page.get(SITE))
+    FrequencyCap.objects.create(name="Two a week", most=2, period="week")
+    FrequencyCap.objects.create(name="Put away", most=9, is_active=False)
+    page = words(admin_page.get(SITE))
+    assert "Two a week" in page and "at most 2 a week" in page
+    assert "Put away" not in page
+
+
 # --- One person -----------------------------------------------------------------------
 
 
@@ -292,6 +321,36 @@ def test_the_first_guard_that_stops_somebody_says_why(admin_page, ann):
     page = words(admin_page.get(f"{url}?person={person.pk}"))
     assert "Is not sent: Consent." in page
     assert "The person has not said yes (“agreed”)." in page
+
+
+def test_who_has_no_room_under_a_cap_is_told_so(admin_page, ann):
+    """And as long as there is room they pass: nothing is taken by asking."""
+    person, engagement = ann
+    FrequencyCap.objects.create(name="One a day", most=1)
+    assert [
+        explaining.decisive(explaining.steps(engagement, person)) for _ in "ab"
+    ] == [
+        None,
+        None,
+    ]
+    other = factories.make_engagement(
+        engagement.segment, engagement.version, includes_present=True
+    )
+    transitions.activate(other)
+    working.to_the_end(other)
+    url = reverse("admin:engagements_engagement_person", args=[engagement.pk])
+    page = words(admin_page.get(f"{url}?person={person.pk}"))
+    assert "Is not sent: Frequency caps." in page
+    assert "“One a day”: at most 1 a day." in page
+
+
+def test_who_waits_to_be_stopped_is_not_said_to_be_sent_later():
+    later = explaining.Step(name="Quiet hours", state="later")
+    passes = explaining.Step(name="Holdout", state="passes")
+    stops = explaining.Step(name="Frequency caps", state="stops")
+    assert explaining.decisive([passes, later, stops]) is stops
+    assert explaining.decisive([passes, later]) is later
+    assert explaining.decisive([passes]) is None
 
 
 def test_who_was_sent_before_is_told_so(ann):
