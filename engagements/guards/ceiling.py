@@ -6,6 +6,7 @@ it. A standing run has no end: of it the people of a day are counted (P), by the
 of the engagement's zone, and to go on is to let in the rest of that day.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.db import connection, transaction
@@ -25,7 +26,7 @@ COUNT = """
     WHERE r.id = %(run)s RETURNING r.taken_in, r.may_exceed_ceiling
 """
 
-TODAY = {
+TODAY: Mapping[str, str] = {
     Engagement.Trigger.EACH_EVENT: "Today’s events",
     Engagement.Trigger.ON_EXIT: "Today’s exits",
 }
