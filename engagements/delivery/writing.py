@@ -1,9 +1,10 @@
 """Claimed batches become requests: people are read, rendered and packed."""
 
 from collections import OrderedDict, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import TypeAlias
 
 from engagements.audience import people_data
 from engagements.audience.people_data import People, Rows
@@ -26,6 +27,9 @@ from engagements.variants.plan import Variants
 from externalapi.connections import encryption
 from externalapi.definitions.compiled import Rendered
 from lemnisk_braze.lib import database_clock
+
+# Batch → place → why there is no room for this person.
+Over: TypeAlias = Mapping[int, Mapping[int, Skip]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,20 +77,51 @@ def write(claims: Sequence[Claim]) -> Iterator[PreparedRequest]:
         stopped = pipeline.stopped(asked)
         kept = {id: why for id, why in stopped.items() if isinstance(why, Skip)}
         put_off = {id: why.at for id, why in stopped.items() if isinstance(why, Later)}
-        over = caps.reserve(asked, its_claims, stopped) if site.caps else {}
-        if script.comparison:
-            for one in _compared(
-                script, script.comparison, asked, rows, kept, put_off, over, drawn
-            ):
-                yield _with_variants(one, drawn, kept)
+        if not site.caps:
+            yield from _written(script, asked, rows, kept, put_off, {}, drawn)
             continue
-        newer = _newer(script, its_claims)
-        for held in its_claims:
-            rest, later = _going(held, put_off)
-            people = people_data.people(rest, rows, kept, over.get(held.batch_id, {}))
-            prepared = _prepared(script, held, people, newer, drawn)
-            prepared = _with_variants(prepared, drawn, kept)
-            yield replace(prepared, later=later) if later else prepared
+        room = caps.reserve(asked, its_claims, stopped)
+        requests = list(_written(script, asked, rows, kept, put_off, room.over, drawn))
+        nobody = [one for x in requests for one in _not_sent(x, stopped, room.over)]
+        caps.give_back(run_id, room, nobody)
+        yield from requests
+
+
+def _written(
+    script: Script,
+    asked: Asked,
+    rows: Rows,
+    kept: Mapping[int, Skip],
+    put_off: Mapping[int, datetime],
+    over: Over,
+    drawn: Mapping[int, int],
+) -> Iterator[PreparedRequest]:
+    """The claims' requests, without those who are kept back, over a cap or put off."""
+    if script.comparison:
+        for one in _compared(
+            script, script.comparison, asked, rows, kept, put_off, over, drawn
+        ):
+            yield _with_variants(one, drawn, kept)
+        return
+    newer = _newer(script, asked.claims)
+    for held in asked.claims:
+        rest, later = _going(held, put_off)
+        people = people_data.people(rest, rows, kept, over.get(held.batch_id, {}))
+        prepared = _prepared(script, held, people, newer, drawn)
+        prepared = _with_variants(prepared, drawn, kept)
+        yield replace(prepared, later=later) if later else prepared
+
+
+def _not_sent(
+    prepared: PreparedRequest, stopped: Collection[int], over: Over
+) -> Iterator[caps.Person]:
+    """Who has taken room, and has nothing to be sent now."""
+    held = prepared.claim
+    entries = held.transition_ids or [0] * len(held.profile_ids)
+    for place in {*prepared.skipped, *prepared.later}:
+        id = held.profile_ids[place]
+        if id not in stopped and place not in over.get(held.batch_id, ()):
+            yield id, entries[place] or 0
 
 
 def _drawn(script: Script, people: Mapping[int, int]) -> dict[int, int]:
@@ -194,7 +229,7 @@ def _compared(
     rows: Rows,
     left_out: Mapping[int, Skip],
     put_off: Mapping[int, datetime],
-    over: caps.Over,
+    over: Over,
     drawn: Mapping[int, int],
 ) -> Iterator[PreparedRequest]:
     """The same where it is held against what Braze has accepted of them."""

@@ -7,7 +7,7 @@ tried; one that ended without being sent gives it back by that: where there is n
 left, the counted are looked up once more. (P) A cap counts from when it was made.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -30,8 +30,6 @@ CODE = "frequency_cap"
 DAYS = 31 * FrequencyCap.LONGEST + 1
 _DAY = 24 * 60 * 60 * 1_000
 
-# Batch → place → why not.
-Over: TypeAlias = dict[int, dict[int, Skip]]
 EXISTING = """
     SELECT profile_id FROM engagements_sentlately WHERE profile_id = ANY(%s::bigint[])
 """
@@ -75,6 +73,10 @@ FORGET = """
 """
 
 
+# Somebody by the name that a batch has, and their entry; 0 where a schedule asked.
+Person: TypeAlias = tuple[int, int]
+
+
 class Send(NamedTuple):
     """One of `SentLately.sends`, as it is stored."""
 
@@ -94,6 +96,16 @@ class Key(NamedTuple):
     entry: int
 
 
+class Reserved(NamedTuple):
+    """Who has no room, and why; and by what time (`Send.at`) the others' is known."""
+
+    over: Mapping[int, Mapping[int, Skip]]
+    at: int
+
+
+NOTHING = Reserved({}, 0)
+
+
 def covering(asked: Asked) -> Sequence[FrequencyCap]:
     """The caps that count what the engagement sends."""
     engagement = asked.engagement
@@ -106,10 +118,11 @@ def covering(asked: Asked) -> Sequence[FrequencyCap]:
     ]
 
 
-def reserve(asked: Asked, claims: Sequence[Claim], but: Collection[int]) -> Over:
+def reserve(asked: Asked, claims: Sequence[Claim], but: Collection[int]) -> Reserved:
     """Take room for everybody in the claims but those people; who has none, and why.
 
-    What an engagement that heeds no cap sends is counted all the same.
+    What an engagement that heeds no cap sends is counted all the same. Whoever then has
+    nothing to be sent gives it back (`give_back`).
     """
     caps = covering(asked)
     run = asked.run
@@ -122,17 +135,41 @@ def reserve(asked: Asked, claims: Sequence[Claim], but: Collection[int]) -> Over
         and place not in claim.left_out
     ]  # fmt: skip
     if not wanted:
-        return {}
-    _make_rows({key.profile for _, _, key in wanted})
-    over: Over = defaultdict(dict)
+        return NOTHING
+    names = {key.profile for _, _, key in wanted}
+    # Whose names two workers hold at once both lock the person that they are now.
+    _make_rows(names.union(asked.people[name] for name in names))
+    over: dict[int, dict[int, Skip]] = defaultdict(dict)
     with transaction.atomic():
-        room = _room(asked, caps, {key.profile for _, _, key in wanted}, "FOR UPDATE")
+        room = _room(asked, caps, names, "FOR UPDATE")
         refused = room.refused([key for _, _, key in wanted])
         _keep(room)
     for batch_id, place, key in wanted:
         if cap := refused.get(key):
             over[batch_id][place] = _skip(cap)
-    return over
+    return Reserved(over, room.now)
+
+
+def give_back(run_id: int, reserved: Reserved, people: Collection[Person]) -> None:
+    """Let others have the room of these people, who are not sent after all.
+
+    What another worker has taken meanwhile for the same delivery stays: it is of another
+    time.
+    """
+    if not (reserved.at and people):
+        return
+    gone = {(id, run_id, entry, reserved.at) for id, entry in people}
+    with transaction.atomic(), connection.cursor() as cursor:
+        ids = copying.id_array({id for id, _ in people})
+        cursor.execute(HOLD.format(lock="FOR UPDATE"), [ids])
+        kept: dict[int, str] = {}
+        for id, text, _ in cursor.fetchall():
+            sends = [Send(*one) for one in orjson.loads(text)]
+            rest = [s for s in sends if (id, s.run, s.entry, s.at) not in gone]
+            if len(rest) < len(sends):
+                kept[id] = orjson.dumps([tuple(s) for s in rest]).decode()
+        if kept:
+            cursor.execute(KEEP, [list(kept), list(kept.values())])
 
 
 def _ask(asked: Asked) -> Verdicts:
@@ -213,13 +250,15 @@ class _Room:
                 self._take(key)
         return found
 
-    def _full(self, person: int, counted: Sequence[Send]) -> FrequencyCap | None:
-        """The first cap that has no room left for another."""
+    def _full(
+        self, person: int, counted: Sequence[Send], more: int = 1
+    ) -> FrequencyCap | None:
+        """The first cap that has no room left for so many more."""
         for cap in self.caps:
             begin = self.begins.get(cap.pk, self.same).get(person, self.same[cap.pk])
             there = sum(1 for s in counted if s.at >= begin and _is_in(cap, s))
             kept = 0 if self.asked.engagement.has_priority else cap.kept
-            if there >= cap.most - kept:
+            if there + more > cap.most - kept:
                 return cap
         return None
 
@@ -228,10 +267,10 @@ class _Room:
     ) -> Collection[tuple[int, int, int]]:
         """Of what fills a cap, what came to its end without being sent."""
         doubtful: set[tuple[int, int, int]] = set()
-        for key in set(keys):
-            person = self.asked.people[key.profile]
+        wanted = Counter(self.asked.people[key.profile] for key in set(keys))
+        for person, more in wanted.items():
             named = [(n, s) for n in of_person[person] for s in self.sends.get(n, ())]
-            if self._full(person, [send for _, send in named]):
+            if self._full(person, [send for _, send in named], more):
                 doubtful.update((name, s.run, s.entry) for name, s in named)
         if not doubtful:
             return ()
@@ -278,6 +317,10 @@ def _room(
         root = dict(cursor.fetchall())
         root.update({name: asked.people[name] for name in people})
         cursor.execute(HOLD.format(lock=lock), [copying.id_array(root)])
+        if lock and len(root) > len(roots):
+            # Only the next statement sees what was written to another of the names by
+            # whom was waited for.
+            cursor.execute(HOLD.format(lock=""), [copying.id_array(root)])
         rows = cursor.fetchall()
         if not rows:
             cursor.execute("SELECT extract(epoch FROM clock_timestamp()) * 1000")

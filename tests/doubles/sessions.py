@@ -22,6 +22,15 @@ def locked(table: str) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def row_locked(table: str, key: str, value: int) -> Iterator[psycopg.Connection]:
+    """Nobody else writes to a row; the session that has it, which may commit."""
+    with _other(autocommit=False) as other:
+        found = f"SELECT FROM {table} WHERE {key} = %s FOR UPDATE"
+        other.execute(found.encode(), [value])
+        yield other
+
+
 def _other(**options: Any) -> psycopg.Connection:
     parameters = connection.get_connection_params()
     known: dict[str, Any] = {"autocommit": True}

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from engagements import retention
 from engagements.lifecycle import transitions
-from engagements.models import Batch, Delivery, TakenIn
+from engagements.models import Batch, Delivery, FrequencyCap, TakenIn
 from engagements.recovery import retry_failed
 from segments.models import Event, Profile
 from tests import factories
@@ -276,3 +276,19 @@ def test_events_above_the_ceiling_wait_for_a_word(listening, tell, sandbox):
     assert engagement.state == "paused"
     assert arrived(sandbox, "ann") == []
     assert not TakenIn.objects.exists()
+
+
+def test_several_at_once_find_the_room_that_a_failure_gave_back(
+    listening, tell, sandbox
+):
+    """Three leads under two a day, of which one that failed before counts no more."""
+    FrequencyCap.objects.create(name="Two a day", most=2)
+    engagement = listening(EACH)
+    tell(lead("ann", "a"))
+    work()
+    Delivery.objects.update(state="dead")
+
+    tell(*(lead("ann", product) for product in "bcd"))
+    work()
+    assert arrived(sandbox, "ann") == ["a", "b", "c"]
+    assert reasons(engagement) == ["frequency_cap"]

@@ -4,12 +4,17 @@ import uuid
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import connection
+from psycopg.types.json import Jsonb
 
+from engagements.audience import expansion
+from engagements.delivery import claims, writing
 from engagements.guards import caps
 from engagements.guards.asking import Asked
 from engagements.guards.site import look
@@ -19,7 +24,9 @@ from engagements.outbox.claim import Claim
 from lemnisk_braze.lib import database_clock
 from segments.models import Profile
 from tests import factories
+from tests.doubles.sessions import row_locked, somebody_waits_for_a_lock
 from tests.faults import invariants, working
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db
 
@@ -242,6 +249,34 @@ def test_a_day_is_the_persons_own(send):
     assert states(send(people)) == expected
 
 
+@pytest.mark.parametrize(
+    ("fields", "ends_as"),
+    [
+        ({"window": CALENDAR, "zone_attribute": "zone"}, "sent"),
+        ({"window": CALENDAR, "time_zone": "day"}, "sent"),
+        ({"window": ROLLING}, "skipped"),
+        # By the clock of the day before, such as a server's, both are of one day.
+        ({"window": CALENDAR, "time_zone": "other day"}, "skipped"),
+    ],
+)
+def test_an_hour_before_midnight_is_another_day_of_the_calendar(send, fields, ends_as):
+    """TRAPS 19: cap 1 a day; 23:00 and 00:00 where the person is."""
+    zones = {"day": just_after(0), "other day": just_after(12)}
+    if zone := fields.get("time_zone"):
+        fields = {**fields, "time_zone": zones[zone]}
+    ann = factories.make_profile(first_name="Ann", zone=zones["day"])
+    cap(1, **fields)
+    send([ann])
+    make_older(1 / 24)
+    assert states(send([ann])) == {ends_as: 1}
+
+
+def just_after(hour: int) -> str:
+    """A zone where it is so late now, or up to an hour later."""
+    behind = (database_clock.now().hour - hour) % 24
+    return f"Etc/GMT+{behind}" if behind <= 12 else f"Etc/GMT-{24 - behind}"
+
+
 def claim_of(run: Run, profile_ids: list[int]) -> Claim:
     return Claim(
         batch_id=0,
@@ -283,7 +318,7 @@ def test_eight_at_once_take_no_more_than_there_is(braze):
                 run=run,
             )
             claim = claim_of(run, [person.pk for person in people])
-            over = caps.reserve(asked, [claim], ())
+            over = caps.reserve(asked, [claim], ()).over
             return len(people) - sum(map(len, over.values()))
         finally:
             connection.close()
@@ -293,6 +328,32 @@ def test_eight_at_once_take_no_more_than_there_is(braze):
 
     assert taken == 3 * len(people)
     assert {len(one.sends) for one in SentLately.objects.all()} == {3}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_workers_at_the_same_person_a_hundred_times(braze, sandbox):
+    """TRAPS 18: cap 1; one is sent, and one is capped, always."""
+    people = factories.make_people(100)
+    cap()
+    version = factories.make_version(connection=braze, batching="one")
+    both = [
+        factories.make_engagement(
+            factories.make_segment(people), version, trigger="schedule"
+        )
+        for _ in range(2)
+    ]
+    for engagement in both:
+        transitions.activate(engagement)
+    with working.in_thread(working.once), working.in_thread(working.once):
+        pass
+    for engagement in both:
+        working.to_the_end(engagement)
+
+    assert set(invariants.received(sandbox).values()) == {1}
+    for person in people:
+        ended = person.deliveries.values_list("state", flat=True)
+        assert sorted(ended) == ["sent", "skipped"]
+    assert reasons(both[0]) | reasons(both[1]) == {"frequency_cap"}
 
 
 @pytest.mark.django_db(transaction=True)
@@ -309,7 +370,7 @@ def test_who_dies_between_asking_and_sending_took_its_own_room_only(send, people
         run=run,
     )
     claim = claim_of(run, [person.pk for person in people])
-    assert caps.reserve(asked, [claim], ()) == {}
+    assert caps.reserve(asked, [claim], ()).over == {}
     assert [len(one.sends) for one in SentLately.objects.all()] == [1, 1, 1]
 
 
@@ -320,3 +381,76 @@ def test_retention_keeps_what_a_cap_may_count(send, people):
     assert caps.forget(now - timedelta(days=caps.DAYS), float("inf")) == 0
     make_older(caps.DAYS + 1)
     assert caps.forget(now - timedelta(days=caps.DAYS), float("inf")) == 3
+
+
+# --- What is not sent takes no room, and what is sent does ------------------------------
+
+
+@pytest.mark.parametrize("is_unchanged", [True, False], ids=["unchanged", "no value"])
+def test_who_has_nothing_to_be_sent_leaves_the_room_to_others(
+    send, people, braze, is_unchanged
+):
+    """At once, and not only when that is written down."""
+    segment, version = (
+        factories.make_segment(people),
+        factories.make_version(connection=braze),
+    )
+    values = None if is_unchanged else {"Name of the User": "{{ profile.nothing }}"}
+    mode = "changed" if is_unchanged else "everyone"
+    first = factories.make_engagement(
+        segment, version, values, trigger="schedule", sync_mode=mode, again="always"
+    )
+    if is_unchanged:
+        transitions.activate(first)
+        working.to_the_end(first)
+    cap()
+    transitions.activate(first)
+    expansion.expand(expansion.expandable_runs())
+    (prepared,) = writing.write(claims.claim(8))
+    assert len(prepared.skipped) == 3
+
+    assert states(send(people)) == {"sent": 3}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_another_took_meanwhile_for_the_same_delivery_is_not_given_back(
+    send, people
+):
+    """Who stood still for longer than a lease gives back nothing of the next one's."""
+    cap()
+    run = send(people).runs.get()
+    one = SentLately.objects.get(profile=people[0])
+    caps.give_back(run.pk, caps.Reserved({}, one.sends[0][0] - 1), [(people[0].pk, 0)])
+    assert SentLately.objects.get(profile=people[0]).sends == one.sends
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_names_of_one_person_at_once_take_one_room(braze, people):
+    """What was written to the other name while a worker waited for the person counts."""
+    cap()
+    root, first, second = people
+    Profile.objects.filter(pk__in=[first.pk, second.pk]).update(merged_into=root)
+    SentLately.objects.create(profile=root)
+    run = factories.make_run()
+    asked = Asked(
+        engagement=run.engagement,
+        site=look(),
+        people={first.pk: root.pk},
+        now=database_clock.now(),
+        run=run,
+    )
+    found = []
+    ask = partial(caps.reserve, asked, [claim_of(run, [first.pk])], ())
+    with (
+        row_locked("engagements_sentlately", "profile_id", root.pk) as theirs,
+        ExitStack() as worker,
+    ):
+        worker.enter_context(working.in_thread(lambda: found.append(ask())))
+        wait_until(somebody_waits_for_a_lock, "the worker")
+        now = round(database_clock.now().timestamp() * 1_000)
+        theirs.execute(
+            "INSERT INTO engagements_sentlately (profile_id, sends) VALUES (%s, %s)",
+            [second.pk, Jsonb([[now, 1, 1, "customer_data", 1, 0]])],
+        )
+        theirs.commit()
+    assert found[0].over
