@@ -275,8 +275,10 @@ def _expand_chunk(run_id: int, most: int) -> int:
     if run is None:
         return 0
     size = people_per_batch(run.version_id, run.values, run.variants)
-    due, times = _due(run) if run.people != FROM_LEFT else ("", {})
-    is_guarded = _is_guarded(run)
+    # Who is to be cleared waits for no time of their own, and was sent before.
+    is_of_members = run.people != FROM_LEFT
+    due, times = _due(run) if is_of_members else ("", {})
+    is_guarded = is_of_members and _is_guarded(run)
     # What a crash of the database forgets here, it forgets with the cursor.
     if due:
         taking_in = TAKE_IN_ALLOWED_BY_DUE if is_guarded else TAKE_IN_ALL_BY_DUE

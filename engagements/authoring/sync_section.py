@@ -57,7 +57,9 @@ class SyncSection(forms.Form):
         label="Clear the attributes of people who leave",
         required=False,
         help_text="Whoever was accepted and is not in the segment any more when a run"
-        " starts is sent null for each attribute that this Engagement has written.",
+        " starts is sent null for each attribute that this Engagement has written,"
+        " whatever holdout, quiet hours and caps say. Not who is suppressed, has not"
+        " consented or is in an excluded segment.",
     )
 
     def clean_sync_mode(self) -> str:

@@ -100,10 +100,12 @@ def who_left(
     if merged and engagement.trigger != Engagement.Trigger.EACH_EVENT:
         held = {id for claim in claims for id in claim.profile_ids}
         twice = _ids(LEFT_FOR_ANOTHER, segment, held.intersection(merged))
-    if not engagement.skips_who_left:
-        return twice
-    if run.exits_before != OF_ANOTHER and not _has_moved(NEXT_EXIT, run, claims):
-        return twice
+    # Who is to be cleared has left before, and is stopped by nothing that comes later.
+    if not engagement.clears_who_left:
+        if not engagement.skips_who_left:
+            return twice
+        if run.exits_before != OF_ANOTHER and not _has_moved(NEXT_EXIT, run, claims):
+            return twice
     people = {id for held in claims for id in held.profile_ids}
     gone = people - _ids(MEMBERS, segment, people)
     if merged:

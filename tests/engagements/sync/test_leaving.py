@@ -1,13 +1,23 @@
 """Who left since: the attributes that the engagement wrote are cleared, once."""
 
+from datetime import timedelta
+
 import pytest
 
 from engagements.audience import expansion
-from engagements.models import Accepted, Engagement
+from engagements.models import (
+    Accepted,
+    Engagement,
+    FrequencyCap,
+    SentLately,
+    Suppression,
+)
 from externalapi.models import Connection
+from lemnisk_braze.lib import database_clock
 from segments.models import Profile
 from tests import factories
 from tests.engagements.sync.conftest import (
+    attributes_version,
     begin,
     bodies,
     change,
@@ -106,3 +116,63 @@ def test_a_required_value_is_not_asked_of_who_left(syncing, sandbox):
 
     assert run_once(engagement) == {"ana": "sent"}
     assert sandbox.user("ana")["custom_attributes"] == {}
+
+
+@pytest.mark.parametrize("skips", [True, False])
+@pytest.mark.parametrize("guard", ["holdout", "quiet hours", "cap"])
+def test_who_left_is_cleared_whatever_comes_after_that_in_the_guards(
+    clearing, sandbox, guard, skips
+):
+    """Also where nobody else has left since."""
+    now = database_clock.now()
+    around = timedelta(minutes=20)
+    fields = {
+        "holdout": {"holdout_share": 99.9},
+        "quiet hours": {
+            "quiet_from": (now - around).time(),
+            "quiet_to": (now + around).time(),
+            "quiet_action": "skip",
+        },
+        "cap": {},
+    }[guard]
+    Engagement.objects.update(**fields, skips_who_left=skips)
+    change(who("ana"), vip="no")
+    if guard == "cap":
+        FrequencyCap.objects.create(name="One a day", most=1)
+        sends = [[round(now.timestamp() * 1_000), 0, 0, "customer_data", 0, 0]]
+        SentLately.objects.create(profile=who("ana"), sends=sends)
+
+    assert run_once(clearing)["ana"] == "sent"
+    assert sandbox.user("ana")["custom_attributes"] == {}
+
+
+def test_who_may_be_sent_nothing_is_not_cleared(clearing, sandbox):
+    change(who("ana"), vip="no")
+    Suppression.objects.create(kind="person", profile=who("ana"))
+
+    assert run_once(clearing)["ana"] == "suppressed"
+    assert sandbox.user("ana")["custom_attributes"] == {"plan": "pro", "city": "Bonn"}
+
+
+def test_each_of_many_who_left_is_cleared_though_they_were_sent_lately(
+    clearing, sandbox, monkeypatch
+):
+    """More than are taken in at once."""
+    monkeypatch.setattr(expansion, "CHUNK", 1)
+    Engagement.objects.update(again="after_days", again_after_days=30)
+    for name in ("ana", "bo"):
+        change(who(name), vip="no")
+
+    assert run_once(clearing) == {"ana": "sent", "bo": "sent"}
+
+
+def test_a_column_more_sends_all_of_them_and_clears_nobody(clearing, sandbox, braze):
+    """TRAPS 28: a changed mapping resends, and takes nobody away meanwhile."""
+    before = len(bodies(sandbox))
+    clearing.version = attributes_version(braze, ("plan", "city", "vip"))
+    clearing.values = {**clearing.values, "vip": "{{ profile.vip }}"}
+    clearing.save()
+
+    assert run_once(clearing) == {"ana": "sent", "bo": "sent"}
+    assert all(one["vip"] == "yes" for one in bodies(sandbox)[before:])
+    assert not any(None in one.values() for one in bodies(sandbox)[before:])
