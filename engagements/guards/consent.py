@@ -3,6 +3,7 @@
 (P) No value is no. A list says yes where one of its values does.
 """
 
+import unicodedata
 from typing import Any
 
 from django.db import connection
@@ -11,17 +12,20 @@ from engagements.guards.asking import Asked, Guard, Verdicts
 from engagements.guards.site import Consent
 from engagements.personalization.renderer import Skip
 
-# Values as they read in JSON, texts without their quotes.
+# Values as they read in JSON, texts without their quotes; letters of every alphabet, which
+# the database's own locale may not know. 1.0 is 1.
 SAID_YES = """
     SELECT p.id FROM segments_profile p
     CROSS JOIN LATERAL (SELECT p.attributes -> %(attribute)s::text AS value) a
-    WHERE p.id = ANY(%(people)s::bigint[]) AND CASE jsonb_typeof(a.value)
-        WHEN 'array' THEN EXISTS (
-            SELECT FROM jsonb_array_elements_text(a.value) one
-            WHERE lower(one) = ANY(%(values)s::text[])
-        )
-        ELSE lower(a.value #>> '{}') = ANY(%(values)s::text[])
-    END
+    WHERE p.id = ANY(%(people)s::bigint[]) AND EXISTS (
+        SELECT FROM jsonb_array_elements(CASE jsonb_typeof(a.value)
+            WHEN 'array' THEN a.value ELSE jsonb_build_array(a.value) END) said (one)
+        CROSS JOIN LATERAL (SELECT CASE jsonb_typeof(one)
+            WHEN 'number' THEN trim_scale((one #>> '{}')::numeric)::text
+            ELSE lower(normalize(one #>> '{}', NFC) COLLATE segments_letters)
+        END) x (text)
+        WHERE x.text = ANY(%(values)s::text[])
+    )
 """
 
 
@@ -40,7 +44,9 @@ def _ask(asked: Asked) -> Verdicts:
     wanted: dict[str, Any] = {
         "attribute": consent.attribute,
         "people": asked.roots,
-        "values": [value.lower() for value in consent.values],
+        "values": [
+            unicodedata.normalize("NFC", value).lower() for value in consent.values
+        ],
     }
     with connection.cursor() as cursor:
         cursor.execute(SAID_YES, wanted)

@@ -13,13 +13,14 @@ from engagements.guards import pipeline
 from engagements.guards.asking import Asked
 from engagements.guards.site import look
 from engagements.lifecycle import transitions
-from engagements.models import Delivery
+from engagements.models import Delivery, SuppressedChannels, Suppression
 from engagements.personalization.renderer import Skip
 from lemnisk_braze.lib import database_clock
 from segments.life import states
 from segments.membership import refresh
 from segments.models import Profile, Segment
 from tests import factories
+from tests.faults import invariants, working
 from tests.pages import words
 
 pytestmark = pytest.mark.django_db
@@ -148,3 +149,19 @@ def test_who_became_part_of_somebody_suppressed_is_not_sent(engagement, never):
     ana, bo = (Profile.objects.get(external_id=name) for name in ("ana", "bo"))
     Profile.objects.filter(pk=ana.pk).update(merged_into=bo)
     assert stopped(engagement, ana, part_of=bo) == "suppressed"
+
+
+def test_who_is_suppressed_in_other_channels_is_sent(engagement, never, sandbox):
+    """As members of a segment, and by an identifier on the list."""
+    refresh.refresh(engagement.segment_id)
+    SuppressedChannels.objects.create(segment=never, channels=["messaging"])
+    unsubscribe("ana")
+    bo = Profile.objects.get(external_id="bo")
+    Suppression.objects.create(kind="email", value=bo.email, channels=["crm"])
+    # Of nobody.
+    Suppression.objects.create(kind="phone", value="+4930123456")
+    engagement.includes_present = True
+    engagement.save()
+    transitions.activate(engagement)
+    working.to_the_end(engagement)
+    assert set(invariants.received(sandbox)) == {"ana", "bo"}
