@@ -179,6 +179,8 @@ def _left(
     if not versions or not isinstance(body, dict) or not isinstance(items, list):
         return {}, []
     others = [_names_of(version_id) for version_id in versions]
+    # What adds to a number, too, comes to the same in either order.
+    setting = [_names_of(version_id, sets=True) for version_id in versions]
     kept: list[JSON] = []
     gone: list[str] = []
     for item in items:
@@ -186,7 +188,14 @@ def _left(
             kept.append(item)
             continue
         own = [n for n in _values(item) if writes.aged is None or n in writes.aged]
-        lost = [n for n in own if any(its is None or n in its for its in others)]
+        lost = [
+            n
+            for n in own
+            if any(
+                its is None or n in its
+                for its in (setting if _adds(item[n]) else others)
+            )
+        ]
         rest = {name: value for name, value in item.items() if name not in lost}
         if not lost or _values(rest):
             kept.append(rest)
@@ -270,14 +279,25 @@ def _people(prepared: PreparedRequest) -> set[int]:
 
 
 @lru_cache(maxsize=1_000)
-def _names_of(version_id: int) -> Names:
-    """The attributes that a version writes; it never changes."""
+def _names_of(version_id: int, *, sets: bool = False) -> Names:
+    """The attributes that a version writes; it never changes.
+
+    With `sets` those to which it does more than add to a number.
+    """
     objects = _objects(ExternalAPIVersion.objects.get(pk=version_id))
     if not all(isinstance(one, dict) for one in objects):
         return None
     return frozenset(
-        n for one in objects if isinstance(one, dict) for n in _values(one)
+        n
+        for one in objects
+        if isinstance(one, dict)
+        for n in _values(one)
+        if not (sets and _adds(one[n]))
     )
+
+
+def _adds(value: JSON) -> bool:
+    return isinstance(value, dict) and value.keys() == {"inc"}
 
 
 def _objects(version: ExternalAPIVersion) -> list[JSON]:

@@ -103,10 +103,10 @@ def ends(run: Run) -> dict[str | None, str]:
 def requests(sandbox) -> list[dict[str, Any]]:
     """The bodies of the requests that Braze took in, in order, as its own page says."""
     numbers = [r["n"] for r in sandbox.requests() if r["accepted"]]
-    return [_body(sandbox, n) for n in numbers]
+    return [body_of(sandbox, n) for n in numbers]
 
 
-def _body(sandbox, n: int) -> dict[str, Any]:
+def body_of(sandbox, n: int) -> dict[str, Any]:
     page = sandbox.call("GET", f"/requests/{n}").body.decode()
     texts = map(html.unescape, re.findall(r"<pre[^>]*>(.*?)</pre>", page, re.DOTALL))
     found: dict[str, Any] = json.loads(

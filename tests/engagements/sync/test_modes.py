@@ -103,6 +103,10 @@ def test_the_noise_of_a_sum_is_no_change_and_the_order_of_a_list_is(syncing, san
     run_once(engagement)
     change(ana, plan=0.3, city={"b": 2, "a": 1})
     assert run_once(engagement) == {"ana": "unchanged"}
+    change(ana, city={"a": 1, "b": [1, 2]})
+    assert run_once(engagement) == {"ana": "sent"}
+    change(ana, city={"b": [2, 1], "a": 1})
+    assert run_once(engagement) == {"ana": "sent"}
 
 
 def odd_version():

@@ -9,6 +9,7 @@ from engagements.delivery import loop
 from engagements.models import Batch, Delivery, Engagement
 from engagements.recovery import retry_failed
 from tests.engagements.sync.conftest import (
+    attributes_version,
     begin,
     bodies,
     change,
@@ -65,6 +66,35 @@ def test_an_attribute_that_nobody_else_wrote_goes_and_the_reason_says_what_not(
     assert ends(run) == {"ana": "sent"}
     assert bodies(sandbox)[-1] == {"external_id": "ana", "city": "Bonn"}
     assert "“plan” was left out" in reason(run)
+
+
+@pytest.mark.parametrize(
+    ("newer_value", "ends_as", "held"),
+    [({"inc": 10}, "sent", 11), ("{{Visits}}", "overtaken", 5)],
+    ids=["added to", "set"],
+)
+def test_what_is_added_to_a_number_is_not_lost_where_more_was_added_since(
+    syncing, sandbox, braze, newer_value, ends_as, held
+):
+    """Only a value that was set since would be overwritten."""
+    person("ana")
+    adds = attributes_version(braze, (), body=counting({"inc": 1}))
+    own = ("Visits",) if isinstance(newer_value, str) else ()
+    sets = attributes_version(braze, own, body=counting(newer_value))
+    sets.parameters = [{**one, "type": "integer"} if one["name"] == "Visits" else one for one in sets.parameters]  # fmt: skip
+    sets.save()
+    older = syncing(version=adds, values={"none": ""})
+    newer = syncing(version=sets, values=dict.fromkeys(own, "5"), segment=older.segment)
+    run = held_up(older, sandbox)
+    run_once(newer)
+    working.to_the_end(older)
+
+    assert ends(run) == {"ana": ends_as}
+    assert sandbox.user("ana")["custom_attributes"] == {"visits": held}
+
+
+def counting(value: object) -> dict[str, object]:
+    return {"attributes": [{"external_id": "{{ID}}", "visits": value}]}
 
 
 def test_what_is_said_of_the_person_is_read_anew(syncing, sandbox):
