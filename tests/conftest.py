@@ -31,7 +31,7 @@ SLOW_FILES = {
     "engagements/authoring/test_forecast.py",
     "engagements/authoring/test_sent_as_previewed.py",
     "engagements/delivery/test_delivery.py",
-    "engagements/guards/test_every_pair.py",
+    "engagements/pairs/test_every_pair.py",
     "engagements/schedules/test_making.py",
     "engagements/schedules/test_slots.py",
     "externalapi/http/test_client.py",

@@ -3,11 +3,14 @@
 import pytest
 from django.db import connection
 
-from engagements.models import Batch, Delivery, Engagement, Run
+from engagements.lifecycle import transitions
+from engagements.models import Attempt, Batch, Delivery, Engagement, Run
+from engagements.recovery import retry_failed
 from engagements.reporting import headcount, reports
 from engagements.reporting.headcount import Headcount
 from segments.models import Profile
 from tests import factories
+from tests.faults import working
 from tests.pages import words
 
 pytestmark = pytest.mark.django_db
@@ -39,6 +42,28 @@ def test_an_engagements_page_counts_people_and_deliveries(admin_page):
     said = words(admin_page.get(engagement.get_absolute_url()))
     assert "<strong>3</strong> people, <strong>6</strong> deliveries" in said
     assert ">Deliveries</th>" in said
+
+
+def test_who_fails_three_times_is_one_person_of_three(braze, sandbox):
+    """TRAPS 36: sent 2 and failed 1 are 3 people, whatever the attempts."""
+    version = factories.make_version(connection=braze, batching="one")
+    engagement = factories.make_engagement(
+        factories.make_segment(3), version, trigger="schedule"
+    )
+    sandbox.faults([{"kind": "partial_errors", "indexes": [0], "times": 1}])
+    transitions.activate(engagement)
+    working.to_the_end(engagement)
+    for _ in range(2):
+        sandbox.faults([{"kind": "partial_errors", "indexes": [0], "times": 1}])
+        failed = Delivery.objects.filter(run__engagement=engagement, state="rejected")
+        assert retry_failed.retry(failed).people == 1
+        working.to_the_end(engagement)
+
+    report = reports.engagement_report(engagement)
+    counts = {row.key: row.count for row in report.rows if row.count}
+    assert counts == {"sent": 2, "rejected": 1}
+    assert (report.people.people, report.total) == (3, 3)
+    assert Attempt.objects.count() == len(sandbox.requests()) == 5
 
 
 def test_a_runs_page_does_too(admin_page):
