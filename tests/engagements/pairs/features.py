@@ -69,6 +69,11 @@ class Row:
         return found
 
 
+def always(**fields: Any) -> Callable[[datetime], Fields]:
+    """The same fields, whenever the schedule begins."""
+    return lambda start: fields
+
+
 def _schedule(repeat: str, **more: Callable[[datetime], Any]) -> Callable[..., Fields]:
     return lambda start: {
         "trigger": Trigger.SCHEDULE,
@@ -107,15 +112,9 @@ def _triggers() -> Iterator[tuple[str, Callable[[datetime], Fields]]]:
     )
     for trigger in Trigger:
         if trigger != Trigger.SCHEDULE:
-            yield str(trigger), lambda start, own=trigger: {"trigger": own}
-            yield (
-                f"{trigger} after a delay",
-                lambda start, own=trigger: {
-                    "trigger": own,
-                    "delay": DELAY,
-                    "delay_unit": "minutes",
-                },
-            )
+            yield str(trigger), always(trigger=trigger)
+            waits = always(trigger=trigger, delay=DELAY, delay_unit="minutes")
+            yield f"{trigger} after a delay", waits
 
 
 TRIGGERS = [Feature(name=n, slot="trigger", fields=own) for n, own in _triggers()]
@@ -126,7 +125,7 @@ LISTENING = [
 
 
 def _guard(name: str, fields: Fields) -> Feature:
-    return Feature(name=name, slot="guard", fields=lambda start: fields)
+    return Feature(name=name, slot="guard", fields=always(**fields))
 
 
 def _quiet(start: datetime, action: str) -> Fields:
@@ -167,21 +166,21 @@ GUARDS = [
     Feature(
         name="once a person",
         slot="guard",
-        fields=lambda start: {"again": Again.ONCE},
+        fields=always(again=Again.ONCE),
         hides=True,
         never_with={"changed": ONCE, "deltas": ONCE, "clears who left": ONCE},
     ),
     Feature(
         name="again after days",
         slot="guard",
-        fields=lambda start: {"again": Again.AFTER_DAYS, "again_after_days": 3},
+        fields=always(again=Again.AFTER_DAYS, again_after_days=3),
         hides=True,
         never_with={"once a person": "it is one or the other"},
     ),
     Feature(
         name="limit of events",
         slot="guard",
-        fields=lambda start: {"most_events": 1, "most_events_per": "hour"},
+        fields=always(most_events=1, most_events_per="hour"),
         never_with={
             "once a person": "there is no second event to limit",
             "again after days": "there is no second event to limit",
@@ -191,20 +190,20 @@ GUARDS = [
     ),
 ]
 MODES = [
-    Feature(name=str(mode), slot="mode", fields=lambda start, own=mode: {"sync_mode": own})
+    Feature(name=str(mode), slot="mode", fields=always(sync_mode=mode))
     for mode in Engagement.SyncMode
-]  # fmt: skip
+]
 BESIDE = [
     Feature(
         name="deltas",
         slot="beside",
-        fields=lambda start: {"sends_deltas": True},
+        fields=always(sends_deltas=True),
         never_with={"new": "it compares nothing"},
     ),
     Feature(
         name="clears who left",
         slot="beside",
-        fields=lambda start: {"clears_who_left": True},
+        fields=always(clears_who_left=True),
         never_with=dict.fromkeys(LISTENING, "it is looked for at each run"),
     ),
 ]

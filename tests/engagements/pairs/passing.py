@@ -1,6 +1,7 @@
 """Time passes: whatever was written down happened so much longer ago."""
 
 from datetime import timedelta
+from typing import Any
 
 from django.db import connection
 
@@ -62,7 +63,7 @@ DAY = timedelta(days=1)
 
 def let_pass(by: timedelta) -> None:
     """Whole minutes; of more than twelve hours it is another day."""
-    asked = {"by": by}
+    asked: dict[str, Any] = {"by": by}
     with connection.cursor() as cursor:
         for table, columns in MOMENTS.items():
             moved = ", ".join(f"{name} = {name} - %(by)s" for name in columns)
@@ -86,4 +87,5 @@ def let_pass_for(engagement: Engagement, by: timedelta) -> None:
         Run.objects.filter(pk=run.pk).update(scheduled_for=run.scheduled_for - by)
     with connection.cursor() as cursor:
         own = SLOTS.format(**{"and": "AND engagement_id = %(engagement)s"})
-        cursor.execute(own, {"by": by, "engagement": engagement.pk})
+        asked: dict[str, Any] = {"by": by, "engagement": engagement.pk}
+        cursor.execute(own, asked)

@@ -43,8 +43,18 @@ ACT = timedelta(minutes=3)
 LATER = timedelta(minutes=40)
 SHARE, SALT = 50, "of all"
 # What says yes and what says no, to a consent of these values.
-YES = (True, "yes", ["no", "YES"], 1, ["true", None])
-NO = ("no", False, None, [], {"yes": True}, 0, ["no", ["yes"]], "yes please", "")
+YES: Sequence[Any] = (True, "yes", ["no", "YES"], 1, ["true", None])
+NO: Sequence[Any] = (
+    "no",
+    False,
+    None,
+    [],
+    {"yes": True},
+    0,
+    ["no", ["yes"]],
+    "yes please",
+    "",
+)
 NOBODYS = ("Mars/Olympus", None, "", ["Asia/Tokyo"])
 
 
@@ -97,7 +107,7 @@ class World:
         self.excluded = self._segment("excluded", "yes")
 
     def _segment(self, attribute: str, value: str, **fields: Any) -> Segment:
-        rule = {"attribute": attribute, "is": "equals", "value": value}
+        rule: dict[str, Any] = {"attribute": attribute, "is": "equals", "value": value}
         if fields.get("event_names"):
             rule = {"all": [rule, {"event": "Lead"}]}
         made: Segment = factories.make_segment(rule=rule, **fields)
