@@ -23,7 +23,12 @@ from externalapi.connections.access import usable_by
 from externalapi.connections.encryption import SecretError, read_key
 from externalapi.definitions.compiled import CompiledDefinition, compile_version
 from externalapi.http.client import TransportError, send
-from externalapi.models import ConfigurationTest, ExternalAPI, TestCase
+from externalapi.models import (
+    ConfigurationTest,
+    ExternalAPI,
+    ExternalAPIVersion,
+    TestCase,
+)
 from externalapi.vendors.braze.facts.endpoints import DELETE_USERS
 from lemnisk_braze.lib.logs import get_logger
 from segments.people import export
@@ -83,7 +88,10 @@ FOUND = (
 def _choices(user: Any) -> Sequence[tuple[int, str]]:
     """External APIs that delete people at Braze, on connections that the user may use."""
     found = ExternalAPI.objects.filter(
-        archived_at=None, current_version__path=DELETE_USERS.path
+        archived_at=None,
+        current_version__path=DELETE_USERS.path,
+        # What an engagement writes is not known here.
+        current_version__payload_level=ExternalAPIVersion.PayloadLevel.GLOBAL,
     )
     if user is not None:
         found = found.filter(current_version__connection__in=usable_by(user))

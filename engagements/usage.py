@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from engagements.models import Engagement
 from engagements.reporting import reports
@@ -12,7 +12,9 @@ from externalapi.models.usage import Use
 
 def uses(version_ids: Iterable[int]) -> list[Use]:
     """The engagements of these versions, by name."""
-    engagements = Engagement.objects.filter(version__in=list(version_ids))
+    ids = list(version_ids)
+    its = Q(version__in=ids) | Q(version__written_on__in=ids)
+    engagements = Engagement.objects.filter(its).select_related("version")
     return [_use(engagement) for engagement in engagements.order_by("name")]
 
 
@@ -27,7 +29,7 @@ def _use(engagement: Engagement) -> Use:
         url=engagement.get_absolute_url(),
         state=engagement.get_state_display(),
         tone=reports.ENGAGEMENT_TONES[engagement.state],
-        version_id=engagement.version_id,
+        version_id=engagement.version.written_on_id or engagement.version_id,
         is_live=engagement.state == Engagement.State.ACTIVE,
         is_at_work=engagement.state not in Engagement.AT_REST,
     )

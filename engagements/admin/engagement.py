@@ -8,7 +8,7 @@ from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -24,14 +24,17 @@ from engagements.admin.version_upgrade import MovePage
 from engagements.audience import send_again
 from engagements.authoring import variant_section
 from engagements.authoring.forms import EngagementForm
+from engagements.authoring.payload_section import NAME as PAYLOAD
 from engagements.authoring.schedule_fields import ScheduleForm
 from engagements.guards import ceiling
 from engagements.lifecycle import approval
 from engagements.models import Engagement, Run
+from engagements.payload import difference
 from engagements.personalization.variable_catalog import known_variables
 from engagements.reporting import reports
 from engagements.reporting.data_points import data_points
 from engagements.variants import plan
+from externalapi.forms.body_check import Check
 from externalapi.models import ExternalAPI
 from lemnisk_braze.lib import form_changes
 from lemnisk_braze.lib.filtering import OfferedFilters
@@ -146,6 +149,11 @@ class EngagementAdmin(MovePage, CarefulDelete, OfferedFilters):
                 view(self.preview_view),
                 name="engagements_engagement_preview",
             ),
+            path(
+                "check-payload/",
+                view(self.check_payload_view),
+                name="engagements_engagement_check_payload",
+            ),
             path("times/", view(self.times_view), name="engagements_engagement_times"),
             path(
                 "<int:pk>/ask/", view(self.ask_view), name="engagements_engagement_ask"
@@ -231,14 +239,19 @@ class EngagementAdmin(MovePage, CarefulDelete, OfferedFilters):
         if "_configure" in request.POST:
             return self._page(request, _configured(request, engagement))
         before, was = engagement.sent_again, plan.of(engagement)
+        payload = engagement.version.payload
         form = EngagementForm(request.POST, instance=engagement)
         if not form.is_valid():
             return self._page(request, form)
         if words := send_again.forgotten(form.save(), before):
             messages.warning(request, words)
+        # A payload is too long to stand there as it was and as it is.
+        names = [name for name in form.changed_data if name != PAYLOAD]
         now = plan.of(form.instance)
-        said = [*form_changes.changes(form), *plan.changes(was, now)]
-        changed = " ".join(said)
+        said = [*form_changes.changes(form, names), *plan.changes(was, now)]
+        if not form.is_locked:
+            said.append(difference.in_words(payload, engagement.version.payload))
+        changed = " ".join(filter(None, said))
         self.log_change(request, engagement, changed or "Saved without a change.")
         messages.success(request, f"“{engagement}” is saved.")
         return redirect(engagement.get_absolute_url())
@@ -341,6 +354,27 @@ class EngagementAdmin(MovePage, CarefulDelete, OfferedFilters):
         )
         context = {"panel": self._panel(request, form)}
         return TemplateResponse(request, "engagements/preview.html", context)
+
+    def check_payload_view(self, request: HttpRequest) -> HttpResponse:
+        """What the editor asks while a payload is written; nothing is saved."""
+        pk = request.POST.get("engagement", "")
+        engagement = self.get_object(request, pk) if pk.isdecimal() else None
+        if not (
+            self.has_view_or_change_permission(request, engagement)
+            or self.has_add_permission(request)
+        ):
+            raise PermissionDenied
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        form = EngagementForm.of_typed(request.POST, engagement)
+        if engagement and not form.has_payload:
+            # It was locked when the page was drawn, and has ended meanwhile.
+            form = EngagementForm(instance=engagement)
+        # Nothing: another External API was chosen, and the editor is about to go.
+        found = Check(verdict="")
+        if form.has_payload:
+            found = form.check_payload(form.typed_values, form.chosen_segment)
+        return JsonResponse(found.to_dict())
 
     def times_view(self, request: HttpRequest) -> HttpResponse:
         """The next times of the schedule that stands in the form now."""

@@ -34,6 +34,7 @@ from engagements.admin.retry_and_export import (
 from engagements.admin.variants import VariantFilter, of_delivery, values_of
 from engagements.authoring.preview import Preview, seen_by, what_was_sent
 from engagements.models import Attempt, Batch, Delivery, Engagement, Run
+from engagements.payload import difference
 from engagements.reporting import by_variant, history, reports
 from engagements.reporting.data_points import data_points
 from lemnisk_braze.lib.filtering import OfferedFilters
@@ -187,6 +188,7 @@ class RunAdmin(LogAdmin):
             "comparison": by_variant.of_run(obj, report),
             "points": data_points(run=obj),
             **values_of(obj),
+            "payload_rows": difference.since(obj),
             "troubled": list(troubled[:PEOPLE_SHOWN]),
         }
 

@@ -15,7 +15,11 @@ from engagements.authoring.preview import (
 )
 from engagements.variants.plan import Variants
 from externalapi.connections.access import User
+from externalapi.template.parser import BodyError
 from segments.models import Profile, Segment
+
+# What is wrong is the payload's own, and no value's.
+PAYLOAD = "Payload"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,17 +62,22 @@ def preview_panel(
     person = example_person(segment, wanted)
     if person is None:
         return PreviewPanel(message=_nobody(segment, wanted), wanted=wanted)
+    try:
+        version, values = form.sent_as(form.typed_values)
+    except BodyError as e:
+        shown = Preview(problems={PAYLOAD: str(e)})
+        return PreviewPanel(person=person, preview=shown, wanted=wanted)
     variants, number = form.typed_variants, form.previewed(person, letter)
     shown = preview(
-        form.chosen_version,
-        variants.values(number, form.typed_values),
+        version,
+        variants.values(number, values),
         segment,
         person,
         member_event(segment, person, str(form["trigger"].value() or "")),
         form.preview_engagement,
     )
     shown = seen_by(shown, form.chosen_version.connection, user)
-    parameters = form.chosen_version.read_parameters()
+    parameters = version.read_parameters()
     titles = {parameter.name: parameter.title for parameter in parameters}
     return PreviewPanel(
         person=person,

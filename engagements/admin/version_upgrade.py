@@ -171,7 +171,7 @@ def may_move(request: HttpRequest) -> bool:
 
 def _target(request: HttpRequest, external_api: ExternalAPI) -> ExternalAPIVersion:
     """The version that the page is about: ?version=NUMBER, else the current one."""
-    versions = external_api.versions.select_related("external_api", "connection")
+    versions = external_api.own_versions.select_related("external_api", "connection")
     number = request.POST.get("version") or request.GET.get("version", "")
     if number.isdecimal() and len(number) < 10:
         return get_object_or_404(versions, number=int(number))
@@ -191,6 +191,7 @@ def _rows(
     engagements = (
         Engagement.objects.filter(version__external_api=version.external_api_id)
         .exclude(version=version)
+        .exclude(version__written_on=version)
         .exclude(state=Engagement.State.ENDED)
         .select_related("version__external_api", "version__connection", "segment")
         .order_by("name")
@@ -225,7 +226,7 @@ def _row(
 
 def _with_resend(row: Row) -> Row:
     move = row.move
-    found = resend(row.engagement, move.version, move.values, move.variants)
+    found = resend(row.engagement, *move.sent, move.variants)
     return replace(row, resend=found)
 
 
@@ -300,7 +301,7 @@ def _example(
         )
         for version, values, variants in (
             (engagement.version, engagement.values, plan_of(engagement)),
-            (move.version, move.values, move.variants),
+            (*move.sent, move.variants),
         )
     )
     rows = diff_lines(_payload(before), _payload(after), None)

@@ -8,6 +8,7 @@ __all__ = [
     "explaining",
     "forecast",
     "forms",
+    "payload_section",
     "preview",
     "sample_values",
     "schedule_fields",

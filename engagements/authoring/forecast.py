@@ -367,7 +367,7 @@ def activation_impact(engagement: Engagement) -> Impact:
         forecast=seen,
         points=seen.points_of(people),
         points_saved=seen.saved_of(people),
-        is_tested=engagement.version.tests.filter(is_success=True).exists(),
+        is_tested=engagement.version.base.tests.filter(is_success=True).exists(),
         starts_later=_starts_later(engagement),
     )
 

@@ -12,6 +12,8 @@ from django.utils.datastructures import MultiValueDict
 
 from engagements.authoring import sync_section, trigger_fields, variant_section
 from engagements.authoring.guard_fields import EXCLUDED, GUARDS, GuardFields, yes_or_no
+from engagements.authoring.payload_section import NAME as PAYLOAD
+from engagements.authoring.payload_section import PayloadSection
 from engagements.authoring.schedule_fields import SCHEDULE, ScheduleForm
 from engagements.authoring.sync_section import SyncSection
 from engagements.authoring.value_checks import problem
@@ -25,6 +27,7 @@ from engagements.authoring.value_widgets import (
 from engagements.authoring.variant_section import VariantSection
 from engagements.guards import left_segment
 from engagements.models import Engagement
+from engagements.payload import versions
 from externalapi.connections.access import group_names
 from externalapi.definitions.compiled import CompiledDefinition, compile_version
 from externalapi.models import ExternalAPIVersion
@@ -87,7 +90,9 @@ class VersionField(forms.ModelChoiceField):  # type: ignore[type-arg]
         return f"{api.name} ({', '.join(said)})"
 
 
-class EngagementForm(GuardFields, VariantSection, SyncSection, ScheduleForm):
+class EngagementForm(
+    GuardFields, VariantSection, SyncSection, PayloadSection, ScheduleForm
+):
     """The model's fields, and one more for each parameter of the chosen version.
 
     `chosen_version` is what the parameters are asked for: posted, else the instance's, else
@@ -123,14 +128,18 @@ class EngagementForm(GuardFields, VariantSection, SyncSection, ScheduleForm):
         self.initial_typed = frozenset(kwargs.get("initial") or ())
         super().__init__(*args, **kwargs)
         self.is_locked = is_locked(self.instance)
+        self.prepare_version()
         self._prepare_fields()
         self.prepare_guards()
         self.chosen_version = self._find_version()
         self.definition = self._compiled()
+        self.prepare_payload(self.chosen_segment)
         self._parameters = {
             PREFIX + digest(parameter.name): parameter
             for parameter in (
-                self.definition.engagement_parameters if self.definition else ()
+                versions.asked(self.chosen_version)
+                if self.chosen_version and self.definition
+                else ()
             )
         }
         for name, parameter in self._parameters.items():
@@ -151,6 +160,7 @@ class EngagementForm(GuardFields, VariantSection, SyncSection, ScheduleForm):
                 field.initial = with_fallback(str(field.initial or ""))
                 field.widget.attrs["autofocus"] = True
                 return True
+        self.show_place(name)
         return False
 
     @classmethod
@@ -185,7 +195,7 @@ class EngagementForm(GuardFields, VariantSection, SyncSection, ScheduleForm):
         return [
             (name, str(value))
             for name, value in typed.items()
-            if name.startswith((PREFIX, variant_section.PREFIX))
+            if name.startswith((PREFIX, PAYLOAD, variant_section.PREFIX))
             and name not in self.fields
             and value
         ]
@@ -214,7 +224,7 @@ class EngagementForm(GuardFields, VariantSection, SyncSection, ScheduleForm):
     def best_policy(self) -> str:
         """What the External API's payload speaks for."""
         policies = Engagement.AmbiguousPolicy
-        if self.definition and not self.definition.has_side_effects:
+        if self.definition and not self.has_side_effects(self.typed_values):
             return policies.RESEND.value
         return policies.PARK.value
 
@@ -233,15 +243,12 @@ class EngagementForm(GuardFields, VariantSection, SyncSection, ScheduleForm):
         self._clean_what_is_begun()
         self._clean_version(cleaned)
         self._clean_again(cleaned)
-        self.check_sync(cleaned, _sent_again(cleaned))
+        self._clean_values(cleaned)
+        sent = self.written.version if self.written else cleaned.get("version")
+        self.check_sync({**cleaned, "version": sent}, _sent_again(cleaned))
         self.clean_guards(cleaned)
         trigger_fields.clean(self, cleaned)
-        segment = cleaned.get("segment")
-        for name, parameter in self._parameters.items():
-            text = str(cleaned.get(name) or "").strip()
-            if message := problem(parameter, text, segment):
-                self.add_error(name, message)
-        self.clean_variants(cleaned, segment)
+        self.clean_variants(cleaned, cleaned.get("segment"))
         return cleaned
 
     def save(self, commit: bool = True) -> Engagement:
@@ -249,12 +256,10 @@ class EngagementForm(GuardFields, VariantSection, SyncSection, ScheduleForm):
         engagement: Engagement = super().save(commit=False)
         written = ["name", "description", "updated_at"]
         if not self.is_locked:
-            engagement.values = {
-                parameter.name: str(self.cleaned_data[name]).strip()
-                for name, parameter in self._parameters.items()
-                if str(self.cleaned_data[name] or "").strip()
-            }
+            engagement.values = self._cleaned_values(self.cleaned_data)
             engagement.variants = self.cleaned_variants().as_json()
+            if self.written:
+                versions.save(engagement, self.written)
             written += [*self.Meta.fields, "values", "variants"]
             if set(SCHEDULE).intersection(self.changed_data):
                 engagement.schedule_set_at = database_clock.now()
@@ -283,12 +288,12 @@ class EngagementForm(GuardFields, VariantSection, SyncSection, ScheduleForm):
         self.prepare_schedule(self.initial_typed)
 
     def _find_version(self) -> ExternalAPIVersion | None:
-        versions = self.fields["version"].queryset  # type: ignore[attr-defined]
+        offered = self.fields["version"].queryset  # type: ignore[attr-defined]
         chosen = self.data.get("version") if self.is_bound else None
         if self.is_locked or chosen is None:
-            chosen = self.initial.get("version") or self.instance.version_id
+            chosen = self.initial.get("version")
         if pk := _digits(chosen):
-            version: ExternalAPIVersion | None = versions.filter(pk=pk).first()
+            version: ExternalAPIVersion | None = offered.filter(pk=pk).first()
             return version
         return None
 
@@ -328,6 +333,21 @@ class EngagementForm(GuardFields, VariantSection, SyncSection, ScheduleForm):
         if is_paused and (reason := cases.why_not(version)):
             self.add_error("version", reason)
 
+    def _clean_values(self, cleaned: Mapping[str, Any]) -> None:
+        segment = cleaned.get("segment")
+        for name, parameter in self._parameters.items():
+            text = str(cleaned.get(name) or "").strip()
+            if message := problem(parameter, text, segment):
+                self.add_error(name, message)
+        self.clean_payload_section(cleaned, self._cleaned_values(cleaned))
+
+    def _cleaned_values(self, cleaned: Mapping[str, Any]) -> dict[str, str]:
+        typed = {
+            parameter.name: str(cleaned.get(name) or "").strip()
+            for name, parameter in self._parameters.items()
+        }
+        return {name: text for name, text in typed.items() if text}
+
     def _clean_again(self, cleaned: Mapping[str, Any]) -> None:
         if cleaned.get("again") != Engagement.Again.AFTER_DAYS:
             self.cleaned_data["again_after_days"] = None
@@ -357,7 +377,7 @@ def _versions(engagement: Engagement) -> QuerySet[ExternalAPIVersion]:
     current = Q(
         pk=F("external_api__current_version"), external_api__archived_at__isnull=True
     )
-    pinned = Q(pk=engagement.version_id) if engagement.version_id else Q()
+    pinned = Q(pk=engagement.version.base.pk) if engagement.version_id else Q()
     return (
         ExternalAPIVersion.objects.filter(current | pinned)
         .select_related("external_api", "connection")

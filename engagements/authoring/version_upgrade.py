@@ -10,6 +10,8 @@ from engagements.authoring.preview import GENERAL, sentence
 from engagements.authoring.value_checks import problem
 from engagements.lifecycle import transitions
 from engagements.models import Engagement
+from engagements.payload import versions
+from engagements.payload.versions import Written
 from engagements.personalization.renderer import compile_recipe
 from engagements.sync import shape
 from engagements.variants import plan as variant_plan
@@ -18,8 +20,18 @@ from externalapi.definitions.compiled import compile_version
 from externalapi.definitions.renames import renames
 from externalapi.models import ExternalAPIVersion
 from externalapi.template.parameters import Parameter
+from externalapi.template.parser import BodyError
 from externalapi.testing import cases
 from lemnisk_braze.lib import database_clock
+
+WRITE_FIRST = (
+    "In this version each Engagement writes its payload. Open the Engagement, choose the "
+    "version there and look at the payload: it begins with what is sent now."
+)
+GIVE_UP_FIRST = (
+    "In this version the payload is the same for all Engagements, and this one writes "
+    "its own. Open the Engagement and choose the version there to give that up."
+)
 
 
 class VersionUpgradeError(Exception):
@@ -35,7 +47,9 @@ class Move:
     """What a move does to an engagement's values, worked out and not done.
 
     `renamed` is new name → old name, `removed` name → the value that goes with it.
-    `values` and `variants` are those that it would have.
+    `values` and `variants` are those that it would have for `parameters`, which it asks
+    for; `sent` is what it would send: the version itself, or its payload on it, and all
+    values.
     `problems` is parameter (or GENERAL) → what to do; where there are any, it stays.
     """
 
@@ -43,11 +57,13 @@ class Move:
     parameters: tuple[Parameter, ...]
     values: Mapping[str, str]
     variants: Variants
+    sent: tuple[ExternalAPIVersion, Mapping[str, str]]
     kept: tuple[str, ...]
     added: tuple[Parameter, ...]
     removed: Mapping[str, str]
     renamed: Mapping[str, str]
     problems: Mapping[str, str]
+    written: Written | None = None
 
     def asked(self, given: Mapping[str, str]) -> tuple[Parameter, ...]:
         """The parameters to ask for: new ones, and those whose value will not do.
@@ -64,19 +80,33 @@ def plan(
     engagement: Engagement, version: ExternalAPIVersion, given: Mapping[str, str]
 ) -> Move:
     """Work out a move; `given` are values for parameters that have none that does."""
+    own = engagement.version.base
+    if versions.is_written(own) != versions.is_written(version):
+        words = WRITE_FIRST if versions.is_written(version) else GIVE_UP_FIRST
+        return _impossible(engagement, version, words)
     try:
-        wanted = compile_version(version).engagement_parameters
-        before = compile_version(engagement.version).engagement_parameters
+        compile_version(version)
+        wanted, before = versions.asked(version), versions.asked(own)
     except ValueError as e:
         return _impossible(engagement, version, sentence(str(e)))
     origin = _origin(engagement, version, wanted, before)
     values = _values(engagement, wanted, origin, given)
     variants = _variants(engagement, origin)
+    written: Written | None = None
+    sent: tuple[ExternalAPIVersion, Mapping[str, str]] = (version, values)
+    if versions.is_written(version):
+        try:
+            written = versions.write(version, engagement.version.payload, values)
+        except BodyError as e:
+            return _impossible(engagement, version, str(e))
+        sent = (written.version, written.values)
     return Move(
         version=version,
         parameters=wanted,
         values=values,
         variants=variants,
+        sent=sent,
+        written=written,
         kept=tuple(new for new, old in origin.items() if new == old),
         added=tuple(p for p in wanted if p.name not in origin),
         removed={
@@ -85,7 +115,7 @@ def plan(
             if p.name not in origin.values()
         },
         renamed={new: old for new, old in origin.items() if new != old},
-        problems=_problems(engagement, version, wanted, values, variants),
+        problems=_problems(engagement, version, wanted, values, variants, sent),
     )
 
 
@@ -97,7 +127,7 @@ def _origin(
 ) -> dict[str, str]:
     """Parameter asked for → the one that was, by its own name or by another."""
     old_names = {parameter.name for parameter in before}
-    renamed = renames(engagement.version, version)
+    renamed = renames(engagement.version.base, version)
     # Who has taken an old name since is somebody else.
     same = {name: name for name in old_names - set(renamed.values())}
     found = {**same, **renamed}
@@ -122,12 +152,13 @@ def upgrade(
     move = plan(locked, version, given)
     if move.problems:
         raise VersionUpgradeError(move)
-    Engagement.objects.filter(pk=locked.pk).update(
-        version=version,
-        values=dict(move.values),
-        variants=move.variants.as_json(),
-        updated_at=database_clock.now(),
-    )
+    if move.written:
+        versions.save(locked, move.written)
+    else:
+        locked.version, locked.values = version, dict(move.values)
+    locked.variants = move.variants.as_json()
+    locked.updated_at = database_clock.now()
+    locked.save(update_fields=["version", "values", "variants", "updated_at"])
     engagement.refresh_from_db()
     if locked.state == Engagement.State.ACTIVE:
         transitions.renew_standing_run(engagement)
@@ -141,6 +172,7 @@ def _impossible(engagement: Engagement, version: ExternalAPIVersion, why: str) -
         parameters=(),
         values=engagement.values,
         variants=variant_plan.of(engagement),
+        sent=(engagement.version, engagement.values),
         kept=(),
         added=(),
         removed={},
@@ -184,11 +216,12 @@ def _problems(
     wanted: tuple[Parameter, ...],
     values: Mapping[str, str],
     variants: Variants,
+    sent: tuple[ExternalAPIVersion, Mapping[str, str]],
 ) -> dict[str, str]:
     if version.external_api_id != engagement.version.external_api_id:
         return {GENERAL: "This version belongs to another External API."}
     by_name = engagement.sends_deltas or engagement.clears_who_left
-    if by_name and (words := shape.problem(version)):
+    if by_name and (words := shape.problem(sent[0])):
         return {GENERAL: words}
     found = {
         parameter.name: words
@@ -212,7 +245,7 @@ def _problems(
     if words := _problem_of_a_variant(engagement, wanted, variants):
         found.setdefault(GENERAL, words)
     try:
-        compile_recipe(version, values, variants)
+        compile_recipe(*sent, variants)
     except ValueError as e:
         found.setdefault(GENERAL, sentence(str(e)))
     return found

@@ -357,7 +357,8 @@ class Engagement(models.Model):
     @property
     def is_behind(self) -> bool:
         """Whether its External API has a newer version."""
-        return self.version_id != self.version.external_api.current_version_id
+        base_id = self.version.written_on_id or self.version_id
+        return bool(base_id != self.version.external_api.current_version_id)
 
     def move(
         self, old: Iterable[str], new: "Engagement.State", reason: str = ""

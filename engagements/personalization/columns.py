@@ -101,9 +101,9 @@ def through(
     look_up = _look_up(path)
     if fit is None or look_up is None or not reader.parameter.is_plain:
         return one_by_one(slow)
-    if reader.parameter.type is ParameterType.BOOLEAN and has_default:
+    if has_default:
         # Liquid's default takes the place of false, too.
-        fit = _are_true
+        fit = FITS_WITH_DEFAULT.get(reader.parameter.type, fit)
 
     def column(group: Group) -> tuple[Sequence[JSON], Gaps]:
         values = look_up(group)
@@ -230,6 +230,19 @@ def _are_datetimes(values: Sequence[Any]) -> bool:
     return True
 
 
+def _are_of_a_kind(values: Sequence[Any]) -> bool:
+    """Whether they are texts, numbers or booleans: what goes out as it is."""
+    kinds = set(map(type, values))
+    if kinds == {str}:
+        return _are_texts(values)
+    return kinds == {bool} or _are_numbers(values)
+
+
+def _are_said(values: Sequence[Any]) -> bool:
+    """The same where a default takes the place of false."""
+    return bool not in set(map(type, values)) and _are_of_a_kind(values)
+
+
 # Where 2026-01-31T09:30:05Z has what is no digit.
 _MARKS = ((4, "-"), (7, "-"), (10, "T"), (13, ":"), (16, ":"), (19, "Z"))
 # Whether all of some values (at least one) go out as they are.
@@ -240,5 +253,9 @@ FITS: Mapping[ParameterType, Callable[[Sequence[Any]], bool]] = MappingProxyType
         ParameterType.NUMBER: _are_numbers,
         ParameterType.BOOLEAN: _are_booleans,
         ParameterType.DATETIME: _are_datetimes,
+        ParameterType.ANY: _are_of_a_kind,
     }
+)
+FITS_WITH_DEFAULT: Mapping[ParameterType, Callable[[Sequence[Any]], bool]] = (
+    MappingProxyType({ParameterType.BOOLEAN: _are_true, ParameterType.ANY: _are_said})
 )

@@ -45,6 +45,7 @@ DETAILS = (
     "path",
     "headers",
     "body_kind",
+    "payload_level",
     "body",
 )
 
@@ -313,6 +314,7 @@ def _version_initial(version: ExternalAPIVersion) -> dict[str, Any]:
         "path": version.target,
         "headers": version.headers,
         "body_kind": version.body_kind,
+        "payload_level": version.payload_level,
         "body": version.body,
         "plan": version.plan,
         "rules": version.rules,

@@ -95,7 +95,7 @@ class LifePages:
 
     def used_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         external_api = _found(request, pk, self.has_view_permission)
-        numbers = dict(external_api.versions.values_list("pk", "number"))
+        numbers = dict(external_api.own_versions.values_list("pk", "number"))
         uses = [(use, numbers[use.version_id]) for use in external_api.uses()]
         current = external_api.current_version
         context = {
@@ -289,7 +289,7 @@ def _url(page: str, external_api: ExternalAPI) -> str:
 
 
 def _with_connection(external_api: ExternalAPI) -> Any:
-    return external_api.versions.select_related("connection", "created_by")
+    return external_api.own_versions.select_related("connection", "created_by")
 
 
 def _rows(external_api: ExternalAPI, shown: list[ExternalAPIVersion]) -> list[Row]:

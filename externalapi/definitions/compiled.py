@@ -340,11 +340,12 @@ def _is_filled(value: JSON) -> bool:
 def _has_side_effects(body: JSON, parameters: Sequence[Parameter]) -> bool:
     """Only plain attributes may be sent twice; of anything else we cannot know.
 
-    An object parameter can bring an operator with it.
+    An object parameter, or one of any type, can bring an operator with it.
     """
     if not isinstance(body, dict) or set(body) != {"attributes"}:
         return True
-    objects = {p.name for p in parameters if p.type is ParameterType.OBJECT}
+    kinds = (ParameterType.OBJECT, ParameterType.ANY)
+    objects = {p.name for p in parameters if p.type in kinds}
     return _has_operator(body, objects)
 
 

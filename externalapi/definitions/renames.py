@@ -136,7 +136,9 @@ def _steps(
     """The versions from one to the other, backwards where the new one is older."""
     first, last = sorted((old.number, new.number))
     versions = ExternalAPIVersion.objects.filter(
-        external_api=old.external_api_id, number__range=(first, last)
+        external_api=old.external_api_id,
+        written_on=None,
+        number__range=(first, last),
     )
     is_back = new.number < old.number
     return list(versions.order_by("-number" if is_back else "number"))

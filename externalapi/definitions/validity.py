@@ -13,6 +13,8 @@ from externalapi.template.parameter_checks import check_parameter
 from externalapi.template.parameters import Parameter
 from externalapi.template.parser import BodyError
 
+ONLY_JSON = "A payload that Engagements write is JSON: choose JSON as what the body is."
+
 
 def problems(draft: Draft, external_api: ExternalAPI) -> list[str]:
     """Return what keeps a draft from being saved, as sentences.
@@ -52,6 +54,9 @@ def _check_headers(draft: Draft) -> None:
 
 
 def _check_body(draft: Draft) -> None:
+    level = ExternalAPIVersion.PayloadLevel.ENGAGEMENT
+    if draft.payload_level == level and draft.body_kind != "json":
+        raise ValueError(ONLY_JSON)
     validation.check_body(draft.body_kind, draft.body, draft.headers)
 
 
@@ -74,6 +79,9 @@ def _check_batching(draft: Draft) -> None:
     # A body that cannot be read is said at the body.
     with suppress(BodyError):
         tree = bodies.parse(draft.body_kind, draft.body)
+        level = ExternalAPIVersion.PayloadLevel.ENGAGEMENT
+        if tree is None and draft.payload_level == level:
+            return
         for _, problem in plan_problems(plan, tree):
             raise ValueError(problem)
 

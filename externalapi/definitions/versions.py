@@ -33,6 +33,7 @@ class Draft:
     query: Sequence[Sequence[str]] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
     body_kind: str = ExternalAPIVersion.BodyKind.JSON
+    payload_level: str = ExternalAPIVersion.PayloadLevel.GLOBAL
     body: str = ""
     parameters: tuple[Parameter, ...] = ()
     batch_arrays: Sequence[str] = ()

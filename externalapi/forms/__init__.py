@@ -2,6 +2,8 @@
 
 __all__ = [
     "batching_and_answers",
+    "body_check",
+    "body_widget",
     "connection",
     "connection_changes",
     "external_api",

@@ -5,10 +5,11 @@ Offsets count UTF-16 units, as browsers do.
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from externalapi.definitions.compiled import parameters_found
 from externalapi.template import bodies
+from externalapi.template.batching import BatchPlan
 from externalapi.template.parameters import Parameter
 from externalapi.template.parser import BodyError
 from externalapi.template.spans import Path, Span, formatted, path_text, spans
@@ -24,11 +25,21 @@ from lemnisk_braze.lib.json_types import JSON
 MAX_NODES = 1000
 _ORDER = list(Severity)
 _TEXT_SHOWN = 60
+# An example of a parameter, and of what stands in its place in an engagement.
+_LIKE: Mapping[str, str] = {
+    "{{App ID}}": "{{ event.properties.app_id }}",
+    "{{Event Time}}": "{{ event.time }}",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Typed:
-    """What stands in the form; `parameters` are those that are known already."""
+    """What stands in the form; `parameters` are those that are known already.
+
+    Where somebody else has read the text, `tree` is what they read, `likeness` a body
+    that is as long as the text and stands for it, `more` what they found besides, and
+    `word` what they call a parameter.
+    """
 
     kind: str
     text: str
@@ -39,6 +50,10 @@ class Typed:
     identifier: str = ""
     is_braze: bool = True
     limit: ObjectLimit = OBJECT_LIMITS[DEFAULT_OBJECT_LIMIT]
+    tree: JSON = None
+    likeness: str = ""
+    more: Sequence[Finding] = ()
+    word: str = "parameter"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,10 +107,12 @@ class Check:
 
 def check(typed: Typed) -> Check:
     """Return what the reader and the linter say about a body as typed."""
+    if typed.tree is not None:
+        return _checked(typed, typed.tree, typed.parameters)
     try:
         tree = bodies.parse(typed.kind, typed.text)
     except BodyError as e:
-        return Check(verdict=str(e), findings=(_unreadable(typed.text, e),))
+        return unreadable(typed.text, e)
     parameters = parameters_found(
         typed.path,
         typed.headers,
@@ -104,15 +121,34 @@ def check(typed: Typed) -> Check:
         body_kind=typed.kind,
         identifier=typed.identifier,
     )
-    where = spans(typed.text) if typed.kind == "json" and tree is not None else {}
+    return _checked(typed, tree, parameters)
+
+
+def unreadable(text: str, error: BodyError) -> Check:
+    """Return what is said of a body that cannot be read."""
+    return Check(verdict=str(error), findings=(_unreadable(text, error),))
+
+
+def limit_of(plan: BatchPlan) -> ObjectLimit:
+    """One person's body may hold what a request may; where nobody says, Braze's."""
+    if plan.combined is None and plan.each is None:
+        return OBJECT_LIMITS[DEFAULT_OBJECT_LIMIT]
+    return ObjectLimit(combined=plan.combined, per_array=plan.each)
+
+
+def _checked(typed: Typed, tree: JSON, parameters: Sequence[Parameter]) -> Check:
+    alike = typed.likeness or typed.text
+    where = spans(alike) if typed.kind == "json" and tree is not None else {}
     text = _Text(typed.text)
-    findings = tuple(
-        _located(one, where, text) for one in _findings(typed, tree, parameters)
+    found = sorted(
+        [*typed.more, *(_called(typed, f) for f in _findings(typed, tree, parameters))],
+        key=lambda one: _ORDER.index(one.severity),
     )
+    findings = tuple(_located(one, where, text) for one in found)
     return Check(
-        verdict=_verdict(typed.kind, tree, parameters, findings),
+        verdict=_verdict(typed, tree, parameters, findings),
         findings=findings,
-        formatted=formatted(typed.text) if where else None,
+        formatted=formatted(alike, typed.text) if where else None,
         nodes=tuple(_nodes(where, text)),
     )
 
@@ -122,7 +158,10 @@ def _findings(
 ) -> list[Finding]:
     if not typed.is_braze:
         return []
-    found = lint_request(typed.method, typed.path, typed.headers)
+    found = []
+    if typed.tree is None:
+        # Where it goes is not asked of who only writes the body.
+        found = lint_request(typed.method, typed.path, typed.headers)
     if typed.kind != "json" or tree is None:
         return found
     return [
@@ -137,13 +176,27 @@ def _findings(
     ]
 
 
+def _called(typed: Typed, finding: Finding) -> Finding:
+    """A finding with the word that the author knows a parameter by."""
+    if typed.word == "parameter":
+        return finding
+    message = finding.message.replace("parameter", typed.word)
+    advice = finding.advice.replace("parameter", typed.word)
+    for name, like in _LIKE.items():
+        advice = advice.replace(name, like)
+    return replace(finding, message=message, advice=advice)
+
+
 def _verdict(
-    kind: str, tree: JSON, parameters: Sequence[Parameter], findings: Sequence[Found]
+    typed: Typed,
+    tree: JSON,
+    parameters: Sequence[Parameter],
+    findings: Sequence[Found],
 ) -> str:
     if tree is None:
         return "There is no body."
-    said = "Valid JSON" if kind == "json" else "The body can be sent"
-    said += f", {_counted(len(parameters), 'parameter')}."
+    said = "Valid JSON" if typed.kind == "json" else "The body can be sent"
+    said += f", {_counted(len(parameters), typed.word)}."
     counts = Counter(one.finding.severity for one in findings)
     parts = [_counted(counts[one], one.value) for one in Severity if counts[one]]
     return f"{said} {', '.join(parts)}." if parts else said

@@ -17,6 +17,7 @@ from unfold.widgets import (
 from externalapi.connections.access import User
 from externalapi.definitions import renames
 from externalapi.definitions.compiled import parameters_found
+from externalapi.definitions.validity import ONLY_JSON
 from externalapi.definitions.versions import Draft
 from externalapi.forms import body_check
 from externalapi.forms.batching_and_answers import BatchingAndAnswers
@@ -25,15 +26,9 @@ from externalapi.forms.connection_field import ConnectionField
 from externalapi.forms.parameter_table import ParametersField
 from externalapi.models import ExternalAPI, ExternalAPIVersion
 from externalapi.template import bodies, validation
-from externalapi.template.batching import BatchPlan
 from externalapi.template.parameters import Parameter
 from externalapi.template.parser import BodyError
 from externalapi.template.url_and_headers import split_target
-from externalapi.vendors.braze.facts.contract import (
-    DEFAULT_OBJECT_LIMIT,
-    OBJECT_LIMITS,
-    ObjectLimit,
-)
 from externalapi.vendors.braze.facts.instances import is_braze
 from externalapi.vendors.braze.lint.findings import Severity
 from lemnisk_braze.lib.names import one_line
@@ -96,6 +91,18 @@ class ExternalAPIForm(BatchingAndAnswers):
         choices=ExternalAPIVersion.BodyKind.choices,
         widget=UnfoldAdminSelectWidget,
     )
+    payload_level = forms.ChoiceField(
+        label="Payload",
+        required=False,
+        choices=ExternalAPIVersion.PayloadLevel.choices,
+        widget=UnfoldAdminSelectWidget,
+        help_text=(
+            "The same for all: the body below is sent, and each Engagement gives values "
+            "for its parameters. Written in each: an Engagement writes its own JSON, "
+            "and the body below is only what it begins with; it may be empty. Address, "
+            "headers, sign-in, batching and answers stay here either way."
+        ),
+    )
     body = forms.CharField(
         label="Body",
         required=False,
@@ -155,6 +162,13 @@ class ExternalAPIForm(BatchingAndAnswers):
             validation.check_headers(headers)
         return headers
 
+    def clean_payload_level(self) -> str:
+        level: str = self.cleaned_data["payload_level"]
+        levels = ExternalAPIVersion.PayloadLevel
+        if level == levels.ENGAGEMENT and self.cleaned_data.get("body_kind") != "json":
+            raise ValidationError(ONLY_JSON)
+        return level or levels.GLOBAL
+
     def clean_body(self) -> str:
         body: str = self.cleaned_data["body"].replace("\r\n", "\n")
         kind: str = self.cleaned_data.get("body_kind", "json")
@@ -191,7 +205,8 @@ class ExternalAPIForm(BatchingAndAnswers):
         self.check_rules(cleaned)
         if "body" in cleaned:
             tree = bodies.parse(cleaned.get("body_kind", "json"), cleaned["body"])
-            self.check_batching(cleaned, tree)
+            if tree is not None or not _is_in_engagement(cleaned):
+                self.check_batching(cleaned, tree)
         if not self.errors and all(name in cleaned for name in needed):
             self.draft = self._draft(cleaned)
             self._check(cleaned)
@@ -218,7 +233,7 @@ class ExternalAPIForm(BatchingAndAnswers):
             identifier=cleaned.get("channel_identifier")
             or self.instance.channel_identifier,
             is_braze=connection is None or is_braze(connection.base_url),
-            limit=_limit(self.plan(cleaned)),
+            limit=body_check.limit_of(self.plan(cleaned)),
         )
 
     def _draft(self, cleaned: Mapping[str, Any]) -> Draft:
@@ -230,6 +245,7 @@ class ExternalAPIForm(BatchingAndAnswers):
             query=tuple(query),
             headers=cleaned["headers"],
             body_kind=cleaned["body_kind"],
+            payload_level=cleaned["payload_level"],
             body=cleaned["body"],
             **self.plan(cleaned).fields(),
             answer_rules=self.rules(cleaned).to_dict(),
@@ -255,11 +271,9 @@ class ExternalAPIForm(BatchingAndAnswers):
         return [*self.initial.get("parameters", ()), *rows]
 
 
-def _limit(plan: BatchPlan) -> ObjectLimit:
-    """One person's body may hold what a request may; where nobody says, Braze's."""
-    if plan.combined is None and plan.each is None:
-        return OBJECT_LIMITS[DEFAULT_OBJECT_LIMIT]
-    return ObjectLimit(combined=plan.combined, per_array=plan.each)
+def _is_in_engagement(cleaned: Mapping[str, Any]) -> bool:
+    engagement = ExternalAPIVersion.PayloadLevel.ENGAGEMENT
+    return bool(cleaned.get("payload_level") == engagement)
 
 
 @contextmanager

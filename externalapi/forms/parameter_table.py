@@ -8,7 +8,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from externalapi.template.parameter_checks import checked
-from externalapi.template.parameters import Level, Parameter, ParameterType
+from externalapi.template.parameters import ASKED_TYPES, Level, Parameter
 from externalapi.template.parser import MAX_PLACEHOLDERS
 from externalapi.template.transforms import Transform
 from lemnisk_braze.lib.json_types import JSON
@@ -69,7 +69,7 @@ class ParameterTable(forms.Widget):
             row["error"] = self.row_errors.get(str(row["name"]), "")
             row["facts"] = _facts(row)
         context["rows"] = rows
-        context["types"] = [(str(kind), kind.label) for kind in ParameterType]
+        context["types"] = [(str(kind), kind.label) for kind in ASKED_TYPES]
         context["levels"] = [(str(level), level.label) for level in Level]
         context["transforms"] = [(str(one), one.label) for one in Transform]
         return context
@@ -107,7 +107,7 @@ class ParametersField(forms.Field):
 
 def read_row(row: Mapping[str, Any]) -> Parameter:
     """Return the parameter of a row; raises ValueError with a sentence."""
-    if row["type"] not in set(ParameterType) or row["level"] not in set(Level):
+    if row["type"] not in ASKED_TYPES or row["level"] not in set(Level):
         raise ValueError("Choose a type and who gives the value.")
     if row["transform"] not in set(Transform):
         raise ValueError("Choose a treatment.")

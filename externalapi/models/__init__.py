@@ -1,9 +1,8 @@
 """Where an API lives, what a request to it looks like, and each test of it."""
 
+from externalapi.models.connection import Connection, ConnectionGroup
 from externalapi.models.external_api import (
     ConfigurationTest,
-    Connection,
-    ConnectionGroup,
     ExternalAPI,
     ExternalAPIQuerySet,
     ExternalAPIVersion,

@@ -1,168 +1,19 @@
-"""Where an API lives, what a request to it looks like, and each test of it."""
+"""What a request to an API looks like, version by version, and each test of it."""
 
 from django.conf import settings
 from django.core.serializers.json import DjangoJSONEncoder
-from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import Case, Exists, OuterRef, Q, Value, When
 from django.db.models.functions import Now
 from django.urls import reverse
 
 from externalapi.http.answer_rules import AnswerRules
-from externalapi.http.auth import Auth, SignIn, TokenPlan
 from externalapi.models import usage
+from externalapi.models.connection import Connection
 from externalapi.template.batching import MAX_BYTES, BatchPlan
 from externalapi.template.parameters import Parameter
 from externalapi.template.url_and_headers import join_target
 from lemnisk_braze.lib.database_clock import ChangedAtField
-
-
-class Connection(models.Model):
-    """Where an API lives and how to sign in. Engineers own it; nobody sees its key."""
-
-    class SignInKind(models.TextChoices):
-        BEARER = Auth.BEARER, "Bearer key (Braze)"
-        BASIC = Auth.BASIC, "User name and password"
-        HEADER = Auth.HEADER, "Key in a header"
-        QUERY = Auth.QUERY, "Key in the address"
-        OAUTH2 = Auth.OAUTH2, "OAuth 2 client credentials"
-        NONE = Auth.NONE, "No sign-in"
-
-    name = models.CharField(max_length=255, unique=True)
-    base_url = models.CharField(
-        "base URL",
-        max_length=2048,
-        help_text="Your Braze REST endpoint, for example https://rest.fra-01.braze.eu.",
-    )
-    auth = models.CharField(
-        "sign-in", max_length=16, choices=SignInKind, default=SignInKind.BEARER
-    )
-    # The header's or the query parameter's.
-    key_name = models.CharField(
-        "name of the key",
-        max_length=255,
-        blank=True,
-        help_text="The header or the parameter that holds it, for example X-API-Key.",
-    )
-    username = models.CharField("user name", max_length=255, blank=True)
-    token_url = models.CharField(
-        "token URL",
-        max_length=2048,
-        blank=True,
-        help_text="Where an access token is fetched with the client ID and its secret.",
-    )
-    client_id = models.CharField("client ID", max_length=255, blank=True)
-    scope = models.CharField(
-        max_length=1024, blank=True, help_text="Optional. Several with spaces between."
-    )
-    key_encrypted = models.TextField(blank=True, editable=False)
-    key_last_four = models.CharField(max_length=4, blank=True, editable=False)
-    key_version = models.PositiveIntegerField(default=0, editable=False)
-    key_set_at = models.DateTimeField(null=True, editable=False)
-    # A key that waits beside the one in use, and the one that was in use before it
-    # (externalapi.connections.key_rotation).
-    next_key_encrypted = models.TextField(blank=True, editable=False)
-    next_key_last_four = models.CharField(max_length=4, blank=True, editable=False)
-    next_key_set_at = models.DateTimeField(null=True, editable=False)
-    next_key_check = models.JSONField(default=dict, editable=False)
-    previous_key_encrypted = models.TextField(blank=True, editable=False)
-    previous_key_last_four = models.CharField(max_length=4, blank=True, editable=False)
-    previous_key_until = models.DateTimeField(null=True, editable=False)
-    # externalapi.testing.connection_check.Check as a dict; empty: it was not checked yet.
-    last_check = models.JSONField(default=dict, editable=False)
-    checked_at = models.DateTimeField(null=True, editable=False)
-    # OAuth 2: the last token, until shortly before it expires.
-    token_encrypted = models.TextField(blank=True, editable=False)
-    token_expires_at = models.DateTimeField(null=True, editable=False)
-    timeout_seconds = models.PositiveIntegerField(
-        "timeout in seconds",
-        null=True,
-        blank=True,
-        validators=[MinValueValidator(1)],
-        help_text="How long one request may take.",
-    )
-    requests_per_burst = models.PositiveIntegerField(
-        "requests at most",
-        default=3000,
-        validators=[MinValueValidator(1)],
-        help_text="Braze's own limit is 3,000 requests in 3 seconds.",
-    )
-    burst_seconds = models.PositiveIntegerField(
-        "in so many seconds", default=3, validators=[MinValueValidator(1)]
-    )
-    requests_per_hour = models.PositiveIntegerField(
-        null=True,
-        blank=True,
-        validators=[MinValueValidator(1)],
-        help_text="Leave empty where your contract has no hourly limit.",
-    )
-    requests_at_once = models.PositiveIntegerField(
-        null=True,
-        blank=True,
-        validators=[MinValueValidator(1)],
-        help_text="How many requests may wait for their answers at the same time. Empty: no limit.",
-    )
-    # externalapi.connections.access says what follows from it.
-    groups = models.ManyToManyField(
-        "auth.Group",
-        through="ConnectionGroup",
-        blank=True,
-        related_name="+",
-        verbose_name="limited to groups",
-        help_text="Only people of these groups, and superusers, build External APIs on "
-        "it, test and activate with it, and change it. None: everybody whose "
-        "permissions include that.",
-    )
-    created_at = models.DateTimeField(auto_now_add=True)
-    updated_at = ChangedAtField(editable=False)
-
-    class Meta:
-        permissions = [("use_secret", "Can set a connection's key")]
-
-    def __str__(self) -> str:
-        return self.name
-
-    @property
-    def sign_in(self) -> SignIn:
-        """Where the key goes in each request."""
-        auth = Auth(self.auth)
-        token = None
-        if auth is Auth.OAUTH2:
-            token = TokenPlan(
-                connection_id=self.pk,
-                key_version=self.key_version,
-                url=self.token_url,
-                client_id=self.client_id,
-                scope=self.scope,
-            )
-        return SignIn(
-            auth=auth, name=self.key_name, username=self.username, token=token
-        )
-
-
-class ConnectionGroup(models.Model):
-    """A connection is limited to this group, among others perhaps."""
-
-    connection = models.ForeignKey(
-        Connection, on_delete=models.CASCADE, related_name="limits", db_index=False
-    )
-    # With the last of its groups gone, a connection would be everybody's.
-    group = models.ForeignKey(
-        "auth.Group", on_delete=models.PROTECT, related_name="connection_limits"
-    )
-
-    class Meta:
-        verbose_name = "limit of a connection"
-        verbose_name_plural = "limits of connections"
-        default_permissions = ()
-        constraints = [
-            models.UniqueConstraint(
-                fields=["connection", "group"], name="connection_group"
-            )
-        ]
-
-    def __str__(self) -> str:
-        return f"“{self.connection}” is limited to this group"
 
 
 class ExternalAPIQuerySet(models.QuerySet["ExternalAPI"]):
@@ -258,6 +109,11 @@ class ExternalAPI(models.Model):
         found = ExternalAPI.objects.with_status().get(pk=self.pk)
         return ExternalAPI.Status(found.status)  # type: ignore[attr-defined]
 
+    @property
+    def own_versions(self) -> "models.QuerySet[ExternalAPIVersion]":
+        """Its versions, without the payloads that were written on them."""
+        return self.versions.filter(written_on=None)
+
     def uses(self) -> list[usage.Use]:
         """The engagements that were made with any of its versions."""
         return usage.uses_of(self.versions.values_list("pk", flat=True))
@@ -279,6 +135,10 @@ class ExternalAPIVersion(models.Model):
         TEXT = "text", "Text"
         NONE = "none", "No body"
 
+    class PayloadLevel(models.TextChoices):
+        GLOBAL = "global", "The same for all Engagements"
+        ENGAGEMENT = "engagement", "Written in each Engagement"
+
     external_api = models.ForeignKey(
         ExternalAPI, on_delete=models.CASCADE, related_name="versions", db_index=False
     )
@@ -292,6 +152,14 @@ class ExternalAPIVersion(models.Model):
     query = models.JSONField(default=list, blank=True)
     headers = models.JSONField(default=dict, blank=True)
     body_kind = models.CharField(max_length=8, choices=BodyKind, default=BodyKind.JSON)
+    # Who writes the body; one of an engagement begins with this one.
+    payload_level = models.CharField(
+        "payload",
+        max_length=16,
+        choices=PayloadLevel,
+        default=PayloadLevel.GLOBAL,
+        db_default=PayloadLevel.GLOBAL,
+    )
     # As typed, so that nothing of the author's layout is lost; parsed when compiled.
     body = models.TextField(blank=True)
     # A list of externalapi.template.parameters.Parameter as dicts, in order of appearance.
@@ -307,6 +175,16 @@ class ExternalAPIVersion(models.Model):
     batch_bytes = models.PositiveIntegerField("bytes of a request", default=MAX_BYTES)
     # externalapi.http.answer_rules.AnswerRules as a dict; empty for Braze's own.
     answer_rules = models.JSONField(default=dict, blank=True)
+    # Of a payload that was written in an engagement: the version whose body it stands
+    # in for, by whose number it goes, and what was typed (engagements.payload).
+    written_on = models.ForeignKey(
+        "self",
+        on_delete=models.CASCADE,
+        null=True,
+        editable=False,
+        related_name="payloads",
+    )
+    payload = models.TextField(blank=True, default="", db_default="", editable=False)
     content_hash = models.CharField(max_length=64)
     note = models.CharField("what changed, and why", max_length=255, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -321,12 +199,23 @@ class ExternalAPIVersion(models.Model):
         verbose_name = "External API version"
         constraints = [
             models.UniqueConstraint(
-                fields=["external_api", "number"], name="external_api_version_number"
-            )
+                fields=["external_api", "number"],
+                name="external_api_version_number",
+                condition=Q(written_on=None),
+            ),
+            models.UniqueConstraint(
+                fields=["external_api", "written_on", "content_hash"],
+                name="payload_is_kept_once",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.external_api} v{self.number}"
+
+    @property
+    def base(self) -> "ExternalAPIVersion":
+        """The version that people know by its number: a payload is written on one."""
+        return self.written_on or self
 
     @property
     def plan(self) -> BatchPlan:

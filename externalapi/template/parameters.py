@@ -51,6 +51,8 @@ class ParameterType(StrEnum):
     DATETIME = "datetime"
     LIST = "list"
     OBJECT = "object"
+    # What an engagement's payload takes as it comes; no External API asks for it.
+    ANY = "any"
 
     @property
     def label(self) -> str:
@@ -77,7 +79,10 @@ _TYPE_LABELS = {
     ParameterType.DATETIME: "Date and time",
     ParameterType.LIST: "List",
     ParameterType.OBJECT: "Object",
+    ParameterType.ANY: "Any value",
 }
+# What a parameter of an External API can be.
+ASKED_TYPES = tuple(kind for kind in ParameterType if kind is not ParameterType.ANY)
 _LEVEL_LABELS = {
     Level.ENGAGEMENT: "Asked in each engagement",
     Level.IDENTIFIER: "The person's channel identifier",
@@ -308,6 +313,26 @@ def _object(value: JSON | datetime) -> dict[str, JSON]:
     return parsed
 
 
+def _any(value: JSON | datetime) -> JSON:
+    """A value of any type as it is; a time as it is written."""
+    match value:
+        case str():
+            return _sendable(value)
+        case bool():
+            return value
+        case int():
+            return _integer(value)
+        case float():
+            return _number(value)
+        case datetime():
+            return _iso(value)
+        case dict() | list():
+            found = _parsed(value)
+            assert isinstance(found, dict | list)
+            return found
+    raise ValueError("there is no value")
+
+
 def _parsed(value: JSON | datetime) -> JSON | datetime:
     """Return a list or object, from JSON text too; anything else as it is."""
     if isinstance(value, str):
@@ -376,5 +401,6 @@ COERCE: Mapping[ParameterType, Callable[[JSON | datetime], JSON]] = MappingProxy
         ParameterType.DATETIME: _datetime,
         ParameterType.LIST: _list,
         ParameterType.OBJECT: _object,
+        ParameterType.ANY: _any,
     }
 )

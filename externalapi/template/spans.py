@@ -51,13 +51,18 @@ def path_text(path: Path) -> str:
     return text.removeprefix(".")
 
 
-def formatted(text: str) -> str:
-    """Return a body with one value a line, indented by two; raises BodyError."""
+def formatted(text: str, written: str = "") -> str:
+    """Return a body with one value a line, indented by two; raises BodyError.
+
+    `written`: what was typed, where `text` is only as long and stands for it.
+    """
     parse_body(text)
+    written = written or text
     out: list[str] = []
     depth = 0
     previous = ""
-    for token in (match[0] for match in _TOKEN.finditer(text)):
+    for match in _TOKEN.finditer(text):
+        token = match[0]
         if token in ("}", "]"):
             depth -= 1
             # An empty object or list stays on its line.
@@ -65,7 +70,8 @@ def formatted(text: str) -> str:
                 out.append(_new_line(depth))
         elif previous in ("{", "[", ","):
             out.append(_new_line(depth))
-        out.append(": " if token == ":" else token)
+        is_mark = token == ":"
+        out.append(": " if is_mark else written[match.start() : match.end()])
         depth += token in ("{", "[")
         previous = token
     return "".join(out) + "\n"

@@ -51,6 +51,7 @@ def why_not(version: ExternalAPIVersion) -> str:
 
     Empty where its External API does not ask for test cases, or all of them passed.
     """
+    version = version.base
     external_api = version.external_api
     if not external_api.must_pass_cases:
         return ""

@@ -225,6 +225,8 @@ ELSEWHERE = {
     # tests/engagements/authoring/test_sample_values.py
     "engagements_engagement_test_people",
     "externalapi_externalapi_check_body",
+    # tests/engagements/payload/test_form.py
+    "engagements_engagement_check_payload",
     # tests/segments/imports/test_pages.py
     "segments_import_act",
     # tests/segments/lists/test_pages.py

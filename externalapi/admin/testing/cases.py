@@ -271,7 +271,7 @@ def _version(current: ExternalAPIVersion, wanted: str) -> ExternalAPIVersion:
     """Return the version of this number, else the current one."""
     if not (wanted.isdecimal() and len(wanted) < 9) or int(wanted) == current.number:
         return current
-    versions = current.external_api.versions.select_related("connection")
+    versions = current.external_api.own_versions.select_related("connection")
     return versions.filter(number=int(wanted)).first() or current
 
 

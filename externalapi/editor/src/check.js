@@ -1,6 +1,8 @@
 // Asks the server what it makes of the form's body.
-export async function check(form, url) {
-  const data = new FormData(form);
+export async function check(area, url) {
+  const data = new FormData(area.form);
+  // One that may only be read is none of the form's values.
+  data.set(area.name, area.value);
   // A file or a button has no part in this.
   for (const [name, value] of [...data]) if (value instanceof File) data.delete(name);
   const answer = await fetch(url, { method: "POST", body: data, credentials: "same-origin" });

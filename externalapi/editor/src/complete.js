@@ -3,24 +3,26 @@ import { autocompletion } from "@codemirror/autocomplete";
 
 const NAMES_IN_BODY = /\{\{\s*([^{}\n]+?)\s*\}\}/g;
 
-export function offerParameters(common) {
+// `isNew`: what is said of a name that the body has not yet.
+export function offerParameters(common, isNew) {
   return autocompletion({
-    override: [(context) => offer(context, common)],
+    override: [(context) => offer(context, common, isNew)],
     icons: false,
     // Enter right after the last letter means the offer, never a new line in a name.
     interactionDelay: 0,
   });
 }
 
-function offer(context, common) {
+function offer(context, common, isNew) {
   const typed = context.matchBefore(/\{\{[^{}\n]*/);
   if (!typed) return null;
   const known = new Set([...fromTable(), ...fromBody(context.state, typed.from)]);
   const options = [
     ...[...known].map((name) => option(name, " in use", 1)),
-    ...common.filter((name) => !known.has(name)).map((name) => option(name, " new", 0)),
+    ...common.filter((name) => !known.has(name)).map((name) => option(name, isNew, 0)),
   ];
-  return { from: typed.from + 2, options, validFor: /^[^{}\n]*$/ };
+  const begun = typed.text.match(/^\{\{\s*/)[0];
+  return { from: typed.from + begun.length, options, validFor: /^[^{}\n]*$/ };
 }
 
 function option(name, detail, boost) {
@@ -29,9 +31,12 @@ function option(name, detail, boost) {
 
 // What closes the braces already is taken along.
 function insert(view, name, from, to) {
-  const after = view.state.sliceDoc(to, to + 2);
-  const end = after === "}}" ? to + 2 : after[0] === "}" ? to + 1 : to;
-  const text = `${name}}}`;
+  const after = view.state.sliceDoc(to, to + 3).trimStart();
+  const skipped = view.state.sliceDoc(to, to + 1) === " " && after.startsWith("}}") ? 1 : 0;
+  const end = after.startsWith("}}") ? to + skipped + 2 : after[0] === "}" && !skipped ? to + 1 : to;
+  // As it was begun: {{Name}} or {{ name }}.
+  const space = view.state.sliceDoc(from - 1, from) === " " ? " " : "";
+  const text = `${name}${space}}}`;
   view.dispatch({ changes: { from, to: end, insert: text }, selection: { anchor: from + text.length } });
 }
 

@@ -2,7 +2,8 @@
 import { StreamLanguage } from "@codemirror/language";
 import { tags } from "@lezer/highlight";
 
-const PLACEHOLDER = /^\{\{[^{}\n]*\}\}/;
+// A placeholder, a variable of Liquid, or one of its tags.
+const PLACEHOLDER = /^(?:\{\{(?:[^{}\n]|\$\{[^{}\n]*\})*\}\}|\{%[^{}\n]*%\})/;
 
 export const body = StreamLanguage.define({
   name: "body",

@@ -28,6 +28,7 @@ function mount(frame) {
   const part = (name) => frame.querySelector(`[data-${name}]`);
   const verdict = part("verdict");
   let latest = null;
+  let isFollowing = false;
   let markTree = () => {};
 
   const goTo = (at) => {
@@ -39,7 +40,7 @@ function mount(frame) {
     const text = view.state.doc.toString();
     let found;
     try {
-      found = await check(area.form, frame.dataset.check);
+      found = await check(area, frame.dataset.check);
     } catch {
       verdict.textContent = "The body cannot be checked right now. It is checked when you save.";
       return [];
@@ -73,7 +74,7 @@ function mount(frame) {
         highlightActiveLineGutter(),
         body,
         syntaxHighlighting(classHighlighter),
-        offerParameters(JSON.parse(frame.dataset.common)),
+        offerParameters(JSON.parse(frame.dataset.common), frame.dataset.new),
         linter(look, {
           delay: 500,
           needsRefresh: (update) => update.transactions.some((one) => one.effects.some((effect) => effect.is(again))),
@@ -81,10 +82,16 @@ function mount(frame) {
         // Tab is not bound: it leaves the editor, as it leaves every other field.
         keymap.of([...closeBracketsKeymap, ...defaultKeymap, ...historyKeymap, ...completionKeymap, ...lintKeymap]),
         EditorView.lineWrapping,
-        EditorView.editable.of(!area.readOnly),
+        EditorView.editable.of(!area.readOnly && !area.disabled),
         EditorView.contentAttributes.of(labels(area)),
         EditorView.updateListener.of((update) => {
-          if (update.docChanged) area.value = update.state.doc.toString();
+          const { from, to } = update.state.selection.main;
+          if (update.docChanged) {
+            area.value = update.state.doc.toString();
+            // Whoever follows the form hears of it, as of any other field.
+            if (!isFollowing) area.dispatchEvent(new Event("input", { bubbles: true }));
+          }
+          if (update.docChanged || update.selectionSet) area.setSelectionRange(from, to);
           if (update.docChanged || update.selectionSet) markTree(update.state.selection.main.head);
         }),
       ],
@@ -94,9 +101,13 @@ function mount(frame) {
   // Somebody else wrote into the textarea: the browser going back, or another script.
   const follow = () => {
     if (area.value === view.state.doc.toString()) return;
-    view.dispatch({ changes: { from: 0, to: view.state.doc.length, insert: area.value } });
+    const anchor = area.selectionEnd;
+    isFollowing = true;
+    view.dispatch({ changes: { from: 0, to: view.state.doc.length, insert: area.value }, selection: { anchor } });
+    isFollowing = false;
   };
-  area.addEventListener("change", follow);
+  for (const told of ["change", "input"]) area.addEventListener(told, follow);
+  area.addEventListener("focus", () => view.focus());
   window.addEventListener("pageshow", follow);
   // The rest of the form counts too: the path, a parameter's type, the kind of body.
   area.form.addEventListener("change", () => view.dispatch({ effects: again.of(null) }));
@@ -136,6 +147,11 @@ function goToError(view, line) {
   view.dom.scrollIntoView({ block: "center" });
 }
 
-document.addEventListener("DOMContentLoaded", () => {
-  document.querySelectorAll("[data-body-editor]").forEach(mount);
-});
+function mountAll() {
+  document.querySelectorAll("[data-body-editor]:not(.body-editor--ready)").forEach(mount);
+}
+
+if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", mountAll);
+else mountAll();
+// A part of the page was drawn anew, with an editor in it.
+document.addEventListener("lb:drawn", mountAll);

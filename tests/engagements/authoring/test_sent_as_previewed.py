@@ -16,6 +16,7 @@ from engagements.authoring.preview import preview, what_was_sent
 from engagements.delivery import loop
 from engagements.lifecycle import transitions
 from engagements.models import Delivery, Engagement
+from engagements.payload import versions
 from externalapi.connections import encryption
 from segments.models import Event, Membership, Profile
 from tests import factories
@@ -123,6 +124,19 @@ VALUES = {
     "Long": "{{ profile.a | url_encode | append: event.properties.a }}",
     "Name": '{{ profile.name | default: "" }}',
 }
+
+# The same written in the engagement: each value is sent as it comes.
+PAYLOAD = """{"attributes": [{
+    "external_id": {{ profile.external_id }}, "text": "{{ profile.a }}",
+    "again": "Hi {{ profile.a }}: {{ profile.b }}!", "number": {{ profile.b }},
+    "truth": {{ profile.c | default: "none" }}, "at": "{{ event.time }}",
+    "object": {"of": {{ event.properties.c }}, "or": "{{ event.properties.b }}"},
+    "given": "{{ profile.absent | default: profile.a | default: "x" }}",
+    "sum": {{ profile.b | plus: event.properties.b | round: 2 }},
+    "some": "{% for one in profile.c %}{% if one %}{{ one }}{% break %}{% endif %}{% endfor %}",
+    "kind": "{% case profile.b %}{% when 42 %}{{ profile.b }}{% else %}other{% endcase %}",
+    "list": [1, {{ profile.c }}, "{{ profile.name }}"]
+}]}"""
 
 
 class Tap:
@@ -245,7 +259,10 @@ def without_spaces(written: str) -> str:
     return re.sub(r'("(?:[^"\\]|\\.)*")|\s+', lambda found: found[1] or "", written)
 
 
-def test_two_thousand_people_get_what_their_previews_show(sandbox, settings):
+@pytest.mark.parametrize("is_payload", [False, True], ids=["parameters", "payload"])
+def test_two_thousand_people_get_what_their_previews_show(
+    sandbox, settings, is_payload
+):
     with Tap(sandbox.port) as tap:
         settings.ALLOWED_LOCAL_ADDRESSES = [f"127.0.0.1:{tap.port}"]
         connection = factories.make_connection(base_url=f"http://127.0.0.1:{tap.port}")
@@ -256,13 +273,21 @@ def test_two_thousand_people_get_what_their_previews_show(sandbox, settings):
         engagement = factories.make_engagement(
             segment, version, values=VALUES, trigger=Engagement.Trigger.SCHEDULE
         )
+        if is_payload:
+            versions.save(engagement, versions.write(version, PAYLOAD, {}))
+            engagement.save()
         transitions.activate(engagement)
         loop.work(timedelta(seconds=60))
         received = received_by(tap)
 
     previews = {
         member.profile: preview(
-            version, VALUES, segment, member.profile, member.event, engagement
+            engagement.version,
+            engagement.values,
+            segment,
+            member.profile,
+            member.event,
+            engagement,
         )
         for member in segment.memberships.select_related("profile", "event")
     }
@@ -276,7 +301,8 @@ def test_two_thousand_people_get_what_their_previews_show(sandbox, settings):
         for id, texts in received.items()
     } == shown
 
-    assert PEOPLE * 0.5 < len(shown) < PEOPLE * 0.9
+    # Of a payload only the identifier is needed.
+    assert PEOPLE * 0.5 < len(shown) < PEOPLE * (1 if is_payload else 0.9)
     deliveries = Delivery.objects.select_related("profile")
     assert deliveries.count() == PEOPLE
     skipped = {one.profile for one in deliveries.filter(state="skipped")}

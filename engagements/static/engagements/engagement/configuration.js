@@ -7,6 +7,16 @@ const PARTS = [
   "configure-parameters", "variants", "variant-choice", "ambiguous-policy", "preview", "variables-groups",
 ];
 
+/* The editor of a payload, whose script comes with the first of them. */
+function drawPayload(page) {
+  const part = document.getElementById("payload-part");
+  part.replaceChildren(...page.getElementById("payload-part").childNodes);
+  if (!part.querySelector("[data-body-editor]")) return;
+  const src = part.dataset.editor;
+  if (document.querySelector(`script[src="${src}"]`)) document.dispatchEvent(new Event("lb:drawn"));
+  else document.head.append(Object.assign(document.createElement("script"), {src}));
+}
+
 /* The server draws the page with everything that was typed, and the parts that depend on
  the choice are taken from it. */
 export function followChoices(form) {
@@ -19,6 +29,8 @@ export function followChoices(form) {
         const fresh = page.getElementById(id);
         if (fresh) document.getElementById(id).replaceChildren(...fresh.childNodes);
       }
+      // What is written for the one segment is as good for the other.
+      if (wish === "version") drawPayload(page);
       offerChoices(form);
     } catch {
       const button = document.createElement("button");

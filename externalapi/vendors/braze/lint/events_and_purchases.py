@@ -122,7 +122,7 @@ def _time(item: Mapping[str, Value], at: Path, page: str) -> Findings:
                 "Make it a Date and time: it is checked and written for Braze.",
                 page,
             )
-        elif value.type is not ParameterType.DATETIME:
+        elif value.type not in (ParameterType.DATETIME, ParameterType.ANY):
             yield _unreadable(path, value.name, page)
     elif value is None or value == "":
         return

@@ -67,7 +67,7 @@ def _is(
     types: set[ParameterType],
 ) -> bool:
     if isinstance(value, Unknown):
-        return value.type in types
+        return value.type in types or value.type is ParameterType.ANY
     return isinstance(value, known)
 
 

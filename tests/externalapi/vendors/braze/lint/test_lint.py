@@ -372,3 +372,18 @@ def test_an_error_is_what_the_sandbox_refuses(body):
     refused = bool(judge(body, contract.OBJECT_LIMITS["combined_75"]).errors)
     errors = [one for one in lint(body) if one.severity is ERROR]
     assert bool(errors) == refused, errors
+
+
+@pytest.mark.parametrize(
+    "code", [code for code, one in PRESETS.items() if one.body_kind == "json"]
+)
+def test_a_value_of_any_type_is_no_mistake_anywhere(code):
+    """Of what an engagement writes nobody knows the type before it is rendered."""
+    preset = PRESETS[code]
+    parameters = [
+        Parameter(name=one.name, type=ParameterType.ANY) for one in preset.parameters
+    ]
+    found = lint(
+        parse_body(preset.body), parameters, path=preset.path, method=preset.method
+    )
+    assert [one for one in found if one.severity is ERROR] == []

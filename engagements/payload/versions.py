@@ -1,0 +1,189 @@
+"""A payload as a version of its External API, frozen like every other.
+
+Each value with variables becomes a parameter of that version, called by its place, as
+`attributes[0].first_name`, and its text the parameter's value. So runs pin a payload,
+retries render the same, and people are filled in by columns, with no code of its own.
+A value that a person lacks is left out with its key; without what Braze needs for an
+object, the person is skipped.
+"""
+
+import copy
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+
+import orjson
+from django.db import transaction
+from django.db.models import Exists, OuterRef
+
+from engagements.models import Engagement, Run
+from engagements.payload.reading import TOO_LARGE, Leaf, Reading, put, read
+from externalapi.definitions.versions import Draft
+from externalapi.models import ExternalAPI, ExternalAPIVersion
+from externalapi.template.parameters import Level, Parameter, ParameterType
+from externalapi.template.parser import MAX_BYTES, MAX_NAME, BodyError
+from externalapi.template.placeholders import find_in_tree
+from externalapi.template.spans import Path, path_text
+from externalapi.vendors.braze.facts.contract import PRIMARY_IDENTIFIERS
+from lemnisk_braze.lib.json_types import JSON
+
+# Of an object in these arrays, without which Braze refuses it.
+NEEDED: Mapping[str, frozenset[str]] = {
+    "attributes": frozenset(PRIMARY_IDENTIFIERS),
+    "events": frozenset({*PRIMARY_IDENTIFIERS, "name", "time"}),
+    "purchases": frozenset(
+        {*PRIMARY_IDENTIFIERS, "product_id", "currency", "price", "time"}
+    ),
+}
+WHOLE = "the payload"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """A payload on a version: the version that sends it, not saved, and its values."""
+
+    version: ExternalAPIVersion
+    values: Mapping[str, str]
+    reading: Reading
+    # The parameter of each of the reading's leaves.
+    parameters: tuple[Parameter, ...]
+    # The body with their places.
+    tree: JSON
+
+
+def is_written(version: ExternalAPIVersion | None) -> bool:
+    """Whether engagements write the payload of this External API."""
+    level = ExternalAPIVersion.PayloadLevel.ENGAGEMENT
+    return version is not None and version.payload_level == level
+
+
+def asked(version: ExternalAPIVersion) -> tuple[Parameter, ...]:
+    """The parameters that an engagement gives values for besides its payload, if any."""
+    kept: Iterable[Parameter] = version.read_parameters()
+    if is_written(version):
+        kept = _outside(version.base)
+    return tuple(one for one in kept if one.level == Level.ENGAGEMENT)
+
+
+def write(base: ExternalAPIVersion, text: str, values: Mapping[str, str]) -> Written:
+    """Put a payload in the place of a version's body; raises BodyError.
+
+    `values` are those of the parameters in its address and headers. What a value says is
+    not looked at: whoever compiles the version does.
+    """
+    reading = read(text)
+    outside = _outside(base)
+    taken = {one.name for one in outside}
+    names = _names([path_text(leaf.path) for leaf in reading.leaves], taken)
+    tree = _with_places(reading, names)
+    if len(orjson.dumps(tree)) > MAX_BYTES:
+        short = [f"value {n}" for n in range(1, len(names) + 1)]
+        names = _names(short, taken)
+        tree = _with_places(reading, names)
+    body = orjson.dumps(tree)
+    if len(body) > MAX_BYTES:
+        raise BodyError(TOO_LARGE)
+    parameters = tuple(map(_parameter, reading.leaves, names))
+    version = copy.copy(base)
+    version.pk = None
+    version.written_on = base
+    version.payload = text
+    version.note = ""
+    version.body = body.decode()
+    version.parameters = [one.to_dict() for one in (*outside, *parameters)]
+    version.content_hash = _hash(version)
+    kept = {one.name for one in outside}
+    sources = (leaf.source for leaf in reading.leaves)
+    return Written(
+        version=version,
+        values={
+            **{name: text for name, text in values.items() if name in kept},
+            **dict(zip(names, sources, strict=True)),
+        },
+        reading=reading,
+        parameters=parameters,
+        tree=tree,
+    )
+
+
+@transaction.atomic
+def save(engagement: Engagement, written: Written) -> None:
+    """Give an engagement the payload, as a row that is its version; save it yourself.
+
+    The same payload is the same row. Rows that nothing names any more are deleted, under
+    the lock of their External API, which whoever saves a payload has.
+    """
+    version = written.version
+    locked = ExternalAPI.objects.select_for_update(of=("self",), no_key=True)
+    api = locked.get(pk=version.external_api_id)
+    _delete_unused(api, version.content_hash)
+    row = api.versions.filter(
+        written_on=version.written_on, content_hash=version.content_hash
+    ).first()
+    if row is None:
+        version.save(force_insert=True)
+        row = version
+    engagement.version = row
+    engagement.values = dict(written.values)
+
+
+def _delete_unused(api: ExternalAPI, kept: str) -> None:
+    used = (model.objects.filter(version=OuterRef("pk")) for model in (Engagement, Run))
+    payloads = api.versions.exclude(written_on=None).exclude(content_hash=kept)
+    for its in used:
+        payloads = payloads.exclude(Exists(its))
+    payloads.delete()
+
+
+def _outside(base: ExternalAPIVersion) -> list[Parameter]:
+    """The parameters of a version's address and headers, which an API keeps."""
+    names = set(find_in_tree([base.target, *base.headers.values()]))
+    return [one for one in base.read_parameters() if one.name in names]
+
+
+def _parameter(leaf: Leaf, name: str) -> Parameter:
+    return Parameter(
+        name=name,
+        type=ParameterType.ANY if leaf.is_whole else ParameterType.TEXT,
+        required=_is_needed(leaf.path),
+    )
+
+
+def _is_needed(path: Path) -> bool:
+    match path:
+        case (str(array), int(), str(key)):
+            return key in NEEDED.get(array, ())
+    return False
+
+
+def _with_places(reading: Reading, names: Sequence[str]) -> JSON:
+    """The tree with a placeholder by its name where each value with variables stands."""
+    tree = copy.deepcopy(reading.tree)
+    for leaf, name in zip(reading.leaves, names, strict=True):
+        tree = put(tree, leaf.path, f"{{{{{name}}}}}")
+    return tree
+
+
+def _names(wanted: Iterable[str], taken: set[str]) -> list[str]:
+    """What the values' parameters are called, each by a name of its own."""
+    names: list[str] = []
+    used = set(taken)
+    for text in wanted:
+        name = _plain(text) or WHOLE
+        while name in used:
+            name += "′"
+        used.add(name)
+        names.append(name)
+    return names
+
+
+def _plain(text: str) -> str:
+    """A place as a parameter's name may be."""
+    letters = (c if c.isprintable() and c not in "{}|" else "·" for c in text)
+    return "".join(letters).strip()[: MAX_NAME - 55]
+
+
+def _hash(version: ExternalAPIVersion) -> str:
+    """What was typed counts as well: the layout is the author's."""
+    content = Draft.of(version).content_hash() + version.payload
+    return sha256(content.encode()).hexdigest()
