@@ -14,6 +14,13 @@ from lemnisk_braze.lib.pages.active import active_badge
 from lemnisk_braze.lib.pages.deleting import CarefulDelete
 
 
+EVERYTHING = {
+    "channel": "Every channel",
+    "segment": "Every segment",
+    "engagement": "All Engagements together",
+}
+
+
 class FrequencyCapForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = FrequencyCap
@@ -31,6 +38,17 @@ class FrequencyCapForm(forms.ModelForm):  # type: ignore[type-arg]
             "time_zone",
             "kept",
         )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # What is left open is all of them, and says so.
+        for name, words in EVERYTHING.items():
+            field = self.fields[name]
+            field.widget.attrs["data-placeholder"] = words
+            if isinstance(field, forms.ModelChoiceField):
+                field.empty_label = words
+            elif isinstance(field, forms.TypedChoiceField):
+                field.choices = [("", words), *FrequencyCap.channel.field.choices]
 
     def clean_name(self) -> str:
         return one_line(self.cleaned_data["name"])

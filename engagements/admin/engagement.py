@@ -80,7 +80,7 @@ class EngagementAdmin(MovePage, CarefulDelete, OfferedFilters):
 
     @admin.display(description="why it stopped")
     def why_stopped(self, engagement: Engagement) -> str:
-        return Truncator(engagement.blocked_reason).chars(WHY_SHOWN)
+        return Truncator(engagement.blocked_reason).chars(WHY_SHOWN) or "–"
 
     @admin.display(description="deliveries sent", ordering="deliveries_sent")
     def deliveries_sent(self, engagement: Engagement) -> str:
