@@ -10,6 +10,7 @@ from typing import Any
 from django.db.models import F, QuerySet
 from django.utils.timesince import timesince
 
+from lemnisk_braze.lib import database_clock
 from segments.dictionary import values
 from segments.dictionary.observing import ATTRIBUTE, EVENT, PROPERTY
 from segments.models import DictionaryEntry
@@ -127,7 +128,7 @@ def percent(share: float) -> str:
 
 def ago(at: datetime) -> str:
     """In one unit: "3 days ago"."""
-    since = timesince(at, depth=1).replace("\xa0", " ")
+    since = timesince(at, database_clock.reckoned(), depth=1).replace("\xa0", " ")
     return "just now" if since.startswith("0 ") else f"{since} ago"
 
 
