@@ -82,6 +82,7 @@ def test_a_starting_point_takes_in_who_it_is_about(
         # What has the wish offers names of the dictionary that it may be.
         act(page, page.get_by_role("button", name=f"Choose {name}").first)
     expect(page.locator(".rule-wish").filter(visible=True)).to_have_count(0)
+    expect(page.get_by_text("Choose the names that are marked")).to_have_count(0)
     size = page.get_by_role("region", name="Who would be in it")
     expect(size).to_contain_text("1 of 6 people")
     expect(size.get_by_role("link")).to_have_text([who])

@@ -6,6 +6,7 @@ import { kindOf } from "./rule/kinds.js";
 import { startingPoints } from "./rule/starting_points.js";
 import { asRoot, asWhole, parse, write } from "./rule/tree.js";
 
+const CHOOSE = "Choose the names that are marked.";
 const CANNOT_SHOW = "This is no rule that conditions can show, or not JSON yet.";
 const KEPT = 100;
 // What is kept to be taken back, in characters: a pasted list may be long.
@@ -71,7 +72,7 @@ class Builder {
   begin(rule) {
     this.groups.show(asRoot(rule, kindOf));
     this.write();
-    this.status.textContent = "Choose the names that are marked.";
+    this.status.textContent = CHOOSE;
     (this.root.querySelector(".rule-wish:not(:empty)")?.parentElement.querySelector("input")
       ?? this.root.querySelector(".rule-rows input")).focus();
   }
@@ -81,6 +82,8 @@ class Builder {
   }
 
   write() {
+    const isChosen = !this.root.querySelector(".rule-wish:not(:empty)");
+    if (isChosen && this.status.textContent === CHOOSE) this.status.textContent = "";
     if (!this.textarea.hidden) return;
     this.offerStart();
     const text = write(asWhole(this.groups.tree));
