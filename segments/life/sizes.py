@@ -86,6 +86,11 @@ class Sizes:
     lines: Sequence[str]
 
     @property
+    def is_a_day_long(self) -> bool:
+        """Whether the size is known of one day, or of none: its line is hardly seen."""
+        return sum(day.size is not None for day in self.days) < 2
+
+    @property
     def is_empty(self) -> bool:
         return not any(day.entered or day.left or day.size for day in self.days)
 
