@@ -13,7 +13,6 @@ from lemnisk_braze.lib.names import one_line
 from lemnisk_braze.lib.pages.active import active_badge
 from lemnisk_braze.lib.pages.deleting import CarefulDelete
 
-
 EVERYTHING = {
     "channel": "Every channel",
     "segment": "Every segment",
