@@ -15,6 +15,7 @@ from django.test import Client
 from playwright.sync_api import (
     Browser,
     ConsoleMessage,
+    Locator,
     Page,
     Response,
     ViewportSize,
@@ -156,11 +157,17 @@ def admin(page: Page, sign_in: Callable[[Any], None]) -> Any:
 
 @pytest.fixture
 def shot(page: Page) -> Shot:
-    """Keep a picture of the page under $SCREENSHOTS_DIR, by default var/screenshots."""
+    """Keep a picture of the page under $SCREENSHOTS_DIR, by default var/screenshots.
 
-    def shot(name: str) -> None:
+    With a `part`, of that alone.
+    """
+
+    def shot(name: str, part: Locator | None = None) -> None:
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         page.wait_for_load_state()
+        if part:
+            part.screenshot(path=SCREENSHOTS / f"{name}.png")
+            return
         size = page.viewport_size or DESKTOP
         height = page.evaluate("document.documentElement.scrollHeight")
         # The whole page, in a window as high as it is: bars that stick stay at its end.
