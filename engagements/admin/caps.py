@@ -8,6 +8,7 @@ from django.http import HttpRequest
 
 from engagements import time_zones
 from engagements.models import FrequencyCap
+from externalapi.models import ExternalAPI
 from lemnisk_braze.lib.filtering import OfferedFilters
 from lemnisk_braze.lib.names import one_line
 from lemnisk_braze.lib.pages.active import active_badge
@@ -47,7 +48,7 @@ class FrequencyCapForm(forms.ModelForm):  # type: ignore[type-arg]
             if isinstance(field, forms.ModelChoiceField):
                 field.empty_label = words
             elif isinstance(field, forms.TypedChoiceField):
-                field.choices = [("", words), *FrequencyCap.channel.field.choices]
+                field.choices = [("", words), *ExternalAPI.Channel.choices]
 
     def clean_name(self) -> str:
         return one_line(self.cleaned_data["name"])
