@@ -50,6 +50,14 @@ def test_identifiers_are_added_as_they_are_kept(admin_page):
     assert "Complained" in page and "Every channel" in page
 
 
+def test_a_list_says_show_all_only_where_not_all_is_shown(admin_page):
+    for number in range(3):
+        Suppression.objects.create(kind="external_id", value=f"u{number}")
+    assert ">Show all</a>" not in admin_page.get(LIST).content.decode()
+    found = admin_page.get(f"{LIST}?q=u1").content.decode()
+    assert ">Show all</a>" in found
+
+
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
@@ -271,10 +279,13 @@ def test_a_page_says_what_is_true_of_the_trigger(admin_page, trigger, each, mean
     engagement = factories.make_engagement(
         trigger=trigger, state="paused", ceiling=7, has_priority=True
     )
+    factories.make_run(engagement)
     said = " ".join(explaining.in_words(engagement))
     assert f"above 7 people {each}." in said
     assert "It goes first" in said
-    assert meanwhile in words(admin_page.get(engagement.get_absolute_url()))
+    page = words(admin_page.get(engagement.get_absolute_url()))
+    assert meanwhile in page
+    assert "While it is not active nobody is taken in." in page
 
 
 def test_the_page_of_all_guards_has_the_caps_in_force(admin_page):
@@ -375,6 +386,7 @@ def test_a_skipped_delivery_says_what_guards_say_now(admin_page, ann):
     page = words(
         admin_page.get(reverse("admin:engagements_delivery_change", args=[delivery.pk]))
     )
+    assert "Nothing: nothing was sent." in page
     assert "The person is on the suppression list." in page
     assert "What guards say now" in page
 
@@ -385,7 +397,8 @@ def test_several_are_asked_about_and_nobody_is_said(admin_page, ann):
     url = reverse("admin:engagements_engagement_person", args=[engagement.pk])
     assert "No guard stops them." in words(admin_page.get(f"{url}?who=ann"))
     assert "Whom do you mean?" in words(admin_page.get(f"{url}?who=an"))
-    assert "Nobody is found" in words(admin_page.get(f"{url}?who=zoe"))
+    page = words(admin_page.get(f"{url}?who=zoe"))
+    assert "Nobody is found" in page and "look through" in page
 
 
 def test_people_s_data_is_for_those_who_may_see_it(ann):
