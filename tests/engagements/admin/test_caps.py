@@ -55,3 +55,10 @@ def test_a_cap_is_of_a_segment_or_of_an_engagement(admin_page):
     page = admin_page.post(ADD, {**TYPED, **both})
     assert "or of one Engagement" in page.content.decode()
     assert not FrequencyCap.objects.exists()
+
+
+def test_what_is_left_open_says_that_it_is_all_of_them(admin_page):
+    page = admin_page.get(ADD).content.decode()
+    for words in ("Every channel", "Every segment", "All Engagements together"):
+        assert words in page
+    assert "Select value" not in page
