@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django import forms
+from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.forms.boundfield import BoundField
 from django.utils.datastructures import MultiValueDict
@@ -251,6 +252,8 @@ class EngagementForm(
         self.clean_variants(cleaned, cleaned.get("segment"))
         return cleaned
 
+    # As a whole, so that nobody takes away a payload that is about to be its.
+    @transaction.atomic
     def save(self, commit: bool = True) -> Engagement:
         """Save what the form asks for; never the state, which others move meanwhile."""
         engagement: Engagement = super().save(commit=False)

@@ -18,11 +18,11 @@ from django.db.models import Exists, OuterRef
 
 from engagements.models import Engagement, Run
 from engagements.payload.reading import TOO_LARGE, Leaf, Reading, put, read
+from externalapi.definitions.compiled import parameters_outside
 from externalapi.definitions.versions import Draft
 from externalapi.models import ExternalAPI, ExternalAPIVersion
 from externalapi.template.parameters import Level, Parameter, ParameterType
 from externalapi.template.parser import MAX_BYTES, MAX_NAME, BodyError
-from externalapi.template.placeholders import find_in_tree
 from externalapi.template.spans import Path, path_text
 from externalapi.vendors.braze.facts.contract import PRIMARY_IDENTIFIERS
 from lemnisk_braze.lib.json_types import JSON
@@ -61,7 +61,7 @@ def asked(version: ExternalAPIVersion) -> tuple[Parameter, ...]:
     """The parameters that an engagement gives values for besides its payload, if any."""
     kept: Iterable[Parameter] = version.read_parameters()
     if is_written(version):
-        kept = _outside(version.base)
+        kept = parameters_outside(version.base)
     return tuple(one for one in kept if one.level == Level.ENGAGEMENT)
 
 
@@ -72,7 +72,7 @@ def write(base: ExternalAPIVersion, text: str, values: Mapping[str, str]) -> Wri
     not looked at: whoever compiles the version does.
     """
     reading = read(text)
-    outside = _outside(base)
+    outside = parameters_outside(base)
     taken = {one.name for one in outside}
     names = _names([path_text(leaf.path) for leaf in reading.leaves], taken)
     tree = _with_places(reading, names)
@@ -88,7 +88,7 @@ def write(base: ExternalAPIVersion, text: str, values: Mapping[str, str]) -> Wri
     version.pk = None
     version.written_on = base
     version.payload = text
-    version.note = ""
+    version.note, version.created_by = "", None
     version.body = body.decode()
     version.parameters = [one.to_dict() for one in (*outside, *parameters)]
     version.content_hash = _hash(version)
@@ -133,12 +133,6 @@ def _delete_unused(api: ExternalAPI, kept: str) -> None:
     for its in used:
         payloads = payloads.exclude(Exists(its))
     payloads.delete()
-
-
-def _outside(base: ExternalAPIVersion) -> list[Parameter]:
-    """The parameters of a version's address and headers, which an API keeps."""
-    names = set(find_in_tree([base.target, *base.headers.values()]))
-    return [one for one in base.read_parameters() if one.name in names]
 
 
 def _parameter(leaf: Leaf, name: str) -> Parameter:

@@ -186,11 +186,11 @@ def _look_up(path: tuple[str, ...]) -> Callable[[Group], list[Any]] | None:
 
 
 def _are_texts(values: Sequence[Any]) -> bool:
-    return (
-        set(map(type, values)) == {str}
-        and "" not in values
-        and max(map(len, values)) < SHORT
-    )
+    return set(map(type, values)) == {str} and _are_short(values)
+
+
+def _are_short(texts: Sequence[str]) -> bool:
+    return "" not in texts and max(map(len, texts)) < SHORT
 
 
 def _are_integers(values: Sequence[Any]) -> bool:
@@ -234,7 +234,7 @@ def _are_of_a_kind(values: Sequence[Any]) -> bool:
     """Whether they are texts, numbers or booleans: what goes out as it is."""
     kinds = set(map(type, values))
     if kinds == {str}:
-        return _are_texts(values)
+        return _are_short(values)
     return kinds == {bool} or _are_numbers(values)
 
 

@@ -1,5 +1,6 @@
 """External APIs: Basic Details, External API Details, and what leads to Test API."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import admin, messages
@@ -21,6 +22,7 @@ from externalapi.admin.versions import LifePages, limit_of
 from externalapi.connections.access import usable_by
 from externalapi.definitions import renames
 from externalapi.definitions.comparison import in_words
+from externalapi.definitions.compiled import parameters_outside
 from externalapi.definitions.versions import Draft, save_version
 from externalapi.forms import batching_and_answers
 from externalapi.forms.external_api import ExternalAPIForm
@@ -32,7 +34,7 @@ from externalapi.models import (
     ExternalAPIVersion,
 )
 from externalapi.template.batching import PLANS
-from externalapi.template.parameters import Level
+from externalapi.template.parameters import Level, Parameter
 from externalapi.template.url_and_headers import join_target
 from externalapi.vendors.catalog import PRESETS, grouped
 from externalapi.vendors.preset import Preset
@@ -117,9 +119,12 @@ class ExternalAPIAdmin(
     @admin.display(description="parameters asked in engagements")
     def asks_for(self, external_api: ExternalAPI) -> str:
         version = external_api.current_version
-        parameters = version.read_parameters() if version else ()
+        parameters: Iterable[Parameter] = version.read_parameters() if version else ()
+        own = ExternalAPIVersion.PayloadLevel.ENGAGEMENT
+        if is_own := version is not None and version.payload_level == own:
+            parameters = parameters_outside(version)
         names = [p.title for p in parameters if p.level is Level.ENGAGEMENT]
-        return ", ".join(names) or "None"
+        return ", ".join([*names, *(["The payload"] if is_own else [])]) or "None"
 
     @display(
         description="last test",

@@ -45,6 +45,7 @@ __all__ = [
     "Rendered",
     "compile_version",
     "parameters_found",
+    "parameters_outside",
 ]
 
 # Sets of parameters with a value, of one definition, whose way of filling is kept.
@@ -300,6 +301,12 @@ def parameters_found(
         )
         for name in names
     ]
+
+
+def parameters_outside(version: ExternalAPIVersion) -> list[Parameter]:
+    """Return the parameters of a version's address and headers, in their order."""
+    names = set(find_in_tree([version.target, *version.headers.values()]))
+    return [one for one in version.read_parameters() if one.name in names]
 
 
 def _reader(parameter: Parameter) -> Reader:

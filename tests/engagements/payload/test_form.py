@@ -69,6 +69,16 @@ def test_an_external_api_with_one_payload_for_all_has_no_editor(admin_page):
     assert "data-body-editor" not in text and '<script src="/static/ext' not in text
 
 
+def test_the_list_of_external_apis_says_what_an_engagement_is_asked_for(admin_page):
+    payload_version(
+        '{"a": {{Name}}}',
+        path="/{{Campaign}}",
+        parameters=[factories.parameter("Campaign"), factories.parameter("Name")],
+    )
+    url = reverse("admin:externalapi_externalapi_changelist")
+    assert "Campaign, The payload" in admin_page.get(url).content.decode()
+
+
 def test_it_begins_with_the_external_apis_body(admin_page):
     payload_version(
         '{"attributes": [{"external_id": {{ID}}, "name": {{Name}}}]}',
