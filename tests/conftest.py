@@ -21,8 +21,8 @@ settings.load_profile("busy")
 
 # Whole sites, and what breaks them.
 SLOW_FOLDERS = {"browser", "faults", "site"}
-# What walks over every page, every answer or every day, makes very many people, or
-# starts processes.
+# What walks over every page, every answer or every day, makes very many people or
+# rules, or starts processes.
 SLOW_FILES = {
     "benchmarks/test_suites.py",
     "engagements/admin/test_odd_data_on_pages.py",
@@ -31,20 +31,35 @@ SLOW_FILES = {
     "engagements/authoring/test_forecast.py",
     "engagements/authoring/test_sent_as_previewed.py",
     "engagements/delivery/test_delivery.py",
+    "engagements/guards/test_left_segment.py",
     "engagements/schedules/test_making.py",
     "engagements/schedules/test_slots.py",
     "engagements/test_every_pair.py",
     "externalapi/http/test_client.py",
+    "externalapi/importers/curl/test_any_command.py",
     "externalapi/vendors/braze/lint/test_lint_requests.py",
     "externalapi/vendors/braze/sandbox/test_process.py",
     "security/test_bad_input.py",
-    "segments/tracking/test_database_down.py",
-    "segments/tracking/test_fuzz.py",
-    "segments/tracking/test_openapi.py",
+    "security/test_hostile_test_api.py",
     "security/test_limited_connections.py",
     "security/test_list_queries.py",
     "security/test_people_are_named_to_few.py",
     "security/test_permissions.py",
+    "segments/identity/test_every_order.py",
+    "segments/imports/test_beside_calls.py",
+    "segments/imports/test_both_ways.py",
+    "segments/imports/test_odd_files.py",
+    "segments/membership/test_lives.py",
+    "segments/membership/test_log_of_every_chunk.py",
+    "segments/membership/test_moves.py",
+    "segments/rules/test_events_against_an_oracle.py",
+    "segments/rules/test_long_lists.py",
+    "segments/rules/test_rules_against_an_oracle.py",
+    "segments/rules/test_verdicts.py",
+    "segments/rules/test_whom_against_an_oracle.py",
+    "segments/tracking/test_database_down.py",
+    "segments/tracking/test_fuzz.py",
+    "segments/tracking/test_openapi.py",
 }
 # Servers and processes of their own, and tables that are emptied after each test.
 SLOW_FIXTURES = {"live_server", "postgres", "released", "transactional_db"}
