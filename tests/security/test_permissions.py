@@ -133,6 +133,7 @@ PAGES = {
     "engagements_engagement_pause": "VED",
     "engagements_engagement_resume": "VED",
     "engagements_engagement_resync": "VD",
+    "engagements_engagement_winner": "VD",
     "engagements_engagement_end": "VED",
     "engagements_run_cancel": "VED",
     "engagements_batch_resend": "VED",
@@ -162,6 +163,8 @@ LED_BACK = {
     "engagements_engagement_resume",
     # One that compares nothing has nothing to forget.
     "engagements_engagement_resync",
+    # And one without variants has no winner.
+    "engagements_engagement_winner",
     "engagements_engagement_go_on",
     "engagements_engagement_end",
 }
@@ -211,8 +214,6 @@ ELSEWHERE = {
     "engagements_drain",
     # tests/engagements/guards/test_pages.py
     "engagements_suppression_channels",
-    # tests/engagements/variants/test_pages.py
-    "engagements_engagement_winner",
     # tests/engagements/lifecycle/test_approval.py
     "engagements_engagement_ask",
     # tests/engagements/schedules/test_form.py
