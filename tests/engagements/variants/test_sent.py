@@ -9,6 +9,7 @@ from engagements.audience import expansion
 from engagements.lifecycle import winner
 from engagements.models import Batch, Delivery, Engagement
 from engagements.recovery import retry_failed
+from engagements.sync import comparing, order
 from engagements.variants import plan
 from segments.models import Profile
 from tests import factories
@@ -261,3 +262,53 @@ def test_shares_that_change_move_only_whom_they_must(tested, sandbox):
     )
     assert set(moves) == {(2, 3)}
     assert replace(HALF, winner="A").at(0) == 1
+
+
+def test_what_one_variant_is_made_of_is_so_for_the_run(tested):
+    """A constant in B ages, though A is read anew; and the time in C is not compared."""
+    now = {NAME: "{{ now | date: '%Y' }}"}
+    run = factories.make_run(tested(1, variants((30, {NAME: "you"}), (20, now))))
+
+    writes = order.written_by(run)
+    assert writes is not None
+    assert "first_name" in (writes.aged or ())
+    assert comparing.compile_comparison(run.engagement, run).is_volatile
+
+    plain = factories.make_run(tested(0, plan.NONE))
+    writes = order.written_by(plain)
+    assert writes is not None
+    assert "first_name" not in (writes.aged or ())
+
+
+def test_a_deliverys_name_in_one_variant_alone(tested, sandbox):
+    named = {NAME: "{{ engagement.delivery_id }}"}
+    engagement = begun(tested(12, variants((50, named))))
+    working.to_the_end(engagement)
+
+    run = engagement.runs.get()
+    ids = dict(Profile.objects.values_list("external_id", "pk"))
+    assert got(sandbox) == {
+        name: f"{run.pk}-{ids[name]}-0"
+        if number_of(engagement, name) == 2
+        else f"N{name[1:]}"
+        for name in (f"p{n}" for n in range(12))
+    }
+
+
+def test_who_left_is_cleared_whatever_their_variant(tested, sandbox):
+    engagement = begun(
+        tested(
+            12,
+            repeat=Engagement.Repeat.HOURLY,
+            sends_deltas=True,
+            clears_who_left=True,
+        )
+    )
+    engagement.runs.all().delete()
+    run_once(engagement)
+    engagement.segment.memberships.all().delete()
+    run_once(engagement)
+
+    assert {
+        one["external_id"]: one["first_name"] for one in bodies(sandbox)[12:]
+    } == dict.fromkeys((f"p{n}" for n in range(12)), None)
