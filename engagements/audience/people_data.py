@@ -113,9 +113,9 @@ def people(
     if kept:
         ids = held.profile_ids
         why |= {place: kept[ids[place]] for place in places if ids[place] in kept}
-    gone = [place for place in places if place in why] if why else []
+    gone = {place for place in places if place in why} if why else set()
     # Who is not there at all has not just left.
-    gone = [place for place in gone if profiles[place]]
+    gone = {place for place in gone if profiles[place]}
     if gone:
         places = [place for place in places if place not in gone]
     if len(places) < len(profiles):

@@ -7,6 +7,7 @@ is written, so that who comes in while they wait is not sent.
 from django.db import connection
 
 from engagements.guards.asking import Asked, Guard, Verdicts
+from engagements.outbox.names import NAMES
 from engagements.personalization.renderer import Skip
 
 SUPPRESSED = Skip(
@@ -17,19 +18,17 @@ LISTED = Skip(
     code="suppressed",
     message="The person is on the suppression list.",
 )
+# Person by person, whatever PostgreSQL thinks of how many people a segment has.
 MEMBERS = """
-    SELECT DISTINCT profile_id FROM segments_membership
-    WHERE profile_id = ANY(%(people)s::bigint[])
-      AND segment_id = ANY(%(marked)s::bigint[])
+    SELECT person FROM unnest(%(people)s::bigint[]) person WHERE EXISTS (
+        SELECT FROM segments_membership m
+        WHERE m.profile_id = person AND m.segment_id = ANY(%(marked)s::bigint[])
+        OFFSET 0
+    )
 """
 # By who they are, whoever is part of them by now, and whatever they are known by.
-ON_THE_LIST = """
-    WITH parts AS MATERIALIZED (
-        SELECT id, id AS part FROM unnest(%(people)s::bigint[]) id
-        UNION ALL
-        SELECT merged_into_id, id FROM segments_profile
-        WHERE merged_into_id = ANY(%(people)s::bigint[])
-    ), names AS MATERIALIZED (
+ON_THE_LIST = f"""
+    WITH parts (id, part) AS MATERIALIZED ({NAMES}), names AS MATERIALIZED (
         SELECT x.id, k.kind, k.value FROM segments_profile x
         CROSS JOIN LATERAL (VALUES ('external_id', x.external_id), ('email', x.email),
             ('phone', x.phone)) k (kind, value)
@@ -47,7 +46,7 @@ ON_THE_LIST = """
             AND s.kind <> 'person'
     )
     SELECT DISTINCT id FROM listed
-    WHERE channels = '{}' OR %(channel)s::text = ANY(channels)
+    WHERE channels = '{{}}' OR %(channel)s::text = ANY(channels)
 """
 
 

@@ -5,8 +5,8 @@ and with its answer a result; `delivery_records` write what became of each perso
 `known` is what an engagement that compares knows of a person; `in_order` keeps one
 person's events from overtaking one another; `just_sent` notes who was sent something,
 where a segment asks for that; `one_variant` keeps in a batch who gets which variant;
-`putting_off` lets people wait for a later batch;
-`workers` knows which processes there are.
+`putting_off` lets people wait for a later batch; `names` are those of whoever was merged
+into somebody, too; `workers` knows which processes there are.
 """
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "in_order",
     "just_sent",
     "known",
+    "names",
     "one_variant",
     "prepared_request",
     "putting_off",

@@ -4,10 +4,14 @@ from typing import NamedTuple
 
 
 class Known(NamedTuple):
-    """A person's state (engagements.sync.state); uncertain, only its names count."""
+    """A person's state (engagements.sync.state); uncertain, only its names count.
+
+    `written_by`: the transaction that wrote it, which is another after each change.
+    """
 
     state: bytes
     is_certain: bool
+    written_by: int = 0
 
 
 class Mark(NamedTuple):

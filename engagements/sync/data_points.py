@@ -1,5 +1,7 @@
 """What Braze counts: each attribute that is written, each event and each purchase."""
 
+from functools import lru_cache
+
 from engagements.sync.shape import FLAGS
 from externalapi.vendors.braze.facts.contract import (
     PRIMARY_IDENTIFIERS,
@@ -21,15 +23,17 @@ def of_body(body: JSON) -> int:
         return 0
     items = body.get("attributes")
     count = sum(map(of_object, items)) if isinstance(items, list) else 0
-    for name in OBJECTS:
+    for name in OBJECTS if len(body) > 1 else ():
         own = body.get(name)
         count += len(own) if isinstance(own, list) else 0
     return count
 
 
 def of_object(attributes: JSON) -> int:
-    if not isinstance(attributes, dict):
-        return 0
-    if not attributes.keys().isdisjoint(PRIMARY_IDENTIFIERS):
-        return len(attributes) - len(FREE.intersection(attributes))
-    return len(attributes) - len(FREE_ALONE.intersection(attributes))
+    return _of_names(tuple(attributes)) if isinstance(attributes, dict) else 0
+
+
+@lru_cache(maxsize=1_000)
+def _of_names(names: tuple[str, ...]) -> int:
+    free = FREE_ALONE if set(PRIMARY_IDENTIFIERS).isdisjoint(names) else FREE
+    return len(names) - len(free.intersection(names))

@@ -5,31 +5,29 @@ they wait, and so does what was compared with a state that has changed since.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 from django.db import connection
 
 from engagements.outbox.known import Known
+from engagements.outbox.names import NAMES
 from engagements.outbox.prepared_request import PreparedRequest, Synced
 from engagements.sync import state
+from segments.models import copying
 
 # Any number that nothing else in this database uses.
 LOCK = 0x0A6B
 _LOCK = "SELECT pg_advisory_xact_lock(%s, %s)"
 # Whose name is another's by now is sent as that person.
-ON_THE_WIRE = """
-    WITH own AS (
-        SELECT id, id AS profile_id FROM unnest(%(people)s::bigint[]) id
-        UNION ALL
-        SELECT id, merged_into_id FROM segments_profile
-        WHERE merged_into_id = ANY(%(people)s::bigint[])
-    )
-    SELECT DISTINCT own.profile_id
+ON_THE_WIRE = f"""
+    WITH own AS ({NAMES})
+    SELECT DISTINCT own.root
     -- First those on the wire, which are few however many runs there were.
     FROM (SELECT * FROM engagements_batch WHERE state = 'sending' OFFSET 0) b
     JOIN engagements_run r ON r.id = b.run_id AND r.engagement_id = %(engagement)s
     CROSS JOIN LATERAL unnest(b.profile_ids) WITH ORDINALITY m (profile_id, place)
-    JOIN own ON own.id = m.profile_id
+    JOIN own ON own.name = m.profile_id
     WHERE m.place - 1 <> ALL(b.left_out)
 """
 
@@ -51,25 +49,26 @@ def in_the_way(requests: Sequence[PreparedRequest]) -> set[int]:
 
 
 def _in_the_way(engagement_id: int, pairs: Sequence[tuple[int, Synced]]) -> set[int]:
-    people = {id for _, synced in pairs for id in synced.people.values()}
+    known: dict[int, Known | None] = {}
+    for _, synced in pairs:
+        known.update(dict.fromkeys(synced.people.values()))
+        known.update(synced.known)
+    asked: dict[str, Any] = {
+        "people": copying.id_array(known),
+        "engagement": engagement_id,
+    }
     with connection.cursor() as cursor:
         cursor.execute(_LOCK, [LOCK, engagement_id % 2**31])
         # Only the next statement sees who was let through by whom was waited for.
-        cursor.execute(
-            ON_THE_WIRE, {"people": list(people), "engagement": engagement_id}
-        )
+        cursor.execute(ON_THE_WIRE, asked)
         taken = {id for (id,) in cursor.fetchall()}
-    known = state.known(engagement_id, pairs[0][1].epoch, people)
+    # Who was accepted, or came into doubt, since they were compared.
+    taken |= state.changed(engagement_id, known)
     waiting = set()
     for batch_id, synced in pairs:
-        own = set(synced.people.values())
-        if taken & own or _is_stale(synced, own, known):
-            waiting.add(batch_id)
+        own = synced.people.values()
+        if taken.isdisjoint(own):
+            taken.update(own)
         else:
-            taken |= own
+            waiting.add(batch_id)
     return waiting
-
-
-def _is_stale(synced: Synced, own: Collection[int], known: Mapping[int, Known]) -> bool:
-    """Whether somebody was accepted, or came into doubt, since it was compared."""
-    return any(known.get(id) != synced.known.get(id) for id in own)

@@ -1,7 +1,7 @@
 """What an answer says of the state of those who were in the request."""
 
 import uuid
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from types import MappingProxyType
 from typing import Any
@@ -10,7 +10,7 @@ from engagements.models import Attempt, Batch
 from engagements.outbox.known import Mark
 from engagements.outbox.prepared_request import Result, Synced
 from engagements.sync import comparing, shape, state
-from engagements.sync.state import End
+from engagements.sync.state import Ends
 from engagements.variants import plan
 from externalapi.answers.interpretation import Outcome
 
@@ -39,9 +39,7 @@ def accepted(
     """
     own = [result for result in results if result.prepared.synced]
     taken = [r for r in own if r.verdict.outcome is Outcome.SENT]
-    state.accept(
-        (end for result in taken for end in _ends(result, rejected)), late=late
-    )
+    state.accept([_ends(result, rejected) for result in taken], late=late)
     for result in own:
         if _is_doubtful(result):
             _doubt(result.prepared.batch_id, result.prepared.attempt_id)
@@ -90,23 +88,21 @@ def _mark_as_json(mark: Mark) -> tuple[str | None, int, int]:
     return (None if mark.state is None else mark.state.hex()), mark.points, mark.saved
 
 
-def _ends(result: Result, rejected: Rejected) -> Iterator[End]:
-    prepared = result.prepared
-    assert prepared.synced
+def _ends(result: Result, rejected: Rejected) -> Ends:
+    prepared, synced = result.prepared, result.prepared.synced
+    assert synced
     refused = rejected.get(prepared.attempt_id, ())
-    for place in prepared.places:
-        mark = prepared.synced.marks.get(place)
-        if mark is None or place in refused:
-            continue
-        yield End(
-            batch_id=prepared.batch_id,
-            place=place,
-            profile_id=prepared.synced.people[place],
-            attempt_id=prepared.attempt_id,
-            engagement_id=prepared.run.engagement_id,
-            epoch=prepared.synced.epoch,
-            mark=mark,
-        )
+    return Ends(
+        batch_id=prepared.batch_id,
+        attempt_id=prepared.attempt_id,
+        engagement_id=prepared.run.engagement_id,
+        epoch=synced.epoch,
+        people=[
+            (place, synced.people[place], synced.marks[place])
+            for place in prepared.places
+            if place in synced.marks and place not in refused
+        ],
+    )
 
 
 def _is_doubtful(result: Result) -> bool:

@@ -6,7 +6,7 @@ their names. An answer that comes after all ends its own doubt, and no other's.
 """
 
 import uuid
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from django.db import connection
@@ -16,21 +16,29 @@ from engagements.outbox.known import Known, Mark
 from segments.models import copying
 
 
-class End(NamedTuple):
-    """A person who was accepted: where they are, who that is, and what is so now."""
+class Ends(NamedTuple):
+    """Who was accepted in a batch: the place, who that is, and what is so now."""
 
     batch_id: int
-    place: int
-    profile_id: int
     attempt_id: uuid.UUID
     engagement_id: int
     epoch: int
-    mark: Mark
+    people: Sequence[tuple[int, int, Mark]]
 
 
 READ = """
-    SELECT profile_id, state, doubt IS NULL AND epoch = %s FROM engagements_accepted
+    SELECT profile_id, state, doubt IS NULL AND epoch = %s, xmin::text::bigint
+    FROM engagements_accepted
     WHERE engagement_id = %s AND profile_id = ANY(%s::bigint[])
+"""
+# One by one, however many there are in all.
+CHANGED = """
+    SELECT x.profile_id
+    FROM unnest(%s::bigint[], %s::bigint[]) x (profile_id, written_by)
+    WHERE x.written_by <> coalesce((
+        SELECT a.xmin::text::bigint FROM engagements_accepted a
+        WHERE a.engagement_id = %s AND a.profile_id = x.profile_id
+    ), 0)
 """
 # Who was erased meanwhile is not in the batch any more. A late answer ends the doubt
 # that its own attempt left, where nothing was sent since.
@@ -45,13 +53,14 @@ _ACCEPTED = """
               OR EXISTS (SELECT FROM segments_profile p WHERE p.id = x.profile_id))
     )
 """
-ACCEPT = f"""{_ACCEPTED}, gone AS (
-        DELETE FROM engagements_accepted a USING x
-        WHERE a.engagement_id = x.engagement_id AND a.profile_id = x.profile_id
-          AND x.state IS NULL
-    )
+# Of those without a state nothing is kept.
+GONE = f"""{_ACCEPTED}
+    DELETE FROM engagements_accepted a USING x
+    WHERE a.engagement_id = x.engagement_id AND a.profile_id = x.profile_id
+"""
+ACCEPT = f"""{_ACCEPTED}
     INSERT INTO engagements_accepted AS a (engagement_id, profile_id, epoch, state)
-    SELECT engagement_id, profile_id, epoch, state FROM x WHERE state IS NOT NULL
+    SELECT engagement_id, profile_id, epoch, state FROM x
     ORDER BY engagement_id, profile_id
     ON CONFLICT (engagement_id, profile_id) DO UPDATE
     SET epoch = excluded.epoch, state = excluded.state, doubt = NULL
@@ -114,22 +123,42 @@ def known(
     with connection.cursor() as cursor:
         people = copying.id_array(profile_ids)
         cursor.execute(READ, [epoch, engagement_id, people])
-        return {id: Known(bytes(state), sure) for id, state, sure in cursor.fetchall()}
+        return {
+            id: Known(bytes(state), sure, by)
+            for id, state, sure, by in cursor.fetchall()
+        }
 
 
-def accept(ends: Iterable[End], *, late: Collection[uuid.UUID] = ()) -> None:
+def changed(engagement_id: int, people: Mapping[int, Known | None]) -> set[int]:
+    """Of these people, and what was known of them, those of whom that is not so now."""
+    columns = (
+        copying.number_array(people),
+        copying.number_array(its.written_by if its else 0 for its in people.values()),
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(CHANGED, [*columns, engagement_id])
+        return {id for (id,) in cursor.fetchall()}
+
+
+def accept(answers: Sequence[Ends], *, late: Collection[uuid.UUID] = ()) -> None:
     """Keep what these people were accepted with; of the attempts `late` as such.
 
     Call it in the transaction that writes down the answers.
     """
-    ends = list(ends)
-    in_time = [end for end in ends if end.attempt_id not in late]
-    after_all = [end for end in ends if end.attempt_id in late]
-    for statement, own in ((ACCEPT, in_time), (ACCEPT_LATE, after_all)):
-        if own:
-            with connection.cursor() as cursor:
-                cursor.execute(statement, _columns(own))
-    add_points([(e.batch_id, e.mark.points, e.mark.saved) for e in ends])
+    for is_late in (False, True) if late else (False,):
+        own = [ends for ends in answers if (ends.attempt_id in late) == is_late]
+        if is_late:
+            _write(ACCEPT_LATE, own)
+            continue
+        _write(ACCEPT, own, lambda mark: mark.state is not None)
+        _write(GONE, own, lambda mark: mark.state is None)
+    add_points(
+        [
+            (ends.batch_id, sum(m.points for m in marks), sum(m.saved for m in marks))
+            for ends in answers
+            if (marks := [mark for _, _, mark in ends.people])
+        ]
+    )
 
 
 def doubt(batch_id: int, attempt_id: uuid.UUID, unknown: bytes) -> None:
@@ -142,8 +171,9 @@ def add_points(rows: Sequence[tuple[int, int, int]]) -> None:
     """Add to batches (id, data points, saved ones)."""
     rows = [row for row in rows if row[1] or row[2]]
     if rows:
+        columns = [copying.number_array(column) for column in zip(*rows, strict=True)]
         with connection.cursor() as cursor:
-            cursor.execute(POINTS, [list(column) for column in zip(*rows, strict=True)])
+            cursor.execute(POINTS, columns)
 
 
 def resync(engagement: Engagement) -> int:
@@ -169,8 +199,38 @@ def forget(engagement_ids: Sequence[int]) -> None:
         cursor.execute(RESYNC, [list(engagement_ids)])
 
 
-def _columns(ends: Sequence[End]) -> list[Any]:
-    # Of a person who is in twice the last is what Braze has.
-    last = {(end.engagement_id, end.profile_id): end for end in ends}
-    rows = [(*end[:6], end.mark.state) for end in last.values()]
-    return [list(column) for column in zip(*rows, strict=True)]
+def _write(
+    statement: str,
+    answers: Sequence[Ends],
+    is_asked: Callable[[Mark], bool] = lambda mark: True,
+) -> None:
+    rows = [
+        (ends, [one for one in ends.people if is_asked(one[2])]) for ends in answers
+    ]
+    people = [one for _, own in rows for one in own]
+    if len({id for _, id, _ in people}) < len(people) and len(rows) > 1:
+        # Somebody is in two of them: the last is what Braze has.
+        for ends in answers:
+            _write(statement, [ends], is_asked)
+        return
+    if not people:
+        return
+    columns = [
+        _of_each(rows, lambda ends: ends.batch_id),
+        copying.number_array([place for place, _, _ in people]),
+        copying.number_array([id for _, id, _ in people]),
+        _of_each(rows, lambda ends: ends.attempt_id),
+        _of_each(rows, lambda ends: ends.engagement_id),
+        _of_each(rows, lambda ends: ends.epoch),
+        copying.bytes_array([mark.state for _, _, mark in people]),
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(statement, columns)
+
+
+def _of_each(
+    rows: Sequence[tuple[Ends, Sequence[Any]]], value: Callable[[Ends], object]
+) -> str:
+    """An array with a batch's value for each of its people."""
+    own = [",".join([str(value(ends))] * len(some)) for ends, some in rows if some]
+    return "{" + ",".join(own) + "}"

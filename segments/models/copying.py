@@ -63,6 +63,12 @@ def number_array(numbers: Iterable[int | None]) -> str:
     return "{" + ",".join(["NULL" if n is None else str(n) for n in numbers]) + "}"
 
 
+def bytes_array(values: Iterable[bytes | None]) -> str:
+    """The same of bytes: a bytea[]."""
+    own = ["NULL" if v is None else rf'"\\x{v.hex()}"' for v in values]
+    return "{" + ",".join(own) + "}"
+
+
 def id_array(ids: Collection[int]) -> str:
     """Ids as a bigint[], in their order."""
     # A list of numbers reads in PostgreSQL as in Python, but for its brackets.

@@ -1,0 +1,9 @@
+"""By which names people are known: their own, and those of whoever was merged into them."""
+
+# Each of %(people)s, who are nobody's part: (root, name), once for each of their names.
+NAMES = """
+    SELECT id AS root, id AS name FROM unnest(%(people)s::bigint[]) id
+    UNION ALL
+    SELECT merged_into_id, id FROM segments_profile
+    WHERE merged_into_id = ANY(%(people)s::bigint[])
+"""
