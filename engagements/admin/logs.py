@@ -264,9 +264,11 @@ class EngagementFilter(admin.SimpleListFilter):
     def queryset(
         self, request: HttpRequest, queryset: QuerySet[Delivery]
     ) -> QuerySet[Delivery]:
-        if (pk := _number(request, self.parameter_name)) is not None:
-            return queryset.filter(run__engagement=pk)
-        return queryset
+        if (pk := _number(request, self.parameter_name)) is None:
+            return queryset
+        # By their ids: joined, each row that is passed over is looked up among them.
+        runs = Run.objects.filter(engagement=pk).values_list("pk", flat=True)
+        return queryset.filter(run__in=list(runs))
 
 
 class RunFilter(admin.SimpleListFilter):

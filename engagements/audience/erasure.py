@@ -56,6 +56,19 @@ UNNAME = """
         state = 'erased', reason = '', updated_at = clock_timestamp()
     WHERE profile_id = ANY(%(people)s)
 """
+# Of those who were skipped the batch says how many, and why.
+RECOUNT = """
+    UPDATE engagements_batch b SET skip_counts = coalesce((
+        SELECT jsonb_object_agg(code, n) FROM (
+            SELECT split_part(d.reason, ':', 1) AS code, count(*) AS n
+            FROM unnest(b.profile_ids, b.transition_ids) m (profile_id, entry_id)
+            JOIN engagements_delivery d ON d.profile_id = m.profile_id
+                AND d.run_id = b.run_id AND d.transition_id = coalesce(m.entry_id, 0)
+                AND d.batch_id = b.id
+            WHERE d.state = 'skipped' GROUP BY 1
+        ) c
+    ), '{}') WHERE b.id = ANY(%(batches)s) AND b.skip_counts <> '{}'
+"""
 VACATE = """
     UPDATE engagements_batch b SET
         profile_ids = x.profile_ids, left_out = x.left_out,
@@ -127,7 +140,7 @@ def forget(profile_ids: Collection[int]) -> None:
         # Again: some may just have been taken in.
         cursor.execute(FIND, people)
         people["batches"] = [batch_id for (batch_id,) in cursor]
-        for statement in (END, UNCOUNT, UNNAME, VACATE, *FORGET, SILENCE):
+        for statement in (END, UNCOUNT, UNNAME, RECOUNT, VACATE, *FORGET, SILENCE):
             cursor.execute(statement, people)
 
 

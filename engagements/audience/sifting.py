@@ -16,6 +16,7 @@ from django.db import connection
 from engagements.audience import log_lines
 from engagements.guards import left_segment
 from engagements.models import Engagement
+from engagements.outbox.names import NAMES
 from engagements.personalization.renderer import Skip
 from externalapi.retention import in_chunks
 
@@ -69,13 +70,18 @@ SKIP = """
         JOIN segments_transition t ON t.id = x.id
     ), batches AS (
         INSERT INTO engagements_batch (run_id, sequence, state, profile_ids, event_ids,
-            transition_ids, left_out)
+            transition_ids, left_out, skip_counts)
         SELECT %(run)s, %(sequence)s + batch, 'done',
             array_agg(profile_id ORDER BY place),
             CASE WHEN count(event_id) = 0 THEN '{}'
                 ELSE array_agg(event_id ORDER BY place) END,
             array_agg(transition_id ORDER BY place),
-            array_agg(place::smallint ORDER BY place)
+            array_agg(place::smallint ORDER BY place), (
+                SELECT jsonb_object_agg(code, n) FROM (
+                    SELECT split_part(reason, ':', 1) AS code, count(*) AS n
+                    FROM people own WHERE own.batch = people.batch GROUP BY 1
+                ) c
+            )
         FROM people GROUP BY batch RETURNING id, sequence
     )
     INSERT INTO engagements_delivery
@@ -83,19 +89,13 @@ SKIP = """
     SELECT %(run)s, p.profile_id, p.event_id, p.transition_id, b.id, 'skipped', p.reason
     FROM people p JOIN batches b ON b.sequence = %(sequence)s + p.batch
 """
-_NAMES = """
-    SELECT root, root AS name FROM unnest(%(people)s::bigint[]) root
-    UNION ALL
-    SELECT merged_into_id, id FROM segments_profile
-    WHERE merged_into_id = ANY(%(people)s::bigint[])
-"""
 TIMES = f"""
-    SELECT n.root, t.times FROM ({_NAMES}) n
+    SELECT n.root, t.times FROM ({NAMES}) n
     JOIN engagements_takenin t ON t.profile_id = n.name
         AND t.engagement_id = %(engagement)s
 """
 FORGET_PARTS = f"""
-    DELETE FROM engagements_takenin t USING ({_NAMES}) n
+    DELETE FROM engagements_takenin t USING ({NAMES}) n
     WHERE t.profile_id = n.name AND n.name <> n.root AND t.engagement_id = %(engagement)s
     RETURNING n.root
 """

@@ -5,6 +5,7 @@ Each run is judged twice: by the share of those who failed among the next 1,000 
 the last half hour. What a person resumed is judged by what comes after that.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
@@ -22,6 +23,7 @@ TOO_LONG = timedelta(minutes=30)
 JUST_ENDED = timedelta(minutes=5)
 # Reasons of skipped people that are somebody's mistake. Who has no identifier was
 # counted before the activation; other reasons are somebody's wish.
+REFUSED = (Delivery.State.REJECTED, Delivery.State.DEAD)
 NOT_RENDERED = ("template_error", "missing_parameter", "too_big")
 
 
@@ -116,7 +118,9 @@ def _active_since(run: Run) -> datetime:
 
 def failures(run: Run) -> int:
     """How many times people of a run failed by somebody's mistake."""
-    return _failed(run).count()
+    refused = Delivery.objects.filter(run=run, state__in=REFUSED).count()
+    skips = run.batches.skips().get(run.pk, Counter[str]())
+    return refused + sum(skips[code] for code in NOT_RENDERED)
 
 
 def people_who_failed(run: Run) -> int:
@@ -130,7 +134,7 @@ def people(deliveries: QuerySet[Delivery]) -> int:
 
 
 def _failed(run: Run) -> QuerySet[Delivery]:
-    failed = Q(state__in=[Delivery.State.REJECTED, Delivery.State.DEAD])
+    failed = Q(state__in=REFUSED)
     for reason in NOT_RENDERED:
         failed |= Q(state=Delivery.State.SKIPPED, reason__startswith=f"{reason}:")
     return Delivery.objects.filter(failed, run=run)

@@ -4,7 +4,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
 
-from engagements.guards.reasons import AS_WISHED
+from engagements.guards.reasons import WISHED
 from engagements.models import Batch, Delivery, Engagement, Run
 from engagements.outbox import delivery_records
 from engagements.schedules.making import ONCE
@@ -12,8 +12,12 @@ from lemnisk_braze.lib.logs import get_logger
 
 logger = get_logger(__name__)
 
-# What makes a run one with errors; that a guard stopped somebody is none.
-ERRORS = Delivery.NOT_SENT - {Delivery.State.CANCELLED, Delivery.State.ERASED}
+# What makes a run one with errors. Who is skipped is none where that was wished.
+ERRORS = Delivery.NOT_SENT - {
+    Delivery.State.CANCELLED,
+    Delivery.State.ERASED,
+    Delivery.State.SKIPPED,
+}
 
 
 def finish() -> int:
@@ -24,7 +28,8 @@ def finish() -> int:
         Exists(open_batches)
     )
     errors = Delivery.objects.filter(run=OuterRef("pk"), state__in=ERRORS)
-    with_errors = Exists(errors.exclude(AS_WISHED))
+    skips = Batch.objects.filter(run=OuterRef("pk")).skipped_but(WISHED)
+    with_errors = Exists(errors) | Exists(skips)
     ids = list(over.values_list("pk", flat=True))
     runs = Run.objects.filter(pk__in=ids, state=Run.State.SENDING)
     count = runs.filter(with_errors).update(

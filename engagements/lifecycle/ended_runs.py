@@ -3,9 +3,11 @@
 Whoever sends to everybody in a second has ended before anyone could pause it.
 """
 
+from collections import Counter
+
 from django.db.models import Count, QuerySet
 
-from engagements.guards.reasons import AS_WISHED
+from engagements.guards.reasons import AS_WISHED, WISHED
 from engagements.lifecycle import auto_pause
 from engagements.models import Delivery, Engagement, Run
 from engagements.reporting import reports
@@ -44,7 +46,11 @@ def _judge(run: Run) -> bool:
 
 def _problem(run: Run) -> str:
     """Why the run is to be named; "" where it went well enough."""
-    left = Delivery.objects.filter(AS_WISHED, run=run).count()
+    skips = run.batches.skips().get(run.pk, Counter[str]())
+    left = sum(n for code, n in skips.items() if code in WISHED)
+    refused = Delivery.objects.filter(run=run, state__in=auto_pause.REFUSED)
+    if left == skips.total() and not refused.exists():
+        return ""
     failed = auto_pause.people(_failed(run))
     repeats = _failed(run).count() - failed
     people = reports.progress([run])[run.pk].finished - left - repeats

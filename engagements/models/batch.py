@@ -1,11 +1,14 @@
 """The outbox: people who go out in one request."""
 
+from collections import Counter
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Self
 
 from django.contrib.postgres.fields import ArrayField
-from django.db import models
-from django.db.models import F, Func, IntegerField, Q, Sum
-from django.db.models.functions import Coalesce, Now
+from django.core.exceptions import EmptyResultSet
+from django.db import connection, models
+from django.db.models import F, Func, IntegerField, JSONField, Q, Sum, TextField, Value
+from django.db.models.functions import Cast, Coalesce, Now
 
 if TYPE_CHECKING:
     from engagements.models import Delivery
@@ -15,6 +18,12 @@ PEOPLE_LEFT = Func(
     F("profile_ids"), function="cardinality", output_field=IntegerField()
 ) - Func(F("left_out"), function="cardinality", output_field=IntegerField())
 
+SKIPS = """
+    SELECT b.run_id, c.code, sum(c.n::int)::int
+    FROM ({batches}) b CROSS JOIN LATERAL jsonb_each_text(b.skip_counts) c (code, n)
+    GROUP BY 1, 2
+"""
+
 
 class BatchQuerySet(models.QuerySet["Batch"]):
     def open(self) -> Self:
@@ -23,6 +32,32 @@ class BatchQuerySet(models.QuerySet["Batch"]):
     def people(self) -> int:
         """How many people the batches' next requests take along."""
         return int(self.aggregate(n=Coalesce(Sum(PEOPLE_LEFT), 0))["n"])
+
+    def skips(self) -> dict[int, Counter[str]]:
+        """How many of their deliveries are skipped: by run, then by the reason's code."""
+        own = self.exclude(skip_counts={}).order_by().values("run_id", "skip_counts")
+        found: dict[int, Counter[str]] = {}
+        try:
+            sql, params = own.query.sql_with_params()
+        except EmptyResultSet:
+            return found
+        with connection.cursor() as cursor:
+            cursor.execute(SKIPS.format(batches=sql), params)
+            for run_id, code, count in cursor.fetchall():
+                found.setdefault(run_id, Counter())[code] = count
+        return found
+
+    def skipped_but(self, codes: Collection[str]) -> Self:
+        """Those with somebody who was skipped for something else."""
+        known = Cast(Value(list(codes)), ArrayField(TextField()))
+        rest = Func(
+            F("skip_counts"),
+            known,
+            template="(%(expressions)s)",
+            arg_joiner=" - ",
+            output_field=JSONField(),
+        )
+        return self.exclude(skip_counts={}).annotate(rest=rest).exclude(rest={})
 
 
 class Batch(models.Model):
@@ -69,6 +104,8 @@ class Batch(models.Model):
     variants = ArrayField(models.SmallIntegerField(), default=list, db_default=[])
     # How many of its deliveries say "sent": nobody wants to count them one by one.
     sent_count = models.PositiveIntegerField(default=0, db_default=0)
+    # The same of "skipped", by the reason's code, which is what stands before its colon.
+    skip_counts = models.JSONField(default=dict, db_default={})
     # Where the engagement compares: data points of who was sent, and those that deltas,
     # and whoever had nothing new, have saved (engagements.sync.data_points).
     data_points = models.PositiveIntegerField(default=0, db_default=0)

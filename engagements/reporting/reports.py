@@ -1,5 +1,6 @@
 """What became of everybody: counts that add up, and the words for them."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
@@ -18,7 +19,7 @@ from django.db.models import (
 from django.db.models.functions import Coalesce
 from django.urls import reverse
 
-from engagements.guards.reasons import REASONS
+from engagements.guards.reasons import NOTHING_NEW, REASONS
 from engagements.models import (
     PEOPLE_LEFT,
     Attempt,
@@ -42,9 +43,7 @@ SKIP_REASONS: Mapping[str, str] = {
     "template_error": "A value could not be worked out",
     "too_big": "More than one request takes",
     "nothing_to_send": "Nothing to send",
-    "unchanged": "Nothing changed since Braze last accepted it",
-    "not_new": "Accepted before",
-    "overtaken": "A newer value was accepted meanwhile",
+    **NOTHING_NEW,
     **REASONS,
 }
 
@@ -106,6 +105,8 @@ LABELS: dict[str, str] = {
 # Deliveries that no other run has taken along (Delivery.retry).
 LAST_TRY: Mapping[str, object] = {"retry__isnull": True}
 
+# Neither sent nor skipped: batches count these.
+FAILED = Delivery.NOT_SENT - {Delivery.State.SKIPPED}
 # In reading order: what arrived, what did not and why, what is still open.
 ORDER = (
     Delivery.State.SENT,
@@ -209,13 +210,11 @@ def _report(
 
     `unsent` filters deliveries that were not sent further, in both.
     """
-    counts = _by_state(whose, unsent)
-    total = sum(counts.values())
+    skips = _skips(whose, unsent)
     skipped = Delivery.State.SKIPPED
-    failed = {**whose, **unsent}
-    parts = (
-        _skip_rows(failed, {**scope, **unsent}, total) if counts.get(skipped) else ()
-    )
+    counts = {**_by_state(whose, unsent), skipped: sum(skips.values())}
+    total = sum(counts.values())
+    parts = _skip_rows(skips, {**scope, **unsent}, total)
     rows = [
         Row(
             key=str(state),
@@ -257,17 +256,19 @@ def _by_state(
     whose: Mapping[str, object], unsent: Mapping[str, object]
 ) -> dict[str, int]:
     batches = Batch.objects.filter(**whose)
-    others = Delivery.objects.filter(**whose, **unsent, state__in=Delivery.NOT_SENT)
+    others = Delivery.objects.filter(**whose, **unsent, state__in=FAILED)
     return {
         Delivery.State.SENT: batches.aggregate(n=Coalesce(Sum("sent_count"), 0))["n"],
         WAITING: batches.open().people(),
-        **dict(others.order_by().values_list("state").annotate(Count("pk"))),
+        **dict(others.order_by().values_list("state").annotate(n=Count("*"))),
     }
 
 
-def _skip_rows(
-    whose: Mapping[str, object], scope: Mapping[str, object], total: int
-) -> tuple[Row, ...]:
+def _skips(whose: Mapping[str, object], unsent: Mapping[str, object]) -> Counter[str]:
+    """How many are skipped, by the reason's code, as the batches count them."""
+    if not unsent:
+        found = Batch.objects.filter(**whose).skips()
+        return sum(found.values(), Counter[str]())
     code = Func(
         F("reason"),
         Value(":"),
@@ -275,13 +276,14 @@ def _skip_rows(
         function="split_part",
         output_field=CharField(),
     )
-    counted = (
-        Delivery.objects.filter(**whose, state=Delivery.State.SKIPPED)
-        .order_by()
-        .values_list(code.copy())
-        .annotate(n=Count("pk"))
-        .order_by("-n")
-    )
+    skipped = Delivery.objects.filter(**whose, **unsent, state=Delivery.State.SKIPPED)
+    counted = skipped.order_by().values_list(code).annotate(n=Count("pk"))
+    return Counter(dict(counted))
+
+
+def _skip_rows(
+    skips: Counter[str], scope: Mapping[str, object], total: int
+) -> tuple[Row, ...]:
     return tuple(
         Row(
             key=f"skipped-{reason}",
@@ -291,7 +293,7 @@ def _skip_rows(
             tone="warning",
             url=people_url(scope, state="skipped", reason=reason),
         )
-        for reason, count in counted
+        for reason, count in skips.most_common()
     )
 
 
@@ -318,7 +320,7 @@ def _share(count: int, total: int) -> float:
 
 
 def progress(runs: Iterable[Run]) -> dict[int, Progress]:
-    """The progress of each run, by its id, in three queries."""
+    """The progress of each run, by its id, in four queries."""
     ids = [run.pk for run in runs]
     counts: dict[int, dict[str, int]] = {pk: {} for pk in ids}
     batches = Batch.objects.filter(run__in=ids).order_by()
@@ -328,13 +330,15 @@ def progress(runs: Iterable[Run]) -> dict[int, Progress]:
     for run_id, left in waiting:
         counts[run_id][WAITING] = left
     others = (
-        Delivery.objects.filter(run__in=ids, state__in=Delivery.NOT_SENT)
+        Delivery.objects.filter(run__in=ids, state__in=FAILED)
         .order_by()
         .values_list("run", "state")
-        .annotate(n=Count("pk"))
+        .annotate(n=Count("*"))
     )
     for run_id, state, count in others:
         counts[run_id][state] = count
+    for run_id, skips in batches.skips().items():
+        counts[run_id][Delivery.State.SKIPPED] = skips.total()
     return {pk: _progress(states) for pk, states in counts.items()}
 
 

@@ -80,6 +80,10 @@ def make_delivery(
     if fields["state"] == Delivery.State.SENT:
         batch.sent_count += 1
         batch.save(update_fields=["sent_count"])
+    if fields["state"] == Delivery.State.SKIPPED:
+        code = fields.get("reason", "").partition(":")[0]
+        batch.skip_counts[code] = batch.skip_counts.get(code, 0) + 1
+        batch.save(update_fields=["skip_counts"])
     return Delivery.objects.create(run=run, profile=profile, **fields)
 
 

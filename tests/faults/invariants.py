@@ -56,6 +56,9 @@ def check(
     counted = sum(batches.values_list("sent_count", flat=True))
     rows = [s for _, _, s, _ in deliveries if s == Delivery.State.SENT]
     assert counted == len(rows), f"the batches' counts are not the rows {note}"
+    skips = sum((own.total() for own in batches.skips().values()), 0)
+    rows = [s for _, _, s, _ in deliveries if s == Delivery.State.SKIPPED]
+    assert skips == len(rows), f"the batches' counts are not the rows {note}"
     open_batches = Batch.objects.filter(
         run__engagement=engagement, state__in=Batch.OPEN
     )

@@ -303,6 +303,12 @@ def test_the_names_of_what_is_stored_are_in_the_dictionary(upgraded):
     assert not DictionaryBuild.objects.filter(finished_at=None).exists()
 
 
+def test_who_was_skipped_is_counted(upgraded):
+    rows = Delivery.objects.filter(state=Delivery.State.SKIPPED)
+    counted = sum((own.total() for own in Batch.objects.all().skips().values()), 0)
+    assert counted == rows.count() > 0
+
+
 def test_the_periodic_work_is_done(upgraded):
     assert tick()
     problems = Chore.objects.exclude(problem="", trying_since=None)

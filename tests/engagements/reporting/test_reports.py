@@ -5,6 +5,7 @@ import datetime as dt
 import pytest
 from django.utils import timezone
 
+from engagements.audience import erasure
 from engagements.models import Attempt, Batch, Delivery, Engagement
 from engagements.reporting import history, reports
 from tests import factories
@@ -59,6 +60,35 @@ def test_the_reasons_add_up_to_the_skipped():
     assert sum(part.count for part in row.parts) == row.count == 8
 
 
+def test_who_is_erased_is_not_counted_as_skipped():
+    run = factories.make_run()
+    batch = factories.make_batch(
+        run, 3, delivery_state=State.SKIPPED, reason="no_identifier: None."
+    )
+    erasure.forget(batch.profile_ids[:1])
+
+    rows = {row.key: row for row in reports.run_report(run).rows}
+    assert {key: row.count for key, row in rows.items()} == {
+        State.SKIPPED: 2,
+        State.ERASED: 1,
+    }
+    assert [part.count for part in rows[State.SKIPPED].parts] == [2]
+
+
+def test_who_was_tried_again_is_counted_where_that_led():
+    engagement = factories.make_engagement()
+    run = factories.make_run(engagement)
+    factories.make_batch(
+        run, 3, delivery_state=State.SKIPPED, reason="no_identifier: None."
+    )
+    first = run.deliveries.order_by("pk").first()
+    first.retry = factories.make_run(engagement, retry_of=run, slot="again")
+    first.save()
+
+    assert reports.run_report(run).total == 3
+    assert reports.engagement_report(engagement).total == 2
+
+
 def test_every_number_opens_exactly_its_people(admin_page):
     engagement = an_engagement_in_every_state()
     factories.make_batch(
@@ -81,14 +111,14 @@ def test_every_number_opens_exactly_its_people(admin_page):
         assert people == row.count, row.label
 
 
-def test_the_progress_of_many_runs_takes_three_queries(django_assert_num_queries):
+def test_the_progress_of_many_runs_takes_four_queries(django_assert_num_queries):
     engagement = factories.make_engagement()
     runs = [factories.make_run(engagement), later(engagement)]
     factories.make_batch(runs[0], people=3, delivery_state=State.SENT)
     factories.make_batch(runs[0], people=1)
     factories.make_batch(runs[0], people=2, delivery_state=State.REJECTED)
 
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(4):
         found = reports.progress(runs)
 
     first, second = found[runs[0].pk], found[runs[1].pk]

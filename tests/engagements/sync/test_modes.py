@@ -2,6 +2,7 @@
 
 import pytest
 
+from engagements.lifecycle import ended_runs
 from engagements.models import Accepted, Delivery, Engagement, Run
 from externalapi.models import Connection
 from segments.membership import refresh
@@ -44,6 +45,18 @@ def test_only_the_new_are_sent(syncing, sandbox):
     refresh.refresh(engagement.segment_id)
 
     assert run_once(engagement) == {"ana": "not_new", "bo": "sent"}
+
+
+@pytest.mark.parametrize("mode", [NEW, CHANGED])
+def test_who_has_nothing_new_is_no_failure(syncing, mode):
+    person("ana", plan="pro")
+    engagement = syncing(sync_mode=mode)
+    run_once(engagement)
+    run_once(engagement)
+    ended_runs.judge()
+
+    run = engagement.runs.latest("pk")
+    assert (run.state, run.failure) == (Run.State.COMPLETED, "")
 
 
 @pytest.mark.parametrize("mode", [NEW, CHANGED])
