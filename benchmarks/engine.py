@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import orjson
 from django.db import OperationalError, connection
@@ -96,15 +97,22 @@ def forget_engagements() -> None:
         return
 
 
-def activate(segment: Segment, version: ExternalAPIVersion) -> Run:
-    """Activate an engagement on a schedule that is due now."""
-    engagement = Engagement.objects.create(
+def make_engagement(
+    segment: Segment, version: ExternalAPIVersion, **fields: Any
+) -> Engagement:
+    """A draft on a schedule that is due at once."""
+    return Engagement.objects.create(
         name=f"Benchmark {next(_number)}",
         segment=segment,
         version=version,
         values=dict(people.VALUES),
         trigger=Engagement.Trigger.SCHEDULE,
+        **fields,
     )
+
+
+def activate(engagement: Engagement) -> Run:
+    """Activate an engagement, and return its run."""
     transitions.activate(engagement)
     return Run.objects.get(engagement=engagement)
 
@@ -139,7 +147,9 @@ class Engine:
         )
         with self.bench.meter(self.child) as meter:
             started = database_now()
-            active = [activate(segment, self.version) for _ in range(runs)]
+            active = [
+                activate(make_engagement(segment, self.version)) for _ in range(runs)
+            ]
             ended = max(self.wait_for(run, size) for run in active)
         counts = self.bench.sink.counts()
         check(active, segment, counts["objects"], counts["sample"])

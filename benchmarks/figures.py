@@ -16,6 +16,15 @@ UNITS = {
     "delivery.growth": "times",
     "delivery.peak_mb": "MB",
     "delivery.peak_growth": "times",
+    # Of the speed without any of it; deltas where all is new, a tenth changed, nothing.
+    "delivery.share_caps": "share",
+    "delivery.share_holdout": "share",
+    "delivery.share_deltas": "share",
+    "delivery.share_deltas_10": "share",
+    "delivery.share_deltas_0": "share",
+    "delivery.share_with_guards": "share",
+    "delivery.share_with_guards_10": "share",
+    "delivery.share_with_guards_0": "share",
     "realtime.alone_p50_ms": "ms",
     "realtime.alone_p99_ms": "ms",
     "realtime.bulk_p50_ms": "ms",
@@ -44,6 +53,9 @@ UNITS = {
     "segments.entry_filling_100_p99_ms": "ms",
     "segments.growth": "times",
     "pages.p95_ms": "ms",
+    # Of what is asked of deliveries: of all pages, and the median of the slowest.
+    "pages.deliveries_p95_ms": "ms",
+    "pages.deliveries_slowest_ms": "ms",
 }
 
 

@@ -1,7 +1,9 @@
 """How long the lists of the admin take, and a search for a person."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from django.contrib.admin import site
 from django.contrib.auth.models import User
@@ -12,13 +14,16 @@ from django.urls import reverse
 from benchmarks import engine, people
 from benchmarks.report import percentile
 from benchmarks.suite import say
-from engagements.models import Engagement, Run
+from engagements.models import Delivery, Engagement, Run
+from engagements.reporting import reports
+from engagements.reporting.reports import Report
 from lemnisk_braze.lib.keyset import OLDEST, KeysetList
 from lemnisk_braze.local.processes import LocalError
 from segments.models import Profile, Segment
 
-# Deliveries a person, each of another run.
-RUNS = 5
+# Deliveries a person, each of another run. The runs of each Engagement: the last one
+# sends only what changed, and guards stop some.
+RUNS = (3, 1, 1)
 IN_A_REQUEST = 75
 # How often each is asked in a round.
 TIMES = 5
@@ -32,8 +37,16 @@ WITH people AS (
     FROM segments_profile
 ), batches AS (
     INSERT INTO engagements_batch
-        (run_id, sequence, state, profile_ids, event_ids, transition_ids, sent_count)
-    SELECT %(run)s, sequence, 'done', array_agg(id ORDER BY id), '{}', '{}', count(*)
+        (run_id, sequence, state, profile_ids, event_ids, transition_ids, sent_count,
+        skip_counts)
+    SELECT %(run)s, sequence, 'done', array_agg(id ORDER BY id), '{{}}', '{{}}',
+        count(*) FILTER (WHERE {state} = 'sent'),
+        jsonb_strip_nulls(jsonb_build_object(
+            'holdout', nullif(count(*) FILTER (WHERE {reason} LIKE 'holdout:%%'), 0),
+            'frequency_cap',
+            nullif(count(*) FILTER (WHERE {reason} LIKE 'frequency_cap:%%'), 0),
+            'unchanged',
+            nullif(count(*) FILTER (WHERE {reason} LIKE 'unchanged:%%'), 0)))
     FROM people GROUP BY sequence ORDER BY sequence
     RETURNING id, sequence, sent_count
 ), attempts AS (
@@ -43,11 +56,21 @@ WITH people AS (
         201, 20, now() + make_interval(secs => sequence * 0.001) FROM batches
 )
 INSERT INTO engagements_delivery (run_id, profile_id, batch_id, state, reason)
-SELECT %(run)s, people.id, batches.id,
-    CASE WHEN people.id %% 100 = 0 THEN 'rejected' ELSE 'sent' END,
-    CASE WHEN people.id %% 100 = 0 THEN 'The number is not valid.' ELSE '' END
+SELECT %(run)s, people.id, batches.id, {state}, {reason}
 FROM people JOIN batches USING (sequence) ORDER BY people.id
 """
+# What became of whom (state, reason), where everybody is sent and where guards are asked.
+EVERYBODY = {
+    "state": "CASE WHEN people.id %% 100 = 0 THEN 'rejected' ELSE 'sent' END",
+    "reason": "CASE WHEN people.id %% 100 = 0 THEN 'The number is not valid.' ELSE '' END",
+}
+GUARDED = {
+    "state": "CASE WHEN people.id %% 10 = 0 THEN 'sent' ELSE 'skipped' END",
+    "reason": """CASE people.id %% 10 WHEN 0 THEN ''
+        WHEN 1 THEN 'holdout: Kept out by chance: 10 %% are not sent this Engagement.'
+        WHEN 2 THEN 'frequency_cap: Frequency cap “All”: at most 5 a week.'
+        ELSE 'unchanged: Nothing has changed since Braze last accepted it.' END""",
+}
 
 
 def load_visitors() -> None:
@@ -63,7 +86,7 @@ def load_deliveries(url: str) -> None:
         "Lists", engine.make_connection(url), people.BODY, people.PARAMETERS
     )
     segment = Segment.objects.create(name="Lists", is_active=False)
-    for number in range(RUNS):
+    for number, runs in enumerate(RUNS):
         engagement = Engagement.objects.create(
             name=f"Lists {number}",
             segment=segment,
@@ -71,17 +94,19 @@ def load_deliveries(url: str) -> None:
             values=dict(people.VALUES),
             state=Engagement.State.ENDED,
         )
-        run = Run.objects.create(
-            engagement=engagement,
-            version=version,
-            values=engagement.values,
-            scheduled_for=engagement.created_at,
-            state=Run.State.COMPLETED,
-        )
-        asked = {"run": run.pk, "version": version.pk, "size": IN_A_REQUEST}
-        with connection.cursor() as cursor:
-            cursor.execute("SET statement_timeout = 0")
-            cursor.execute(SENT, asked)
+        became = GUARDED if number == len(RUNS) - 1 else EVERYBODY
+        for day in range(runs):
+            run = Run.objects.create(
+                engagement=engagement,
+                version=version,
+                values=engagement.values,
+                scheduled_for=engagement.created_at - timedelta(days=day),
+                state=Run.State.COMPLETED,
+            )
+            asked = {"run": run.pk, "version": version.pk, "size": IN_A_REQUEST}
+            with connection.cursor() as cursor:
+                cursor.execute("SET statement_timeout = 0")
+                cursor.execute(SENT.format(**became), asked)
     with connection.cursor() as cursor:
         for table in ("batch", "attempt", "delivery"):
             cursor.execute(f"VACUUM ANALYZE engagements_{table}")
@@ -89,9 +114,18 @@ def load_deliveries(url: str) -> None:
 
 def pages() -> dict[str, list[float]]:
     """Address → how many ms it took: home, each list's first and last page, a row's own."""
+    return _took(_addresses())
+
+
+def deliveries() -> dict[str, list[float]]:
+    """The same of whatever is asked of deliveries: filters, reports, runs, the calendar."""
+    return _took(_of_deliveries())
+
+
+def _took(addresses: Iterable[str]) -> dict[str, list[float]]:
     client = _client()
     took: dict[str, list[float]] = {}
-    for address in _addresses():
+    for address in addresses:
         # The first request imports, compiles a template and connects.
         _ask(client, address)
         took[address] = [_ask(client, address) for _ in range(TIMES)]
@@ -153,6 +187,49 @@ def _addresses() -> Iterator[str]:
             yield f"{address}?{OLDEST}=1"
         elif (last := -(-model._default_manager.count() // admin.list_per_page)) > 1:
             yield f"{address}?p={last}"
+
+
+def _of_deliveries() -> Iterator[str]:
+    person = Profile.objects.order_by("pk")[1_234 % Profile.objects.count()]
+    yield reverse("admin:index")
+    yield reverse("admin:engagements_calendar")
+    yield reverse("admin:engagements_guards")
+    yield reverse("admin:engagements_frequencycap_changelist")
+    yield reverse("admin:engagements_operations")
+    yield reverse("admin:segments_profile_change", args=[person.pk])
+    filters: list[dict[str, object]] = [{}, {"profile__id__exact": person.pk}]
+    filters += [{"q": person.external_id}, {"q": "nobody"}, {"q": person.email}]
+    filters += [{"state__exact": state} for state in Delivery.State]
+    for engagement in Engagement.objects.order_by("pk"):
+        address = reverse("admin:engagements_engagement_change", args=[engagement.pk])
+        yield address
+        yield reverse("admin:engagements_engagement_report", args=[engagement.pk])
+        report = reports.engagement_report(engagement)
+        filters += map(_filters, _numbers(report))
+    for run in Run.objects.order_by("pk"):
+        yield reverse("admin:engagements_run_change", args=[run.pk])
+        filters += map(_filters, _numbers(reports.run_report(run)))
+    yield reverse("admin:engagements_run_changelist")
+    yield reverse("admin:engagements_engagement_changelist")
+    address = reverse("admin:engagements_delivery_changelist")
+    words = ("not valid", "nothing anybody said")
+    filters += [{"why": text} for text in words]
+    filters += [{"since": "2020-01-01T00:00"}, {"before": "2020-01-01T00:00"}]
+    for asked in {urlencode(one): one for one in filters}.values():
+        yield f"{address}?{urlencode(asked)}"
+        yield f"{address}?{urlencode({**asked, OLDEST: 1})}"
+
+
+def _numbers(report: Report) -> Iterator[str]:
+    """Where a report's numbers lead: to their people."""
+    yield report.url
+    for row in report.rows:
+        yield row.url
+        yield from (part.url for part in row.parts)
+
+
+def _filters(url: str) -> dict[str, object]:
+    return dict(parse_qsl(urlsplit(url).query))
 
 
 def _ask(client: Client, address: str) -> float:

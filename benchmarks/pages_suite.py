@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from statistics import median
 from typing import Any
 
 from benchmarks import lists, messages, people, rules
@@ -41,6 +42,11 @@ class PagesSuite:
             took = lists.pages()
             self._note("pages.p95_ms", took)
         for _ in range(self.options.rounds):
+            took = lists.deliveries()
+            self._note("pages.deliveries_p95_ms", took)
+            slowest = max(median(times) for times in took.values())
+            self._keep("pages.deliveries_slowest_ms", slowest, took)
+        for _ in range(self.options.rounds):
             took = lists.searches(self.size)
             self._note("people.search_ms", took)
 
@@ -53,6 +59,9 @@ class PagesSuite:
     def _note(self, key: str, took: dict[str, list[float]]) -> None:
         """The 95th percentile of all that was asked, each as often as the others."""
         value = percentile([ms for times in took.values() for ms in times], 95)
+        self._keep(key, value, took)
+
+    def _keep(self, key: str, value: float, took: dict[str, list[float]]) -> None:
         self.measured.setdefault(key, []).append(value)
         slowest = {what: max(times) for what, times in took.items()}
         self.keep({"name": key, "value": value, "slowest": slowest})

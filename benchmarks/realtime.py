@@ -217,7 +217,7 @@ def _bulk_runs(running: Engine, segment: Segment | None) -> Iterator[None]:
 def _keep_busy(running: Engine, segment: Segment, stop: threading.Event) -> None:
     try:
         while not stop.is_set():
-            run = engine.activate(segment, running.version)
+            run = engine.activate(engine.make_engagement(segment, running.version))
             while not stop.is_set() and run.ended_at is None:
                 time.sleep(0.1)
                 run.refresh_from_db(fields=["ended_at"])

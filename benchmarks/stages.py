@@ -33,7 +33,7 @@ def measure(segment: Segment, version: ExternalAPIVersion, bench: Bench) -> Stag
     settings.ALLOWED_LOCAL_ADDRESSES = [bench.environment["ALLOWED_LOCAL_ADDRESSES"]]
     settings.CA_FILE = bench.environment["CA_FILE"]
     engine.forget_engagements()
-    run = engine.activate(segment, version)
+    run = engine.activate(engine.make_engagement(segment, version))
     stages = Stages(people=segment.size)
     while stages.time("expand", lambda: expansion.expand(expansion.expandable_runs())):
         pass

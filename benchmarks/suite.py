@@ -13,6 +13,7 @@ from django.db.models import Max
 from benchmarks import (
     careful,
     engine,
+    guards,
     naive,
     peers,
     people,
@@ -70,6 +71,7 @@ class Suite:
     measurements: list[Measurement] = field(default_factory=list)
     latencies: list[Latencies] = field(default_factory=list)
     stages: list[Stages] = field(default_factory=list)
+    shares: guards.Shares = field(default_factory=guards.Shares)
 
     @classmethod
     def prepare(
@@ -102,6 +104,7 @@ class Suite:
             self._peer(naive.app.main, naive.publish, NAIVE_PEOPLE)
             self._peer(careful.app.main, careful.publish, CAREFUL_PEOPLE)
             self._raw()
+        self._guards()
         self._limited()
         self._stages()
         if self.options.seconds:
@@ -142,17 +145,24 @@ class Suite:
             "delivery.growth": [a.seconds / b.seconds for a, b in pairs],
             "delivery.peak_mb": [m.peak_pss_mb for m in ours],
             "delivery.peak_growth": [a.peak_pss_mb / b.peak_pss_mb for a, b in pairs],
+            **self.shares.speed,
             **realtime.figures(self.latencies),
         }
 
     def tables(self) -> list[Table]:
-        return report.tables(
+        made = report.tables(
             self.measurements, self.ratios(), self.latencies, self.stages
         )
+        return [*made, self.shares.table()]
 
     @property
     def _limit_shares(self) -> list[float]:
         return [rate / BRAZE_PEOPLE for rate in self._rates(LIMITED)]
+
+    @property
+    def _middle(self) -> Segment:
+        """The largest but one, where there are several."""
+        return self.segments[sorted(self.options.sizes)[-2:][0]]
 
     @property
     def _compared(self) -> int:
@@ -182,6 +192,16 @@ class Suite:
             for size in self.options.sizes:
                 self._note(running.measure(self.segments[size]))
 
+    def _guards(self) -> None:
+        """Each after a run without, which is not the engine's own measurement."""
+        segment = self._middle
+        with engine.started(self.bench, self.version, self._compared) as running:
+            running.warm_up(self.segments[engine.WARM_UP])
+            for _ in range(self.options.rounds):
+                for measured in guards.measure(running, segment, self.shares):
+                    self.keep(orjson.loads(orjson.dumps(measured)))
+                    say(f"  {measured.line()}")
+
     def _limited(self) -> None:
         """With Braze's rate plan and a real round trip; the sink counts and judges."""
         size = max(self.options.sizes)
@@ -201,7 +221,7 @@ class Suite:
 
     def _stages(self) -> None:
         """In this process, with nobody else at work."""
-        segment = self.segments[sorted(self.options.sizes)[-2:][0]]
+        segment = self._middle
         self.bench.sink.reset()
         for _ in range(self.options.rounds):
             self.stages.append(stages.measure(segment, self.version, self.bench))
