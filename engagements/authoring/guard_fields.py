@@ -62,6 +62,9 @@ class GuardFields(forms.Form):
         required=False,
         min_value=0,
         max_value=99.9,
+        error_messages=dict.fromkeys(
+            ("min_value", "max_value"), "Enter a share between 0 and 99.9 percent."
+        ),
         widget=forms.NumberInput(attrs={"min": 0, "max": 99.9, "step": "any"}),
         help_text="So many of the people are sent nothing, always the same ones, drawn "
         "by chance: compare the others with them. Another share only adds or lets go at "
@@ -118,6 +121,7 @@ class GuardFields(forms.Form):
         required=False,
         min_value=1,
         max_value=2_000_000_000,
+        error_messages={"min_value": "Enter 1 or more, or leave it empty."},
         widget=forms.NumberInput(attrs={"min": 1}),
         help_text="People a run; where it listens to entries, events or exits, people a "
         "day. Before the first of them above it is taken in, it is paused, and an Approver lets it go "

@@ -257,6 +257,8 @@ def test_nonsense_is_said_at_its_field(fields, at):
     form = EngagementForm(posted(engagement, **fields), instance=engagement)
     assert not form.is_valid()
     assert list(form.errors) == [at]
+    # In the form's own words, as its other errors are.
+    assert "Ensure" not in str(form.errors)
 
 
 def test_the_page_shows_them(admin_page):
