@@ -99,8 +99,8 @@ class ExternalAPIForm(BatchingAndAnswers):
         help_text=(
             "The same for all: the body below is sent, and each Engagement gives values "
             "for its parameters. Written in each: an Engagement writes its own JSON, "
-            "and the body below is only what it begins with; it may be empty. Address, "
-            "headers, sign-in, batching and answers stay here either way."
+            "and the body below is only what it begins with; it may be empty. Where "
+            "requests go, how many people they take and how answers are read stays here."
         ),
     )
     body = forms.CharField(
