@@ -10,6 +10,7 @@ from django.contrib.admin.models import LogEntry
 from django.db.models import Q
 
 from engagements.models import (
+    Approval,
     Delivery,
     Destination,
     Engagement,
@@ -77,6 +78,7 @@ FOUND = (
     ),
     deleted(Suppression, "entries of the suppression list", "value", "reason"),
     rewritten(TestCase, "test cases", "name", "values", "answer_value"),
+    rewritten(Approval, "reasons of approvals", "why"),
     rewritten(Engagement, "problems of engagements", "refusal", "blocked_reason"),
     rewritten(Run, "failures of runs", "failure"),
     rewritten(Destination, "problems of connections", "last_problem"),

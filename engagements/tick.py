@@ -9,7 +9,7 @@ from engagements import chores, retention, wakeup
 from engagements.audience import sent
 from engagements.delivery import lease_reaper, samples, suspension
 from engagements.lifecycle import (
-    approval,
+    approval_mail,
     auto_pause,
     completion,
     ended_runs,
@@ -90,7 +90,7 @@ CHORES: dict[str, Callable[[], object]] = {
     "forget ended workers": workers.forget,
     "delete what is old": retention.clean,
     "tell owners": owner_mail.tell_owners,
-    "tell Approvers": approval.tell_approvers,
+    "tell Approvers": approval_mail.tell,
     # Last: a tick that is cut short on its way is one that did not come.
     "take a sample": samples.take,
 }

@@ -43,6 +43,8 @@ FEEDS = tuple(
 SEE = ("segments.view_personal_data",)
 # Few should: who is asked by a person for their data, or to forget them.
 PRIVACY = ("segments.export_profile", "segments.erase_profile")
+# Above how many people a second person approves: not theirs who do.
+LIMITS = ("engagements.set_approval",)
 # Pausing is here and resuming with it: a pause that the same person could undo after
 # changing the values would be a way around the Approver.
 STOP = ("engagements.pause_engagement", "engagements.resend_engagement")
@@ -111,7 +113,7 @@ ROLES: Mapping[str, Iterable[str]] = {
     "Analyst": LOOK,
 }
 # All that has a page or a button; what happened cannot be written by anybody.
-EVERYTHING = frozenset((*ACCOUNTS, *PRIVACY)).union(*ROLES.values())
+EVERYTHING = frozenset((*ACCOUNTS, *PRIVACY, *LIMITS)).union(*ROLES.values())
 GROUPS: Mapping[str, Iterable[str]] = {**ROLES, "Administrator": EVERYTHING}
 # Who has it was decided by the migration that brought it: who saw people's data before.
 DECIDED = frozenset({"segments.view_personal_data"})

@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from engagements.authoring import forecast
-from engagements.guards import ceiling
+from engagements.guards import approved, ceiling
 from engagements.lifecycle import transitions
 from engagements.models import Batch, Engagement, Run
 from engagements.schedules import words
@@ -91,7 +91,7 @@ def act_view(
     if not act.is_permitted(request):
         raise PermissionDenied
     if obj.state not in act.states or not act.fits(obj):
-        messages.warning(request, _too_late(obj))
+        messages.warning(request, _why_not(obj, act))
         return redirect(page_url(obj))
     refusal = act.refuse(obj, request.user)
     if request.method != "POST":
@@ -107,12 +107,11 @@ def _do(request: HttpRequest, obj: Any, act: Act) -> None:
     try:
         is_done = act.do(obj)
     except transitions.ActivationError as e:
-        messages.error(request, _with_link(e))
+        messages.error(request, with_link(e))
         return
     if not is_done:
         obj.refresh_from_db()
-        is_late = obj.state not in act.states or not act.refused
-        messages.warning(request, _too_late(obj) if is_late else act.refused)
+        messages.warning(request, _why_not(obj, act))
         return
     log(request, obj, act.done)
     messages.success(request, f"{act.done} {act.then(obj)}".strip())
@@ -138,10 +137,16 @@ def log(request: HttpRequest, obj: Model, message: str) -> None:
     admin.site.get_model_admin(type(obj)).log_change(request, obj, message)
 
 
-def _with_link(error: transitions.ActivationError) -> str:
+def with_link(error: transitions.ActivationError) -> str:
+    """What is in the way, and where to go."""
     if not error.url:
         return str(error)
-    return format_html('{} <a href="{}">Show what is missing</a>', error, error.url)
+    return format_html('{} <a href="{}">{}</a>', error, error.url, error.link)
+
+
+def _why_not(obj: Any, act: Act) -> str:
+    is_late = obj.state not in act.states or not act.refused
+    return _too_late(obj) if is_late else act.refused
 
 
 def _too_late(obj: Any) -> str:
@@ -180,6 +185,13 @@ def _activation(engagement: Engagement) -> dict[str, object]:
 
 def _limit(engagement: Engagement, user: User) -> str:
     return why_not(engagement.version.connection, user)
+
+
+def _waits_for_approval(engagement: Engagement) -> bool:
+    """Whether a run of it has asked, and nobody has answered."""
+    asked = approved.waiting(engagement)
+    is_asked_by_run = asked is not None and asked.run_id is not None
+    return is_asked_by_run and approved.limit(engagement) is not None
 
 
 def _resync_words(engagement: Engagement) -> Sequence[str]:
@@ -287,6 +299,8 @@ ENGAGEMENT_ACTS = (
         then=lambda engagement: words.in_words(engagement, database_clock.now()),
         asks=False,
         refuse=_limit,
+        fits=lambda engagement: not _waits_for_approval(engagement),
+        refused="Nothing was changed: it waits for approval by a second person.",
     ),
     Act(
         name="resync",
@@ -309,7 +323,10 @@ ENGAGEMENT_ACTS = (
         permission="activate_engagement",
         states=frozenset({State.PAUSED}),
         do=transitions.go_on,
-        fits=lambda engagement: ceiling.waiting_run(engagement) is not None,
+        fits=lambda engagement: (
+            ceiling.waiting_run(engagement) is not None
+            and not _waits_for_approval(engagement)
+        ),
         words=lambda engagement: [
             engagement.blocked_reason,
             "They are taken in, and sent as the others are. To send to nobody more, "

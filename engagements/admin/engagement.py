@@ -17,6 +17,7 @@ from unfold.decorators import display
 
 from engagements.admin import calendar, operations, sample_values, variants
 from engagements.admin.actions import ENGAGEMENT_ACTS, Act, act_view, buttons, missing
+from engagements.admin.approvals import ApprovalFilter, ApprovalPages, may_ask
 from engagements.admin.guards import person as person_page
 from engagements.admin.guards import site as guards_page
 from engagements.admin.preview_panel import PreviewPanel, preview_panel
@@ -26,9 +27,9 @@ from engagements.authoring import variant_section
 from engagements.authoring.forms import EngagementForm
 from engagements.authoring.payload_section import NAME as PAYLOAD
 from engagements.authoring.schedule_fields import ScheduleForm
-from engagements.guards import ceiling
+from engagements.guards import approved, ceiling
 from engagements.lifecycle import approval
-from engagements.models import Engagement, Run
+from engagements.models import Approval, Engagement, Run
 from engagements.payload import difference
 from engagements.personalization.variable_catalog import known_variables
 from engagements.reporting import reports
@@ -47,7 +48,7 @@ WHY_SHOWN = 90
 
 
 @admin.register(Engagement)
-class EngagementAdmin(MovePage, CarefulDelete, OfferedFilters):
+class EngagementAdmin(ApprovalPages, MovePage, CarefulDelete, OfferedFilters):
     actions = None
     list_display = (
         "name",
@@ -58,7 +59,7 @@ class EngagementAdmin(MovePage, CarefulDelete, OfferedFilters):
         "why_stopped",
         "deliveries_sent",
     )
-    list_filter = ("state", "trigger", "segment")
+    list_filter = ("state", ApprovalFilter, "trigger", "segment")
     list_select_related = ("segment", "version__external_api")
     search_fields = ("name", "description")
     ordering = ("-pk",)
@@ -156,9 +157,6 @@ class EngagementAdmin(MovePage, CarefulDelete, OfferedFilters):
             ),
             path("times/", view(self.times_view), name="engagements_engagement_times"),
             path(
-                "<int:pk>/ask/", view(self.ask_view), name="engagements_engagement_ask"
-            ),
-            path(
                 "move/<int:external_api_id>/",
                 view(self.move_view),
                 name="engagements_engagement_move",
@@ -174,7 +172,7 @@ class EngagementAdmin(MovePage, CarefulDelete, OfferedFilters):
             *(guards_page, person_page),
         )
         others = [page.urls(self.admin_site) for page in pages_of]
-        its_own = [*acts, *pages, *itertools.chain(*others)]
+        its_own = [*acts, *pages, *self.approval_urls(), *itertools.chain(*others)]
         return [*its_own, *super().get_urls()]
 
     # Engagement Creation
@@ -198,7 +196,9 @@ class EngagementAdmin(MovePage, CarefulDelete, OfferedFilters):
         if not form.is_valid():
             return self._page(request, form)
         form.instance.created_by_id = request.user.pk
-        engagement = form.save()
+        with transaction.atomic():
+            engagement = form.save()
+            approved.note_change(engagement, None, request.user.pk)  # type: ignore[arg-type]
         self.log_addition(request, engagement, [{"added": {}}])
         messages.success(
             request,
@@ -240,11 +240,13 @@ class EngagementAdmin(MovePage, CarefulDelete, OfferedFilters):
             return self._page(request, _configured(request, engagement))
         before, was = engagement.sent_again, plan.of(engagement)
         payload = engagement.version.payload
+        content = approved.content(engagement)
         form = EngagementForm(request.POST, instance=engagement)
         if not form.is_valid():
             return self._page(request, form)
         if words := send_again.forgotten(form.save(), before):
             messages.warning(request, words)
+        approved.note_change(engagement, content, request.user.pk)  # type: ignore[arg-type]
         # A payload is too long to stand there as it was and as it is.
         names = [name for name in form.changed_data if name != PAYLOAD]
         now = plan.of(form.instance)
@@ -289,7 +291,11 @@ class EngagementAdmin(MovePage, CarefulDelete, OfferedFilters):
         return {
             "engagement": engagement,
             "buttons": buttons(request, engagement, ENGAGEMENT_ACTS),
-            "may_ask": self._may_ask(request, engagement),
+            "asked": approved.waiting(engagement),
+            "may_ask": may_ask(
+                request, engagement, may_build=self._can_save(request, engagement)
+            ),
+            **self._approvals(engagement),
             "when": reports.trigger_in_words(engagement),
             "tone": reports.ENGAGEMENT_TONES[engagement.state],
             "can_delete": self.has_delete_permission(request, engagement),
@@ -303,30 +309,10 @@ class EngagementAdmin(MovePage, CarefulDelete, OfferedFilters):
             "at_ceiling": ceiling.waiting_run(engagement),
         }
 
-    # Whoever may not activate asks somebody who may
-
-    def _may_ask(self, request: HttpRequest, engagement: Engagement) -> bool:
-        may_activate = request.user.has_perm(approval.PERMISSION)
-        is_askable = engagement.state in approval.ASKABLE and not engagement.asked_at
-        may_build = self.has_change_permission(request, engagement)
-        return bool(is_askable and may_build and not may_activate)
-
-    def ask_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        engagement = get_object_or_404(Engagement, pk=pk)
-        if not self.has_change_permission(request, engagement):
-            raise PermissionDenied
-        if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
-        if approval.ask(engagement, request.user):  # type: ignore[arg-type]
-            self.log_change(request, engagement, "Asked an Approver to activate it.")
-            messages.success(
-                request,
-                "Approvers are told: it stands on their home page, and a mail "
-                "goes to those whose address is known.",
-            )
-        else:
-            messages.info(request, "Nothing was changed: it was asked for already.")
-        return redirect(engagement.get_absolute_url())
+    def _approvals(self, engagement: Engagement) -> dict[str, Any]:
+        found = approval.answers(engagement)
+        is_declined = bool(found) and found[0].state == Approval.State.DECLINED
+        return {"approvals": found, "declined": found[0] if is_declined else None}
 
     # The parts that the page asks for again
 
@@ -407,6 +393,10 @@ class EngagementAdmin(MovePage, CarefulDelete, OfferedFilters):
             ),
             pk=pk,
         )
+        if act.name == "activate" and act.is_allowed(request, engagement):
+            asked = self.ask_instead(request, engagement)
+            if asked is not None:
+                return asked
         return act_view(self.admin_site, request, engagement, act)
 
 

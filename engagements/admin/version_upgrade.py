@@ -31,6 +31,7 @@ from engagements.authoring.version_upgrade import (
     plan,
     upgrade,
 )
+from engagements.guards import approved
 from engagements.models import Engagement
 from engagements.reporting import reports
 from engagements.variants.plan import of as plan_of
@@ -331,8 +332,9 @@ def _adopt(request: HttpRequest, version: ExternalAPIVersion, row: Row) -> None:
     engagement = row.engagement
     was = engagement.version.number
     given = {item.parameter.name: item.typed for item in row.inputs}
-    before = engagement.values
+    before, content = engagement.values, approved.content(engagement)
     move = upgrade(engagement, version, given)
+    approved.note_change(engagement, content, request.user.pk)  # type: ignore[arg-type]
     said = [f"Moved from version {was} to version {version.number}."]
     if move.renamed:
         pairs = ", ".join(f"{old} is now {new}" for new, old in move.renamed.items())

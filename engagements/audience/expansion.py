@@ -6,19 +6,17 @@ from typing import Any, NamedTuple
 
 import orjson
 from django.db import DatabaseError, connection, transaction
-from django.db.models import Exists, OuterRef
 
-from engagements.audience import log_lines, send_again, sifting
+from engagements.audience import log_lines, send_again, sifting, to_take_in
 from engagements.guards import ceiling, left_segment
 from engagements.lifecycle import completion
-from engagements.models import Accepted, Engagement, Run
+from engagements.models import Engagement, Run
 from engagements.outbox import workers
 from engagements.personalization.renderer import people_per_batch
 from engagements.schedules import own_zone
 from engagements.schedules.own_zone import OwnZone
 from lemnisk_braze.lib.database_errors import About, about, in_words
 from lemnisk_braze.lib.database_retry import LATER_ON_DISK
-from segments.models import Membership, Transition
 
 # People taken in by one transaction: 100 full batches.
 CHUNK = 7_500
@@ -49,8 +47,6 @@ FROM_LEFT = """
       )
     ORDER BY profile_id LIMIT %(chunk)s
 """
-# A place of theirs is their id beside this number, which is before any id.
-BEFORE = -(2**62)
 # A list that says nothing of anybody stays empty: that is a third of the table.
 _LISTS = """
     array_agg(profile_id ORDER BY place),
@@ -138,7 +134,8 @@ _LOCK = """
             THEN e.trigger ELSE coalesce(nullif(r.trigger, ''), 'on_entry') END,
         e.repeat, e.again, e.again_after_days, e.time_zone, e.skips_who_left, e.delay,
         e.delay_unit, e.most_events, e.most_events_per, e.clears_who_left,
-        r.own_zone::text, e.ceiling
+        r.own_zone::text, e.ceiling, least(e.approval_above, (
+            SELECT above FROM engagements_approvallimit ORDER BY id LIMIT 1))
     FROM engagements_run r JOIN engagements_engagement e ON e.id = r.engagement_id
     WHERE r.id = %s AND r.state IN ('expanding', 'sending')
 """
@@ -183,7 +180,7 @@ def expand(run_ids: Iterable[int]) -> int:
         try:
             count += _expand(run_id)
         except ceiling.CeilingError as e:
-            ceiling.stop(e, people_to_take_in(Run.objects.get(pk=run_id)))
+            ceiling.stop(e, to_take_in.people(Run.objects.get(pk=run_id)))
         except ValueError as e:
             completion.fail(run_id, str(e))
         except Exception as e:
@@ -236,44 +233,13 @@ def next_due_in() -> timedelta | None:
     return due_in
 
 
-def people_to_take_in(run: Run) -> int:
-    """How many people, or lines of the log, no batch of the run holds yet."""
-    after = run.expansion_cursor
-    segment = run.engagement.segment_id
-    if run.is_standing:
-        lines = Transition.objects.filter(segment=segment, pk__gt=after)
-        return lines.filter(kind__in=log_lines.kinds(run.trigger)).count()
-    if run.state != Run.State.EXPANDING:
-        return 0
-    left = _who_left(run, max(after - BEFORE, 0) if after < 0 else 0)
-    if after < 0:
-        return left
-    members = Membership.objects.filter(segment=segment, since__lte=run.started_at)
-    return left + members.filter(profile_id__gt=after).count()
-
-
-def _who_left(run: Run, after: int) -> int:
-    """How many with an id after this one are to be cleared."""
-    engagement = run.engagement
-    if not engagement.clears_who_left:
-        return 0
-    members = Membership.objects.filter(
-        segment=engagement.segment_id, profile=OuterRef("profile")
-    )
-    accepted = Accepted.objects.filter(
-        ~Exists(members),
-        engagement=engagement,
-        profile__gt=after,
-        profile__merged_into=None,
-    )
-    return accepted.count()
-
-
 @transaction.atomic
 def _expand_chunk(run_id: int, most: int) -> int:
     run = _locked(run_id)
     if run is None:
         return 0
+    if run.approval_above is not None and run.is_at_its_beginning:
+        to_take_in.check_approval(run_id, run.approval_above)
     size = people_per_batch(run.version_id, run.values, run.variants)
     # Who is to be cleared waits for no time of their own, and was sent before.
     is_of_members = run.people != FROM_LEFT
@@ -296,16 +262,16 @@ def _expand_chunk(run_id: int, most: int) -> int:
         count, place, taken, batches, over = cursor.fetchone()
         if not count and run.clears_who_left and run.people == FROM_MEMBERS:
             # Those come next who are to be cleared; they wait for no time of their own.
-            run = run._replace(cursor=BEFORE)
+            run = run._replace(cursor=to_take_in.BEFORE)
             cursor.execute(
-                TAKE_IN_ALL.format(people=run.people), {**asked, "cursor": BEFORE}
+                TAKE_IN_ALL.format(people=run.people),
+                {**asked, "cursor": to_take_in.BEFORE},
             )
             count, place, taken, batches, over = cursor.fetchone()
         if count:
             repeats = count - over - taken
             cursor.execute(ADVANCE, [place, batches, repeats, over, run_id])
-            if run.ceiling is not None:
-                ceiling.count(run_id, taken, run.ceiling, run.time_zone)
+            run.count_in(taken)
         elif not run.is_standing:
             Run.objects.filter(pk=run_id).update(state=Run.State.SENDING)
     return int(count)
@@ -331,8 +297,7 @@ def _take_in_sifted(
         batches += sifting.skip(sifted.skipped, after)
         repeats = kept - over - taken + sifted.repeats
         cursor.execute(ADVANCE, [sifted.last, batches, repeats, over, run.run])
-    if run.ceiling is not None:
-        ceiling.count(run.run, taken, run.ceiling, run.time_zone)
+    run.count_in(taken)
     return sifted.count
 
 
@@ -342,7 +307,7 @@ def _asked(run: "_Expanding") -> dict[str, Any]:
         **run._asdict(),
         **send_again.parameters(engagement),
         "delay": engagement.delay_time.total_seconds(),
-        "before": BEFORE,
+        "before": to_take_in.BEFORE,
     }
 
 
@@ -372,6 +337,12 @@ class _Expanding(NamedTuple):
     clears_who_left: bool
     own_zone: str | None
     ceiling: int | None
+    approval_above: int | None
+
+    @property
+    def is_at_its_beginning(self) -> bool:
+        """Whether it is a pass over the segment that has taken in nobody yet."""
+        return not (self.is_standing or self.cursor or self.sequence)
 
     @property
     def people(self) -> str:
@@ -380,6 +351,13 @@ class _Expanding(NamedTuple):
             has_delay = bool(self.of().delay_time)
             return log_lines.offered(self.trigger, has_delay=has_delay)
         return FROM_MEMBERS if self.cursor >= 0 else FROM_LEFT
+
+    def count_in(self, people: int) -> None:
+        """Count them where there is a number that they may lead above."""
+        if self.ceiling is not None or self.approval_above is not None:
+            ceiling.count(
+                self.run, people, self.ceiling, self.approval_above, self.time_zone
+            )
 
     def of(self) -> Engagement:
         """What the engagement says of whom it takes in."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from engagements.audience import send_again
-from engagements.guards import pipeline
+from engagements.guards import approved, pipeline
 from engagements.guards.asking import Asked, Guard, Later
 from engagements.guards.site import look
 from engagements.models import Engagement
@@ -138,6 +138,12 @@ def in_words(engagement: Engagement) -> list[str]:
         )
     if engagement.ceiling:
         most = counted(engagement.ceiling, "person", "people")
-        each = "a day" if engagement.listens else "a run"
-        said.append(f"It stops and asks above {most} {each}.")
+        said.append(f"It stops and asks above {most} {_each(engagement)}.")
+    if above := approved.limit(engagement):
+        most = counted(above, "person", "people")
+        said.append(f"Above {most} {_each(engagement)} a second person approves.")
     return said
+
+
+def _each(engagement: Engagement) -> str:
+    return "a day" if engagement.listens else "a run"

@@ -352,13 +352,32 @@ class Impact:
         return self.left_out is None
 
 
-def activation_impact(engagement: Engagement) -> Impact:
-    """The numbers of the page that asks before an activation."""
+def people_now(engagement: Engagement) -> tuple[int, int | None]:
+    """Whom an activation takes in at once, and of the segment those it leaves out.
+
+    None of these where counting them takes too long; then all are taken in.
+    """
     affected = transitions.people_affected(engagement)
     left_out = send_again.members_left_out(engagement) if affected else 0
-    people = max(affected - (left_out or 0), 0)
-    seen = _forecast(engagement, people)
-    sends = seen.of(people)
+    return max(affected - (left_out or 0), 0), left_out
+
+
+def activation_impact(engagement: Engagement) -> Impact:
+    """The numbers of the page that asks before an activation."""
+    people, left_out = people_now(engagement)
+    return impact(engagement, people, left_out)
+
+
+def impact(
+    engagement: Engagement,
+    people: int,
+    left_out: int | None = 0,
+    *,
+    looks: bool = True,
+) -> Impact:
+    """The numbers for so many people; without a look at the segment's all are sent."""
+    seen = _forecast(engagement, people) if looks else NOBODY
+    sends = seen.of(people) if looks else people
     return Impact(
         people=people,
         sends=sends,

@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import Q
 
 from engagements import time_zones
-from engagements.models import Engagement
+from engagements.models import ApprovalLimit, Engagement
 from lemnisk_braze.lib.names import one_line
 from segments.models import Segment
 
@@ -22,6 +22,7 @@ GUARDS = (
     "heeds_caps",
     "has_priority",
     "ceiling",
+    "approval_above",
 )
 EXCLUDED = "excluded_segments"
 
@@ -127,6 +128,13 @@ class GuardFields(forms.Form):
         "day. Before the first of them above it is taken in, it is paused, and an Approver lets it go "
         "on. Empty: no ceiling.",
     )
+    approval_above = forms.IntegerField(
+        label="A second person approves above",
+        required=False,
+        min_value=1,
+        max_value=2_000_000_000,
+        widget=forms.NumberInput(attrs={"min": 1}),
+    )
 
     def prepare_guards(self) -> None:
         """Offer the segments that are there, and what is chosen."""
@@ -139,6 +147,7 @@ class GuardFields(forms.Form):
         offered = Segment.objects.filter(Q(archived_at=None) | Q(pk__in=chosen))
         self.fields[EXCLUDED].queryset = offered.order_by("name")  # type: ignore[attr-defined]
         self.fields["quiet_action"].required = False
+        self.fields["approval_above"].help_text = _above_in_words()
 
     def clean_holdout_share(self) -> float:
         return float(self.cleaned_data["holdout_share"] or 0)
@@ -177,3 +186,11 @@ class GuardFields(forms.Form):
         there = set(engagement.exclusions.values_list("segment_id", flat=True))
         for segment_id in sorted(wanted - there):
             engagement.exclusions.create(segment_id=segment_id)
+
+
+def _above_in_words() -> str:
+    counted = "People a run; of an Engagement that listens, people a day."
+    site = ApprovalLimit.objects.values_list("above", flat=True).first()
+    if site is None:
+        return f"{counted} Empty: nobody has to."
+    return f"{counted} For all Engagements it is {site:,}; a lower number counts."

@@ -6,6 +6,7 @@ engagement does not use is not asked.
 """
 
 __all__ = [
+    "approved",
     "asking",
     "caps",
     "ceiling",

@@ -4,6 +4,9 @@ A chunk of people that would lead above the ceiling is not taken in at all: the
 engagement is paused, with the numbers, and an Approver lets the run go on, or cancels
 it. A standing run has no end: of it the people of a day are counted (P), by the calendar
 of the engagement's zone, and to go on is to let in the rest of that day.
+
+It stops in the same way above what a second person has approved (guards.approved), and
+then waits for that.
 """
 
 from collections.abc import Mapping
@@ -11,6 +14,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
+from engagements.guards import approved
 from engagements.models import Engagement, Run
 from lemnisk_braze.lib.counted import counted
 
@@ -35,21 +39,44 @@ TODAY: Mapping[str, str] = {
 class CeilingError(Exception):
     """The next people would be above the ceiling; nothing of them may be written."""
 
-    def __init__(self, run_id: int, people: int, ceiling: int) -> None:
-        super().__init__(f"{people:,} would be above {ceiling:,}.")
+    def __init__(self, run_id: int, people: int, most: int) -> None:
+        super().__init__(f"{people:,} would be above {most:,}.")
         self.run_id = run_id
         self.people = people
-        self.ceiling = ceiling
+        self.most = most
 
 
-def count(run_id: int, people: int, ceiling: int, time_zone: str) -> None:
+class NotApprovedError(CeilingError):
+    """They would be more than a second person has approved, which is `most`."""
+
+
+def count(
+    run_id: int, people: int, ceiling: int | None, above: int | None, time_zone: str
+) -> None:
     """Count people whom the run takes in, in the transaction that does so.
 
-    Raises CeilingError: then that transaction is to be rolled back, and `stop` called.
+    `above`: the number above which a second person approves (approved.limit). Raises
+    CeilingError: then that transaction is to be rolled back, and `stop` called.
     """
     taken, may_exceed = _count(run_id, people, time_zone)
-    if taken > ceiling and not may_exceed:
+    check_approval(run_id, taken, above)
+    if ceiling is not None and taken > ceiling and not may_exceed:
         raise CeilingError(run_id, taken, ceiling)
+
+
+def check_approval(run_id: int, people: int, above: int | None) -> None:
+    """Raise NotApprovedError where a run of so many people is not approved."""
+    if above is None or people <= above:
+        return
+    most = _allowance(run_id)
+    if most is not None and people > most:
+        raise NotApprovedError(run_id, people, most)
+
+
+def _allowance(run_id: int) -> int | None:
+    run = Run.objects.select_related("engagement").get(pk=run_id)
+    # A standing run has the engagement's values, or is about to.
+    return approved.allowance(run.engagement, None if run.is_standing else run)
 
 
 def _count(run_id: int, people: int, time_zone: str) -> tuple[int, bool]:
@@ -72,17 +99,41 @@ def stop(error: CeilingError, waiting: int) -> None:
     engagement = Engagement.objects.select_for_update(no_key=True).get(
         pk=run.engagement_id
     )
-    many = counted(waiting, "person waits", "people wait")
+    needs_approval = isinstance(error, NotApprovedError)
+    if needs_approval and _is_approved(error):
+        # By somebody who was at it when the run was counted.
+        return
     whose = TODAY.get(run.trigger, "Today’s entries") if run.is_standing else "A run"
-    reason = (
-        f"{whose} would be more people than the ceiling of {error.ceiling:,} allows:"
-        f" {many} to be taken in. None of them is, before somebody says “Go on”."
-    )
+    words = _not_approved if needs_approval else _above_ceiling
     active, paused = Engagement.State.ACTIVE, Engagement.State.PAUSED
-    if engagement.move([active], paused, reason):
+    if engagement.move([active], paused, words(whose, error, waiting)):
         # Of a standing run it is this day's rest that somebody may let in.
         _count(run.pk, 0, engagement.time_zone)
         Run.objects.filter(pk=run.pk).update(waits_at_ceiling=True)
+        if needs_approval:
+            approved.request(engagement, error.people, run=run)
+
+
+def _is_approved(error: CeilingError) -> bool:
+    most = _allowance(error.run_id)
+    return most is None or error.people <= most
+
+
+def _above_ceiling(whose: str, error: CeilingError, waiting: int) -> str:
+    many = counted(waiting, "person waits", "people wait")
+    return (
+        f"{whose} would be more people than the ceiling of {error.most:,} allows:"
+        f" {many} to be taken in. None of them is, before somebody says “Go on”."
+    )
+
+
+def _not_approved(whose: str, error: CeilingError, waiting: int) -> str:
+    many = counted(waiting, "person waits", "people wait")
+    people = counted(error.people, "person", "people")
+    return (
+        f"{whose} would be {people}: above {error.most:,} a second person must approve."
+        f" {many} to be taken in. None of them is, before that."
+    )
 
 
 def waiting_run(engagement: Engagement) -> Run | None:
@@ -94,6 +145,9 @@ def waiting_run(engagement: Engagement) -> Run | None:
 
 
 def lift(engagement: Engagement) -> bool:
-    """Let what stopped at the ceiling go on; False where nothing did."""
+    """Let what stopped at the ceiling go on; False where nothing did.
+
+    Above what is approved it stops again.
+    """
     waiting = engagement.runs.filter(waits_at_ceiling=True, state__in=Run.OPEN)
     return bool(waiting.update(waits_at_ceiling=False, may_exceed_ceiling=True))

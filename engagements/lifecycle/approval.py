@@ -1,68 +1,224 @@
-"""Asking an Approver to activate what somebody built who may not activate it."""
+"""Asking that an engagement may send, and what an Approver answers.
 
-from smtplib import SMTPException
+Whoever may not activate it asks; above a number of people (guards.approved) whoever may
+asks too, and a run asks by itself. It is answered by a second person: neither by whoever
+asked nor by whoever changed what is sent since it was approved last.
+"""
 
-from django.conf import settings
-from django.contrib.auth.models import User
-from django.core.mail import EmailMessage
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeAlias
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.models import AnonymousUser, User
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.db.models import Q
 from django.db.models.functions import Now
 
-from engagements.models import Engagement
-from lemnisk_braze.lib.logs import get_logger
+from engagements.guards import approved, ceiling
+from engagements.lifecycle import transitions
+from engagements.models import Approval, Engagement
+from externalapi.connections.access import why_not
+from externalapi.models import ExternalAPIVersion
+from segments.models import Proposal, SegmentVersion
 
-logger = get_logger(__name__)
+AnyUser: TypeAlias = AbstractBaseUser | AnonymousUser
+State = Approval.State
 
 PERMISSION = "engagements.activate_engagement"
 BACKEND = "django.contrib.auth.backends.ModelBackend"
-ASKABLE = (Engagement.State.DRAFT, Engagement.State.ENDED)
-# Mails of one tick, and people of one mail: a slow mail server must not hold it up.
-AT_ONCE = 5
-APPROVERS_TOLD = 50
+# Waiting for somebody's word: a draft, or one that was stopped.
+ASKABLE = (
+    *Engagement.AT_REST,
+    Engagement.State.PAUSED,
+    Engagement.State.BLOCKED,
+)
+SHOWN = 10
+ASKED = "You asked for it"
+CHANGED = "You have changed the Engagement since it was approved last"
+CHANGED_API = "You have changed its External API since it was approved last"
+CHANGED_WHO = "You have changed who is in its segments since it was approved last"
 
 
-def ask(engagement: Engagement, user: User) -> bool:
-    """Record who asks; False where it was asked already, or is not to be activated."""
-    askable = Engagement.objects.filter(
-        pk=engagement.pk, state__in=ASKABLE, asked_at=None
+class AnsweredError(Exception):
+    """It was answered meanwhile, or is about something else by now; the text says so."""
+
+
+@transaction.atomic
+def ask(engagement: Engagement, user: AnyUser, people: int) -> bool:
+    """Record who asks; False where it was asked already, or is not to be activated.
+
+    `people`: whom a run would take in.
+    """
+    locked = Engagement.objects.select_for_update(no_key=True)
+    one = locked.filter(pk=engagement.pk, state__in=ASKABLE).first()
+    return one is not None and approved.request(one, people, user.pk)
+
+
+# --- Who answers ----------------------------------------------------------------------
+
+
+def refusal(asked: Approval, user: AnyUser) -> str:
+    """Why the user may not answer, in words; "" where they may."""
+    if not user.has_perm(PERMISSION):  # type: ignore[union-attr]
+        return "An Approver answers."
+    if reason := concerned(asked).get(user.pk or 0):
+        return f"{reason}: somebody else answers."
+    return why_not(asked.engagement.version.connection, user)  # type: ignore[arg-type]
+
+
+def concerned(asked: Approval) -> Mapping[int, str]:
+    """User id → why they are not the second person."""
+    engagement = asked.engagement
+    last = approved.last_approved(engagement)
+    found = dict.fromkeys(_who_changed_segments(engagement, last), CHANGED_WHO)
+    found |= dict.fromkeys(_who_changed_api(engagement, last), CHANGED_API)
+    found |= dict.fromkeys(engagement.changed_by, CHANGED)
+    if asked.asked_by_id:
+        found[asked.asked_by_id] = ASKED
+    return found
+
+
+def _who_changed_api(engagement: Engagement, last: Approval | None) -> Iterator[int]:
+    """Who made the versions since the one that was approved; without one, this one."""
+    # Who wrote the payload has changed the engagement.
+    version = engagement.version.written_on or engagement.version
+    every = ExternalAPIVersion.objects.filter(external_api=version.external_api_id)
+    versions = every.filter(written_on=None)
+    number = version.number - 1
+    if last:
+        before = every.filter(pk=last.content["fields"]["version"]).first()
+        number = (before.written_on or before).number if before else number
+    since = versions.filter(number__gt=number, number__lte=version.number)
+    yield from since.exclude(created_by=None).values_list("created_by", flat=True)
+
+
+def _who_changed_segments(
+    engagement: Engagement, last: Approval | None
+) -> Iterator[int]:
+    """Who gave its segments' rules since then, proposed ones too; the newest without."""
+    rules = approved.content(engagement)["rules"]
+    before = last.content["rules"] if last else {}
+    for id, rule in rules.items():
+        if before.get(id) == rule:
+            continue
+        versions = SegmentVersion.objects.filter(segment=id)
+        proposals = Proposal.objects.filter(
+            segment=id, state=Proposal.State.ACCEPTED, rule=rule
+        )
+        if last:
+            newest = versions.filter(made_at__gt=last.answered_at)
+            proposals = Proposal.objects.filter(
+                segment=id,
+                state=Proposal.State.ACCEPTED,
+                decided_at__gt=last.answered_at,
+            )
+        else:
+            newest = versions.order_by("-number")[:1]
+        made = newest.values_list("made_by", flat=True)
+        for user_id in (*made, *proposals.values_list("proposed_by", flat=True)):
+            if user_id:
+                yield user_id
+
+
+def approvers(asked: Approval) -> list[User]:
+    """Who may answer, by name."""
+    able = User.objects.with_perm(PERMISSION, backend=BACKEND)
+    others = able.exclude(pk__in=concerned(asked).keys()).order_by("username")
+    connection = asked.engagement.version.connection
+    return [user for user in others if not why_not(connection, user)]
+
+
+# --- What they answer -----------------------------------------------------------------
+
+
+@transaction.atomic
+def approve(asked: Approval, user: AnyUser, *, most: int, seen: str, why: str) -> None:
+    """Approve what was seen, for at most so many people a run; and have it sent.
+
+    Approved and active at once, or neither. `seen` is the digest of the content that was
+    looked at. Raises AnsweredError, PermissionDenied, and ActivationError as
+    transitions.activate does; nothing has changed then.
+    """
+    row = _locked(asked, user)
+    engagement = row.engagement
+    pinned = approved.content(engagement, row.kept_run)
+    digest = approved.digest(pinned)
+    if digest != seen:
+        raise AnsweredError(
+            "What it sends was changed meanwhile. Nothing was approved: this is what it"
+            " sends now."
+        )
+    row.state, row.most, row.why = State.APPROVED, most, why
+    row.content, row.digest = pinned, digest
+    _answer(row, user)
+    # From here on others are told apart.
+    Engagement.objects.filter(pk=engagement.pk).update(changed_by=[])
+    if engagement.state in Engagement.AT_REST:
+        transitions.activate(engagement)
+    else:
+        ceiling.lift(engagement)
+        transitions.resume(engagement)
+
+
+@transaction.atomic
+def decline(asked: Approval, user: AnyUser, why: str) -> None:
+    """Say no, with the reason: a run that waits for it is cancelled, and all of it ends.
+
+    A draft stays one. Raises AnsweredError and PermissionDenied.
+    """
+    row = _locked(asked, user)
+    row.state, row.why = State.DECLINED, why
+    _answer(row, user)
+    if row.run_id:
+        transitions.end(row.engagement)
+
+
+def _locked(asked: Approval, user: AnyUser) -> Approval:
+    """The row as it is now, with its engagement locked, where the user may answer it."""
+    locked = Engagement.objects.select_for_update(no_key=True)
+    engagement = locked.get(pk=asked.engagement_id)
+    row = Approval.objects.select_for_update(of=("self",)).get(pk=asked.pk)
+    row.engagement = engagement
+    if row.state != State.WAITING:
+        raise AnsweredError(f"Nothing was done: {answered_words(row)}")
+    # As it is now: somebody may have taken the permission away since they signed in.
+    known = User.objects.filter(pk=user.pk or 0, is_active=True).first()
+    if known is None or refusal(row, known):
+        raise PermissionDenied
+    return row
+
+
+def _answer(row: Approval, user: AnyUser) -> None:
+    row.answered_by_id = user.pk
+    row.answered_at = Now()
+    row.is_asking_due, row.is_answer_due = False, True
+    row.save()
+    row.refresh_from_db(fields=["answered_at"])
+
+
+def answered_words(row: Approval) -> str:
+    """What became of it, as a sentence."""
+    if row.state == State.WAITING:
+        return "It waits for approval."
+    if row.state == State.CLOSED:
+        return "It is not needed any more."
+    who = row.answered_by or "somebody who is not here any more"
+    return f"It was {row.get_state_display().lower()} by {who}."
+
+
+def waiting_for(user: AnyUser, most: int) -> Sequence[Approval]:
+    """What waits for this user's answer, or was asked by them; the longest first."""
+    found = Approval.objects.filter(state=State.WAITING)
+    if not user.has_perm(PERMISSION):  # type: ignore[union-attr]
+        found = found.filter(Q(asked_by=user.pk) | Q(engagement__created_by=user.pk))
+    related = found.select_related(
+        "asked_by", "engagement__segment", "engagement__version__external_api"
     )
-    return bool(askable.update(asked_at=Now(), asked_by=user, is_asking_due=True))
+    return list(related.order_by("asked_at")[:most])
 
 
-def tell_approvers() -> int:
-    """Mail whoever may activate about what was asked for; return how many mails."""
-    due = Engagement.objects.filter(is_asking_due=True).select_related("asked_by")
-    return sum(_tell(engagement) for engagement in due.order_by("pk")[:AT_ONCE])
-
-
-def _tell(engagement: Engagement) -> bool:
-    mine = Engagement.objects.filter(pk=engagement.pk, is_asking_due=True)
-    if not mine.update(is_asking_due=False) or engagement.asked_at is None:
-        return False
-    if not (addresses := _addresses(engagement)):
-        return False
-    # A name with a line break in it would not be a subject.
-    subject = f"“{' '.join(engagement.name.split())}” waits to be activated"
-    # Hidden from each other: it is nobody's list of addresses.
-    mail = EmailMessage(subject, _text(engagement), bcc=addresses)
-    try:
-        mail.send()
-    except (OSError, SMTPException) as e:
-        logger.warning("mail.failed", engagement_id=engagement.pk, because=e)
-        return False
-    return True
-
-
-def _addresses(engagement: Engagement) -> list[str]:
-    approvers = User.objects.with_perm(PERMISSION, backend=BACKEND)
-    reachable = approvers.exclude(email="").order_by("pk")[:APPROVERS_TOLD]
-    return [user.email for user in reachable if user != engagement.asked_by]
-
-
-def _text(engagement: Engagement) -> str:
-    link = settings.SITE_URL.rstrip("/") + engagement.get_absolute_url()
-    who = engagement.asked_by or "Somebody"
-    return (
-        f"{who} asks you to activate the Engagement “{engagement}”.\n\n"
-        f"Its page says whom it sends to and what. Nothing is sent before you press "
-        f"Activate.\n\n{link}\n"
-    )
+def answers(engagement: Engagement, most: int = SHOWN) -> Sequence[Approval]:
+    """What was asked about an engagement, and how it was answered; the newest first."""
+    found = engagement.approvals.select_related("asked_by", "answered_by")
+    return list(found.order_by("-pk")[:most])

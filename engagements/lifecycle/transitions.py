@@ -6,7 +6,7 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from engagements import wakeup
-from engagements.guards import ceiling
+from engagements.guards import approved, ceiling
 from engagements.lifecycle import again_lines, completion
 from engagements.models import PEOPLE_LEFT, Batch, Delivery, Engagement, Run
 from engagements.outbox import delivery_records
@@ -35,11 +35,17 @@ LAST_TRANSITION = """
 
 
 class ActivationError(Exception):
-    """The engagement cannot be activated; the text says what to do, `url` where."""
+    """The engagement cannot be activated; the text says what to do, `url` where.
 
-    def __init__(self, message: str, url: str = "") -> None:
+    `link` is what leads there.
+    """
+
+    def __init__(
+        self, message: str, url: str = "", link: str = "Show what is missing"
+    ) -> None:
         super().__init__(message)
         self.url = url
+        self.link = link
 
 
 def people_affected(engagement: Engagement) -> int:
@@ -60,9 +66,7 @@ def activate(engagement: Engagement) -> None:
     if not go_live(engagement, [State.DRAFT, State.ENDED]):
         raise ActivationError("It is active already, or waits for Resume.")
     engagement.activated_at = database_clock.now()
-    # What somebody asked for is done.
-    engagement.asked_at = engagement.asked_by = None
-    engagement.save(update_fields=["activated_at", "asked_at", "asked_by"])
+    engagement.save(update_fields=["activated_at"])
     if engagement.listens:
         _start_standing_run(engagement)
     else:
@@ -79,7 +83,11 @@ def go_live(engagement: Engagement, states: Iterable[str]) -> bool:
     _lock(engagement)
     if reason := cases.why_not(engagement.version):
         raise ActivationError(reason, cases.url(engagement.version))
-    return engagement.move(states, State.ACTIVE)
+    if not engagement.move(states, State.ACTIVE):
+        return False
+    # What somebody asked for is done.
+    approved.close(engagement)
+    return True
 
 
 def _lock(engagement: Engagement) -> None:
@@ -172,13 +180,24 @@ def pause(engagement: Engagement) -> bool:
 def resume(engagement: Engagement) -> bool:
     """Go on, with the values as they are now; entries made meanwhile follow.
 
-    False: it did not wait for that. Raises ActivationError as go_live does.
+    False: it did not wait for that. Raises ActivationError as go_live does, and where a
+    second person must approve first.
     """
+    _lock(engagement)
+    if engagement.state in (State.PAUSED, State.BLOCKED):
+        _check_approval(engagement)
     if not go_live(engagement, [State.PAUSED, State.BLOCKED]):
         return False
     renew_standing_run(engagement)
     transaction.on_commit(wakeup.publish)
     return True
+
+
+def _check_approval(engagement: Engagement) -> None:
+    if reason := approved.why_not_resume(engagement):
+        asked = approved.waiting(engagement)
+        url = asked.get_absolute_url() if asked else ""
+        raise ActivationError(reason, url, "Open what waits for approval")
 
 
 @transaction.atomic
@@ -234,6 +253,7 @@ def end(engagement: Engagement) -> bool:
     states = [State.ACTIVE, State.PAUSED, State.BLOCKED]
     if not engagement.move(states, State.ENDED):
         return False
+    approved.close(engagement)
     if engagement.trigger == Engagement.Trigger.EACH_EVENT:
         # Before the batches, as whoever erases somebody has them.
         again_lines.settle(engagement.segment_id)
@@ -246,12 +266,15 @@ def end(engagement: Engagement) -> bool:
 def cancel(run: Run) -> bool:
     """Cancel what a run has not sent; False when it is over already."""
     # Waits for those who are just writing down what they are about to send.
-    Engagement.objects.select_for_update(no_key=True).get(pk=run.engagement_id)
+    engagement = Engagement.objects.select_for_update(no_key=True).get(
+        pk=run.engagement_id
+    )
     moved = Run.objects.filter(pk=run.pk, state__in=Run.OPEN).update(
         state=Run.State.CANCELLED, is_standing=False, ended_at=Now()
     )
     if not moved:
         return False
+    approved.close(engagement, run)
     completion.cancel_leftovers()
     return True
 

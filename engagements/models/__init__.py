@@ -1,6 +1,7 @@
 """Which people get what through which External API, and what became of each."""
 
 from engagements.models.accepted import Accepted
+from engagements.models.approval import Approval, ApprovalLimit
 from engagements.models.attempt import Attempt
 from engagements.models.batch import PEOPLE_LEFT, Batch, BatchQuerySet
 from engagements.models.caps import FrequencyCap, SentLately
@@ -22,6 +23,8 @@ from engagements.models.worker_and_sample import Chore, Sample, Worker
 __all__ = [
     "PEOPLE_LEFT",
     "Accepted",
+    "Approval",
+    "ApprovalLimit",
     "Attempt",
     "Batch",
     "BatchQuerySet",

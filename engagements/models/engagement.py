@@ -226,6 +226,13 @@ class Engagement(models.Model):
         blank=True,
         help_text="People a run. Empty: no ceiling.",
     )
+    # Besides the number of all Engagements (ApprovalLimit): the lower one counts.
+    approval_above = models.PositiveIntegerField(
+        "a second person approves above",
+        null=True,
+        blank=True,
+        help_text="People a run. Empty: as is set for all Engagements.",
+    )
     # Which of them (engagements.sync): compared is what Braze last accepted.
     sync_mode = models.CharField(
         "of the segment’s people",
@@ -264,16 +271,11 @@ class Engagement(models.Model):
     refused_since = models.DateTimeField(null=True, editable=False)
     # Its owner is still to be told that it was stopped.
     is_notice_due = models.BooleanField(default=False, db_default=False, editable=False)
-    # Who asked an Approver to activate it, and when (engagements.lifecycle.approval).
-    asked_at = models.DateTimeField(null=True, editable=False)
-    asked_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        on_delete=models.SET_NULL,
-        null=True,
-        editable=False,
-        related_name="+",
+    # Ids of the users who have changed what it sends since that was approved last; they
+    # do not approve it (engagements.guards.approved).
+    changed_by = ArrayField(
+        models.IntegerField(), default=list, db_default=[], editable=False
     )
-    is_asking_due = models.BooleanField(default=False, db_default=False, editable=False)
     # Paused by “Pause all”, which “Resume all” takes back; any other move forgets it.
     is_held = models.BooleanField(default=False, editable=False)
     activated_at = models.DateTimeField(null=True, editable=False)

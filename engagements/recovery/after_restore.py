@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
-from engagements.audience import expansion
+from engagements.audience import expansion, to_take_in
 from engagements.models import Attempt, Batch, Delivery, Engagement, Run, Worker
 from engagements.outbox import delivery_records
 from engagements.schedules import making
@@ -50,7 +50,7 @@ def in_doubt(before: datetime, engagement: Engagement | None = None) -> int:
 def _people(engagement: Engagement, before: datetime) -> int:
     runs = _runs(engagement, before).select_related("engagement")
     waiting = Batch.objects.open().filter(run__in=runs, created_at__lt=before).people()
-    expanding = sum(expansion.people_to_take_in(run) for run in runs)
+    expanding = sum(to_take_in.people(run) for run in runs)
     is_due = _is_scheduled(engagement) and making.is_due(engagement, before)
     due = engagement.segment.memberships.count() if is_due else 0
     return waiting + expanding + due

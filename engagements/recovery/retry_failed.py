@@ -15,6 +15,7 @@ from django.db.models import Count, Q, QuerySet
 
 from engagements import wakeup
 from engagements.audience import send_again
+from engagements.guards import approved
 from engagements.lifecycle import transitions
 from engagements.models import PEOPLE_LEFT, Batch, Delivery, Engagement, Run
 from engagements.outbox import delivery_records
@@ -137,7 +138,7 @@ def shares(deliveries: QuerySet[Delivery]) -> list[Share]:
             ambiguous=ambiguous,
             rejected=rejected,
             unverified=unverified,
-            problem=_problem(engagement),
+            problem=_problem(engagement) or _approval(engagement, deliveries, people),
         )
         for engagement in _engagements(numbers)
         for people, ambiguous, rejected, unverified in [numbers[engagement.pk]]
@@ -170,6 +171,17 @@ def _problem(engagement: Engagement) -> str:
     except ValueError as e:
         return f"Its External API cannot be read: {e}"
     return ""
+
+
+def _approval(
+    engagement: Engagement, deliveries: QuerySet[Delivery], people: int
+) -> str:
+    """Why it takes a second person first: each run of theirs gets a run again."""
+    if not approved.why_not_retry(engagement, people):
+        return ""
+    runs = failed(deliveries).filter(run__engagement=engagement).order_by()
+    counts = runs.values_list("run").annotate(people=Count("pk"))
+    return approved.why_not_retry(engagement, max(count for _, count in counts))
 
 
 def retry(deliveries: QuerySet[Delivery], most: int | None = None) -> Retried:
@@ -218,6 +230,8 @@ def _retry_run(run_id: int, ids: list[int]) -> tuple[Run | None, int]:
     locked = Engagement.objects.select_for_update(of=("self",), no_key=True)
     engagement = locked.get(runs=run_id)
     source = Run.objects.get(pk=run_id)
+    if approved.why_not_retry(engagement, len(ids)):
+        return None, 0
     try:
         if not transitions.reopen_engagement(engagement):
             return None, 0

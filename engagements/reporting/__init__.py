@@ -1,6 +1,7 @@
-"""What became of everybody: counts, histories, and the export."""
+"""What became of everybody: counts, histories, and the export; what was approved."""
 
 __all__ = [
+    "approved_changes",
     "by_variant",
     "data_points",
     "export",

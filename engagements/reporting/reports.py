@@ -22,6 +22,7 @@ from django.urls import reverse
 from engagements.guards.reasons import NOTHING_NEW, REASONS
 from engagements.models import (
     PEOPLE_LEFT,
+    Approval,
     Attempt,
     Batch,
     Delivery,
@@ -85,6 +86,12 @@ ENGAGEMENT_TONES: dict[str, str] = {
     Engagement.State.PAUSED: "warning",
     Engagement.State.BLOCKED: "danger",
     Engagement.State.ENDED: "info",
+}
+APPROVAL_TONES: dict[str, str] = {
+    Approval.State.WAITING: "info",
+    Approval.State.APPROVED: "success",
+    Approval.State.DECLINED: "danger",
+    Approval.State.CLOSED: "neutral",
 }
 OUTCOME_TONES: dict[str, str] = {
     Attempt.Outcome.UNFINISHED: "info",

@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString
 from engagements.audience import send_again
 from engagements.authoring import explaining
 from engagements.models import (
+    Approval,
     Attempt,
     Batch,
     Delivery,
@@ -144,7 +145,9 @@ def run_name(run: Run) -> SafeString:
 
 
 @register.filter
-def state_tone(obj: Delivery | Engagement) -> str:
+def state_tone(obj: Delivery | Engagement | Approval) -> str:
+    if isinstance(obj, Approval):
+        return reports.APPROVAL_TONES[obj.state]
     if isinstance(obj, Engagement):
         return reports.ENGAGEMENT_TONES[obj.state]
     return reports.TONES[obj.state]

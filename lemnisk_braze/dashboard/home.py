@@ -14,7 +14,7 @@ from django.urls import reverse
 
 from engagements.delivery import samples
 from engagements.lifecycle import approval
-from engagements.models import Delivery, Engagement, Run
+from engagements.models import Approval, Delivery, Engagement, Run
 from engagements.operations import alarms, standstills
 from engagements.operations.types import Alarm
 from engagements.reporting import reports
@@ -251,15 +251,21 @@ def _ended_badly() -> Q:
     return Q(Exists(recent), ~Q(blocked_reason=""), state__in=states)
 
 
-def _asked(request: HttpRequest) -> QuerySet[Engagement]:
-    """What waits for somebody who may activate it, the longest first."""
-    if not request.user.has_perm(approval.PERMISSION):
-        return Engagement.objects.none()
-    waiting = Engagement.objects.filter(
-        asked_at__isnull=False, state__in=approval.ASKABLE
-    )
-    related = waiting.select_related("segment", "version__external_api", "asked_by")
-    return related.order_by("asked_at")[:MOST_SHOWN]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What waits for somebody's word; `refusal`: why it is not this user's."""
+
+    approval: Approval
+    refusal: str
+
+
+def _asked(request: HttpRequest) -> list[Asked]:
+    """What waits for approval, the longest first: an Approver's, or what they asked for."""
+    found = approval.waiting_for(request.user, MOST_SHOWN)
+    return [
+        Asked(approval=one, refusal=approval.refusal(one, request.user))
+        for one in found
+    ]
 
 
 def _with_names(engagements: QuerySet[Engagement]) -> QuerySet[Engagement]:

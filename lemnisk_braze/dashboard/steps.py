@@ -192,7 +192,7 @@ def _way_to_trigger(
         return way(user, permission, "Add Engagement", url, note)
     may_ask = user.has_perm("engagements.change_engagement")
     if may_ask and not user.has_perm("engagements.activate_engagement"):
-        return Way(label="Ask an Approver", url=engagement.get_absolute_url())
+        return Way(label="Ask for approval", url=engagement.get_absolute_url())
     return way(
         user,
         "engagements.activate_engagement",

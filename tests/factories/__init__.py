@@ -4,6 +4,7 @@ Names are unique in a process, so that a test may call a function as often as it
 """
 
 from tests.factories.engagements import (
+    make_approval,
     make_attempt,
     make_batch,
     make_delivery,
@@ -40,6 +41,7 @@ __all__ = [
     "crowd",
     "enter",
     "make_admin",
+    "make_approval",
     "make_attempt",
     "make_batch",
     "make_connection",

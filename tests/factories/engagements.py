@@ -6,7 +6,8 @@ from typing import Any
 
 from django.utils import timezone
 
-from engagements.models import Attempt, Batch, Delivery, Engagement, Run
+from engagements.guards import approved
+from engagements.models import Approval, Attempt, Batch, Delivery, Engagement, Run
 from externalapi.models import ExternalAPIVersion
 from segments.models import Profile, Segment
 from tests.factories.externalapi import make_version
@@ -31,6 +32,14 @@ def make_engagement(
         values=dict(values),
         **fields,
     )
+
+
+def make_approval(engagement: Engagement, **fields: Any) -> Approval:
+    """One that waits, asked for by nobody who is there any more."""
+    fields.setdefault("people", 5_000)
+    fields.setdefault("content", approved.content(engagement))
+    fields.setdefault("digest", approved.digest(fields["content"]))
+    return Approval.objects.create(engagement=engagement, **fields)
 
 
 def make_run(engagement: Engagement | None = None, **fields: Any) -> Run:

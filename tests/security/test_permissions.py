@@ -129,6 +129,8 @@ PAGES = {
     "engagements_engagement_mark_all_sent": "ED",
     "engagements_engagement_person": "MED",
     "engagements_engagement_activate": "VD",
+    # Answered by whoever may activate: tests/engagements/lifecycle/test_approval.py
+    "engagements_engagement_approval": "MVEAD",
     "engagements_engagement_go_on": "VD",
     "engagements_engagement_pause": "VED",
     "engagements_engagement_resume": "VED",

@@ -142,7 +142,7 @@ def test_an_engagement_that_has_ended_was_activated():
         ("Analyst", connected, "Somebody in the group Marketer or Engineer"),
         ("Approver", described, "Somebody in the group Marketer or Engineer"),
         ("Engineer", braze_accepted, "Somebody in the group Marketer builds it"),
-        ("Marketer", engaged, "Ask an Approver"),
+        ("Marketer", engaged, "Ask for approval"),
         ("Approver", engaged, "Activate"),
     ],
 )

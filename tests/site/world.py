@@ -64,6 +64,7 @@ class World:
             segment=segment, rule={"event": "Sale"}, is_active=True
         )
         self.upload = factories.make_list_upload()
+        self.approval = factories.make_approval(draft)
         self.rows: dict[type[Model], Model] = {
             Connection: connection,
             ExternalAPI: version.external_api,
@@ -103,6 +104,8 @@ class World:
     def url(self, name: str) -> str:
         if name == "segments_segment_proposal":
             return self.proposal.get_absolute_url()
+        if name == "engagements_engagement_approval":
+            return self.approval.get_absolute_url()
         if name in OF_AN_UPLOAD:
             args = [self.upload.of_id, self.upload.pk]
             return reverse(f"admin:{name}", args=args)

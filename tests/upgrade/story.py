@@ -24,6 +24,7 @@ from engagements import retention
 from engagements.audience import expansion
 from engagements.lifecycle import approval, transitions
 from engagements.models import (
+    ApprovalLimit,
     Attempt,
     Batch,
     Delivery,
@@ -411,7 +412,8 @@ class Story:
     def _engagements_at_rest(self) -> None:
         """A draft that somebody asks for, a paused, a blocked and an ended one."""
         draft = self._engagement("Summer mailing", self.leads, PERSON_VALUES)
-        assert approval.ask(draft, self.max)
+        ApprovalLimit.objects.create(above=10_000)
+        assert approval.ask(draft, self.max, self.leads.size)
         paused = self._active("Paused", self.leads, PERSON_VALUES, trigger=OnEntry)
         transitions.pause(paused)
         blocked = self._active(

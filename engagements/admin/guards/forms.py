@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.db import connection
 
 from engagements.models import (
+    ApprovalLimit,
     ConsentRule,
     GlobalHoldout,
     Suppression,
@@ -17,6 +18,7 @@ from engagements.models import (
 )
 from externalapi.models import ExternalAPI
 from lemnisk_braze.lib import database_clock
+from lemnisk_braze.lib.counted import counted
 from lemnisk_braze.lib.names import one_line
 from segments.lists import reading
 from segments.models import Profile
@@ -240,3 +242,36 @@ class HoldoutForm(forms.Form):
         row.save()
         words = f"Holdout of all Engagements: {before:g} % → {share:g} %."
         return f"{words} Others are drawn." if draws_anew else words
+
+
+class LimitForm(forms.Form):
+    """Above how many people a second person approves; empty: nobody has to."""
+
+    above = forms.IntegerField(
+        label="A second person must approve a run to more than so many people",
+        required=False,
+        min_value=1,
+        max_value=2_000_000_000,
+        widget=forms.NumberInput(attrs={"min": 1}),
+        help_text="Of an Engagement that listens, people a day; counted is whom it takes "
+        "in, before guards skip some. Empty: nobody has to.",
+    )
+
+    def __init__(self, data: Any) -> None:
+        self.row = ApprovalLimit.objects.first()
+        above = self.row.above if self.row else None
+        super().__init__(data, prefix="approval", initial={"above": above})
+
+    def save(self) -> str:
+        """Write it down; return what changed in words, "" for nothing."""
+        above, before = self.cleaned_data["above"], self.row.above if self.row else None
+        if above == before:
+            return ""
+        if above is None:
+            ApprovalLimit.objects.all().delete()
+            return "No run takes a second person any more."
+        row = self.row or ApprovalLimit()
+        row.above = above
+        row.save()
+        most = counted(above, "person", "people")
+        return f"A second person must approve a run to more than {most}."

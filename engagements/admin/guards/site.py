@@ -1,4 +1,4 @@
-"""The guards of all engagements: consent by channel, and the holdout of everybody."""
+"""The guards of all engagements: consent by channel, holdout, and a second person."""
 
 from typing import Any
 
@@ -12,13 +12,15 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 
-from engagements.admin.guards.forms import ConsentForm, HoldoutForm
+from engagements.admin.guards.forms import ConsentForm, HoldoutForm, LimitForm
 from engagements.admin.guards.suppression import END, LOOK
 from engagements.models import FrequencyCap, GlobalHoldout, Suppression
 from externalapi.models import ExternalAPI
 from lemnisk_braze.lib.pages.context import context_of
 
 NAME = "engagements_guards"
+# Who is watched does not say from when on.
+SET_LIMIT = "engagements.set_approval"
 # In the history: whose id is that of no row.
 SHOWN = 10
 
@@ -37,7 +39,10 @@ def _view(site: admin.AdminSite, request: HttpRequest) -> HttpResponse:
         raise PermissionDenied
     data = request.POST or None
     consents = [ConsentForm(data, channel) for channel in ExternalAPI.Channel.values]
-    forms: list[Any] = [*consents, HoldoutForm(data)]
+    holdout = HoldoutForm(data)
+    may_set = request.user.has_perm(SET_LIMIT)
+    limit = LimitForm(data if may_set else None)
+    forms: list[Any] = [*consents, holdout, *([limit] if may_set else ())]
     # All are asked, so that each says what is wrong with it.
     are_valid = [form.is_valid() for form in forms]
     if data is not None and all(are_valid):
@@ -48,17 +53,25 @@ def _view(site: admin.AdminSite, request: HttpRequest) -> HttpResponse:
         messages.success(request, changed or "Nothing was changed.")
         return redirect(f"admin:{NAME}")
     for form in forms if not may_change else ():
-        for field in form.fields.values():
-            field.disabled = True
+        _disable(form)
+    if not may_set:
+        _disable(limit)
     context = context_of(site, request, "Guards") | {
         "consents": consents,
-        "holdout": forms[-1],
+        "holdout": holdout,
+        "limit": limit,
         "may_change": may_change,
+        "may_set": may_set,
         "suppressions": Suppression.objects.count(),
         "caps": FrequencyCap.objects.filter(is_active=True).order_by("name"),
         "history": _history(),
     }
     return TemplateResponse(request, "engagements/guards/site.html", context)
+
+
+def _disable(form: Any) -> None:
+    for field in form.fields.values():
+        field.disabled = True
 
 
 def _log(request: HttpRequest, words: str) -> None:

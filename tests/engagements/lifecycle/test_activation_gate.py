@@ -198,5 +198,5 @@ def test_nobody_goes_live_by_another_way():
         if re.search(r"move\(\S+, \S*ACTIVE\)|update\(.*state=\S*ACTIVE", line)
     ]
     assert found == [
-        "lifecycle/transitions.py: return engagement.move(states, State.ACTIVE)"
+        "lifecycle/transitions.py: if not engagement.move(states, State.ACTIVE):"
     ]

@@ -1,20 +1,36 @@
-"""Ask an Approver: whoever may not activate tells somebody who may."""
+"""Asking that something may be sent, and a second person's answer, on pages and by mail."""
+
+import re
 
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group
 from django.core import mail
+from django.core.exceptions import PermissionDenied
+from django.test import Client
 from django.urls import reverse
 
-from engagements.lifecycle import approval, transitions
+from engagements.guards import approved
+from engagements.lifecycle import approval, approval_mail, transitions
+from engagements.models import Approval, ApprovalLimit, Engagement
+from engagements.tick import tick
+from engagements.variants import plan
+from externalapi.connections import encryption
+from externalapi.models import ExternalAPIVersion
+from segments.membership import rule_changes
+from segments.models import Segment
 from tests import factories
+from tests.pages import words
 
 pytestmark = pytest.mark.django_db
 
+PEOPLE = 12
+OTHERS = {"attribute": "plan", "is": "equals", "value": "pro"}
 
-def member(group, **fields):
+
+def member(*groups, **fields):
     user = factories.make_user(**fields)
-    user.groups.add(Group.objects.get(name=group))
+    user.groups.set(Group.objects.filter(name__in=groups))
     return user
 
 
@@ -22,71 +38,546 @@ def ask_url(engagement):
     return reverse("admin:engagements_engagement_ask", args=[engagement.pk])
 
 
+def activate_url(engagement):
+    return reverse("admin:engagements_engagement_activate", args=[engagement.pk])
+
+
+def signed_in(user) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def limit(above):
+    ApprovalLimit.objects.all().delete()
+    ApprovalLimit.objects.create(above=above)
+
+
+def asked_of(engagement) -> Approval:
+    return Approval.objects.get(engagement=engagement, state="waiting")
+
+
+def seen(page) -> str:
+    found = re.search(r'name="_seen" value="(\w+)"', page.content.decode())
+    assert found
+    return found[1]
+
+
+def answer(client, asked, button="_approve", **typed):
+    """Press a button of the page as it is shown."""
+    page = client.get(asked.get_absolute_url())
+    data = {button: "1", "_seen": seen(page), "most": 20, **typed}
+    return client.post(asked.get_absolute_url(), data, follow=True)
+
+
 @pytest.fixture
-def draft():
-    return factories.make_engagement(name="Welcome")
+def mia():
+    return member("Marketer", username="mia", email="mia@example.com")
 
 
-def test_a_marketer_asks_with_one_press(client, draft):
-    marketer = member("Marketer", username="mia")
-    approver = member("Approver")
-    client.force_login(marketer)
-    assert "Ask an Approver</button>" in client.get(draft.get_absolute_url()).text
-    page = client.post(ask_url(draft), follow=True).text
-    assert "Approvers are told" in page
-    assert "Waits for an Approver." in page
-    assert "Ask an Approver</button>" not in page
-    assert LogEntry.objects.get().get_change_message().startswith("Asked an Approver")
-    client.force_login(approver)
-    home = client.get("/admin/").text
-    assert "Waits for your approval" in home
-    assert "mia asks you to activate it" in home
-    assert "press Activate" in client.get(draft.get_absolute_url()).text
+@pytest.fixture
+def vera():
+    return member("Approver", username="vera", email="vera@example.com")
 
 
-def test_who_may_activate_has_no_need_to_ask(admin_client, draft):
-    assert (
-        "Ask an Approver</button>"
-        not in admin_client.get(draft.get_absolute_url()).text
+@pytest.fixture
+def draft(mia) -> Engagement:
+    """What Mia has built: it may be activated, and sends to twelve on a schedule."""
+    segment = factories.make_segment(PEOPLE, name="Leads")
+    engagement = factories.make_engagement(
+        segment,
+        name="Welcome",
+        trigger="schedule",
+        created_by=mia,
+        changed_by=[mia.pk],
     )
+    encryption.set_key(engagement.version.connection, "0f9e8d7c-braze")
+    return engagement
 
 
-def test_nobody_asks_who_may_not_build(client, draft):
-    client.force_login(member("Analyst"))
-    assert client.post(ask_url(draft)).status_code == 403
+@pytest.fixture
+def asked(draft, mia) -> Approval:
+    limit(10)
+    assert approval.ask(draft, mia, PEOPLE)
+    return asked_of(draft)
+
+
+# --- Asking ---------------------------------------------------------------------------
+
+
+def test_a_marketer_asks_with_one_press(draft, mia, vera):
+    client = signed_in(mia)
+    page = client.get(draft.get_absolute_url()).text
+    assert "Ask for approval</button>" in page
+    page = client.post(ask_url(draft), follow=True).text
+    assert "Approvers are told" in page and "Waits for approval." in page
+    assert "Ask for approval</button>" not in page
+    assert LogEntry.objects.get().get_change_message() == (
+        "Asked for approval: 12 people."
+    )
+    asked = asked_of(draft)
+    assert (asked.asked_by, asked.people, asked.above) == (mia, PEOPLE, None)
+    for who in (vera, mia):
+        home = signed_in(who).get("/admin/").text
+        assert "Waits for approval</h2>" in home
+        assert asked.get_absolute_url() in home
+    assert "mia asked" in signed_in(vera).get("/admin/").text
+    somebody = signed_in(member("Marketer")).get("/admin/").text
+    assert "Waits for approval</h2>" not in somebody
+
+
+def test_who_may_activate_is_led_to_ask_where_it_takes_a_second_person(draft, vera):
+    client = signed_in(vera)
+    assert "Ask for approval" not in client.get(draft.get_absolute_url()).text
+    limit(PEOPLE)
+    page = words(client.get(activate_url(draft)))
+    assert "Activate “Welcome”?" in page and "Ask for approval" not in page
+    limit(PEOPLE - 1)
+    page = words(client.get(activate_url(draft)))
+    assert "Ask for approval of “Welcome”?" in page
+    assert "It would take in 12 people. Above 11 a second person must approve" in page
+    assert 'name="_ask"' in page
+    # A page from before the number was set does not activate.
+    assert "Ask for approval of" in words(client.post(activate_url(draft)))
     draft.refresh_from_db()
-    assert draft.asked_at is None
+    assert draft.state == "draft" and not Approval.objects.exists()
+    client.post(activate_url(draft), {"_ask": "1"})
+    assert asked_of(draft).asked_by == vera
+    # What waits already is not asked for again.
+    there = client.get(activate_url(draft))
+    assert there.url == asked_of(draft).get_absolute_url()
+    draft.refresh_from_db()
+    assert draft.state == "draft"
 
 
-def test_what_is_asked_for_twice_is_one_mail(client, draft):
-    client.force_login(member("Marketer"))
-    member("Approver", email="ada@example.com")
-    member("Approver", email="ben@example.com", is_active=False)
+def test_the_lower_number_counts(draft, vera):
+    client = signed_in(vera)
+    for site, own, is_asked in (
+        (None, 11, True),
+        (None, 12, False),
+        (11, 50, True),
+        (50, 11, True),
+        (50, None, False),
+    ):
+        ApprovalLimit.objects.all().delete()
+        if site:
+            limit(site)
+        Engagement.objects.update(approval_above=own)
+        page = words(client.get(activate_url(draft)))
+        assert ("Ask for approval of" in page) is is_asked, (site, own)
+
+
+def test_nobody_asks_who_may_neither_build_nor_activate(draft):
+    client = signed_in(member("Analyst"))
+    assert client.post(ask_url(draft)).status_code == 403
+    assert signed_in(member("Marketer")).get(ask_url(draft)).status_code == 405
+    assert not Approval.objects.exists()
+
+
+def test_it_is_asked_for_once(draft, mia):
+    client = signed_in(mia)
     client.post(ask_url(draft))
     assert "already" in client.post(ask_url(draft), follow=True).text
-    assert (approval.tell_approvers(), approval.tell_approvers()) == (1, 0)
-    [sent] = mail.outbox
-    assert sent.recipients() == ["ada@example.com"]
-    assert sent.subject == "“Welcome” waits to be activated"
-    assert draft.get_absolute_url() in sent.body
+    assert Approval.objects.count() == 1
 
 
-def test_once_active_nothing_is_asked_any_more(client, draft):
-    marketer = member("Marketer")
-    approval.ask(draft, marketer)
-    from externalapi.connections import encryption
-
-    encryption.set_key(draft.version.connection, "0f9e8d7c-braze")
-    draft.refresh_from_db()
-    draft.values = {"Name of the User": "Ann"}
-    draft.save()
-    transitions.activate(draft)
-    draft.refresh_from_db()
-    assert draft.asked_at is None
-    client.force_login(member("Approver"))
-    assert "Waits for your approval" not in client.get("/admin/").text
-
-
-def test_an_active_engagement_is_not_asked_for(draft):
+def test_an_active_engagement_is_not_asked_for(draft, mia):
     draft.move(["draft"], "active")
-    assert not approval.ask(draft, member("Marketer"))
+    assert not approval.ask(draft, mia, PEOPLE)
+
+
+def test_it_is_said_when_nobody_may_answer(draft, mia):
+    page = signed_in(mia).post(ask_url(draft), follow=True).text
+    assert "nobody may give it" in page
+    page = signed_in(mia).get(asked_of(draft).get_absolute_url()).text
+    assert "Nobody may answer now" in page
+
+
+def test_who_activates_below_the_number_has_answered(draft, mia, vera):
+    approval.ask(draft, mia, PEOPLE)
+    asked = asked_of(draft)
+    signed_in(vera).post(activate_url(draft))
+    draft.refresh_from_db()
+    asked.refresh_from_db()
+    assert (draft.state, asked.state) == ("active", "closed")
+    assert approved.last_approved(draft) is None
+    assert "Not needed any more" in signed_in(mia).get(asked.get_absolute_url()).text
+    assert "Waits for approval</h2>" not in signed_in(vera).get("/admin/").text
+
+
+def test_the_list_is_filtered_by_what_waits(asked, admin_client):
+    other = factories.make_engagement(name="Another")
+    url = reverse("admin:engagements_engagement_changelist")
+    page = admin_client.get(url, {"approval": "waiting"}).text
+    assert "Welcome" in page and other.name not in page
+    assert other.name in admin_client.get(url).text
+
+
+# --- Answering ------------------------------------------------------------------------
+
+
+def test_approved_it_is_active_at_once(asked, draft, vera, mia):
+    client = signed_in(vera)
+    page = words(client.get(asked.get_absolute_url()))
+    assert "Approve and activate" in page
+    assert "12 people will be sent" in page.replace("</strong>", "").replace(
+        "<strong>", ""
+    )
+    assert "mia asked" in page
+    answer(client, asked, most=15, why="For spring")
+    draft.refresh_from_db()
+    asked.refresh_from_db()
+    assert (draft.state, asked.state) == ("active", "approved")
+    assert (asked.most, asked.answered_by, asked.why) == (15, vera, "For spring")
+    assert draft.changed_by == []
+    history = [one.get_change_message() for one in LogEntry.objects.all()]
+    assert history == [
+        "Approved what mia asked for, for up to 15 people. Why: For spring"
+    ]
+    page = words(signed_in(mia).get(draft.get_absolute_url()))
+    assert "Approvals</h2>" in page and "for up to 15. Why: For spring" in page
+    # Once more, from a page that was open: it is said, and nothing is done.
+    late = client.post(
+        asked.get_absolute_url(), {"_decline": "1", "why": "No"}, follow=True
+    )
+    assert "Nothing was done: It was approved by vera." in words(late)
+    draft.refresh_from_db()
+    assert draft.state == "active"
+
+
+def test_declined_it_stays_a_draft_with_the_reason(asked, draft, vera, mia):
+    client = signed_in(vera)
+    page = words(answer(client, asked, "_decline", why=" "))
+    assert "Say why: whoever asked reads it." in page
+    asked.refresh_from_db()
+    assert asked.state == "waiting"
+    answer(client, asked, "_decline", why="The offer is over")
+    draft.refresh_from_db()
+    assert draft.state == "draft" and not draft.runs.exists()
+    page = words(signed_in(mia).get(draft.get_absolute_url()))
+    assert "Declined." in page and "The offer is over" in page
+    assert "Ask for approval</button>" in page
+    assert approval.ask(draft, mia, PEOPLE)
+
+
+def test_for_fewer_people_than_there_are_nothing_is_approved(asked, draft, vera):
+    page = words(answer(signed_in(vera), asked, most=11))
+    assert "It is 12 people now: enter as many or more" in page
+    page = words(answer(signed_in(vera), asked, most=""))
+    assert "This field is required." in page
+    asked.refresh_from_db()
+    assert asked.state == "waiting"
+
+
+def test_what_cannot_be_activated_is_not_approved(asked, draft, vera):
+    Segment.objects.update(is_active=False)
+    page = words(answer(signed_in(vera), asked))
+    assert "is not live" in page
+    asked.refresh_from_db()
+    draft.refresh_from_db()
+    assert (asked.state, asked.most, draft.state) == ("waiting", None, "draft")
+
+
+def test_opening_the_link_answers_nothing(asked, draft, vera):
+    """Programs that read mails follow links; without signing in, and with it."""
+    url = asked.get_absolute_url()
+    for client in (Client(), signed_in(vera)):
+        for address in (url, f"{url}?_approve=1", f"{url}?_decline=1&why=x"):
+            client.get(address)
+            client.head(address)
+    strict = Client(enforce_csrf_checks=True)
+    strict.force_login(vera)
+    form = {"_approve": "1", "most": 20, "_seen": asked.digest}
+    assert strict.post(url, form).status_code == 403
+    assert Client().post(url, form).status_code == 302
+    asked.refresh_from_db()
+    draft.refresh_from_db()
+    assert (asked.state, draft.state) == ("waiting", "draft")
+
+
+@pytest.mark.parametrize("group", ["Marketer", "Engineer", "Analyst"])
+def test_who_may_not_activate_does_not_answer(asked, group):
+    client = signed_in(member(group))
+    page = client.get(asked.get_absolute_url())
+    assert page.status_code == 200 and "_approve" not in page.text
+    for button in ("_approve", "_decline"):
+        form = {button: "1", "most": 20, "_seen": asked.digest, "why": "x"}
+        assert client.post(asked.get_absolute_url(), form).status_code == 403
+    asked.refresh_from_db()
+    assert asked.state == "waiting"
+
+
+def test_who_lost_the_permission_meanwhile_does_not_answer(asked, draft, vera):
+    client = signed_in(vera)
+    data = {"_approve": "1", "most": 20, "_seen": seen(client.get(_url(asked)))}
+    vera.groups.clear()
+    assert client.post(_url(asked), data).status_code in (302, 403)
+    asked.refresh_from_db()
+    assert asked.state == "waiting"
+    # Also where it went while the answer was on its way.
+    stale = member("Approver")
+    assert stale.has_perm(approval.PERMISSION)
+    stale.groups.clear()
+    with pytest.raises(PermissionDenied):
+        approval.approve(asked, stale, most=20, seen=asked.digest, why="")
+    asked.refresh_from_db()
+    assert asked.state == "waiting"
+
+
+def _url(asked):
+    return asked.get_absolute_url()
+
+
+# --- Four eyes ------------------------------------------------------------------------
+
+
+def refused(user, asked):
+    """What the page says to somebody who may approve others, after they have tried."""
+    client = signed_in(user)
+    page = words(client.get(asked.get_absolute_url()))
+    assert "_approve" not in page
+    data = {"_approve": "1", "most": 20, "_seen": asked.digest}
+    page = words(client.post(asked.get_absolute_url(), data, follow=True))
+    asked.refresh_from_db()
+    assert asked.state == "waiting"
+    assert "Nothing was changed." in page
+    return page
+
+
+def test_who_asked_does_not_approve(draft, vera):
+    limit(10)
+    approval.ask(draft, vera, PEOPLE)
+    assert "You asked for it: somebody else answers." in refused(vera, asked_of(draft))
+
+
+def test_who_has_built_or_changed_it_does_not_approve(draft, mia, asked):
+    ada = factories.make_admin()
+    form = signed_in(ada)
+    page = form.get(draft.get_absolute_url())
+    data = {
+        name: field.value()
+        for name, field in ((f.html_name, f) for f in page.context["form"])
+        if field.value() not in (None, False)
+    }
+    data["holdout_share"] = "5"
+    assert form.post(draft.get_absolute_url(), data).status_code == 302
+    draft.refresh_from_db()
+    assert draft.holdout_share == 5 and draft.changed_by == [mia.pk, ada.pk]
+    assert "You have changed the Engagement since" in refused(ada, asked)
+
+
+def test_who_only_renames_it_has_changed_nothing(draft, mia):
+    before = approved.content(draft)
+    Engagement.objects.update(name="Another", description="Said otherwise")
+    approved.note_change(draft, before, 4711)
+    draft.refresh_from_db()
+    assert draft.changed_by == [mia.pk]
+
+
+def test_who_made_the_version_does_not_approve(draft, asked, vera):
+    ExternalAPIVersion.objects.update(created_by=vera)
+    assert "You have changed its External API" in refused(vera, asked)
+
+
+def test_who_made_the_rule_does_not_approve(draft, asked, vera):
+    rule_changes.change(draft.segment, OTHERS, True, vera)
+    assert "You have changed who is in its segments" in refused(vera, asked)
+
+
+def test_who_proposed_the_rule_does_not_approve_either(draft, asked, vera):
+    otto = member("Approver")
+    proposal = rule_changes.propose(draft.segment, OTHERS, True, otto)
+    seen = rule_changes.fingerprint(draft.segment)
+    assert rule_changes.accept(proposal, factories.make_admin(), seen)
+    assert "You have changed who is in its segments" in refused(otto, asked)
+    assert vera in approval.approvers(asked)
+
+
+def test_after_an_approval_only_what_changed_since_counts(draft, asked, vera, mia):
+    answer(signed_in(vera), asked)
+    draft.refresh_from_db()
+    transitions.end(draft)
+    ada = factories.make_admin()
+    approval.ask(draft, mia, 30)
+    again = asked_of(draft)
+    # Ada changed the rule before, Mia built it: that was approved.
+    assert set(approval.concerned(again)) == {mia.pk}
+    draft.refresh_from_db()
+    rule_changes.change(draft.segment, OTHERS, True, ada)
+    assert set(approval.concerned(asked_of(draft))) == {mia.pk, ada.pk}
+
+
+def test_who_may_not_use_the_connection_does_not_approve(draft, asked, vera):
+    draft.version.connection.groups.add(Group.objects.create(name="Cards"))
+    assert "is limited to the group “Cards”" in refused(vera, asked)
+    assert vera not in approval.approvers(asked)
+
+
+# --- What is approved is what was looked at -------------------------------------------
+
+
+@pytest.mark.parametrize("what", ["values", "version", "segment", "rule", "excluded"])
+def test_what_was_changed_meanwhile_is_shown_again(draft, asked, vera, what):
+    client = signed_in(vera)
+    looked_at = seen(client.get(_url(asked)))
+    other = factories.make_segment(PEOPLE, name="Gone")
+    if what == "values":
+        Engagement.objects.update(values={"Name of the User": "Ann"})
+    elif what == "version":
+        version = factories.make_version(
+            external_api=draft.version.external_api, connection=draft.version.connection
+        )
+        Engagement.objects.update(version=version)
+    elif what == "segment":
+        Engagement.objects.update(segment=other)
+    elif what == "rule":
+        Segment.objects.filter(pk=draft.segment_id).update(rule=OTHERS)
+    else:
+        draft.exclusions.create(segment=other)
+    data = {"_approve": "1", "most": 20, "_seen": looked_at}
+    page = words(client.post(_url(asked), data, follow=True))
+    assert "What it sends was changed meanwhile. Nothing was approved" in page
+    assert "What it sends was changed since it was asked for." in page
+    asked.refresh_from_db()
+    draft.refresh_from_db()
+    assert (asked.state, draft.state) == ("waiting", "draft")
+    answer(client, asked)
+    draft.refresh_from_db()
+    assert draft.state == "active"
+    assert approved.allowance(draft) == 20
+
+
+def test_every_setting_is_part_of_what_is_approved():
+    """But what it is called. Whoever adds one that is none says so here."""
+    columns = {f.name for f in Engagement._meta.concrete_fields}
+    others = {"id", "name", "description", "approval_above"}
+    state = {
+        *("state", "blocked_reason", "blocked_key_version", "is_held", "is_notice_due"),
+        *("refusal", "refusals", "refused_since", "schedule_set_at", "sync_epoch"),
+        *("activated_at", "active_since", "created_at", "updated_at", "created_by"),
+        *("changed_by", "winner_at", "winner_by"),
+    }
+    assert set(approved.FIELDS) == columns - state - others
+    # And what stands in rows of its own: the excluded segments. Caps are an Approver's.
+    parts = {
+        relation.related_model.__name__
+        for relation in Engagement._meta.related_objects
+        if relation.related_model is not None
+    }
+    assert parts == {"ExcludedSegment", "Approval", "FrequencyCap", "Run"}
+
+
+def test_a_person_who_may_not_see_people_reads_samples_without_their_data(asked, vera):
+    # Also of those who are named because they would be skipped.
+    Engagement.objects.update(holdout_share=90)
+    page = signed_in(vera).get(_url(asked)).text
+    assert "People’s data is masked for you." in page
+    assert "will be skipped" in page and "Person " in page
+    assert "person-" not in page and "Ann " not in page
+    assert "first_name" in page
+    page = signed_in(factories.make_admin()).get(_url(asked)).text
+    assert "masked for you" not in page and "person-" in page
+
+
+def test_a_sample_has_the_values_of_the_person_s_own_variant(asked):
+    ours = plan.Variant("B", "Short", 100, {"Name of the User": "you there"})
+    both = plan.made([plan.Variant("A", "As it was", 0), ours])
+    Engagement.objects.update(variants=both.as_json())
+    page = signed_in(factories.make_admin()).get(_url(asked)).text
+    assert "variant B “Short”" in page
+    assert "&quot;you there&quot;" in page
+
+
+# --- By mail --------------------------------------------------------------------------
+
+
+def test_approvers_are_mailed_what_is_new_and_who_asked_the_answer(
+    draft, asked, vera, mia, settings
+):
+    settings.SITE_URL = "https://cdp.example.com/"
+    member("Approver", email="ben@example.com", is_active=False)
+    tick()
+    tick()
+    [letter] = mail.outbox
+    assert letter.recipients() == ["vera@example.com"]
+    assert letter.to == [] and letter.subject == "“Welcome” waits for approval"
+    for said in (
+        "mia asks for approval of the Engagement “Welcome”.",
+        "It would take in 12 people.",
+        "Above 10 a second person approves.",
+        "It was not approved before. What it sends:",
+        "- “Name of the User”: {{ profile.first_name }}",
+        "- Segment: “Leads”",
+        f"https://cdp.example.com{_url(asked)}",
+    ):
+        assert said in letter.body, said
+    mail.outbox.clear()
+    answer(signed_in(vera), asked, "_decline", why="Too many")
+    tick()
+    tick()
+    [letter] = mail.outbox
+    assert letter.to == ["mia@example.com"]
+    assert letter.subject == "“Welcome” was declined"
+    assert "Why: Too many" in letter.body
+
+    mail.outbox.clear()
+    approval.ask(draft, mia, PEOPLE)
+    answer(signed_in(vera), asked_of(draft))
+    tick()
+    [letter] = mail.outbox
+    assert letter.subject == "“Welcome” was approved"
+    assert "vera has approved" in letter.body
+
+
+def test_the_mail_says_what_has_changed_since(draft, asked, vera, mia):
+    answer(signed_in(vera), asked)
+    draft.refresh_from_db()
+    transitions.end(draft)
+    Engagement.objects.update(values={"Name of the User": "Bob"}, holdout_share=7.5)
+    rule_changes.change(draft.segment, OTHERS, True, mia)
+    approval.ask(draft, mia, PEOPLE)
+    tick()
+    [letter] = [one for one in mail.outbox if "waits" in one.subject]
+    assert "What it sends has changed since it was approved last:" in letter.body
+    assert "- “Name of the User”: {{ profile.first_name }} → Bob" in letter.body
+    assert "- Holdout, in percent: 0 → 7.5" in letter.body
+    assert "- Who is in “Leads”:" in letter.body
+    assert "Segment:" not in letter.body
+
+
+def test_a_mail_server_that_fails_holds_nothing_up(asked, vera, settings):
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 9
+    assert (approval_mail.tell(), approval_mail.tell()) == (0, 0)
+    asked.refresh_from_db()
+    assert asked.state == "waiting" and not asked.is_asking_due
+
+
+def test_a_name_of_several_lines_is_a_subject(draft, mia, vera):
+    Engagement.objects.update(name="Welcome\nBcc: x@example.com")
+    draft.refresh_from_db()
+    approval.ask(draft, mia, PEOPLE)
+    tick()
+    assert mail.outbox[0].subject == "“Welcome Bcc: x@example.com” waits for approval"
+    assert mail.outbox[0].recipients() == ["vera@example.com"]
+
+
+# --- Who sets the number --------------------------------------------------------------
+
+
+def test_an_administrator_sets_the_number_and_an_approver_does_not(vera):
+    url = reverse("admin:engagements_guards")
+    client = signed_in(vera)
+    assert "An administrator sets it" in words(client.get(url))
+    client.post(url, {"approval-above": "1000000"})
+    assert not ApprovalLimit.objects.exists()
+    ada = signed_in(member("Administrator"))
+    page = words(ada.post(url, {"approval-above": "1000"}, follow=True))
+    assert "A second person must approve a run to more than 1,000 people." in page
+    assert ApprovalLimit.objects.get().above == 1_000
+    client.post(url, {"approval-above": ""})
+    assert ApprovalLimit.objects.get().above == 1_000
+    wrong = words(ada.post(url, {"approval-above": "0"}))
+    assert "greater than or equal to 1" in wrong
+    ada.post(url, {"approval-above": ""})
+    assert not ApprovalLimit.objects.exists()

@@ -172,7 +172,11 @@ OWN_WORDS_IN = {
         "quiet_zone_attribute",
         "quiet_time_zone",
         "state",
+        # Ids of users.
+        "changed_by",
     },
+    # As the engagement and its segments have it.
+    "engagements.Approval": {"state", "content", "digest"},
     "engagements.Run": {"values", "variants", "slot", "state", "own_zone", "trigger"},
     "engagements.Worker": {"name", "node", "mark"},
 }

@@ -1,0 +1,390 @@
+"""The page of an approval: what would be sent, what is new in it, and yes or no."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import orjson
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import URLPattern, path
+
+from engagements.admin.actions import log, with_link
+from engagements.audience import to_take_in
+from engagements.authoring import forecast
+from engagements.authoring.forecast import Impact
+from engagements.authoring.preview import Preview, member_event, preview, seen_by
+from engagements.guards import approved
+from engagements.lifecycle import approval
+from engagements.lifecycle.approval import AnsweredError
+from engagements.lifecycle.transitions import ActivationError
+from engagements.models import Approval, Engagement
+from engagements.reporting import approved_changes
+from engagements.variants import drawing, plan
+from externalapi.testing import cases
+from lemnisk_braze.lib.counted import counted
+from lemnisk_braze.lib.names import one_line
+from lemnisk_braze.lib.pages.confirm import MAX_WHY, Question, confirm
+from segments import naming
+from segments.models import Profile
+
+SAMPLES = 3
+APPROVE, DECLINE, SEEN, ASK = "_approve", "_decline", "_seen", "_ask"
+TEMPLATE = "engagements/approval.html"
+
+
+class AnswerForm(forms.Form):
+    """For how many people, and why; `people` are those that there are now."""
+
+    most = forms.IntegerField(max_value=2_000_000_000)
+    why = forms.CharField(
+        label="Why",
+        required=False,
+        max_length=MAX_WHY,
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+        help_text="Whoever asked is told. To decline it takes a reason.",
+    )
+
+    def __init__(self, data: Any, engagement: Engagement, people: int) -> None:
+        above = approved.limit(engagement)
+        # Entries go on coming; a segment is as large as it is.
+        likely = 2 * people if engagement.listens else people + people // 10
+        super().__init__(data, initial={"most": max(likely, above or 1)})
+        self.people = people
+        self.declines = data is not None and DECLINE in data
+        most = self.fields["most"]
+        most.label = f"For at most so many people {per(engagement)}"
+        most.help_text = (
+            f"Now it is {counted(people, 'person', 'people')}. With more, or when what"
+            " it sends is changed, it is asked for again."
+        )
+        most.required = not self.declines
+        if above is None:
+            del self.fields["most"]
+
+    def clean_most(self) -> int | None:
+        most: int | None = self.cleaned_data["most"]
+        if self.declines or most is None:
+            return None
+        if most < max(self.people, 1):
+            raise forms.ValidationError(
+                f"It is {counted(self.people, 'person', 'people')} now: enter as many"
+                " or more, or decline it."
+            )
+        return most
+
+    def clean_why(self) -> str:
+        why = one_line(self.cleaned_data["why"])
+        if self.declines and not why:
+            raise forms.ValidationError("Say why: whoever asked reads it.")
+        return why
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """Somebody's request, as far as the user who looks may see it."""
+
+    name: str
+    preview: Preview
+
+
+class ApprovalFilter(admin.SimpleListFilter):
+    """The engagements that wait for somebody's word."""
+
+    title = "approval"
+    parameter_name = "approval"
+
+    def lookups(
+        self, request: HttpRequest, model_admin: Any
+    ) -> Iterable[tuple[str, str]]:
+        return [("waiting", "Waits for approval")]
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[Engagement]
+    ) -> QuerySet[Engagement]:
+        if not self.value():
+            return queryset
+        return queryset.filter(approvals__state=Approval.State.WAITING)
+
+
+class ApprovalPages:
+    """Mixed into the engagement's admin."""
+
+    admin_site: Any
+    has_change_permission: Any
+    has_view_or_change_permission: Any
+
+    def approval_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        name = "engagements_engagement"
+        return [
+            path("<int:pk>/ask/", view(self.ask_view), name=f"{name}_ask"),
+            path(
+                "<int:engagement_id>/approvals/<int:pk>/",
+                view(self.approval_view),
+                name=f"{name}_approval",
+            ),
+        ]
+
+    def ask_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Whoever builds it, or may activate it, asks a second person."""
+        engagement = get_object_or_404(Engagement, pk=pk)
+        may_build = self.has_change_permission(request, engagement)
+        if not (may_build or request.user.has_perm(approval.PERMISSION)):
+            raise PermissionDenied
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        return _ask(request, engagement, people_of(engagement))
+
+    def ask_instead(
+        self, request: HttpRequest, engagement: Engagement
+    ) -> HttpResponse | None:
+        """In place of an activation that takes a second person; None where none does."""
+        people = people_of(engagement)
+        most = approved.allowance(engagement)
+        if most is None or people <= most:
+            return None
+        if asked := approved.waiting(engagement):
+            return redirect(asked.get_absolute_url())
+        if ASK in request.POST:
+            return _ask(request, engagement, people)
+        return _instead(self.admin_site, request, engagement, people)
+
+    def approval_view(
+        self, request: HttpRequest, engagement_id: int, pk: int
+    ) -> HttpResponse:
+        found = Approval.objects.select_related(
+            "asked_by",
+            "answered_by",
+            "run",
+            "engagement__segment",
+            "engagement__version__external_api",
+            "engagement__version__connection",
+        )
+        asked = get_object_or_404(found, pk=pk, engagement=engagement_id)
+        if not self.has_view_or_change_permission(request, asked.engagement):
+            raise PermissionDenied
+        data = request.POST if request.method == "POST" else None
+        people = people_of(asked.engagement) if asked.is_open else asked.people
+        form = AnswerForm(data, asked.engagement, people)
+        if data is not None:
+            if not request.user.has_perm(approval.PERMISSION):
+                raise PermissionDenied
+            answered = _answer(request, asked, form)
+            if answered is not None:
+                return answered
+        return _page(self.admin_site, request, asked, form)
+
+
+def per(engagement: Engagement) -> str:
+    """In which time people are counted."""
+    return "a day" if engagement.listens and not engagement.takes_present else "a run"
+
+
+def people_of(engagement: Engagement) -> int:
+    """Whom it would take in now, were it activated or let go on."""
+    if engagement.state in Engagement.AT_REST:
+        return forecast.people_now(engagement)[0]
+    return to_take_in.at_stake(engagement)
+
+
+def may_ask(request: HttpRequest, engagement: Engagement, *, may_build: bool) -> bool:
+    """Whether this user has somebody to ask about it."""
+    may_activate = request.user.has_perm(approval.PERMISSION)
+    if engagement.state in Engagement.AT_REST:
+        # Who may activate is led to ask where it is needed.
+        return may_build and not may_activate and not approved.waiting(engagement)
+    if approved.waiting(engagement) or not (may_build or may_activate):
+        return False
+    is_stopped = engagement.state in approval.ASKABLE
+    return is_stopped and bool(approved.why_not_resume(engagement))
+
+
+def _ask(request: HttpRequest, engagement: Engagement, people: int) -> HttpResponse:
+    if not approval.ask(engagement, request.user, people):
+        messages.info(request, "Nothing was changed: it was asked for already.")
+        return redirect(engagement.get_absolute_url())
+    log(
+        request,
+        engagement,
+        f"Asked for approval: {counted(people, 'person', 'people')}.",
+    )
+    asked = approved.waiting(engagement)
+    if asked and not approval.approvers(asked):
+        messages.warning(
+            request,
+            "It waits for approval, and nobody may give it: whoever may approve asked"
+            " for it, or has changed what it sends. An administrator adds somebody to"
+            " the group Approver.",
+        )
+    else:
+        messages.success(
+            request,
+            "Approvers are told: it stands on their home page, and a mail goes to those"
+            " whose address is known.",
+        )
+    return redirect(engagement.get_absolute_url())
+
+
+def _instead(
+    site: admin.AdminSite, request: HttpRequest, engagement: Engagement, people: int
+) -> HttpResponse:
+    above = approved.limit(engagement) or 0
+    last = approved.last_approved(engagement)
+    said = [
+        f"It would take in {counted(people, 'person', 'people')}. Above {above:,} a"
+        " second person must approve: somebody who has not changed it since, and does"
+        " not ask for it."
+    ]
+    if last and last.digest == approved.digest(approved.content(engagement)):
+        said.append(f"Approved last were up to {last.most:,}.")
+    elif last:
+        said.append("What it sends has changed since it was approved last.")
+    question = Question(
+        title="Ask for approval?",
+        button="Ask for approval",
+        back=engagement.get_absolute_url(),
+        words=said,
+        hidden={ASK: "1"},
+    )
+    return confirm(
+        site,
+        request,
+        question,
+        engagement,
+        "engagements/activate.html",
+        asks=True,
+        impact=forecast.activation_impact(engagement),
+        cases_why_not=cases.why_not(engagement.version),
+        cases_url=cases.url(engagement.version),
+    )
+
+
+# --- The page of one ------------------------------------------------------------------
+
+
+def _answer(
+    request: HttpRequest, asked: Approval, form: AnswerForm
+) -> HttpResponse | None:
+    """What was pressed is done, or refused with the reason; None: the form is wrong."""
+    here = redirect(asked.get_absolute_url())
+    if asked.is_open and (reason := approval.refusal(asked, request.user)):
+        messages.error(request, f"Nothing was changed. {reason}")
+        return here
+    if asked.is_open and not form.is_valid():
+        return None
+    try:
+        _do(request, asked, form)
+    except AnsweredError as e:
+        messages.warning(request, str(e))
+        return here
+    except ActivationError as e:
+        messages.error(request, with_link(e))
+        return here
+    return redirect(asked.engagement.get_absolute_url())
+
+
+def _do(request: HttpRequest, asked: Approval, form: AnswerForm) -> None:
+    given = form.cleaned_data if asked.is_open else {}
+    why = given.get("why", "")
+    who = asked.asked_by or "a run"
+    if form.declines:
+        approval.decline(asked, request.user, why)
+        log(request, asked.engagement, f"Declined what {who} asked for. Why: {why}")
+        ended = " The Engagement has ended." if asked.run_id else ""
+        messages.success(request, f"It is declined.{ended} Whoever asked is told.")
+        return
+    most = given.get("most", max(form.people, 1))
+    seen = request.POST.get(SEEN, "")
+    approval.approve(asked, request.user, most=most, seen=seen, why=why)
+    words = f"Approved what {who} asked for, for up to {most:,} people."
+    log(request, asked.engagement, f"{words} Why: {why}" if why else words)
+    messages.success(request, "It is approved, and the Engagement is active.")
+
+
+def _page(
+    site: admin.AdminSite, request: HttpRequest, asked: Approval, form: AnswerForm
+) -> HttpResponse:
+    engagement = asked.engagement
+    changes = approved_changes.since(asked)
+    question = Question(
+        title=f"Approval of “{engagement}”",
+        button="",
+        back=engagement.get_absolute_url(),
+        is_wide=True,
+    )
+    context: dict[str, Any] = {
+        "asked": asked,
+        "changes": changes,
+        "people": form.people,
+        "answered": approval.answered_words(asked),
+        "per": per(engagement),
+    }
+    if asked.is_open:
+        pinned = approved.content(engagement, asked.kept_run)
+        context |= {
+            "form": form,
+            "above": approved.limit(engagement),
+            "refusal": approval.refusal(asked, request.user),
+            "others": approval.approvers(asked),
+            "impact": _impact(asked, form.people),
+            "samples": list(_samples(request, asked)),
+            "is_masked": not naming.may_see_people(request.user),
+            "seen": approved.digest(pinned),
+            "is_changed": approved.digest(pinned) != asked.digest,
+            "cases_why_not": cases.why_not(engagement.version),
+            "cases_url": cases.url(engagement.version),
+        }
+    return confirm(site, request, question, engagement, TEMPLATE, **context)
+
+
+def _impact(asked: Approval, people: int) -> Impact:
+    engagement = asked.engagement
+    if engagement.state in Engagement.AT_REST:
+        return forecast.activation_impact(engagement)
+    # Who enters, or leaves, is not those who are in.
+    is_standing = bool(asked.run and asked.run.is_standing)
+    return forecast.impact(engagement, people, looks=not is_standing)
+
+
+def _samples(request: HttpRequest, asked: Approval) -> Iterator[Sample]:
+    """What the newest of the segment would get, masked for whoever may not see that."""
+    engagement = asked.engagement
+    segment, connection = engagement.segment, engagement.version.connection
+    kept = asked.kept_run or engagement
+    variants = plan.of(kept)
+    for person in _newest(engagement):
+        number = (
+            drawing.number(variants, engagement.pk, person.pk) if variants else None
+        )
+        values = variants.values(number, kept.values)
+        event = member_event(segment, person, engagement.trigger)
+        shown = preview(kept.version, values, segment, person, event, engagement)
+        shown = seen_by(shown, connection, request.user)
+        if not naming.may_see_people(request.user):
+            shown = _masked(replace(shown, url=kept.version.path))
+        who = naming.called(person, request.user)
+        variant = variants.name(number)
+        yield Sample(
+            name=f"{who}, variant {variant}" if variant else who, preview=shown
+        )
+
+
+def _newest(engagement: Engagement) -> Sequence[Profile]:
+    members = engagement.segment.memberships.select_related("profile")
+    return [one.profile for one in members.order_by("-pk")[:SAMPLES]]
+
+
+def _masked(shown: Preview) -> Preview:
+    """The same without anybody's data: what is in the body, and not what it says."""
+    problems = dict.fromkeys(shown.problems, "Nothing would be sent to this person.")
+    try:
+        body = orjson.loads(shown.body)
+    except orjson.JSONDecodeError:
+        return replace(shown, body=naming.GAP, problems=problems, notes=())
+    text = orjson.dumps(naming.masked(body), option=orjson.OPT_INDENT_2).decode()
+    return replace(shown, body=text, problems=problems, notes=())
