@@ -114,6 +114,18 @@ def test_nothing_is_written_where_nothing_happened():
         assert cursor.fetchall() == before
 
 
+def test_a_line_of_a_single_day_is_said_to_grow(admin_client):
+    segment = factories.make_segment(2)
+    address = reverse("admin:segments_segment_sizes", args=[segment.pk])
+    words = "the line at the right grows with each"
+    for days, is_said in ((0, True), (1, False)):
+        day = today() - timedelta(days=days)
+        SegmentDay.objects.create(
+            segment=segment, day=day, entered=1, left=0, size=2, until_id=0
+        )
+        assert (words in admin_client.get(address).content.decode()) is is_said
+
+
 def test_the_page_has_the_days_as_a_picture_and_a_table(admin_client):
     segment = factories.make_segment(3)
     address = reverse("admin:segments_segment_sizes", args=[segment.pk])
