@@ -146,7 +146,8 @@ class EngagementForm(
         for name, parameter in self._parameters.items():
             typed = self.instance.values.get(parameter.name, "")
             self.fields[name] = value_field(parameter, name, typed)
-        self.prepare_variants()
+        places = {PREFIX + digest(one.name): one for one in self.payload_parameters}
+        self.prepare_variants({**self._parameters, **places})
         if self.is_locked:
             self._lock()
 

@@ -19,6 +19,7 @@ from externalapi.forms import body_check
 from externalapi.forms.body_widget import BodyEditor
 from externalapi.models import ExternalAPIVersion
 from externalapi.template.batching import plan_problems
+from externalapi.template.parameters import Parameter
 from externalapi.template.parser import BodyError
 from externalapi.template.placeholders import find, find_in_tree
 from externalapi.template.spans import Path
@@ -130,6 +131,18 @@ class PayloadSection(forms.Form):
             return self.chosen_version, values
         written = versions.write(self.chosen_version, self.typed_payload, values)
         return written.version, written.values
+
+    @property
+    def payload_parameters(self) -> tuple[Parameter, ...]:
+        """The values of the payload as typed, by their places; none where it is not one."""
+        if not self.has_payload or self.chosen_version is None:
+            return ()
+        try:
+            return versions.write(
+                self.chosen_version, self.typed_payload, {}
+            ).parameters
+        except BodyError:
+            return ()
 
     def has_side_effects(self, values: Mapping[str, str]) -> bool:
         """Whether the request does more when it is sent twice, as far as is known."""

@@ -74,7 +74,6 @@ class VariantSection(forms.Form):
         instance: Engagement
         initial_typed: frozenset[str]
         is_locked: bool
-        _parameters: dict[str, Parameter]
 
     # What the page draws.
 
@@ -138,8 +137,13 @@ class VariantSection(forms.Form):
 
     # What is checked.
 
-    def prepare_variants(self) -> None:
-        """Add the fields of the variants that there are, or that are typed."""
+    def prepare_variants(self, parameters: Mapping[str, Parameter]) -> None:
+        """Add the fields of the variants that there are, or that are typed.
+
+        `parameters`: field of A → parameter, of all that others may have another value
+        for, those too that are called by their place in a payload.
+        """
+        self._varied = parameters
         stored = plan.of(self.instance)
         self._letters = self._found_letters(stored)
         for letter in self._letters:
@@ -231,7 +235,7 @@ class VariantSection(forms.Form):
             return {}
         return {
             f"{PREFIX}{letter}_{name}": parameter
-            for name, parameter in self._parameters.items()
+            for name, parameter in self._varied.items()
         }
 
     def _typed_of(self, letter: str) -> dict[str, str]:

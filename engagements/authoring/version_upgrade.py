@@ -91,7 +91,6 @@ def plan(
         return _impossible(engagement, version, sentence(str(e)))
     origin = _origin(engagement, version, wanted, before)
     values = _values(engagement, wanted, origin, given)
-    variants = _variants(engagement, origin)
     written: Written | None = None
     sent: tuple[ExternalAPIVersion, Mapping[str, str]] = (version, values)
     if versions.is_written(version):
@@ -100,6 +99,8 @@ def plan(
         except BodyError as e:
             return _impossible(engagement, version, str(e))
         sent = (written.version, written.values)
+    places = {one.name: one.name for one in written.parameters} if written else {}
+    variants = _variants(engagement, {**places, **origin})
     return Move(
         version=version,
         parameters=wanted,
