@@ -326,7 +326,7 @@ class DeliveryAdmin(ReplayMixin, LogAdmin):
     def get_list_display(self, request: HttpRequest) -> Sequence[Any]:
         @admin.display(description="reason")
         def why(delivery: Delivery) -> str:
-            return reports.reason_for(delivery.reason, request.user)
+            return reports.reason_for(delivery.reason, request.user) or "–"
 
         who = naming.column(request, lambda delivery: delivery.profile)
         return (who, "engagement", "state_badge", why, "updated_at")

@@ -80,10 +80,19 @@ def test_a_user_s_page_speaks_to_people(admin_client, page):
         assert words not in text
 
 
-def test_nothing_is_one_dash_everywhere(admin_client):
-    factories.make_segment()
-    page = admin_client.get(reverse("admin:segments_segment_changelist")).text
-    [row] = re.findall(r'<td class="[^"]*field-owner[^"]*"[^>]*>(.*?)</td>', page, re.S)
+@pytest.mark.parametrize(
+    ("model", "column"),
+    [
+        ("segments_segment", "owner"),
+        ("engagements_engagement", "why_stopped"),
+        ("engagements_delivery", "why"),
+    ],
+)
+def test_nothing_is_one_dash_everywhere(admin_client, model, column):
+    factories.make_delivery()
+    page = admin_client.get(reverse(f"admin:{model}_changelist")).text
+    cells = rf'<td class="[^"]*field-{column}[^"]*"[^>]*>(.*?)</td>'
+    [row] = re.findall(cells, page, re.S)
     assert strip_tags(row).strip() == "–"
 
 
