@@ -43,7 +43,10 @@ class FrequencyCapForm(forms.ModelForm):  # type: ignore[type-arg]
         super().__init__(*args, **kwargs)
         # What is left open is all of them, and says so.
         for name, words in EVERYTHING.items():
-            field = self.fields[name]
+            field = self.fields.get(name)
+            if field is None:
+                # Who may only look has no fields.
+                continue
             field.widget.attrs["data-placeholder"] = words
             if isinstance(field, forms.ModelChoiceField):
                 field.empty_label = words
