@@ -20,6 +20,12 @@ UPDATE engagements_engagement SET changed_by = ARRAY[created_by_id]
 WHERE created_by_id IS NOT NULL;
 SET CONSTRAINTS ALL IMMEDIATE;
 """
+# Who is deleted must not be held by a column that nobody reads.
+LEAVE_OLD_COLUMNS = """
+UPDATE engagements_engagement SET asked_by_id = NULL WHERE asked_by_id IS NOT NULL;
+ALTER TABLE engagements_engagement ALTER is_asking_due SET DEFAULT false;
+SET CONSTRAINTS ALL IMMEDIATE;
+"""
 
 
 class Migration(migrations.Migration):
@@ -78,16 +84,15 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.RunSQL(KEEP_WHAT_WAITS, migrations.RunSQL.noop),
-        migrations.RemoveField(
-            model_name='engagement',
-            name='asked_at',
-        ),
-        migrations.RemoveField(
-            model_name='engagement',
-            name='asked_by',
-        ),
-        migrations.RemoveField(
-            model_name='engagement',
-            name='is_asking_due',
+        # Migrations only add: the columns stay for the version before, and nobody reads
+        # them any more.
+        migrations.RunSQL(
+            LEAVE_OLD_COLUMNS,
+            migrations.RunSQL.noop,
+            state_operations=[
+                migrations.RemoveField(model_name='engagement', name='asked_at'),
+                migrations.RemoveField(model_name='engagement', name='asked_by'),
+                migrations.RemoveField(model_name='engagement', name='is_asking_due'),
+            ],
         ),
     ]
