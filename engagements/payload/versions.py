@@ -76,7 +76,10 @@ def write(base: ExternalAPIVersion, text: str, values: Mapping[str, str]) -> Wri
     taken = {one.name for one in outside}
     names = _names([path_text(leaf.path) for leaf in reading.leaves], taken)
     tree = _with_places(reading, names)
-    if len(orjson.dumps(tree)) > MAX_BYTES:
+    if (
+        len(orjson.dumps(tree)) > MAX_BYTES
+        or max(map(len, names), default=0) > MAX_NAME
+    ):
         short = [f"value {n}" for n in range(1, len(names) + 1)]
         names = _names(short, taken)
         tree = _with_places(reading, names)
@@ -174,7 +177,8 @@ def _names(wanted: Iterable[str], taken: set[str]) -> list[str]:
 def _plain(text: str) -> str:
     """A place as a parameter's name may be."""
     letters = (c if c.isprintable() and c not in "{}|" else "·" for c in text)
-    return "".join(letters).strip()[: MAX_NAME - 55]
+    # What stands around a placeholder's name is no part of it.
+    return "".join(letters).strip()[: MAX_NAME - 55].strip()
 
 
 def _hash(version: ExternalAPIVersion) -> str:

@@ -1,8 +1,11 @@
 """A payload is a version of its own: pinned, kept once, and known by another's number."""
 
+import json
+
 import pytest
 from django.urls import reverse
 
+from engagements.authoring.preview import preview
 from engagements.models import Run
 from engagements.payload import versions
 from engagements.payload.beginning import beginning
@@ -29,6 +32,26 @@ def test_each_value_with_variables_becomes_a_parameter_by_its_place():
     assert written.values["attributes[0].points"] == "{{ profile.points }}"
     assert written.version.pk is None
     assert people_per_request(written.version, written.values) == 75
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        # Cut off before its last word.
+        [f"{'k' * 185} tail"],
+        # So many that differ only behind where they are cut off.
+        [f"{'k' * 190}{n}" for n in range(70)],
+        ["", " ", "a.b", "}}", "|", "\u202e", "é", "′"],
+    ],
+)
+def test_whatever_a_key_is_called_its_value_is_sent(keys):
+    who = factories.make_profile(external_id="p", first_name="Ann")
+    values = dict.fromkeys(keys, "{{ profile.first_name }}")
+    text = json.dumps({"attributes": [{**values, "a": {"b": "{{ profile.nick }}x"}}]})
+    written = versions.write(payload_version(), text, {})
+    shown = preview(written.version, written.values, factories.make_segment(), who)
+    assert not shown.problems
+    assert json.loads(shown.body)["attributes"] == [dict.fromkeys(keys, "Ann")]
 
 
 def test_what_braze_needs_of_an_object_is_needed_of_a_person():
