@@ -184,7 +184,7 @@ class VariantSection(forms.Form):
         variants = [
             Variant(
                 letter=letter,
-                name=one_line(self.cleaned_data[name_of(letter)]),
+                name=self.cleaned_data[name_of(letter)],
                 share=self.cleaned_data[share_of(letter)],
                 values={
                     parameter.name: text
@@ -199,7 +199,7 @@ class VariantSection(forms.Form):
     def _clean_names(self, cleaned: Mapping[str, Any]) -> None:
         seen: set[str] = set()
         for letter in self._letters:
-            name = one_line(str(cleaned.get(name_of(letter)) or "")).lower()
+            name = str(cleaned.get(name_of(letter)) or "").lower()
             if name and name in seen:
                 self.add_error(name_of(letter), "Another variant has this name.")
             seen.add(name)
@@ -294,12 +294,17 @@ def _whole(typed: object) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 4 else 0
 
 
+def _check_name(name: str) -> None:
+    one_line(name)
+
+
 def _name_field(letter: str, initial: str) -> forms.CharField:
     attrs = {"autocomplete": "off", "placeholder": "Short subject line"}
     return forms.CharField(
         label=f"Variant {letter}: name",
         initial=initial,
         max_length=MAX_NAME,
+        validators=[_check_name],
         error_messages={"required": "Enter a name, as reports will show it."},
         widget=forms.TextInput(attrs=attrs),
     )

@@ -78,6 +78,7 @@ def test_none_are_saved_as_none():
         (two(99.5, 0.5), "variant_B_share", "whole number"),
         (two(60, ""), "variant_B_share", "Enter a whole number of percent."),
         (two(variant_B_name=""), "variant_B_name", "Enter a name"),
+        (two(variant_B_name="\u202eB"), "variant_B_name", "visible characters"),
         (
             two(variant_B_name=" SHORT "),
             "variant_B_name",
