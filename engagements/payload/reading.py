@@ -20,6 +20,7 @@ from externalapi.template.parser import (
     BodyError,
     parse_body,
 )
+from externalapi.template.placeholders import find_in_tree
 from externalapi.template.spans import Path, Span, spans
 from lemnisk_braze.lib.json_types import JSON
 
@@ -29,6 +30,7 @@ BARE_TAG = "Put double quotes around a value with {% … %} in it."
 TOO_LARGE = f"The payload is larger than {MAX_BYTES // 1024} KB."
 NO_OBJECT = "A payload is an object: write { … }."
 NAME = "A variable cannot be a name, only a value."
+ESCAPED = "Write the braces of a variable as they are: {{ profile.first_name }}."
 EMPTY = 'Write what is sent, for example {"attributes": [{"external_id": …}]}.'
 
 _MARK = re.compile(r'\\.|["\n]|\{\{|\{%', re.DOTALL)
@@ -84,9 +86,22 @@ def read(text: str) -> Reading:
     if not isinstance(tree, dict | list):
         raise error(text, where[()].start, NO_OBJECT)
     leaves = tuple(_leaves(text, likeness, pieces, where))
+    _check_escaped(text, likeness, tree, where)
     for leaf in leaves:
         tree = put(tree, leaf.path, leaf.source)
     return Reading(likeness=likeness, tree=tree, leaves=leaves, where=where)
+
+
+def _check_escaped(
+    text: str, likeness: str, tree: JSON, where: Mapping[Path, Span]
+) -> None:
+    """Braces that were written as \\u007b would name a place of the External API."""
+    if not find_in_tree(tree):
+        return
+    for span in where.values():
+        value = likeness[span.start : span.end]
+        if span.is_leaf and find_in_tree(json.loads(value)):
+            raise error(text, span.start, ESCAPED)
 
 
 def put(tree: JSON, path: Path, value: JSON) -> JSON:

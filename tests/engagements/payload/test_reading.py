@@ -58,6 +58,9 @@ def test_what_has_no_variables_is_json():
         ('{"a": "{{ x\n}}"}', (1, 8), "not closed on its line"),
         ('{"a": "{% if x"}', (1, 8), "not closed on its line"),
         ('{"a": {% if x %}1{% endif %}}', (1, 7), "double quotes"),
+        # It would be a place of the External API's body, filled by its name.
+        (r'{"b": {{ x }}, "a": "\u007b\u007bb}}"}', (1, 21), "as they are"),
+        (r'{"a": "{\u007B x }}"}', (1, 7), "as they are"),
         ('{"a": {{ x }} {{ y }}}', (1, 15), "expected here"),
         ('{"a": NaN}', (1, 7), "not JSON"),
         ('{"a": -Infinity}', (1, 7), "not JSON"),
