@@ -382,7 +382,7 @@ def impact(
         people=people,
         sends=sends,
         left_out=left_out,
-        requests=-(-sends // _people_per_request(engagement)),
+        requests=_requests(engagement, sends),
         forecast=seen,
         points=seen.points_of(people),
         points_saved=seen.saved_of(people),
@@ -391,14 +391,22 @@ def impact(
     )
 
 
-def _people_per_request(engagement: Engagement) -> int:
+def _requests(engagement: Engagement, sends: int) -> int:
+    """How many requests so many people take.
+
+    Where a request has room for one variant only, those of the others leave each batch
+    for ones of their own.
+    """
+    own = engagement.version, engagement.values, plan.of(engagement)
     try:
-        return people_per_request(
-            engagement.version, engagement.values, plan.of(engagement)
-        )
+        recipe, room = compile_recipe(*own), people_per_request(*own)
     except ValueError:
         # Activation refuses this version and says why; the page itself must open.
-        return 1
+        return sends
+    apart = plan.of(engagement).shares[1:] if recipe.is_of_one_variant else ()
+    return -(-sends // room) + sum(
+        -(-sends * share // (room * plan.HUNDREDTHS)) for share in apart
+    )
 
 
 def _forecast(engagement: Engagement, people: int) -> Forecast:

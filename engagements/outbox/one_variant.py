@@ -4,14 +4,15 @@ Where a request has room for one variant's values only, such as the name of a ca
 beside its recipients, the others of a batch are put off to batches of their own.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 
 from django.db import connection
 
 from engagements.outbox import putting_off
 from engagements.outbox.claim import Claim
 from engagements.outbox.prepared_request import PreparedRequest
-from engagements.variants.plan import HELD_OUT
 
 # A batch that somebody else has by now is theirs to write.
 NOTE = """
@@ -25,24 +26,33 @@ NOTE = """
 def of_one_each(claims: Sequence[Claim], drawn: Mapping[int, int]) -> list[Claim]:
     """The claims with people of one variant each; the others are put off until at once.
 
-    `drawn`: by the person's id as the batch has it, which one they get.
+    `drawn`: by the person's id as the batch has it, which one they get. Those who are
+    put off go together with others of their variant, out of all these batches.
     """
-    others = {held.batch_id: _others(held, drawn) for held in claims}
-    putting_off.put_off(
-        (held, dict.fromkeys(others[held.batch_id], held.now)) for held in claims
-    )
-    return [held.without(others[held.batch_id]) for held in claims]
+    now = max(held.now for held in claims)
+    due = {held.batch_id: _others(held, drawn, now) for held in claims}
+    putting_off.put_off((held, due[held.batch_id]) for held in claims)
+    return [held.without(due[held.batch_id].keys()) for held in claims]
 
 
-def _others(held: Claim, drawn: Mapping[int, int]) -> list[int]:
-    """The places of who gets another one than the first of the batch."""
+def _others(
+    held: Claim, drawn: Mapping[int, int], now: datetime
+) -> dict[int, datetime]:
+    """Who gets another one than most of the batch, by place, and when they are due.
+
+    At a time of each variant's own, by which they find each other.
+    """
     people = {
         place: drawn[id]
         for place, id in enumerate(held.profile_ids)
         if id in drawn and place not in held.left_out
     }
-    first = next(iter(people.values()), HELD_OUT)
-    return [place for place, number in people.items() if number != first]
+    most = Counter(people.values()).most_common(1)
+    return {
+        place: now + timedelta(microseconds=number)
+        for place, number in people.items()
+        if number != most[0][0]
+    }
 
 
 def note(requests: Iterable[PreparedRequest]) -> None:

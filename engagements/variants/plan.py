@@ -64,6 +64,12 @@ class Variants:
         letters = self.winner or self.hundredths
         return tuple(one for one in self.variants if one.letter in letters)
 
+    @property
+    def shares(self) -> list[int]:
+        """How many hundredths each has that somebody gets, the largest first."""
+        letters = self.winner * HUNDREDTHS or self.hundredths
+        return sorted(map(letters.count, set(letters)), reverse=True)
+
     def by_letter(self, letter: str) -> Variant | None:
         return next((one for one in self.variants if one.letter == letter), None)
 
