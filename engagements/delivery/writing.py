@@ -2,9 +2,9 @@
 
 from collections import OrderedDict, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from engagements.audience import people_data
 from engagements.audience.people_data import People, Rows
@@ -20,7 +20,7 @@ from engagements.personalization import delivery_ids
 from engagements.personalization.columns import Group
 from engagements.personalization.renderer import Recipe, Skip, compile_recipe
 from engagements.sync import comparing, order, state
-from engagements.sync.comparing import Comparison
+from engagements.sync.comparing import Compared, Comparison
 from engagements.sync.order import Overtaken, Writes
 from engagements.variants import drawing, plan
 from engagements.variants.plan import Variants
@@ -77,14 +77,43 @@ def write(claims: Sequence[Claim]) -> Iterator[PreparedRequest]:
         stopped = pipeline.stopped(asked)
         kept = {id: why for id, why in stopped.items() if isinstance(why, Skip)}
         put_off = {id: why.at for id, why in stopped.items() if isinstance(why, Later)}
-        if not site.caps:
-            yield from _written(script, asked, rows, kept, put_off, {}, drawn)
-            continue
-        room = caps.reserve(asked, its_claims, stopped)
-        requests = list(_written(script, asked, rows, kept, put_off, room.over, drawn))
-        nobody = [one for x in requests for one in _not_sent(x, stopped, room.over)]
-        caps.give_back(run_id, room, nobody)
+        room = _Room(asked=asked, stopped=stopped)
+        requests = list(_written(script, asked, rows, kept, put_off, room, drawn))
+        if site.caps:
+            room.give_back(requests)
         yield from requests
+
+
+@dataclass(slots=True, kw_only=True)
+class _Room:
+    """The room under caps that the people of some claims take, and give back."""
+
+    asked: Asked
+    stopped: Collection[int]
+    reserved: caps.Reserved = caps.NOTHING
+    claims: Mapping[int, Claim] = field(default_factory=dict)
+
+    def take(self, claims: Sequence[Claim]) -> Over:
+        """Take it for whoever is in the claims; who has none, and why."""
+        if self.asked.site.caps:
+            self.claims = {held.batch_id: held for held in claims}
+            self.reserved = caps.reserve(self.asked, claims, self.stopped)
+        return self.reserved.over
+
+    def give_back(self, requests: Sequence[PreparedRequest]) -> None:
+        """Let others have that of whoever has nothing to be sent now."""
+        people = [one for prepared in requests for one in self._not_sent(prepared)]
+        assert self.asked.run
+        caps.give_back(self.asked.run.pk, self.reserved, people)
+
+    def _not_sent(self, prepared: PreparedRequest) -> Iterator[caps.Person]:
+        held = self.claims[prepared.batch_id]
+        entries = held.transition_ids or [0] * len(held.profile_ids)
+        over = self.reserved.over.get(held.batch_id, {})
+        those = {*prepared.skipped, *prepared.later}.difference(held.left_out, over)
+        for place in those:
+            if held.profile_ids[place] not in self.stopped:
+                yield held.profile_ids[place], entries[place] or 0
 
 
 def _written(
@@ -93,16 +122,17 @@ def _written(
     rows: Rows,
     kept: Mapping[int, Skip],
     put_off: Mapping[int, datetime],
-    over: Over,
+    room: _Room,
     drawn: Mapping[int, int],
 ) -> Iterator[PreparedRequest]:
     """The claims' requests, without those who are kept back, over a cap or put off."""
     if script.comparison:
         for one in _compared(
-            script, script.comparison, asked, rows, kept, put_off, over, drawn
+            script, script.comparison, asked, rows, kept, put_off, room, drawn
         ):
             yield _with_variants(one, drawn, kept)
         return
+    over = room.take(asked.claims)
     newer = _newer(script, asked.claims)
     for held in asked.claims:
         rest, later = _going(held, put_off)
@@ -110,18 +140,6 @@ def _written(
         prepared = _prepared(script, held, people, newer, drawn)
         prepared = _with_variants(prepared, drawn, kept)
         yield replace(prepared, later=later) if later else prepared
-
-
-def _not_sent(
-    prepared: PreparedRequest, stopped: Collection[int], over: Over
-) -> Iterator[caps.Person]:
-    """Who has taken room, and has nothing to be sent now."""
-    held = prepared.claim
-    entries = held.transition_ids or [0] * len(held.profile_ids)
-    for place in {*prepared.skipped, *prepared.later}:
-        id = held.profile_ids[place]
-        if id not in stopped and place not in over.get(held.batch_id, ()):
-            yield id, entries[place] or 0
 
 
 def _drawn(script: Script, people: Mapping[int, int]) -> dict[int, int]:
@@ -222,27 +240,51 @@ def _asked(script: Script, site: Site, claims: Sequence[Claim], rows: Rows) -> A
     )
 
 
+class _Comparing(NamedTuple):
+    """A batch's people, whom of them it puts off, and what is to be sent of them."""
+
+    held: Claim
+    people: People
+    later: Mapping[int, datetime]
+    compared: Compared
+
+    def going(self, left: Collection[int]) -> Claim:
+        """The claim with those alone who have something to be sent and have not left."""
+        ids, places = self.held.profile_ids, self.people.places
+        going = {p for n in self.compared.marks if ids[p := places[n]] not in left}
+        return self.held.without(set(range(len(ids))) - going)
+
+    def without(self, over: Mapping[int, Skip]) -> Compared:
+        """What is sent where those at these places are not."""
+        places = self.people.places
+        return self.compared.without(
+            {n: over[at] for n, at in enumerate(places) if over and at in over}
+        )
+
+
 def _compared(
     script: Script,
     comparison: Comparison,
     asked: Asked,
     rows: Rows,
-    left_out: Mapping[int, Skip],
+    kept: Mapping[int, Skip],
     put_off: Mapping[int, datetime],
-    over: Over,
+    room: _Room,
     drawn: Mapping[int, int],
 ) -> Iterator[PreparedRequest]:
-    """The same where it is held against what Braze has accepted of them."""
+    """The same where it is held against what Braze has accepted of them.
+
+    Whoever has nothing new takes no room under a cap.
+    """
     who, claims = asked.people, asked.claims
-    left = comparing.who_leaves(comparison, script.run, who, left_out)
+    left = comparing.who_leaves(comparison, script.run, who, kept)
     known = state.known(script.run.engagement_id, comparison.epoch, set(who.values()))
-    kept_back = {id: why for id, why in left_out.items() if id not in left}
+    kept_back = {id: why for id, why in kept.items() if id not in left}
     newer = _newer(script, claims)
+    found = []
     for held in claims:
         rest, later = _going(held, put_off)
-        capped = over.get(held.batch_id, {})
-        whom = people_data.people(rest, rows, kept_back, capped)
-        people, twice = _once_each(whom, held, who)
+        people, twice = _once_each(people_data.people(rest, rows, kept_back), held, who)
         ids = [held.profile_ids[place] for place in people.places]
         compared = comparison.render(
             script.recipe,
@@ -250,7 +292,12 @@ def _compared(
             [known.get(who[id]) for id in ids],
             {n for n, id in enumerate(ids) if id in left},
         )
-        own = {place: who[id] for place, id in zip(people.places, ids, strict=True)}
+        found.append(_Comparing(held, people, {**later, **twice}, compared))
+    over = room.take([one.going(left) for one in found]) if asked.site.caps else {}
+    for one in found:
+        held, people = one.held, one.people
+        compared = one.without(over.get(held.batch_id, {}))
+        own = {place: who[held.profile_ids[place]] for place in people.places}
         synced = Synced(
             epoch=comparison.epoch,
             people=own,
@@ -261,9 +308,7 @@ def _compared(
         prepared = _request(
             script, held, people, newer, compared.rendered, compared.skipped
         )
-        yield replace(
-            prepared, synced=synced, later={**prepared.later, **later, **twice}
-        )
+        yield replace(prepared, synced=synced, later={**prepared.later, **one.later})
 
 
 def _once_each(

@@ -5,6 +5,9 @@ request takes the room first, under the locks of its people's rows, so that toge
 workers never take more than there is. A delivery has one place, however often it is
 tried; one that ended without being sent gives it back by that: where there is no room
 left, the counted are looked up once more. (P) A cap counts from when it was made.
+
+Of nearly everybody it is plain that there is room: `plenty` takes it for them in one
+statement. The others are counted, under locks.
 """
 
 from collections import Counter, defaultdict
@@ -18,9 +21,11 @@ import orjson
 from django.db import connection, transaction
 
 from engagements import time_zones
+from engagements.guards import plenty
 from engagements.guards.asking import Asked, Guard, Verdicts
 from engagements.models import Delivery, FrequencyCap
 from engagements.outbox.claim import Claim
+from engagements.outbox.names import NAMES
 from engagements.personalization.renderer import Skip
 from externalapi.retention import in_chunks
 from segments.models import copying
@@ -37,22 +42,14 @@ MAKE = """
     INSERT INTO engagements_sentlately (profile_id)
     SELECT id FROM unnest(%s::bigint[]) id ORDER BY id ON CONFLICT DO NOTHING
 """
-# Everybody by their own name, and by that of whoever was merged into them.
-NAMES = """
-    SELECT id, id FROM unnest(%(roots)s::bigint[]) id
-    UNION ALL
-    SELECT id, merged_into_id FROM segments_profile
-    WHERE merged_into_id = ANY(%(roots)s::bigint[])
-"""
 # In one order, whoever asks.
 HOLD = """
     SELECT profile_id, sends::text, extract(epoch FROM clock_timestamp()) * 1000
     FROM engagements_sentlately WHERE profile_id = ANY(%s::bigint[])
     ORDER BY profile_id {lock}
 """
-KEEP = """
-    UPDATE engagements_sentlately s
-    SET sends = x.sends::jsonb, last_at = clock_timestamp()
+KEEP = f"""
+    UPDATE engagements_sentlately s SET sends = x.sends::jsonb, last_at = {plenty.LAST}
     FROM unnest(%s::bigint[], %s::text[]) x (profile_id, sends)
     WHERE s.profile_id = x.profile_id
 """
@@ -97,13 +94,13 @@ class Key(NamedTuple):
 
 
 class Reserved(NamedTuple):
-    """Who has no room, and why; and by what time (`Send.at`) the others' is known."""
+    """Who has no room, and why; and by what times (`Send.at`) the others' is known."""
 
     over: Mapping[int, Mapping[int, Skip]]
-    at: int
+    at: Collection[int]
 
 
-NOTHING = Reserved({}, 0)
+NOTHING = Reserved({}, ())
 
 
 def covering(asked: Asked) -> Sequence[FrequencyCap]:
@@ -126,28 +123,57 @@ def reserve(asked: Asked, claims: Sequence[Claim], but: Collection[int]) -> Rese
     """
     caps = covering(asked)
     run = asked.run
+    if not caps or run is None:
+        return NOTHING
     wanted = [
-        (claim.batch_id, place, Key(profile, run.pk, entry or 0))
+        (claim.batch_id, place, profile, entry or 0)
         for claim in claims
-        if caps and run
         for place, (profile, entry) in enumerate(_people(claim))
         if profile in asked.people and profile not in but
         and place not in claim.left_out
     ]  # fmt: skip
-    if not wanted:
-        return NOTHING
-    names = {key.profile for _, _, key in wanted}
+    plain = _plain(asked, [(profile, entry) for _, _, profile, entry in wanted])
+    full, at = plenty.take(asked, caps, plain) if plain else (set[int](), 0)
+    keys = {
+        (batch_id, place): Key(profile, run.pk, entry)
+        for batch_id, place, profile, entry in wanted
+        if profile in full or profile not in plain
+    }
+    if not keys:
+        return Reserved({}, {at})
+    over, later = _counted(asked, caps, keys)
+    return Reserved(over, {at, later})
+
+
+def _plain(asked: Asked, people: Sequence[tuple[int, int]]) -> dict[int, int]:
+    """Those who are there once, by their own name, and their entry."""
+    own = dict(people)
+    if len(own) < len(people):
+        often = {id for id, n in Counter(id for id, _ in people).items() if n > 1}
+        own = {id: entry for id, entry in own.items() if id not in often}
+    if asked.merged:
+        own = {id: entry for id, entry in own.items() if asked.people[id] == id}
+    return own
+
+
+def _counted(
+    asked: Asked,
+    caps: Sequence[FrequencyCap],
+    keys: Mapping[tuple[int, int], Key],
+) -> tuple[Mapping[int, Mapping[int, Skip]], int]:
+    """Take room for these, by batch and place, as far as there is some; and when."""
+    people = {key.profile for key in keys.values()}
     # Whose names two workers hold at once both lock the person that they are now.
-    _make_rows(names.union(asked.people[name] for name in names))
-    over: dict[int, dict[int, Skip]] = defaultdict(dict)
+    _make_rows(people.union(asked.people[name] for name in people))
     with transaction.atomic():
-        room = _room(asked, caps, names, "FOR UPDATE")
-        refused = room.refused([key for _, _, key in wanted])
+        room = _room(asked, caps, people, "FOR UPDATE")
+        refused = room.refused(list(keys.values()))
         _keep(room)
-    for batch_id, place, key in wanted:
+    over: dict[int, dict[int, Skip]] = defaultdict(dict)
+    for (batch_id, place), key in keys.items():
         if cap := refused.get(key):
             over[batch_id][place] = _skip(cap)
-    return Reserved(over, room.now)
+    return over, room.now
 
 
 def give_back(run_id: int, reserved: Reserved, people: Collection[Person]) -> None:
@@ -158,14 +184,18 @@ def give_back(run_id: int, reserved: Reserved, people: Collection[Person]) -> No
     """
     if not (reserved.at and people):
         return
-    gone = {(id, run_id, entry, reserved.at) for id, entry in people}
+    gone = {(id, run_id, entry) for id, entry in people}
     with transaction.atomic(), connection.cursor() as cursor:
         ids = copying.id_array({id for id, _ in people})
         cursor.execute(HOLD.format(lock="FOR UPDATE"), [ids])
         kept: dict[int, str] = {}
         for id, text, _ in cursor.fetchall():
             sends = [Send(*one) for one in orjson.loads(text)]
-            rest = [s for s in sends if (id, s.run, s.entry, s.at) not in gone]
+            rest = [
+                s
+                for s in sends
+                if s.at not in reserved.at or (id, s.run, s.entry) not in gone
+            ]
             if len(rest) < len(sends):
                 kept[id] = orjson.dumps([tuple(s) for s in rest]).decode()
         if kept:
@@ -257,8 +287,7 @@ class _Room:
         for cap in self.caps:
             begin = self.begins.get(cap.pk, self.same).get(person, self.same[cap.pk])
             there = sum(1 for s in counted if s.at >= begin and _is_in(cap, s))
-            kept = 0 if self.asked.engagement.has_priority else cap.kept
-            if there + more > cap.most - kept:
+            if there + more > plenty.room_under(self.asked, cap):
                 return cap
         return None
 
@@ -274,8 +303,9 @@ class _Room:
                 doubtful.update((name, s.run, s.entry) for name, s in named)
         if not doubtful:
             return ()
+        columns = [copying.number_array(c) for c in zip(*doubtful, strict=True)]
         with connection.cursor() as cursor:
-            cursor.execute(NOT_SENT, [list(c) for c in zip(*doubtful, strict=True)])
+            cursor.execute(NOT_SENT, columns)
             return set(cursor.fetchall())
 
     def _leave(self, key: Key) -> None:
@@ -313,8 +343,8 @@ def _room(
 ) -> _Room:
     roots = {asked.people[name] for name in people}
     with connection.cursor() as cursor:
-        cursor.execute(NAMES, {"roots": copying.id_array(roots)})
-        root = dict(cursor.fetchall())
+        cursor.execute(NAMES, {"people": copying.id_array(roots)})
+        root = {name: person for person, name in cursor.fetchall()}
         root.update({name: asked.people[name] for name in people})
         cursor.execute(HOLD.format(lock=lock), [copying.id_array(root)])
         if lock and len(root) > len(roots):
@@ -338,7 +368,7 @@ def _room(
             for cap in caps
             if (begins := _begins_by_zone(cap, at, roots))
         },
-        same={cap.pk: _milliseconds(cap.begins(at, time_zones.zone_of(cap.time_zone, "UTC"))) for cap in caps},
+        same={cap.pk: plenty.milliseconds(cap.begins(at, time_zones.zone_of(cap.time_zone, "UTC"))) for cap in caps},
     )  # fmt: skip
 
 
@@ -362,11 +392,7 @@ def _begins_by_zone(
         return {}
     named = time_zones.of_people(copying.id_array(people), cap.zone_attribute)
     begins = {
-        name: _milliseconds(cap.begins(now, ZoneInfo(name)))
+        name: plenty.milliseconds(cap.begins(now, ZoneInfo(name)))
         for name in time_zones.names().intersection(named.values())
     }
     return {id: begins[name] for id, name in named.items() if name in begins}
-
-
-def _milliseconds(at: datetime) -> int:
-    return round(at.timestamp() * 1_000)

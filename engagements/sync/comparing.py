@@ -62,6 +62,23 @@ class Compared(NamedTuple):
     marks: Mapping[int, Mark]
     saved: int
 
+    def without(self, skipped: Mapping[int, Skip]) -> "Compared":
+        """The same without those at these positions, who had a body."""
+        if self.rendered is None or not skipped:
+            return self
+        own = enumerate(sorted(self.marks))
+        rest = [at for at, n in own if n not in skipped]
+        bodies, said = self.rendered.bodies, self.rendered.left_out
+        rendered = self.rendered._replace(
+            bodies=[bodies[at] for at in rest],
+            left_out={n: said[at] for n, at in enumerate(rest) if at in said},
+        )
+        return self._replace(
+            rendered=rendered if rest else None,
+            skipped={**self.skipped, **skipped},
+            marks={n: mark for n, mark in self.marks.items() if n not in skipped},
+        )
+
 
 class _One(NamedTuple):
     """One person's body, or None where nothing of it goes out."""

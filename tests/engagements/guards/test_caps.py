@@ -7,6 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from random import Random
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -15,7 +17,7 @@ from psycopg.types.json import Jsonb
 
 from engagements.audience import expansion
 from engagements.delivery import claims, writing
-from engagements.guards import caps
+from engagements.guards import caps, plenty
 from engagements.guards.asking import Asked
 from engagements.guards.site import look
 from engagements.lifecycle import transitions
@@ -293,6 +295,108 @@ def claim_of(run: Run, profile_ids: list[int]) -> Claim:
     )
 
 
+# --- Plenty ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_who_has_plenty_is_told_from_who_is_counted(seed):
+    """Whatever was sent when and by whom: each gets what a plain count allows."""
+    chance = Random(seed)
+    people = factories.make_people(40)
+    engagement = factories.make_engagement(factories.make_segment(people))
+    other = factories.make_engagement()
+    scopes: list[dict[str, object]] = [
+        {},
+        {"channel": "customer_data"},
+        {"channel": "crm"},
+        {"segment": engagement.segment},
+        {"engagement": engagement},
+        {"engagement": other},
+    ]
+    for scope in chance.sample(scopes, 2):
+        window = chance.choice([ROLLING, CALENDAR])
+        cap(chance.randint(1, 4), every=2, window=window, **scope)
+    now = database_clock.now()
+    hours = [0.1, 1, 23, 30, 49, 70, 100]
+    history: dict[int, list[list[Any]]] = {}
+    for person in people:
+        ago = sorted(chance.choices(hours, k=chance.randint(0, 6)), reverse=True)
+        history[person.pk] = [
+            [
+                round((now - timedelta(hours=one)).timestamp() * 1_000),
+                its.pk,
+                its.segment_id,
+                chance.choice(["customer_data", "crm"]),
+                0,
+                n,
+            ]
+            for n, one in enumerate(ago)
+            for its in [chance.choice([engagement, other])]
+        ]
+    SentLately.objects.bulk_create(
+        SentLately(profile_id=id, sends=sends)
+        for id, sends in history.items()
+        if sends or chance.random() < 0.5
+    )
+
+    def has_room(id: int) -> bool:
+        for one in FrequencyCap.objects.all():
+            begins = one.begins(now, ZoneInfo("UTC")).timestamp() * 1_000
+            covers = (
+                one.channel in ("", "customer_data")
+                and one.segment_id in (None, engagement.segment_id)
+                and one.engagement_id in (None, engagement.pk)
+            )
+            counted = [
+                send
+                for send in history[id]
+                if send[0] >= begins
+                and one.channel in ("", send[3])
+                and one.segment_id in (None, send[2])
+                and one.engagement_id in (None, send[1])
+            ]
+            if covers and len(counted) >= one.most:
+                return False
+        return True
+
+    run = factories.make_run(engagement)
+    ids = [person.pk for person in people]
+    asked = Asked(
+        engagement=engagement,
+        site=look(),
+        people={id: id for id in ids},
+        now=now,
+        run=run,
+    )
+    over = caps.reserve(asked, [claim_of(run, ids)], ()).over
+
+    expected = {place for place, id in enumerate(ids) if not has_room(id)}
+    assert set(over.get(0, {})) == expected
+    covered = bool(caps.covering(asked))
+    kept = dict(SentLately.objects.values_list("profile_id", "sends"))
+    for place, id in enumerate(ids):
+        taken = int(covered and place not in expected)
+        assert len(kept.get(id, [])) == len(history[id]) + taken
+    # The same deliveries once more: each has its place already.
+    again = caps.reserve(asked, [claim_of(run, ids)], ()).over
+    assert set(again.get(0, {})) == expected
+    assert dict(SentLately.objects.values_list("profile_id", "sends")).keys() >= (
+        kept.keys()
+    )
+    for id, sends in SentLately.objects.values_list("profile_id", "sends"):
+        assert len(sends) == len(kept.get(id, []))
+
+
+def test_a_list_that_has_grown_long_is_made_shorter(send, people):
+    cap(300)
+    old = round(database_clock.now().timestamp() * 1_000) - (caps.DAYS + 1) * 86_400_000
+    for person in people:
+        sends = [[old + n, 0, 0, "", 0, n] for n in range(plenty.LONG)]
+        SentLately.objects.create(profile=person, sends=sends)
+    assert states(send(people)) == {"sent": 3}
+    assert [len(one.sends) for one in SentLately.objects.all()] == [1, 1, 1]
+
+
 # --- Together -------------------------------------------------------------------------
 
 
@@ -379,7 +483,7 @@ def test_retention_keeps_what_a_cap_may_count(send, people):
     send(people)
     now = database_clock.now()
     assert caps.forget(now - timedelta(days=caps.DAYS), float("inf")) == 0
-    make_older(caps.DAYS + 1)
+    make_older(caps.DAYS + 31)
     assert caps.forget(now - timedelta(days=caps.DAYS), float("inf")) == 3
 
 
@@ -420,7 +524,9 @@ def test_what_another_took_meanwhile_for_the_same_delivery_is_not_given_back(
     cap()
     run = send(people).runs.get()
     one = SentLately.objects.get(profile=people[0])
-    caps.give_back(run.pk, caps.Reserved({}, one.sends[0][0] - 1), [(people[0].pk, 0)])
+    caps.give_back(
+        run.pk, caps.Reserved({}, {one.sends[0][0] - 1}), [(people[0].pk, 0)]
+    )
     assert SentLately.objects.get(profile=people[0]).sends == one.sends
 
 

@@ -81,7 +81,10 @@ class Story:
         look = "b" if _is_asked_later(person) else "a"
         if "limit of events" in marks and wave == 1:
             return End(code="over_limit", look=look)
-        marks = {m for m in marks if m not in CAPS} | self._full(person, marks)
+        # Who has nothing new asks for no room.
+        is_new = self._sent(person, wave, look).body is not None
+        full = self._full(person, marks) if is_new else set[str]()
+        marks = {m for m in marks if m not in CAPS} | full
         if look == "b":
             # By then it is not quiet any more.
             marks -= {"quiet hours, skip", "quiet hours, later"}
