@@ -11,6 +11,7 @@ import copy
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Any
 
 import orjson
 from django.db import transaction
@@ -24,16 +25,17 @@ from externalapi.models import ExternalAPI, ExternalAPIVersion
 from externalapi.template.parameters import Level, Parameter, ParameterType
 from externalapi.template.parser import MAX_BYTES, MAX_NAME, BodyError
 from externalapi.template.spans import Path, path_text
-from externalapi.vendors.braze.facts.contract import PRIMARY_IDENTIFIERS
+from externalapi.vendors.braze.facts.contract import (
+    PRIMARY_IDENTIFIERS,
+    identifiers_of,
+)
 from lemnisk_braze.lib.json_types import JSON
 
-# Of an object in these arrays, without which Braze refuses it.
+# Of an object in these arrays, without which Braze refuses it, beside whose it is.
 NEEDED: Mapping[str, frozenset[str]] = {
-    "attributes": frozenset(PRIMARY_IDENTIFIERS),
-    "events": frozenset({*PRIMARY_IDENTIFIERS, "name", "time"}),
-    "purchases": frozenset(
-        {*PRIMARY_IDENTIFIERS, "product_id", "currency", "price", "time"}
-    ),
+    "attributes": frozenset(),
+    "events": frozenset({"name", "time"}),
+    "purchases": frozenset({"product_id", "currency", "price", "time"}),
 }
 WHOLE = "the payload"
 
@@ -86,7 +88,10 @@ def write(base: ExternalAPIVersion, text: str, values: Mapping[str, str]) -> Wri
     body = orjson.dumps(tree)
     if len(body) > MAX_BYTES:
         raise BodyError(TOO_LARGE)
-    parameters = tuple(map(_parameter, reading.leaves, names))
+    parameters = tuple(
+        _parameter(leaf, name, reading.tree)
+        for leaf, name in zip(reading.leaves, names, strict=True)
+    )
     version = copy.copy(base)
     version.pk = None
     version.written_on = base
@@ -138,18 +143,21 @@ def _delete_unused(api: ExternalAPI, kept: str) -> None:
     payloads.delete()
 
 
-def _parameter(leaf: Leaf, name: str) -> Parameter:
+def _parameter(leaf: Leaf, name: str, tree: JSON) -> Parameter:
     return Parameter(
         name=name,
         type=ParameterType.ANY if leaf.is_whole else ParameterType.TEXT,
-        required=_is_needed(leaf.path),
+        required=_is_needed(leaf.path, tree),
     )
 
 
-def _is_needed(path: Path) -> bool:
+def _is_needed(path: Path, tree: Any) -> bool:
+    """Whether Braze refuses an object without this, or without a part of it."""
     match path:
-        case (str(array), int(), str(key)):
-            return key in NEEDED.get(array, ())
+        case (str(array), int(at), str(key), *_) if array in NEEDED:
+            # Of an email and a phone one is enough.
+            is_only = identifiers_of(tree[array][at]) == (key,)
+            return is_only or key in PRIMARY_IDENTIFIERS or key in NEEDED[array]
     return False
 
 

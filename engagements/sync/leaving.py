@@ -20,6 +20,7 @@ from externalapi.definitions.compiled import Rendered
 from externalapi.models import ExternalAPIVersion
 from externalapi.template import bodies
 from externalapi.template.placeholders import find_in_tree
+from externalapi.vendors.braze.facts.contract import identifiers_of
 from lemnisk_braze.lib.json_types import JSON
 
 NOTHING_WRITTEN = Skip(
@@ -45,7 +46,7 @@ def recipe(
 ) -> Recipe:
     """The version without any value but the identifiers; raises ValueError."""
     own = shapes.attributes_of(version)
-    names = shapes.identifiers_of(own)
+    names = identifiers_of(own)
     kept = {n: item for n, item in own.items() if n in names or shapes.is_flag(n)}
     tree = bodies.parse(version.body_kind, version.body)
     assert isinstance(tree, dict)

@@ -23,12 +23,13 @@ from engagements.outbox.prepared_request import Newer, PreparedRequest
 from engagements.personalization.delivery_ids import first_run_id
 from engagements.personalization.renderer import Skip
 from engagements.sync import shape
-from engagements.sync.shape import identifiers_of, is_flag
+from engagements.sync.shape import is_flag
 from engagements.variants import plan
 from externalapi.definitions.compiled import Rendered
 from externalapi.models import ExternalAPIVersion
 from externalapi.template import bodies
 from externalapi.template.placeholders import find_in_tree
+from externalapi.vendors.braze.facts.contract import identifiers_of
 from lemnisk_braze.lib.json_types import JSON
 
 TAKEN = tuple(map(str, Delivery.MAYBE_SENT))

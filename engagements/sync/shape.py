@@ -10,10 +10,7 @@ from externalapi.models import ExternalAPIVersion
 from externalapi.template import bodies
 from externalapi.template.parameters import Level
 from externalapi.template.placeholders import find_in_tree
-from externalapi.vendors.braze.facts.contract import (
-    PRIMARY_IDENTIFIERS,
-    SECONDARY_IDENTIFIERS,
-)
+from externalapi.vendors.braze.facts.contract import identifiers_of
 from lemnisk_braze.lib.json_types import JSON
 
 # What says how an object is to be taken, and is no value of the person.
@@ -105,12 +102,6 @@ def attributes_of(version: ExternalAPIVersion) -> dict[str, JSON]:
 def is_track(version: ExternalAPIVersion) -> bool:
     """Whether its body is one of Braze's /users/track."""
     return version.path.rstrip("/").endswith(TRACK) and version.body_kind == "json"
-
-
-def identifiers_of(attributes: Collection[str]) -> tuple[str, ...]:
-    """Which of an object's names say whose it is: beside an id an email is a value."""
-    primary = tuple(name for name in PRIMARY_IDENTIFIERS if name in attributes)
-    return primary or tuple(n for n in SECONDARY_IDENTIFIERS if n in attributes)
 
 
 def is_flag(name: str) -> bool:

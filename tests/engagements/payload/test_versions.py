@@ -68,6 +68,22 @@ def test_what_braze_needs_of_an_object_is_needed_of_a_person():
     }
 
 
+@pytest.mark.parametrize(
+    ("whose", "needed"),
+    [
+        ('"external_id": {{ profile.x }}, "email": {{ profile.email }}', [True, False]),
+        ('"user_alias": {"alias_name": {{ profile.x }}, "alias_label": "crm"}', [True]),
+        ('"email": {{ profile.email }}', [True]),
+        # One of them is enough.
+        ('"email": {{ profile.email }}, "phone": {{ profile.phone }}', [False, False]),
+    ],
+)
+@pytest.mark.parametrize("array", ["attributes", "events", "purchases"])
+def test_whose_an_object_is_is_needed(array, whose, needed):
+    written = versions.write(payload_version(), f'{{"{array}": [{{{whose}}}]}}', {})
+    assert [one.required for one in written.parameters] == needed
+
+
 def test_address_and_headers_keep_their_parameters():
     base = payload_version(
         '{"body": "{{Old}}"}',

@@ -7,7 +7,7 @@ says is marked as inferred. Nothing here decides; the sandbox, the presets and t
 checks read it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
@@ -399,3 +399,9 @@ CURRENCIES = _words(
     XDR XOF XPD XPF XPT YER ZAR ZMK ZMW ZWL
     """
 )
+
+
+def identifiers_of(attributes: Collection[str]) -> tuple[str, ...]:
+    """Which of an object's names say whose it is: beside an id an email is a value."""
+    primary = tuple(name for name in PRIMARY_IDENTIFIERS if name in attributes)
+    return primary or tuple(n for n in SECONDARY_IDENTIFIERS if n in attributes)
