@@ -44,8 +44,9 @@ ASKS: Mapping[str, set[str]] = {
     "Quiet hours": {"quiet hours, later", "quiet hours, skip"},
     "Frequency caps": {*oracle.CAPS},
 }
-# Fields that have tests of their own (guards/test_caps.py, guards/test_quiet_hours.py).
-APART = {"heeds_caps", "has_priority", "quiet_time_zone"}
+# Fields that have tests of their own (guards/test_caps.py, guards/test_quiet_hours.py,
+# guards/test_approved.py).
+APART = {"heeds_caps", "has_priority", "quiet_time_zone", "approval_above"}
 # Differences that a failure tells.
 MOST_SAID = 30
 
