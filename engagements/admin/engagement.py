@@ -253,6 +253,9 @@ class EngagementAdmin(ApprovalPages, MovePage, CarefulDelete, OfferedFilters):
         said = [*form_changes.changes(form, names), *plan.changes(was, now)]
         if not form.is_locked:
             said.append(difference.in_words(payload, engagement.version.payload))
+            for lost in form.lost_values(was):
+                messages.warning(request, lost)
+                said.append(lost)
         changed = " ".join(filter(None, said))
         self.log_change(request, engagement, changed or "Saved without a change.")
         messages.success(request, f"“{engagement}” is saved.")

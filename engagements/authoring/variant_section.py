@@ -196,6 +196,17 @@ class VariantSection(forms.Form):
         ]
         return plan.made(variants, plan.of(self.instance))
 
+    def lost_values(self, before: Variants) -> list[str]:
+        """A sentence for each value that went with its parameter, or its place."""
+        known = {parameter.name for parameter in self._varied.values()}
+        return [
+            f"Variant {one.letter} had for “{name}”, which is there no more: {text}"
+            for one in before.variants
+            if one.letter in self._letters
+            for name, text in one.values.items()
+            if name not in known
+        ]
+
     def _clean_names(self, cleaned: Mapping[str, Any]) -> None:
         seen: set[str] = set()
         for letter in self._letters:

@@ -8,9 +8,10 @@ object, the person is skipped.
 """
 
 import copy
-from collections.abc import Iterable, Mapping, Sequence
+from base64 import urlsafe_b64encode
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
+from hashlib import blake2b, sha256
 from typing import Any
 
 import orjson
@@ -37,7 +38,8 @@ NEEDED: Mapping[str, frozenset[str]] = {
     "events": frozenset({"name", "time"}),
     "purchases": frozenset({"product_id", "currency", "price", "time"}),
 }
-WHOLE = "the payload"
+# Of a place as a name, and of what tells it apart from others that look like it.
+LONGEST, DIGEST_BYTES = 200, 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,14 +78,10 @@ def write(base: ExternalAPIVersion, text: str, values: Mapping[str, str]) -> Wri
     reading = read(text)
     outside = parameters_outside(base)
     taken = {one.name for one in outside}
-    names = _names([path_text(leaf.path) for leaf in reading.leaves], taken)
+    names = [_name(leaf.path, taken) for leaf in reading.leaves]
     tree = _with_places(reading, names)
-    if (
-        len(orjson.dumps(tree)) > MAX_BYTES
-        or max(map(len, names), default=0) > MAX_NAME
-    ):
-        short = [f"value {n}" for n in range(1, len(names) + 1)]
-        names = _names(short, taken)
+    if len(orjson.dumps(tree)) > MAX_BYTES:
+        names = [_digest(leaf.path) for leaf in reading.leaves]
         tree = _with_places(reading, names)
     body = orjson.dumps(tree)
     if len(body) > MAX_BYTES:
@@ -144,8 +142,10 @@ def _delete_unused(api: ExternalAPI, kept: str) -> None:
 
 
 def _parameter(leaf: Leaf, name: str, tree: JSON) -> Parameter:
+    place = path_text(leaf.path)
     return Parameter(
         name=name,
+        label="" if name == place else place[:MAX_NAME],
         type=ParameterType.ANY if leaf.is_whole else ParameterType.TEXT,
         required=_is_needed(leaf.path, tree),
     )
@@ -169,24 +169,25 @@ def _with_places(reading: Reading, names: Sequence[str]) -> JSON:
     return tree
 
 
-def _names(wanted: Iterable[str], taken: set[str]) -> list[str]:
-    """What the values' parameters are called, each by a name of its own."""
-    names: list[str] = []
-    used = set(taken)
-    for text in wanted:
-        name = _plain(text) or WHOLE
-        while name in used:
-            name += "′"
-        used.add(name)
-        names.append(name)
-    return names
+def _name(path: Path, taken: Collection[str]) -> str:
+    """What the parameter of a value is called: by its place, and by nothing else.
 
-
-def _plain(text: str) -> str:
-    """A place as a parameter's name may be."""
+    Variants keep other values by it, whatever is written before or behind.
+    """
+    text = path_text(path)
     letters = (c if c.isprintable() and c not in "{}|" else "·" for c in text)
-    # What stands around a placeholder's name is no part of it.
-    return "".join(letters).strip()[: MAX_NAME - 55].strip()
+    plain = "".join(letters).strip()[:LONGEST].strip()
+    keys = "".join(part for part in path if isinstance(part, str))
+    is_clear = plain == text and not {".", "["}.intersection(keys)
+    if is_clear and plain not in taken:
+        return plain
+    return f"{plain} {_digest(path)}"
+
+
+def _digest(path: Path) -> str:
+    """As a name of its own, where a place is no name, or too long for one."""
+    digest = blake2b(orjson.dumps(path), digest_size=DIGEST_BYTES).digest()
+    return urlsafe_b64encode(digest).decode()
 
 
 def _hash(version: ExternalAPIVersion) -> str:

@@ -124,7 +124,7 @@ def test_long_places_do_not_make_a_payload_too_large():
     text = f'{{"a": {{{keys}}}, "x": "{"y" * (MAX_BYTES - 52_000)}"}}'
     assert MAX_BYTES - 6_000 < len(text.encode()) <= MAX_BYTES
     written = versions.write(payload_version(), text, {})
-    assert written.parameters[0].name == "value 1"
+    assert {len(one.name) for one in written.parameters} == {8}
     with pytest.raises(BodyError, match="larger than 64 KB"):
         # As JSON is written, each of these takes twice as much.
         versions.write(payload_version(), "[" + ",".join(["1e5"] * 16_000) + "]", {})
