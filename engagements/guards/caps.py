@@ -13,7 +13,7 @@ statement. The others are counted, under locks.
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, TypeAlias
 from zoneinfo import ZoneInfo
 
@@ -33,7 +33,6 @@ from segments.models import copying
 CODE = "frequency_cap"
 # What is older no cap counts: its longest is so many months.
 DAYS = 31 * FrequencyCap.LONGEST + 1
-_DAY = 24 * 60 * 60 * 1_000
 
 EXISTING = """
     SELECT profile_id FROM engagements_sentlately WHERE profile_id = ANY(%s::bigint[])
@@ -373,15 +372,18 @@ def _room(
 
 
 def _keep(room: _Room) -> None:
-    oldest = room.now - DAYS * _DAY
     changed = sorted(room.changed)
+    if not changed:
+        return
+    # Those that are not in force may be again.
+    reach = max(cap.reach for cap in (*room.caps, *FrequencyCap.objects.all()))
+    oldest = room.now - reach // timedelta(milliseconds=1)
     texts = [
         orjson.dumps([tuple(s) for s in room.sends[id] if s.at >= oldest]).decode()
         for id in changed
     ]
-    if changed:
-        with connection.cursor() as cursor:
-            cursor.execute(KEEP, [changed, texts])
+    with connection.cursor() as cursor:
+        cursor.execute(KEEP, [changed, texts])
 
 
 def _begins_by_zone(

@@ -128,6 +128,12 @@ class FrequencyCap(models.Model):
                 first = day.replace(year=months // 12, month=months % 12 + 1, day=1)
         return first.replace(tzinfo=zone)
 
+    @property
+    def reach(self) -> timedelta:
+        """What it counts is never further back, wherever somebody is."""
+        days = {self.Period.DAY: 1, self.Period.WEEK: 7, self.Period.MONTH: 31}
+        return timedelta(days=self.every * days[self.Period(self.period)] + 2)
+
 
 _ROLLING = {
     FrequencyCap.Period.DAY: timedelta(days=1),

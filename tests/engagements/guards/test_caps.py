@@ -316,6 +316,8 @@ def test_who_has_plenty_is_told_from_who_is_counted(seed):
     for scope in chance.sample(scopes, 2):
         window = chance.choice([ROLLING, CALENDAR])
         cap(chance.randint(1, 4), every=2, window=window, **scope)
+    # Keeps all that was sent.
+    cap(every=1, period="month", is_active=False)
     now = database_clock.now()
     hours = [0.1, 1, 23, 30, 49, 70, 100]
     history: dict[int, list[list[Any]]] = {}
@@ -340,7 +342,7 @@ def test_who_has_plenty_is_told_from_who_is_counted(seed):
     )
 
     def has_room(id: int) -> bool:
-        for one in FrequencyCap.objects.all():
+        for one in FrequencyCap.objects.filter(is_active=True):
             begins = one.begins(now, ZoneInfo("UTC")).timestamp() * 1_000
             covers = (
                 one.channel in ("", "customer_data")
@@ -395,6 +397,18 @@ def test_a_list_that_has_grown_long_is_made_shorter(send, people):
         SentLately.objects.create(profile=person, sends=sends)
     assert states(send(people)) == {"sent": 3}
     assert [len(one.sends) for one in SentLately.objects.all()] == [1, 1, 1]
+
+
+@pytest.mark.parametrize(("other", "kept"), [(None, 1), (2, plenty.LONG + 1)])
+def test_it_keeps_what_the_longest_cap_may_count(send, people, other, kept):
+    cap(300)
+    if other:
+        cap(9, every=other, period="month", is_active=False)
+    at = round(database_clock.now().timestamp() * 1_000) - 40 * 86_400_000
+    sends = [[at + n, 0, 0, "", 0, n] for n in range(plenty.LONG)]
+    SentLately.objects.create(profile=people[0], sends=sends)
+    assert states(send(people[:1])) == {"sent": 1}
+    assert len(SentLately.objects.get().sends) == kept
 
 
 # --- Together -------------------------------------------------------------------------
