@@ -44,9 +44,8 @@ ASKS: Mapping[str, set[str]] = {
     "Quiet hours": {"quiet hours, later", "quiet hours, skip"},
     "Frequency caps": {*oracle.CAPS},
 }
-# Fields that have tests of their own (guards/test_caps.py, guards/test_quiet_hours.py,
-# guards/test_approved.py).
-APART = {"heeds_caps", "has_priority", "quiet_time_zone", "approval_above"}
+# Fields that have tests of their own (guards/test_caps.py, guards/test_quiet_hours.py).
+APART = {"heeds_caps", "has_priority", "quiet_time_zone"}
 # Differences that a failure tells.
 MOST_SAID = 30
 
@@ -58,11 +57,11 @@ def test_what_arrived_is_what_the_oracle_says(braze, sandbox):
     world = World(rows, braze, sandbox)
     for wave in (1, 2):
         ends: dict[str, End] = {}
-        stops: dict[str, set[int]] = {"a": set(), "b": set()}
+        stops: dict[str, dict[int, str]] = {"a": {}, "b": {}}
         for story in stories:
             own = story.wave(world.people[story.row.number], wave)
-            if look := story.stops(own):
-                stops[look].add(story.row.number)
+            if stop := story.stops(own):
+                stops[stop.look][story.row.number] = stop.why
             ends |= own
         world.begin(wave)
         check(world, f"{wave}a", "a", ends, stops, lambda: world.mark(wave))  # noqa: B023

@@ -21,6 +21,7 @@ Fields = Mapping[str, Any]
 SLOTS = {"trigger": 1, "mode": 1, "guard": 3, "beside": 2}
 NEPAL, INDIA = "Asia/Kathmandu", "Asia/Kolkata"  # a quarter of an hour later
 DELAY = 20  # minutes
+MOST = 2  # people a run, where one is to stop and ask above
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +55,11 @@ class Row:
 
     def of(self, slot: str) -> list[str]:
         return [one.name for one in self.features if one.slot == slot]
+
+    @property
+    def is_edited(self) -> bool:
+        """Whether somebody changes it between the waves, in what makes no difference."""
+        return self.number % 2 == 0
 
     @property
     def trigger(self) -> str:
@@ -162,7 +168,8 @@ GUARDS = [
     _guard("cap of all", {}),
     _guard("cap of the segment", {}),
     _guard("cap of the engagement", {}),
-    _guard("ceiling", {"ceiling": 2}),
+    _guard("ceiling", {"ceiling": MOST}),
+    _guard("approval", {"approval_above": MOST}),
     Feature(
         name="once a person",
         slot="guard",

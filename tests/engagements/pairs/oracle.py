@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.engagements.pairs.features import Row
+from tests.engagements.pairs.features import MOST, Row
 from tests.engagements.pairs.people import Person
 
 # In the order in which guards are asked: the feature, and what the report says.
@@ -42,30 +42,48 @@ class End:
     body: Mapping[str, Any] | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stop:
+    """At which look a row stops before anybody is taken in, and what it asks for."""
+
+    look: str
+    why: str
+
+
 @dataclass(slots=True, kw_only=True)
 class Story:
-    """What was before: the objects that Braze has accepted, by person's name."""
+    """What was before: the objects that Braze has accepted, by person's name.
+
+    And for how many people a second person has approved the row, as it is then.
+    """
 
     row: Row
+    approved: int = MOST
     accepted: dict[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def wave(self, people: Sequence[Person], wave: int) -> dict[str, End]:
         """The end of each in this wave; who is not in it has none."""
+        if wave == 2 and self.row.is_edited:
+            self.approved = MOST
         found = {p.name: end for p in people if (end := self._end(p, wave))}
         for name, end in found.items():
             if end.body is not None:
                 self.accepted[name] = {**self.accepted.get(name, {}), **end.body}
         return found
 
-    def stops(self, ends: Mapping[str, End]) -> str:
-        """At which look the ceiling stops the row; "" where it does not."""
-        if not self.row.has("ceiling"):
-            return ""
+    def stops(self, ends: Mapping[str, End]) -> Stop | None:
+        """Where the row stops in a wave of these ends; who is asked lets it go on."""
         late = _is_delayed(self.row)
         sifted = {"left_segment", "came_back"} if late else set[str]()
         nobody = {LEFT_OUT, "over_limit", *sifted}
-        taken = [end for end in ends.values() if end.code not in nobody]
-        return ("b" if late else "a") if len(taken) > 2 else ""
+        people = sum(end.code not in nobody for end in ends.values())
+        look = "b" if late else "a"
+        if self.row.has("approval") and people > self.approved:
+            self.approved = people
+            return Stop(look=look, why=f"approval of {people}")
+        if self.row.has("ceiling") and people > MOST:
+            return Stop(look=look, why="ceiling")
+        return None
 
     def _end(self, person: Person, wave: int) -> End | None:
         row, was_sent = self.row, person.name in self.accepted

@@ -1,11 +1,14 @@
 """Time passes: whatever was written down happened so much longer ago."""
 
+import json
 from datetime import timedelta
 from typing import Any
 
+from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection
 
-from engagements.models import Engagement, Run
+from engagements.guards import approved
+from engagements.models import Approval, Engagement, Run
 
 # Where a moment is kept: table → columns.
 MOMENTS = {
@@ -17,6 +20,7 @@ MOMENTS = {
     "engagements_takenin": ("last_at",),
     "engagements_sentlately": ("last_at",),
     "engagements_sentbefore": ("sent_at",),
+    "engagements_approval": ("asked_at", "answered_at"),
     "segments_transition": ("at",),
     "segments_membership": ("since",),
 }
@@ -58,6 +62,8 @@ DAYS = """
     UPDATE engagements_run SET taken_in_on = taken_in_on - 1
     WHERE %(by)s::interval > interval '12 hours'
 """
+# What is moved of an engagement, and pinned by who approves it.
+PINNED = ("starts_at", "quiet_from", "quiet_to", "month_day", "cron")
 DAY = timedelta(days=1)
 
 
@@ -74,6 +80,7 @@ def let_pass(by: timedelta) -> None:
         minute, rest = engagement.cron.split(" ", 1)
         minute = str((int(minute) - by // timedelta(minutes=1)) % 60)
         Engagement.objects.filter(pk=engagement.pk).update(cron=f"{minute} {rest}")
+    _move_approved()
 
 
 def let_pass_for(engagement: Engagement, by: timedelta) -> None:
@@ -89,3 +96,17 @@ def let_pass_for(engagement: Engagement, by: timedelta) -> None:
         own = SLOTS.format(**{"and": "AND engagement_id = %(engagement)s"})
         asked: dict[str, Any] = {"by": by, "engagement": engagement.pk}
         cursor.execute(own, asked)
+    _move_approved()
+
+
+def _move_approved() -> None:
+    """What was approved is what has been moved; any other difference is kept."""
+    stored = list(Engagement.objects.values("pk", *PINNED))
+    plain = json.loads(json.dumps(stored, cls=DjangoJSONEncoder))
+    moved = {one.pop("pk"): one for one in plain}
+    answered = list(Approval.objects.all())
+    for one in answered:
+        pinned = one.content["fields"]
+        pinned |= {n: v for n, v in moved[one.engagement_id].items() if n in pinned}
+        one.digest = approved.digest(one.content)
+    Approval.objects.bulk_update(answered, ["content", "digest"])

@@ -12,8 +12,8 @@ from django.utils import timezone
 from engagements import tick
 from engagements.audience import expansion
 from engagements.delivery import loop
-from engagements.guards import ceiling
-from engagements.lifecycle import transitions
+from engagements.guards import approved, ceiling
+from engagements.lifecycle import approval, transitions
 from engagements.models import (
     ConsentRule,
     Delivery,
@@ -71,6 +71,7 @@ class World:
         self.sandbox = sandbox
         self.people = {row.number: cast.of(row) for row in rows}
         self.source = factories.make_source()
+        self.second_person = factories.make_admin()
         self.numbers = itertools.count()
         self.seen = 0
         self.last_delivery = 0
@@ -166,6 +167,9 @@ class World:
         for row in self.rows:
             engagement = self.engagements[row.number]
             engagement.refresh_from_db()
+            if wave == 2 and row.is_edited:
+                engagement.ambiguous_policy = Engagement.AmbiguousPolicy.RESEND
+                engagement.save()
             if wave == 2 and row.has("weekly", "monthly"):
                 let_pass_for(engagement, self._until_the_next(row))
             if engagement.state in Engagement.AT_REST:
@@ -182,9 +186,12 @@ class World:
         day = min(self.start.day, month_before.day)
         return self.start - month_before.replace(day=day) - DAY
 
-    def take_in(self) -> set[int]:
-        """The tick, and whoever is to be taken in; which rows a ceiling has stopped."""
-        stopped = set[int]()
+    def take_in(self) -> dict[int, str]:
+        """The tick, and whoever is to be taken in; which rows stopped, and what for.
+
+        Each is let go on; no row stops twice.
+        """
+        stopped = dict[int, str]()
         while True:
             tick.tick()
             while expansion.expand(expansion.expandable_runs()):
@@ -192,10 +199,21 @@ class World:
             paused = Engagement.objects.filter(state="paused")
             waiting = [one for one in paused if ceiling.waiting_run(one)]
             for engagement in waiting:
-                stopped.add(int(engagement.name.split(":")[0]))
-                transitions.go_on(engagement)
+                number = int(engagement.name.split(":")[0])
+                assert number not in stopped, engagement.blocked_reason
+                stopped[number] = self._let_go_on(engagement)
             if not waiting:
                 return stopped
+
+    def _let_go_on(self, engagement: Engagement) -> str:
+        """As a second person, or anybody who may, says; return what was asked for."""
+        asked = approved.waiting(engagement)
+        if asked is None:
+            assert transitions.go_on(engagement)
+            return "ceiling"
+        most, seen = asked.people, asked.digest
+        approval.approve(asked, self.second_person, most=most, seen=seen, why="")
+        return f"approval of {most}"
 
     def mark(self, wave: int) -> None:
         """While they wait: who is not to be sent after all."""
