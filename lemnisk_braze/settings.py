@@ -75,6 +75,8 @@ CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 CSRF_FAILURE_VIEW = "lemnisk_braze.errors.csrf_failure"
 # A segment's rule with the longest pasted list. Calls of the tracking API have less.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 6 << 20
+# An engagement asks for 500 values of a payload, for five variants each.
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 5_000
 HTTPS = env.bool("HTTPS", default=False)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
 # Monitoring asks from inside, where nobody speaks TLS.

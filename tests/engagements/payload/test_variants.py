@@ -138,3 +138,22 @@ def test_what_goes_with_its_place_is_told(written, admin_page):
     assert said in LogEntry.objects.latest("pk").change_message
     engagement.refresh_from_db()
     assert not plan.of(engagement).variants[1].values
+
+
+def test_a_form_with_every_value_in_every_variant_is_taken(written, admin_page):
+    keys = [f"k{n}" for n in range(498)]
+    values = dict.fromkeys(keys, "{{ profile.first_name }}x")
+    whose = {"external_id": "{{ profile.external_id }}"}
+    text = json.dumps({"attributes": [whose | values]})
+    engagement = written(text)
+    data = {**typed(engagement.version.base, text), "segment": engagement.segment_id}
+    for letter in "ABCDE":
+        data |= {f"variant_{letter}_name": letter, f"variant_{letter}_share": 20}
+    for letter in "BCDE":
+        for key in keys:
+            name = f"variant_{letter}_parameter_{digest(f'attributes[0].{key}')}"
+            data[name] = letter
+    assert admin_page.post(engagement.get_absolute_url(), data).status_code == 302
+    engagement.refresh_from_db()
+    _, *others = plan.of(engagement).variants
+    assert [len(one.values) for one in others] == [498] * 4
