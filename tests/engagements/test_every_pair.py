@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from engagements.authoring import guard_fields, sync_section, trigger_fields
-from engagements.authoring.forms import EngagementForm
+from engagements.authoring.forms import EngagementForm, digest
+from engagements.authoring.variant_section import name_of, share_of
 from engagements.guards import caps, pipeline
 from engagements.guards.reasons import REASONS
 from engagements.models import Engagement
@@ -26,6 +27,7 @@ from tests.engagements.pairs.features import (
     SLOTS,
     TRIGGERS,
     Feature,
+    Row,
 )
 from tests.engagements.pairs.oracle import End, Story
 from tests.engagements.pairs.world import World
@@ -147,9 +149,8 @@ def typed(braze):
     segment = factories.make_segment(event_names=["Lead"])
 
     def make(chosen: Iterable[Feature]) -> EngagementForm:
-        said: dict[str, Any] = {}
-        for one in chosen:
-            said |= one.fields(START)
+        row = Row(number=1, features=list(chosen))
+        said = {**row.fields(START), **_variants(row)}
         own = {name: _as_typed(value) for name, value in said.items()}
         return EngagementForm(
             {
@@ -158,13 +159,21 @@ def typed(braze):
                 "version": version.pk,
                 "repeat": "once",
                 "time_zone": "UTC",
-                "again": "always",
                 "ambiguous_policy": "resend",
                 **own,
             }
         )
 
     return make
+
+
+def _variants(row: Row) -> dict[str, Any]:
+    typed: dict[str, Any] = {}
+    for one in row.variants.variants:
+        typed |= {name_of(one.letter): one.name, share_of(one.letter): one.share}
+        for name, value in one.values.items():
+            typed[f"variant_{one.letter}_parameter_{digest(name)}"] = value
+    return typed
 
 
 def _as_typed(value: Any) -> Any:
@@ -180,6 +189,7 @@ def test_the_form_takes_each_row(typed):
     for row in features.rows():
         form = typed(row.features)
         assert form.is_valid(), (row.name, form.errors)
+        assert form.typed_variants == row.variants
 
 
 @pytest.mark.django_db

@@ -13,6 +13,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from engagements.models import Engagement
+from engagements.variants import plan
 
 Trigger, Repeat, Again = Engagement.Trigger, Engagement.Repeat, Engagement.Again
 Fields = Mapping[str, Any]
@@ -22,6 +23,9 @@ SLOTS = {"trigger": 1, "mode": 1, "guard": 3, "beside": 2}
 NEPAL, INDIA = "Asia/Kathmandu", "Asia/Kolkata"  # a quarter of an hour later
 DELAY = 20  # minutes
 MOST = 2  # people a run, where one is to stop and ask above
+# What is written of people, and what else half of them get, where there are variants.
+VALUES = {name: f"{{{{ profile.{name} }}}}" for name in ("plan", "city")}
+OTHERS = {"city": "near {{ profile.city }}"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +62,7 @@ class Row:
 
     @property
     def is_edited(self) -> bool:
-        """Whether somebody changes it between the waves, in what makes no difference."""
+        """Whether it is changed between the waves; of variants B is the winner then."""
         return self.number % 2 == 0
 
     @property
@@ -67,6 +71,13 @@ class Row:
 
     def has(self, *names: str) -> bool:
         return any(one.name in names for one in self.features)
+
+    @property
+    def variants(self) -> plan.Variants:
+        if not self.has("variants"):
+            return plan.NONE
+        its = [plan.Variant("A", "Plain", 50), plan.Variant("B", "Near", 50, OTHERS)]
+        return plan.made(its)
 
     def fields(self, start: datetime) -> dict[str, Any]:
         found: dict[str, Any] = {"again": Again.ALWAYS}
@@ -213,6 +224,7 @@ BESIDE = [
         fields=always(clears_who_left=True),
         never_with=dict.fromkeys(LISTENING, "it is looked for at each run"),
     ),
+    Feature(name="variants", slot="beside"),
 ]
 FEATURES = [*TRIGGERS, *MODES, *GUARDS, *BESIDE]
 

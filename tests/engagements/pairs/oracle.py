@@ -126,7 +126,7 @@ class Story:
 
     def _sent(self, person: Person, wave: int, look: str) -> End:
         row, before = self.row, self.accepted.get(person.name)
-        body = {"external_id": person.name, "plan": "pro", "city": person.city(wave)}
+        body = {"external_id": person.name, "plan": "pro", "city": _city(person, wave)}
         if before and row.has("new"):
             return End(code="not_new", look=look)
         if before == body and row.has("changed", "deltas"):
@@ -145,6 +145,13 @@ class Story:
                 return End(code=CODES[guard], look="a")
         body = {"external_id": person.name, "plan": None, "city": None}
         return End(code=SENT, look="a", body=body)
+
+
+def _city(person: Person, wave: int) -> str:
+    """As the variant says it that they are drawn for, or that has won by then."""
+    row, city = person.row, person.city(wave)
+    has_won = row.has("variants") and row.is_edited and wave == 2
+    return f"near {city}" if person.is_of_b or has_won else city
 
 
 def _left(row: Row) -> str:

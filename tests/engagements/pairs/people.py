@@ -31,6 +31,11 @@ class Person:
         return "Köln" if self.changes and wave == 2 else "Bonn"
 
     @property
+    def is_of_b(self) -> bool:
+        """Which variant is drawn for them, where there are two."""
+        return self.row.has("variants") and self.number // 2 % 2 == 1
+
+    @property
     def sent_before(self) -> int:
         """How often, where a cap is their mark: one more is too many, or two."""
         return 2 - self.number // 3 % 2

@@ -13,7 +13,7 @@ from engagements import tick
 from engagements.audience import expansion
 from engagements.delivery import loop
 from engagements.guards import approved, ceiling
-from engagements.lifecycle import approval, transitions
+from engagements.lifecycle import approval, transitions, winner
 from engagements.models import (
     ConsentRule,
     Delivery,
@@ -32,7 +32,7 @@ from segments.ingest import inbox
 from segments.models import Profile, Segment
 from tests import factories
 from tests.engagements.pairs import people as cast
-from tests.engagements.pairs.features import INDIA, NEPAL, Row
+from tests.engagements.pairs.features import INDIA, NEPAL, VALUES, Row
 from tests.engagements.pairs.passing import DAY, let_pass, let_pass_for
 from tests.engagements.pairs.people import Person
 from tests.engagements.sync.conftest import attributes_version, body_of
@@ -121,8 +121,9 @@ class World:
         engagement = factories.make_engagement(
             segment,
             self.versions[channel_of(row)],
-            {name: f"{{{{ profile.{name} }}}}" for name in ("plan", "city")},
+            VALUES,
             name=row.name,
+            variants=row.variants.as_json(),
             heeds_global_holdout=row.has("holdout of all"),
             **row.fields(self.start),
         )
@@ -152,11 +153,16 @@ class World:
         Profile.objects.bulk_update(self.profiles.values(), ["external_id", "email"])
 
     def _fits(self, person: Person, profile: Profile) -> bool:
-        own = f"holdout of engagement {self.engagements[person.row.number].pk}"
+        own = f"of engagement {self.engagements[person.row.number].pk}"
         return all(
-            draws(profile.pk, salt) == (guard in person.marks)
-            for guard, salt in (("holdout of all", SALT), ("holdout", own))
-            if person.row.has(guard)
+            draws(profile.pk, salt) == is_drawn
+            for name, salt, is_drawn in (
+                ("holdout of all", SALT, "holdout of all" in person.marks),
+                ("holdout", f"holdout {own}", "holdout" in person.marks),
+                # A's half is the first.
+                ("variants", f"variants {own}", not person.is_of_b),
+            )
+            if person.row.has(name)
         )
 
     # --- The story --------------------------------------------------------------------
@@ -170,6 +176,8 @@ class World:
             if wave == 2 and row.is_edited:
                 engagement.ambiguous_policy = Engagement.AmbiguousPolicy.RESEND
                 engagement.save()
+                if row.has("variants"):
+                    assert winner.choose(engagement, "B", self.second_person)
             if wave == 2 and row.has("weekly", "monthly"):
                 let_pass_for(engagement, self._until_the_next(row))
             if engagement.state in Engagement.AT_REST:
