@@ -264,7 +264,7 @@ def read_recipe(
                 columns[name] = by_variant(own)
         except PersonalizationError as e:
             problems[name] = e
-    if _is_personal(version.target, definition.readers, each):
+    if _is_personal(version, definition.readers, each):
         definition = definition.with_refused(OWN_ADDRESS)
     recipe = Recipe(
         definition=definition,
@@ -279,17 +279,19 @@ def _is_of_one_variant(
     version: ExternalAPIVersion, each: Sequence[Mapping[str, str]]
 ) -> bool:
     """Whether people go together only with others of their variant."""
-    within = _constant(each)
-    same = {name for name in within if len({own[name] for own in each}) == 1}
+    within = _constant(version, each)
+    same = {name for name in within if len({own.get(name) for own in each}) == 1}
     apart, mixed = compile_version(version, within), compile_version(version, same)
     return mixed.people_per_request < apart.people_per_request
 
 
 def _is_personal(
-    text: str, readers: Iterable[Reader], each: Sequence[Mapping[str, str]]
+    version: ExternalAPIVersion,
+    readers: Iterable[Reader],
+    each: Sequence[Mapping[str, str]],
 ) -> bool:
-    """Whether people have values of their own in a text of the definition."""
-    same = _constant(each)
+    """Whether people have values of their own in a version's address."""
+    same = _constant(version, each)
     given = {name for values in each for name in values}
     own = {
         parameter.name
@@ -297,7 +299,7 @@ def _is_personal(
         if parameter.level == Level.IDENTIFIER
         or (parameter.name in given and parameter.name not in same)
     }
-    return not own.isdisjoint(find(text))
+    return not own.isdisjoint(find(version.target))
 
 
 def people_per_request(
@@ -310,7 +312,7 @@ def people_per_request(
     Of a variant, where a request has room for one only (Recipe.is_of_one_variant).
     Raises ValueError for a version that cannot be compiled.
     """
-    constant = _constant(variants.each(values))
+    constant = _constant(version, variants.each(values))
     return compile_version(version, constant).people_per_request
 
 
@@ -322,9 +324,18 @@ def people_per_batch(version_id: int, values: str, variants: str) -> int:
     return people_per_request(version.get(pk=version_id), own, read_text(variants))
 
 
-def _constant(each: Sequence[Mapping[str, str]]) -> frozenset[str]:
-    """The parameters that are the same for every person of a variant, in all of them."""
-    return frozenset.intersection(*map(_same_for_all, each))
+def _constant(
+    version: ExternalAPIVersion, each: Sequence[Mapping[str, str]]
+) -> frozenset[str]:
+    """The parameters that are the same for every person of a variant, in all of them.
+
+    What is left to its default, or left out, is so for everybody.
+    """
+    parameters = version.read_parameters()
+    asked = {one.name for one in parameters if one.level == Level.ENGAGEMENT}
+    return frozenset.intersection(
+        *(_same_for_all(own) | (asked - own.keys()) for own in each)
+    )
 
 
 def _same_for_all(values: Mapping[str, str]) -> frozenset[str]:

@@ -56,6 +56,8 @@ def test_a_wake_up_is_understood_by_its_name_of_now_and_of_0_1_0(active, sandbox
     ("subject", "requests"),
     [
         ("Spring in {{ segment.name }}", 1),
+        # Left to its default.
+        ("", 1),
         ("Spring, {{ profile.first_name }}", 3),
         ("Spring {{ engagement.delivery_id }}", 3),
     ],
@@ -67,7 +69,11 @@ def test_people_go_together_where_the_request_is_the_same_for_all(
     version = factories.make_version(
         preset.body,
         [
-            {**p.to_dict(), "value": p.example} if p.level == "fixed" else p.to_dict()
+            {
+                **p.to_dict(),
+                "value": p.example if p.level == "fixed" else "",
+                "default": "Spring!" if p.name == "Subject" else p.default,
+            }
             for p in preset.parameters
         ],
         connection=braze,
@@ -76,7 +82,7 @@ def test_people_go_together_where_the_request_is_the_same_for_all(
         **preset.plan.fields(),
     )
     people = [factories.make_profile(first_name=name) for name in ("Ana", "Bo", "Cy")]
-    values = {"Subject": subject, "HTML": "<p>Hello!</p>"}
+    values = {"HTML": "<p>Hello!</p>", **({"Subject": subject} if subject else {})}
     sandbox.track({"attributes": [{"external_id": p.external_id} for p in people]})
     before = len(sandbox.requests())
 

@@ -145,6 +145,36 @@ def test_what_stands_once_in_a_request_keeps_the_variants_apart(tested, braze, s
     assert len(said) == planned == 4
 
 
+def test_what_only_another_variant_says_keeps_them_apart(tested, braze, sandbox):
+    """A has nothing in its header, for all of its people, who go together."""
+    version = factories.make_version(
+        {"attributes": [{"external_id": "{{User ID}}", "campaign": "{{Campaign}}"}]},
+        [
+            factories.parameter("User ID", level="identifier"),
+            factories.parameter("Campaign", required=False),
+        ],
+        connection=braze,
+        headers={"X-Campaign": "{{Campaign}}"},
+    )
+    its = variants((50, {"Campaign": "second"}))
+    engagement = begun(tested(60, its, version=version, values={}))
+    working.to_the_end(engagement)
+
+    texts = {1: None, 2: "second"}
+    said = [
+        {one["external_id"]: one.get("campaign") for one in body["attributes"]}
+        for body in requests(sandbox)
+    ]
+    assert len(said) == 2
+    assert said[0] | said[1] == {
+        f"p{n}": texts[number_of(engagement, f"p{n}")] for n in range(60)
+    }
+    assert [set(own.values()) for own in said] in (
+        [{None}, {"second"}],
+        [{"second"}, {None}],
+    )
+
+
 def test_from_now_on_everybody_gets_the_winner(tested, sandbox):
     engagement = begun(tested(30, repeat=Engagement.Repeat.HOURLY))
     engagement.runs.all().delete()
