@@ -68,7 +68,7 @@ class Part:
 
 
 class VariantSection(forms.Form):
-    """Mixed into the form of an engagement; it calls the four functions at the end."""
+    """Mixed into the form of an engagement, which calls what checks and what draws."""
 
     if TYPE_CHECKING:
         instance: Engagement

@@ -53,10 +53,7 @@ def affected(engagement: Engagement, letter: str) -> Affected:
 def choose(
     engagement: Engagement, letter: str, user: Account | AnonymousUser | None
 ) -> bool:
-    """Give everybody this variant, "" each their own; False where that is so already.
-
-    Raises ActivationError where an active engagement cannot go on with it.
-    """
+    """Give everybody this variant, "" each their own; False where that is so already."""
     locked = Engagement.objects.select_for_update(no_key=True)
     engagement.refresh_from_db(from_queryset=locked)
     variants = plan.of(engagement)
