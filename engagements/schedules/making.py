@@ -16,6 +16,7 @@ from engagements.schedules.own_zone import OwnZone
 from engagements.schedules.slots import MOMENT, Schedule, Slot
 from lemnisk_braze.lib.database_errors import About, about
 from lemnisk_braze.lib.logs import after_commit, get_logger
+from segments.membership import refresh
 
 logger = get_logger(__name__)
 
@@ -159,7 +160,8 @@ def make_due_run(engagement: Engagement, now: datetime) -> bool:
     """Make the run that is due, if one is; False where another was first, or later is.
 
     While the segment is counted for the first time, or by a new rule, it would have some
-    of its people: the run is made when it has all.
+    of its people, and before it is counted for the day those of yesterday, such as their
+    birthdays: the run is made when it has all.
 
     In one statement of its own: a process that freezes here holds up nobody else's, and
     makes none when it wakes and somebody has stopped the engagement meanwhile.
@@ -168,7 +170,7 @@ def make_due_run(engagement: Engagement, now: datetime) -> bool:
 
 
 def _make(engagement: Engagement, found: Plan, now: datetime) -> bool:
-    if found.due is None:
+    if found.due is None or refresh.is_of_a_day_before(engagement.segment, now):
         return False
     own = _own_zone(engagement, found, now)
     with connection.cursor() as cursor:

@@ -20,6 +20,8 @@ from segments.membership.counts import at_work
 from segments.membership.counts.at_work import BusyError, OvertakenError
 from segments.membership.moves import Change
 from segments.models import Segment
+from segments.rules import tree
+from segments.rules.comparing.days import next_midnight
 
 logger = get_logger(__name__)
 
@@ -152,6 +154,32 @@ def is_due(segment: Segment, now: datetime) -> bool:
         return True
     counted_at, moved_to = segment.refreshed_at, segment.clock_at
     return clock.is_due(segment.rule, counted_at, moved_to, now)
+
+
+def is_of_a_day_before(segment: Segment, now: datetime) -> bool:
+    """Whether its people, or those of a segment it asks for, are yesterday's.
+
+    So until it is counted for the day; one that cannot be counted waits for nothing.
+    """
+    asked, seen = [segment], {segment.pk}
+    while asked:
+        one = asked.pop()
+        if _is_of_a_day_before(one, now):
+            return True
+        more = set(one.reads_segments) - seen
+        seen |= more
+        asked += Segment.objects.filter(pk__in=more)
+    return False
+
+
+def _is_of_a_day_before(segment: Segment, now: datetime) -> bool:
+    counted_at = segment.refreshed_at
+    if not segment.is_active or segment.problem or counted_at is None:
+        return False
+    if tree.problem(segment.rule):
+        return False
+    zones = tree.day_zones(segment.rule)
+    return any(next_midnight(zone, counted_at) <= now for zone in zones)
 
 
 def _refresh_if_free(segment_id: int) -> Change:

@@ -167,6 +167,11 @@ def midnights(rule: dict[str, Any]) -> set[str]:
     return set().union(*found) if all(found) else set()
 
 
+def day_zones(rule: dict[str, Any]) -> set[str]:
+    """The zones by whose days a valid rule goes, whatever else it needs a count for."""
+    return {zone for c in conditions(rule) for zone in kinds.of(c).midnights(c)}
+
+
 def describe(rule: dict[str, Any]) -> str:
     """A valid rule as a sentence for people, without a full stop."""
     return _describe(rule, is_inside=False)

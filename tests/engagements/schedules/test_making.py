@@ -11,6 +11,8 @@ from engagements.models import Engagement, Run
 from engagements.schedules import making, words
 from engagements.schedules.making import make_due_run, make_due_runs
 from engagements.schedules.slots import Schedule
+from segments.membership import refresh
+from segments.models import Segment
 from tests import factories
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -395,3 +397,41 @@ def test_the_page_says_what_it_will_do(state, now, said):
     if state == "active":
         make_due_runs(now)
     assert words.in_words(engagement, now) == said
+
+
+BIRTHDAY = {"attribute": "born", "is": "anniversary_in", "value": 0, "zone": "UTC"}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("is_nested", [False, True])
+@pytest.mark.parametrize(
+    "beside", [None, {"attribute": "x", "is": "in_last_days", "value": 3}]
+)
+def test_a_run_waits_until_the_day_is_counted(is_nested, beside):
+    """After an outage over midnight, or while others are counted: no one is a day late."""
+    now = timezone.now()
+    rule = {"any": [BIRTHDAY, beside]} if beside else BIRTHDAY
+    segment = born = factories.make_segment(rule=rule)
+    if is_nested:
+        segment = factories.make_segment(
+            rule={"segment": born.pk}, reads_segments=[born.pk]
+        )
+    long_ago = now - timedelta(days=1)
+    Segment.objects.update(refreshed_at=now, updated_at=long_ago)
+    Segment.objects.filter(pk=born.pk).update(refreshed_at=long_ago)
+    engagement = scheduled(
+        segment=segment, starts_at=now - timedelta(hours=1), activated_at=long_ago
+    )
+    assert make_due_runs(now) == 0
+    refresh.refresh_due(now)
+    assert make_due_runs(now) == 1
+    assert engagement.runs.count() == 1
+
+
+@pytest.mark.django_db
+def test_a_run_does_not_wait_for_a_segment_that_cannot_be_counted():
+    now = timezone.now()
+    segment = factories.make_segment(rule=BIRTHDAY, problem="Counting takes too long.")
+    Segment.objects.update(refreshed_at=now - timedelta(days=2))
+    scheduled(segment=segment, starts_at=now, activated_at=now - timedelta(days=3))
+    assert make_due_runs(now) == 1
