@@ -31,6 +31,7 @@ from tests.engagements.pairs.features import (
 )
 from tests.engagements.pairs.oracle import End, Story
 from tests.engagements.pairs.world import World
+from tests.engagements.payload.conftest import payload_version
 from tests.engagements.sync.conftest import attributes_version
 
 # A beginning of a schedule.
@@ -145,13 +146,15 @@ def test_each_reason_is_met():
 @pytest.fixture
 def typed(braze):
     """A form with what these features set."""
-    version = attributes_version(braze)
+    version, of_payloads = attributes_version(braze), payload_version(connection=braze)
     segment = factories.make_segment(event_names=["Lead"])
 
     def make(chosen: Iterable[Feature]) -> EngagementForm:
         row = Row(number=1, features=list(chosen))
         said = {**row.fields(START), **_variants(row)}
         own = {name: _as_typed(value) for name, value in said.items()}
+        if row.has("payload"):
+            own |= {"version": of_payloads.pk, "payload": features.PAYLOAD}
         return EngagementForm(
             {
                 "name": "Plans",

@@ -26,6 +26,11 @@ MOST = 2  # people a run, where one is to stop and ask above
 # What is written of people, and what else half of them get, where there are variants.
 VALUES = {name: f"{{{{ profile.{name} }}}}" for name in ("plan", "city")}
 OTHERS = {"city": "near {{ profile.city }}"}
+# The same, written in the engagement: its values are called by their places.
+PAYLOAD = """{"attributes": [{
+    "external_id": {{ profile.external_id }},
+    "plan": {{ profile.plan }}, "city": "{{ profile.city }}"
+}]}"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +81,9 @@ class Row:
     def variants(self) -> plan.Variants:
         if not self.has("variants"):
             return plan.NONE
-        its = [plan.Variant("A", "Plain", 50), plan.Variant("B", "Near", 50, OTHERS)]
+        place = "attributes[0]." if self.has("payload") else ""
+        others = {f"{place}{name}": value for name, value in OTHERS.items()}
+        its = [plan.Variant("A", "Plain", 50), plan.Variant("B", "Near", 50, others)]
         return plan.made(its)
 
     def fields(self, start: datetime) -> dict[str, Any]:
@@ -225,6 +232,7 @@ BESIDE = [
         never_with=dict.fromkeys(LISTENING, "it is looked for at each run"),
     ),
     Feature(name="variants", slot="beside"),
+    Feature(name="payload", slot="beside"),
 ]
 FEATURES = [*TRIGGERS, *MODES, *GUARDS, *BESIDE]
 

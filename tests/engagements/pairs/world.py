@@ -32,9 +32,10 @@ from segments.ingest import inbox
 from segments.models import Profile, Segment
 from tests import factories
 from tests.engagements.pairs import people as cast
-from tests.engagements.pairs.features import INDIA, NEPAL, VALUES, Row
+from tests.engagements.pairs.features import INDIA, NEPAL, PAYLOAD, VALUES, Row
 from tests.engagements.pairs.passing import DAY, let_pass, let_pass_for
 from tests.engagements.pairs.people import Person
+from tests.engagements.payload.conftest import payload_version, write
 from tests.engagements.sync.conftest import attributes_version, body_of
 from tests.faults import working
 
@@ -86,13 +87,18 @@ class World:
 
     # --- What there is ----------------------------------------------------------------
 
-    def _versions(self, braze: Connection) -> Mapping[str, ExternalAPIVersion]:
+    def _versions(
+        self, braze: Connection
+    ) -> Mapping[tuple[str, bool], ExternalAPIVersion]:
+        """Of each channel one with parameters, and one whose payload is written."""
         found = {}
         for channel in ("customer_data", "messaging", "crm", "advertising"):
-            version = attributes_version(braze)
-            version.external_api.channel = channel
-            version.external_api.save()
-            found[channel] = version
+            for has_payload in (False, True):
+                make = payload_version if has_payload else attributes_version
+                version = make(connection=braze)
+                version.external_api.channel = channel
+                version.external_api.save()
+                found[channel, has_payload] = version
         return found
 
     def _set_up_the_site(self) -> None:
@@ -118,15 +124,19 @@ class World:
         is_each = row.trigger.startswith("each_event")
         events = {"event_names": ["Lead"]} if is_each else {}
         segment = self._segment("row", str(row.number), name=row.name, **events)
+        has_payload = row.has("payload")
+        version = self.versions[channel_of(row), has_payload]
         engagement = factories.make_engagement(
             segment,
-            self.versions[channel_of(row)],
-            VALUES,
+            version,
+            {} if has_payload else VALUES,
             name=row.name,
             variants=row.variants.as_json(),
             heeds_global_holdout=row.has("holdout of all"),
             **row.fields(self.start),
         )
+        if has_payload:
+            write(engagement, PAYLOAD, version)
         if row.has("exclusion"):
             engagement.exclusions.create(segment=self.excluded)
         if row.has("cap of the segment"):
@@ -174,10 +184,7 @@ class World:
             engagement = self.engagements[row.number]
             engagement.refresh_from_db()
             if wave == 2 and row.is_edited:
-                engagement.ambiguous_policy = Engagement.AmbiguousPolicy.RESEND
-                engagement.save()
-                if row.has("variants"):
-                    assert winner.choose(engagement, "B", self.second_person)
+                self._edit(row, engagement)
             if wave == 2 and row.has("weekly", "monthly"):
                 let_pass_for(engagement, self._until_the_next(row))
             if engagement.state in Engagement.AT_REST:
@@ -185,6 +192,17 @@ class World:
         let_pass(ACT)
         self._mark_early(wave)
         self._tell(self._acts(wave))
+
+    def _edit(self, row: Row, engagement: Engagement) -> None:
+        """In what makes no difference to the objects; but for who has won."""
+        was_active = transitions.pause(engagement)
+        engagement.ambiguous_policy = Engagement.AmbiguousPolicy.RESEND
+        engagement.save()
+        if row.has("payload"):
+            write(engagement, PAYLOAD.replace("\n", "\n\n"), engagement.version.base)
+        if row.has("variants"):
+            assert winner.choose(engagement, "B", self.second_person)
+        assert transitions.resume(engagement) is was_active
 
     def _until_the_next(self, row: Row) -> timedelta:
         """How much longer than a day ago the slot before is."""
