@@ -107,8 +107,10 @@ def operand(expression: Expression, *, reads_now: bool = False) -> Evaluate:
 def _constant(expression: Expression, *, reads_now: bool) -> Any:
     """A literal's value; None where it means the time of writing."""
     if not isinstance(expression, Literal):
+        # As Liquid writes it, `nil` is nothing at all.
+        written = str(expression) or "nil"
         raise PersonalizationError(
-            f"“{expression}” cannot be used here: write a variable, a text in quotes "
+            f"“{written}” cannot be used here: write a variable, a text in quotes "
             "or a number."
         )
     value = expression.value

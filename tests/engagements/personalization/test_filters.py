@@ -321,7 +321,7 @@ def test_a_value_of_another_kind_is_an_error_for_the_person(source, message):
         ("{{ profile.age | divided_by: 0 }}", "nothing can be divided by 0"),
         ("{{ profile.nick | truncate: 'ten' }}", "is not a number"),
         ("{{ profile.tags | concat: 'x' }}", "a list is needed here"),
-        ("{{ profile.nick | append: nil }}", "cannot be used here"),
+        ("{{ profile.nick | append: nil }}", "“nil” cannot be used here"),
         ("{{ profile.nick | default: empty }}", "cannot be read"),
         ("{{ now | time_zone: 'Europe/Berln' }}", "Did you mean “Europe/Berlin”?"),
         ("{{ now | time_zone: '+05:99' }}", "there is no time zone “+05:99”"),
