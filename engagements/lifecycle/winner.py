@@ -12,6 +12,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from engagements import wakeup
+from engagements.guards import holdout
 from engagements.lifecycle import transitions
 from engagements.models import Engagement
 from engagements.variants import drawing, plan
@@ -33,19 +34,23 @@ class Affected:
 
 
 def affected(engagement: Engagement, letter: str) -> Affected:
-    """Whom it would give another variant than now; "" goes on testing."""
+    """Whom it would give another variant than now; "" goes on testing.
+
+    Whom the engagement holds out gets none, then as now.
+    """
     now, then = plan.of(engagement), replace(plan.of(engagement), winner=letter)
     everybody = engagement.segment.memberships.count()
     if everybody > EXACT:
-        places = range(plan.HUNDREDTHS)
-        moved = sum(now.at(n) != then.at(n) for n in places)
-        people = everybody * moved // plan.HUNDREDTHS
+        moved = sum(now.at(n) != then.at(n) for n in range(plan.HUNDREDTHS))
+        sent = 1 - engagement.holdout_share / 100
+        people = int(everybody * sent * moved / plan.HUNDREDTHS)
         return Affected(people=people, of=everybody, is_about=True)
     ids = engagement.segment.memberships.values_list("profile_id", flat=True)
-    found = 0
-    for person in ids.iterator():
-        at = drawing.hundredth(engagement.pk, person)
-        found += now.at(at) != then.at(at)
+    members = set(ids.iterator())
+    salt = holdout.own_salt(engagement.pk)
+    members -= holdout.held_out(members, engagement.holdout_share, salt)
+    places = (drawing.hundredth(engagement.pk, person) for person in members)
+    found = sum(now.at(place) != then.at(place) for place in places)
     return Affected(people=found, of=everybody)
 
 

@@ -11,10 +11,11 @@ from django.urls import reverse
 
 from engagements.authoring.version_upgrade import plan as planned
 from engagements.authoring.version_upgrade import upgrade
+from engagements.guards import holdout
 from engagements.lifecycle import winner
 from engagements.models import Delivery, Engagement
 from engagements.reporting import by_variant, reports
-from engagements.variants import plan
+from engagements.variants import drawing, plan
 from segments.models import Profile
 from tests import factories
 from tests.engagements.variants.conftest import (
@@ -150,7 +151,8 @@ def test_who_gets_it_says_which_and_why(tested, admin_page):
 def test_the_winner_is_chosen_with_a_question(sent, admin_page):
     address = f"{url('winner', sent)}?variant=B"
     asked = words(admin_page.get(address))
-    drawn = sum(number_of(sent, f"p{n}") == 1 for n in range(60))
+    # Who is held out has the variant 0.
+    drawn = Delivery.objects.filter(variant=1).count()
     assert f"{drawn} of 60 people in the segment now get another variant" in asked
     sent.refresh_from_db()
     assert plan.of(sent).winner == ""
@@ -208,6 +210,18 @@ def test_many_people_are_told_by_the_shares(tested, monkeypatch):
     monkeypatch.setattr(winner, "EXACT", 5)
     about = winner.affected(engagement, "B")
     assert (about.people, about.of, about.is_about) == (7, 10, True)
+
+
+def test_who_is_held_out_gets_no_other_variant(tested, monkeypatch):
+    engagement = tested(60, holdout_share=30)
+    ids = set(Profile.objects.values_list("pk", flat=True))
+    out = holdout.held_out(ids, 30, holdout.own_salt(engagement.pk))
+    drawn = drawing.numbers(plan.of(engagement), engagement.pk, ids - out)
+    assert 5 < len(out) < 35
+    found = winner.affected(engagement, "B")
+    assert (found.people, found.of) == (list(drawn.values()).count(1), 60)
+    monkeypatch.setattr(winner, "EXACT", 5)
+    assert winner.affected(engagement, "B").people == 60 * 70 * 50 // 10_000
 
 
 # Another version
