@@ -81,7 +81,7 @@ def check(world, when, look, ends, stops, meanwhile=lambda: None) -> None:
     arrived, said = world.work(), world.ended()
     its = {name: end for name, end in ends.items() if end.look == look}
     bodies = {name: [end.body] for name, end in its.items() if end.body is not None}
-    codes = {name: [end.code] for name, end in its.items()}
+    codes = {name: [(end.code, end.variant)] for name, end in its.items()}
     wrong = differences(world, codes, said) + differences(world, bodies, arrived)
     assert not wrong, "\n".join([f"{len(wrong)} in {when}:", *wrong[:MOST_SAID]])
 

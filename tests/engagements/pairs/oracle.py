@@ -5,7 +5,7 @@ quiet hours and the way from one time zone to the next are over.
 """
 
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tests.engagements.pairs.features import MOST, Row
@@ -29,17 +29,22 @@ AGAIN = ("once a person", "again after days")
 CAPS = ("cap of all", "cap of the segment", "cap of the engagement")
 # What keeps somebody from being cleared of what was written; nothing else does.
 BEFORE_LEFT = ("suppression segment", "suppression list", "consent", "exclusion")
+HELD_OUT = ("holdout", "holdout_global")
 SENT = "sent"
 LEFT_OUT = ""  # not taken in: there is no delivery
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class End:
-    """What the delivery says, at which look, and what has arrived."""
+    """What the delivery says, at which look, and what has arrived.
+
+    `variant`: its number, where there are any; 0 is that of who is held out.
+    """
 
     code: str
     look: str
     body: Mapping[str, Any] | None = None
+    variant: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +70,11 @@ class Story:
         """The end of each in this wave; who is not in it has none."""
         if wave == 2 and self.row.is_edited:
             self.approved = MOST
-        found = {p.name: end for p in people if (end := self._end(p, wave))}
+        found = {
+            p.name: replace(end, variant=_variant(p, wave, end.code))
+            for p in people
+            if (end := self._end(p, wave))
+        }
         for name, end in found.items():
             if end.body is not None:
                 self.accepted[name] = {**self.accepted.get(name, {}), **end.body}
@@ -148,10 +157,24 @@ class Story:
 
 
 def _city(person: Person, wave: int) -> str:
-    """As the variant says it that they are drawn for, or that has won by then."""
-    row, city = person.row, person.city(wave)
-    has_won = row.has("variants") and row.is_edited and wave == 2
-    return f"near {city}" if person.is_of_b or has_won else city
+    city = person.city(wave)
+    return f"near {city}" if _gets_b(person, wave) else city
+
+
+def _gets_b(person: Person, wave: int) -> bool:
+    """They are drawn for it, or it has won by then."""
+    has_won = person.row.is_edited and wave == 2
+    return person.row.has("variants") and (person.is_of_b or has_won)
+
+
+def _variant(person: Person, wave: int, code: str) -> int | None:
+    # Who is sifted is not looked at any more.
+    is_sifted = code == "over_limit" or (
+        _is_delayed(person.row) and code == _left(person.row)
+    )
+    if is_sifted or not person.row.has("variants"):
+        return None
+    return 0 if code in HELD_OUT else 1 + _gets_b(person, wave)
 
 
 def _left(row: Row) -> str:

@@ -402,16 +402,19 @@ class World:
             yield from body_of(self.sandbox, record["n"])["attributes"]
         self.seen += len(records)
 
-    def ended(self) -> dict[str, list[str]]:
-        """What the deliveries say that came since it was last asked, by person."""
+    def ended(self) -> dict[str, list[tuple[str, int | None]]]:
+        """What the deliveries say that came since it was last asked, by person.
+
+        With the number of their variant.
+        """
         new = Delivery.objects.filter(pk__gt=self.last_delivery).order_by("pk")
         names = {profile.pk: name for name, profile in self.profiles.items()}
-        found: dict[str, list[str]] = defaultdict(list)
-        for pk, person, state, reason in new.values_list(
-            "pk", "profile", "state", "reason"
+        found: dict[str, list[tuple[str, int | None]]] = defaultdict(list)
+        for pk, person, state, reason, variant in new.values_list(
+            "pk", "profile", "state", "reason", "variant"
         ):
             code = reason.partition(":")[0] if state == "skipped" else state
-            found[names[person]].append(code)
+            found[names[person]].append((code, variant))
             self.last_delivery = pk
         return found
 
