@@ -107,10 +107,10 @@ class CeleryProcess:
         self._files.close()
 
 
-def worker(**environment: str) -> CeleryProcess:
+def worker(processes: int = 2, **environment: str) -> CeleryProcess:
     return CeleryProcess(
         "worker",
-        "--concurrency=2",
+        f"--concurrency={processes}",
         "--without-gossip",
         "--without-mingle",
         **environment,
