@@ -11,6 +11,7 @@ from random import Random
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import psycopg
 import pytest
 from django.db import connection
 from psycopg.types.json import Jsonb
@@ -414,10 +415,17 @@ def test_it_keeps_what_the_longest_cap_may_count(send, people, other, kept):
 # --- Together -------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("before", [0, 3], ids=["plenty", "counted"])
 @pytest.mark.django_db(transaction=True)
-def test_eight_at_once_take_no_more_than_there_is(braze):
+def test_eight_at_once_take_no_more_than_there_is(braze, before):
+    """Also of those who have to be counted, as what they were sent is of another channel."""
     people = factories.make_people(40)
-    cap(3)
+    cap(3, channel="customer_data")
+    now = round(database_clock.now().timestamp() * 1_000)
+    sends = [[now, 0, 0, "crm", 0, n] for n in range(before)]
+    SentLately.objects.bulk_create(
+        SentLately(profile=person, sends=sends) for person in people
+    )
     version = factories.make_version(connection=braze)
     engagements = [
         factories.make_engagement(factories.make_segment(people), version)
@@ -445,7 +453,7 @@ def test_eight_at_once_take_no_more_than_there_is(braze):
         taken = sum(pool.map(ask, range(8)))
 
     assert taken == 3 * len(people)
-    assert {len(one.sends) for one in SentLately.objects.all()} == {3}
+    assert {len(one.sends) for one in SentLately.objects.all()} == {before + 3}
 
 
 @pytest.mark.django_db(transaction=True)
@@ -542,6 +550,60 @@ def test_what_another_took_meanwhile_for_the_same_delivery_is_not_given_back(
         run.pk, caps.Reserved({}, {one.sends[0][0] - 1}), [(people[0].pk, 0)]
     )
     assert SentLately.objects.get(profile=people[0]).sends == one.sends
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_another_takes_while_one_gives_back_is_kept(send, people):
+    """Both write the same list: who waited for it looks at what it is then."""
+    cap(2)
+    run = send(people).runs.get()
+    ann = people[0]
+    (own,) = SentLately.objects.get(profile=ann).sends
+    theirs = [own[0], 1, 1, "customer_data", run.pk + 1, 0]
+    reserved = caps.Reserved({}, {own[0]})
+    with (
+        row_locked("engagements_sentlately", "profile_id", ann.pk) as other,
+        working.in_thread(lambda: caps.give_back(run.pk, reserved, [(ann.pk, 0)])),
+    ):
+        wait_until(somebody_waits_for_a_lock, "who gives back")
+        keep(other, ann, [own, theirs])
+    assert SentLately.objects.get(profile=ann).sends == [theirs]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_another_takes_while_one_waits_to_count_is_counted(people):
+    """Who is there with two entries is counted: both find the last room taken."""
+    cap()
+    ann = people[0]
+    SentLately.objects.create(profile=ann)
+    run = factories.make_run()
+    asked = Asked(
+        engagement=run.engagement,
+        site=look(),
+        people={ann.pk: ann.pk},
+        now=database_clock.now(),
+        run=run,
+    )
+    claim = claim_of(run, [ann.pk, ann.pk])._replace(transition_ids=[1, 2])
+    now = plenty.milliseconds(asked.now)
+    theirs = [now, 1, 1, "customer_data", 1, 0]
+    found = []
+    with (
+        row_locked("engagements_sentlately", "profile_id", ann.pk) as other,
+        working.in_thread(lambda: found.append(caps.reserve(asked, [claim], ()))),
+    ):
+        wait_until(somebody_waits_for_a_lock, "who counts")
+        keep(other, ann, [theirs])
+    assert found[0].over[0].keys() == {0, 1}
+    assert SentLately.objects.get(profile=ann).sends == [theirs]
+
+
+def keep(session: psycopg.Connection, person: Profile, sends: list[list[Any]]) -> None:
+    session.execute(
+        "UPDATE engagements_sentlately SET sends = %s WHERE profile_id = %s",
+        [Jsonb(sends), person.pk],
+    )
+    session.commit()
 
 
 @pytest.mark.django_db(transaction=True)
