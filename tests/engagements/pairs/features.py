@@ -71,6 +71,11 @@ class Row:
         return self.number % 2 == 0
 
     @property
+    def grows(self) -> bool:
+        """Whether more people are in its second wave than were approved in the first."""
+        return self.has("approval") and self.number % 4 == 1
+
+    @property
     def trigger(self) -> str:
         return self.of("trigger")[0]
 

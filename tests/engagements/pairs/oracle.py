@@ -96,7 +96,7 @@ class Story:
 
     def _end(self, person: Person, wave: int) -> End | None:
         row, was_sent = self.row, person.name in self.accepted
-        if person.is_absent and wave == 2:
+        if person.is_away(wave):
             return self._cleared(person) if was_sent else None
         marks = set[str]() if person.is_absent else set(person.marks)
         # What somebody is cannot be changed between two waves.

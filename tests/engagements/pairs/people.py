@@ -8,13 +8,15 @@ from tests.engagements.pairs.features import Row
 
 # What stops everybody, and asks nothing of one person.
 UNMARKED = ("ceiling", "approval")
+# More than are absent of any row.
+NEWCOMERS = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
     """`changes`: has another city in the second wave; `is_absent`: is not in it.
 
-    Who is absent then is marked in the second wave, and not in the first.
+    `is_new`: is not in the first. Who is absent in the second is marked in the second wave, and not in the first.
     """
 
     number: int
@@ -22,6 +24,10 @@ class Person:
     marks: frozenset[str]
     changes: bool = False
     is_absent: bool = False
+    is_new: bool = False
+
+    def is_away(self, wave: int) -> bool:
+        return self.is_new if wave == 1 else self.is_absent
 
     @property
     def name(self) -> str:
@@ -49,9 +55,10 @@ class Person:
 def of(row: Row) -> list[Person]:
     """With no mark, with each and with each two, the same and changed; and absent ones."""
     marks = [name for name in row.of("guard") if name not in UNMARKED]
+    newcomers = [((), {"is_new": True})] * (NEWCOMERS * row.grows)
     return [
         Person(number=number, row=row, marks=frozenset(own), **more)
-        for number, (own, more) in enumerate(_kinds(marks))
+        for number, (own, more) in enumerate([*_kinds(marks), *newcomers])
     ]
 
 

@@ -263,9 +263,7 @@ class World:
     def _before(self, wave: int) -> Iterator[tuple[Person, Any]]:
         for person in self._everybody():
             row = person.row
-            is_in = not (
-                row.trigger.startswith("on_entry") or self._is_away(person, wave)
-            )
+            is_in = not (row.trigger.startswith("on_entry") or person.is_away(wave))
             if _is_of_exits(row):
                 is_in = True
             traits: dict[str, Any] = {
@@ -275,9 +273,6 @@ class World:
             if wave == 1:
                 traits |= self._first_traits(person)
             yield person, traits
-
-    def _is_away(self, person: Person, wave: int) -> bool:
-        return person.is_absent and wave == 2
 
     def _first_traits(self, person: Person) -> dict[str, Any]:
         row, n = person.row, person.number
@@ -293,7 +288,7 @@ class World:
     def _acts(self, wave: int) -> Iterator[tuple[Person, Any]]:
         """What those triggers that listen are about."""
         for person in self._everybody():
-            if self._is_away(person, wave):
+            if person.is_away(wave):
                 continue
             trigger = person.row.trigger
             if trigger.startswith("on_entry"):
