@@ -320,7 +320,7 @@ def test_a_batch_is_given_up_by_its_age(active, sandbox):
     engagement = active(3)
     sandbox.faults([status(500, times=2)])
     working.once()
-    Batch.objects.update(created_at=timezone.now() - timedelta(hours=25))
+    Batch.objects.update(written_at=timezone.now() - timedelta(hours=25))
 
     working.to_the_end(engagement)
 
