@@ -587,7 +587,7 @@ def test_what_another_takes_while_one_waits_is_counted(people, entries):
     )
     claim = claim_of(run, [ann.pk for _ in entries])._replace(transition_ids=entries)
     now = plenty.milliseconds(asked.now)
-    theirs = [now, 1, 1, "customer_data", 1, 0]
+    theirs = [now, 8, 8, "customer_data", 9, 0]
     found = []
     with (
         row_locked("engagements_sentlately", "profile_id", ann.pk) as other,
