@@ -69,9 +69,10 @@ def test_by_another_name_nobody_is_here(track, settings):
     assert not InboxRequest.objects.exists()
 
 
-def test_an_address_of_very_many_fields_is_refused(client):
+def test_an_address_of_very_many_fields_is_refused(client, settings):
+    many = settings.DATA_UPLOAD_MAX_NUMBER_FIELDS + 1
     answer = client.post(
-        f"/v1/track?{'&'.join(f'a{n}=1' for n in range(1_100))}",
+        f"/v1/track?{'&'.join(f'a{n}=1' for n in range(many))}",
         BODY,
         content_type="application/json",
     )
