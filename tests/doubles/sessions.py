@@ -41,8 +41,10 @@ def _other(**options: Any) -> psycopg.Connection:
 def is_waited_for(table: str) -> bool:
     """Whether a worker waits until it may write to a table."""
     with connection.cursor() as cursor:
+        # Databases are made from one template: in each of them it has the same number.
         cursor.execute(
-            "SELECT count(*) FROM pg_locks WHERE NOT granted"
+            "SELECT count(*) FROM pg_locks JOIN pg_database d ON d.oid = database"
+            " WHERE NOT granted AND datname = current_database()"
             " AND relation = %s::regclass",
             [table],
         )

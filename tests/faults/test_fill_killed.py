@@ -56,7 +56,9 @@ def standing_still_after_a_range() -> Iterator[None]:
 def is_anybody_standing() -> bool:
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+            "SELECT FROM pg_locks JOIN pg_database d ON d.oid = database"
+            " WHERE locktype = 'advisory' AND NOT granted"
+            " AND datname = current_database()"
         )
         return cursor.fetchone() is not None
 

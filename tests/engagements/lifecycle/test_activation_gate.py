@@ -6,7 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
 from django.urls import reverse
 
 from engagements.authoring import version_upgrade
@@ -19,6 +19,7 @@ from engagements.recovery.selection import Choice
 from externalapi.models import ExternalAPI, TestCase
 from lemnisk_braze.lib import database_clock
 from tests import factories
+from tests.doubles.sessions import somebody_waits_for_a_lock
 from tests.faults import working
 from tests.waiting import wait_until
 
@@ -158,16 +159,10 @@ def test_whoever_changes_it_meanwhile_is_waited_for(guarded, braze):
     with ExitStack() as beside, transaction.atomic():
         Engagement.objects.update(version=asks)
         beside.enter_context(working.in_thread(activate))
-        wait_until(somebody_waits, "the activation")
+        wait_until(somebody_waits_for_a_lock, "the activation")
 
     assert len(refused) == 1 and GATE in refused[0]
     assert state(engagement) == State.DRAFT
-
-
-def somebody_waits() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")
-        return bool(cursor.fetchone()[0])
 
 
 def test_what_was_saved_since_it_was_read_goes_live(guarded):
