@@ -329,13 +329,7 @@ class EngagementAdmin(ApprovalPages, MovePage, CarefulDelete, OfferedFilters):
 
     def preview_view(self, request: HttpRequest) -> HttpResponse:
         """The preview of what stands in the form now; nothing is saved or sent."""
-        pk = request.POST.get("engagement", "")
-        engagement = self.get_object(request, pk) if pk.isdecimal() else None
-        if not (
-            self.has_view_or_change_permission(request, engagement)
-            or self.has_add_permission(request)
-        ):
-            raise PermissionDenied
+        engagement = self._asked_about(request)
         form = (
             EngagementForm.of_typed(request.POST, engagement)
             if self._can_save(request, engagement)
@@ -346,13 +340,7 @@ class EngagementAdmin(ApprovalPages, MovePage, CarefulDelete, OfferedFilters):
 
     def check_payload_view(self, request: HttpRequest) -> HttpResponse:
         """What the editor asks while a payload is written; nothing is saved."""
-        pk = request.POST.get("engagement", "")
-        engagement = self.get_object(request, pk) if pk.isdecimal() else None
-        if not (
-            self.has_view_or_change_permission(request, engagement)
-            or self.has_add_permission(request)
-        ):
-            raise PermissionDenied
+        engagement = self._asked_about(request)
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
         form = EngagementForm.of_typed(request.POST, engagement)
@@ -365,15 +353,22 @@ class EngagementAdmin(ApprovalPages, MovePage, CarefulDelete, OfferedFilters):
             found = form.check_payload(form.typed_values, form.chosen_segment)
         return JsonResponse(found.to_dict())
 
-    def times_view(self, request: HttpRequest) -> HttpResponse:
-        """The next times of the schedule that stands in the form now."""
+    def _asked_about(self, request: HttpRequest) -> Engagement | None:
+        """The engagement whose form asks; None: it is yet to be saved."""
         pk = request.POST.get("engagement", "")
-        engagement = self.get_object(request, pk) if pk.isdecimal() else None
+        engagement: Engagement | None = (
+            self.get_object(request, pk) if pk.isdecimal() else None
+        )
         if not (
             self.has_view_or_change_permission(request, engagement)
             or self.has_add_permission(request)
         ):
             raise PermissionDenied
+        return engagement
+
+    def times_view(self, request: HttpRequest) -> HttpResponse:
+        """The next times of the schedule that stands in the form now."""
+        engagement = self._asked_about(request)
         form = ScheduleForm(request.POST, instance=engagement)
         form.is_valid()
         return TemplateResponse(request, "engagements/next_times.html", {"form": form})

@@ -2,13 +2,11 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from django import forms
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
-from django.forms.boundfield import BoundField
 from django.utils.datastructures import MultiValueDict
 
 from engagements.authoring import sync_section, trigger_fields, variant_section
@@ -19,9 +17,7 @@ from engagements.authoring.schedule_fields import SCHEDULE, ScheduleForm
 from engagements.authoring.sync_section import SyncSection
 from engagements.authoring.value_checks import problem
 from engagements.authoring.value_widgets import (
-    choices_of,
-    hint_of,
-    list_id,
+    ParameterInput,
     value_field,
     with_fallback,
 )
@@ -32,7 +28,6 @@ from engagements.payload import versions
 from externalapi.connections.access import group_names
 from externalapi.definitions.compiled import CompiledDefinition, compile_version
 from externalapi.models import ExternalAPIVersion
-from externalapi.template.parameters import Parameter
 from externalapi.testing import cases
 from lemnisk_braze.lib import database_clock
 from lemnisk_braze.lib.names import one_line
@@ -53,26 +48,6 @@ PREFIX = "parameter_"
 State = Engagement.State
 # Ten years.
 MAX_DAYS = 3_660
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ParameterInput:
-    """One exposed parameter and the field that asks for it."""
-
-    parameter: Parameter
-    field: BoundField
-
-    @property
-    def hint(self) -> str:
-        return hint_of(self.parameter)
-
-    @property
-    def choices(self) -> tuple[str, ...]:
-        return choices_of(self.parameter)
-
-    @property
-    def list_id(self) -> str:
-        return list_id(self.field.html_name)
 
 
 class VersionField(forms.ModelChoiceField):  # type: ignore[type-arg]

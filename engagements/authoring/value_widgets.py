@@ -4,7 +4,10 @@ It is always one that a personalization variable can be typed into. Where only s
 values are allowed they are offered, and the page's script makes a choice of them.
 """
 
+from dataclasses import dataclass
+
 from django import forms
+from django.forms.boundfield import BoundField
 
 from externalapi.forms.typed_widgets import example_of
 from externalapi.template.parameters import Parameter, ParameterType
@@ -24,6 +27,26 @@ def choices_of(parameter: Parameter) -> tuple[str, ...]:
 def list_id(name: str) -> str:
     """Return the id of the element that lists a field's choices."""
     return f"{name}-values"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParameterInput:
+    """A parameter and the field that asks for its value."""
+
+    parameter: Parameter
+    field: BoundField
+
+    @property
+    def hint(self) -> str:
+        return hint_of(self.parameter)
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        return choices_of(self.parameter)
+
+    @property
+    def list_id(self) -> str:
+        return list_id(self.field.html_name)
 
 
 def value_field(parameter: Parameter, name: str, initial: str) -> forms.CharField:

@@ -9,9 +9,8 @@ from django.forms.boundfield import BoundField
 
 from engagements.authoring.value_checks import problem
 from engagements.authoring.value_widgets import (
+    ParameterInput,
     choices_of,
-    hint_of,
-    list_id,
     value_field,
 )
 from engagements.models import Engagement
@@ -38,33 +37,13 @@ def share_of(letter: str) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Value:
-    """A parameter's value in one variant, and the field that asks for it."""
-
-    parameter: Parameter
-    field: BoundField
-
-    @property
-    def hint(self) -> str:
-        return hint_of(self.parameter)
-
-    @property
-    def choices(self) -> tuple[str, ...]:
-        return choices_of(self.parameter)
-
-    @property
-    def list_id(self) -> str:
-        return list_id(self.field.html_name)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
     """One variant as the page asks for it; A has no values of its own here."""
 
     letter: str
     name: BoundField
     share: BoundField
-    values: list[Value]
+    values: list[ParameterInput]
 
 
 class VariantSection(forms.Form):
@@ -85,7 +64,7 @@ class VariantSection(forms.Form):
                 name=self[name_of(letter)],
                 share=self[share_of(letter)],
                 values=[
-                    Value(parameter=parameter, field=self[name])
+                    ParameterInput(parameter=parameter, field=self[name])
                     for name, parameter in self._values_of(letter).items()
                 ],
             )
