@@ -325,7 +325,7 @@ def _page(
         "per": per(engagement),
     }
     if asked.is_open:
-        pinned = approved.content(engagement, asked.kept_run)
+        pinned = approved.looked_at(engagement, asked.kept_run)
         context |= {
             "form": form,
             "above": approved.limit(engagement),
@@ -334,8 +334,8 @@ def _page(
             "impact": _impact(asked, form.people),
             "samples": list(_samples(request, asked)),
             "is_masked": not naming.may_see_people(request.user),
-            "seen": approved.digest(pinned),
-            "is_changed": approved.digest(pinned) != asked.digest,
+            "seen": approved.seen(pinned),
+            "is_changed": approved.seen(pinned) != approved.seen(asked.content),
             "cases_why_not": cases.why_not(engagement.version),
             "cases_url": cases.url(engagement.version),
         }

@@ -51,7 +51,7 @@ def allowance(engagement: Engagement, run: Run | None = None) -> int | None:
     if above is None:
         return None
     last = last_approved(engagement)
-    if last is None or last.digest != digest(content(engagement, run)):
+    if last is None or digest(content(engagement, run)) not in seen(last.content):
         return above
     return max(above, last.most or 0)
 
@@ -86,7 +86,7 @@ def request(
         people=people,
         above=limit(engagement),
     )
-    asked.content = content(engagement, asked.kept_run)
+    asked.content = looked_at(engagement, asked.kept_run)
     asked.digest = digest(asked.content)
     asked.save()
     return True
@@ -178,6 +178,28 @@ def content(engagement: Engagement, run: Run | None = None) -> Content:
     return plain
 
 
+def looked_at(engagement: Engagement, run: Run | None = None) -> Content:
+    """What is asked about: the content, and what else who waits in line is sent.
+
+    A run keeps its values: after an edit they are others than those that are sent from
+    then on, and one answer is about both. `in_line` has their contents.
+    """
+    found = content(engagement, run)
+    others: dict[str, Content] = {}
+    for kept in engagement.runs.filter(state__in=Run.OPEN).order_by("pk"):
+        if Batch.objects.filter(run=kept).open().exists():
+            other = content(engagement, kept)
+            others[digest(other)] = other
+    others.pop(digest(found), None)
+    return {**found, "in_line": [others[key] for key in sorted(others)]}
+
+
+def seen(pinned: Content) -> str:
+    """The digests of all that is asked about (`looked_at`)."""
+    others = [digest(one) for one in pinned.get("in_line", ())]
+    return " ".join([digest(pinned), *others])
+
+
 def default(name: str) -> Any:
     """What a setting is where nobody has set it."""
     field: Any = Engagement._meta.get_field(name)
@@ -186,7 +208,8 @@ def default(name: str) -> Any:
 
 def digest(pinned: Content) -> str:
     """Another text whenever something else is sent, or to others."""
-    what = {key: value for key, value in pinned.items() if key != "names"}
+    others = ("names", "in_line")
+    what = {key: value for key, value in pinned.items() if key not in others}
     return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
 
 

@@ -136,21 +136,20 @@ def approvers(asked: Approval) -> list[User]:
 def approve(asked: Approval, user: AnyUser, *, most: int, seen: str, why: str) -> None:
     """Approve what was seen, for at most so many people a run; and have it sent.
 
-    Approved and active at once, or neither. `seen` is the digest of the content that was
-    looked at. Raises AnsweredError, PermissionDenied, and ActivationError as
+    Approved and active at once, or neither. `seen` says what was looked at
+    (approved.seen). Raises AnsweredError, PermissionDenied, and ActivationError as
     transitions.activate does; nothing has changed then.
     """
     row = _locked(asked, user)
     engagement = row.engagement
-    pinned = approved.content(engagement, row.kept_run)
-    digest = approved.digest(pinned)
-    if digest != seen:
+    pinned = approved.looked_at(engagement, row.kept_run)
+    if approved.seen(pinned) != seen:
         raise AnsweredError(
             "What it sends was changed meanwhile. Nothing was approved: this is what it"
             " sends now."
         )
     row.state, row.most, row.why = State.APPROVED, most, why
-    row.content, row.digest = pinned, digest
+    row.content, row.digest = pinned, approved.digest(pinned)
     _answer(row, user)
     # From here on others are told apart.
     Engagement.objects.filter(pk=engagement.pk).update(changed_by=[])

@@ -1,7 +1,8 @@
 """What is sent now and was not approved last, in words: for pages and for mails."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 from django.db.models import BooleanField, DateTimeField, Field, FloatField, TimeField
@@ -71,18 +72,35 @@ def since(asked: Approval) -> Changes:
     before = earlier.select_related("answered_by").order_by("-pk").first()
     now = asked.content
     if asked.state == Approval.State.WAITING:
-        now = approved.content(asked.engagement, asked.kept_run)
+        now = approved.looked_at(asked.engagement, asked.kept_run)
     return Changes(before=before, lines=list(_lines(before, now)))
 
 
 def _lines(last: Approval | None, now: Content) -> Iterator[Line]:
     before = last.content if last else NOTHING
     yield from _settings(before, now)
-    yield from _values(*(one["fields"].get("values", {}) for one in (before, now)))
+    yield from _of_values(before, now)
     yield from _payload(before, now)
-    yield from _variants(*(one["fields"].get("variants", []) for one in (before, now)))
+    yield from _of_variants(before, now)
     yield from _excluded(before, now)
     yield from _rules(before, now)
+    for kept in now.get("in_line", ()):
+        yield from _in_line(now, kept)
+
+
+def _in_line(now: Content, kept: Content) -> Iterator[Line]:
+    """What who waits in line is sent, where it is not what is sent from now on."""
+    parts = (_settings, _of_values, _payload, _of_variants)
+    for line in chain.from_iterable(part(now, kept) for part in parts):
+        yield replace(line, label=f"{line.label}, for who waits in line", before="")
+
+
+def _of_values(before: Content, now: Content) -> Iterator[Line]:
+    yield from _values(*(one["fields"].get("values", {}) for one in (before, now)))
+
+
+def _of_variants(before: Content, now: Content) -> Iterator[Line]:
+    yield from _variants(*(one["fields"].get("variants", []) for one in (before, now)))
 
 
 def _settings(before: Content, now: Content) -> Iterator[Line]:

@@ -17,6 +17,7 @@ from engagements.models import (
     Run,
 )
 from engagements.recovery import retry_failed
+from engagements.reporting import approved_changes
 from engagements.schedules import making
 from lemnisk_braze.lib import database_clock
 from segments.membership import refresh, rule_changes
@@ -77,7 +78,7 @@ def asked_of(engagement: Engagement) -> Approval:
 
 def approve(engagement: Engagement, user, most: int) -> None:
     asked = asked_of(engagement)
-    seen = approved.digest(approved.content(engagement, asked.kept_run))
+    seen = approved.seen(approved.looked_at(engagement, asked.kept_run))
     approval.approve(asked, user, most=most, seen=seen, why="")
 
 
@@ -293,6 +294,48 @@ def test_who_waits_in_line_is_not_sent_what_was_changed(active, sandbox, vera):
     approve(engagement, vera, 6)
     working.to_the_end(engagement)
     assert invariants.received(sandbox) == {f"p{i}": 1 for i in range(6)}
+
+
+@pytest.mark.parametrize(
+    "fields", [{"trigger": "schedule", "repeat": "daily"}, {"trigger": "on_entry"}]
+)
+def test_values_and_a_guard_are_changed_while_people_wait_in_line(
+    active, sandbox, vera, fields
+):
+    """Those in line keep their values: one answer is about these and the new ones."""
+    engagement = active(6, 5, **fields)
+    working.once()
+    approve(engagement, vera, 7)
+    expansion.expand(expansion.expandable_runs())
+    transitions.pause(engagement)
+    Engagement.objects.update(
+        values={"Name of the User": "y"}, heeds_global_holdout=False
+    )
+    engagement.refresh_from_db()
+    assert approval.ask(engagement, factories.make_admin(), 6)
+    said = [one.in_words for one in approved_changes.since(asked_of(engagement)).lines]
+    assert "“Name of the User”: {{ profile.first_name }} → y" in said
+    kept = "“Name of the User”, for who waits in line: {{ profile.first_name }}"
+    assert kept in said
+    # Who looked at the new ones alone has not seen all of it.
+    with pytest.raises(approval.AnsweredError):
+        digest = approved.digest(approved.content(engagement))
+        approval.approve(asked_of(engagement), vera, most=7, seen=digest, why="")
+    approve(engagement, vera, 7)
+    working.once()
+    assert invariants.received(sandbox) == {f"p{i}": 1 for i in range(6)}
+    assert {name_of(sandbox, f"p{i}") for i in range(6)} == {"x"}
+    refresh.evaluate(people(1, first=6))
+    if engagement.trigger == "schedule":
+        next_day(engagement)
+    working.once()
+    assert name_of(sandbox, "p6") == "y"
+
+
+def name_of(sandbox, person: str) -> str:
+    user = sandbox.user(person)
+    assert user
+    return str(user["first_name"])
 
 
 def test_a_cancelled_run_is_not_asked_about_any_more(active, sandbox, vera):
