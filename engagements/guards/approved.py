@@ -8,6 +8,7 @@ the number above which it takes a second person.
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -15,10 +16,20 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db.models.functions import Now
 
 from engagements.models import Approval, ApprovalLimit, Batch, Engagement, Run
-from externalapi.models import ExternalAPIVersion
+from externalapi.models import Connection, ExternalAPIVersion
 from lemnisk_braze.lib.counted import counted
 from segments.models import Segment
 
+# Of a connection: where it is, and how it signs in there.
+SENT_TO = (
+    *("base_url", "auth", "key_name", "username"),
+    *("token_url", "client_id", "scope"),
+)
+# What may say the name of the engagement, and of its segment.
+NAMED = {
+    "engagement": re.compile(r"\bengagement\b(?!\s*\.\s*(id|delivery_id)\b)"),
+    "segment": re.compile(r"\bsegment\b(?!\s*\.\s*id\b)"),
+}
 Content = Mapping[str, Any]
 State = Approval.State
 
@@ -110,7 +121,7 @@ def why_not_resume(engagement: Engagement) -> str:
     if above is None:
         return ""
     asked = waiting(engagement)
-    if asked and asked.run_id:
+    if asked and asked.run_id and asked.people > (_most_of(asked) or 0):
         return "It waits for approval by a second person."
     for run in engagement.runs.filter(state__in=Run.OPEN):
         people = Batch.objects.filter(run=run).open().people()
@@ -121,6 +132,11 @@ def why_not_resume(engagement: Engagement) -> str:
                 " second person must approve it first."
             )
     return ""
+
+
+def _most_of(asked: Approval) -> int | None:
+    """How many people are allowed now where a run has asked for more."""
+    return allowance(asked.engagement, asked.kept_run)
 
 
 def why_not_retry(engagement: Engagement, people: int) -> str:
@@ -161,12 +177,14 @@ def content(engagement: Engagement, run: Run | None = None) -> Content:
         "segment", flat=True
     )
     segments = _segments([fields["segment"], *excluded])
-    versions = ExternalAPIVersion.objects.select_related("external_api")
+    versions = ExternalAPIVersion.objects.select_related("external_api", "connection")
     version = versions.get(pk=fields["version"])
     found = {
         "fields": fields,
         "excluded": list(excluded),
         "rules": {str(one.pk): one.rule for one in segments},
+        "sent_to": _sent_to(version.connection),
+        "said": _said(engagement.pk, stored, version.payload),
         "names": {
             "version": str(version),
             # Written in the engagement: frozen in the version.
@@ -176,6 +194,26 @@ def content(engagement: Engagement, run: Run | None = None) -> Content:
     }
     plain: Content = json.loads(json.dumps(found, cls=DjangoJSONEncoder))
     return plain
+
+
+def _sent_to(connection: Connection) -> str:
+    """Another text where it goes somewhere else, or signs in otherwise.
+
+    (P) With another key it does not: keys are replaced regularly.
+    """
+    parts = [str(getattr(connection, name)) for name in SENT_TO]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def _said(engagement_id: int, stored: Mapping[str, Any], payload: str) -> Content:
+    """The names that stand in what is sent."""
+    texts = [*stored["values"].values(), payload]
+    for variant in stored["variants"] or ():
+        texts += variant["values"].values()
+    said = "\n".join(text for text in texts if "{{" in text or "{%" in text)
+    names = Engagement.objects.values_list("name", "segment__name")
+    both = zip(NAMED, names.get(pk=engagement_id), strict=True)
+    return {of: name for of, name in both if NAMED[of].search(said)}
 
 
 def looked_at(engagement: Engagement, run: Run | None = None) -> Content:

@@ -8,8 +8,10 @@ asked nor by whoever changed what is sent since it was approved last.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeAlias
 
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser, User
+from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import Q
@@ -19,8 +21,8 @@ from engagements.guards import approved, ceiling
 from engagements.lifecycle import transitions
 from engagements.models import Approval, Engagement
 from externalapi.connections.access import why_not
-from externalapi.models import ExternalAPIVersion
-from segments.models import Proposal, SegmentVersion
+from externalapi.models import Connection, ExternalAPIVersion
+from segments.models import Proposal, Segment, SegmentVersion
 
 AnyUser: TypeAlias = AbstractBaseUser | AnonymousUser
 State = Approval.State
@@ -37,6 +39,8 @@ SHOWN = 10
 ASKED = "You asked for it"
 CHANGED = "You have changed the Engagement since it was approved last"
 CHANGED_API = "You have changed its External API since it was approved last"
+CHANGED_NAME = "You have changed its Segment, whose name is sent"
+CHANGED_WHERE = "You have changed where it is sent to since it was approved last"
 CHANGED_WHO = "You have changed who is in its segments since it was approved last"
 
 
@@ -71,8 +75,16 @@ def concerned(asked: Approval) -> Mapping[int, str]:
     """User id → why they are not the second person."""
     engagement = asked.engagement
     last = approved.last_approved(engagement)
-    found = dict.fromkeys(_who_changed_segments(engagement, last), CHANGED_WHO)
+    now = approved.content(engagement)
+    found = dict.fromkeys(_who_changed_segments(now, last), CHANGED_WHO)
+    if last and last.content.get("said", {}).get("segment") != now["said"].get(
+        "segment"
+    ):
+        found |= dict.fromkeys(_who_edited(engagement.segment, last), CHANGED_NAME)
     found |= dict.fromkeys(_who_changed_api(engagement, last), CHANGED_API)
+    if last and last.content.get("sent_to") != now["sent_to"]:
+        connection = engagement.version.connection
+        found |= dict.fromkeys(_who_edited(connection, last), CHANGED_WHERE)
     found |= dict.fromkeys(engagement.changed_by, CHANGED)
     if asked.asked_by_id:
         found[asked.asked_by_id] = ASKED
@@ -93,13 +105,22 @@ def _who_changed_api(engagement: Engagement, last: Approval | None) -> Iterator[
     yield from since.exclude(created_by=None).values_list("created_by", flat=True)
 
 
+def _who_edited(what: Connection | Segment, last: Approval) -> Iterator[int]:
+    """Whose changes are in its history since then."""
+    lines = LogEntry.objects.filter(
+        content_type=ContentType.objects.get_for_model(what),
+        object_id=str(what.pk),
+        action_time__gt=last.answered_at,
+    )
+    yield from lines.values_list("user", flat=True)
+
+
 def _who_changed_segments(
-    engagement: Engagement, last: Approval | None
+    now: approved.Content, last: Approval | None
 ) -> Iterator[int]:
     """Who gave its segments' rules since then, proposed ones too; the newest without."""
-    rules = approved.content(engagement)["rules"]
     before = last.content["rules"] if last else {}
-    for id, rule in rules.items():
+    for id, rule in now["rules"].items():
         if before.get(id) == rule:
             continue
         versions = SegmentVersion.objects.filter(segment=id)

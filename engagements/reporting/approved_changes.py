@@ -84,8 +84,25 @@ def _lines(last: Approval | None, now: Content) -> Iterator[Line]:
     yield from _of_variants(before, now)
     yield from _excluded(before, now)
     yield from _rules(before, now)
+    yield from _names_said(before, now)
+    yield from _sent_to(before, now)
     for kept in now.get("in_line", ()):
         yield from _in_line(now, kept)
+
+
+def _names_said(before: Content, now: Content) -> Iterator[Line]:
+    was, is_ = (one.get("said", {}) for one in (before, now))
+    for of, name in is_.items():
+        if was.get(of) != name:
+            label = f"Name of the {of.capitalize()}"
+            yield Line(label=label, before=was.get(of, ""), after=name)
+
+
+def _sent_to(before: Content, now: Content) -> Iterator[Line]:
+    if before.get("sent_to", now.get("sent_to")) != now.get("sent_to"):
+        # Its address is not for everybody who reads this.
+        after = "the address or the sign-in of its connection is another"
+        yield Line(label="Where it is sent to", after=after)
 
 
 def _in_line(now: Content, kept: Content) -> Iterator[Line]:

@@ -1,7 +1,9 @@
 """Nobody above what a second person has approved is sent anything before they have."""
 
 import pytest
+from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.models import Group
+from django.contrib.contenttypes.models import ContentType
 from django.test import Client
 from django.urls import reverse
 
@@ -19,6 +21,9 @@ from engagements.models import (
 from engagements.recovery import retry_failed
 from engagements.reporting import approved_changes
 from engagements.schedules import making
+from engagements.variants import plan
+from externalapi.connections import encryption
+from externalapi.models import Connection, ExternalAPIVersion
 from lemnisk_braze.lib import database_clock
 from segments.membership import refresh, rule_changes
 from segments.models import Segment
@@ -336,6 +341,81 @@ def name_of(sandbox, person: str) -> str:
     user = sandbox.user(person)
     assert user
     return str(user["first_name"])
+
+
+@pytest.mark.parametrize("of", ["engagement", "segment"])
+@pytest.mark.parametrize("where", ["value", "variant", "payload"])
+def test_a_name_that_is_sent_is_part_of_it(active, vera, of, where):
+    """Whoever may name something else would write what everybody is sent."""
+    text = f"{{{{ {of}.name }}}}"
+    fields: dict[str, object] = {"trigger": "schedule", "repeat": "daily"}
+    if where == "value":
+        fields["values"] = {"Name of the User": text}
+    elif where == "variant":
+        ours = plan.Variant("B", "Ours", 50, {"Name of the User": text})
+        fields["variants"] = plan.made([plan.Variant("A", "", 50), ours]).as_json()
+    engagement = active(6, 5, **fields)
+    if where == "payload":
+        ExternalAPIVersion.objects.update(payload=f'{{"greeting": "{text}"}}')
+    working.once()
+    approve(engagement, vera, 6)
+    assert approved.allowance(engagement) == 6
+    model = Engagement if of == "engagement" else Segment
+    model.objects.update(name="Free money")
+    assert approved.allowance(engagement) == 5
+    asked = factories.make_approval(engagement)
+    [line] = approved_changes.since(asked).lines
+    assert line.in_words.startswith(f"Name of the {of.capitalize()}: ")
+    assert line.in_words.endswith(" → Free money")
+    otto = factories.make_user(username="otto")
+    changed_by(otto, engagement.segment)
+    assert (otto.pk in approval.concerned(asked)) is (of == "segment")
+
+
+@pytest.mark.parametrize("text", ["{{ engagement.delivery_id }}", "engagement", "x"])
+def test_a_name_that_is_not_sent_is_no_part_of_it(active, vera, text):
+    values = {"Name of the User": text}
+    engagement = active(6, 5, trigger="schedule", repeat="daily", values=values)
+    working.once()
+    approve(engagement, vera, 6)
+    for model in (Engagement, Segment):
+        model.objects.update(name="Otherwise")
+    assert approved.allowance(engagement) == 6
+
+
+def test_another_address_is_not_approved(active, braze, vera):
+    """Not even where the version is the same: people's data would go elsewhere."""
+    engagement = active(6, 5, trigger="schedule", repeat="daily")
+    working.once()
+    approve(engagement, vera, 6)
+    Connection.objects.update(requests_per_burst=5, name="Called otherwise")
+    encryption.set_key(Connection.objects.get(pk=braze.pk), "another-key")
+    assert approved.allowance(engagement) == 6
+    Connection.objects.update(base_url="https://rest.example.com")
+    assert approved.allowance(engagement) == 5
+    asked = factories.make_approval(engagement)
+    [line] = approved_changes.since(asked).lines
+    assert line.label == "Where it is sent to" and "example.com" not in line.in_words
+    otto = factories.make_user(username="otto", is_superuser=True)
+    assert otto.pk not in approval.concerned(asked)
+    changed_by(otto, braze)
+    assert approval.concerned(asked)[otto.pk].startswith("You have changed where")
+
+
+def changed_by(user, what) -> None:
+    kind = ContentType.objects.get_for_model(what)
+    LogEntry.objects.create(
+        user=user, content_type=kind, object_id=what.pk, action_flag=CHANGE
+    )
+
+
+def test_a_higher_number_lets_go_on_whoever_waits(active, sandbox, trigger):
+    engagement = active(6, 5, trigger=trigger)
+    working.once()
+    ApprovalLimit.objects.update(above=6)
+    assert transitions.resume(engagement)
+    working.once()
+    assert sum(invariants.received(sandbox).values()) == 6
 
 
 def test_a_cancelled_run_is_not_asked_about_any_more(active, sandbox, vera):
