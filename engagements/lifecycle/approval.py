@@ -15,7 +15,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import Q
-from django.db.models.functions import Now
+from django.db.models.functions import Lower, Now
 
 from engagements.guards import approved, ceiling
 from engagements.lifecycle import transitions
@@ -88,7 +88,19 @@ def concerned(asked: Approval) -> Mapping[int, str]:
     found |= dict.fromkeys(engagement.changed_by, CHANGED)
     if asked.asked_by_id:
         found[asked.asked_by_id] = ASKED
-    return found
+    return {**_other_accounts(found), **found}
+
+
+def _other_accounts(found: Mapping[int, str]) -> Mapping[int, str]:
+    """The same of who has another account, with the same e-mail address."""
+    known = User.objects.exclude(email="").annotate(address=Lower("email"))
+    theirs = {one.address: one for one in known.filter(pk__in=found)}
+    others = known.filter(address__in=theirs).exclude(pk__in=found)
+    return {
+        one.pk: f"{found[theirs[one.address].pk]}, with the account"
+        f" “{theirs[one.address]}”"
+        for one in others
+    }
 
 
 def _who_changed_api(engagement: Engagement, last: Approval | None) -> Iterator[int]:
