@@ -25,6 +25,7 @@ from engagements.lifecycle.transitions import ActivationError
 from engagements.models import Approval, Engagement
 from engagements.reporting import approved_changes
 from engagements.variants import drawing, plan
+from externalapi.models import ExternalAPIVersion
 from externalapi.testing import cases
 from lemnisk_braze.lib.counted import counted
 from lemnisk_braze.lib.names import one_line
@@ -291,7 +292,7 @@ def _answer(
 def _do(request: HttpRequest, asked: Approval, form: AnswerForm) -> None:
     given = form.cleaned_data if asked.is_open else {}
     why = given.get("why", "")
-    who = asked.asked_by or "a run"
+    who = asked.asked_by or f"{asked.asker[0].lower()}{asked.asker[1:]}"
     if form.declines:
         approval.decline(asked, request.user, why)
         log(request, asked.engagement, f"Declined what {who} asked for. Why: {why}")
@@ -366,7 +367,7 @@ def _samples(request: HttpRequest, asked: Approval) -> Iterator[Sample]:
         shown = preview(kept.version, values, segment, person, event, engagement)
         shown = seen_by(shown, connection, request.user)
         if not naming.may_see_people(request.user):
-            shown = _masked(replace(shown, url=kept.version.path))
+            shown = _masked(shown, kept.version)
         who = naming.called(person, request.user)
         variant = variants.name(number)
         yield Sample(
@@ -379,8 +380,13 @@ def _newest(engagement: Engagement) -> Sequence[Profile]:
     return [one.profile for one in members.order_by("-pk")[:SAMPLES]]
 
 
-def _masked(shown: Preview) -> Preview:
-    """The same without anybody's data: what is in the body, and not what it says."""
+def _masked(shown: Preview, version: ExternalAPIVersion) -> Preview:
+    """The same without anybody's data: what is in the body, and not what it says.
+
+    Of address and headers what the External API has there.
+    """
+    headers = {**shown.headers, **version.headers} if shown.headers else {}
+    shown = replace(shown, url=version.path, headers=headers)
     problems = dict.fromkeys(shown.problems, "Nothing would be sent to this person.")
     try:
         body = orjson.loads(shown.body)

@@ -84,9 +84,8 @@ def _name(row: Approval) -> str:
 
 
 def _asking_text(row: Approval) -> str:
-    if row.asked_by:
-        begins = f"{row.asked_by} asks for approval of the Engagement “{_name(row)}”."
-    else:
+    begins = f"{row.asker} asks for approval of the Engagement “{_name(row)}”."
+    if row.run_id and not row.asked_by:
         begins = f"A run of the Engagement “{_name(row)}” has stopped, and waits."
     people = counted(row.people, "person", "people")
     said = [f"{begins}\n", f"It would take in {people}{_a_day(row)}."]

@@ -99,6 +99,13 @@ class Approval(models.Model):
         return reverse("admin:engagements_engagement_approval", args=args)
 
     @property
+    def asker(self) -> str:
+        """Who asked, in words, as a sentence begins."""
+        if self.asked_by:
+            return str(self.asked_by)
+        return "A run" if self.run_id else "Somebody who is not here any more"
+
+    @property
     def kept_run(self) -> Run | None:
         """The run whose version and values are asked about.
 

@@ -407,6 +407,27 @@ def test_after_an_approval_only_what_changed_since_counts(draft, asked, vera, mi
     assert set(approval.concerned(asked_of(draft))) == {mia.pk, ada.pk}
 
 
+def test_another_account_of_whoever_asked_does_not_approve(draft, mia, asked):
+    again = member("Approver", username="mia2", email="MIA@Example.com")
+    assert "You asked for it, with the account “mia”" in refused(again, asked)
+    assert again not in approval.approvers(asked)
+    for address in ("", "other@example.com"):
+        mia.__class__.objects.filter(pk__in=[mia.pk, again.pk]).update(email="")
+        mia.__class__.objects.filter(pk=again.pk).update(email=address)
+        assert again in approval.approvers(asked)
+
+
+def test_who_asked_and_is_not_here_any_more_was_no_run(asked, mia, vera):
+    mia.delete()
+    page = words(signed_in(vera).get(_url(asked)))
+    assert "Somebody who is not here any more asked" in page
+    tick()
+    assert "Somebody who is not here any more asks for approval" in mail.outbox[0].body
+    answer(signed_in(vera), asked)
+    said = LogEntry.objects.latest("pk").get_change_message()
+    assert "Approved what somebody who is not here any more asked for" in said
+
+
 def test_who_may_not_use_the_connection_does_not_approve(draft, asked, vera):
     draft.version.connection.groups.add(Group.objects.create(name="Cards"))
     assert "is limited to the group “Cards”" in refused(vera, asked)
@@ -477,6 +498,19 @@ def test_a_person_who_may_not_see_people_reads_samples_without_their_data(asked,
     assert "first_name" in page
     page = signed_in(factories.make_admin()).get(_url(asked)).text
     assert "masked for you" not in page and "person-" in page
+
+
+def test_headers_and_address_are_masked_as_well(asked, vera):
+    ExternalAPIVersion.objects.update(
+        path="/users/{{Name of the User}}",
+        headers={"X-Name": "{{Name of the User}}", "X-Plain": "always"},
+    )
+    page = signed_in(factories.make_admin()).get(_url(asked)).text
+    assert "<dd>Ann" in page or "<dd>person" in page
+    page = signed_in(vera).get(_url(asked)).text
+    assert "<dd>Ann" not in page and "<dd>person" not in page
+    assert "<dd>{{Name of the User}}</dd>" in page and "<dd>always</dd>" in page
+    assert "/users/{{Name of the User}}" in page
 
 
 def test_a_sample_has_the_values_of_the_person_s_own_variant(asked):
