@@ -35,6 +35,7 @@ from segments.models import Profile
 
 SAMPLES = 3
 APPROVE, DECLINE, SEEN, ASK = "_approve", "_decline", "_seen", "_ask"
+SET_NUMBER = "engagements.set_approval"
 TEMPLATE = "engagements/approval.html"
 
 
@@ -203,6 +204,31 @@ def may_ask(request: HttpRequest, engagement: Engagement, *, may_build: bool) ->
         return False
     is_stopped = engagement.state in approval.ASKABLE
     return is_stopped and bool(approved.why_not_resume(engagement))
+
+
+def is_number_raised(
+    request: HttpRequest, form: forms.Form, before: int | None
+) -> bool:
+    """Say at its field that its number is not this user's to raise; False where it is.
+
+    `before`: above how many people it took a second person until now. Of a draft that
+    nobody was asked about it is theirs who build it.
+    """
+    engagement: Engagement = form.instance  # type: ignore[attr-defined]
+    if before is None or request.user.has_perm(SET_NUMBER):
+        return False
+    is_new = engagement.state == Engagement.State.DRAFT
+    if is_new and not engagement.approvals.exists():
+        return False
+    above = approved.limit(engagement)
+    if above is not None and above <= before:
+        return False
+    form.add_error(
+        "approval_above",
+        "Only an administrator raises or clears it: it is about what those send who"
+        " build and approve.",
+    )
+    return True
 
 
 def _ask(request: HttpRequest, engagement: Engagement, people: int) -> HttpResponse:

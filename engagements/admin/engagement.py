@@ -17,7 +17,12 @@ from unfold.decorators import display
 
 from engagements.admin import calendar, operations, sample_values, variants
 from engagements.admin.actions import ENGAGEMENT_ACTS, Act, act_view, buttons, missing
-from engagements.admin.approvals import ApprovalFilter, ApprovalPages, may_ask
+from engagements.admin.approvals import (
+    ApprovalFilter,
+    ApprovalPages,
+    is_number_raised,
+    may_ask,
+)
 from engagements.admin.guards import person as person_page
 from engagements.admin.guards import site as guards_page
 from engagements.admin.preview_panel import PreviewPanel, preview_panel
@@ -240,9 +245,9 @@ class EngagementAdmin(ApprovalPages, MovePage, CarefulDelete, OfferedFilters):
             return self._page(request, _configured(request, engagement))
         before, was = engagement.sent_again, plan.of(engagement)
         payload = engagement.version.payload
-        content = approved.content(engagement)
+        content, above = approved.content(engagement), approved.limit(engagement)
         form = EngagementForm(request.POST, instance=engagement)
-        if not form.is_valid():
+        if not form.is_valid() or is_number_raised(request, form, above):
             return self._page(request, form)
         if words := send_again.forgotten(form.save(), before):
             messages.warning(request, words)

@@ -599,6 +599,48 @@ def test_a_name_of_several_lines_is_a_subject(draft, mia, vera):
 # --- Who sets the number --------------------------------------------------------------
 
 
+@pytest.mark.parametrize("site", [None, 500])
+def test_who_is_watched_does_not_raise_the_number_of_their_own(draft, mia, vera, site):
+    if site:
+        limit(site)
+    Engagement.objects.update(approval_above=10)
+    # A draft that nobody was asked about is theirs who build it.
+    assert saved(mia, draft, approval_above="20") == 20
+    assert saved(mia, draft, approval_above="11") == 11
+    assert approval.ask(draft, mia, PEOPLE)
+    for higher in ("12", ""):
+        assert "Only an administrator" in saved(mia, draft, approval_above=higher)
+    assert saved(mia, draft, approval_above="5") == 5
+    answer(signed_in(vera), asked_of(draft))
+    draft.refresh_from_db()
+    transitions.pause(draft)
+    for user in (mia, member("Approver", "Marketer")):
+        assert "Only an administrator" in saved(user, draft, approval_above="")
+    if site:
+        # Above that of all Engagements it makes no difference.
+        Engagement.objects.update(approval_above=site)
+        assert saved(mia, draft, approval_above="") is None
+        Engagement.objects.update(approval_above=5)
+    ada = member("Marketer", "Administrator")
+    assert saved(ada, draft, approval_above="") is None
+
+
+def saved(user, engagement, **typed):
+    """The number that is stored after it was saved with this typed, or the page's words."""
+    client = signed_in(user)
+    page = client.get(engagement.get_absolute_url())
+    form = page.context["form"]
+    data = {
+        field.html_name: field.value()
+        for field in form
+        if field.value() not in (None, False)
+    }
+    done = client.post(engagement.get_absolute_url(), {**data, **typed})
+    if done.status_code == 200:
+        return words(done)
+    return Engagement.objects.values_list("approval_above", flat=True).get()
+
+
 def test_an_administrator_sets_the_number_and_an_approver_does_not(vera):
     url = reverse("admin:engagements_guards")
     client = signed_in(vera)
