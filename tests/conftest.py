@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings as django_settings
+from django.db import connection
 from django.test import TransactionTestCase
 from hypothesis import HealthCheck, settings
 
 from externalapi.connections import encryption
 from externalapi.models import Connection
 from externalapi.vendors.braze.sandbox.process import SandboxProcess
-from tests import emptying, factories
+from tests import emptying, factories, migrated, servers
 
 # How long inputs take to make says how busy the machine is.
 settings.register_profile(
@@ -132,6 +133,15 @@ def _is_quick(item: pytest.Item) -> bool:
         or commits
         or tries_many
     )
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    django_db_modify_db_settings, django_test_environment, django_db_blocker
+) -> None:
+    if servers.IS_OURS:
+        with django_db_blocker.unblock():
+            connection.settings_dict["TEST"]["TEMPLATE"] = migrated.template()
 
 
 @pytest.fixture(scope="session")

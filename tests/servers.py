@@ -14,15 +14,18 @@ from lemnisk_braze.local import embedded
 # What all processes of a run share, and later runs as well.
 SHARED = Path(os.environ.setdefault("TESTS_SHARED_DIR", str(embedded.VAR_DIR)))
 
+# Else they are somebody's, where nothing is kept.
+IS_OURS = not os.environ.get("DATABASE_URL") or "TESTS_OWN_SERVER" in os.environ
+
 if process := os.environ.get("PYTEST_XDIST_WORKER"):
     # The servers run: it has a database, a part of the broker and a folder of its own.
     var = SHARED / "tests" / process
     os.environ["REDIS_PREFIX"] = f"tests-{process}:"
 else:
     var = SHARED / "tests"
-    is_ours = not os.environ.get("DATABASE_URL")
     embedded.ensure(var)
-    if is_ours:
+    if IS_OURS:
+        os.environ["TESTS_OWN_SERVER"] = "1"
         # The machine under it does not crash: each COMMIT would wait for the disk.
         with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as database:
             database.execute("ALTER SYSTEM SET fsync = off")

@@ -21,12 +21,30 @@ NOT_KEPT = ("--", "SET ", "SELECT pg_catalog.set_config", "\\restrict", "\\unres
 @contextmanager
 def database(name: str, template: str = "template1") -> Iterator[None]:
     """Make a database, which is gone after the block."""
-    _administer("DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
-    _administer("CREATE DATABASE {} TEMPLATE {}", name, template)
+    drop(name)
+    create(name, template)
     try:
         yield
     finally:
-        _administer("DROP DATABASE {} WITH (FORCE)", name)
+        drop(name)
+
+
+def names() -> set[str]:
+    with _administrator() as admin:
+        return {name for (name,) in admin.execute("SELECT datname FROM pg_database")}
+
+
+def create(name: str, template: str = "template1") -> None:
+    _administer("CREATE DATABASE {} TEMPLATE {}", name, template)
+
+
+def drop(name: str) -> None:
+    """Also where somebody is connected, and where there is none."""
+    _administer("DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
+
+
+def rename(name: str, other: str) -> None:
+    _administer("ALTER DATABASE {} RENAME TO {}", name, other)
 
 
 @contextmanager
@@ -43,10 +61,14 @@ def in_use(name: str) -> Iterator[None]:
 
 
 def _administer(statement: str, *names: str) -> None:
-    with psycopg.connect(
-        **_server(), dbname="postgres", autocommit=True, client_encoding="utf8"
-    ) as admin:
+    with _administrator() as admin:
         admin.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
+
+
+def _administrator() -> psycopg.Connection:
+    return psycopg.connect(
+        **_server(), dbname="postgres", autocommit=True, client_encoding="utf8"
+    )
 
 
 def _server() -> dict[str, Any]:
