@@ -108,6 +108,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure() -> None:
     # A password is hashed in every test that signs in: slow on purpose, elsewhere.
     django_settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    # Else each client looks up what static files there are, ten milliseconds long.
+    django_settings.WHITENOISE_AUTOREFRESH = True
     # What else empties the tables after a test that commits (tests/emptying.py).
     TransactionTestCase._fixture_teardown = lambda self: emptying.empty()  # type: ignore[attr-defined]
 
