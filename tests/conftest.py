@@ -1,5 +1,6 @@
 """A Braze for the tests: a real sandbox process, one for all, empty for each."""
 
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -135,6 +136,13 @@ def _is_quick(item: pytest.Item) -> bool:
         or commits
         or tries_many
     )
+
+
+def pytest_collection_finish() -> None:
+    """Not look through twelve thousand tests again each time garbage is collected."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")

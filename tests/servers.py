@@ -1,6 +1,7 @@
 """A PostgreSQL and a Valkey for the tests, started before Django reads its settings."""
 
 import fcntl
+import gc
 import os
 import sys
 from collections.abc import Iterator
@@ -37,6 +38,10 @@ os.environ["CONN_MAX_AGE"] = "0"
 # Containers often turn this off; compiling all modules is most of a worker's start.
 os.environ["PYTHONDONTWRITEBYTECODE"] = ""
 sys.dont_write_bytecode = False
+
+
+# Next to nothing that is made until the first test is garbage (tests/conftest.py).
+gc.disable()
 
 
 @contextmanager
