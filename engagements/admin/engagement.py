@@ -23,6 +23,7 @@ from engagements.admin.approvals import (
     is_number_raised,
     may_ask,
 )
+from engagements.admin.duplicate import DuplicatePage
 from engagements.admin.guards import person as person_page
 from engagements.admin.guards import site as guards_page
 from engagements.admin.preview_panel import PreviewPanel, preview_panel
@@ -53,7 +54,9 @@ WHY_SHOWN = 90
 
 
 @admin.register(Engagement)
-class EngagementAdmin(ApprovalPages, MovePage, CarefulDelete, OfferedFilters):
+class EngagementAdmin(
+    ApprovalPages, DuplicatePage, MovePage, CarefulDelete, OfferedFilters
+):
     actions = None
     list_display = (
         "name",
@@ -177,8 +180,8 @@ class EngagementAdmin(ApprovalPages, MovePage, CarefulDelete, OfferedFilters):
             *(guards_page, person_page),
         )
         others = [page.urls(self.admin_site) for page in pages_of]
-        its_own = [*acts, *pages, *self.approval_urls(), *itertools.chain(*others)]
-        return [*its_own, *super().get_urls()]
+        its_own = [*acts, *pages, *self.approval_urls(), *self.duplicate_urls()]
+        return [*its_own, *itertools.chain(*others), *super().get_urls()]
 
     # Engagement Creation
 

@@ -2,7 +2,7 @@
 
 `transitions` is the one gate for every way to activate, pause, resume and end;
 `again_lines` has segments log what their people do again while that is listened to;
-`completion` ends runs, `auto_pause` and `ended_runs` look
+`copies` makes one of another; `completion` ends runs, `auto_pause` and `ended_runs` look
 at what failed, `winner` gives everybody one variant, `approval` asks a second person and
 does what they say, `approval_mail` and `owner_mail` tell people, and `pause_all` stops
 everything.
@@ -13,6 +13,7 @@ __all__ = [
     "approval_mail",
     "auto_pause",
     "completion",
+    "copies",
     "ended_runs",
     "owner_mail",
     "pause_all",

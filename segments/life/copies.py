@@ -1,10 +1,11 @@
 """A segment made of another: a draft with its rule."""
 
 from django.db import transaction
+from django.db.models import Model
 
 from segments.membership import counting, rule_changes
 from segments.membership.readers import User
-from segments.models import Segment, UploadedList
+from segments.models import Segment
 
 MAX_NAME = 255
 
@@ -31,8 +32,8 @@ def duplicate(segment: Segment, user: User) -> Segment:
     return made
 
 
-def free_name(wanted: str, rows: type[Segment] | type[UploadedList] = Segment) -> str:
-    """The name, or with a number behind it where there is one already."""
+def free_name(wanted: str, rows: type[Model] = Segment) -> str:
+    """The name, or with a number behind it where one of the rows has it already."""
     name, number = wanted[:MAX_NAME], 1
     while rows._default_manager.filter(name=name).exists():
         number += 1

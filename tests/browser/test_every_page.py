@@ -85,6 +85,7 @@ def addresses(admin) -> Iterator[dict[str, str]]:
         "admin:segments_source_revoke_key", args=[source.pk, key.pk]
     )
     found["activate"] = world.url("engagements_engagement_activate")
+    found["duplicate"] = world.url("engagements_engagement_duplicate")
     found["at work"] = reverse(
         "admin:engagements_engagement_change", args=[world.at_work.pk]
     )

@@ -131,6 +131,7 @@ PAGES = {
     "engagements_engagement_activate": "VD",
     # Answered by whoever may activate: tests/engagements/lifecycle/test_approval.py
     "engagements_engagement_approval": "MVEAD",
+    "engagements_engagement_duplicate": "MD",
     "engagements_engagement_go_on": "VD",
     "engagements_engagement_pause": "VED",
     "engagements_engagement_resume": "VED",
