@@ -24,6 +24,7 @@ from lemnisk_braze.lib import database_clock
 from lemnisk_braze.lib.pages.confirm import Question, confirm
 
 State = Engagement.State
+PRIMARY = "primary"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +49,7 @@ class Act:
     words: Callable[[Any], Sequence[str]]
     warning: str = ""
     template: str = "lemnisk_braze/confirm.html"
-    tone: str = "primary"
+    tone: str = PRIMARY
     # False: the button itself is enough, nothing is lost by pressing it.
     asks: bool = True
     context: Callable[[Any], Mapping[str, object]] = field(default=lambda obj: {})
@@ -73,15 +74,24 @@ class Act:
 class Button:
     act: Act
     url: str
+    tone: str
 
 
-def buttons(request: HttpRequest, obj: Any, acts: tuple[Act, ...]) -> list[Button]:
-    """The buttons that this user may press now."""
-    return [
-        Button(act=act, url=act.url(obj))
-        for act in acts
-        if act.is_allowed(request, obj)
-    ]
+def buttons(
+    request: HttpRequest, obj: Any, acts: tuple[Act, ...], *, has_primary: bool = False
+) -> list[Button]:
+    """The buttons that this user may press now.
+
+    One at most is the primary: the last, such as Go on, which leads past a ceiling, and
+    not Resume, which stops there again; none where another `has_primary`.
+    """
+    found = []
+    for act in reversed([act for act in acts if act.is_allowed(request, obj)]):
+        is_second = act.tone == PRIMARY and has_primary
+        has_primary = has_primary or act.tone == PRIMARY
+        tone = "default" if is_second else act.tone
+        found.append(Button(act=act, url=act.url(obj), tone=tone))
+    return found[::-1]
 
 
 def act_view(

@@ -1,10 +1,8 @@
 """The page of an approval: what would be sent, what is new in it, and yes or no."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
 from typing import Any
 
-import orjson
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
@@ -13,27 +11,23 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path
 
+from engagements.admin import approval_samples
 from engagements.admin.actions import log, with_link
 from engagements.audience import to_take_in
 from engagements.authoring import forecast
 from engagements.authoring.forecast import Impact
-from engagements.authoring.preview import Preview, member_event, preview, seen_by
 from engagements.guards import approved
 from engagements.lifecycle import approval
 from engagements.lifecycle.approval import AnsweredError
 from engagements.lifecycle.transitions import ActivationError
 from engagements.models import Approval, Engagement
 from engagements.reporting import approved_changes
-from engagements.variants import drawing, plan
-from externalapi.models import ExternalAPIVersion
 from externalapi.testing import cases
 from lemnisk_braze.lib.counted import counted
 from lemnisk_braze.lib.names import one_line
 from lemnisk_braze.lib.pages.confirm import MAX_WHY, Question, confirm
 from segments import naming
-from segments.models import Profile
 
-SAMPLES = 3
 APPROVE, DECLINE, SEEN, ASK = "_approve", "_decline", "_seen", "_ask"
 SET_NUMBER = "engagements.set_approval"
 TEMPLATE = "engagements/approval.html"
@@ -86,14 +80,6 @@ class AnswerForm(forms.Form):
         return why
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sample:
-    """Somebody's request, as far as the user who looks may see it."""
-
-    name: str
-    preview: Preview
-
-
 class ApprovalFilter(admin.SimpleListFilter):
     """The engagements that wait for somebody's word."""
 
@@ -129,6 +115,11 @@ class ApprovalPages:
                 "<int:engagement_id>/approvals/<int:pk>/",
                 view(self.approval_view),
                 name=f"{name}_approval",
+            ),
+            path(
+                "<int:engagement_id>/approvals/<int:pk>/withdraw/",
+                view(self.withdraw_view),
+                name=f"{name}_withdraw",
             ),
         ]
 
@@ -180,6 +171,46 @@ class ApprovalPages:
             if answered is not None:
                 return answered
         return _page(self.admin_site, request, asked, form)
+
+    def withdraw_view(
+        self, request: HttpRequest, engagement_id: int, pk: int
+    ) -> HttpResponse:
+        """Whoever asked, or may edit the engagement, takes it back."""
+        found = Approval.objects.select_related("engagement", "asked_by")
+        asked = get_object_or_404(found, pk=pk, engagement=engagement_id)
+        if not approval.may_withdraw(asked, request.user):
+            raise PermissionDenied
+        if request.method != "POST":
+            return confirm(
+                self.admin_site, request, _withdrawal(asked), asked.engagement
+            )
+        try:
+            approval.withdraw(asked, request.user)
+        except AnsweredError as e:
+            messages.warning(request, str(e))
+            return redirect(asked.get_absolute_url())
+        who = asked.asked_by or "somebody"
+        log(request, asked.engagement, f"Withdrew what {who} asked for.")
+        messages.success(request, "It is withdrawn. Nothing is sent.")
+        return redirect(asked.engagement.get_absolute_url())
+
+
+def asked_about(request: HttpRequest, engagement: Engagement) -> dict[str, Any]:
+    """What an engagement's page says of approvals: what waits, and what was answered."""
+    found = approval.answers(engagement)
+    is_declined = bool(found) and found[0].state == Approval.State.DECLINED
+    asked = approved.waiting(engagement)
+    return {
+        "asked": asked,
+        "approvals": found,
+        "declined": found[0] if is_declined else None,
+        "may_withdraw": asked is not None and may_withdraw(request, asked),
+    }
+
+
+def may_withdraw(request: HttpRequest, asked: Approval) -> bool:
+    is_theirs = approval.may_withdraw(asked, request.user)
+    return is_theirs and not approval.not_withdrawn(asked)
 
 
 def per(engagement: Engagement) -> str:
@@ -333,6 +364,21 @@ def _do(request: HttpRequest, asked: Approval, form: AnswerForm) -> None:
     messages.success(request, "It is approved, and the Engagement is active.")
 
 
+def _withdrawal(asked: Approval) -> Question:
+    return Question(
+        title="Withdraw what was asked for?",
+        button="Withdraw",
+        back=asked.get_absolute_url(),
+        words=[
+            f"Approval of “{asked.engagement}”.",
+            "Nobody is asked any more, and nothing is sent. A link in a mail says who"
+            " withdrew it. It may be asked for again.",
+        ],
+        tone="danger",
+        refusal=approval.not_withdrawn(asked),
+    )
+
+
 def _page(
     site: admin.AdminSite, request: HttpRequest, asked: Approval, form: AnswerForm
 ) -> HttpResponse:
@@ -357,9 +403,10 @@ def _page(
             "form": form,
             "above": approved.limit(engagement),
             "refusal": approval.refusal(asked, request.user),
+            "may_withdraw": may_withdraw(request, asked),
             "others": approval.approvers(asked),
             "impact": _impact(asked, form.people),
-            "samples": list(_samples(request, asked)),
+            "samples": list(approval_samples.of(request.user, asked)),
             "is_masked": not naming.may_see_people(request.user),
             "seen": approved.seen(pinned),
             "is_changed": approved.seen(pinned) != approved.seen(asked.content),
@@ -376,47 +423,3 @@ def _impact(asked: Approval, people: int) -> Impact:
     # Who enters, or leaves, is not those who are in.
     is_standing = bool(asked.run and asked.run.is_standing)
     return forecast.impact(engagement, people, looks=not is_standing)
-
-
-def _samples(request: HttpRequest, asked: Approval) -> Iterator[Sample]:
-    """What the newest of the segment would get, masked for whoever may not see that."""
-    engagement = asked.engagement
-    segment, connection = engagement.segment, engagement.version.connection
-    kept = asked.kept_run or engagement
-    variants = plan.of(kept)
-    for person in _newest(engagement):
-        number = (
-            drawing.number(variants, engagement.pk, person.pk) if variants else None
-        )
-        values = variants.values(number, kept.values)
-        event = member_event(segment, person, engagement.trigger)
-        shown = preview(kept.version, values, segment, person, event, engagement)
-        shown = seen_by(shown, connection, request.user)
-        if not naming.may_see_people(request.user):
-            shown = _masked(shown, kept.version)
-        who = naming.called(person, request.user)
-        variant = variants.name(number)
-        yield Sample(
-            name=f"{who}, variant {variant}" if variant else who, preview=shown
-        )
-
-
-def _newest(engagement: Engagement) -> Sequence[Profile]:
-    members = engagement.segment.memberships.select_related("profile")
-    return [one.profile for one in members.order_by("-pk")[:SAMPLES]]
-
-
-def _masked(shown: Preview, version: ExternalAPIVersion) -> Preview:
-    """The same without anybody's data: what is in the body, and not what it says.
-
-    Of address and headers what the External API has there.
-    """
-    headers = {**shown.headers, **version.headers} if shown.headers else {}
-    shown = replace(shown, url=version.path, headers=headers)
-    problems = dict.fromkeys(shown.problems, "Nothing would be sent to this person.")
-    try:
-        body = orjson.loads(shown.body)
-    except orjson.JSONDecodeError:
-        return replace(shown, body=naming.GAP, problems=problems, notes=())
-    text = orjson.dumps(naming.masked(body), option=orjson.OPT_INDENT_2).decode()
-    return replace(shown, body=text, problems=problems, notes=())

@@ -20,6 +20,7 @@ from engagements.admin.actions import ENGAGEMENT_ACTS, Act, act_view, buttons, m
 from engagements.admin.approvals import (
     ApprovalFilter,
     ApprovalPages,
+    asked_about,
     is_number_raised,
     may_ask,
 )
@@ -35,7 +36,7 @@ from engagements.authoring.payload_section import NAME as PAYLOAD
 from engagements.authoring.schedule_fields import ScheduleForm
 from engagements.guards import approved, ceiling
 from engagements.lifecycle import approval
-from engagements.models import Approval, Engagement, Run
+from engagements.models import Engagement, Run
 from engagements.payload import difference
 from engagements.personalization.variable_catalog import known_variables
 from engagements.reporting import reports
@@ -299,14 +300,14 @@ class EngagementAdmin(
     def _report(self, request: HttpRequest, engagement: Engagement) -> dict[str, Any]:
         runs = list(engagement.runs.order_by("-pk")[:RUNS_SHOWN])
         progress = reports.progress(runs)
+        asks = may_ask(
+            request, engagement, may_build=self._can_save(request, engagement)
+        )
         return {
             "engagement": engagement,
-            "buttons": buttons(request, engagement, ENGAGEMENT_ACTS),
-            "asked": approved.waiting(engagement),
-            "may_ask": may_ask(
-                request, engagement, may_build=self._can_save(request, engagement)
-            ),
-            **self._approvals(engagement),
+            "buttons": buttons(request, engagement, ENGAGEMENT_ACTS, has_primary=asks),
+            "may_ask": asks,
+            **asked_about(request, engagement),
             "when": reports.trigger_in_words(engagement),
             "tone": reports.ENGAGEMENT_TONES[engagement.state],
             "can_delete": self.has_delete_permission(request, engagement),
@@ -319,11 +320,6 @@ class EngagementAdmin(
             "is_open": _is_moving(engagement, runs),
             "at_ceiling": ceiling.waiting_run(engagement),
         }
-
-    def _approvals(self, engagement: Engagement) -> dict[str, Any]:
-        found = approval.answers(engagement)
-        is_declined = bool(found) and found[0].state == Approval.State.DECLINED
-        return {"approvals": found, "declined": found[0] if is_declined else None}
 
     # The parts that the page asks for again
 

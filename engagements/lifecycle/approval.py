@@ -28,6 +28,7 @@ AnyUser: TypeAlias = AbstractBaseUser | AnonymousUser
 State = Approval.State
 
 PERMISSION = "engagements.activate_engagement"
+EDIT = "engagements.change_engagement"
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 # Waiting for somebody's word: a draft, or one that was stopped.
 ASKABLE = (
@@ -206,18 +207,55 @@ def decline(asked: Approval, user: AnyUser, why: str) -> None:
         transitions.end(row.engagement)
 
 
+def may_withdraw(asked: Approval, user: AnyUser) -> bool:
+    """Whether it is theirs to take back: who asked, or whoever may edit the engagement."""
+    is_mine = asked.asked_by_id is not None and asked.asked_by_id == user.pk
+    return is_mine or user.has_perm(EDIT)  # type: ignore[union-attr]
+
+
+def not_withdrawn(asked: Approval) -> str:
+    """Why it is not to be taken back by anybody; "" where it is."""
+    if asked.state != State.WAITING:
+        return answered_words(asked)
+    if asked.run_id:
+        return "A run asks, and would ask again: to leave it out, cancel the run."
+    return ""
+
+
+@transaction.atomic
+def withdraw(asked: Approval, user: AnyUser) -> None:
+    """Take back what somebody asked: nothing is sent, and it may be asked again.
+
+    Raises AnsweredError, also for what a run asks, and PermissionDenied.
+    """
+    row = _locked_row(asked)
+    if reason := not_withdrawn(row):
+        raise AnsweredError(f"Nothing was done: {reason}")
+    known = User.objects.filter(pk=user.pk or 0, is_active=True).first()
+    if known is None or not may_withdraw(row, known):
+        raise PermissionDenied
+    row.state = State.WITHDRAWN
+    _answer(row, user)
+
+
 def _locked(asked: Approval, user: AnyUser) -> Approval:
     """The row as it is now, with its engagement locked, where the user may answer it."""
-    locked = Engagement.objects.select_for_update(no_key=True)
-    engagement = locked.get(pk=asked.engagement_id)
-    row = Approval.objects.select_for_update(of=("self",)).get(pk=asked.pk)
-    row.engagement = engagement
+    row = _locked_row(asked)
     if row.state != State.WAITING:
         raise AnsweredError(f"Nothing was done: {answered_words(row)}")
     # As it is now: somebody may have taken the permission away since they signed in.
     known = User.objects.filter(pk=user.pk or 0, is_active=True).first()
     if known is None or refusal(row, known):
         raise PermissionDenied
+    return row
+
+
+def _locked_row(asked: Approval) -> Approval:
+    """The row as it is now, with its engagement locked."""
+    locked = Engagement.objects.select_for_update(no_key=True)
+    engagement = locked.get(pk=asked.engagement_id)
+    row = Approval.objects.select_for_update(of=("self",)).get(pk=asked.pk)
+    row.engagement = engagement
     return row
 
 

@@ -126,7 +126,10 @@ def _changes(row: Approval) -> list[str]:
 
 def _answer_text(row: Approval) -> str:
     who = row.answered_by or "Somebody"
-    if row.state == Approval.State.APPROVED:
+    if row.state == Approval.State.WITHDRAWN:
+        begins = f"{who} has withdrawn what you asked for"
+        said = [f"{begins}: approval of the Engagement “{_name(row)}”."]
+    elif row.state == Approval.State.APPROVED:
         said = [f"{who} has approved the Engagement “{_name(row)}”: it is active."]
     else:
         ends = "It has ended." if row.run_id else "Nothing is sent."

@@ -24,12 +24,7 @@ def duplicate(engagement: Engagement, user: User) -> Engagement:
     """
     # Locked, so that a payload that is written in it is not replaced and deleted.
     original = Engagement.objects.select_for_update().get(pk=engagement.pk)
-    settings: dict[str, Any] = {
-        Engagement._meta.get_field(name).attname: getattr(
-            original, Engagement._meta.get_field(name).attname
-        )
-        for name in COPIED
-    }
+    settings: dict[str, Any] = {name: getattr(original, name) for name in COPIED}
     settings["variants"] = replace(plan.of(original), winner="").as_json()
     made = Engagement.objects.create(
         **settings,

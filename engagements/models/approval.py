@@ -36,6 +36,7 @@ class Approval(models.Model):
         WAITING = "waiting", "Waits for approval"
         APPROVED = "approved", "Approved"
         DECLINED = "declined", "Declined"
+        WITHDRAWN = "withdrawn", "Withdrawn"
         CLOSED = "closed", "Not needed any more"
 
     engagement = models.ForeignKey(
@@ -61,6 +62,7 @@ class Approval(models.Model):
     content = models.JSONField()
     digest = models.CharField(max_length=64)
     most = models.PositiveBigIntegerField(null=True)
+    # Or who withdrew it, and when.
     answered_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.SET_NULL,
@@ -112,6 +114,12 @@ class Approval(models.Model):
         None: the engagement's, as a standing run takes them over when it goes on.
         """
         return None if self.run is None or self.run.is_standing else self.run
+
+    @property
+    def withdrawal_url(self) -> str:
+        """Where who asked, or may edit the engagement, takes it back."""
+        args = [self.engagement_id, self.pk]
+        return reverse("admin:engagements_engagement_withdraw", args=args)
 
     @property
     def is_open(self) -> bool:

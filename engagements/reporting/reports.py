@@ -91,6 +91,7 @@ APPROVAL_TONES: dict[str, str] = {
     Approval.State.WAITING: "info",
     Approval.State.APPROVED: "success",
     Approval.State.DECLINED: "danger",
+    Approval.State.WITHDRAWN: "neutral",
     Approval.State.CLOSED: "neutral",
 }
 OUTCOME_TONES: dict[str, str] = {

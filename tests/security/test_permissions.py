@@ -132,6 +132,8 @@ PAGES = {
     # Answered by whoever may activate: tests/engagements/lifecycle/test_approval.py
     "engagements_engagement_approval": "MVEAD",
     "engagements_engagement_duplicate": "MD",
+    # Nobody of these asked for it.
+    "engagements_engagement_withdraw": "MD",
     "engagements_engagement_go_on": "VD",
     "engagements_engagement_pause": "VED",
     "engagements_engagement_resume": "VED",

@@ -106,6 +106,8 @@ class World:
             return self.proposal.get_absolute_url()
         if name == "engagements_engagement_approval":
             return self.approval.get_absolute_url()
+        if name == "engagements_engagement_withdraw":
+            return self.approval.withdrawal_url
         if name in OF_AN_UPLOAD:
             args = [self.upload.of_id, self.upload.pk]
             return reverse(f"admin:{name}", args=args)

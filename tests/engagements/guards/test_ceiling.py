@@ -1,5 +1,7 @@
 """A run that would take in too many stops and asks, before the first of them."""
 
+import re
+
 import pytest
 from django.test import Client
 from django.urls import reverse
@@ -76,6 +78,37 @@ def test_above_it_nobody_is_sent_before_an_approver_lets_it_go_on(
     admin_page.post(url)
     working.once()
     assert invariants.received(sandbox) == {f"p{i}": 1 for i in range(6)}
+
+
+def _primary(client, engagement) -> list[str]:
+    """The words of the primary buttons above the form."""
+    page = client.get(engagement.get_absolute_url()).text.split("engagement-form")[0]
+    return re.findall(r'lb-button--primary"[^>]*>([^<]+)<', page)
+
+
+def test_one_button_at_a_time_is_the_primary(active, admin_client):
+    engagement = active(6, 5, trigger="schedule")
+    working.once()
+    assert _primary(admin_client, engagement) == ["Go on"]
+    # Who may not let it go on may still resume it, say with a higher ceiling.
+    client = Client()
+    client.force_login(
+        factories.make_user(
+            "engagements.view_engagement", "engagements.pause_engagement"
+        )
+    )
+    assert _primary(client, engagement) == ["Resume"]
+    Run.objects.update(waits_at_ceiling=False)
+    assert _primary(admin_client, engagement) == ["Resume"]
+
+
+def test_where_it_is_to_be_approved_first_that_is_the_primary(active, admin_client):
+    engagement = active(6, 10, trigger="schedule")
+    expansion.expand(expansion.expandable_runs())
+    engagement.refresh_from_db()
+    transitions.pause(engagement)
+    Engagement.objects.update(approval_above=1)
+    assert _primary(admin_client, engagement) == ["Ask for approval"]
 
 
 def test_who_may_not_activate_does_not_let_it_go_on(active):

@@ -1,7 +1,5 @@
 """Asking that something may be sent, and a second person's answer, on pages and by mail."""
 
-import re
-
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group
@@ -15,23 +13,24 @@ from engagements.lifecycle import approval, approval_mail, transitions
 from engagements.models import Approval, ApprovalLimit, Engagement
 from engagements.tick import tick
 from engagements.variants import plan
-from externalapi.connections import encryption
 from externalapi.models import ExternalAPIVersion
 from segments.membership import rule_changes
 from segments.models import Segment
 from tests import factories
+from tests.engagements.lifecycle.conftest import (
+    PEOPLE,
+    answer,
+    asked_of,
+    limit,
+    member,
+    seen,
+    signed_in,
+)
 from tests.pages import words
 
 pytestmark = pytest.mark.django_db
 
-PEOPLE = 12
 OTHERS = {"attribute": "plan", "is": "equals", "value": "pro"}
-
-
-def member(*groups, **fields):
-    user = factories.make_user(**fields)
-    user.groups.set(Group.objects.filter(name__in=groups))
-    return user
 
 
 def ask_url(engagement):
@@ -40,66 +39,6 @@ def ask_url(engagement):
 
 def activate_url(engagement):
     return reverse("admin:engagements_engagement_activate", args=[engagement.pk])
-
-
-def signed_in(user) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
-
-
-def limit(above):
-    ApprovalLimit.objects.all().delete()
-    ApprovalLimit.objects.create(above=above)
-
-
-def asked_of(engagement) -> Approval:
-    return Approval.objects.get(engagement=engagement, state="waiting")
-
-
-def seen(page) -> str:
-    found = re.search(r'name="_seen" value="(\w+)"', page.content.decode())
-    assert found
-    return found[1]
-
-
-def answer(client, asked, button="_approve", **typed):
-    """Press a button of the page as it is shown."""
-    page = client.get(asked.get_absolute_url())
-    data = {button: "1", "_seen": seen(page), "most": 20, **typed}
-    return client.post(asked.get_absolute_url(), data, follow=True)
-
-
-@pytest.fixture
-def mia():
-    return member("Marketer", username="mia", email="mia@example.com")
-
-
-@pytest.fixture
-def vera():
-    return member("Approver", username="vera", email="vera@example.com")
-
-
-@pytest.fixture
-def draft(mia) -> Engagement:
-    """What Mia has built: it may be activated, and sends to twelve on a schedule."""
-    segment = factories.make_segment(PEOPLE, name="Leads")
-    engagement = factories.make_engagement(
-        segment,
-        name="Welcome",
-        trigger="schedule",
-        created_by=mia,
-        changed_by=[mia.pk],
-    )
-    encryption.set_key(engagement.version.connection, "0f9e8d7c-braze")
-    return engagement
-
-
-@pytest.fixture
-def asked(draft, mia) -> Approval:
-    limit(10)
-    assert approval.ask(draft, mia, PEOPLE)
-    return asked_of(draft)
 
 
 # --- Asking ---------------------------------------------------------------------------
