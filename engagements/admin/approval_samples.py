@@ -3,13 +3,10 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-import orjson
-
 from engagements.authoring.preview import Preview, member_event, preview, seen_by
-from engagements.lifecycle.approval import AnyUser
 from engagements.models import Approval, Engagement
 from engagements.variants import drawing, plan
-from externalapi.models import ExternalAPIVersion
+from externalapi.connections.access import User
 from segments import naming
 from segments.models import Profile
 
@@ -24,22 +21,25 @@ class Sample:
     preview: Preview
 
 
-def of(user: AnyUser, asked: Approval) -> Iterator[Sample]:
+def of(user: User, asked: Approval) -> Iterator[Sample]:
     """What the newest of the segment would get, masked for whoever may not see that."""
     engagement = asked.engagement
     segment, connection = engagement.segment, engagement.version.connection
     kept = asked.kept_run or engagement
     variants = plan.of(kept)
+    mask = None if naming.may_see_people(user) else naming.masked
     for person in _newest(engagement):
         number = (
             drawing.number(variants, engagement.pk, person.pk) if variants else None
         )
         values = variants.values(number, kept.values)
         event = member_event(segment, person, engagement.trigger)
-        shown = preview(kept.version, values, segment, person, event, engagement)
+        shown = preview(
+            kept.version, values, segment, person, event, engagement, mask=mask
+        )
         shown = seen_by(shown, connection, user)
-        if not naming.may_see_people(user):
-            shown = _masked(shown, kept.version)
+        if mask:
+            shown = _without_words(shown)
         who = naming.called(person, user)
         variant = variants.name(number)
         yield Sample(
@@ -52,17 +52,7 @@ def _newest(engagement: Engagement) -> Sequence[Profile]:
     return [one.profile for one in members.order_by("-pk")[:SAMPLES]]
 
 
-def _masked(shown: Preview, version: ExternalAPIVersion) -> Preview:
-    """The same without anybody's data: what is in the body, and not what it says.
-
-    Of address and headers what the External API has there.
-    """
-    headers = {**shown.headers, **version.headers} if shown.headers else {}
-    shown = replace(shown, url=version.path, headers=headers)
+def _without_words(shown: Preview) -> Preview:
+    """The same without what is said of the person, which may quote their data."""
     problems = dict.fromkeys(shown.problems, "Nothing would be sent to this person.")
-    try:
-        body = orjson.loads(shown.body)
-    except orjson.JSONDecodeError:
-        return replace(shown, body=naming.GAP, problems=problems, notes=())
-    text = orjson.dumps(naming.masked(body), option=orjson.OPT_INDENT_2).decode()
-    return replace(shown, body=text, problems=problems, notes=())
+    return replace(shown, problems=problems, notes=())

@@ -16,6 +16,7 @@ from engagements.models import Batch, Delivery, Engagement
 from engagements.personalization import delivery_ids
 from engagements.personalization.columns import Group
 from engagements.personalization.liquid import compile_value
+from engagements.personalization.masking import Mask, masked
 from engagements.personalization.renderer import Recipe, read_recipe, too_big, words
 from engagements.variants import plan
 from externalapi.connections.access import User, why_not
@@ -65,15 +66,20 @@ def preview(
     profile: Profile,
     event: Event | None = None,
     engagement: Engagement | None = None,
+    mask: Mask | None = None,
 ) -> Preview:
-    """Render one person through the code that sends; nothing leaves."""
+    """Render one person through the code that sends; nothing leaves.
+
+    With a `mask` what comes from the person is masked in the body, and constants are
+    not; address and headers are those of the External API.
+    """
     known = engagement or Engagement(name="")
     seen_as = Engagement(pk=known.pk, name=known.name, segment=segment)
     context = people_data.shared_context(seen_as, database_clock.now())
     person = people_data.person(profile.pk, event.pk if event else None)
     name = delivery_ids.delivery_id(0, profile.pk, 0)
     group = _group(seen_as, context, person, name)
-    shown = _preview(version, values, group, person)
+    shown = _preview(version, values, group, person, mask)
     return replace(shown, notes=(*shown.notes, *_what_differs(values)))
 
 
@@ -139,6 +145,7 @@ def _preview(
     values: Mapping[str, str],
     group: Group,
     person: People,
+    mask: Mask | None = None,
 ) -> Preview:
     if person.skipped:
         return Preview(problems={GENERAL: sentence(person.skipped[0].message)})
@@ -146,7 +153,12 @@ def _preview(
         recipe, errors = read_recipe(version, values)
         if problems := _problems(recipe, {**errors, **recipe.problems(group)}, values):
             return Preview(problems=problems)
-        return _request(version, recipe, group)
+        shown = _request(version, recipe, group)
+        if mask is None or not shown.is_sendable:
+            return shown
+        body = _request(version, masked(recipe, values, mask), group).body
+        headers = {**shown.headers, **version.headers}
+        return replace(shown, url=version.path, headers=headers, body=body)
     except TooBigError as e:
         return Preview(problems={GENERAL: too_big(e)})
     except ValueError as e:

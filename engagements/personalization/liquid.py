@@ -8,8 +8,8 @@ Braze would read as "remove this attribute".
 
 import itertools
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from difflib import get_close_matches
 from enum import Enum
@@ -40,6 +40,7 @@ from lemnisk_braze.lib.json_types import JSON
 __all__ = ["MISSING", "PersonalizationError", "Value", "compile_value"]
 
 ROOTS = ("profile", "event", "segment", "engagement", "now")
+PERSONAL = frozenset({"profile", "event"})
 FIELDS: Mapping[str, frozenset[str]] = {
     "event": frozenset({"name", "time", "properties", "message_id"}),
     "segment": frozenset({"name", "id"}),
@@ -78,6 +79,11 @@ class Value:
     # What stands in where there is nothing at the path.
     default: str = ""
 
+    @property
+    def is_personal(self) -> bool:
+        """Whether it says something of the person."""
+        return _is_personal(self.variables)
+
 
 def compile_value(source: str) -> Value:
     """Compile what a marketer typed; raise PersonalizationError in plain words."""
@@ -99,6 +105,44 @@ def compile_value(source: str) -> Value:
         path=path,
         default=default,
     )
+
+
+def compile_masked(source: str, mask: Callable[[JSON], JSON]) -> Value:
+    """The same value, where what comes from a person is masked, and the text around not.
+
+    Of one with tags all is: which text they choose says something of the person.
+    """
+    value = compile_value(source)
+    if not value.is_personal:
+        return value
+    nodes = _parse(spelling.translate(source)).nodes
+    is_tagged = not all(isinstance(node, ContentNode | OutputNode) for node in nodes)
+    if is_tagged or len(nodes) == 1:
+
+        def evaluate(context: Context) -> Result:
+            result = value.evaluate(context)
+            return MISSING if result is MISSING else mask(result)
+
+        return replace(value, evaluate=evaluate)
+    return replace(
+        value, evaluate=_joined([_masked_part(node, mask) for node in nodes])
+    )
+
+
+def _masked_part(node: Node, mask: Callable[[JSON], JSON]) -> expressions.Evaluate:
+    part = _part(node)
+    if not isinstance(node, OutputNode) or not _is_personal(_variables([node])):
+        return part
+
+    def evaluate(context: Context, budget: Budget) -> Any:
+        value = part(context, budget)
+        return None if value is None else mask(_plain_value(value))
+
+    return evaluate
+
+
+def _is_personal(variables: Iterable[tuple[str, ...]]) -> bool:
+    return not {path[0] for path in variables}.isdisjoint(PERSONAL)
 
 
 def _tagged(template: BoundTemplate) -> Value:

@@ -350,9 +350,8 @@ def _same_for_all(values: Mapping[str, str]) -> frozenset[str]:
 
 
 def _is_same_for_all(value: Value) -> bool:
-    roots = {path[0] for path in value.variables}
-    is_personal = ("engagement", "delivery_id") in value.variables
-    return not is_personal and roots.isdisjoint({"profile", "event"})
+    is_own = ("engagement", "delivery_id") in value.variables
+    return not is_own and not value.is_personal
 
 
 def _column(reader: Reader, values: Mapping[str, str], identifier: str) -> Column:

@@ -119,6 +119,10 @@ class CompiledDefinition:
         refused = rules.refused.union(statuses) - rules.retry
         return replace(self, rules=replace(rules, refused=refused))
 
+    def of_body(self) -> "CompiledDefinition":
+        """The same with nothing filled into address and headers."""
+        return replace(self, _path=lambda values: "", _headers=lambda values: {})
+
     def render(self, values: Mapping[str, JSON]) -> Rendered:
         """Fill in one person's values, by parameter name.
 

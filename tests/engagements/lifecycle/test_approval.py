@@ -452,6 +452,13 @@ def test_headers_and_address_are_masked_as_well(asked, vera):
     assert "/users/{{Name of the User}}" in page
 
 
+def test_what_is_no_person_s_is_not_masked_in_a_sample(asked, vera):
+    value = "Spring offer for {{ profile.first_name }}"
+    Engagement.objects.update(values={"Name of the User": value})
+    page = signed_in(vera).get(_url(asked)).text
+    assert "&quot;Spring offer for A… " in page
+
+
 def test_a_sample_has_the_values_of_the_person_s_own_variant(asked):
     ours = plan.Variant("B", "Short", 100, {"Name of the User": "you there"})
     both = plan.made([plan.Variant("A", "As it was", 0), ours])
