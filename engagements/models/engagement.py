@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 from django.urls import reverse
 
 from externalapi.models import ExternalAPIVersion
-from lemnisk_braze.lib.database_clock import ChangedAtField
+from lemnisk_braze.lib.database_clock import ChangedAtField, CreatedAtField
 from segments.models import Segment
 
 
@@ -281,7 +281,7 @@ class Engagement(models.Model):
     activated_at = models.DateTimeField(null=True, editable=False)
     # Since it was activated, or resumed after it had stopped.
     active_since = models.DateTimeField(null=True, editable=False)
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = CreatedAtField()
     updated_at = ChangedAtField(editable=False)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,

@@ -4,7 +4,7 @@ from django.core.validators import MinValueValidator
 from django.db import models
 
 from externalapi.http.auth import Auth, SignIn, TokenPlan
-from lemnisk_braze.lib.database_clock import ChangedAtField
+from lemnisk_braze.lib.database_clock import ChangedAtField, CreatedAtField
 
 
 class Connection(models.Model):
@@ -103,7 +103,7 @@ class Connection(models.Model):
         "it, test and activate with it, and change it. None: everybody whose "
         "permissions include that.",
     )
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = CreatedAtField()
     updated_at = ChangedAtField(editable=False)
 
     class Meta:

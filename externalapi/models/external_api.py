@@ -13,7 +13,7 @@ from externalapi.models.connection import Connection
 from externalapi.template.batching import MAX_BYTES, BatchPlan
 from externalapi.template.parameters import Parameter
 from externalapi.template.url_and_headers import join_target
-from lemnisk_braze.lib.database_clock import ChangedAtField
+from lemnisk_braze.lib.database_clock import ChangedAtField, CreatedAtField
 
 
 class ExternalAPIQuerySet(models.QuerySet["ExternalAPI"]):
@@ -89,7 +89,7 @@ class ExternalAPI(models.Model):
     archived_at = models.DateTimeField(null=True, editable=False)
     # Set on the test cases' page, by who may edit the External API.
     must_pass_cases = models.BooleanField(default=False, editable=False)
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = CreatedAtField()
     updated_at = ChangedAtField(editable=False)
 
     objects = ExternalAPIQuerySet.as_manager()
@@ -187,7 +187,7 @@ class ExternalAPIVersion(models.Model):
     payload = models.TextField(blank=True, default="", db_default="", editable=False)
     content_hash = models.CharField(max_length=64)
     note = models.CharField("what changed, and why", max_length=255, blank=True)
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = CreatedAtField()
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.SET_NULL,

@@ -6,6 +6,7 @@ the comparing, it asks clock_timestamp() itself.
 
 import time
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import connection, models
 
@@ -45,6 +46,24 @@ class ClockTime(models.Func):
 
     function = "clock_timestamp"
     output_field = models.DateTimeField()
+
+
+class CreatedAtField(models.DateTimeField):  # type: ignore[type-arg]
+    """When a row was made, by the database's clock: Django's auto_now_add without ours."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{**kwargs, "auto_now_add": True})
+
+    def deconstruct(self) -> Any:
+        # The column is what it was.
+        name, _, args, kwargs = super().deconstruct()
+        return name, "django.db.models.DateTimeField", args, kwargs
+
+    def pre_save(self, model_instance: models.Model, add: bool) -> datetime:
+        if add:
+            setattr(model_instance, self.attname, now())
+        at: datetime = getattr(model_instance, self.attname)
+        return at
 
 
 class ChangedAtField(models.DateTimeField):  # type: ignore[type-arg]

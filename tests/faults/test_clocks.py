@@ -14,6 +14,8 @@ from engagements.operations import status
 from externalapi.answers import interpretation
 from externalapi.http.client import Answer
 from lemnisk_braze.lib import database_clock
+from lemnisk_braze.templatetags import clock
+from tests import factories
 from tests.doubles.celery_processes import beat, off, worker
 from tests.doubles.nursery import ROOT
 from tests.faults import working
@@ -24,6 +26,9 @@ pytestmark = pytest.mark.django_db(transaction=True)
 HOURS = 2 * 3_600
 # Only measured.
 NO_DECISION = {
+    # As long before this clock's time as it was before the database's.
+    "lemnisk_braze/templatetags/clock.py: "
+    "return str(naturaltime(timezone.now() - (database_clock.reckoned() - at)))",
     "engagements/outbox/workers.py: asked = time.time()",
     "engagements/outbox/workers.py: took = time.time() - asked",
 }
@@ -112,11 +117,48 @@ def test_an_answer_without_a_date_is_read_by_the_database_clock(db, seconds):
     assert 23 < verdict.wait_seconds < 26
 
 
+@pytest.mark.parametrize("seconds", [HOURS, -HOURS])
+def test_how_long_ago_something_was_is_told_by_the_database(seconds):
+    with time_machine.travel(time.time() + seconds):
+        now = database_clock.now()
+        assert clock.ago(now - timedelta(minutes=5, seconds=1)) == "5\xa0minutes ago"
+        engagement = factories.make_engagement()
+        api = engagement.version.external_api
+        made = (engagement, api, api.current_version, engagement.version.connection)
+        for row in made:
+            assert now <= row.created_at <= database_clock.now()
+            row.save()
+            row.refresh_from_db()
+            assert now <= row.created_at <= database_clock.now()
+
+
+@pytest.mark.parametrize("seconds", [HOURS, -HOURS])
+def test_a_segment_s_page_says_by_it_when_it_was_counted(admin_client, seconds):
+    segment = factories.make_segment(1, refreshed_at=database_clock.now())
+    with time_machine.travel(time.time() + seconds):
+        database_clock.now()
+        page = admin_client.get(segment.get_absolute_url()).text
+    counted = re.search(r"Counted</dt>\s*<dd>\s*<strong>\s*<time[^>]*>([^<]+)</time>", page)
+    assert counted and (counted[1] == "now" or "second" in counted[1])
+
+
+def test_no_page_reckons_from_the_wall_clock():
+    """Django's own filters do: there is `ago` for it."""
+    wall_clock = re.compile(r"\|(naturaltime|timesince|timeuntil)\b|{% now\b")
+    found = [
+        path.relative_to(ROOT).as_posix()
+        for app in ("engagements", "segments", "externalapi", "lemnisk_braze")
+        for path in (ROOT / app).rglob("*.html")
+        if wall_clock.search(path.read_text())
+    ]
+    assert found == []
+
+
 def test_nothing_that_decides_reads_the_wall_clock():
     """Whoever needs the time asks the database (lemnisk_braze.lib.database_clock)."""
     wall_clock = re.compile(
         r"timezone\.now\(|datetime\.(now|utcnow|today)\(|date\.today\(|localdate\("
-        r"|\btime\.time(_ns)?\(|auto_now="
+        r"|\btime\.time(_ns)?\(|auto_now(_add)?="
     )
     found = {
         f"{path.relative_to(ROOT)}: {line.strip()}"

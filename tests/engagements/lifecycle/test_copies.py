@@ -1,6 +1,7 @@
 """An engagement is duplicated: all that was set comes along, and nothing that happened."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
@@ -19,7 +20,7 @@ from tests.pages import words
 pytestmark = pytest.mark.django_db
 
 # Another value than the usual one for each field that somebody sets.
-SET = {
+SET: dict[str, Any] = {
     "description": "Who asked for a card",
     "trigger": "schedule",
     "repeat": "cron",
@@ -56,7 +57,7 @@ SET = {
     "variants": HALF.as_json(),
 }
 # What happened, who did it and when: none of it is the copy's.
-HAPPENED = {
+HAPPENED: dict[str, Any] = {
     "state": "blocked",
     "blocked_reason": "Braze refused the key.",
     "blocked_key_version": 2,
@@ -80,8 +81,8 @@ def url(engagement):
     return reverse("admin:engagements_engagement_duplicate", args=[engagement.pk])
 
 
-def stored(engagement) -> dict[str, object]:
-    return Engagement.objects.values().get(pk=engagement.pk)
+def stored(engagement) -> dict[str, Any]:
+    return dict(Engagement.objects.values().get(pk=engagement.pk))
 
 
 @pytest.fixture
