@@ -11,13 +11,14 @@ statement. The others are counted, under locks.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, TypeAlias
 from zoneinfo import ZoneInfo
 
 import orjson
+from django.conf import settings
 from django.db import connection, transaction
 
 from engagements import time_zones
@@ -60,6 +61,14 @@ NOT_SENT = f"""
         ON d.profile_id = x.profile_id AND d.run_id = x.run_id
         AND d.transition_id = x.transition_id
     WHERE d.state NOT IN {tuple(map(str, Delivery.MAYBE_SENT))}
+"""
+NOT_SENT_BY = f"""
+    SELECT d.profile_id, d.run_id, d.transition_id FROM engagements_batch b
+    CROSS JOIN LATERAL unnest(b.profile_ids, b.transition_ids) m (profile_id, entry_id)
+    JOIN engagements_delivery d ON d.profile_id = m.profile_id AND d.run_id = b.run_id
+        AND d.transition_id = coalesce(m.entry_id, 0) AND d.batch_id = b.id
+    WHERE b.id = ANY(%s::bigint[])
+        AND d.state NOT IN {tuple(map(str, Delivery.MAYBE_SENT))}
 """
 FORGET = """
     DELETE FROM engagements_sentlately WHERE profile_id = ANY(ARRAY(
@@ -184,17 +193,38 @@ def give_back(run_id: int, reserved: Reserved, people: Collection[Person]) -> No
     if not (reserved.at and people):
         return
     gone = {(id, run_id, entry) for id, entry in people}
+    _take_out(gone, lambda send: send.at in reserved.at)
+
+
+def let_go(batches: Sequence[int]) -> None:
+    """Let others have the room of whom these batches have not sent, for good.
+
+    Before their deliveries are deleted, which say so until then: a cap may count what
+    is older. Where deliveries are kept longer than any cap counts nothing is to be done.
+    """
+    kept = settings.RETENTION_DELIVERIES
+    reach = max((cap.reach for cap in FrequencyCap.objects.all()), default=timedelta())
+    if not batches or not kept or reach <= kept:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(NOT_SENT_BY, [copying.id_array(batches)])
+        gone = set(cursor.fetchall())
+    if gone:
+        _take_out(gone)
+
+
+def _take_out(
+    gone: Collection[tuple[int, int, int]],
+    also: Callable[[Send], bool] = lambda send: True,
+) -> None:
+    """Take these sends out of what is counted: person, run and entry."""
     with transaction.atomic(), connection.cursor() as cursor:
-        ids = copying.id_array({id for id, _ in people})
+        ids = copying.id_array({id for id, _, _ in gone})
         cursor.execute(HOLD.format(lock="FOR UPDATE"), [ids])
         kept: dict[int, str] = {}
         for id, text, _ in cursor.fetchall():
             sends = [Send(*one) for one in orjson.loads(text)]
-            rest = [
-                s
-                for s in sends
-                if s.at not in reserved.at or (id, s.run, s.entry) not in gone
-            ]
+            rest = [s for s in sends if (id, s.run, s.entry) not in gone or not also(s)]
             if len(rest) < len(sends):
                 kept[id] = orjson.dumps([tuple(s) for s in rest]).decode()
         if kept:

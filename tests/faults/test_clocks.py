@@ -138,7 +138,9 @@ def test_a_segment_s_page_says_by_it_when_it_was_counted(admin_client, seconds):
     with time_machine.travel(time.time() + seconds):
         database_clock.now()
         page = admin_client.get(segment.get_absolute_url()).text
-    counted = re.search(r"Counted</dt>\s*<dd>\s*<strong>\s*<time[^>]*>([^<]+)</time>", page)
+    counted = re.search(
+        r"Counted</dt>\s*<dd>\s*<strong>\s*<time[^>]*>([^<]+)</time>", page
+    )
     assert counted and (counted[1] == "now" or "second" in counted[1])
 
 

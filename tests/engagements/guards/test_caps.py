@@ -1,5 +1,6 @@
 """Frequency caps: what counts, for how long, and that there is never one too many."""
 
+import time
 import uuid
 from collections import Counter
 from collections.abc import Callable
@@ -16,6 +17,7 @@ import pytest
 from django.db import connection
 from psycopg.types.json import Jsonb
 
+from engagements import retention
 from engagements.audience import expansion
 from engagements.delivery import claims, writing
 from engagements.guards import caps, plenty
@@ -96,6 +98,23 @@ def test_what_was_not_sent_takes_no_room(send, people, sandbox):
     first = send(people)
     assert states(first) == {"rejected": 3}
     assert states(send(people)) == {"sent": 3}
+
+
+@pytest.mark.parametrize("was_sent", [True, False])
+def test_a_cap_counts_the_same_after_the_deliveries_are_deleted(
+    send, people, sandbox, was_sent
+):
+    """Of half a year, where deliveries are kept for 90 days."""
+    cap(every=6, period="month")
+    if not was_sent:
+        sandbox.faults([{"kind": "partial_errors", "indexes": None, "times": 1}])
+    first = send(people)
+    assert states(first) == {"sent" if was_sent else "rejected": 3}
+    later = database_clock.now() + timedelta(days=1)
+    assert retention.clean_deliveries(later, time.monotonic() + 60) == 1
+    assert not Delivery.objects.exists()
+    second = send(people)
+    assert states(second) == {"skipped" if was_sent else "sent": 3}
 
 
 def test_a_retry_is_the_same_delivery(send, people, sandbox):
