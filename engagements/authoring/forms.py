@@ -97,7 +97,8 @@ class EngagementForm(
             "quiet_action": forms.RadioSelect,
             "ambiguous_policy": forms.RadioSelect,
         }
-        labels = {"version": "External API"}
+        labels = {**ScheduleForm.Meta.labels, "version": "External API"}
+        help_texts = ScheduleForm.Meta.help_texts
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         # Before the model form mixes the instance's values into `initial`.

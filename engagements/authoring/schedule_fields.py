@@ -122,6 +122,11 @@ class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = Engagement
         fields = SCHEDULE
+        labels = {"time_zone": "Time zone"}
+        help_texts = {
+            "time_zone": "Where a day begins and ends: the days between two times of the"
+            " same person are its days."
+        }
         widgets = {
             "trigger": forms.RadioSelect,
             "time_zone": forms.TextInput(

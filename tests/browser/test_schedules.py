@@ -86,6 +86,44 @@ def test_the_next_times_follow_what_is_typed(
 
 
 @pytest.mark.parametrize("width", [1280, 390])
+def test_the_time_zone_is_shown_with_what_it_is_for(
+    page: Page, engagement, shot: Shot, width: int
+):
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto(engagement.get_absolute_url())
+    zone = page.get_by_label("Time zone *", exact=True)
+    clocks = page.get_by_text("The schedule’s times are of its clocks as well.")
+    people = page.get_by_text("The people of a day count for")
+    expect(zone).to_have_value("Europe/Berlin")
+    expect(clocks).to_be_visible()
+    expect(people).to_be_hidden()
+    listening = [
+        *("As soon as someone enters the segment", "On each qualifying event"),
+        "As soon as someone leaves the segment",
+    ]
+    for trigger in listening:
+        page.get_by_label(trigger).check()
+        expect(zone).to_be_visible()
+        expect(people).to_be_visible()
+        expect(clocks).to_be_hidden()
+    expect(page.get_by_text("Where a day begins and ends")).to_be_visible()
+    zone.fill("Berlin")
+    page.get_by_role("button", name="Save", exact=True).click()
+    error = page.locator("#id_time_zone_error")
+    expect(error).to_contain_text("There is no time zone “Berlin”.")
+    page.get_by_label("Time zone *", exact=True).fill("Asia/Kolkata")
+    for scheme in SCHEMES:
+        page.emulate_media(color_scheme=scheme)
+        assert axe.violations(page, axe.source()) == []
+        shot(f"time-zone-{width}-{scheme}")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_text("is saved.")).to_be_visible()
+    engagement.refresh_from_db()
+    assert engagement.time_zone == "Asia/Kolkata"
+
+
+@pytest.mark.parametrize("width", [1280, 390])
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_the_calendar_shows_what_runs_and_what_may_clash(
     page: Page,
