@@ -23,7 +23,7 @@ from engagements.personalization.columns import Group
 from engagements.personalization.renderer import Recipe, Skip
 from engagements.sync import data_points, leaving
 from engagements.sync import shape as shapes
-from engagements.sync.shape import OPERATORS, Shape
+from engagements.sync.shape import CHANGED, DIGEST_BYTES, NOT_KNOWN, Shape, has_operator
 from engagements.variants import plan
 from externalapi.definitions.compiled import Rendered
 from lemnisk_braze.lib.json_types import JSON
@@ -39,7 +39,6 @@ NOT_NEW = Skip(
 SOME_TIME = datetime(2000, 1, 1, tzinfo=UTC)
 # Of a hash that is quick, and that nobody has to fear: who made their own values come to
 # the same would keep but them from being sent.
-DIGEST_BYTES = 8
 _ENTRIES = struct.Struct(f"{shapes.TAG_BYTES}s{DIGEST_BYTES}s")
 _TAG = shapes.TAG_BYTES
 # A number so long may be the noise of a sum: 0.30000000000000004.
@@ -303,6 +302,8 @@ def _changed(
             kept[name] = tag + _hash(value, whose)
     entries = b"".join(kept.values())
     tags = shape.tags
+    if always:
+        entries += b"".join(tags[name] + CHANGED for name in always if name in tags)
     is_any = any(name in tags or name in shapes.NEVER_NULL for name in always)
     if known and known.is_certain and entries == known.state[DIGEST_BYTES:]:
         return ({name: own[name] for name in always} if is_any else {}), entries
@@ -315,6 +316,9 @@ def _changed(
     part = {n: v for n, v in own.items() if n in changed or n not in kept}
     gone = {n: tag for n, tag in tags.items() if tag in old and n not in own}
     for name, tag in gone.items():
+        if old[tag] == CHANGED:
+            entries += tag + CHANGED
+            continue
         digest = _hash(None, whose)
         entries += tag + digest
         if old[tag] != digest:
@@ -326,17 +330,22 @@ def _changed(
 def _names(shape: Shape, body: dict[str, JSON], known: Known | None) -> bytes:
     """Which attributes the other side has then: what it is known to have, and these."""
     own, old = _object(body), entries_of(known)
-    nothing = bytes(DIGEST_BYTES)
-    tags = [tag for name, tag in shape.tags.items() if name in own or tag in old]
-    return b"".join(tag + nothing for tag in tags)
+    written = {
+        tag: has_operator(own[name]) if name in own else old[tag] == CHANGED
+        for name, tag in shape.tags.items()
+        if name in own or tag in old
+    }
+    return b"".join(t + (CHANGED if by else NOT_KNOWN) for t, by in written.items())
 
 
 def entries_of(known: Known | None) -> dict[bytes, bytes]:
-    """Tag → digest; of whom nothing is certain the digests are nobody's."""
+    """Tag → digest, or CHANGED; of whom nothing is certain the digests are nobody's."""
     if known is None:
         return {}
     found = dict(_ENTRIES.iter_unpack(known.state[DIGEST_BYTES:]))
-    return found if known.is_certain else dict.fromkeys(found, b"")
+    if known.is_certain:
+        return found
+    return {tag: is_ if is_ == CHANGED else b"" for tag, is_ in found.items()}
 
 
 def _has_any_operator(own: dict[str, JSON]) -> bool:
@@ -344,12 +353,6 @@ def _has_any_operator(own: dict[str, JSON]) -> bool:
     return dict in map(type, values) and any(
         type(value) is dict and has_operator(value) for value in values
     )
-
-
-def has_operator(value: JSON) -> bool:
-    if isinstance(value, dict):
-        return bool(OPERATORS & value.keys()) or any(map(has_operator, value.values()))
-    return isinstance(value, list) and any(map(has_operator, value))
 
 
 def _is_known(known: Known | None, state: bytes, shape: Shape | None) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 from engagements.models import Attempt, Batch
 from engagements.outbox.known import Mark
 from engagements.outbox.prepared_request import Result, Synced
-from engagements.sync import comparing, shape, state
+from engagements.sync import shape, state
 from engagements.sync.state import Ends
 from engagements.variants import plan
 from externalapi.answers.interpretation import Outcome
@@ -117,7 +117,7 @@ def _doubt(batch_id: int, attempt_id: uuid.UUID) -> None:
     batch = Batch.objects.select_related(
         "run__engagement", "run__version__external_api", "run__version__connection"
     ).get(pk=batch_id)
-    unknown = bytes(comparing.DIGEST_BYTES)
+    unknown = shape.NOT_KNOWN
     with suppress(ValueError):
         each = plan.of(batch.run).each(batch.run.values)
         unknown = shape.read(batch.run.version, *each).unknown

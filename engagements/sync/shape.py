@@ -19,7 +19,10 @@ FLAGS = frozenset({"push_token_import"})
 NEVER_NULL = frozenset({"push_tokens", "subscription_groups"})
 # What changes a value instead of being one: it goes each time that it is rendered.
 OPERATORS = frozenset({"inc", "add", "remove", "$add", "$remove", "$update"})
-TAG_BYTES = 4
+TAG_BYTES, DIGEST_BYTES = 4, 8
+# In the place of a digest: the attribute is there, its value is not known, or was last
+# changed by an operation, so that nothing to change is not that it went away.
+NOT_KNOWN, CHANGED = bytes(DIGEST_BYTES), b"\xff" * DIGEST_BYTES
 
 TRACK = "/users/track"
 NOT_TRACK = (
@@ -41,18 +44,22 @@ class Shape:
     """The one object of `attributes`, by its names.
 
     `tags`: name → what it is called in a state, of those that are compared. `volatile`
-    are made from what is different each time that a request is written.
+    are made from what is different each time that a request is written. `operated` say in
+    the body how to change a value.
     """
 
     identifiers: tuple[str, ...]
     tags: Mapping[str, bytes]
     volatile: frozenset[str]
+    operated: frozenset[str]
 
     @property
     def unknown(self) -> bytes:
         """The state of somebody of whom only the names of the attributes are known."""
-        nothing = bytes(8)
-        return nothing + b"".join(tag + nothing for tag in self.tags.values())
+        return NOT_KNOWN + b"".join(
+            tag + (CHANGED if name in self.operated else NOT_KNOWN)
+            for name, tag in self.tags.items()
+        )
 
 
 def read(version: ExternalAPIVersion, *each: Mapping[str, str]) -> Shape:
@@ -75,6 +82,7 @@ def read(version: ExternalAPIVersion, *each: Mapping[str, str]) -> Shape:
         identifiers=identifiers,
         tags=_tags([n for n in own if n not in volatile and n not in NEVER_NULL]),
         volatile=volatile,
+        operated=frozenset(name for name in own if has_operator(template[name])),
     )
 
 
@@ -102,6 +110,13 @@ def attributes_of(version: ExternalAPIVersion) -> dict[str, JSON]:
 def is_track(version: ExternalAPIVersion) -> bool:
     """Whether its body is one of Braze's /users/track."""
     return version.path.rstrip("/").endswith(TRACK) and version.body_kind == "json"
+
+
+def has_operator(value: JSON) -> bool:
+    """Whether it, or a part of it, says how a value is to be changed."""
+    if isinstance(value, dict):
+        return bool(OPERATORS & value.keys()) or any(map(has_operator, value.values()))
+    return isinstance(value, list) and any(map(has_operator, value))
 
 
 def is_flag(name: str) -> bool:

@@ -3,8 +3,10 @@
 import pytest
 
 from engagements.models import Accepted, Batch, Engagement
+from engagements.sync import state
 from externalapi.models import Connection
 from lemnisk_braze.lib import database_clock
+from tests import factories
 from tests.engagements.sync.conftest import (
     attributes_version,
     bodies,
@@ -124,6 +126,83 @@ def test_an_operator_is_no_value_and_goes_each_time(syncing, sandbox):
         "visits": {"inc": 1},
         "_update_existing_only": False,
     }
+
+
+@pytest.fixture
+def points_version():
+    """Whose points are a number, or say how to change it."""
+
+    def make(points: object = "{{points}}"):
+        body = {"attributes": [{"external_id": "{{ID}}", "points": points}]}
+        return factories.make_version(
+            connection=Connection.objects.get(),
+            body=body,
+            parameters=[
+                factories.parameter("ID", level="identifier"),
+                factories.parameter("points", type="any", required=False),
+            ],
+        )
+
+    return make
+
+
+@pytest.mark.parametrize("before", [[], [5]])
+def test_what_was_last_sent_as_an_operation_is_not_cleared_where_it_is_absent(
+    syncing, sandbox, points_version, before
+):
+    """To add nothing is not that the value went away: Braze has what was added to."""
+    ana = person("ana")
+    engagement = syncing(("points",), version=points_version(), sends_deltas=True)
+    for points in (*before, {"inc": 2}):
+        change(ana, points=points)
+        run_once(engagement)
+    was = sandbox.user("ana")["custom_attributes"]["points"]
+    assert was == sum(before) + 2
+    change(ana, points=None)
+    run_once(engagement)
+    state.resync(engagement)
+    run_once(engagement)
+    assert all(body.get("points", was) is not None for body in bodies(sandbox))
+    assert sandbox.user("ana")["custom_attributes"]["points"] == was
+    # A value that is one again is cleared when it goes away.
+    change(ana, points=7)
+    run_once(engagement)
+    change(ana, points=None)
+    run_once(engagement)
+    assert "points" not in sandbox.user("ana")["custom_attributes"]
+
+
+def test_nor_after_a_lost_answer(syncing, sandbox, points_version, settings):
+    settings.HTTP_TOTAL_SECONDS = 1
+    ana = person("ana", points=2)
+    version = points_version({"inc": "{{points}}"})
+    engagement = syncing(
+        ("points",), version=version, sends_deltas=True, ambiguous_policy="park"
+    )
+    sandbox.faults([{"kind": "delay_after", "seconds": 3, "times": 1}])
+    assert run_once(engagement) == {"ana": "uncertain"}
+    change(ana, points=None)
+    run_once(engagement)
+    assert sandbox.user("ana")["custom_attributes"]["points"] == 2
+
+
+@pytest.mark.parametrize("sends_deltas", [True, False])
+def test_who_leaves_is_cleared_of_what_was_added_to_as_well(
+    syncing, sandbox, points_version, sends_deltas
+):
+    ana = person("ana", points={"inc": 2})
+    engagement = syncing(
+        ("points",),
+        version=points_version(),
+        sends_deltas=sends_deltas,
+        clears_who_left=True,
+    )
+    run_once(engagement)
+    change(ana, points=None)
+    run_once(engagement)
+    change(ana, vip=None)
+    run_once(engagement)
+    assert "points" not in sandbox.user("ana")["custom_attributes"]
 
 
 def test_data_points_are_counted_and_what_is_saved(syncing, sandbox):
