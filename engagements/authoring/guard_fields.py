@@ -126,7 +126,7 @@ class GuardFields(forms.Form):
         widget=forms.NumberInput(attrs={"min": 1}),
         help_text="People a run; where it listens to entries, events or exits, people a "
         "day. Before the first of them above it is taken in, it is paused, and an Approver lets it go "
-        "on. Empty: no ceiling.",
+        "on. Who is tried again was counted before. Empty: no ceiling.",
     )
     approval_above = forms.IntegerField(
         label="A second person approves above",

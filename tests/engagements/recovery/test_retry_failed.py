@@ -231,6 +231,33 @@ def test_a_retry_reaches_braze_and_ends_with_its_engagement(braze, sandbox):
     assert (run.state, engagement.state) == ("completed", "ended")
 
 
+@pytest.mark.django_db(transaction=True)
+def test_who_is_tried_again_counts_for_no_ceiling(braze, sandbox):
+    """They were counted when they were taken in; somebody has seen how many they are."""
+    engagement = factories.make_engagement(
+        factories.make_segment(3),
+        factories.make_version(connection=braze),
+        values={"Name of the User": "{{ profile.nickname }}"},
+        trigger="schedule",
+        ceiling=3,
+    )
+    transitions.activate(engagement)
+    loop.work()
+    source = Run.objects.get()
+    assert source.taken_in == 3
+    Engagement.objects.update(
+        values={"Name of the User": "{{ profile.first_name }}"}, ceiling=2
+    )
+    (run,) = retry().runs
+    loop.work()
+
+    assert sandbox.summary()["users"] == 3
+    for one in (source, run, engagement):
+        one.refresh_from_db()
+    assert (source.taken_in, run.taken_in, run.waits_at_ceiling) == (3, 0, False)
+    assert (run.state, engagement.blocked_reason) == ("completed", "")
+
+
 @pytest.mark.parametrize(
     ("trigger", "run_state", "possible"),
     [
