@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path
 
@@ -35,7 +35,11 @@ class DuplicatePage:
         if not self.has_add_permission(request):
             raise PermissionDenied
         if request.method == "POST":
-            made = copies.duplicate(engagement, request.user)
+            try:
+                made = copies.duplicate(engagement, request.user)
+            except Engagement.DoesNotExist as e:
+                # Somebody has just deleted it.
+                raise Http404 from e
             self.log_addition(request, made, f"Duplicated from “{engagement}”.")
             messages.success(request, f"“{made}” is made, as a draft.")
             return redirect(made.get_absolute_url())

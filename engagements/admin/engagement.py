@@ -37,7 +37,7 @@ from engagements.authoring.schedule_fields import ScheduleForm
 from engagements.guards import approved, ceiling
 from engagements.lifecycle import approval
 from engagements.models import Engagement, Run
-from engagements.payload import difference
+from engagements.payload import difference, versions
 from engagements.personalization.variable_catalog import known_variables
 from engagements.reporting import reports
 from engagements.reporting.data_points import data_points
@@ -124,6 +124,12 @@ class EngagementAdmin(
 
     def _may_delete(self, request: HttpRequest) -> bool:
         return bool(super().has_delete_permission(request))
+
+    @transaction.atomic
+    def delete_model(self, request: HttpRequest, obj: Engagement) -> None:
+        api_id = obj.version.external_api_id
+        super().delete_model(request, obj)
+        versions.delete_unused(api_id)
 
     def users_of(self, obj: Engagement) -> list[Dependant]:
         count = obj.runs.count()

@@ -133,6 +133,17 @@ def save(engagement: Engagement, written: Written) -> None:
     engagement.values = dict(written.values)
 
 
+@transaction.atomic
+def delete_unused(api_id: int) -> None:
+    """Delete the payloads on an External API that nothing names any more.
+
+    When an engagement was deleted: whoever saves one on the same API does so as well.
+    """
+    locked = ExternalAPI.objects.select_for_update(of=("self",), no_key=True)
+    if api := locked.filter(pk=api_id).first():
+        _delete_unused(api, kept="")
+
+
 def _delete_unused(api: ExternalAPI, kept: str) -> None:
     used = (model.objects.filter(version=OuterRef("pk")) for model in (Engagement, Run))
     payloads = api.versions.exclude(written_on=None).exclude(content_hash=kept)

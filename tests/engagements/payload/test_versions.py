@@ -6,7 +6,8 @@ import pytest
 from django.urls import reverse
 
 from engagements.authoring.preview import preview
-from engagements.models import Run
+from engagements.lifecycle import copies
+from engagements.models import Engagement, Run
 from engagements.payload import versions
 from engagements.payload.beginning import beginning
 from engagements.personalization.renderer import people_per_request
@@ -153,6 +154,19 @@ def test_the_same_payload_is_one_row_and_what_nobody_names_goes(written):
         PAYLOAD.replace("points", "score"),
         PAYLOAD.replace("points", "rank"),
     }
+
+
+@pytest.mark.parametrize("is_used", [True, False])
+def test_it_goes_with_the_engagement_that_is_deleted(written, admin_page, is_used):
+    engagement = written()
+    payload, base = engagement.version, engagement.version.written_on
+    if is_used:
+        copies.duplicate(engagement, factories.make_user())
+    url = reverse("admin:engagements_engagement_delete", args=[engagement.pk])
+    assert admin_page.post(url, {"post": "yes"}).status_code == 302
+    assert not Engagement.objects.filter(pk=engagement.pk).exists()
+    assert ExternalAPIVersion.objects.filter(pk=payload.pk).exists() is is_used
+    assert ExternalAPIVersion.objects.filter(pk=base.pk).exists()
 
 
 def test_it_goes_by_the_number_of_the_version_it_is_written_on(written):
