@@ -189,7 +189,7 @@ class ApprovalPages:
         except AnsweredError as e:
             messages.warning(request, str(e))
             return redirect(asked.get_absolute_url())
-        who = asked.asked_by or "somebody"
+        who = asked.asked_by or "somebody who is not here any more"
         log(request, asked.engagement, f"Withdrew what {who} asked for.")
         messages.success(request, "It is withdrawn. Nothing is sent.")
         return redirect(asked.engagement.get_absolute_url())
