@@ -1,7 +1,7 @@
 """The preview panel beside the form: one person, and what they would get."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from django.db.models import Q
 
@@ -76,6 +76,9 @@ def preview_panel(
         member_event(segment, person, str(form["trigger"].value() or "")),
         form.preview_engagement,
     )
+    left = form.places_left()
+    found = {name: left.get(name, words) for name, words in shown.problems.items()}
+    shown = replace(shown, problems=found)
     shown = seen_by(shown, form.chosen_version.connection, user)
     parameters = version.read_parameters()
     titles = {parameter.name: parameter.title for parameter in parameters}

@@ -144,6 +144,19 @@ class PayloadSection(forms.Form):
         except BodyError:
             return ()
 
+    def places_left(self) -> dict[str, str]:
+        """By parameter, what is said of the External API's places that are left."""
+        base = self.chosen_version
+        if not self.has_payload or base is None:
+            return {}
+        try:
+            written = versions.write(base, self.typed_payload, {})
+        except BodyError:
+            return {}
+        both = zip(written.reading.leaves, written.parameters, strict=True)
+        said = {one.name: _still_to_write(base, leaf.source) for leaf, one in both}
+        return {name: words for name, words in said.items() if words}
+
     def has_side_effects(self, values: Mapping[str, str]) -> bool:
         """Whether the request does more when it is sent twice, as far as is known."""
         try:
@@ -220,15 +233,21 @@ def _mistakes(
     base: ExternalAPIVersion, written: Written, segment: Segment | None
 ) -> Iterator[Finding]:
     """What is wrong with single values."""
-    names = {one.name for one in base.read_parameters()}
     both = zip(written.reading.leaves, written.parameters, strict=True)
     for leaf, parameter in both:
         words = problem(parameter, leaf.source, segment)
-        left = names.intersection(find(leaf.source))
+        left = _still_to_write(base, leaf.source)
         if words and left:
-            yield _error(leaf.path, STILL_TO_WRITE.format(min(left)), BRACES)
+            yield _error(leaf.path, left, BRACES)
         elif words:
             yield _error(leaf.path, words)
+
+
+def _still_to_write(base: ExternalAPIVersion, source: str) -> str:
+    """What is said of a value that has a place of the External API; "" where none."""
+    names = {one.name for one in base.read_parameters()}
+    left = names.intersection(find(source))
+    return STILL_TO_WRITE.format(min(left)) if left else ""
 
 
 def _apart(written: Written) -> Iterator[Finding]:

@@ -297,3 +297,20 @@ def test_a_missing_value_leads_to_its_line(admin_page):
     assert 'data-error-line="6"' in str(page.context["form"]["payload"])
     page = admin_page.get(url, {"fallback": "attributes[0].nothing"})
     assert "data-error-line" not in str(page.context["form"]["payload"])
+
+
+def test_the_preview_says_of_places_that_are_left_what_the_editor_says(admin_page):
+    version = payload_version(
+        '{"attributes": [{"external_id": "{{ID}}", "first_name": {{Name of the User}}}]}',
+        parameters=[
+            factories.parameter("ID", level="identifier"),
+            factories.parameter("Name of the User"),
+        ],
+    )
+    segment = factories.make_segment(1)
+    page = admin_page.get(f"{ADD}?segment={segment.pk}&external_api={version.external_api_id}")
+    [words] = page.context["panel"].preview.problems.values()
+    assert words == (
+        "“Name of the User” is a place of the External API’s body that is still to be"
+        " filled."
+    )
