@@ -7,6 +7,7 @@ opening a link, which programs that read mails do as well.
 from smtplib import SMTPException
 
 from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
 from django.core.mail import EmailMessage
 
 from engagements.lifecycle import approval
@@ -14,6 +15,7 @@ from engagements.models import Approval
 from engagements.reporting import approved_changes
 from lemnisk_braze.lib.counted import counted
 from lemnisk_braze.lib.logs import get_logger
+from segments.naming import scrubbed
 
 logger = get_logger(__name__)
 
@@ -117,7 +119,8 @@ def _changes(row: Approval) -> list[str]:
         heading = "It was not approved before. What it sends:"
     elif not last.lines:
         return ["What it sends is what was approved last."]
-    lines = [f"- {line.in_words}" for line in last.lines]
+    # A rule may name somebody by an address, and a mail is read on the way.
+    lines = [f"- {scrubbed(line.in_words, AnonymousUser())}" for line in last.lines]
     more = len(lines) - LINES
     if more > 0:
         lines[LINES:] = [f"and {more:,} more, which its page has."]

@@ -525,6 +525,22 @@ def test_the_mail_says_what_has_changed_since(draft, asked, vera, mia):
     assert "Segment:" not in letter.body
 
 
+def test_the_mail_names_nobody_whom_a_rule_names(draft, mia, vera):
+    rule = {
+        "attribute": "email",
+        "is": "in",
+        "value": ["ann@example.com", "+49171234567"],
+    }
+    Segment.objects.update(rule=rule)
+    approval.ask(draft, mia, PEOPLE)
+    tick()
+    [letter] = mail.outbox
+    assert "a…@example.com" in letter.body and "+49…67" in letter.body
+    assert "ann@example" not in letter.body and "1712345" not in letter.body
+    # As on the page of the segment.
+    assert "ann@example.com" in signed_in(vera).get(_url(asked_of(draft))).text
+
+
 def test_a_mail_server_that_fails_holds_nothing_up(asked, vera, settings):
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 9
