@@ -189,6 +189,7 @@ def content(engagement: Engagement, run: Run | None = None) -> Content:
             "version": str(version),
             # Written in the engagement: frozen in the version.
             "payload": version.payload,
+            "parameters": [one["name"] for one in version.parameters],
             "segments": {str(one.pk): one.name for one in segments},
         },
     }

@@ -79,7 +79,7 @@ def since(asked: Approval) -> Changes:
 def _lines(last: Approval | None, now: Content) -> Iterator[Line]:
     before = last.content if last else NOTHING
     yield from _settings(before, now)
-    yield from _of_values(before, now)
+    yield from _values(before, now)
     yield from _payload(before, now)
     yield from _of_variants(before, now)
     yield from _excluded(before, now)
@@ -107,13 +107,19 @@ def _sent_to(before: Content, now: Content) -> Iterator[Line]:
 
 def _in_line(now: Content, kept: Content) -> Iterator[Line]:
     """What who waits in line is sent, where it is not what is sent from now on."""
-    parts = (_settings, _of_values, _payload, _of_variants)
+    parts = (_settings, _values, _payload, _of_variants)
     for line in chain.from_iterable(part(now, kept) for part in parts):
         yield replace(line, label=f"{line.label}, for who waits in line", before="")
 
 
-def _of_values(before: Content, now: Content) -> Iterator[Line]:
-    yield from _values(*(one["fields"].get("values", {}) for one in (before, now)))
+def _values(before: Content, now: Content) -> Iterator[Line]:
+    """In the order of the External API's body, or of the payload."""
+    was, is_ = (one["fields"].get("values", {}) for one in (before, now))
+    order = [*now["names"].get("parameters", ()), *was, *is_]
+    for name in sorted({**was, **is_}, key=order.index):
+        if was.get(name, "") != is_.get(name, ""):
+            after = is_.get(name, "") or EMPTY
+            yield Line(label=f"“{name}”", before=was.get(name, ""), after=after)
 
 
 def _of_variants(before: Content, now: Content) -> Iterator[Line]:
@@ -136,13 +142,6 @@ def _settings(before: Content, now: Content) -> Iterator[Line]:
                 before="" if before is NOTHING else _text(field, was, before),
                 after=_text(field, is_, now),
             )
-
-
-def _values(before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[Line]:
-    for name in {**before, **now}:
-        was, is_ = before.get(name, ""), now.get(name, "")
-        if was != is_:
-            yield Line(label=f"“{name}”", before=was, after=is_ or EMPTY)
 
 
 def _payload(before: Content, now: Content) -> Iterator[Line]:

@@ -44,6 +44,22 @@ def test_at_first_it_is_all_that_is_set(engagement):
     assert rule.startswith("Who is in “Pro”: ") and "pro" in rule
 
 
+def test_values_are_said_in_the_order_of_the_body(engagement):
+    names = ["Zip", "A name that is longer", "City"]
+    ExternalAPIVersion.objects.update(
+        parameters=[factories.parameter(name) for name in names]
+    )
+    Engagement.objects.update(values=dict.fromkeys(reversed(names), "x"))
+    said = [line for line in lines(engagement) if line.endswith(": x")]
+    assert said == [f"“{name}”: x" for name in names]
+    Approval.objects.all().delete()
+    approve(engagement)
+    Engagement.objects.update(values={"Gone": "y", **dict.fromkeys(names, "y")})
+    engagement.refresh_from_db()
+    said = [line.partition(":")[0] for line in lines(engagement)]
+    assert said == [*(f"“{name}”" for name in names), "“Gone”"]
+
+
 def test_what_is_as_it_was_is_not_said(engagement):
     approve(engagement)
     Engagement.objects.update(name="Another", description="Said otherwise")
