@@ -41,7 +41,8 @@ def compared(
     may_choose = request.user.has_perm(PERMISSION)
     is_live = engagement.state != Engagement.State.DRAFT
     return {
-        "comparison": by_variant.of_engagement(engagement, report),
+        # Of a draft there is nothing to compare yet.
+        "comparison": by_variant.of_engagement(engagement, report) if is_live else None,
         "winning": variants.winning,
         "winner_url": reverse(f"admin:{NAME}", args=[engagement.pk])
         if variants and may_choose and is_live

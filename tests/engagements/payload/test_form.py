@@ -308,7 +308,9 @@ def test_the_preview_says_of_places_that_are_left_what_the_editor_says(admin_pag
         ],
     )
     segment = factories.make_segment(1)
-    page = admin_page.get(f"{ADD}?segment={segment.pk}&external_api={version.external_api_id}")
+    page = admin_page.get(
+        f"{ADD}?segment={segment.pk}&external_api={version.external_api_id}"
+    )
     [words] = page.context["panel"].preview.problems.values()
     assert words == (
         "“Name of the User” is a place of the External API’s body that is still to be"
