@@ -276,6 +276,25 @@ def test_a_wrong_key_is_told_too(active, sandbox, owner):
     assert "key was not accepted" in letter.body
 
 
+def test_stopped_twice_its_owner_is_told_twice(active, sandbox, owner):
+    """TRAPS 37: not with each look while it is so, and once more when it is so again."""
+    engagement = active(3, repeat=REPEATS, created_by=owner)
+    for letters in (1, 2):
+        sandbox.faults([{"kind": "status", "status": 401, "times": None}])
+        working.make_due(engagement)
+        working.once()
+        for _ in range(3):
+            tick()
+        assert look(engagement)[0] == Engagement.State.BLOCKED
+        assert len(mail.outbox) == letters
+        sandbox.clear_faults()
+        assert transitions.resume(engagement)
+        tick()
+        assert len(mail.outbox) == letters
+    working.to_the_end(engagement)
+    assert working.states(engagement) == {"sent": 3}
+
+
 def test_a_mail_server_that_is_away_costs_a_line_in_the_log(
     active, sandbox, owner, settings, caplog
 ):
