@@ -15,7 +15,14 @@ from typing import Any
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db.models.functions import Now
 
-from engagements.models import Approval, ApprovalLimit, Batch, Engagement, Run
+from engagements.models import (
+    Approval,
+    ApprovalLimit,
+    Batch,
+    Delivery,
+    Engagement,
+    Run,
+)
 from externalapi.models import Connection, ExternalAPIVersion
 from lemnisk_braze.lib.counted import counted
 from segments.models import Segment
@@ -139,10 +146,20 @@ def _most_of(asked: Approval) -> int | None:
     return allowance(asked.engagement, asked.kept_run)
 
 
-def why_not_retry(engagement: Engagement, people: int) -> str:
-    """Why so many may not be tried again with what it sends now; "" where they may."""
+def why_not_retry(engagement: Engagement, people: int, run_id: int) -> str:
+    """Why so many of a run may not be tried again with what it sends now; "" else.
+
+    Who was tried again with that already counts: portions are no way around.
+    """
     above = limit(engagement)
-    if above is None or people <= above:
+    if above is None:
+        return ""
+    people += Delivery.objects.filter(
+        run=run_id,
+        retry__version=engagement.version_id,
+        retry__values=engagement.values,
+    ).count()
+    if people <= above:
         return ""
     most = allowance(engagement)
     if most is None or people <= most:

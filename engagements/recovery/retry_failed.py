@@ -138,7 +138,7 @@ def shares(deliveries: QuerySet[Delivery]) -> list[Share]:
             ambiguous=ambiguous,
             rejected=rejected,
             unverified=unverified,
-            problem=_problem(engagement) or _approval(engagement, deliveries, people),
+            problem=_problem(engagement) or _approval(engagement, deliveries),
         )
         for engagement in _engagements(numbers)
         for people, ambiguous, rejected, unverified in [numbers[engagement.pk]]
@@ -173,15 +173,14 @@ def _problem(engagement: Engagement) -> str:
     return ""
 
 
-def _approval(
-    engagement: Engagement, deliveries: QuerySet[Delivery], people: int
-) -> str:
+def _approval(engagement: Engagement, deliveries: QuerySet[Delivery]) -> str:
     """Why it takes a second person first: each run of theirs gets a run again."""
-    if not approved.why_not_retry(engagement, people):
+    if approved.limit(engagement) is None:
         return ""
     runs = failed(deliveries).filter(run__engagement=engagement).order_by()
-    counts = runs.values_list("run").annotate(people=Count("pk"))
-    return approved.why_not_retry(engagement, max(count for _, count in counts))
+    counts = runs.values_list("run").annotate(people=Count("pk")).order_by("-people")
+    found = (approved.why_not_retry(engagement, n, run) for run, n in counts)
+    return next(filter(None, found), "")
 
 
 def retry(deliveries: QuerySet[Delivery], most: int | None = None) -> Retried:
@@ -230,7 +229,7 @@ def _retry_run(run_id: int, ids: list[int]) -> tuple[Run | None, int]:
     locked = Engagement.objects.select_for_update(of=("self",), no_key=True)
     engagement = locked.get(runs=run_id)
     source = Run.objects.get(pk=run_id)
-    if approved.why_not_retry(engagement, len(ids)):
+    if approved.why_not_retry(engagement, len(ids), run_id):
         return None, 0
     try:
         if not transitions.reopen_engagement(engagement):

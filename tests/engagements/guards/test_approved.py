@@ -513,7 +513,13 @@ def test_a_retry_sends_what_was_approved_or_asks(active, sandbox, vera):
     [share] = retry_failed.shares(rejected)
     assert "not approved for more than 5" in share.problem
     assert retry_failed.retry(rejected).people == 0
+    # Nor in portions: those of a run count together.
+    ids = list(rejected.values_list("pk", flat=True))
+    for portion, taken in ((ids[:3], 3), (ids[3:], 0), (ids[3:5], 2), (ids[5:], 0)):
+        ticked = rejected.filter(pk__in=portion)
+        assert bool(retry_failed.shares(ticked)[0].problem) is (taken == 0)
+        assert retry_failed.retry(ticked).people == taken
     Engagement.objects.update(values=engagement.values)
-    assert retry_failed.retry(rejected).people == 6
+    assert retry_failed.retry(rejected).people == 1
     working.to_the_end(engagement)
     assert invariants.received(sandbox) == {f"p{i}": 1 for i in range(6)}
