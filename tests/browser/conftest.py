@@ -54,6 +54,8 @@ ARGUMENTS = [
 ]
 SCREENSHOTS = Path(os.environ.get("SCREENSHOTS_DIR", SHARED / "screenshots"))
 
+FOLDER = Path(__file__).parent
+
 DESKTOP: ViewportSize = {"width": 1280, "height": 900}
 
 expect.set_options(timeout=15_000)
@@ -64,11 +66,16 @@ Shot = Callable[..., None]
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> None:
+    ours = [item for item in items if FOLDER in item.path.parents]
+    if ours:
+        # One after the other: the browser ends with the last before another folder's.
+        first = items.index(ours[0])
+        others = [item for item in items[first:] if FOLDER not in item.path.parents]
+        items[first:] = ours + others
     if config.getoption("--without-browser"):
         left_out = pytest.mark.skip(reason="left out on purpose: --without-browser")
-        for item in items:
-            if Path(__file__).parent in item.path.parents:
-                item.add_marker(left_out)
+        for item in ours:
+            item.add_marker(left_out)
 
 
 @pytest.fixture(scope="session")

@@ -78,8 +78,6 @@ def looked_through():
     """
     gc.collect()
     gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 @pytest.fixture
