@@ -20,7 +20,7 @@ from segments.models import Segment, Source
 from segments.rules import tree
 from segments.tracking import origins
 
-# A pasted list has up to MAX_LIST_TEXT.
+# In bytes, a pasted list included.
 MAX_RULE = 2_400_000
 MAX_TAGS, MAX_TAG = 20, 50
 # What decides about nobody.
@@ -67,8 +67,11 @@ class RuleField(forms.JSONField):
         super().__init__(**options, decoder=RuleDecoder)
 
     def to_python(self, value: Any) -> Any:
-        if isinstance(value, str) and len(value) > MAX_RULE:
-            raise ValidationError(f"A rule has at most {MAX_RULE:,} characters.")
+        if isinstance(value, str) and len(value.encode(errors="replace")) > MAX_RULE:
+            raise ValidationError(
+                f"A rule has at most {MAX_RULE / 10**6:g} MB. Upload a long list on the"
+                " page Lists, and ask for that."
+            )
         try:
             return super().to_python(value)
         except (RecursionError, ValueError) as e:

@@ -1,5 +1,7 @@
 """Whether what was typed for a parameter will do, before anybody is sent anything."""
 
+from django.utils.text import Truncator
+
 from engagements.authoring.preview import sentence
 from engagements.personalization.liquid import (
     PersonalizationError,
@@ -8,6 +10,9 @@ from engagements.personalization.liquid import (
 from engagements.personalization.variable_catalog import unknown_variable
 from externalapi.template.parameters import Parameter
 from segments.models import Segment
+
+# Of what is said, in characters.
+LONGEST = 500
 
 
 def problem(parameter: Parameter, text: str, segment: Segment | None) -> str:
@@ -24,5 +29,6 @@ def problem(parameter: Parameter, text: str, segment: Segment | None) -> str:
                 raise PersonalizationError("This expression has no value.")
             parameter.coerce(result)
     except ValueError as e:
-        return sentence(str(e))
+        # It may quote what was typed.
+        return sentence(Truncator(str(e)).chars(LONGEST))
     return unknown_variable(value, segment) if segment else ""

@@ -13,7 +13,6 @@ from externalapi.forms.typed_widgets import example_of
 from externalapi.template.parameters import Parameter, ParameterType
 from externalapi.template.transforms import Transform
 
-MAX_LENGTH = 4096
 _LONG = (ParameterType.LIST, ParameterType.OBJECT)
 
 
@@ -67,7 +66,6 @@ def value_field(parameter: Parameter, name: str, initial: str) -> forms.CharFiel
         help_text=parameter.description,
         required=False,
         initial=initial,
-        max_length=MAX_LENGTH,
         widget=forms.TextInput(attrs=attrs)
         if choices_of(parameter)
         else forms.Textarea(attrs={**attrs, "rows": rows}),

@@ -9,6 +9,7 @@ from smtplib import SMTPException
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.core.mail import EmailMessage
+from django.utils.text import Truncator
 
 from engagements.lifecycle import approval
 from engagements.models import Approval
@@ -22,8 +23,8 @@ logger = get_logger(__name__)
 # Mails of one tick, and people of one mail: a slow mail server must not hold it up.
 AT_ONCE = 5
 APPROVERS_TOLD = 50
-# Lines of what has changed: the page has all of them.
-LINES = 40
+# Lines of what has changed, and characters of each: the page has all of them.
+LINES, LONGEST = 40, 500
 
 
 def tell() -> int:
@@ -120,7 +121,8 @@ def _changes(row: Approval) -> list[str]:
     elif not last.lines:
         return ["What it sends is what was approved last."]
     # A rule may name somebody by an address, and a mail is read on the way.
-    lines = [f"- {scrubbed(line.in_words, AnonymousUser())}" for line in last.lines]
+    said = (scrubbed(line.in_words, AnonymousUser()) for line in last.lines)
+    lines = [f"- {Truncator(text).chars(LONGEST)}" for text in said]
     more = len(lines) - LINES
     if more > 0:
         lines[LINES:] = [f"and {more:,} more, which its page has."]

@@ -46,7 +46,7 @@ FIELDS: Mapping[str, frozenset[str]] = {
     "segment": frozenset({"name", "id"}),
     "engagement": frozenset({"name", "id", "delivery_id"}),
 }
-MAX_SOURCE = 4_096
+MAX_BYTES = 64 * 1024
 _NOT_CLOSED = "A {{ has no }} that closes it."
 _TAG_NOT_CLOSED = "A {% has no %} that closes it."
 _CURLY = re.compile("[\u201c\u201d\u2018\u2019\u201e\u00ab\u00bb]")
@@ -87,8 +87,8 @@ class Value:
 
 def compile_value(source: str) -> Value:
     """Compile what a marketer typed; raise PersonalizationError in plain words."""
-    if len(source) > MAX_SOURCE:
-        raise PersonalizationError(f"This is longer than {MAX_SOURCE:,} characters.")
+    if len(source.encode(errors="replace")) > MAX_BYTES:
+        raise PersonalizationError(f"This is longer than {MAX_BYTES // 1024} KB.")
     template = _parse(spelling.translate(source))
     if not all(isinstance(node, ContentNode | OutputNode) for node in template.nodes):
         return _tagged(template)

@@ -26,7 +26,7 @@ _WORDS = (
     "offset or required reversed true with"
 ).split()
 _VARIABLE = re.compile(
-    r"(?P<quoted>\"[^\"]*\"|'[^']*')|(?:(?P<group>\w+)\.)?\$\{(?P<name>[^{}]*)\}"
+    r"(?P<quoted>\"[^\"]*\"|'[^']*')|(?:(?<!\w)(?P<group>\w+)\.)?\$\{(?P<name>[^{}]*)\}"
     rf"|\.\s*(?P<word>{'|'.join(_WORDS)})(?![\w-])"
 )
 _WORD = re.compile(r"[A-Za-z_]\w*", re.ASCII)

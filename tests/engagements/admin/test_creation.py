@@ -7,6 +7,7 @@ from django.urls import reverse
 from engagements.authoring.forms import EngagementForm
 from engagements.models import Engagement
 from tests import factories
+from tests.pages import words
 
 pytestmark = pytest.mark.django_db
 
@@ -87,6 +88,19 @@ def test_an_error_stands_at_its_field_with_what_was_typed(admin_page):
     assert "{{ profile.frist_name }}</textarea>" in text
     assert "Keep me" in text
     assert not Engagement.objects.exists()
+
+
+def test_a_value_as_long_as_a_mail_is_saved_and_a_longer_one_told_at_its_field(
+    admin_page,
+):
+    version, segment = factories.make_version(), factories.make_segment(people=1)
+    mail = "<p>नमस्ते {{ profile.first_name }}</p>\n" * 900
+    page = admin_page.post(ADD, posted(version, segment, mail * 2))
+    assert "This is longer than 64 KB." in words(page)
+    assert not Engagement.objects.exists()
+    assert 'maxlength="4096"' not in page.text
+    assert admin_page.post(ADD, posted(version, segment, mail)).status_code == 302
+    assert Engagement.objects.get().values == {"Name of the User": mail.strip()}
 
 
 def test_choosing_another_external_api_shows_its_parameters_and_no_errors(admin_page):

@@ -88,13 +88,21 @@ def test_what_is_not_known_is_missing(source):
         ("{{ profile.name", "A {{ has no }} that closes it."),
         ("{{ profile.name | upcse }}", "Did you mean “upcase”?"),
         ("{{ | }}", "cannot be read"),
-        ("x" * 5_000, "longer than 4,096"),
+        ("x" * 65_537, "This is longer than 64 KB."),
+        # As they are stored: three bytes each.
+        ("न" * 21_846, "This is longer than 64 KB."),
     ],
 )
 def test_a_mistake_is_named(source, message):
     with pytest.raises(PersonalizationError) as error:
         compile_value(source)
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["x" * 65_514, "न" * 21_838])
+def test_a_text_as_long_as_a_payload_is_a_value(text):
+    value = compile_value(text + "{{ profile.nickname }}")
+    assert value.evaluate({"profile": {"nickname": "A"}}) == text + "A"
 
 
 def test_an_expression_that_fails_for_one_person_says_which():

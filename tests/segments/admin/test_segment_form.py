@@ -99,11 +99,13 @@ def test_a_segment_switched_off_is_not_counted(admin_client):
         ('{"attribute": "a", "is": "greater", "value": ' + "9" * 5_000 + "}", "This is not valid JSON."),
         ('{"attribute": "a", "is": "greater", "value": NaN}', "enter a number or a date"),
         ('{"\\ud800": 1, "event": "E"}', "does not belong here."),
-        ('"' + "x" * 2_400_001 + '"', "A rule has at most 2,400,000 characters."),
+        ('"' + "x" * 2_400_001 + '"', "A rule has at most 2.4 MB."),
+        # In bytes.
+        ('"' + "न" * 800_000 + '"', "A rule has at most 2.4 MB."),
         ('{"event": "E", "at_least": 2, "event": "F"}', "Rule: “event” stands twice in one object."),
         ('{"all": [{"event": "E"}, {"attribute": "<b>", "is": "x"}]}', "Condition 2, attribute &lt;b&gt;: choose a comparison"),
     ],
-    ids=["nothing", "empty", "cut off", "depth bomb", "5,000 digits", "NaN", "surrogate", "endless", "twice", "markup"],
+    ids=["nothing", "empty", "cut off", "depth bomb", "5,000 digits", "NaN", "surrogate", "endless", "endless in bytes", "twice", "markup"],
 )  # fmt: skip
 def test_a_wrong_rule_is_refused_and_stays_typed(admin_client, rule, message):
     response = admin_client.post(ADD, form(rule))
