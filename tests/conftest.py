@@ -54,6 +54,7 @@ SLOW_FILES = {
     "segments/membership/test_lives.py",
     "segments/membership/test_log_of_every_chunk.py",
     "segments/membership/test_moves.py",
+    "segments/rules/test_comparisons.py",
     "segments/rules/test_events_against_an_oracle.py",
     "segments/rules/test_long_lists.py",
     "segments/rules/test_rules_against_an_oracle.py",
