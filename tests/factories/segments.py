@@ -23,6 +23,13 @@ from segments.models import (
 
 _number = itertools.count(1)
 
+PEOPLE = """
+    INSERT INTO segments_profile (external_id, email, attributes)
+    SELECT 'person-' || n, 'person-' || n || '@example.com',
+        jsonb_build_object('first_name', 'Ann ' || n)
+    FROM unnest(%s::int[]) WITH ORDINALITY numbers (n, place) ORDER BY place
+    RETURNING *
+"""
 CROWD = """
     WITH people AS (
         INSERT INTO segments_profile (external_id, email, attributes)
@@ -103,14 +110,7 @@ def make_profile(**attributes: Any) -> Profile:
 def make_people(count: int) -> list[Profile]:
     """Many people at once, each with an external id, an email and a first name."""
     numbers = [next(_number) for _ in range(count)]
-    return Profile.objects.bulk_create(
-        Profile(
-            external_id=f"person-{number}",
-            email=f"person-{number}@example.com",
-            attributes={"first_name": f"Ann {number}"},
-        )
-        for number in numbers
-    )
+    return list(Profile.objects.raw(PEOPLE, [numbers])) if numbers else []
 
 
 def make_event(profile: Profile, name: str = "Lead", **properties: Any) -> Event:
