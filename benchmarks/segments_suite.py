@@ -14,7 +14,7 @@ from benchmarks.figures import UNITS, Figures
 from benchmarks.report import Table, figures_table, percentile
 from benchmarks.suite import Options, say
 from lemnisk_braze.local.processes import LocalError
-from segments.membership import deleting, refresh
+from segments.membership import deleting, evaluation, refresh
 from segments.models import Profile, Segment, Source
 from segments.tracking import write_keys
 
@@ -28,6 +28,7 @@ UPDATE segments_profile SET attributes = attributes || jsonb_build_object(
     'score', (random() * 999)::int, 'city', (%s::text[])[1 + (random() * 3)::int])
 WHERE id = ANY(%s)
 """
+WHAT_CHANGES = {"score", "city"}
 # What a careful engineer writes to compare a segment with its rule.
 BY_HAND = """
 SELECT count(*) FILTER (WHERE m.profile_id IS NULL OR x.id IS NULL), count(x.id)
@@ -121,7 +122,7 @@ class SegmentsSuite:
         self._note(f"segments.{key}_p99_ms", percentile(took, 99))
 
     def _changed(self) -> float:
-        """Microseconds a changed person takes, in all active segments."""
+        """Microseconds a person takes of whom two attributes changed, in all segments."""
         ids = list(Profile.objects.order_by("?").values_list("pk", flat=True)[:CHANGED])
         with connection.cursor() as cursor:
             cursor.execute(CHANGE, [list(people.CITIES), ids])
@@ -129,7 +130,7 @@ class SegmentsSuite:
         # As the inbox does, whose transaction they are evaluated in.
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("SET LOCAL synchronous_commit = off")
-            refresh.evaluate(ids)
+            evaluation.evaluate((), attributes=dict.fromkeys(ids, WHAT_CHANGES))
         return (time.perf_counter() - started) / len(ids) * 1e6
 
     def _refresh(self, segments: Sequence[Segment]) -> float:

@@ -4,7 +4,7 @@ Whoever is one with others is shown as one of them, the root: a part knows what 
 by itself (`own`), a root with parts also what all of them said together (`whole`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -61,6 +61,8 @@ class Part:
     whole: Values | None = None
     has_more_to_say: bool = False
     is_changed: bool = False
+    # What it shows under other values than before, where that is all that has changed.
+    changed: set[str] = field(default_factory=set)
     is_dirty: bool = False
     # A new known person may go on with the row of an anonymous one.
     row_of: "Part | None" = None
@@ -114,6 +116,12 @@ class Part:
         stamp = [time, message.message_id, message.source_id]
         self.own.learn(traits, stamp, message.size, raw)
         self.has_more_to_say = True
+
+    def note(self, changed: Set[str]) -> None:
+        """What it shows under these names has changed."""
+        if changed:
+            self.changed |= changed
+            self.is_changed = True
 
     def reset(self) -> None:
         """Show nothing of anybody else any more: what it is told is worked out anew."""

@@ -50,6 +50,8 @@ class People:
         self._load()
         # Whose data, events or parts are others than before, once all is saved.
         self.changed_ids: set[int] = set()
+        # Of those the ones of whom only attributes are others, and which.
+        self.attributes: dict[int, set[str]] = {}
         # Messages, by key, that say of somebody what was not said of them before.
         self.telling: set[int] = set()
         # Whose rows show something now that others showed before.
@@ -115,7 +117,7 @@ class People:
         moves = move(self._facts, self._parts, self._find())
         self._tell()
         rows.save(list(self._parts.values()), self._facts, moves)
-        self.changed_ids |= {p.id for p in self._parts.values() if p.is_changed}
+        changed = [part for part in self._parts.values() if part.is_changed]
         self.changed_ids |= set().union(*map(_people_of, moves))
         # A list of identifiers may have what was said of somebody for the first time.
         self.changed_ids |= {
@@ -123,6 +125,11 @@ class People:
             for _, number, fact in self._facts.new()
             if fact.is_new and number in self._parts
         }
+        self.changed_ids |= {part.id for part in changed if part.number < 0}
+        for part in changed:
+            if part.id not in self.changed_ids:
+                self.attributes[part.id] = part.changed
+        self.changed_ids |= self.attributes.keys()
         moved = [one.moved() for one in moves if one.before.number > 0]
         self.moved = [one for one in moved if one.source != one.target]
 
@@ -233,11 +240,12 @@ class People:
                 continue
             own = part.own
             part.is_dirty |= own.is_stamped
-            part.is_changed |= own.is_changed and part.root is part
+            if part.root is part:
+                part.note(own.changed)
             if part.root is not part or part.whole is not None:
                 whole = part.root.take_in(part)
                 part.root.is_dirty |= whole.is_stamped
-                part.root.is_changed |= whole.is_changed
+                part.root.note(whole.changed)
 
 
 def _stamp(message: Message) -> tuple[int, str]:

@@ -32,7 +32,7 @@ _PLAIN = (str, int, bool)
 class Values:
     """A person's attributes, `email` and `phone` among them, with their stamps."""
 
-    __slots__ = ("data", "is_changed", "is_stamped", "size", "times")
+    __slots__ = ("changed", "data", "is_stamped", "size", "times")
 
     def __init__(
         self,
@@ -44,8 +44,9 @@ class Values:
         self.data = {} if data is None else data
         self.times = {} if times is None else times
         self.size = size
-        # Whether a value is another than before, and whether a stamp is.
-        self.is_changed = self.is_stamped = False
+        # The names whose values are others than before; whether a stamp is.
+        self.changed: set[str] = set()
+        self.is_stamped = False
 
     def copy(self) -> "Values":
         return Values(dict(self.data), dict(self.times), self.size)
@@ -155,10 +156,11 @@ class Values:
             self.times[name] = stamp or LONG_AGO
             self.is_stamped = True
         if value is None:
-            self.is_changed |= data.pop(name, None) is not None
+            if data.pop(name, None) is not None:
+                self.changed.add(name)
         elif not is_same(data.get(name), value):
             data[name] = value
-            self.is_changed = True
+            self.changed.add(name)
 
     def _begin(self, said: dict[str, Any], stamp: Stamp, raw: dict[str, str]) -> None:
         """Take in the first that is said of somebody: all of it, with one stamp."""
@@ -169,7 +171,7 @@ class Values:
         if self.data.keys() - raw.keys():
             self.times[REST] = stamp
         self.is_stamped |= bool(self.times)
-        self.is_changed |= bool(self.data)
+        self.changed |= self.data.keys()
 
     def _is_all_newer(self, said: dict[str, Any], stamp: Stamp) -> bool:
         """Whether each name there is, none with a stamp of its own, is said anew."""
@@ -185,8 +187,9 @@ class Values:
     def _replace(self, said: dict[str, Any], stamp: Stamp) -> None:
         """What comes of putting each of them, and tidying up: one stamp for all."""
         old = self.data
-        self.is_changed |= len(old) != len(said) or not all(
-            is_same(value, said[name]) for name, value in old.items()
+        self.changed |= said.keys() - old.keys()
+        self.changed.update(
+            name for name, value in old.items() if not is_same(value, said[name])
         )
         self.data, self.times = dict(said), {REST: stamp}
         self.is_stamped = True

@@ -43,8 +43,8 @@ def apply(
     kept of a message about who was erased.
     """
     # Each of them is the only one about somebody: there is no more to tell of it.
-    changed, messages = sets.take(messages, but=wrong.keys())
-    evaluation.evaluate(changed)
+    new, attributes, messages = sets.take(messages, but=wrong.keys())
+    evaluation.evaluate(new, attributes=attributes)
     if not messages:
         return {}
     resolved = _resolve(messages, wrong)
@@ -123,9 +123,11 @@ def _write(resolved: _Resolved) -> Refused:
 def _evaluate(
     people: People, tracked: Sequence[tuple[Message, Part]], story: Story
 ) -> None:
-    """People who changed: all segments. Who only did something: those that read it."""
-    changed = people.changed_ids
+    """Who is new or became another: all segments. The others: those that read it."""
+    attributes = people.attributes
+    changed = people.changed_ids - attributes.keys()
     did = [(m, part.person_id) for m, part in tracked if part.person_id not in changed]
     names = {m.payload["event"] for m, _ in did}
     heirs = following.follow(people.moved)
-    evaluation.evaluate(changed, {p for _, p in did}, sorted(names), story, heirs)
+    active = {p for _, p in did}
+    evaluation.evaluate(changed, active, sorted(names), story, heirs, attributes)

@@ -4,8 +4,9 @@ One broken rule, or one person's value, must not hold up everybody's data: what 
 together is asked by fewer rules, then by one alone, then of fewer people.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import TypeAlias
 
 from celery.exceptions import SoftTimeLimitExceeded
@@ -56,6 +57,8 @@ class Told:
 
 
 NOTHING = Told()
+# People by id, and the names of attributes.
+Attributes: TypeAlias = Mapping[int, Set[str]]
 
 # When a row was saved, and the bytes of its rule.
 Version: TypeAlias = str
@@ -71,22 +74,37 @@ def evaluate(
     names: Iterable[str] = (),
     story: Story | None = None,
     heirs: Heirs | None = None,
+    attributes: Attributes = MappingProxyType({}),
 ) -> Change:
     """Let people enter and leave the active segments, in the caller's transaction.
 
-    `changed`: whose data are others now; all segments are asked. `active`: who only did
-    something; the segments that read one of the event `names` are. `story`: by which
+    `changed`: who are new, or others now; all segments are asked. `attributes`: of whom
+    only these have other values; the segments that read one of them are. `active`: who
+    did something; those that read one of the event `names` are. `story`: by which
     messages (`steps`). `heirs`: who was split off, and from whom (`following`).
     """
-    changed, names = sorted(set(changed)), list(names)
-    active = sorted(set(active).difference(changed)) if names else []
-    change = Change()
+    everything, names = set(changed), list(names)
+    renewed = attributes.keys() - everything
+    did = set(active) - everything if names else set()
+    told, change = Told(story=story, heirs=heirs), Change()
     with transaction.atomic(savepoint=False):
-        if changed:
-            change += ask(_lock(()), changed, Told(story=story, heirs=heirs))
-        if active:
-            change += ask(_lock(names), active, Told(story=story, heirs=heirs))
+        if everything or renewed:
+            asked = _lock(())
+            change += ask(asked, sorted(everything), told)
+            some = set().union(*map(attributes.__getitem__, renewed))
+            asked = _concerned(asked, some, names if renewed & did else ())
+            change += ask(asked, sorted(renewed), told)
+        if others := sorted(did - renewed):
+            change += ask(_lock(names), others, told)
     return change
+
+
+def _concerned(
+    asked: Sequence[Asked], attributes: Set[str], events: Collection[str]
+) -> list[Asked]:
+    rules = {one.id: one.rule for one in asked}
+    found = graph.concerned(rules, attributes, events)
+    return [one for one in asked if one.id in found]
 
 
 def ask(asked: Sequence[Asked], ids: Sequence[int], told: Told = NOTHING) -> Change:

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
-from segments.identity.calls import CONTACTS
 from segments.membership.moves import Move, ids_in
 from segments.membership.references import graph
 from segments.rules import tree, verdicts
@@ -191,11 +190,8 @@ class Effects:
             self._read_condition(rule, bit, wanted)
 
     def _read_condition(self, rule: dict[str, Any], bit: int, wanted: bool) -> None:
-        if "attribute" in rule:
-            _add(self.attributes, rule["attribute"], bit)
-        if "list" in rule:
-            for name in CONTACTS:
-                _add(self.attributes, name, bit)
+        for name in tree.attribute_names(rule):
+            _add(self.attributes, name, bit)
         is_simple = "event" in rule and rule.keys() <= MORE_IS_MORE
         for name in tree.event_names(rule):
             if wanted or not is_simple:

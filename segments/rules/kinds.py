@@ -131,6 +131,10 @@ class Kind(ABC):
         """The events that it reads: one that comes in asks the person again."""
         return ()
 
+    def attribute_names(self, condition: Condition) -> Iterable[str]:
+        """The attributes that it reads: who has another value is asked again."""
+        return ()
+
     def choices(self, named: Collection[Any] = ()) -> list[Choice]:
         """What a form offers for what the kind's key names, such as segments.
 

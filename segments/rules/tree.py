@@ -136,6 +136,11 @@ def event_names(rule: dict[str, Any]) -> list[str]:
     return sorted({n for c in conditions(rule) for n in kinds.of(c).event_names(c)})
 
 
+def attribute_names(rule: dict[str, Any]) -> set[str]:
+    """The names of the attributes that a valid rule reads."""
+    return {n for c in conditions(rule) for n in kinds.of(c).attribute_names(c)}
+
+
 def reads_the_clock(rule: dict[str, Any]) -> bool:
     """Whether time alone can change who is in."""
     return bool(edges(rule)) or is_counted(rule)

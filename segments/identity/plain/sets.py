@@ -33,15 +33,16 @@ class Known:
 
 def take(
     messages: Sequence[AnyMessage], but: Collection[int] = ()
-) -> tuple[set[int], Sequence[AnyMessage]]:
-    """Write what plain calls say; return (who has changed, the messages that are left).
+) -> tuple[set[int], dict[int, set[str]], Sequence[AnyMessage]]:
+    """Write what plain calls say; return who is new, who changed, which messages are left.
 
-    `but`: keys of messages to be left. Take the inbox's lock before.
+    By id; of those who were there the names of what changed. `but`: keys of messages to
+    be left. Take the inbox's lock before.
     """
     rules = Rules.from_settings()
     calls = {call.subject: call for call in choosing.choose(messages, rules, but)}
     if not calls:
-        return set(), messages
+        return set(), {}, messages
     for key in _keys_of_others(list(calls.values()), rules):
         _leave(calls, key)
     owners = anonymous.owners([c for c in calls.values() if not c.is_known])
@@ -58,12 +59,12 @@ def take(
     if unknown:
         _leave_whom_others_meet(calls, messages, unknown, rules)
     known = _learn(calls, there)
-    new = [call for who, call in calls.items() if who not in there]
-    changed = _insert([call for call in new if call.is_known])
-    changed |= _insert_anonymous([call for call in new if not call.is_known])
-    changed |= _update(known)
+    unheard = [call for who, call in calls.items() if who not in there]
+    new = _insert([call for call in unheard if call.is_known])
+    new |= _insert_anonymous([call for call in unheard if not call.is_known])
+    changed = _update(known)
     done = {id(call.message) for call in calls.values()}
-    return changed, [m for m in messages if id(m) not in done]
+    return new, changed, [m for m in messages if id(m) not in done]
 
 
 def _keys_of_others(calls: Sequence[PlainCall], rules: Rules) -> set[Key]:
@@ -155,7 +156,8 @@ def _told(part: Part, call: PlainCall) -> bool:
     said = ((kind, call.traits.get(kind)) for kind in CONTACTS)
     if any(value and part.own.data.get(kind) != value for kind, value in said):
         return False
-    part.is_dirty, part.is_changed = part.own.is_stamped, part.own.is_changed
+    part.is_dirty = part.own.is_stamped
+    part.note(part.own.changed)
     return True
 
 
@@ -235,12 +237,12 @@ def _microseconds(message: Message) -> int:
 _as_microseconds = lru_cache(maxsize=256)(microseconds)
 
 
-def _update(known: Known) -> set[int]:
-    """Write those who were there; return the ids of whom something is another of."""
+def _update(known: Known) -> dict[int, set[str]]:
+    """Write those who were there; return which attributes are others, by id."""
     written = [part for part in known.parts if part.is_dirty or part.is_changed]
     rows.update(written)
     rows.add_facts([(key, id_, Fact()) for key, id_ in known.before])
-    return {part.id for part in written if part.is_changed}
+    return {part.id: part.changed for part in written if part.is_changed}
 
 
 # Whether there is an anonymous person, or a part of somebody, at all; and an alias. Each

@@ -6,7 +6,7 @@ the others.
 """
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from functools import lru_cache, partial
 from typing import Any
 
@@ -30,6 +30,32 @@ def segments_in(rule: Mapping[str, Any]) -> frozenset[int]:
 def segments_of(text: str) -> frozenset[int]:
     """The same of a stored rule."""
     return segments_in(verdicts.read(text))
+
+
+@lru_cache(maxsize=2_000)
+def read_by(text: str) -> frozenset[tuple[str, str]]:
+    """What a stored rule reads, as ("attribute" or "event", its name)."""
+    rule = verdicts.read(text)
+    return frozenset(
+        [("attribute", name) for name in tree.attribute_names(rule)]
+        + [("event", name) for name in tree.event_names(rule)]
+    )
+
+
+def concerned(
+    rules: Mapping[int, str], attributes: Set[str], events: Collection[str]
+) -> set[int]:
+    """The segments, by id, that read one of these, or ask for one that does.
+
+    `rules`: stored rules of all that may.
+    """
+    names = {("attribute", name) for name in attributes}
+    names |= {("event", name) for name in events}
+    found = {id for id, text in rules.items() if not names.isdisjoint(read_by(text))}
+    reads = {id: asked for id, text in rules.items() if (asked := segments_of(text))}
+    while more := {id for id, asked in reads.items() if asked & found} - found:
+        found |= more
+    return found
 
 
 def check(segment: Segment, rule: Mapping[str, Any]) -> None:

@@ -63,6 +63,9 @@ class Attribute(Kind):
     ) -> Iterator[tuple[str, Condition]]:
         yield f"{where}, attribute {condition['attribute']}", condition
 
+    def attribute_names(self, condition: Condition) -> Iterable[str]:
+        yield condition["attribute"]
+
     def names(self, condition: Condition) -> Iterable[tuple[str, str, str]]:
         yield DictionaryEntry.Kind.ATTRIBUTE, "", condition["attribute"]
 

@@ -125,6 +125,9 @@ class Items(Kind):
         place = f"{where}, items of {condition['attribute']}"
         return properties.comparisons(condition, place)
 
+    def attribute_names(self, condition: Condition) -> Iterable[str]:
+        yield condition["attribute"]
+
     def names(self, condition: Condition) -> Iterable[tuple[str, str, str]]:
         yield DictionaryEntry.Kind.ATTRIBUTE, "", condition["attribute"]
 

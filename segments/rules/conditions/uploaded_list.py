@@ -4,7 +4,7 @@ A list has identifiers of one kind, and whoever has one of them is on it, whenev
 appear. Whose an identifier is, segments/rules/identified.py says.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -91,6 +91,9 @@ class OnList(Kind):
         kind = f"(SELECT kind FROM segments_uploadedlist WHERE id = {id:d})"
         values = f"SELECT value FROM segments_listentry WHERE of_id = {id:d}"
         return f"({person.id} IN ({identified.owners(values, kind)}))"
+
+    def attribute_names(self, condition: Condition) -> Iterable[str]:
+        return identified.COLUMNS
 
     def size(self, condition: Condition) -> int:
         return SIZE

@@ -13,7 +13,8 @@ from segments.membership import evaluation
 from segments.models import Event, Membership, Profile, Segment
 from segments.rules import tree
 from segments.rules.conditions.items import COUNTED, QUANTIFIERS
-from segments.rules.operators import OPERATORS
+from segments.rules.kinds import Person
+from segments.rules.operators import AS_JSON, OPERATORS
 from tests.factories import make_segment, make_source
 from tests.segments.rules import made, stored
 from tests.segments.rules.made import HOSTILE
@@ -181,3 +182,25 @@ def test_all_forms_of_many_rules_agree(asked):
         assert one.size == len(members(one))
     assert not Segment.objects.exclude(problem="").exists()
     assert Membership.objects.exists()
+
+
+class Recorder(Person):
+    """Keeps which attributes the SQL of a rule is made of."""
+
+    def __init__(self):
+        super().__init__(is_few=True)
+        self.names = set()
+
+    def attribute(self, name, reads=AS_JSON):
+        self.names.add(name)
+        return super().attribute(name, reads)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_rule_names_the_attributes_that_its_sql_reads(seed):
+    """Whoever has another value is asked by the segments that name it alone."""
+    rules = Made(seed)
+    for _ in range(200):
+        rule, person = rules.rule(), Recorder()
+        tree.sql(rule, person)
+        assert tree.attribute_names(rule) == person.names
