@@ -64,7 +64,8 @@ class World:
         asked = {"segment": self.chance.choice(self.segments).pk}
         if self.chance.random() < 0.5:
             asked = {"not": asked}
-        return {self.chance.choice(("all", "any")): [asked, rule]}
+        wider = {self.chance.choice(("all", "any")): [asked, rule]}
+        return rule if tree.problem(wider) else wider
 
     def message(self):
         """(kind, payload)"""
