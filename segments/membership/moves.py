@@ -171,6 +171,7 @@ def send_changed() -> None:
 
 # What somebody is in is looked up person by person: joined, PostgreSQL may read all the
 # memberships of the segments for a thousand people.
+# Named in the condition too, since what is found in others would be looked up as well.
 FIND = """
 WITH s AS MATERIALIZED (
     SELECT id, ((place - 1) / {bits})::int AS part, ((place - 1) % {bits})::int AS bit
@@ -180,7 +181,7 @@ n AS MATERIALIZED ({verdicts}),
 o AS MATERIALIZED (
     SELECT p.id, of_one.* FROM unnest({people}) p (id) CROSS JOIN LATERAL (
         SELECT {olds} FROM segments_membership m JOIN s ON s.id = m.segment_id
-        WHERE m.profile_id = p.id
+        WHERE m.profile_id = p.id AND m.segment_id = ANY({segments})
     ) of_one
 )
 SELECT * FROM (SELECT id, {masks} FROM n FULL JOIN o USING (id) OFFSET 0) d
