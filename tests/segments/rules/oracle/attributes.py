@@ -19,10 +19,11 @@ def holds(rule, person, now):
 
 
 def value_of(person, name):
+    # Empty, a column has no value.
     columns = {
-        "email": person.email,
-        "phone": person.phone,
-        "external_id": person.external_id,
+        "email": person.email or None,
+        "phone": person.phone or None,
+        "external_id": person.external_id or None,
     }
     return {**person.attributes, **columns}.get(name)
 
