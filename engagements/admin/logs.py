@@ -24,23 +24,25 @@ from engagements.admin.actions import (
     missing,
     page_url,
 )
-from engagements.admin.guards.person import said_of
-from engagements.admin.retry_and_export import (
+from engagements.admin.deliveries.filters import (
     BeforeFilter,
+    EngagementFilter,
     ReasonFilter,
-    ReplayMixin,
+    RunFilter,
     SinceFilter,
+    SkipFilter,
 )
+from engagements.admin.deliveries.retry_and_export import ReplayMixin
+from engagements.admin.guards.person import said_of
 from engagements.admin.variants import VariantFilter, of_delivery, values_of
 from engagements.authoring.preview import Preview, seen_by, what_was_sent
-from engagements.models import Attempt, Batch, Delivery, Engagement, Run
+from engagements.models import Attempt, Batch, Delivery, Run
 from engagements.payload import difference
 from engagements.reporting import by_variant, history, reports
 from engagements.reporting.data_points import data_points
 from lemnisk_braze.lib.filtering import OfferedFilters
 from lemnisk_braze.lib.keyset import KeysetList
 from lemnisk_braze.lib.pages.context import context_of
-from lemnisk_braze.lib.pages.rows import as_id
 from segments import naming
 
 RUN_TONES: dict[str, str] = {
@@ -249,60 +251,6 @@ class BatchAdmin(LogAdmin):
         }
 
 
-class EngagementFilter(admin.SimpleListFilter):
-    """One engagement's deliveries."""
-
-    title = "engagement"
-    parameter_name = "run__engagement__id__exact"
-
-    def lookups(
-        self, request: HttpRequest, model_admin: Any
-    ) -> Iterable[tuple[str, str]]:
-        rows = Engagement.objects.order_by("name").values_list("pk", "name")
-        return [(str(pk), name) for pk, name in rows]
-
-    def queryset(
-        self, request: HttpRequest, queryset: QuerySet[Delivery]
-    ) -> QuerySet[Delivery]:
-        if (pk := _number(request, self.parameter_name)) is None:
-            return queryset
-        # By their ids: joined, each row that is passed over is looked up among them.
-        runs = Run.objects.filter(engagement=pk).values_list("pk", flat=True)
-        return queryset.filter(run__in=list(runs))
-
-
-class RunFilter(admin.SimpleListFilter):
-    """One run's deliveries: the newest runs, and the one that is chosen."""
-
-    title = "run"
-    parameter_name = "run__id__exact"
-
-    def lookups(
-        self, request: HttpRequest, model_admin: Any
-    ) -> Iterable[tuple[str, str]]:
-        runs = Run.objects.select_related("engagement").order_by("-pk")
-        if (
-            engagement := _number(request, EngagementFilter.parameter_name)
-        ) is not None:
-            runs = runs.filter(engagement=engagement)
-        newest = list(runs[:20])
-        chosen = _number(request, self.parameter_name)
-        if chosen is not None and chosen not in {run.pk for run in newest}:
-            newest += Run.objects.select_related("engagement").filter(pk=chosen)
-        return [(str(run.pk), str(run)) for run in newest]
-
-    def queryset(
-        self, request: HttpRequest, queryset: QuerySet[Delivery]
-    ) -> QuerySet[Delivery]:
-        if (pk := _number(request, self.parameter_name)) is not None:
-            return queryset.filter(run=pk)
-        return queryset
-
-
-def _number(request: HttpRequest, name: str) -> int | None:
-    return as_id(request.GET.get(name, ""))
-
-
 @admin.register(Delivery)
 class DeliveryAdmin(ReplayMixin, LogAdmin):
     page_template = "engagements/delivery.html"
@@ -313,6 +261,7 @@ class DeliveryAdmin(ReplayMixin, LogAdmin):
         BeforeFilter,
         EngagementFilter,
         RunFilter,
+        SkipFilter,
         VariantFilter,
     )
     linked_lookups = REPORT_LOOKUPS

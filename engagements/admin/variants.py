@@ -13,7 +13,7 @@ from django.urls import URLPattern, path, reverse
 from engagements.admin.actions import log
 from engagements.lifecycle import winner
 from engagements.models import Delivery, Engagement, Run
-from engagements.reporting import by_variant
+from engagements.reporting import by_variant, finding
 from engagements.reporting.reports import Report
 from engagements.variants import drawing, plan
 from engagements.variants.plan import HELD_OUT, LETTERS, Variants
@@ -185,4 +185,17 @@ class VariantFilter(admin.SimpleListFilter):
         self, request: HttpRequest, queryset: QuerySet[Delivery]
     ) -> QuerySet[Delivery]:
         number = as_id(self.value() or "")
-        return queryset if number is None else queryset.filter(variant=number)
+        if number is None:
+            return queryset
+        return finding.of_runs(queryset.filter(variant=number), _with(number))
+
+
+def _with(number: int) -> QuerySet[Run]:
+    """The runs in which somebody may have had this variant."""
+    with_some = Run.objects.exclude(variants={})
+    ids = [
+        run.pk
+        for run in with_some.only("variants")
+        if number in {HELD_OUT, *(one.number for one in plan.of(run).variants)}
+    ]
+    return with_some.filter(pk__in=ids)

@@ -5,7 +5,7 @@ from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
 
 from engagements.guards.reasons import WISHED
-from engagements.models import Batch, Delivery, Engagement, Run
+from engagements.models import NEXT_DELIVERY, Batch, Delivery, Engagement, Run
 from engagements.outbox import delivery_records
 from engagements.schedules.making import ONCE
 from lemnisk_braze.lib.logs import get_logger
@@ -19,13 +19,14 @@ ERRORS = Delivery.NOT_SENT - {
     Delivery.State.SKIPPED,
 }
 
+HAS_OPEN = Exists(Batch.objects.filter(run=OuterRef("pk"), state__in=Batch.OPEN))
+
 
 def finish() -> int:
     """Complete the runs that have nothing left to send; return how many."""
     cancel_leftovers()
-    open_batches = Batch.objects.filter(run=OuterRef("pk"), state__in=Batch.OPEN)
     over = Run.objects.filter(state=Run.State.SENDING, is_standing=False).exclude(
-        Exists(open_batches)
+        HAS_OPEN
     )
     errors = Delivery.objects.filter(run=OuterRef("pk"), state__in=ERRORS)
     skips = Batch.objects.filter(run=OuterRef("pk")).skipped_but(WISHED)
@@ -39,7 +40,18 @@ def finish() -> int:
     if count:
         logger.info("run.ended", run_ids=ids)
     _end_engagements()
+    _close_deliveries()
     return count
+
+
+def _close_deliveries() -> None:
+    """Note where the deliveries of those end to which none is added any more.
+
+    Who is reopened meanwhile (transitions.decide) has their row locked, and is not over
+    any more.
+    """
+    over = Run.objects.filter(deliveries_before=None).exclude(state__in=Run.OPEN)
+    over.exclude(HAS_OPEN).update(deliveries_before=NEXT_DELIVERY)
 
 
 def fail(run_id: int, reason: str) -> None:

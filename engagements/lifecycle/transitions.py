@@ -347,6 +347,6 @@ def _reopen(run: Run) -> bool:
     if Engagement.objects.filter(pk=run.engagement_id, state=State.ENDED).exists():
         return False
     Run.objects.filter(pk=run.pk, state__in=Run.COMPLETED).update(
-        state=Run.State.SENDING, ended_at=None
+        state=Run.State.SENDING, ended_at=None, deliveries_before=None
     )
     return True

@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('engagements', '0013_approvals'),
+        ('engagements', '0014_where_deliveries_lie'),
     ]
 
     operations = [

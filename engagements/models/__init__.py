@@ -6,7 +6,7 @@ from engagements.models.attempt import Attempt
 from engagements.models.batch import PEOPLE_LEFT, Batch, BatchQuerySet
 from engagements.models.caps import FrequencyCap, SentLately
 from engagements.models.connection_health import Destination
-from engagements.models.delivery import Delivery
+from engagements.models.delivery import OF_LINES, Delivery
 from engagements.models.engagement import Engagement, ExcludedSegment
 from engagements.models.guard_settings import (
     ConsentRule,
@@ -15,12 +15,14 @@ from engagements.models.guard_settings import (
     Suppression,
     channels_in_words,
 )
-from engagements.models.run import Run
+from engagements.models.run import NEXT_DELIVERY, Run
 from engagements.models.sent_before import JustSent, SentBefore
 from engagements.models.taken_in import TakenIn
 from engagements.models.worker_and_sample import Chore, Sample, Worker
 
 __all__ = [
+    "NEXT_DELIVERY",
+    "OF_LINES",
     "PEOPLE_LEFT",
     "Accepted",
     "Approval",

@@ -3,12 +3,16 @@
 from collections.abc import Mapping
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Func, Q, Value
 from django.db.models.functions import Now
 from django.urls import reverse
 
 from engagements.models.engagement import Engagement
 from externalapi.models import ExternalAPIVersion
+
+# A number of the deliveries' own counter: those that are there have smaller ones, those
+# that come larger ones.
+NEXT_DELIVERY = Func(Value("engagements_delivery_id_seq"), function="nextval")
 
 # By trigger, what a standing run takes in.
 LISTENS_TO: Mapping[str, str] = {
@@ -83,6 +87,10 @@ class Run(models.Model):
     half_hour_began = models.DateTimeField(null=True)
     half_hour_people = models.PositiveIntegerField(default=0, db_default=0)
     half_hour_failures = models.PositiveIntegerField(default=0, db_default=0)
+    # Its deliveries' ids are between these two. None: nobody knows; the second is known
+    # when nothing can be added any more (engagements.lifecycle.completion).
+    deliveries_after = models.BigIntegerField(null=True, db_default=NEXT_DELIVERY)
+    deliveries_before = models.BigIntegerField(null=True)
     started_at = models.DateTimeField(db_default=Now())
     ended_at = models.DateTimeField(null=True)
     # Whether somebody has looked how it ended (engagements.lifecycle.ended_runs).
@@ -114,6 +122,12 @@ class Run(models.Model):
                 fields=["ended_at"],
                 name="run_end_to_judge",
                 condition=Q(is_end_judged=False),
+            ),
+            # "To which may deliveries be added?"
+            models.Index(
+                fields=["id"],
+                name="run_with_deliveries_to_come",
+                condition=Q(deliveries_before=None),
             ),
         ]
 

@@ -5,6 +5,7 @@ __all__ = [
     "by_variant",
     "data_points",
     "export",
+    "finding",
     "history",
     "listening",
     "reports",

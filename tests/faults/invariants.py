@@ -6,6 +6,7 @@ from pathlib import Path
 from django.conf import settings
 
 from engagements.models import Attempt, Batch, Delivery, Engagement, Run
+from engagements.reporting import finding
 from externalapi.vendors.braze.sandbox.process import SandboxProcess
 from segments.models import Profile
 
@@ -59,6 +60,9 @@ def check(
     skips = sum((own.total() for own in batches.skips().values()), 0)
     rows = [s for _, _, s, _ in deliveries if s == Delivery.State.SKIPPED]
     assert skips == len(rows), f"the batches' counts are not the rows {note}"
+    for run in Run.objects.filter(engagement=engagement):
+        listed = finding.of_runs(run.deliveries.all(), Run.objects.filter(pk=run.pk))
+        assert listed.count() == run.deliveries.count(), f"not in the list {note}"
     open_batches = Batch.objects.filter(
         run__engagement=engagement, state__in=Batch.OPEN
     )

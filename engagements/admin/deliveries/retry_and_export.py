@@ -1,10 +1,8 @@
 """The list of deliveries: further filters, "Retry", and the export."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
-from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import PermissionDenied
@@ -14,10 +12,6 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
-from django.utils.dateparse import parse_datetime
-from unfold.contrib.filters.admin import TextFilter
-from unfold.contrib.filters.forms import SearchForm
-from unfold.widgets import UnfoldAdminTextInputWidget
 
 from engagements.admin.actions import log, page_url
 from engagements.models import Delivery
@@ -41,69 +35,6 @@ IN_THE_WAY = (
     "Others were at work on the same people, so not everybody could be taken along."
     " Nobody is lost or taken twice: press Retry again in a minute."
 )
-
-
-class MomentForm(SearchForm):
-    """A time to the minute, in the browser's own calendar."""
-
-    def __init__(self, name: str, label: str, *args: Any, **kwargs: Any) -> None:
-        super().__init__(name, label, *args, **kwargs)
-        zone = timezone.get_current_timezone_name()
-        self.fields[name] = forms.CharField(
-            label=f"{label.strip()} ({zone})",
-            required=False,
-            widget=UnfoldAdminTextInputWidget(attrs={"type": "datetime-local"}),
-        )
-
-
-class MomentFilter(TextFilter):
-    """Deliveries that last changed on one side of a time."""
-
-    form_class = MomentForm
-    lookup = ""
-
-    def queryset(
-        self, request: HttpRequest, queryset: QuerySet[Delivery]
-    ) -> QuerySet[Delivery]:
-        if not (text := self.value()):
-            return queryset
-        at = _moment(text)
-        if at is None:
-            raise IncorrectLookupParameters(f"“{text}” is not a time.")
-        return queryset.filter(**{self.lookup: at})
-
-
-class SinceFilter(MomentFilter):
-    title = "changed since"
-    parameter_name = "since"
-    lookup = "updated_at__gte"
-
-
-class BeforeFilter(MomentFilter):
-    title = "changed before"
-    parameter_name = "before"
-    lookup = "updated_at__lt"
-
-
-class ReasonFilter(TextFilter):
-    title = "words of the reason"
-    parameter_name = "why"
-
-    def queryset(
-        self, request: HttpRequest, queryset: QuerySet[Delivery]
-    ) -> QuerySet[Delivery]:
-        text = self.value()
-        return queryset.filter(reason__icontains=text) if text else queryset
-
-
-def _moment(text: str) -> datetime | None:
-    try:
-        found = parse_datetime(text)
-    except ValueError:
-        return None
-    if found is None or timezone.is_aware(found):
-        return found
-    return timezone.make_aware(found)
 
 
 class ReplayMixin:
