@@ -265,6 +265,7 @@ class DeliveryAdmin(ReplayMixin, LogAdmin):
         VariantFilter,
     )
     linked_lookups = REPORT_LOOKUPS
+    unindexed = ReasonFilter.parameter_name
     search_fields = ("profile__external_id__exact", "profile__email__exact")
     search_help_text = "A person’s whole external ID or e-mail."
 

@@ -41,6 +41,12 @@ def emptiness(changelist: Any, request: Any) -> Emptiness:
     options = changelist.opts
     plural = str(options.verbose_name_plural)
     words = WORDS.get(options.label) or Words(title=f"No {plural} yet", text="")
+    if isinstance(changelist, KeysetChangeList) and changelist.is_part:
+        return Emptiness(
+            title="Nothing found yet",
+            text=changelist.looked_through,
+            way=Way(label="Look further", url=changelist.further),
+        )
     if isinstance(changelist, KeysetChangeList) and changelist.place:
         return Emptiness(
             title="There is nothing on this page",

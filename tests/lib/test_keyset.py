@@ -5,14 +5,23 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from engagements.admin.logs import AttemptAdmin
+from engagements.admin.logs import AttemptAdmin, DeliveryAdmin
+from lemnisk_braze.lib import keyset
 from segments.admin.profile import ProfileAdmin
-from tests.factories import make_attempt, make_batch, make_people
+from tests.factories import (
+    make_attempt,
+    make_batch,
+    make_delivery,
+    make_people,
+    make_run,
+)
+from tests.pages import words
 
 pytestmark = pytest.mark.django_db
 
 PEOPLE = "/admin/segments/profile/"
 ATTEMPTS = "/admin/engagements/attempt/"
+DELIVERIES = "/admin/engagements/delivery/"
 
 
 @pytest.fixture(autouse=True)
@@ -88,3 +97,44 @@ def test_no_key_leads_astray(admin_client, direction, key):
     make_people(1)
     response = admin_client.get(PEOPLE, {direction: key}, follow=True)
     assert response.status_code in (200, 400)
+
+
+@pytest.fixture
+def refused(monkeypatch):
+    """Those of 60 deliveries with a reason, newest first: none, few and many together."""
+    monkeypatch.setattr(keyset, "LOOKED_THROUGH", 10)
+    monkeypatch.setattr(DeliveryAdmin, "list_per_page", 7)
+    run = make_run()
+    places = {3, 24, 25, *range(33, 44), 58}
+    made = [
+        make_delivery(run=run, state="rejected", reason=f"Not {n in places}.").pk
+        for n in range(60)
+    ]
+    return [made[n] for n in sorted(places, reverse=True)]
+
+
+@pytest.mark.parametrize("others", ["", "&state__exact=rejected"])
+def test_what_no_index_has_is_found_part_by_part(admin_client, refused, others):
+    query = f"?why=not+true{others}"
+    down = walk(admin_client, DELIVERIES, query, "older")
+    assert sum(down, []) == refused
+    oldest = page(admin_client, DELIVERIES, query).paginator.oldest
+    up = walk(admin_client, DELIVERIES, oldest, "newer")
+    assert sum(up[::-1], []) == refused
+    assert [] in down and [] in up
+
+
+def test_a_page_says_that_a_part_was_looked_through(admin_client, refused):
+    first = admin_client.get(f"{DELIVERIES}?why=not+true")
+    assert "So far 10 deliveries were looked through" in words(first)
+    nothing = admin_client.get(f"{DELIVERIES}?why=nobody")
+    assert "Nothing found yet" in words(nothing)
+    further = nothing.context["cl"].paginator.older
+    assert further.replace("&", "&amp;") in nothing.content.decode()
+    last = walk(admin_client, DELIVERIES, "?why=nobody", "older")
+    assert len(last) == 6 and not any(last)
+
+
+def test_a_page_that_is_full_says_no_such_thing(admin_client, refused):
+    for query in ("?why=not", "", "?state__exact=rejected"):
+        assert "looked through" not in words(admin_client.get(DELIVERIES + query))
