@@ -1,8 +1,11 @@
 """How long the lists of the admin take, and a search for a person."""
 
+import re
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
+from html import unescape
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from django.contrib.admin import site
@@ -14,10 +17,12 @@ from django.urls import reverse
 from benchmarks import engine, people
 from benchmarks.report import percentile
 from benchmarks.suite import say
+from engagements.lifecycle import completion
 from engagements.models import Delivery, Engagement, Run
 from engagements.reporting import reports
 from engagements.reporting.reports import Report
-from lemnisk_braze.lib.keyset import OLDEST, KeysetList
+from externalapi.models import ExternalAPIVersion
+from lemnisk_braze.lib.keyset import OLDER, OLDEST, KeysetList
 from lemnisk_braze.local.processes import LocalError
 from segments.models import Profile, Segment
 
@@ -25,8 +30,12 @@ from segments.models import Profile, Segment
 # sends only what changed, and guards stop some.
 RUNS = (3, 1, 1)
 IN_A_REQUEST = 75
+# Of an Engagement that listens: so many enter while each of the others' runs is sent.
+ENTRIES = 40
 # How often each is asked in a round.
-TIMES = 5
+TIMES = 2
+# A link of a list to itself: a filter, or another page of it.
+LINK = re.compile(r'href="(\?[^"]+)"')
 VISITORS = """
 INSERT INTO segments_identifier (kind, value, profile_id)
 SELECT 'anonymous_id', gen_random_uuid(), id FROM segments_profile
@@ -45,6 +54,7 @@ WITH people AS (
             'holdout', nullif(count(*) FILTER (WHERE {reason} LIKE 'holdout:%%'), 0),
             'frequency_cap',
             nullif(count(*) FILTER (WHERE {reason} LIKE 'frequency_cap:%%'), 0),
+            'too_big', nullif(count(*) FILTER (WHERE {reason} LIKE 'too_big:%%'), 0),
             'unchanged',
             nullif(count(*) FILTER (WHERE {reason} LIKE 'unchanged:%%'), 0)))
     FROM people GROUP BY sequence ORDER BY sequence
@@ -59,6 +69,24 @@ INSERT INTO engagements_delivery (run_id, profile_id, batch_id, state, reason)
 SELECT %(run)s, people.id, batches.id, {state}, {reason}
 FROM people JOIN batches USING (sequence) ORDER BY people.id
 """
+OWN_INDEXES = """
+SELECT i.indexrelid::regclass::text, pg_get_indexdef(i.indexrelid) FROM pg_index i
+LEFT JOIN pg_constraint c ON c.conindid = i.indexrelid
+WHERE i.indrelid = %s::regclass AND c.oid IS NULL
+"""
+ENTERED = """
+WITH people AS (
+    SELECT id, row_number() OVER (ORDER BY id) AS n FROM segments_profile
+    ORDER BY id LIMIT %(count)s
+), batches AS (
+    INSERT INTO engagements_batch (run_id, sequence, state, profile_ids, event_ids,
+        transition_ids, sent_count)
+    SELECT %(run)s, %(first)s + n, 'done', ARRAY[id], '{}', ARRAY[%(first)s + n], 1
+    FROM people RETURNING id, profile_ids[1] AS person, transition_ids[1] AS entry
+)
+INSERT INTO engagements_delivery (run_id, profile_id, batch_id, transition_id, state)
+SELECT %(run)s, person, id, entry, 'sent' FROM batches
+"""
 # What became of whom (state, reason), where everybody is sent and where guards are asked.
 EVERYBODY = {
     "state": "CASE WHEN people.id %% 100 = 0 THEN 'rejected' ELSE 'sent' END",
@@ -67,10 +95,26 @@ EVERYBODY = {
 GUARDED = {
     "state": "CASE WHEN people.id %% 10 = 0 THEN 'sent' ELSE 'skipped' END",
     "reason": """CASE people.id %% 10 WHEN 0 THEN ''
+        WHEN 3 THEN CASE WHEN people.id %% 100000 = 3 THEN 'too_big: It takes more.'
+            ELSE 'unchanged: Nothing has changed since Braze last accepted it.' END
         WHEN 1 THEN 'holdout: Kept out by chance: 10 %% are not sent this Engagement.'
         WHEN 2 THEN 'frequency_cap: Frequency cap “All”: at most 5 a week.'
         ELSE 'unchanged: Nothing has changed since Braze last accepted it.' END""",
 }
+
+
+@contextmanager
+def indexes_later(table: str) -> Iterator[None]:
+    """Make the table's indexes, but its keys, when its rows are there: in seconds each."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET statement_timeout = 0")
+        cursor.execute(OWN_INDEXES, [table])
+        indexes = cursor.fetchall()
+        for name, _ in indexes:
+            cursor.execute(f"DROP INDEX {name}")
+        yield
+        for _, statement in indexes:
+            cursor.execute(statement)
 
 
 def load_visitors() -> None:
@@ -86,6 +130,7 @@ def load_deliveries(url: str) -> None:
         "Lists", engine.make_connection(url), people.BODY, people.PARAMETERS
     )
     segment = Segment.objects.create(name="Lists", is_active=False)
+    listening = _listening(version, segment)
     for number, runs in enumerate(RUNS):
         engagement = Engagement.objects.create(
             name=f"Lists {number}",
@@ -107,13 +152,40 @@ def load_deliveries(url: str) -> None:
             with connection.cursor() as cursor:
                 cursor.execute("SET statement_timeout = 0")
                 cursor.execute(SENT.format(**became), asked)
+                first = listening.deliveries.count()
+                entered = {"run": listening.pk, "first": first, "count": ENTRIES}
+                cursor.execute(ENTERED, entered)
+    completion.finish()
     with connection.cursor() as cursor:
         for table in ("batch", "attempt", "delivery"):
             cursor.execute(f"VACUUM ANALYZE engagements_{table}")
 
 
+def _listening(version: ExternalAPIVersion, segment: Segment) -> Run:
+    engagement = Engagement.objects.create(
+        name="Lists, who enters",
+        segment=segment,
+        version=version,
+        values=dict(people.VALUES),
+        trigger=Engagement.Trigger.ON_ENTRY,
+        state=Engagement.State.ENDED,
+    )
+    return Run.objects.create(
+        engagement=engagement,
+        version=version,
+        values=engagement.values,
+        scheduled_for=engagement.created_at,
+        state=Run.State.SENDING,
+        is_standing=True,
+        trigger=engagement.trigger,
+    )
+
+
 def pages() -> dict[str, list[float]]:
-    """Address → how many ms it took: home, each list's first and last page, a row's own."""
+    """Address → how many ms it took: home, each list's first and last page, a row's own.
+
+    Each list as it is, and with each filter that it has a link to.
+    """
     return _took(_addresses())
 
 
@@ -185,8 +257,18 @@ def _addresses() -> Iterator[str]:
             yield reverse(f"{name}_change", args=[newest.pk])
         if isinstance(admin, KeysetList):
             yield f"{address}?{OLDEST}=1"
+            for query in _filters_of(address):
+                yield f"{address}{query}"
+                yield f"{address}{query}&{OLDEST}=1"
         elif (last := -(-model._default_manager.count() // admin.list_per_page)) > 1:
             yield f"{address}?p={last}"
+
+
+def _filters_of(address: str) -> list[str]:
+    """What the list's page links to of itself, but its other pages."""
+    found = LINK.findall(_client().get(address).content.decode())
+    queries = dict.fromkeys(map(unescape, found))
+    return [one for one in queries if not {OLDER, OLDEST} & set(_filters(one))]
 
 
 def _of_deliveries() -> Iterator[str]:

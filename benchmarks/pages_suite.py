@@ -32,7 +32,8 @@ class PagesSuite:
         people.load(size)
         lists.load_visitors()
         source = Source.objects.create(name="Benchmark")
-        people.load_events(source, messages.NAMES, size)
+        with lists.indexes_later("segments_event"):
+            people.load_events(source, messages.NAMES, size)
         lists.load_deliveries(bench.sink.url)
         rules.make_segments(1)
         return cls(bench=bench, options=options, keep=keep, size=size)
