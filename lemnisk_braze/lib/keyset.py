@@ -7,6 +7,7 @@ once; a page by number would read, and throw away, all rows before it.
 from collections.abc import Sequence
 from typing import Any
 
+from django.contrib.admin import ShowFacets
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import ValidationError
 from django.db.models import Model, Q, QuerySet
@@ -194,6 +195,8 @@ class KeysetList:
     # Most of a page's time goes into drawing its rows.
     list_per_page = 50
     show_full_result_count = False
+    # Beside each filter how many rows it leaves: each count would read all of them.
+    show_facets = ShowFacets.NEVER
     # Any other order than the index's would sort everything for each page.
     sortable_by = ()
     # What an address may ask that no index answers: a page then looks through a part.

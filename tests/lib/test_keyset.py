@@ -138,3 +138,9 @@ def test_a_page_says_that_a_part_was_looked_through(admin_client, refused):
 def test_a_page_that_is_full_says_no_such_thing(admin_client, refused):
     for query in ("?why=not", "", "?state__exact=rejected"):
         assert "looked through" not in words(admin_client.get(DELIVERIES + query))
+
+
+def test_no_filter_counts_what_it_would_leave(admin_client):
+    make_people(1)
+    assert "_facets" not in words(admin_client.get(PEOPLE))
+    assert not page(admin_client, PEOPLE, "?_facets=True").add_facets
