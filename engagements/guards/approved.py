@@ -25,7 +25,8 @@ from engagements.models import (
 )
 from externalapi.models import Connection, ExternalAPIVersion
 from lemnisk_braze.lib.counted import counted
-from segments.models import Segment
+from segments.models import ListFeed, Segment
+from segments.rules import tree
 
 # Of a connection: where it is, and how it signs in there.
 SENT_TO = (
@@ -200,6 +201,7 @@ def content(engagement: Engagement, run: Run | None = None) -> Content:
         "fields": fields,
         "excluded": list(excluded),
         "rules": {str(one.pk): one.rule for one in segments},
+        "queries": _queries(segments),
         "sent_to": _sent_to(version.connection),
         "said": _said(engagement.pk, stored, version.payload),
         "names": {
@@ -212,6 +214,23 @@ def content(engagement: Engagement, run: Run | None = None) -> Content:
     }
     plain: Content = json.loads(json.dumps(found, cls=DjangoJSONEncoder))
     return plain
+
+
+def _queries(segments: Iterable[Segment]) -> Content:
+    """What a database is asked for who is on the lists of the rules; by list."""
+    lists = set[int]().union(*(_lists(one.rule) for one in segments))
+    feeds = ListFeed.objects.filter(of__in=lists)
+    asked = feeds.values_list("of", "source", "query", "column")
+    return {str(of): its for of, *its in asked}
+
+
+def _lists(rule: Any) -> set[int]:
+    """The lists that a rule asks for; a stored one may be wrong."""
+    try:
+        asked = [one.get("list") for one in tree.conditions(rule)]
+    except (AttributeError, TypeError):
+        return set()
+    return {id for id in asked if isinstance(id, int)}
 
 
 def _sent_to(connection: Connection) -> str:

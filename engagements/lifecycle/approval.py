@@ -83,6 +83,9 @@ def concerned(asked: Approval) -> Mapping[int, str]:
     ):
         found |= dict.fromkeys(_who_edited(engagement.segment, last), CHANGED_NAME)
     found |= dict.fromkeys(_who_changed_api(engagement, last), CHANGED_API)
+    if last and last.content.get("queries") != now["queries"]:
+        for one in Segment.objects.filter(pk__in=now["rules"]):
+            found |= dict.fromkeys(_who_edited(one, last), CHANGED_WHO)
     if last and last.content.get("sent_to") != now["sent_to"]:
         connection = engagement.version.connection
         found |= dict.fromkeys(_who_edited(connection, last), CHANGED_WHERE)

@@ -84,10 +84,18 @@ def _lines(last: Approval | None, now: Content) -> Iterator[Line]:
     yield from _of_variants(before, now)
     yield from _excluded(before, now)
     yield from _rules(before, now)
+    yield from _queries(before, now)
     yield from _names_said(before, now)
     yield from _sent_to(before, now)
     for kept in now.get("in_line", ()):
         yield from _in_line(now, kept)
+
+
+def _queries(before: Content, now: Content) -> Iterator[Line]:
+    was, is_ = (one.get("queries", {}) for one in (before, now))
+    if before is not NOTHING and was != is_:
+        after = "what its database is asked for who is on a list is another"
+        yield Line(label="Who is on its lists", after=after)
 
 
 def _names_said(before: Content, now: Content) -> Iterator[Line]:

@@ -26,7 +26,7 @@ from externalapi.connections import encryption
 from externalapi.models import Connection, ExternalAPIVersion
 from lemnisk_braze.lib import database_clock
 from segments.membership import refresh, rule_changes
-from segments.models import Segment
+from segments.models import ListFeed, Segment, SourceQuery, UploadedList
 from tests import factories
 from tests.faults import invariants, working
 from tests.pages import words
@@ -400,6 +400,33 @@ def test_another_address_is_not_approved(active, braze, vera):
     assert otto.pk not in approval.concerned(asked)
     changed_by(otto, braze)
     assert approval.concerned(asked)[otto.pk].startswith("You have changed where")
+
+
+def test_another_query_of_a_list_is_not_approved(active, vera):
+    """Of a segment from a warehouse it says who is in, as a rule does of others."""
+    engagement = active(6, 5, trigger="schedule", repeat="daily")
+    of = UploadedList.objects.create(name="VIPs", kind="external_id")
+    source = SourceQuery.objects.create(
+        name="Ours", kind="duckdb", query="SELECT 1", source=factories.make_source()
+    )
+    feed = ListFeed.objects.create(
+        of=of, source=source, query="SELECT id FROM vips", column="id"
+    )
+    rule_changes.change(engagement.segment, {"list": of.pk}, True, vera)
+    working.once()
+    otto = factories.make_user(username="otto", is_superuser=True)
+    approve(engagement, otto, 6)
+    assert approved.allowance(engagement) == 6
+    ListFeed.objects.update(every=60, last_rows=5)
+    assert approved.allowance(engagement) == 6
+    ListFeed.objects.filter(pk=feed.pk).update(query="SELECT id FROM everybody")
+    assert approved.allowance(engagement) == 5
+    asked = factories.make_approval(engagement)
+    [line] = approved_changes.since(asked).lines
+    assert line.label == "Who is on its lists" and "everybody" not in line.in_words
+    assert vera.pk not in approval.concerned(asked)
+    changed_by(vera, engagement.segment)
+    assert approval.concerned(asked)[vera.pk] == approval.CHANGED_WHO
 
 
 def changed_by(user, what) -> None:
