@@ -188,8 +188,10 @@ def approve(asked: Approval, user: AnyUser, *, most: int, seen: str, why: str) -
     row.state, row.most, row.why = State.APPROVED, most, why
     row.content, row.digest = pinned, approved.digest(pinned)
     _answer(row, user)
-    # From here on others are told apart.
-    Engagement.objects.filter(pk=engagement.pk).update(changed_by=[])
+    if approved.digest(approved.content(engagement)) in seen:
+        # From here on others are told apart. A run may have kept what it was before
+        # somebody changed it: then that is still to be approved.
+        Engagement.objects.filter(pk=engagement.pk).update(changed_by=[])
     if engagement.state in Engagement.AT_REST:
         transitions.activate(engagement)
     else:

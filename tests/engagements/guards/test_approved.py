@@ -4,6 +4,7 @@ import pytest
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.models import Group
 from django.contrib.contenttypes.models import ContentType
+from django.core.exceptions import PermissionDenied
 from django.test import Client
 from django.urls import reverse
 
@@ -465,6 +466,30 @@ def test_without_the_number_it_goes_on(active, sandbox):
     working.once()
     assert sum(invariants.received(sandbox).values()) == 6
     assert Approval.objects.get().state == "closed"
+
+
+def test_who_edits_while_a_run_waits_does_not_approve_the_next(active, vera, sandbox):
+    """The run that waits keeps its values: its approval is not about the new ones."""
+    engagement = active(6, 5, trigger="schedule", repeat="daily")
+    working.once()
+    otto = factories.make_user(username="otto", is_superuser=True)
+    before = approved.content(engagement)
+    Engagement.objects.update(values={"Name of the User": "y"})
+    engagement.refresh_from_db()
+    approved.note_change(engagement, before, otto.pk)
+    approve(engagement, vera, 6)
+    working.to_the_end(engagement)
+    next_day(engagement)
+    working.once()
+    asked = asked_of(engagement)
+    assert otto.pk in approval.concerned(asked)
+    with pytest.raises(PermissionDenied):
+        approve(engagement, otto, 6)
+    approve(engagement, vera, 6)
+    engagement.refresh_from_db()
+    assert engagement.changed_by == []
+    working.to_the_end(engagement)
+    assert invariants.received(sandbox) == {f"p{i}": 2 for i in range(6)}
 
 
 def test_above_its_ceiling_as_well_one_answer_is_enough(active, sandbox, vera):
