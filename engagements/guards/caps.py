@@ -53,14 +53,16 @@ KEEP = f"""
     FROM unnest(%s::bigint[], %s::text[]) x (profile_id, sends)
     WHERE s.profile_id = x.profile_id
 """
-# Deliveries that have come to an end without being sent.
+# Deliveries that have come to an end without being sent. One by one by their key, however
+# few rows the table had when its statistics were made.
 NOT_SENT = f"""
-    SELECT d.profile_id, d.run_id, d.transition_id FROM engagements_delivery d
-    JOIN unnest(%s::bigint[], %s::bigint[], %s::bigint[])
+    SELECT x.* FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[])
         x (profile_id, run_id, transition_id)
-        ON d.profile_id = x.profile_id AND d.run_id = x.run_id
-        AND d.transition_id = x.transition_id
-    WHERE d.state NOT IN {tuple(map(str, Delivery.MAYBE_SENT))}
+    WHERE (
+        SELECT d.state NOT IN {tuple(map(str, Delivery.MAYBE_SENT))}
+        FROM engagements_delivery d WHERE d.profile_id = x.profile_id
+            AND d.run_id = x.run_id AND d.transition_id = x.transition_id
+    )
 """
 NOT_SENT_BY = f"""
     SELECT d.profile_id, d.run_id, d.transition_id FROM engagements_batch b
