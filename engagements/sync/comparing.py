@@ -6,23 +6,21 @@ compared: it would be different each time, and everybody changed. It goes along 
 something else goes.
 """
 
-import re
 import struct
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
-
-import orjson
-from xxhash import xxh3_64_digest, xxh3_64_intdigest
+from itertools import chain
+from typing import Any, NamedTuple, TypeAlias
 
 from engagements.guards import left_segment
 from engagements.models import Engagement, Run
 from engagements.outbox.known import Known, Mark
 from engagements.personalization.columns import Group
 from engagements.personalization.renderer import Recipe, Skip
-from engagements.sync import data_points, leaving
+from engagements.sync import data_points, hashes, leaving
 from engagements.sync import shape as shapes
+from engagements.sync.hashes import Names
 from engagements.sync.shape import CHANGED, DIGEST_BYTES, NOT_KNOWN, Shape, has_operator
 from engagements.variants import plan
 from externalapi.definitions.compiled import Rendered
@@ -37,16 +35,9 @@ NOT_NEW = Skip(
 )
 # In the place of what is different each time.
 SOME_TIME = datetime(2000, 1, 1, tzinfo=UTC)
-# Of a hash that is quick, and that nobody has to fear: who made their own values come to
-# the same would keep but them from being sent.
 _ENTRIES = struct.Struct(f"{shapes.TAG_BYTES}s{DIGEST_BYTES}s")
-_TAG = shapes.TAG_BYTES
-# A number so long may be the noise of a sum: 0.30000000000000004.
-_LONG = re.compile(rb"[\d.]{17}")
-_DIGITS = ".15g"
-_NUMERALS = b"0123456789"
-# What JSON has one spelling for.
-_PLAIN = frozenset({str, int, bool, type(None)})
+# What JSON has not is told where the request is made.
+_UNTOLD = Mark(bytes(DIGEST_BYTES))
 
 
 class Compared(NamedTuple):
@@ -79,13 +70,9 @@ class Compared(NamedTuple):
         )
 
 
-class _One(NamedTuple):
-    """One person's body, or None where nothing of it goes out."""
-
-    body: JSON
-    state: bytes
-    points: int
-    saved: int
+# By position: what goes out of whom, and what is so when it is accepted. And how many
+# data points the others save, of whom nothing goes out.
+_Ends: TypeAlias = tuple[dict[int, tuple[JSON, Mark]], int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,35 +100,37 @@ class Comparison:
         stays = group.some(here)
         rendered, own = recipe.render(stays)
         skipped |= {here[n]: why for n, why in own.items()}
-        going = [n for n in here if n not in skipped]
-        ones = self._compared(recipe, stays, rendered, own, [known[n] for n in going])
-        notes = rendered.left_out if rendered else {}
-        said = {going[n]: words for n, words in notes.items()}
-        ends = {
-            n: one for n, one in zip(going, ones, strict=True) if one.body is not None
-        }
-        skipped |= {n: UNCHANGED for n in going if n not in ends}
-        parted = leaving.NOBODY
+        going = [n for n in here if n not in skipped] if own else here
+        ends, saved = self._compared(
+            recipe, stays, rendered, own, [known[n] for n in going]
+        )
+        skipped |= {n: UNCHANGED for at, n in enumerate(going) if at not in ends}
+        bodies = {going[at]: body for at, (body, _) in ends.items()}
+        marks = {going[at]: mark for at, (_, mark) in ends.items()}
+        where = rendered
         if left and self.farewell and self.shape:
             at = sorted(left)
             parted = leaving.render(
                 self.farewell, self.shape, group.some(at), known, at
             )
             skipped |= parted.skipped
-        bodies = {n: one.body for n, one in ends.items()} | {**parted.bodies}
-        marks = {n: Mark(one.state, one.points, one.saved) for n, one in ends.items()}
-        where = rendered or parted.rendered
+            where = rendered or parted.rendered
+            bodies = dict(sorted({**bodies, **parted.bodies}.items()))
+            marks |= parted.marks
         if where is not None and bodies:
-            order = sorted(bodies)
+            notes = rendered.left_out if rendered else {}
+            said = {going[n]: words for n, words in notes.items()}
             where = where._replace(
-                bodies=[bodies[n] for n in order],
-                left_out={at: said[n] for at, n in enumerate(order) if n in said},
+                bodies=list(bodies.values()),
+                left_out={at: said[n] for at, n in enumerate(bodies) if n in said}
+                if said
+                else {},
             )
         return Compared(
             rendered=where if bodies else None,
             skipped=skipped,
-            marks=marks | {**parted.marks},
-            saved=sum(one.saved for one in ones if one.body is None),
+            marks=marks,
+            saved=saved,
         )
 
     def _not_new(
@@ -162,56 +151,91 @@ class Comparison:
         rendered: Rendered | None,
         skipped: Mapping[int, Skip],
         known: Sequence[Known | None],
-    ) -> list[_One]:
+    ) -> _Ends:
         if rendered is None:
-            return []
+            return {}, 0
         plain: Sequence[JSON] = rendered.bodies
         if self.is_volatile:
             there = [n for n in range(len(group)) if n not in skipped]
             plain = _at_some_time(recipe, group.some(there)) or plain
-        return [
-            self._one(body, same, its)
-            for body, same, its in zip(rendered.bodies, plain, known, strict=True)
-        ]
+        digests = hashes.of_bodies(plain)
+        if self.sends_deltas and self.shape:
+            return self._deltas(self.shape, rendered.bodies, digests, known)
+        return self._whole(rendered.bodies, plain, digests, known)
 
-    def _one(self, body: JSON, plain: JSON, known: Known | None) -> _One:
-        try:
-            if self.sends_deltas and self.shape and isinstance(body, dict):
-                return self._delta(self.shape, body, plain, known)
-            state = _digest(plain)
-            if self.shape and isinstance(plain, dict):
-                state += _names(self.shape, plain, known)
-        except (TypeError, ValueError):
-            # What JSON has not is told where the request is made.
-            return _One(body, bytes(DIGEST_BYTES), 0, 0)
-        points = data_points.of_body(body)
-        is_same = _is_known(known, state, self.shape)
-        if is_same and self.mode == Engagement.SyncMode.CHANGED:
-            return _One(None, b"", 0, points)
-        return _One(body, state, points, 0)
+    def _whole(
+        self,
+        bodies: Sequence[JSON],
+        plain: Sequence[JSON],
+        digests: Sequence[bytes | None],
+        known: Sequence[Known | None],
+    ) -> _Ends:
+        """All of a body, or nothing where all of it is known to be so."""
+        same = self._same(digests, known)
+        ends: dict[int, tuple[JSON, Mark]] = {}
+        saved = 0
+        for n, (body, digest) in enumerate(zip(bodies, digests, strict=True)):
+            points = data_points.of_body(body)
+            if n in same and self.mode == Engagement.SyncMode.CHANGED:
+                saved += points
+            elif digest is None:
+                ends[n] = body, _UNTOLD
+            else:
+                its = plain[n]
+                if self.shape and isinstance(its, dict):
+                    digest += _names(self.shape, its, known[n])
+                ends[n] = body, Mark(digest, points, 0)
+        return ends, saved
 
-    def _delta(
-        self, shape: Shape, body: dict[str, JSON], plain: JSON, known: Known | None
-    ) -> _One:
+    def _deltas(
+        self,
+        shape: Shape,
+        bodies: Sequence[JSON],
+        digests: Sequence[bytes | None],
+        known: Sequence[Known | None],
+    ) -> _Ends:
         """Only the attributes that are not known to be so, with their identifier."""
-        digest = _digest(plain)
-        is_same = _is_known(known, digest, shape)
-        has_more = len(body) > 1 and any(map(body.get, data_points.OBJECTS))
-        if is_same and self.mode == Engagement.SyncMode.CHANGED:
-            has_more = False
-        whole = data_points.of_body(body)
-        own = _object(body)
-        if is_same and not (has_more or _has_any_operator(own)):
-            return _One(None, b"", 0, whole)
-        part, entries = _changed(shape, own, known) if own else ({}, b"")
-        if not (part or has_more):
-            return _One(None, b"", 0, whole)
-        only: list[JSON] = [part]
-        sent: dict[str, JSON] = {**body, "attributes": only}
-        if not part:
-            del sent["attributes"]
-        points = whole if len(part) == len(own) else data_points.of_body(sent)
-        return _One(sent, digest + entries, points, max(whole - points, 0))
+        objects = list(map(_object, bodies))
+        same = self._same(digests, known)
+        more = {n for n, body in enumerate(bodies) if _has_more(body)}
+        if self.mode == Engagement.SyncMode.CHANGED:
+            more -= same
+        alike = same - more
+        if alike:
+            alike -= _with_operators(objects)
+        saved = sum(data_points.of_body(bodies[n]) for n in alike)
+        rest = [n for n in range(len(bodies)) if n not in alike]
+        ends: dict[int, tuple[JSON, Mark]] = {}
+        hashed = hashes.of_objects(shape, [objects[n] for n in rest])
+        for n, its in zip(rest, hashed, strict=True):
+            body, digest = bodies[n], digests[n]
+            if digest is None or its is None or not isinstance(body, dict):
+                ends[n] = body, _UNTOLD
+                continue
+            if known[n] is None and n not in more and len(body) == 1 and its[0].kept:
+                ends[n] = body, Mark(digest + its[1], its[0].points, 0)
+                continue
+            part, entries = _changed(shape, objects[n], its, known[n])
+            sent, points, spared = _sent(body, objects[n], part, n in more)
+            if sent is None:
+                saved += spared
+            else:
+                ends[n] = sent, Mark(digest + entries, points, spared)
+        return ends, saved
+
+    def _same(
+        self, digests: Sequence[bytes | None], known: Sequence[Known | None]
+    ) -> set[int]:
+        """Of whom all was accepted, and the names, too, where they are asked for."""
+        least = DIGEST_BYTES if self.shape is None else DIGEST_BYTES + 1
+        return {
+            n
+            for n, its in enumerate(known)
+            if its is not None
+            and its.is_certain
+            and its.state[:DIGEST_BYTES] == digests[n]
+            and len(its.state) >= least
+        }
 
 
 def compiled(run: Run) -> Comparison | None:
@@ -276,52 +300,82 @@ def _at_some_time(recipe: Recipe, group: Group) -> Sequence[JSON]:
     return () if skipped or rendered is None else rendered.bodies
 
 
-def _object(body: Mapping[str, JSON]) -> dict[str, JSON]:
-    items = body.get("attributes")
+def _object(body: JSON) -> dict[str, JSON]:
+    items = body.get("attributes") if isinstance(body, dict) else None
     first = items[0] if isinstance(items, list) and items else None
     return first if isinstance(first, dict) else {}
 
 
+def _has_more(body: JSON) -> bool:
+    """Whether it has objects beside the one of its attributes."""
+    if not isinstance(body, dict) or len(body) < 2:
+        return False
+    return any(map(body.get, data_points.OBJECTS))
+
+
+def _with_operators(objects: Sequence[dict[str, JSON]]) -> set[int]:
+    """The positions of those that have an operator in the place of a value."""
+    kinds = set(map(type, chain.from_iterable(map(dict.values, objects))))
+    if dict not in kinds:
+        return set()
+    return {
+        n
+        for n, own in enumerate(objects)
+        if any(type(value) is dict and has_operator(value) for value in own.values())
+    }
+
+
+def _sent(
+    body: dict[str, JSON],
+    own: dict[str, JSON],
+    part: dict[str, JSON],
+    has_more: bool,
+) -> tuple[JSON, int, int]:
+    """A body with a part of its attributes, its data points, and those that it saves.
+
+    None where nothing is left of it.
+    """
+    whole = data_points.of_body(body)
+    if not (part or has_more):
+        return None, 0, whole
+    if part is own and part:
+        return body, whole, 0
+    only: list[JSON] = [part]
+    sent: dict[str, JSON] = {**body, "attributes": only}
+    if not part:
+        del sent["attributes"]
+    points = whole if len(part) == len(own) else data_points.of_body(sent)
+    return sent, points, max(whole - points, 0)
+
+
 def _changed(
-    shape: Shape, own: dict[str, JSON], known: Known | None
+    shape: Shape,
+    own: dict[str, JSON],
+    hashed: tuple[Names, bytes],
+    known: Known | None,
 ) -> tuple[dict[str, JSON], bytes]:
     """What is to be sent of an object, {} for nothing, and its entries in the state."""
-    get, dumps = shape.tags.get, orjson.dumps
-    whose = xxh3_64_intdigest(dumps([own.get(name) for name in shape.identifiers]))
-    kept: dict[str, bytes] = {}
-    always: list[str] = []
-    # The one loop over all values of all people: a call less is a tenth of it.
-    for name, value in own.items():
-        tag = get(name)
-        kind = type(value)
-        if tag is None or (kind is dict and has_operator(value)):
-            always.append(name)
-        elif kind in _PLAIN:
-            kept[name] = tag + xxh3_64_digest(dumps(value), whose)
-        else:
-            kept[name] = tag + _hash(value, whose)
-    entries = b"".join(kept.values())
-    tags = shape.tags
-    if always:
-        entries += b"".join(tags[name] + CHANGED for name in always if name in tags)
-    is_any = any(name in tags or name in shapes.NEVER_NULL for name in always)
-    if known and known.is_certain and entries == known.state[DIGEST_BYTES:]:
+    if not own:
+        return {}, b""
+    (names, always, is_any, _), entries = hashed
+    is_certain = known is not None and known.is_certain
+    if known and is_certain and entries == known.state[DIGEST_BYTES:]:
         return ({name: own[name] for name in always} if is_any else {}), entries
     old = entries_of(known)
     if not old:
-        return (own if is_any or kept else {}), entries
-    changed = {
-        name for name, entry in kept.items() if old.get(entry[:_TAG]) != entry[_TAG:]
-    }
-    part = {n: v for n, v in own.items() if n in changed or n not in kept}
-    gone = {n: tag for n, tag in tags.items() if tag in old and n not in own}
+        return (own if is_any or names else {}), entries
+    # Behind those of the values stand those of operators.
+    each = zip(names, _ENTRIES.iter_unpack(entries), strict=False)
+    changed = {name for name, (tag, digest) in each if old.get(tag) != digest}
+    part = {n: v for n, v in own.items() if n in changed or n in always}
+    gone = {n: tag for n, tag in shape.tags.items() if tag in old and n not in own}
+    nothing = hashes.of_value(None, hashes.whose(shape, own)) if gone else b""
     for name, tag in gone.items():
         if old[tag] == CHANGED:
             entries += tag + CHANGED
             continue
-        digest = _hash(None, whose)
-        entries += tag + digest
-        if old[tag] != digest:
+        entries += tag + nothing
+        if old[tag] != nothing:
             part[name] = None
             is_any = True
     return (part if is_any or changed else {}), entries
@@ -346,53 +400,3 @@ def entries_of(known: Known | None) -> dict[bytes, bytes]:
     if known.is_certain:
         return found
     return {tag: is_ if is_ == CHANGED else b"" for tag, is_ in found.items()}
-
-
-def _has_any_operator(own: dict[str, JSON]) -> bool:
-    values = own.values()
-    return dict in map(type, values) and any(
-        type(value) is dict and has_operator(value) for value in values
-    )
-
-
-def _is_known(known: Known | None, state: bytes, shape: Shape | None) -> bool:
-    """Whether all of it was accepted, and the names, too, where they are asked for."""
-    if known is None or not known.is_certain:
-        return False
-    has_names = shape is None or len(known.state) > DIGEST_BYTES
-    return has_names and known.state[:DIGEST_BYTES] == state[:DIGEST_BYTES]
-
-
-def _digest(value: JSON) -> bytes:
-    return xxh3_64_digest(_canonical(value))
-
-
-def _hash(value: JSON, whose: int) -> bytes:
-    """Of one attribute; it stands with the tag of its name."""
-    return xxh3_64_digest(_canonical(value), whose)
-
-
-def _canonical(value: JSON) -> bytes:
-    """JSON in one spelling: names in order, and no noise in a number."""
-    text = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
-    if b"." in text and _has_fraction(text) and _LONG.search(text):
-        text = orjson.dumps(_rounded(value), option=orjson.OPT_SORT_KEYS)
-    return text
-
-
-def _has_fraction(text: bytes) -> bool:
-    """Whether a point stands behind a digit: most stand in addresses."""
-    at = text.find(b".")
-    while at > 0:
-        if text[at - 1] in _NUMERALS:
-            return True
-        at = text.find(b".", at + 1)
-    return False
-
-
-def _rounded(value: JSON) -> JSON:
-    if isinstance(value, float):
-        return float(format(value, _DIGITS))
-    if isinstance(value, dict):
-        return {name: _rounded(item) for name, item in value.items()}
-    return list(map(_rounded, value)) if isinstance(value, list) else value

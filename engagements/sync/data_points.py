@@ -22,6 +22,8 @@ def of_body(body: JSON) -> int:
     if not isinstance(body, dict):
         return 0
     items = body.get("attributes")
+    if len(body) == 1 and isinstance(items, list) and len(items) == 1:
+        return of_object(items[0])
     count = sum(map(of_object, items)) if isinstance(items, list) else 0
     for name in OBJECTS if len(body) > 1 else ():
         own = body.get(name)
@@ -30,10 +32,11 @@ def of_body(body: JSON) -> int:
 
 
 def of_object(attributes: JSON) -> int:
-    return _of_names(tuple(attributes)) if isinstance(attributes, dict) else 0
+    return of_names(tuple(attributes)) if isinstance(attributes, dict) else 0
 
 
 @lru_cache(maxsize=1_000)
-def _of_names(names: tuple[str, ...]) -> int:
+def of_names(names: tuple[str, ...]) -> int:
+    """Those of one object of attributes that has these names."""
     free = FREE_ALONE if set(PRIMARY_IDENTIFIERS).isdisjoint(names) else FREE
     return len(names) - len(free.intersection(names))

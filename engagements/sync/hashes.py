@@ -1,0 +1,188 @@
+"""Hashes of what is rendered: of a whole body, and of each attribute of its object.
+
+JSON is hashed in one spelling, so that the order of names and the noise of a sum are no
+change; by a hash that is quick, and that nobody has to fear: who made their own values
+come to the same would keep but them from being sent.
+
+People who have the same attributes are hashed side by side, in loops that are not
+Python's, and whoever cannot be, alone; both give the same (a test holds them against each
+other).
+"""
+
+import re
+from array import array
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain, repeat
+from operator import itemgetter
+from typing import Any, NamedTuple, TypeAlias
+
+import orjson
+from xxhash import xxh3_64_digest, xxh3_64_intdigest
+
+from engagements.sync import data_points
+from engagements.sync import shape as shapes
+from engagements.sync.shape import CHANGED, DIGEST_BYTES, TAG_BYTES, Shape, has_operator
+from lemnisk_braze.lib.json_types import JSON
+
+ENTRY_BYTES = TAG_BYTES + DIGEST_BYTES
+# What orjson, and a value that JSON has not, may raise.
+ERRORS = (TypeError, ValueError)
+# A number so long may be the noise of a sum: 0.30000000000000004.
+_LONG = re.compile(rb"[\d.]{17}")
+_DIGITS = ".15g"
+# A point behind a digit: most stand in addresses.
+_FRACTION = re.compile(rb"\.(?<=\d\.)")
+# What JSON has one spelling for.
+_PLAIN = frozenset({str, int, bool, type(None)})
+# What stands between the items of a list that is written in lines; within an item that
+# is plain no line ends.
+_BETWEEN = b",\n  "
+# An entry in words: one of its tag, two of its digest.
+_WORDS = 3
+
+
+class Names(NamedTuple):
+    """The attributes of an object by how they are compared, each in the object's order.
+
+    `kept` have a hash in the state, and stand there first; `always` go each time, and
+    `has_values` says whether one of these is something that is written. `points` are the
+    data points of all.
+    """
+
+    kept: tuple[str, ...]
+    always: tuple[str, ...]
+    has_values: bool
+    points: int
+
+
+# With their entries in the state; None where JSON has not what is in an object.
+Hashed: TypeAlias = tuple[Names, bytes] | None
+
+
+def of_bodies(bodies: Sequence[JSON]) -> list[bytes | None]:
+    """The hash of each body; None where JSON has not what is in it."""
+    try:
+        texts = [orjson.dumps(body, option=orjson.OPT_SORT_KEYS) for body in bodies]
+        if _FRACTION.search(b"".join(texts)):
+            texts = list(map(_canonical, bodies))
+    except ERRORS:
+        return [of_bodies([one])[0] for one in bodies] if len(bodies) > 1 else [None]
+    return list(map(xxh3_64_digest, texts))
+
+
+def of_objects(shape: Shape, objects: Sequence[dict[str, JSON]]) -> Sequence[Hashed]:
+    """The attributes of each object."""
+    by_names: dict[tuple[str, ...], list[int]] = defaultdict(list)
+    for n, own in enumerate(objects):
+        by_names[tuple(own)].append(n)
+    if len(by_names) == 1:
+        return _of_the_same(shape, [*by_names][0], objects)
+    found: dict[int, Hashed] = {}
+    for names, at in by_names.items():
+        hashed = _of_the_same(shape, names, [objects[n] for n in at])
+        found.update(zip(at, hashed, strict=True))
+    return [found[n] for n in range(len(objects))]
+
+
+def alone(shape: Shape, own: Mapping[str, JSON]) -> Hashed:
+    """The attributes of one object, each by itself."""
+    kept = [
+        name
+        for name, value in own.items()
+        if name in shape.tags and not (type(value) is dict and has_operator(value))
+    ]
+    try:
+        seed = whose(shape, own)
+        entries = [shape.tags[name] + of_value(own[name], seed) for name in kept]
+    except ERRORS:
+        return None
+    which = _names(shape, kept, tuple(own))
+    by = [shape.tags[name] + CHANGED for name in which.always if name in shape.tags]
+    return which, b"".join(entries + by)
+
+
+def whose(shape: Shape, own: Mapping[str, JSON]) -> int:
+    """What the hashes of this object's values begin with: its identifiers' hash."""
+    return xxh3_64_intdigest(orjson.dumps(list(map(own.get, shape.identifiers))))
+
+
+def of_value(value: JSON, whose: int) -> bytes:
+    """Of one attribute; it stands with the tag of its name."""
+    return xxh3_64_digest(_canonical(value), whose)
+
+
+def _of_the_same(
+    shape: Shape, names: tuple[str, ...], objects: Sequence[dict[str, JSON]]
+) -> Sequence[Hashed]:
+    """The same of objects that have these names."""
+    kept = [name for name in names if name in shape.tags]
+    try:
+        together = _side_by_side(shape, kept, objects) if kept else b""
+    except ERRORS:
+        together = None
+    if together is None:
+        return [alone(shape, own) for own in objects]
+    size = ENTRY_BYTES * len(kept)
+    each = [together[n : n + size] for n in range(0, size * len(objects), size or 1)]
+    which = _names(shape, kept, names)
+    return list(zip(repeat(which), each or [b""] * len(objects)))
+
+
+def _side_by_side(
+    shape: Shape, kept: Sequence[str], objects: Sequence[dict[str, JSON]]
+) -> bytes | None:
+    """The entries of all objects behind one another; None where each has to be alone."""
+    rows: Iterable[Any] = map(itemgetter(*kept), objects)
+    texts = _texts(list(chain.from_iterable(rows) if len(kept) > 1 else rows))
+    if texts is None:
+        return None
+    seeds = [whose(shape, own) for own in objects]
+    each = chain.from_iterable(map(repeat, seeds, repeat(len(kept))))
+    digests = list(map(xxh3_64_digest, texts, each))
+    return _with_tags([shape.tags[name] for name in kept], digests)
+
+
+def _texts(values: Sequence[JSON]) -> Sequence[bytes] | None:
+    """Each value in its one spelling; None where one of them is an operator."""
+    kinds = set(map(type, values))
+    if kinds <= _PLAIN:
+        text = orjson.dumps(values, option=orjson.OPT_INDENT_2)
+        return text[len(_BETWEEN) : -len("\n]")].split(_BETWEEN)
+    if dict in kinds and any(has_operator(v) for v in values if type(v) is dict):
+        return None
+    return [
+        orjson.dumps(value) if type(value) in _PLAIN else _canonical(value)
+        for value in values
+    ]
+
+
+def _with_tags(tags: Sequence[bytes], digests: Sequence[bytes]) -> bytes:
+    """These tags again and again, each with the next of the digests behind it."""
+    words = array("I", b"".join(digests))
+    found = array("I", bytes(ENTRY_BYTES * len(digests)))
+    found[0::_WORDS] = array("I", b"".join(tags)) * (len(digests) // len(tags))
+    found[1::_WORDS], found[2::_WORDS] = words[0::2], words[1::2]
+    return found.tobytes()
+
+
+def _names(shape: Shape, kept: Sequence[str], names: tuple[str, ...]) -> Names:
+    always = tuple(name for name in names if name not in kept)
+    has_values = any(n in shape.tags or n in shapes.NEVER_NULL for n in always)
+    return Names(tuple(kept), always, has_values, data_points.of_names(names))
+
+
+def _canonical(value: JSON) -> bytes:
+    """JSON in one spelling: names in order, and no noise in a number."""
+    text = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    if _FRACTION.search(text) and _LONG.search(text):
+        text = orjson.dumps(_rounded(value), option=orjson.OPT_SORT_KEYS)
+    return text
+
+
+def _rounded(value: JSON) -> JSON:
+    if isinstance(value, float):
+        return float(format(value, _DIGITS))
+    if isinstance(value, dict):
+        return {name: _rounded(item) for name, item in value.items()}
+    return list(map(_rounded, value)) if isinstance(value, list) else value

@@ -1,0 +1,71 @@
+"""People who are hashed side by side have the hashes that each alone has."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engagements.sync import hashes, shape
+from engagements.sync.shape import Shape
+
+NAMES = ("external_id", "plan", "city", "score", "_flag", "subscription_groups")
+SHAPE = Shape(
+    identifiers=("external_id",),
+    tags={"plan": b"plan", "city": b"city", "score": b"scor"},
+    volatile=frozenset(),
+    operated=frozenset(),
+)
+LEAVES = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63 - 1)
+    | st.floats(allow_nan=False)
+    | st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+    | st.sampled_from(["a\nb", '",\n  "', "7.5 kg", 0.1 + 0.2, "Ω", ""])
+)
+VALUES = LEAVES | st.lists(LEAVES, max_size=3)
+OPERATORS = st.sampled_from([{"inc": 1}, {"add": ["a"]}, {"city": "Bonn", "zip": 1}])
+OBJECTS = st.dictionaries(st.sampled_from(NAMES), VALUES | OPERATORS)
+# Objects that have the same names, and any.
+PEOPLE = st.lists(OBJECTS, max_size=8) | st.lists(
+    st.fixed_dictionaries(dict.fromkeys(NAMES, LEAVES)), max_size=8
+)
+
+
+@given(people=PEOPLE)
+def test_objects_side_by_side_have_the_hashes_of_each_alone(people):
+    alone = [hashes.alone(SHAPE, own) for own in people]
+
+    assert list(hashes.of_objects(SHAPE, people)) == alone
+
+
+@given(people=PEOPLE)
+def test_bodies_side_by_side_have_the_hashes_of_each_alone(people):
+    alone = [hashes.of_bodies([own])[0] for own in people]
+
+    assert hashes.of_bodies(people) == alone
+
+
+def test_the_noise_of_a_sum_is_no_other_number_beside_others():
+    noisy = [{"plan": 0.1 + 0.2}, {"plan": 1.0}]
+    plain = [{"plan": 0.3}, {"plan": 1.0}]
+
+    assert hashes.of_objects(SHAPE, noisy) == hashes.of_objects(SHAPE, plain)
+    assert hashes.of_bodies(noisy) == hashes.of_bodies(plain)
+
+
+@pytest.mark.parametrize("odd", [{1, 2}, 2**80])
+def test_what_json_has_not_is_one_persons_alone(odd):
+    people = [{"plan": "pro"}, {"plan": odd}, {"plan": "free"}]
+
+    found = hashes.of_objects(SHAPE, people)
+    assert [one is None for one in found] == [False, True, False]
+    assert [one is None for one in hashes.of_bodies(people)] == [False, True, False]
+
+
+def test_an_operator_goes_each_time_and_has_no_hash():
+    (names, entries), _ = hashes.of_objects(
+        SHAPE, [{"plan": "pro", "score": {"inc": 1}}, {"plan": "pro", "score": 7}]
+    )
+
+    assert (names.kept, names.always, names.has_values) == (("plan",), ("score",), True)
+    assert entries[hashes.ENTRY_BYTES :] == b"scor" + shape.CHANGED
