@@ -27,7 +27,8 @@ class Synced:
 
     `people`: place → whose state it is; `known`: their states when it was written;
     `marks`: place → what is kept of who is accepted. `saved`: the data points of those
-    who are skipped.
+    who are skipped. Of nobody in it anything was known where it `is_new`, and everybody
+    has the name of their own.
     """
 
     epoch: int
@@ -35,6 +36,7 @@ class Synced:
     known: Mapping[int, Known]
     marks: Mapping[int, Mark]
     saved: int = 0
+    is_new: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -102,6 +102,7 @@ def _ends(result: Result, rejected: Rejected) -> Ends:
             for place in prepared.places
             if place in synced.marks and place not in refused
         ],
+        are_new=synced.is_new,
     )
 
 

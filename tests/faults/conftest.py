@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings as django_settings
 
-from engagements.delivery import writing
+from engagements.delivery.writing import script
 from engagements.lifecycle import transitions
 from engagements.models import Engagement
 from engagements.personalization import renderer
@@ -45,7 +45,7 @@ def _forget_what_never_changes() -> None:
     """What is known by the ids of one server means others on another."""
     renderer.people_per_batch.cache_clear()
     order._names_of.cache_clear()
-    writing._scripts.clear()
+    script._scripts.clear()
 
 
 @pytest.fixture

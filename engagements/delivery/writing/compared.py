@@ -1,0 +1,143 @@
+"""Requests of an engagement that compares: what is not known to be so."""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import NamedTuple
+
+from engagements.audience import people_data
+from engagements.audience.people_data import People
+from engagements.delivery.writing.material import Material
+from engagements.delivery.writing.requests import request
+from engagements.delivery.writing.room import Room
+from engagements.outbox.claim import Claim
+from engagements.outbox.known import Known
+from engagements.outbox.prepared_request import PreparedRequest, Synced
+from engagements.personalization.renderer import Skip
+from engagements.sync import comparing, state
+from engagements.sync.comparing import Compared, Comparison
+
+
+def requests(
+    material: Material, comparison: Comparison, room: Room
+) -> Iterator[PreparedRequest]:
+    """The claims' requests, held against what the other side has accepted.
+
+    Whoever has nothing new takes no room under a cap.
+    """
+    comparing = _Comparing.of(material, comparison)
+    looks = map(comparing.look, material.asked.claims)
+    if not material.asked.site.caps:
+        # One by one: what is read of people is forgotten before the next are.
+        yield from (comparing.request(one) for one in looks)
+        return
+    found = list(looks)
+    over = room.take([one.going(comparing.left) for one in found])
+    for one in found:
+        yield comparing.request(one.without(over.get(one.held.batch_id, {})))
+
+
+class _Look(NamedTuple):
+    """A batch's people, whom of them it puts off, and what is to be sent of them."""
+
+    held: Claim
+    people: People
+    later: Mapping[int, datetime]
+    compared: Compared
+
+    def going(self, left: Collection[int]) -> Claim:
+        """The claim with those alone who have something to be sent and have not left."""
+        ids, places = self.held.profile_ids, self.people.places
+        going = {p for n in self.compared.marks if ids[p := places[n]] not in left}
+        return self.held.without(set(range(len(ids))) - going)
+
+    def without(self, over: Mapping[int, Skip]) -> "_Look":
+        """The same where those at these places are not sent anything."""
+        if not over:
+            return self
+        places = enumerate(self.people.places)
+        skipped = {n: over[at] for n, at in places if at in over}
+        return self._replace(compared=self.compared.without(skipped))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Comparing:
+    """The people of a run's claims, and what is known of them.
+
+    `left`: those whose attributes are to be cleared; `kept`: who is kept back for another
+    reason than that.
+    """
+
+    material: Material
+    comparison: Comparison
+    left: Collection[int]
+    kept: Mapping[int, Skip]
+    known: Mapping[int, Known]
+
+    @classmethod
+    def of(cls, material: Material, comparison: Comparison) -> "_Comparing":
+        run, who = material.script.run, material.asked.people
+        left = comparing.who_leaves(comparison, run, who, material.kept)
+        return cls(
+            material=material,
+            comparison=comparison,
+            left=left,
+            kept={id: why for id, why in material.kept.items() if id not in left},
+            known=state.known(run.engagement_id, comparison.epoch, set(who.values())),
+        )
+
+    def look(self, held: Claim) -> _Look:
+        material, left, who = self.material, self.left, self.material.asked.people
+        rest, later = material.going(held)
+        people = people_data.people(rest, material.rows, self.kept)
+        people, twice = _once_each(people, held, who)
+        ids = [held.profile_ids[place] for place in people.places]
+        compared = self.comparison.render(
+            material.script.recipe,
+            material.group(held, people),
+            [self.known.get(who[id]) for id in ids],
+            {n for n, id in enumerate(ids) if id in left} if left else (),
+        )
+        # What is read of them is nobody's any more: until all are looked at that is much.
+        people = people._replace(profiles=(), events=())
+        return _Look(held, people, {**later, **twice}, compared)
+
+    def request(self, look: _Look) -> PreparedRequest:
+        held, people, later, compared = look
+        ids, who = held.profile_ids, self.material.asked.people
+        own = {place: who[ids[place]] for place in people.places}
+        known = {id: self.known[id] for id in own.values() if id in self.known}
+        synced = Synced(
+            epoch=self.comparison.epoch,
+            people=own,
+            known=known,
+            marks={people.places[n]: mark for n, mark in compared.marks.items()},
+            saved=compared.saved,
+            is_new=not known and all(ids[at] == id for at, id in own.items()),
+        )
+        prepared = request(
+            self.material, held, people, compared.rendered, compared.skipped
+        )
+        return replace(prepared, synced=synced, later={**prepared.later, **later})
+
+
+def _once_each(
+    people: People, held: Claim, who: Mapping[int, int]
+) -> tuple[People, dict[int, datetime]]:
+    """Each person once; who is in it again is put off: what is new comes of the first."""
+    seen: set[int] = set()
+    later: dict[int, datetime] = {}
+    for place in people.places:
+        person = who[held.profile_ids[place]]
+        if person in seen:
+            later[place] = held.now
+        seen.add(person)
+    if not later:
+        return people, later
+    kept = [n for n, place in enumerate(people.places) if place not in later]
+    first = people._replace(
+        places=[people.places[n] for n in kept],
+        profiles=[people.profiles[n] for n in kept],
+        events=[people.events[n] for n in kept],
+    )
+    return first, later
