@@ -1,6 +1,6 @@
 """Requests of an engagement that compares: what is not known to be so."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
@@ -29,9 +29,15 @@ def requests(
     looks = map(comparing.look, material.asked.claims)
     if not material.asked.site.caps:
         # One by one: what is read of people is forgotten before the next are.
-        yield from (comparing.request(one) for one in looks)
+        few: list[_Look] = []
+        for one in looks:
+            if comparing.is_few(one):
+                few.append(one)
+            else:
+                yield comparing.request(one)
+        yield from map(comparing.request, comparing.gathered(few))
         return
-    found = list(looks)
+    found = comparing.gathered(list(looks))
     over = room.take([one.going(comparing.left) for one in found])
     for one in found:
         yield comparing.request(one.without(over.get(one.held.batch_id, {})))
@@ -58,6 +64,19 @@ class _Look(NamedTuple):
         places = enumerate(self.people.places)
         skipped = {n: over[at] for n, at in places if at in over}
         return self._replace(compared=self.compared.without(skipped))
+
+    def put_off(self, at: datetime) -> "_Look":
+        """The same where all who have something to be sent go in another batch."""
+        held, people, later, compared = self
+        going = {people.places[n]: at for n in compared.marks}
+        rest = [n for n in range(len(people.places)) if n not in compared.marks]
+        skipped = {at: compared.skipped[n] for at, n in enumerate(rest)}
+        return _Look(
+            held,
+            people._replace(places=[people.places[n] for n in rest]),
+            {**later, **going},
+            compared._replace(rendered=None, skipped=skipped, marks={}),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +120,33 @@ class _Comparing:
         # What is read of them is nobody's any more: until all are looked at that is much.
         people = people._replace(profiles=(), events=())
         return _Look(held, people, {**later, **twice}, compared)
+
+    def is_few(self, look: _Look) -> bool:
+        """Whether others may go with those of a batch who have something to be sent.
+
+        Who just entered does not wait for others, and a request that was written before
+        is written again of the same people.
+        """
+        held, script = look.held, self.material.script
+        if held.is_written or held.is_suspect or held.is_standing:
+            return False
+        if script.recipe.is_of_one_variant:
+            return False
+        return 0 < len(look.compared.marks) * 2 <= script.size
+
+    def gathered(self, looks: Sequence[_Look]) -> Sequence[_Look]:
+        """Let few of many batches go together, in half as many requests at most.
+
+        They leave for a batch of their own: what is in a request is what the batch has.
+        """
+        few = [n for n, one in enumerate(looks) if self.is_few(one)]
+        people = sum(len(looks[n].compared.marks) for n in few)
+        if -(-people // self.material.script.size) * 2 > len(few):
+            return looks
+        found = list(looks)
+        for n in few:
+            found[n] = looks[n].put_off(looks[few[0]].held.now)
+        return found
 
     def request(self, look: _Look) -> PreparedRequest:
         held, people, later, compared = look

@@ -7,7 +7,11 @@ from dataclasses import dataclass
 from engagements.models import Engagement, Run
 from engagements.outbox import workers
 from engagements.personalization import delivery_ids
-from engagements.personalization.renderer import Recipe, compile_recipe
+from engagements.personalization.renderer import (
+    Recipe,
+    compile_recipe,
+    people_per_request,
+)
 from engagements.sync import comparing, order
 from engagements.sync.comparing import Comparison
 from engagements.sync.order import Writes
@@ -22,6 +26,8 @@ class Script:
 
     run: Run
     recipe: Recipe
+    # How many people a full request has.
+    size: int
     key: str
     # Ids of the segments that the engagement excludes.
     excluded: Sequence[int]
@@ -77,6 +83,7 @@ def _compiled(run_id: int) -> Script | None:
     return Script(
         run=run,
         recipe=recipe,
+        size=people_per_request(run.version, run.values, variants),
         key=key,
         excluded=excluded,
         names_of=names_of,

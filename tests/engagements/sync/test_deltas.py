@@ -289,3 +289,26 @@ def test_whoever_is_erased_leaves_no_state(syncing, sandbox):
     ana.delete()
 
     assert not Accepted.objects.exists()
+
+
+def test_few_of_many_batches_go_in_one_request_of_their_own(syncing, sandbox):
+    people = [person(f"p{n}", plan="pro", city="Bonn") for n in range(160)]
+    engagement = syncing(sends_deltas=True)
+    run_once(engagement)
+    changed = people[::20]
+    for one in changed:
+        change(one, plan="free")
+    before = len(sandbox.requests())
+
+    ends = run_once(engagement)
+    assert len(sandbox.requests()) == before + 1
+    assert {one.external_id for one in changed} == {
+        name for name, state in ends.items() if state == "sent"
+    }
+    assert set(ends.values()) == {"sent", "unchanged"}
+    run = engagement.runs.latest("pk")
+    sent = run.deliveries.filter(state="sent").select_related("batch")
+    # Each is in the batch of the request that they were in.
+    assert {one.batch for one in sent} == {Batch.objects.get(run=run, sent_count__gt=0)}
+    assert all(one.batch.place_of(one) is not None for one in sent)
+    assert sum(batch.sent_count for batch in run.batches.all()) == len(changed)
