@@ -1,4 +1,4 @@
-"""An External API's versions and uses; clone, archive, and an old version back."""
+"""An External API's versions and uses; duplicate, archive, and an old version back."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from lemnisk_braze.lib.pages.confirm import Question, confirm, with_why
 from lemnisk_braze.lib.pages.context import context_of
 
 VERSIONS_SHOWN = 100
-PAGES = ("versions", "restore", "used", "clone", "archive", "unarchive")
+PAGES = ("versions", "restore", "used", "duplicate", "archive", "unarchive")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,7 +181,7 @@ class LifePages:
             )
         return redirect(_url("versions", external_api))
 
-    def clone_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+    def duplicate_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         external_api = _found(request, pk, self.has_view_permission)
         if not self.has_add_permission(request):
             raise PermissionDenied
@@ -189,17 +189,17 @@ class LifePages:
             raise Http404
         check_use(external_api.current_version.connection, request.user)
         if request.method == "POST":
-            copy = versions.clone(external_api, request.user)  # type: ignore[arg-type]
-            message = with_why(request, f"Cloned from “{external_api}”.")
+            copy = versions.duplicate(external_api, request.user)  # type: ignore[arg-type]
+            message = with_why(request, f"Duplicated from “{external_api}”.")
             self.log_addition(request, copy, message)
             messages.success(request, f"“{copy}” is made. Test it before it is used.")
             return redirect(copy.get_absolute_url())
         question = Question(
-            title=f"Clone {external_api}?",
-            button="Clone",
+            title=f"Duplicate “{external_api}”?",
+            button="Duplicate",
             back=external_api.get_absolute_url(),
             words=(
-                f"The clone begins as a draft with all of version "
+                f"The copy begins as a draft with all of version "
                 f"{external_api.current_version.number}. It is not connected with the "
                 "original any further.",
             ),

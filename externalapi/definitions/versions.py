@@ -130,7 +130,7 @@ def _rename_in_cases(old: ExternalAPIVersion, new: ExternalAPIVersion) -> None:
 
 
 @transaction.atomic
-def clone(external_api: ExternalAPI, user: AbstractBaseUser | None) -> ExternalAPI:
+def duplicate(external_api: ExternalAPI, user: AbstractBaseUser | None) -> ExternalAPI:
     """Make another External API like it as it is now, by a free name."""
     # Locked, so that two clicks at once make two names.
     original = ExternalAPI.objects.select_for_update(of=("self",)).get(
@@ -173,9 +173,10 @@ def case_content(case: TestCase) -> dict[str, Any]:
 
 
 def _free_name(name: str) -> str:
-    """Return "Track copy", else "Track copy 2" and so on."""
+    """Return "Copy of Track", else "Copy of Track (2)" and so on."""
     length = ExternalAPI._meta.get_field("name").max_length or 0
     taken = set(ExternalAPI.objects.values_list("name", flat=True))
-    endings = itertools.chain([" copy"], (f" copy {n}" for n in itertools.count(2)))
-    names = (name[: length - len(ending)] + ending for ending in endings)
+    wanted = f"Copy of {name}"
+    endings = itertools.chain([""], (f" ({n})" for n in itertools.count(2)))
+    names = (wanted[: length - len(ending)] + ending for ending in endings)
     return next(free for free in names if free not in taken)

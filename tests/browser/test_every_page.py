@@ -48,7 +48,7 @@ def addresses(admin) -> Iterator[dict[str, str]]:
     tests = world.rows[ExternalAPI].current_version.tests  # type: ignore[attr-defined]
     found["answer"] = f"{found['test']}?test={tests.get().pk}"
     found |= test_pages(found["test"], world.rows[ExternalAPI].current_version)  # type: ignore[attr-defined]
-    for page in ("versions", "used", "clone", "archive", "unarchive"):
+    for page in ("versions", "used", "duplicate", "archive", "unarchive"):
         found[page] = world.url(f"externalapi_externalapi_{page}")
     second = factories.make_version(
         external_api=world.rows[ExternalAPI],  # type: ignore[arg-type]

@@ -94,7 +94,7 @@ PAGES = {
     "externalapi_externalapi_used": "MVEAD",
     "externalapi_externalapi_restore": "MED",
     "externalapi_externalapi_export": "MVEAD",
-    "externalapi_externalapi_clone": "MED",
+    "externalapi_externalapi_duplicate": "MED",
     "externalapi_externalapi_archive": "MED",
     "externalapi_externalapi_unarchive": "MED",
     "externalapi_externalapi_test_history": "MED",
@@ -473,7 +473,7 @@ def test_a_row_is_deleted_by_those_who_may(client, model, letter):
 
 
 @pytest.mark.parametrize("letter", LETTERS)
-@pytest.mark.parametrize("page", ["restore", "clone", "archive", "unarchive"])
+@pytest.mark.parametrize("page", ["restore", "duplicate", "archive", "unarchive"])
 def test_an_external_api_lives_on_by_those_who_may_change_it(client, page, letter):
     world = World()
     Engagement.objects.all().update(state="draft")

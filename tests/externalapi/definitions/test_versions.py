@@ -1,11 +1,11 @@
-"""Versions, restore, clone, archive: what happens to an External API over time."""
+"""Versions, restore, duplicate, archive: what happens to an External API over time."""
 
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.urls import reverse
 
 from externalapi.definitions.archive import StillUsedError, archive
-from externalapi.definitions.versions import Draft, clone, save_version
+from externalapi.definitions.versions import Draft, duplicate, save_version
 from externalapi.models import ExternalAPI
 from tests import factories
 from tests.pages import words
@@ -164,20 +164,20 @@ def test_a_version_that_is_not_there_cannot_be_restored(client, api, number):
     assert api.versions.count() == 2
 
 
-# --- Clone --------------------------------------------------------------------------
+# --- Duplicate ----------------------------------------------------------------------
 
 
-def test_a_clone_has_all_of_the_current_version_and_a_name_of_its_own(client, api):
+def test_a_copy_has_all_of_the_current_version_and_a_name_of_its_own(client, api):
     user = factories.make_admin()
     client.force_login(user)
     ExternalAPI.objects.filter(pk=api.pk).update(
         description="About leads", channel="crm", channel_identifier="email"
     )
-    assert client.get(url("clone", api)).status_code == 200
+    assert client.get(url("duplicate", api)).status_code == 200
     assert ExternalAPI.objects.count() == 1
     api.test_cases.create(name="Ann", values={"Name": "Ann"}, outcome="refused")
-    client.post(url("clone", api), {"why": "For the US"})
-    copy = ExternalAPI.objects.get(name=f"{api.name} copy")
+    client.post(url("duplicate", api), {"why": "For the US"})
+    copy = ExternalAPI.objects.get(name=f"Copy of {api.name}")
     assert (copy.description, copy.channel, copy.channel_identifier) == (
         "About leads",
         "crm",
@@ -188,17 +188,17 @@ def test_a_clone_has_all_of_the_current_version_and_a_name_of_its_own(client, ap
     assert copy.find_status() == "draft"
     case = copy.test_cases.get()
     assert (case.name, case.values, case.outcome) == ("Ann", {"Name": "Ann"}, "refused")
-    assert history(copy) == [f"Cloned from “{api.name}”. Why: For the US"]
+    assert history(copy) == [f"Duplicated from “{api.name}”. Why: For the US"]
 
 
-def test_the_name_of_a_clone_is_free_and_fits(api):
+def test_the_name_of_a_copy_is_free_and_fits(api):
     ExternalAPI.objects.filter(pk=api.pk).update(name="x" * 255)
     api.refresh_from_db()
-    names = [clone(api, None).name for _ in range(3)]
+    names = [duplicate(api, None).name for _ in range(3)]
     assert names == [
-        "x" * 250 + " copy",
-        "x" * 248 + " copy 2",
-        "x" * 248 + " copy 3",
+        "Copy of " + "x" * 247,
+        "Copy of " + "x" * 243 + " (2)",
+        "Copy of " + "x" * 243 + " (3)",
     ]
 
 
