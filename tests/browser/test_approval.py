@@ -83,6 +83,13 @@ def test_a_marketer_asks_and_an_approver_answers(
     page.get_by_role("button", name="Ask for approval").click()
     expect(page.get_by_text("Approvers are told")).to_be_visible()
     look("asked")
+    page.get_by_role("link", name="Withdraw", exact=True).click()
+    expect(page.get_by_role("button", name="Withdraw")).to_be_visible()
+    look("withdraw")
+    page.get_by_role("button", name="Withdraw").click()
+    expect(page.get_by_text("It is withdrawn.")).to_be_visible()
+    look("withdrawn")
+    page.get_by_role("button", name="Ask for approval").click()
 
     sign_in(vera)
     page.goto("/admin/")

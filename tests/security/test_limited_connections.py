@@ -223,7 +223,7 @@ WAYS: dict[str, Callable[[Client, World], Any]] = {
     "restore an open version": lambda c, w: post(
         c, api_page("restore", w.api), version=2
     ),
-    "clone": lambda c, w: post(c, api_page("clone", w.api)),
+    "duplicate": lambda c, w: post(c, api_page("duplicate", w.api)),
     "archive": lambda c, w: post(c, api_page("archive", w.api)),
     "unarchive": lambda c, w: post(c, api_page("unarchive", w.api)),
     "delete what is on it": lambda c, w: post(c, api_page("delete", w.api), post="yes"),
@@ -305,7 +305,7 @@ ASKING = {
     "externalapi_externalapi_test": 403,
     "externalapi_externalapi_test_history": 403,
     "externalapi_externalapi_test_cases": 403,
-    "externalapi_externalapi_clone": 403,
+    "externalapi_externalapi_duplicate": 403,
     "externalapi_externalapi_archive": 403,
     "externalapi_externalapi_delete": 403,
     "engagements_engagement_activate": 200,
@@ -400,7 +400,7 @@ def test_the_engine_itself_asks_who_it_is(world):
         lambda: run_test(world.version, NAME, outsider),
         lambda: run_case(world.case, world.version, outsider),
         lambda: versions.save_version(world.elsewhere, draft, outsider),
-        lambda: versions.clone(world.api, outsider),
+        lambda: versions.duplicate(world.api, outsider),
     ):
         with pytest.raises(PermissionDenied, match="limited to the group “Retail”"):
             act()
