@@ -492,6 +492,23 @@ def test_who_edits_while_a_run_waits_does_not_approve_the_next(active, vera, san
     assert invariants.received(sandbox) == {f"p{i}": 2 for i in range(6)}
 
 
+def test_it_stays_approved_when_who_approved_it_leaves(active, sandbox, vera):
+    engagement = active(6, 5, trigger="schedule", repeat="daily")
+    working.once()
+    approve(engagement, vera, 6)
+    working.to_the_end(engagement)
+    vera.groups.clear()
+    assert approved.allowance(engagement) == 6
+    vera.delete()
+    next_day(engagement)
+    working.to_the_end(engagement)
+    assert invariants.received(sandbox) == {f"p{i}": 2 for i in range(6)}
+    client = Client()
+    client.force_login(factories.make_admin())
+    page = words(client.get(engagement.get_absolute_url()))
+    assert "Somebody who is not here any more" in page and "for up to 6" in page
+
+
 def test_above_its_ceiling_as_well_one_answer_is_enough(active, sandbox, vera):
     engagement = active(6, 5, trigger="schedule", ceiling=5)
     working.once()
