@@ -191,17 +191,20 @@ class _Work:
         # People who just entered do not wait until the others' requests are written.
         standing = [held for held in taken if held.is_standing]
         others = [held for held in taken if not held.is_standing]
-        sent = sum(self._send(part) for part in (standing, others) if part)
+        gone = sum(self._send(part) for part in (standing, others) if part)
         # The others wait again, or have come to their end.
         self.held.clear()
         # Not while a connection is probed: who came to help would find nothing and leave.
-        if len(taken) == CLAIM_SIZE and sent > rate_limit.FEW and self.call_for_help:
+        if len(taken) == CLAIM_SIZE and gone > rate_limit.FEW and self.call_for_help:
             self.call_for_help()
             self.call_for_help = None
         return bool(taken)
 
     def _send(self, taken: Sequence[Claim]) -> int:
-        """Put what may go on the wire; return how many requests that are."""
+        """Put what may go on the wire; return how many batches that is the end of here.
+
+        They are on the wire, or nobody in them is to be sent anything now.
+        """
         requests = self._apart(lambda claims: list(write(claims)), taken)
         paced = list(self._pace(requests))
         asked_at = clock()
@@ -216,7 +219,7 @@ class _Work:
         circuit_breaker.note(
             [prepared for prepared in paced if prepared.batch_id not in ids], []
         )
-        return len(sent)
+        return len(sent) + sum(prepared.request is None for prepared in paced)
 
     def _apart(
         self, work: Callable[[Sequence[T]], list[PreparedRequest]], things: Sequence[T]

@@ -2,6 +2,7 @@
 
 import pytest
 
+from engagements.delivery import loop
 from engagements.models import Accepted, Batch, Engagement
 from engagements.sync import state
 from externalapi.models import Connection
@@ -9,6 +10,7 @@ from lemnisk_braze.lib import database_clock
 from tests import factories
 from tests.engagements.sync.conftest import (
     attributes_version,
+    begin,
     bodies,
     change,
     person,
@@ -312,3 +314,17 @@ def test_few_of_many_batches_go_in_one_request_of_their_own(syncing, sandbox):
     assert {one.batch for one in sent} == {Batch.objects.get(run=run, sent_count__gt=0)}
     assert all(one.batch.place_of(one) is not None for one in sent)
     assert sum(batch.sent_count for batch in run.batches.all()) == len(changed)
+
+
+def test_help_is_called_where_nobody_has_anything_new(syncing, sandbox):
+    ana = person("ana", plan="pro")
+    engagement = syncing(sends_deltas=True)
+    run_once(engagement)
+    run = begin(engagement)
+    for n in range(loop.CLAIM_SIZE):
+        factories.make_batch(run, [ana], sequence=1_000 + n)
+    calls: list[int] = []
+    loop.work(call_for_help=lambda: calls.append(1))
+
+    assert calls == [1]
+    assert len(sandbox.requests()) == 1
