@@ -4,7 +4,7 @@ A list of them is read in order of id, newest or oldest first. What lies between
 is read by the key; all that is older or newer is passed over otherwise, row by row.
 """
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.db.models import Min, QuerySet
 
@@ -14,6 +14,8 @@ from engagements.models import OF_LINES, Batch, Delivery, Run
 FEW = 300
 # No statement writes deliveries for so long.
 LONGEST = timedelta(hours=1)
+# There is no time so long after a later one.
+LATEST = datetime.max.replace(tzinfo=UTC) - LONGEST
 
 
 def of_runs(deliveries: QuerySet[Delivery], runs: QuerySet[Run]) -> QuerySet[Delivery]:
@@ -49,6 +51,8 @@ def written_before(at: datetime, deliveries: QuerySet[Delivery]) -> QuerySet[Del
 
     Those of a run that began later have later ids than all that was there.
     """
+    if at > LATEST:
+        return deliveries
     later = Run.objects.filter(started_at__gte=at + LONGEST)
     first = later.aggregate(first=Min("deliveries_after"))["first"]
     return deliveries if first is None else deliveries.filter(pk__lte=first)

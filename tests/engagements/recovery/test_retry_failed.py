@@ -346,6 +346,7 @@ def test_every_filter_of_the_list_counts(admin_page, query, people):
     dead = Delivery.objects.filter(state="dead").first()
     assert dead is not None
     for each in (dead, old.deliveries.get()):
+        Run.objects.filter(pk=each.run_id).update(started_at=timezone.now() - day)
         Delivery.objects.filter(pk=each.pk).update(updated_at=timezone.now() - day)
     hour_ago = f"{timezone.now() - timedelta(hours=1):%Y-%m-%dT%H:%M}"
     address = f"{LIST}retry/?{query.format(hour_ago=hour_ago)}"
