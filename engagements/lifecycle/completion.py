@@ -50,8 +50,11 @@ def _close_deliveries() -> None:
     Who is reopened meanwhile (transitions.decide) has their row locked, and is not over
     any more.
     """
-    over = Run.objects.filter(deliveries_before=None).exclude(state__in=Run.OPEN)
-    over.exclude(HAS_OPEN).update(deliveries_before=NEXT_DELIVERY)
+    closed = Run.objects.filter(deliveries_before=None).exclude(state__in=Run.OPEN)
+    over = closed.exclude(HAS_OPEN)
+    # Mostly there is none, and what writes waits for whoever has locked the table.
+    if over.exists():
+        over.update(deliveries_before=NEXT_DELIVERY)
 
 
 def fail(run_id: int, reason: str) -> None:
