@@ -97,14 +97,14 @@ def address_of(source: Source) -> str:
 
 def spread(source: Source) -> None:
     """A day of messages behind it."""
-    newest = IntakeMinute.objects.order_by("-minute")[0]
+    first = IntakeMinute.objects.order_by("minute")[0]
     IntakeMinute.objects.bulk_create(
         IntakeMinute(
-            minute=newest.minute - timedelta(minutes=ago),
+            minute=first.minute - timedelta(minutes=ago),
             source=source,
             applied=20 + ago % 60 * (ago % 7),
             refused=0,
-            last_at=newest.minute,
+            last_at=first.minute,
         )
         for ago in range(1, 1_200)
     )

@@ -345,8 +345,8 @@ def test_every_filter_of_the_list_counts(admin_page, query, people):
     day = timedelta(days=1)
     dead = Delivery.objects.filter(state="dead").first()
     assert dead is not None
+    Run.objects.update(started_at=timezone.now() - day)
     for each in (dead, old.deliveries.get()):
-        Run.objects.filter(pk=each.run_id).update(started_at=timezone.now() - day)
         Delivery.objects.filter(pk=each.pk).update(updated_at=timezone.now() - day)
     hour_ago = f"{timezone.now() - timedelta(hours=1):%Y-%m-%dT%H:%M}"
     address = f"{LIST}retry/?{query.format(hour_ago=hour_ago)}"

@@ -101,6 +101,7 @@ def test_what_was_written_before_a_time_is_listed(sending, admin_client):
 @pytest.fixture
 def lists():
     """The addresses of lists of few, oldest or newest among those of very many."""
+    plans.begin_anew("engagements_delivery", "engagements_batch")
     people = factories.make_people(EVERYBODY)
     listening = factories.make_run(is_standing=True, trigger="on_entry")
     few = factories.make_people(4)

@@ -14,6 +14,7 @@ PEOPLE = 60_000
 
 @pytest.fixture
 def many():
+    plans.begin_anew("segments_profile")
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO segments_profile (external_id, attributes)"
