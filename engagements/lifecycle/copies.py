@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 from engagements.guards import approved
 from engagements.models import Engagement, ExcludedSegment
 from engagements.variants import plan
-from segments.life.copies import free_name
+from lemnisk_braze.lib.names import free_name
 from segments.membership.readers import User
 
 # What is sent, and what is said of it; a setting that is new is among them.

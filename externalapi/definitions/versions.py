@@ -1,7 +1,6 @@
 """Saving what shapes a request: a change is a new version, the old ones stay."""
 
 import hashlib
-import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -21,6 +20,7 @@ from externalapi.models import (
 from externalapi.template.batching import MAX_BYTES
 from externalapi.template.parameters import Parameter
 from lemnisk_braze.lib.json_types import JSON
+from lemnisk_braze.lib.names import free_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +138,8 @@ def duplicate(external_api: ExternalAPI, user: AbstractBaseUser | None) -> Exter
     )
     assert original.current_version is not None
     copy = ExternalAPI.objects.create(
-        name=_free_name(original.name), **basic_details(original)
+        name=free_name(f"Copy of {original.name}", ExternalAPI),
+        **basic_details(original),
     )
     save_version(copy, Draft.of(original.current_version), user)
     TestCase.objects.bulk_create(
@@ -170,13 +171,3 @@ def case_content(case: TestCase) -> dict[str, Any]:
         for field in TestCase._meta.concrete_fields
         if field.editable and not field.auto_created and not field.is_relation
     }
-
-
-def _free_name(name: str) -> str:
-    """Return "Copy of Track", else "Copy of Track (2)" and so on."""
-    length = ExternalAPI._meta.get_field("name").max_length or 0
-    taken = set(ExternalAPI.objects.values_list("name", flat=True))
-    wanted = f"Copy of {name}"
-    endings = itertools.chain([""], (f" ({n})" for n in itertools.count(2)))
-    names = (wanted[: length - len(ending)] + ending for ending in endings)
-    return next(free for free in names if free not in taken)

@@ -1,8 +1,10 @@
 """What a name may be: one line, as lists, logs and mails show it."""
 
 import re
+from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.db.models import Model
 
 # Control characters, ends of lines, marks that turn the direction of writing, and what
 # takes no room; not the joiners inside emoji and Persian words.
@@ -30,4 +32,20 @@ def one_line(name: str) -> str:
     """Return the name; raises ValidationError for one that could pass for more."""
     if not is_one_line(name):
         raise ValidationError("Write the name on one line, in visible characters.")
+    return name
+
+
+def free_name(wanted: str, rows: type[Model]) -> str:
+    """The name, or with " (2)" and so on behind it where one of the rows has it already.
+
+    It is cut to what the model's `name` takes.
+    """
+    field: Any = rows._meta.get_field("name")
+    length = field.max_length
+    names = rows._default_manager
+    name, number = wanted[:length], 1
+    while names.filter(name=name).exists():
+        number += 1
+        end = f" ({number})"
+        name = wanted[: length - len(end)] + end
     return name

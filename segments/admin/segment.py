@@ -14,6 +14,7 @@ from django.utils.text import capfirst
 from lemnisk_braze.lib.counted import counted
 from lemnisk_braze.lib.filtering import OfferedFilters
 from lemnisk_braze.lib.form_changes import ChangesInWords, Words
+from lemnisk_braze.lib.names import free_name
 from lemnisk_braze.lib.pages.deleting import NAMED, CarefulDelete, Dependant, Instead
 from lemnisk_braze.lib.pages.rows import as_id
 from segments import naming
@@ -26,7 +27,7 @@ from segments.builder import examples, size
 from segments.builder.form_data import form_data
 from segments.dictionary import catalog
 from segments.forms import WORDS, SegmentForm
-from segments.life import copies, natures
+from segments.life import natures
 from segments.membership import counting, rule_changes
 from segments.membership.references import graph
 from segments.models import Membership, Segment, Transition, UploadedList
@@ -73,7 +74,7 @@ class SegmentAdmin(AsksFirst, LifePages, ChangesInWords, CarefulDelete, OfferedF
         of = UploadedList.objects.filter(pk=id).first() if id else None
         if of is None:
             return {}
-        name = copies.free_name(of.name)
+        name = free_name(of.name, Segment)
         return {"name": name, "rule": {"all": [{"list": of.pk}]}}
 
     def has_change_permission(

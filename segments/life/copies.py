@@ -1,13 +1,11 @@
 """A segment made of another: a draft with its rule."""
 
 from django.db import transaction
-from django.db.models import Model
 
+from lemnisk_braze.lib.names import free_name
 from segments.membership import counting, rule_changes
 from segments.membership.readers import User
 from segments.models import Segment
-
-MAX_NAME = 255
 
 
 @transaction.atomic
@@ -17,7 +15,7 @@ def duplicate(segment: Segment, user: User) -> Segment:
     Raises a ValidationError where the rule is wrong, or asks for what is gone.
     """
     made = Segment(
-        name=free_name(f"Copy of {segment.name}"),
+        name=free_name(f"Copy of {segment.name}", Segment),
         description=segment.description,
         rule=segment.rule,
         tags=segment.tags,
@@ -30,13 +28,3 @@ def duplicate(segment: Segment, user: User) -> Segment:
     made.save()
     rule_changes.record(made, user, note=f"Duplicated from “{segment}”.")
     return made
-
-
-def free_name(wanted: str, rows: type[Model] = Segment) -> str:
-    """The name, or with a number behind it where one of the rows has it already."""
-    name, number = wanted[:MAX_NAME], 1
-    while rows._default_manager.filter(name=name).exists():
-        number += 1
-        end = f" ({number})"
-        name = wanted[: MAX_NAME - len(end)] + end
-    return name

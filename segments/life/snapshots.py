@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from django.utils import formats
 from django.utils.timezone import localtime
 
-from segments.life.copies import free_name
+from lemnisk_braze.lib.names import free_name
 from segments.membership import counting, rule_changes
 from segments.membership.readers import User
 from segments.models import Segment, Snapshot
@@ -31,7 +31,7 @@ def keep(segment: Segment, user: User) -> Segment:
         Snapshot.objects.filter(pk=snapshot.pk).update(size=cursor.rowcount)
     day = formats.date_format(localtime(snapshot.taken_at), "DATE_FORMAT")
     made = Segment(
-        name=free_name(f"{segment.name}, {day}"),
+        name=free_name(f"{segment.name}, {day}", Segment),
         description=segment.description,
         rule={"snapshot": snapshot.pk},
         tags=segment.tags,

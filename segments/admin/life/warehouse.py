@@ -17,13 +17,12 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
-from lemnisk_braze.lib.names import one_line
+from lemnisk_braze.lib.names import free_name, one_line
 from lemnisk_braze.lib.pages.context import context_of
 from lemnisk_braze.lib.pages.rows import as_id, row_of
 from segments import naming, wakeup
 from segments.admin.feeds import UNANSWERED, cells
 from segments.imports.feeding import preview
-from segments.life import copies
 from segments.lists import reading
 from segments.membership import counting, rule_changes
 from segments.models import ListFeed, Segment, SourceQuery, UploadedList
@@ -221,7 +220,7 @@ def _make(form: WarehouseForm, request: HttpRequest) -> tuple[Segment, ListFeed]
     cleaned = form.cleaned_data
     of = UploadedList.objects.create(
         # Lists have names of their own.
-        name=copies.free_name(cleaned["name"], UploadedList),
+        name=free_name(cleaned["name"], UploadedList),
         kind=cleaned["kind"],
         created_by_id=request.user.pk,
     )
