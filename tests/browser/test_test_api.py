@@ -118,7 +118,7 @@ def test_everything_is_reached_without_a_mouse(page: Page, test_page: str):
     expect(page.get_by_text("Copied.")).to_be_visible()
     walk(page, "Save as a test case")
     page.keyboard.press("Enter")
-    page.locator("#id_name").focus()
+    expect(page.locator("#id_name")).to_be_focused()
     page.keyboard.type("By keyboard")
     walk(page, "Save test case")
     page.keyboard.press("Enter")
