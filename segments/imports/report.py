@@ -1,13 +1,14 @@
 """The rows of a file that did not come in, as a spreadsheet reads them."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from segments import spreadsheets
 from segments.identity.tombstones import REASON
 from segments.imports import runner
+from segments.imports.mapping.messages import MESSAGE_ID, Plan
 from segments.models import Import, RefusedMessage
 
 CHUNK = 2_000
@@ -16,7 +17,8 @@ CHUNK = 2_000
 def lines(imported: Import) -> Iterator[str]:
     """The heads, then a line for each bad row with its line in the file and why.
 
-    After them what was read well and could not be applied, without its cells.
+    After them what was read well and could not be applied, without its cells; of one
+    with an ID of its own that, and no line.
     """
     names = [column["name"] for column in imported.columns]
     yield spreadsheets.MARK + spreadsheets.line(("line", "reason", *names))
@@ -25,10 +27,8 @@ def lines(imported: Import) -> Iterator[str]:
         cells = json.loads(row.cells)
         shown = [cell if isinstance(cell, str) else _as_text(cell) for cell in cells]
         yield spreadsheets.line((row.line, row.reason, *shown))
-    prefix = runner.prefix_of(imported)
-    for message in refused(imported).order_by("message_id").iterator(CHUNK):
-        line = message.message_id.removeprefix(prefix).lstrip("0")
-        yield spreadsheets.line((line, message.message))
+    for message in refused(imported).order_by("message_id", "pk").iterator(CHUNK):
+        yield spreadsheets.line(_not_applied_line(imported, message))
 
 
 def refused(imported: Import) -> QuerySet[RefusedMessage]:
@@ -42,11 +42,26 @@ def erased(imported: Import) -> QuerySet[RefusedMessage]:
 
 
 def _not_applied(imported: Import) -> QuerySet[RefusedMessage]:
+    # By its ID alone: of one that a process of version 0.1.0 took in or applied.
+    is_its = Q(import_id=imported.pk) | Q(
+        message_id__startswith=runner.prefix_of(imported)
+    )
     return RefusedMessage.objects.filter(
+        is_its,
         source=imported.source_id,
         at__gte=imported.started_at or imported.created_at,
-        message_id__startswith=runner.prefix_of(imported),
+        replayed_at=None,
     )
+
+
+def _not_applied_line(imported: Import, message: RefusedMessage) -> Sequence[object]:
+    prefix = runner.prefix_of(imported)
+    if message.message_id.startswith(prefix):
+        line = message.message_id.removeprefix(prefix).lstrip("0")
+        return line, message.message
+    uses = Plan.from_json(imported.plan).columns
+    cells = [message.message_id if use.to == MESSAGE_ID else "" for use in uses]
+    return "", message.message, *cells
 
 
 def _as_text(cell: object) -> str:

@@ -202,12 +202,13 @@ class _Phase:
         self._began = time.monotonic()
         # A row that names its event itself may be one that came before.
         is_new = self._writer.numbers_its_rows
-        if inbox.apply_now(self._source, messages, is_new=is_new):
+        of = self._import.pk
+        if inbox.apply_now(self._source, messages, is_new=is_new, import_id=of):
             return
         with connection.cursor() as cursor:
             # The disk is not waited for: a crash forgets the note with the messages.
             cursor.execute("SET LOCAL synchronous_commit = off")
-        inbox.append(self._source, messages)
+        inbox.append(self._source, messages, import_id=of)
         transaction.on_commit(wakeup.apply_inbox)
 
     def _keep(self, problems: Sequence[Problem]) -> dict[str, Any]:

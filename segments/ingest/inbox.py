@@ -77,13 +77,19 @@ class Care:
 _care = Care()
 
 
-def append(source: Source, messages: Iterable[tuple[str, str, dict[str, Any]]]) -> None:
+def append(
+    source: Source,
+    messages: Iterable[tuple[str, str, dict[str, Any]]],
+    *,
+    import_id: int | None = None,
+) -> None:
     """Add a request's (message ID, kind, payload) in one INSERT of one row.
 
     They are safe when its transaction is committed. A message that came before is found
-    out when it is applied.
+    out when it is applied. `import_id`: whose file's rows they are; what is refused of
+    them keeps it.
     """
-    requests.add(source, list(messages))
+    requests.add(source, list(messages), import_id)
 
 
 def apply_now(
@@ -91,6 +97,7 @@ def apply_now(
     messages: Sequence[tuple[str, str, dict[str, Any]]],
     *,
     is_new: bool = False,
+    import_id: int | None = None,
 ) -> bool:
     """Apply a request's messages in the caller's transaction, and nothing of it waits.
 
@@ -105,7 +112,7 @@ def apply_now(
         return False
     try:
         with garbage.seldom_collected(), transaction.atomic():
-            return _apply_now(source, messages, is_new=is_new)
+            return _apply_now(source, messages, is_new=is_new, import_id=import_id)
     except Error as e:
         is_too_long = sqlstate(e) == TOO_LONG or is_in_the_way(e)
         if about(e) is About.CONNECTION and not is_too_long:
@@ -225,13 +232,16 @@ def _apply_now(
     messages: Sequence[tuple[str, str, dict[str, Any]]],
     *,
     is_new: bool,
+    import_id: int | None,
 ) -> bool:
     with connection.cursor() as cursor:
         cursor.execute(BEGIN, [LOCK, f"{LOCK_WAIT}s", f"{LONGEST}s"])
         is_ours, *_, received_at, is_expecting = cursor.fetchone()
         is_first = is_ours and not InboxRequest.objects.filter(source=source).exists()
         if is_first:
-            chunk = requests.of(source, messages, received_at, is_new=is_new)
+            chunk = requests.of(
+                source, messages, received_at, is_new=is_new, import_id=import_id
+            )
             is_first = sum(m.size for m in chunk.messages) <= requests.MOST
         if is_first:
             applied, refusals = _apply(chunk, is_expecting=is_expecting, is_new=is_new)

@@ -13,7 +13,8 @@ KINDS = ("identify", "track", "alias")
 class Message:
     """One message of a request; `size`: its payload's bytes.
 
-    `key` and `digest`: what the list of those that were seen knows it by.
+    `key` and `digest`: what the list of those that were seen knows it by. `import_id`:
+    whose file it came in.
     """
 
     source_id: int
@@ -24,6 +25,7 @@ class Message:
     received_at: str
     key: int
     digest: int
+    import_id: int | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -39,6 +41,7 @@ class Refusal:
     code: str
     why: str
     body: bytes
+    import_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,4 +63,5 @@ def refusal(message: Message, code: str, why: str) -> Refusal:
         code=code,
         why=why,
         body=orjson.dumps(message.payload),
+        import_id=message.import_id,
     )

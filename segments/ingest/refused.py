@@ -27,7 +27,7 @@ def by_error(message: Message, error: Exception) -> Refusal:
     import.
     """
     if isinstance(error, ErasedError):
-        return _about_nobody(message.source_id, message.message_id)
+        return _about_nobody(message)
     logger.warning("inbox.refused", source_id=message.source_id, exc_info=error)
     return refusal(message, CODES.get(type(error), NOT_APPLICABLE), reason(error))
 
@@ -36,7 +36,7 @@ def keep(refusals: Sequence[Refusal]) -> None:
     """Write them down; of one that names who was erased only that it came."""
     erased = tombstones.named_in([one.body for one in refusals])
     kept = [
-        _about_nobody(one.source_id, one.message_id) if is_erased else one
+        _about_nobody(one) if is_erased else one
         for one, is_erased in zip(refusals, erased, strict=True)
     ]
     RefusedMessage.objects.bulk_create(
@@ -48,20 +48,22 @@ def keep(refusals: Sequence[Refusal]) -> None:
             message_id=_storable(one.message_id)[:255],
             kind=_storable(one.kind)[:16],
             body=one.body,
+            import_id=one.import_id,
         )
         for one in kept
     )
 
 
-def _about_nobody(source_id: int, message_id: str) -> Refusal:
-    found = _OF_IMPORT.match(message_id)
+def _about_nobody(one: Message | Refusal) -> Refusal:
+    found = _OF_IMPORT.match(one.message_id)
     return Refusal(
-        source_id=source_id,
+        source_id=one.source_id,
         message_id=found[0] if found else "",
         kind="",
         code=ERASED,
         why=str(ErasedError()),
         body=b"",
+        import_id=one.import_id,
     )
 
 

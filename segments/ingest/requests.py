@@ -37,10 +37,15 @@ class Chunk:
     began_at: tuple[int, int] = (0, 0)
 
 
-def add(source: Source, messages: Sequence[tuple[str, str, dict[str, Any]]]) -> None:
+def add(
+    source: Source,
+    messages: Sequence[tuple[str, str, dict[str, Any]]],
+    import_id: int | None,
+) -> None:
     """Add a request of (message ID, kind, payload): one row, in one INSERT."""
+    values = [source.pk, orjson.dumps(messages), len(messages), import_id]
     with connection.cursor() as cursor:
-        cursor.execute(ADD, [source.pk, orjson.dumps(messages), len(messages)])
+        cursor.execute(ADD, values)
 
 
 def of(
@@ -49,6 +54,7 @@ def of(
     at: str,
     *,
     is_new: bool,
+    import_id: int | None,
 ) -> Chunk:
     """A chunk of (message ID, kind, payload) that came at a time, and never waited.
 
@@ -56,7 +62,9 @@ def of(
     TypeError for a payload that is not JSON.
     """
     if not is_new:
-        return Chunk(messages=[_message(source.pk, at, *each) for each in messages])
+        return Chunk(
+            messages=[_message(source.pk, at, import_id, *each) for each in messages]
+        )
     return Chunk(
         messages=[
             Message(
@@ -68,6 +76,7 @@ def of(
                 received_at=at,
                 key=number,
                 digest=0,
+                import_id=import_id,
             )
             for number, (message_id, kind, payload) in enumerate(messages)
         ]
@@ -83,7 +92,7 @@ def read(size: int, request_id: int | None = None) -> Chunk:
         cursor.execute(READ.format(oldest=oldest), values)
         rows = cursor.fetchall()
     if rows:
-        chunk.began_at = rows[0][0], rows[0][-1]
+        chunk.began_at = rows[0][0], rows[0][4]
     for row in rows:
         size -= _read(chunk, size, *row)
     return chunk
@@ -99,20 +108,28 @@ def take(chunk: Chunk) -> None:
 
 
 def _read(
-    chunk: Chunk, size: int, id: int, source: int, at: str, body: bytes, done: int
+    chunk: Chunk,
+    size: int,
+    id: int,
+    source: int,
+    at: str,
+    body: bytes,
+    done: int,
+    import_id: int | None,
 ) -> int:
     """Read at most `size` messages of a request into the chunk; return how many."""
     try:
         items = _items(body)[done:]
     except ValueError as e:
-        chunk.refused.append(_unreadable(source, bytes(body), e))
+        chunk.refused.append(_unreadable(source, import_id, bytes(body), e))
         items = []
     for item in items[:size]:
         try:
-            chunk.messages.append(_message(source, at, *item))
+            chunk.messages.append(_message(source, at, import_id, *item))
         except Exception as e:  # noqa: BLE001
             # Whatever it is, it is no message: nobody else's is held up by it.
-            chunk.refused.append(_unreadable(source, stored.write(item).encode(), e))
+            body = stored.write(item).encode()
+            chunk.refused.append(_unreadable(source, import_id, body, e))
     chunk.taken[id] = done + min(size, len(items))
     if len(items) <= size:
         chunk.emptied.append(id)
@@ -129,6 +146,7 @@ def _items(body: bytes) -> list[Any]:
 def _message(
     source_id: int,
     received_at: str,
+    import_id: int | None,
     message_id: str,
     kind: str,
     payload: dict[str, Any],
@@ -145,10 +163,13 @@ def _message(
         received_at=received_at,
         key=seen.key_of(source_id, message_id),
         digest=digest,
+        import_id=import_id,
     )
 
 
-def _unreadable(source_id: int, body: bytes, error: Exception) -> Refusal:
+def _unreadable(
+    source_id: int, import_id: int | None, body: bytes, error: Exception
+) -> Refusal:
     return Refusal(
         source_id=source_id,
         message_id="",
@@ -156,14 +177,18 @@ def _unreadable(source_id: int, body: bytes, error: Exception) -> Refusal:
         code=UNREADABLE,
         why=f"It cannot be read: {error}",
         body=body,
+        import_id=import_id,
     )
 
 
-ADD = "INSERT INTO segments_inboxrequest (source_id, body, count) VALUES (%s, %s, %s)"
+ADD = """
+INSERT INTO segments_inboxrequest (source_id, body, count, import_id)
+VALUES (%s, %s, %s, %s)
+"""
 # What a body holds is read for those rows alone that are taken.
 READ = """
-SELECT id, source_id, received_at::text, body, done FROM (
-    SELECT id, source_id, received_at, body, done,
+SELECT id, source_id, received_at::text, body, done, import_id FROM (
+    SELECT id, source_id, received_at, body, done, import_id,
         sum(count - done) OVER so_far - (count - done) AS messages_before,
         sum(octet_length(body)) OVER so_far - octet_length(body) AS bytes_before
     FROM ({oldest}) oldest

@@ -26,6 +26,8 @@ class InboxRequest(models.Model):
     # Not compressed: it is read once, and soon (the migration says so).
     body = models.BinaryField()
     count = models.PositiveIntegerField()
+    # Of a file's rows: the import's.
+    import_id = models.BigIntegerField(null=True, editable=False)
     done = models.PositiveIntegerField(db_default=0, editable=False)
     received_at = models.DateTimeField(db_default=Now(), editable=False)
     note = models.TextField(blank=True, db_default="", editable=False)

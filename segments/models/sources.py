@@ -90,6 +90,8 @@ class RefusedMessage(models.Model):
     message_id = models.CharField(max_length=255, blank=True, db_default="")
     kind = models.CharField(max_length=16, blank=True, db_default="")
     body = models.BinaryField()
+    # Whose file it came in.
+    import_id = models.BigIntegerField(null=True, editable=False)
     replayed_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:

@@ -8,7 +8,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import orjson
 from django.db import transaction
@@ -25,6 +25,8 @@ from segments.tracking.refused import read
 CHUNK = 500
 # In seconds: one turn of a worker, which then looks at what else there is.
 TURN = 5.0
+# (message ID, kind, payload)
+Accepted: TypeAlias = tuple[str, str, dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,28 +132,28 @@ def _sendable(messages: QuerySet[RefusedMessage]) -> QuerySet[RefusedMessage]:
 
 
 def _send(rows: Iterable[RefusedMessage]) -> Replayed:
-    """Append them to the inbox, a request for each source."""
-    accepted: dict[Source, list[tuple[str, str, dict[str, Any]]]] = defaultdict(list)
+    """Append them to the inbox, a request for each source and import."""
+    accepted: dict[tuple[Source, int | None], list[Accepted]] = defaultdict(list)
     taken: list[int] = []
     refused: list[RefusedMessage] = []
     for row in rows:
         try:
-            accepted[row.source] += _as_accepted(row)
+            accepted[row.source, row.import_id] += _as_accepted(row)
         except RefusedError as e:
             row.code, row.message = e.reason, e.message
             refused.append(row)
         else:
             taken.append(row.pk)
-    for source, messages in accepted.items():
+    for (source, import_id), messages in accepted.items():
         if messages:
-            inbox.append(source, messages)
+            inbox.append(source, messages, import_id=import_id)
     RefusedMessage.objects.filter(pk__in=taken).update(replayed_at=Now())
     RefusedMessage.objects.bulk_update(refused, ["code", "message"])
     transaction.on_commit(wakeup.apply_inbox)
     return Replayed(taken=len(taken), refused=len(refused))
 
 
-def _as_accepted(row: RefusedMessage) -> Sequence[tuple[str, str, dict[str, Any]]]:
+def _as_accepted(row: RefusedMessage) -> Sequence[Accepted]:
     body = bytes(row.body)
     if row.stage == RefusedMessage.Stage.APPLYING:
         return [(row.message_id, row.kind, _payload(row))]

@@ -31,6 +31,7 @@ from segments.models import (
     RefusedMessage,
     Seen,
 )
+from segments.tracking import replaying
 from tests import factories
 from tests.faults.working import in_thread
 from tests.segments.imports.conftest import (
@@ -248,6 +249,49 @@ def test_rows_of_who_was_erased_are_counted_apart_at_the_end(makes, waits):
         (runner.prefix_of(imported), "", b"")
     }
     assert "u1" not in "".join(report.lines(imported))
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("waits", [False, True])
+def test_events_with_ids_of_their_own_are_counted_where_they_did_not_come_in(waits):
+    tombstones.put([("external_id", "u9")], may_return=False)
+    text = "user,order,city,at\n" + "".join(
+        f"{who},{order},{city},2026-01-31\n"
+        for who, order, city in (
+            ("u1", "o1", "Ulm"),
+            ("u1", "o1", "Kiel"),
+            ("u9", "o2", "Ulm"),
+            ("u2", "o3", "Bonn"),
+            ("u2", "", "Köln"),
+        )
+    )
+    decided = plan(
+        ID,
+        {"to": "message_id"},
+        {"to": "property", "name": "city"},
+        {"to": "time", "type": "date_ymd"},
+        makes="events",
+        event="Moved",
+    )
+    imported, source = take(text), factories.make_source()
+    assert lifecycle.start_unchecked(imported, decided, source)
+    if waits:
+        with has_the_lane():
+            assert runner.turn(imported.pk, 0.1)
+    work(imported)
+
+    def counts():
+        now = progress.of(imported)
+        return now.read, now.came_in, now.erased, now.bad, now.refused
+
+    assert counts() == (5, 3, 1, 0, 1)
+    assert Event.objects.count() == 3
+    _, other = "".join(report.lines(imported)).splitlines()
+    assert re.fullmatch(r',"?Another message came .*"?,,o1,,', other)
+    replaying.replay(RefusedMessage.objects.filter(source=source))
+    inbox.apply()
+    assert RefusedMessage.objects.filter(message_id="o1").count() == 2
+    assert counts() == (5, 3, 1, 0, 1)
 
 
 # --- What breaks ------------------------------------------------------------------
