@@ -12,6 +12,7 @@ from engagements.models import Engagement
 from engagements.schedules import making, own_zone
 from engagements.schedules.readings import LAST_DAY
 from engagements.schedules.slots import Slot
+from segments.membership import refresh
 
 Repeat = Engagement.Repeat
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -116,6 +117,21 @@ def next_times(engagement: Engagement, now: datetime) -> list[Time]:
     viewer = timezone.get_current_timezone()
     slots = islice(making.coming(engagement, now), NEXT)
     return [_time(engagement, slot, viewer) for slot in slots]
+
+
+def taken_in_by_day(engagement: Engagement, now: datetime) -> str:
+    """When its next run takes in people who change when a day begins somewhere.
+
+    In each person's own zone that is long before their time, and may be the day before;
+    "" where all are sent at one moment, or its people go by no day.
+    """
+    if not own_zone.is_own(engagement):
+        return ""
+    zones = refresh.day_zones(engagement.segment)
+    slot = next(making.coming(engagement, now), None)
+    if slot is None or not zones:
+        return ""
+    return _listed([_short(slot.at, ZoneInfo(zone)) for zone in sorted(zones)])
 
 
 def _time(engagement: Engagement, slot: Slot, viewer: tzinfo) -> Time:

@@ -175,6 +175,12 @@ def unknown_zones_of(engagement: Engagement) -> own_zone.Unknown | None:
     return own_zone.unknown_zones(engagement)
 
 
+@register.simple_tag
+def taken_in_by_day_of(engagement: Engagement) -> str:
+    """When people who change with the day are taken in; "" where that is no question."""
+    return words.taken_in_by_day(engagement, database_clock.now())
+
+
 @register.filter
 def waiting_words(engagement: Engagement) -> str:
     return listening.waiting_in_words(engagement)

@@ -5,7 +5,7 @@ when it is due. The count itself is in `counts.at_work`.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from celery.exceptions import SoftTimeLimitExceeded
@@ -161,25 +161,34 @@ def is_of_a_day_before(segment: Segment, now: datetime) -> bool:
 
     So until it is counted for the day; one that cannot be counted waits for nothing.
     """
+    return any(_is_of_a_day_before(one, now) for one in _with_asked(segment))
+
+
+def day_zones(segment: Segment) -> set[str]:
+    """The zones by whose days its people, or those of a segment it asks for, change."""
+    return set().union(*map(_day_zones, _with_asked(segment)))
+
+
+def _with_asked(segment: Segment) -> Iterator[Segment]:
+    """The segment, and those that it asks for, each once."""
     asked, seen = [segment], {segment.pk}
     while asked:
         one = asked.pop()
-        if _is_of_a_day_before(one, now):
-            return True
+        yield one
         more = set(one.reads_segments) - seen
         seen |= more
         asked += Segment.objects.filter(pk__in=more)
-    return False
 
 
 def _is_of_a_day_before(segment: Segment, now: datetime) -> bool:
     counted_at = segment.refreshed_at
     if not segment.is_active or segment.problem or counted_at is None:
         return False
-    if tree.problem(segment.rule):
-        return False
-    zones = tree.day_zones(segment.rule)
-    return any(next_midnight(zone, counted_at) <= now for zone in zones)
+    return any(next_midnight(zone, counted_at) <= now for zone in _day_zones(segment))
+
+
+def _day_zones(segment: Segment) -> set[str]:
+    return set() if tree.problem(segment.rule) else tree.day_zones(segment.rule)
 
 
 def _refresh_if_free(segment_id: int) -> Change:

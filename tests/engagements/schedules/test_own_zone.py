@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
+from django.urls import reverse
 
 from engagements.audience import expansion
 from engagements.lifecycle import completion, transitions
@@ -13,6 +14,7 @@ from engagements.schedules import making, own_zone, words
 from engagements.schedules.making import make_due_runs
 from tests import factories
 from tests.faults import invariants, working
+from tests.pages import words as page_words
 
 pytestmark = pytest.mark.django_db
 
@@ -280,3 +282,38 @@ def test_the_page_says_what_it_will_do(daily):
         "Next run: 10 June 2026 at 09:00 in each person’s own zone."
     )
     assert next(making.coming(engagement, on(9, 12))).at == on(9, 19)
+
+
+# --- People of a day --------------------------------------------------------------------
+
+BORN = {"attribute": "born", "is": "anniversary_in", "value": 0, "zone": "Europe/Berlin"}  # fmt: skip
+
+
+@pytest.mark.parametrize("is_nested", [False, True])
+def test_it_is_said_when_people_of_a_day_are_taken_in(daily, admin_page, is_nested):
+    """Nine o'clock of the 10th is reached when it is the evening before in Berlin."""
+    segment = born = factories.make_segment(rule=BORN, name="Birthday")
+    if is_nested:
+        segment = factories.make_segment(
+            rule={"segment": born.pk}, reads_segments=[born.pk]
+        )
+    engagement = daily(segment=segment)
+    assert words.taken_in_by_day(engagement, on(9, 12)) == "Tue 9 Jun 2026, 21:00 CEST"
+
+    Engagement.objects.update(state="draft", activated_at=None)
+    said = page_words(admin_page.get(activation(engagement)))
+    assert "changes when a day begins. The next run takes in who is in it on" in said
+    assert "who has left the segment by then is skipped. For what is about" in said
+
+
+@pytest.mark.parametrize("why_not", ["a zone for all", "a segment of no day"])
+def test_of_others_nothing_of_the_kind_is_said(daily, admin_page, why_not):
+    is_of_all = why_not == "a zone for all"
+    segment = factories.make_segment(rule=BORN) if is_of_all else factories.make_segment()  # fmt: skip
+    engagement = daily(segment=segment)
+    Engagement.objects.update(state="draft", zone_attribute="" if is_of_all else "tz")
+    assert "when a day begins" not in page_words(admin_page.get(activation(engagement)))
+
+
+def activation(engagement: Engagement) -> str:
+    return reverse("admin:engagements_engagement_activate", args=[engagement.pk])
