@@ -4,9 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.db.models import BooleanField, DateTimeField, Field, FloatField, TimeField
-from django.utils import formats, timezone
+from django.utils import formats
 from django.utils.dateparse import parse_datetime
 from django.utils.text import capfirst
 
@@ -19,6 +20,20 @@ from segments.life import differences
 from segments.rules import tree
 
 EMPTY = "empty"
+# In the form these fields stand beside others that say what they are about.
+LABELS: Mapping[str, str] = {
+    "zone_attribute": "Each person’s own time zone, from the attribute",
+    "heeds_caps": "Who has no room left under a frequency cap",
+    "quiet_to": "Quiet until",
+    "quiet_zone_attribute": "Quiet hours by the time zone from the attribute",
+    "quiet_time_zone": "Quiet hours of the others by the time zone",
+}
+# As the form says them: yes and no.
+CHOICES: Mapping[str, tuple[str, str]] = {
+    "skips_who_left": ("is skipped", "is sent all the same"),
+    "heeds_caps": ("is skipped", "is sent all the same, and it counts"),
+    "heeds_global_holdout": ("is kept out of this one", "is sent all the same"),
+}
 NOTHING: Content = {
     "fields": {},
     "excluded": [],
@@ -146,7 +161,7 @@ def _settings(before: Content, now: Content) -> Iterator[Line]:
         if was != is_:
             field: Any = Engagement._meta.get_field(name)
             yield Line(
-                label=str(capfirst(field.verbose_name)),
+                label=LABELS.get(name, str(capfirst(field.verbose_name))),
                 before="" if before is NOTHING else _text(field, was, before),
                 after=_text(field, is_, now),
             )
@@ -233,6 +248,11 @@ def _text(field: Any, value: Any, content: Content) -> str:
         return ", ".join(DAYS[day] for day in value) or EMPTY
     if value in (None, ""):
         return EMPTY
+    if isinstance(field, DateTimeField) and (moment := parse_datetime(str(value))):
+        # As the form shows it.
+        zone = content["fields"].get("time_zone", approved.default("time_zone"))
+        local = moment.astimezone(ZoneInfo(zone))
+        return formats.date_format(local, "DATETIME_FORMAT")
     return _plain(field, value)
 
 
@@ -241,12 +261,10 @@ def _plain(field: "Field[Any, Any]", value: Any) -> str:
         return str(dict(field.flatchoices).get(value, value))
     match field:
         case BooleanField():
-            return "yes" if value else "no"
+            yes, no = CHOICES.get(field.name, ("yes", "no"))
+            return yes if value else no
         case TimeField():
             return str(value)[:5]
-        case DateTimeField() if moment := parse_datetime(str(value)):
-            local = timezone.localtime(moment)
-            return f"{formats.date_format(local, 'DATETIME_FORMAT')} {local.tzname()}"
         case FloatField():
             return f"{value:g}"
         case _:

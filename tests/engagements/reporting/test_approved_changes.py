@@ -75,12 +75,29 @@ def test_what_is_as_it_was_is_not_said(engagement):
             "Trigger: As soon as someone enters the segment → On a schedule",
         ),
         ({"holdout_share": 7.5}, "Holdout, in percent: 0 → 7.5"),
-        ({"heeds_caps": False}, "Frequency caps: yes → no"),
+        (
+            {"heeds_caps": False},
+            "Who has no room left under a frequency cap: is skipped → is sent all the"
+            " same, and it counts",
+        ),
+        (
+            {"skips_who_left": False},
+            "Who leaves the segment while waiting: is skipped → is sent all the same",
+        ),
+        (
+            {"heeds_global_holdout": False},
+            "The holdout of all Engagements: is kept out of this one → is sent all the"
+            " same",
+        ),
+        ({"quiet_to": "08:00"}, "Quiet until: empty → 08:00"),
         ({"ceiling": 10_000}, "Stop and ask above: empty → 10,000"),
         ({"weekdays": [0, 4]}, "Weekdays: empty → Monday, Friday"),
         ({"quiet_from": "21:30"}, "Quiet from: empty → 21:30"),
         ({"time_zone": "Asia/Kolkata"}, "Time zone: UTC → Asia/Kolkata"),
-        ({"starts_at": "2026-03-01T10:00Z"}, "Starts at: empty → "),
+        (
+            {"starts_at": "2026-03-01T10:00Z"},
+            "Starts at: empty → 1 Mar 2026, 10:00:00 UTC",
+        ),
         (
             {"values": {"Name of the User": "Ann"}},
             "“Name of the User”: {{ profile.first_name }} → Ann",
@@ -92,8 +109,14 @@ def test_each_kind_of_setting_before_and_after(engagement, changes, words):
     approve(engagement)
     Engagement.objects.update(**changes)
     [said] = lines(engagement)
-    assert said.startswith(words)
-    assert said.endswith(words) or "starts_at" in changes
+    assert said == words
+
+
+def test_times_are_those_of_the_engagements_zone(engagement):
+    Engagement.objects.update(time_zone="Asia/Kolkata")
+    approve(engagement)
+    Engagement.objects.update(starts_at="2026-03-01T10:00Z")
+    assert lines(engagement) == ["Starts at: empty → 1 Mar 2026, 15:30:00 IST"]
 
 
 def test_a_newer_version_of_the_external_api_by_its_number(engagement):
