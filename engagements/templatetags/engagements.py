@@ -1,9 +1,12 @@
 """What the pages of segments, people and engagements ask for while they are drawn."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 from urllib.parse import urlencode
 
 from django import template
+from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
 from django.template import Context
 from django.utils import timezone
@@ -173,6 +176,22 @@ def next_times_of(engagement: Engagement) -> list[words.Time]:
 def unknown_zones_of(engagement: Engagement) -> own_zone.Unknown | None:
     """Whose own zone is not known; None where that takes too long to count."""
     return own_zone.unknown_zones(engagement)
+
+
+@register.filter
+def filtered_by(listed: ChangeList) -> list[str]:
+    """What a list is filtered by: each filter that is set, with what was chosen."""
+    return [
+        f"{spec.title}: {chosen}"
+        for spec in listed.filter_specs
+        if not listed.filter_params.keys().isdisjoint(spec.expected_parameters())
+        for choice in spec.choices(listed)
+        if (chosen := spec.value() if "form" in choice else _display(choice))
+    ]
+
+
+def _display(choice: Mapping[str, Any]) -> str:
+    return str(choice["display"]) if choice["selected"] else ""
 
 
 @register.simple_tag

@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
+from django.utils.text import capfirst
 from unfold.contrib.filters.admin import TextFilter
 from unfold.contrib.filters.forms import SearchForm
 from unfold.widgets import UnfoldAdminTextInputWidget
@@ -101,8 +102,9 @@ class MomentForm(SearchForm):
     def __init__(self, name: str, label: str, *args: Any, **kwargs: Any) -> None:
         super().__init__(name, label, *args, **kwargs)
         zone = timezone.get_current_timezone_name()
+        title = capfirst(label.strip().removeprefix("By "))
         self.fields[name] = forms.CharField(
-            label=f"{label.strip()} ({zone})",
+            label=f"{title} ({zone})",
             required=False,
             widget=UnfoldAdminTextInputWidget(attrs={"type": "datetime-local"}),
         )

@@ -354,3 +354,21 @@ def test_the_values_of_a_run_have_the_labels_of_the_form(admin_page):
     )
     answer = admin_page.get(page("run", run))
     assert re.findall(r"<dt>(.*?)</dt>", answer.text) == ["First name", "Plan", "gone"]
+
+
+def test_a_list_of_deliveries_says_what_it_is_filtered_by(admin_page):
+    delivery = a_delivery(state="skipped", reason="quiet_hours: It is 23:12.")
+    assert "Filtered by" not in words(admin_page.get(page("delivery")))
+    filters = {
+        "state__exact": "skipped",
+        "why": "23:12",
+        "run__engagement__id__exact": delivery.run.engagement_id,
+        "reason__startswith": "quiet_hours",
+    }
+    said = words(admin_page.get(page("delivery"), filters))
+    assert (
+        "Filtered by state: Skipped; words of the reason: 23:12; engagement: Welcome;"
+        " reason for skipping: Quiet hours."
+    ) in said
+    assert "ann" in said
+    assert "Changed since (UTC)" in said
