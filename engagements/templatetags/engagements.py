@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django import template
+from django.contrib.admin import ListFilter
 from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
 from django.template import Context
@@ -184,10 +185,16 @@ def filtered_by(listed: ChangeList) -> list[str]:
     return [
         f"{spec.title}: {chosen}"
         for spec in listed.filter_specs
-        if not listed.filter_params.keys().isdisjoint(spec.expected_parameters())
+        if (typed := _typed(listed, spec))
         for choice in spec.choices(listed)
-        if (chosen := spec.value() if "form" in choice else _display(choice))
+        if (chosen := typed if "form" in choice else _display(choice))
     ]
+
+
+def _typed(listed: ChangeList, spec: ListFilter) -> str:
+    """What stands in the address for a filter; "" where it is not set."""
+    said = (listed.filter_params.get(str(n)) for n in spec.expected_parameters())
+    return next((str(values[-1]) for values in said if values), "")
 
 
 def _display(choice: Mapping[str, Any]) -> str:
