@@ -43,7 +43,7 @@ def add(
     import_id: int | None,
 ) -> None:
     """Add a request of (message ID, kind, payload): one row, in one INSERT."""
-    values = [source.pk, orjson.dumps(messages), len(messages), import_id]
+    values: list[Any] = [source.pk, orjson.dumps(messages), len(messages), import_id]
     with connection.cursor() as cursor:
         cursor.execute(ADD, values)
 
