@@ -6,7 +6,7 @@ those of UTC.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -17,31 +17,40 @@ from segments.models import Segment, SegmentDay
 
 # In days.
 KEPT = 400
-# Lines of the log of one segment that are counted at once; the next time goes on.
-MOST = 100_000
-SECONDS = 5
+# Lines of the log that are counted at once, of all segments together; the next time
+# goes on.
+MOST = 20_000
+SECONDS = 1
 # pg_advisory_xact_lock's key: any number that nothing else here uses.
 LOCK = 0x5E69_DA75
 # The picture: its size, and the least height of something that is not nothing.
 WIDTH, HEIGHT, LEAST = 600, 100, 1.0
 
 
-def keep(seconds: float = SECONDS, most: int = MOST) -> None:
-    """Count what the logs have got, for at most so many seconds; forget what is old."""
+def keep(
+    seconds: float = SECONDS,
+    most: int = MOST,
+    between: Callable[[], object] = lambda: None,
+) -> None:
+    """Count what the logs have got, for at most so many seconds; forget what is old.
+
+    In pieces of about `most` lines; after each of them what waits has a turn, `between`.
+    """
     deadline = time.monotonic() + seconds
     while _add(most) and time.monotonic() < deadline:
-        pass
+        between()
     with connection.cursor() as cursor:
         cursor.execute(FORGET, [KEPT])
 
 
 def _add(most: int) -> bool:
-    """Whether some log has more than `most` new lines, so that there is more to add."""
+    """Whether some log has more new lines than were added, so that there is more to add."""
     try:
         with transaction.atomic(), connection.cursor() as cursor:
             # Two at once would add the same lines twice. No lock of the table: whoever
             # deletes a segment takes its days along, and is waited for at the end.
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+            cursor.execute(PLAN)
             cursor.execute(ADD, {"most": most})
             return bool(cursor.fetchone()[0])
     except IntegrityError:
@@ -153,9 +162,24 @@ def _lines(values: Sequence[int | None], top: int) -> list[str]:
     return [" ".join(points) for points in found if points]
 
 
-# Of each segment: how far its log is counted, and where so many lines later end. Today's
-# row is written wherever one is, so that the newest row says how far.
-ADD = """
+# A segment's new lines. Rows are compared as a whole, which only the index of the log
+# can answer: PostgreSQL would look for those of a quiet segment among all that others
+# have got since its last.
+_NEW = """
+FROM segments_transition t
+WHERE (t.segment_id, t.kind, t.id) > (s.id, {kind}, s.since)
+    AND (t.segment_id, t.kind, t.id) < (s.id, {kind}, {until})
+ORDER BY t.segment_id, t.kind, t.id
+"""
+_NEVER = "9223372036854775807"
+_ENTRIES = _NEW.format(kind="'entry'", until=_NEVER)
+_EXITS = _NEW.format(kind="'exit'", until=_NEVER)
+_LINES = _NEW.format(kind="k.kind", until=f"coalesce(s.bound, {_NEVER})")
+_SHARE = "(SELECT greatest(%(most)s / greatest(count(*), 1), 1) FROM new)"
+PLAN = "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off"
+# Of each segment: how far its log is counted, and where its share of the piece ends.
+# Today's row is written wherever one is, so that the newest row says how far.
+ADD = f"""
 WITH s AS MATERIALIZED (
     SELECT g.id, g.size, coalesce(d.until_id, 0) AS since
     FROM segments_segment g LEFT JOIN LATERAL (
@@ -163,40 +187,36 @@ WITH s AS MATERIALIZED (
         WHERE segment_id = g.id ORDER BY day DESC LIMIT 1
     ) d ON true
 ),
+new AS MATERIALIZED (
+    SELECT * FROM s WHERE (SELECT t.id {_ENTRIES} LIMIT 1) IS NOT NULL
+        OR (SELECT t.id {_EXITS} LIMIT 1) IS NOT NULL
+),
 b AS MATERIALIZED (
-    SELECT s.*, least(
-        (SELECT id FROM segments_transition
-        WHERE segment_id = s.id AND kind = 'entry' AND id > s.since
-        ORDER BY id OFFSET %(most)s LIMIT 1),
-        (SELECT id FROM segments_transition
-        WHERE segment_id = s.id AND kind = 'exit' AND id > s.since
-        ORDER BY id OFFSET %(most)s LIMIT 1)
+    SELECT s.id, s.since, least(
+        (SELECT t.id {_ENTRIES} OFFSET {_SHARE} LIMIT 1),
+        (SELECT t.id {_EXITS} OFFSET {_SHARE} LIMIT 1)
     ) AS bound
-    FROM s
+    FROM new s
 ),
 moved AS MATERIALIZED (
-    SELECT b.id, t.day, t.entered, t.left, t.until_id FROM b CROSS JOIN LATERAL (
-        SELECT (at AT TIME ZONE 'UTC')::date AS day,
-            count(*) FILTER (WHERE kind = 'entry') AS entered,
-            count(*) FILTER (WHERE kind = 'exit') AS left,
-            max(id) AS until_id
-        FROM segments_transition
-        WHERE segment_id = b.id AND kind IN ('entry', 'exit') AND id > b.since
-            AND id < coalesce(b.bound, 9223372036854775807)
-        GROUP BY 1
+    SELECT s.id, t.day, count(*) FILTER (WHERE k.kind = 'entry') AS entered,
+        count(*) FILTER (WHERE k.kind = 'exit') AS left, max(t.id) AS until_id
+    FROM b s CROSS JOIN (VALUES ('entry'), ('exit')) k (kind) CROSS JOIN LATERAL (
+        SELECT t.id, (t.at AT TIME ZONE 'UTC')::date AS day {_LINES}
     ) t
+    GROUP BY s.id, t.day
 ),
 today AS (SELECT (statement_timestamp() AT TIME ZONE 'UTC')::date AS day),
 written AS (
     INSERT INTO segments_segmentday AS d
         (segment_id, day, entered, "left", size, until_id)
-    SELECT b.id, days.day, coalesce(moved.entered, 0), coalesce(moved.left, 0),
-        CASE WHEN days.day = today.day THEN b.size END,
-        greatest(b.since, (SELECT max(m.until_id) FROM moved m WHERE m.id = b.id))
-    FROM b CROSS JOIN today CROSS JOIN LATERAL (
-        SELECT today.day UNION SELECT m.day FROM moved m WHERE m.id = b.id
+    SELECT s.id, days.day, coalesce(moved.entered, 0), coalesce(moved.left, 0),
+        CASE WHEN days.day = today.day THEN s.size END,
+        greatest(s.since, (SELECT max(m.until_id) FROM moved m WHERE m.id = s.id))
+    FROM s CROSS JOIN today CROSS JOIN LATERAL (
+        SELECT today.day UNION SELECT m.day FROM moved m WHERE m.id = s.id
     ) days
-    LEFT JOIN moved ON moved.id = b.id AND moved.day = days.day
+    LEFT JOIN moved ON moved.id = s.id AND moved.day = days.day
     ON CONFLICT (segment_id, day) DO UPDATE SET entered = d.entered + excluded.entered,
         "left" = d.left + excluded.left, size = coalesce(excluded.size, d.size),
         until_id = excluded.until_id

@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from segments.life import sizes
 from segments.models import Segment, SegmentDay, Transition
-from tests import factories
+from tests import factories, plans
 from tests.doubles.sessions import somebody_waits_for_a_lock
 from tests.faults.working import in_thread
 from tests.pages import words
@@ -80,6 +80,34 @@ def test_a_long_log_is_counted_in_pieces_and_each_segment_for_itself():
     assert kept(first)[0][1] < 8
     sizes.keep(most=1)
     assert kept(first) == [(today(), 8, 4, 5)]
+
+
+def test_a_quiet_segments_log_is_not_looked_for_among_what_others_got():
+    quiet = factories.make_segment(1)
+    sizes.keep()
+    busy = [factories.make_segment(name=f"Busy {n}") for n in range(3)]
+    person = factories.make_profile()
+    Transition.objects.bulk_create(
+        Transition(segment=segment, profile=person, kind="entry")
+        for segment in busy
+        for _ in range(500)
+    )
+    with plans.watched() as most:
+        sizes.keep(most=150)
+    # What goes beyond a piece are the lines where the three shares end.
+    assert 150 <= max(most) <= 150 + len(busy)
+    assert [kept(segment)[0][1] for segment in busy] == [500] * 3
+    assert kept(quiet) == [(today(), 1, 0, 1)]
+
+
+def test_between_two_pieces_others_have_a_turn():
+    first, second = factories.make_segment(5), factories.make_segment(2)
+    turns = []
+    sizes.keep(most=2, between=lambda: turns.append(kept(first)[0][1]))
+    # Half of each of the first two pieces are the second's two lines.
+    assert turns == [1, 2, 4]
+    assert kept(first) == [(today(), 5, 0, 5)]
+    assert kept(second) == [(today(), 2, 0, 2)]
 
 
 def test_what_is_older_than_is_kept_goes():
