@@ -19,11 +19,12 @@ from engagements.outbox import workers
 from engagements.schedules import making
 from externalapi.connections import key_rotation
 from lemnisk_braze.lib import database_clock
+from lemnisk_braze.lib.database_errors import About, about
 from lemnisk_braze.lib.logs import get_logger
 from segments.dictionary import building, folding, shares
 from segments.imports import runner
 from segments.imports.feeding import folders, queries
-from segments.ingest import old_inbox
+from segments.ingest import inbox, old_inbox
 from segments.life import sizes, snapshots
 from segments.lists import asking
 from segments.lists import runner as lists_runner
@@ -43,9 +44,26 @@ def tick() -> bool:
     Each piece is a chore of its own: one that fails, takes long, or is in the hands of
     a process that froze keeps no other waiting.
     """
-    done = [chores.do(name, work) for name, work in CHORES.items()]
+    is_any_done = False
+    for name, work in CHORES.items():
+        is_any_done |= chores.do(name, work)
+        take_in()
     wakeup.publish()
-    return any(done)
+    return is_any_done
+
+
+def take_in() -> None:
+    """Apply a chunk of what waits in the inbox, between two pieces of work.
+
+    The other workers may have something long in hand, such as a count: then this is the
+    only one whom a website's visitors wait for.
+    """
+    try:
+        inbox.apply_some(inbox.CHUNK)
+    except Exception as e:
+        if about(e) is About.CONNECTION:
+            raise
+        workers.report(e)
 
 
 def tick_if_late(part: float = 1.0) -> bool:
@@ -69,9 +87,9 @@ CHORES: dict[str, Callable[[], object]] = {
     "resume what has a new key": suspension.resume_with_new_keys,
     "move what the old inbox holds": old_inbox.move,
     "follow what was sent": sent.follow,
-    "refresh segments": lambda: refresh.refresh_due(database_clock.now()),
-    "clear deleted segments away": deleting.clear,
-    "keep the sizes of segments": sizes.keep,
+    "refresh segments": lambda: refresh.refresh_due(database_clock.now(), take_in),
+    "clear deleted segments away": lambda: deleting.clear(between=take_in),
+    "keep the sizes of segments": lambda: sizes.keep(between=take_in),
     "clear old snapshots away": snapshots.clear,
     "look into watched folders": folders.look_at_all,
     "run SQL sources": queries.wake_due,

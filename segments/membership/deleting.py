@@ -8,6 +8,7 @@ it: everybody who reads them reads the segment, too, and the tick clears them aw
 """
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from django.db import connection
@@ -43,11 +44,13 @@ def hold(profile_id: int) -> None:
         cursor.execute(TOUCH, [profile_id])
 
 
-def clear(seconds: float = CLEARING) -> int:
+def clear(
+    seconds: float = CLEARING, between: Callable[[], object] = lambda: None
+) -> int:
     """Delete what deleted segments left behind; return how many rows that were.
 
     In ranges with a commit each; what is left after so many seconds is left to the next
-    time.
+    time. After each of them what waits has a turn, `between`.
     """
     count, deadline = 0, time.monotonic() + seconds
     for table in TABLES:
@@ -59,6 +62,7 @@ def clear(seconds: float = CLEARING) -> int:
                 cleared := _clear(table, segment_id)
             ):
                 count += cleared
+                between()
     return count
 
 

@@ -5,7 +5,7 @@ when it is due. The count itself is in `counts.at_work`.
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 
 from celery.exceptions import SoftTimeLimitExceeded
@@ -113,11 +113,11 @@ def refresh_in_turn(segment_id: int) -> None:
         wakeup.refresh_segment(next_one.pk)
 
 
-def refresh_due(now: datetime) -> Change:
+def refresh_due(now: datetime, between: Callable[[], object] = lambda: None) -> Change:
     """Let windows move on with the clock, and count who is due, one after the other.
 
     Stops after half a minute, or when another worker counts; what is left is still due
-    at the next tick.
+    at the next tick. After each count what waits has a turn, `between`.
     """
     deadline = time.monotonic() + REFRESH_SECONDS
     change = clock.move_on(deadline)
@@ -129,6 +129,7 @@ def refresh_due(now: datetime) -> Change:
             break
         tried.add(segment_id)
         change += _refresh_if_free(segment_id)
+        between()
     return change
 
 

@@ -11,7 +11,9 @@ from engagements import chores, tick
 from engagements.models import Chore, Engagement, Sample
 from engagements.operations import status
 from lemnisk_braze.lib import database_clock
-from segments.models import Segment
+from segments.ingest import inbox
+from segments.models import InboxRequest, Segment
+from segments.models.signals import segments_changed
 from tests import factories
 from tests.faults import working
 from tests.waiting import wait_until
@@ -19,6 +21,11 @@ from tests.waiting import wait_until
 pytestmark = pytest.mark.django_db(transaction=True)
 
 RULE = {"attribute": "first_name", "is": "equals", "value": "Ann"}
+ANN = {
+    "userId": "2",
+    "traits": {"first_name": "Ann"},
+    "timestamp": "2026-01-01T00:00:00Z",
+}
 
 
 def fail() -> None:
@@ -125,6 +132,29 @@ def test_ticks_that_stood_in_line_find_it_done(settings):
     """Of a hundred of beat's that no worker came to, one does the work."""
     assert [tick.tick_if_late(0.5) for _ in range(5)] == [True, *[False] * 4]
     assert Sample.objects.count() == 1
+
+
+def test_what_comes_in_waits_for_one_piece_of_the_work():
+    """Others may have something long in hand: whoever ticks is then the only one."""
+    factories.make_profile(first_name="Ann")
+    source = factories.make_source()
+    for name in ("First", "Second", "Third"):
+        factories.make_segment(name=name, rule=RULE, refreshed_at=None)
+    waiting: list[int] = []
+
+    def note(**kwargs: object) -> None:
+        waiting.append(InboxRequest.objects.count())
+        if len(waiting) == 1:
+            inbox.append(source, [("1", "identify", ANN)])
+
+    segments_changed.connect(note)
+    try:
+        tick.tick()
+    finally:
+        segments_changed.disconnect(note)
+    # Of the first count, of the message, and of the two other counts.
+    assert waiting == [0, 0, 0, 0]
+    assert set(Segment.objects.values_list("size", flat=True)) == {2}
 
 
 def test_nothing_is_held_by_a_session():
