@@ -28,9 +28,11 @@ def test_a_few_peoples_memberships_are_read_and_not_the_segments():
     with CaptureQueriesContext(connection) as captured:
         assert moves.find(asked, moves.listed(some)) == []
     [found] = captured
-    looked_up = [
-        step["Actual Loops"]
+    [looked_up] = [
+        step
         for step in plans.steps(found["sql"])
         if step.get("Relation Name") == "segments_membership"
     ]
-    assert looked_up == [ASKED]
+    assert looked_up["Index Name"] == "membership_of_person"
+    rows = looked_up["Actual Rows"] * looked_up["Actual Loops"]
+    assert rows == ASKED * len(segments)
