@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from engagements.models import Run
 from engagements.outbox.claim import Claim
@@ -134,6 +134,8 @@ class Result:
     advice: str = ""
     # What the other side says is left of its rate limit, where it says so.
     budget: Budget | None = None
+    # When an answered request had left; what becomes of the answer may take long.
+    asked_at: datetime | None = None
 
     @property
     def is_accepted_whole(self) -> bool:
@@ -146,6 +148,7 @@ class Result:
         text = answer.body.decode(errors="replace")
         verdict = _verdict(answer)
         is_blocked = verdict.outcome is Outcome.BLOCKED
+        heard_at = database_clock.reckoned()
         return cls(
             prepared=prepared,
             verdict=verdict,
@@ -153,7 +156,8 @@ class Result:
             status=answer.status,
             duration_ms=answer.duration_ms,
             response_head=storable(text)[:RESPONSE_HEAD],
-            budget=read_budget(answer, database_clock.reckoned()),
+            budget=read_budget(answer, heard_at),
+            asked_at=heard_at - timedelta(milliseconds=answer.duration_ms),
         )
 
     @classmethod

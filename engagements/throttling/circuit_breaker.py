@@ -19,7 +19,6 @@ from engagements.models import Destination
 from engagements.outbox.prepared_request import PreparedRequest, Result
 from externalapi.answers.interpretation import Outcome
 from externalapi.testing.connection_check import learn_it_works
-from lemnisk_braze.lib import database_clock
 from lemnisk_braze.lib.logs import after_commit, get_logger
 
 logger = get_logger(__name__)
@@ -146,15 +145,15 @@ def _learn_of_key(results: Sequence[Result]) -> None:
     """A key that was refused before, or never checked, works where somebody is taken."""
     if any(result.verdict.outcome is Outcome.BLOCKED for result in results):
         return
-    taken = [r for r in results if r.verdict.outcome is Outcome.SENT and r.status]
+    taken = [r for r in results if r.verdict.outcome is Outcome.SENT]
     for result in taken[-1:]:
         run = result.prepared.run
-        took = timedelta(milliseconds=result.duration_ms)
-        learn_it_works(
-            run.version.connection,
-            f"A request of “{run.engagement}”",
-            database_clock.reckoned() - took,
-        )
+        if result.asked_at is not None:
+            learn_it_works(
+                run.version.connection,
+                f"A request of “{run.engagement}”",
+                result.asked_at,
+            )
 
 
 # When this worker last looked whether a success is news, by connection (monotonic).

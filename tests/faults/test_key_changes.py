@@ -14,7 +14,9 @@ from engagements.tick import tick
 from externalapi.connections import encryption
 from externalapi.definitions.versions import Draft, save_version
 from externalapi.template.batching import PLANS
+from externalapi.testing.connection_check import learn
 from tests import factories
+from tests.doubles.sessions import is_waited_for, locked
 from tests.faults import invariants, working
 from tests.waiting import wait_until
 
@@ -268,6 +270,18 @@ def test_a_success_that_was_long_on_its_way_says_nothing_of_a_later_refusal(
     sandbox.faults([{"kind": "delay_after", "seconds": 1, "times": 1}, REFUSED])
     working.once()
     assert set(Attempt.objects.values_list("status", flat=True)) == {201, 401}
+    assert "refused (" in badge(admin_client)
+
+
+def test_a_success_that_was_written_down_late_says_nothing_of_a_later_refusal(
+    active, sandbox, braze, admin_client
+):
+    active(1, version=one_by_one(braze))
+    with ExitStack() as threads, locked("engagements_delivery"):
+        threads.enter_context(working.in_thread(working.once))
+        wait_until(lambda: is_waited_for("engagements_delivery"), "the answer")
+        learn(braze, 401, "A test")
+    assert Attempt.objects.get().status == 201
     assert "refused (" in badge(admin_client)
 
 
