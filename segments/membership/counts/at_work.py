@@ -35,10 +35,10 @@ LEASE_OF_A_RANGE = 20
 # People who are asked together, where everybody at once could not be.
 RANGE = 10_000
 # Ids that a range has at least, and in how many seconds one is to be written: others
-# wait for the segment meanwhile.
+# wait for the segment meanwhile. Twice as many take twice as long.
 BLOCK = 1_000
 FEW_BLOCKS, MOST_BLOCKS = 5, 50
-SOON, LONG = 0.03, 0.1
+SOON, LONG = 0.05, 0.1
 
 
 class BusyError(Exception):
