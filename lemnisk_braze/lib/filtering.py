@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 from typing import Any
 
+from django.contrib import messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.utils import get_fields_from_path
+from django.contrib.admin.views.main import ERROR_FLAG
 from django.core.exceptions import BadRequest, ValidationError
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
@@ -23,6 +25,17 @@ class OfferedFilters(ModelAdmin):  # type: ignore[misc]
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         # PostgreSQL's texts hold every character but this one.
         return "\0" not in value and lookup in _offered(self, request)
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> Any:
+        """Say where Django shows all rows in the place of those that were asked for."""
+        if ERROR_FLAG in request.GET and request.method == "GET":
+            messages.error(
+                request,
+                "The filters in the address cannot be read: all rows are shown.",
+            )
+        return super().changelist_view(request, extra_context)
 
     def response_action(self, request: HttpRequest, queryset: Any) -> Any:
         """Do what was chosen with the rows that were ticked; 400 for no row's id."""

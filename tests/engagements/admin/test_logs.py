@@ -372,3 +372,11 @@ def test_a_list_of_deliveries_says_what_it_is_filtered_by(admin_page):
     ) in said
     assert "ann" in said
     assert "Changed since (UTC)" in said
+
+
+def test_filters_that_cannot_be_read_are_not_left_out_in_silence(admin_page):
+    a_delivery()
+    said = words(admin_page.get(page("delivery"), {"since": "nonsense"}, follow=True))
+    assert "The filters in the address cannot be read: all rows are shown." in said
+    again = words(admin_page.get(page("delivery")))
+    assert "cannot be read" not in again
