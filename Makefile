@@ -8,7 +8,7 @@ NPM := $(shell command -v npm)
 TEMPLATES := engagements externalapi lemnisk_braze segments
 # The type checker reads the settings, but asks neither server anything.
 NO_SERVERS := DATABASE_URL=postgres:///none REDIS_URL=redis://none
-# A process for each core, unless ARGS names files: these begin sooner in one.
+# Several processes (tests/order.py), unless ARGS names files: these begin sooner in one.
 PARALLEL = $(if $(findstring tests/,$(ARGS)),,-n logical --dist worksteal)
 # Containers often turn this off; compiling all modules is most of a process's start.
 export PYTHONDONTWRITEBYTECODE :=

@@ -1,7 +1,8 @@
 """A Braze for the tests: a real sandbox process, one for all, empty for each."""
 
 import gc
-from collections.abc import Iterator
+import os
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,8 @@ from hypothesis import HealthCheck, settings
 from externalapi.connections import encryption
 from externalapi.models import Connection
 from externalapi.vendors.braze.sandbox.process import SandboxProcess
-from tests import emptying, factories, migrated, servers
+from tests import emptying, factories, migrated, order, servers
+from tests.doubles import sessions
 
 # How long inputs take to make says how busy the machine is.
 settings.register_profile(
@@ -64,8 +66,8 @@ SLOW_FILES = {
     "segments/tracking/test_fuzz.py",
     "segments/tracking/test_openapi.py",
 }
-# Servers and processes of their own, and tables that are emptied after each test.
-SLOW_FIXTURES = {"live_server", "postgres", "released", "transactional_db"}
+# Servers of their own.
+SLOW_FIXTURES = {"postgres", "released"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -116,25 +118,40 @@ def pytest_configure() -> None:
     TransactionTestCase._fixture_teardown = lambda self: emptying.empty()  # type: ignore[attr-defined]
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests for every day: `make test ARGS="-m quick"`."""
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """A process for each core; half as many again where tests wait (tests/order.py)."""
+    cores = len(os.sched_getaffinity(0))
+    return cores if config.option.markexpr == "quick" else cores + cores // 2
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(
+    items: list[pytest.Item],
+) -> Generator[None, object, object]:
+    """Mark the tests for every day, `make test ARGS="-m quick"`; put all in order."""
     for item in items:
         if _is_quick(item):
             item.add_marker(pytest.mark.quick)
+    result = yield
+    processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    items[:] = order.arrange(items, processes)
+    return result
+
+
+def _is_slow(path: Path) -> bool:
+    inside = path.relative_to(Path(__file__).parent)
+    is_in_a_folder = bool(SLOW_FOLDERS.intersection(inside.parts[:1]))
+    return is_in_a_folder or inside.as_posix() in SLOW_FILES
 
 
 def _is_quick(item: pytest.Item) -> bool:
-    path = item.path.relative_to(Path(__file__).parent)
     fixtures = set(getattr(item, "fixturenames", ()))
-    database = item.get_closest_marker("django_db")
-    commits = database is not None and database.kwargs.get("transaction")
     tries_many = getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
     return not (
-        path.parts[0] in SLOW_FOLDERS
-        or path.as_posix() in SLOW_FILES
+        _is_slow(item.path)
         or fixtures & SLOW_FIXTURES
-        or commits
+        or order.commits(item)
         or tries_many
     )
 
@@ -156,9 +173,14 @@ def django_db_modify_db_settings(
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup, django_db_blocker) -> None:
+def django_db_setup(django_db_setup, django_db_blocker) -> Iterator[None]:
     with django_db_blocker.unblock():
         emptying.keep_first_rows()
+    yield
+    with django_db_blocker.unblock():
+        # Of a worker that was killed a moment ago: with them it cannot be dropped.
+        sessions.end_all_sessions()
+        connection.close()
 
 
 @pytest.fixture(scope="session")

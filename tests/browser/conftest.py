@@ -26,6 +26,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from tests import factories
 from tests.browser import chromium
+from tests.order import BROWSER
 from tests.servers import SHARED, alone
 
 # Playwright's synchronous API runs an event loop in this thread, to the end of this
@@ -54,8 +55,6 @@ ARGUMENTS = [
 ]
 SCREENSHOTS = Path(os.environ.get("SCREENSHOTS_DIR", SHARED / "screenshots"))
 
-FOLDER = Path(__file__).parent
-
 DESKTOP: ViewportSize = {"width": 1280, "height": 900}
 
 expect.set_options(timeout=15_000)
@@ -66,16 +65,11 @@ Shot = Callable[..., None]
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> None:
-    ours = [item for item in items if FOLDER in item.path.parents]
-    if ours:
-        # One after the other: the browser ends with the last before another folder's.
-        first = items.index(ours[0])
-        others = [item for item in items[first:] if FOLDER not in item.path.parents]
-        items[first:] = ours + others
     if config.getoption("--without-browser"):
         left_out = pytest.mark.skip(reason="left out on purpose: --without-browser")
-        for item in ours:
-            item.add_marker(left_out)
+        for item in items:
+            if BROWSER in item.path.parents:
+                item.add_marker(left_out)
 
 
 @pytest.fixture(scope="session")
