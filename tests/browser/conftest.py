@@ -14,7 +14,9 @@ from django.conf import settings as django_settings
 from django.test import Client
 from playwright.sync_api import (
     Browser,
+    BrowserContext,
     ConsoleMessage,
+    Frame,
     Locator,
     Page,
     Response,
@@ -98,17 +100,59 @@ def complaints() -> list[str]:
     return []
 
 
+class Contexts:
+    """A context for each test: the last one's, emptied, or else a new one.
+
+    What it has loaded stays, since the pages' files are the same: to load and to compile
+    them is most of what a short test would do.
+    """
+
+    def __init__(self, browser: Browser, url: str) -> None:
+        self._browser, self._url = browser, url
+        self._kept: BrowserContext | None = None
+        self._has_been_elsewhere = False
+
+    def take(self) -> BrowserContext:
+        context, self._kept = self._kept, None
+        if context is None:
+            context = self._browser.new_context(base_url=self._url, viewport=DESKTOP)
+            context.set_default_timeout(15_000)
+            context.on("page", lambda page: page.on("framenavigated", self._see))
+            self._has_been_elsewhere = False
+        return context
+
+    def give_back(self, context: BrowserContext, page: Page) -> None:
+        """Its pages and its data of our address go; with those of others it goes whole."""
+        if self._has_been_elsewhere or page.is_closed():
+            context.close()
+            return
+        of_ours = {"origin": self._url, "storageTypes": "local_storage,indexeddb"}
+        session = context.new_cdp_session(page)
+        session.send("Storage.clearDataForOrigin", of_ours)
+        context.clear_cookies()
+        context.clear_permissions()
+        for each in context.pages:
+            each.close()
+        self._kept = context
+
+    def _see(self, frame: Frame) -> None:
+        if not frame.url.startswith((self._url, "about:")):
+            self._has_been_elsewhere = True
+
+
+@pytest.fixture(scope="package")
+def contexts(browser: Browser, live_server: LiveServer) -> Contexts:
+    return Contexts(browser, live_server.url)
+
+
 @pytest.fixture
-def page(
-    browser: Browser, live_server: LiveServer, complaints: list[str]
-) -> Iterator[Page]:
+def page(contexts: Contexts, complaints: list[str]) -> Iterator[Page]:
     """A page at the server's address that may not complain."""
-    context = browser.new_context(base_url=live_server.url, viewport=DESKTOP)
-    context.set_default_timeout(15_000)
+    context = contexts.take()
     page = context.new_page()
     _listen(page, complaints)
     yield page
-    context.close()
+    contexts.give_back(context, page)
     assert not complaints, "\n".join(complaints)
 
 
