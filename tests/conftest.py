@@ -36,9 +36,12 @@ SLOW_FILES = {
     "engagements/authoring/test_sent_as_previewed.py",
     "engagements/delivery/test_delivery.py",
     "engagements/guards/test_left_segment.py",
+    "engagements/lifecycle/test_approval.py",
+    "engagements/reporting/test_finding.py",
     "engagements/schedules/test_making.py",
     "engagements/schedules/test_slots.py",
     "engagements/test_every_pair.py",
+    "externalapi/admin/test_connection_key.py",
     "externalapi/http/test_client.py",
     "externalapi/importers/curl/test_any_command.py",
     "externalapi/vendors/braze/lint/test_lint_requests.py",
@@ -47,12 +50,14 @@ SLOW_FILES = {
     "security/test_hostile_test_api.py",
     "security/test_limited_connections.py",
     "security/test_list_queries.py",
+    "security/test_pages.py",
     "security/test_people_are_named_to_few.py",
     "security/test_permissions.py",
     "segments/identity/test_every_order.py",
     "segments/imports/test_beside_calls.py",
     "segments/imports/test_both_ways.py",
     "segments/imports/test_odd_files.py",
+    "segments/life/test_members.py",
     "segments/membership/test_lives.py",
     "segments/membership/test_log_of_every_chunk.py",
     "segments/membership/test_moves.py",
@@ -123,6 +128,12 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """A process for each core; half as many again where tests wait (tests/order.py)."""
     cores = len(os.sched_getaffinity(0))
     return cores if config.option.markexpr == "quick" else cores + cores // 2
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Who asks for the quick ones does not wait until the others are imported."""
+    is_asked_for = config.option.markexpr != "quick"
+    return None if is_asked_for or not _is_slow(collection_path) else True
 
 
 @pytest.hookimpl(wrapper=True)
