@@ -23,7 +23,7 @@ from tests import factories
 
 pytestmark = pytest.mark.django_db
 
-PEOPLE = 2_000
+PEOPLE = 1_000
 NUMBERS = (
     0,
     -1,
@@ -260,9 +260,7 @@ def without_spaces(written: str) -> str:
 
 
 @pytest.mark.parametrize("is_payload", [False, True], ids=["parameters", "payload"])
-def test_two_thousand_people_get_what_their_previews_show(
-    sandbox, settings, is_payload
-):
+def test_a_thousand_people_get_what_their_previews_show(sandbox, settings, is_payload):
     with Tap(sandbox.port) as tap:
         settings.ALLOWED_LOCAL_ADDRESSES = [f"127.0.0.1:{tap.port}"]
         connection = factories.make_connection(base_url=f"http://127.0.0.1:{tap.port}")
