@@ -17,8 +17,7 @@ GLOBAL_CODE, CODE = CODES = ("holdout_global", "holdout")
 
 def held_out(people: Collection[int], share: float, salt: str) -> set[int]:
     """Of these people the share, in percent, that the salt draws."""
-    most = int(share / 100 * drawing.ALL)
-    return {id for id in people if drawing.drawn(salt, id) < most}
+    return drawing.below(salt, people, int(share / 100 * drawing.ALL))
 
 
 def place(person: int, salt: str) -> float:

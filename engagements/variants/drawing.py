@@ -22,6 +22,22 @@ def drawn(salt: str, person: int) -> int:
     return int.from_bytes(sha256(f"{salt}\n{person}".encode()).digest()[:8])
 
 
+def below(salt: str, people: Iterable[int], most: int) -> set[int]:
+    """Of these people those for whom the salt draws less than `most`."""
+    if most >= ALL:
+        return set(people)
+    begun, limit = sha256(f"{salt}\n".encode()).copy, most.to_bytes(8)
+
+    def drawn(person: int) -> bytes:
+        # What has begun is gone on with: a hash of its own takes twice as long to make.
+        hashed = begun()
+        hashed.update(b"%d" % person)
+        return hashed.digest()
+
+    # Bytes stand in the order of the numbers that they begin with.
+    return {person for person in people if drawn(person) < limit}
+
+
 def salt(engagement_id: int) -> str:
     return f"variants of engagement {engagement_id}"
 

@@ -3,6 +3,7 @@
 import pytest
 
 from engagements.guards import holdout
+from engagements.variants import drawing
 
 PEOPLE = range(1, 10_001)
 
@@ -38,3 +39,10 @@ def test_their_place_says_who_is_kept_out():
     for person in range(1, 200):
         kept = bool(holdout.held_out([person], 30, "x"))
         assert kept is (holdout.place(person, "x") < 30)
+
+
+@pytest.mark.parametrize("share", [0, 0.001, 12.5, 99.999, 100])
+def test_many_are_drawn_as_each_alone(share):
+    most = int(share / 100 * drawing.ALL)
+    alone = {id for id in PEOPLE if drawing.drawn("x", id) < most}
+    assert drawing.below("x", PEOPLE, most) == alone
