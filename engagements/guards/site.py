@@ -2,16 +2,12 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
+import orjson
 from django.db import connection
 
-from engagements.models import (
-    ConsentRule,
-    FrequencyCap,
-    GlobalHoldout,
-    SuppressedChannels,
-)
-from externalapi.models import ExternalAPI
+from engagements.models import ConsentRule, FrequencyCap, SuppressedChannels
 
 # All but the last are looks into tables or indexes that are empty where nothing is set.
 LOOK = """
@@ -20,6 +16,15 @@ LOOK = """
         EXISTS (SELECT FROM engagements_consentrule),
         EXISTS (SELECT FROM engagements_globalholdout WHERE share > 0),
         EXISTS (SELECT FROM engagements_frequencycap WHERE is_active)
+"""
+# What little there is of it, and which rows the caps are: none is twice the same.
+SET_UP = """
+    SELECT (SELECT json_object_agg(id, channel) FROM externalapi_externalapi
+            WHERE channel <> '')::text,
+        (SELECT json_build_array(share, salt) FROM engagements_globalholdout
+            ORDER BY id LIMIT 1)::text,
+        ARRAY(SELECT concat_ws(' ', id, xmin, ctid) FROM engagements_frequencycap
+            WHERE is_active ORDER BY id)
 """
 
 
@@ -60,6 +65,16 @@ class Site:
         return [id for id, only in found if not only or channel in only]
 
 
+NOTHING = Site(
+    segments={},
+    has_suppressions=False,
+    consent={},
+    holdout=None,
+    caps=(),
+    channels={},
+)
+
+
 def look() -> Site:
     """One statement where nothing is set up, and a few small ones where something is."""
     with connection.cursor() as cursor:
@@ -67,15 +82,20 @@ def look() -> Site:
         segments, has_suppressions, has_consent, has_holdout, has_caps = (
             cursor.fetchone()
         )
-    by_channel = bool(segments or has_suppressions or has_consent or has_caps)
-    apis = ExternalAPI.objects.values_list("pk", "channel")
+    if not (segments or has_suppressions or has_consent or has_holdout or has_caps):
+        return NOTHING
+    with connection.cursor() as cursor:
+        cursor.execute(SET_UP)
+        channels, holdout, caps = cursor.fetchone()
+    by_id = orjson.loads(channels) if channels else {}
+    share, salt = orjson.loads(holdout) if holdout else (0, "")
     return Site(
         segments=_channels_of(segments) if segments else {},
         has_suppressions=has_suppressions,
         consent=_consent() if has_consent else {},
-        holdout=_holdout() if has_holdout else None,
-        caps=_caps() if has_caps else (),
-        channels=dict(apis) if by_channel else {},
+        holdout=Holdout(share=share, salt=salt) if share else None,
+        caps=_caps(tuple(caps)),
+        channels={int(id): channel for id, channel in by_id.items()},
     )
 
 
@@ -85,8 +105,12 @@ def _channels_of(segments: Sequence[int]) -> Mapping[int, Collection[str]]:
     return {id: only.get(id, ()) for id in segments}
 
 
-def _caps() -> Sequence[FrequencyCap]:
-    return list(FrequencyCap.objects.filter(is_active=True).order_by("pk"))
+@lru_cache(maxsize=8)
+def _caps(rows: tuple[str, ...]) -> Sequence[FrequencyCap]:
+    """The caps in force, which are these rows; read anew where one is another."""
+    return (
+        list(FrequencyCap.objects.filter(is_active=True).order_by("pk")) if rows else ()
+    )
 
 
 def _consent() -> Mapping[str, Consent]:
@@ -94,8 +118,3 @@ def _consent() -> Mapping[str, Consent]:
         rule.channel: Consent(attribute=rule.attribute, values=rule.values)
         for rule in ConsentRule.objects.all()
     }
-
-
-def _holdout() -> Holdout | None:
-    row = GlobalHoldout.objects.order_by("pk").first()
-    return Holdout(share=row.share, salt=row.salt) if row else None
