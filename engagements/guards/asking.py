@@ -55,7 +55,7 @@ class Asked:
         version = self.run.version if self.run else self.engagement.version
         return self.site.channels.get(version.external_api_id, "")
 
-    @property
+    @cached_property
     def merged(self) -> Collection[int]:
         return {id for id, root in self.people.items() if id != root}
 

@@ -6,14 +6,15 @@ workers never take more than there is. A delivery has one place, however often i
 tried; one that ended without being sent gives it back by that: where there is no room
 left, the counted are looked up once more. (P) A cap counts from when it was made.
 
-Of nearly everybody it is plain that there is room: `plenty` takes it for them in one
-statement. The others are counted, under locks.
+Of nearly everybody it is plain that there is room, or none: `plenty` takes it for them in
+one statement, and finds the others in another. The rest is counted, under locks.
 """
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import repeat
 from typing import NamedTuple, TypeAlias
 from zoneinfo import ZoneInfo
 
@@ -135,23 +136,20 @@ def reserve(asked: Asked, claims: Sequence[Claim], but: Collection[int]) -> Rese
     run = asked.run
     if not caps or run is None:
         return NOTHING
-    wanted = [
-        (claim.batch_id, place, profile, entry or 0)
-        for claim in claims
-        for place, (profile, entry) in enumerate(_people(claim))
-        if profile in asked.people and profile not in but
-        and place not in claim.left_out
-    ]  # fmt: skip
+    wanted = [one for claim in claims for one in _wanted(claim, asked.people, but)]
     plain = _plain(asked, [(profile, entry) for _, _, profile, entry in wanted])
     full, at = plenty.take(asked, caps, plain) if plain else (set[int](), 0)
-    keys = {
-        (batch_id, place): Key(profile, run.pk, entry)
-        for batch_id, place, profile, entry in wanted
-        if profile in full or profile not in plain
-    }
-    if not keys:
+    if not full and len(plain) == len(wanted):
         return Reserved({}, {at})
-    over, later = _counted(asked, caps, keys)
+    none = plenty.none(asked, caps, {id: plain[id] for id in full}, at)
+    over: dict[int, dict[int, Skip]] = defaultdict(dict)
+    keys: dict[tuple[int, int], Key] = {}
+    for batch_id, place, profile, entry in wanted:
+        if cap := none.get(profile):
+            over[batch_id][place] = _skip(cap)
+        elif profile in full or profile not in plain:
+            keys[batch_id, place] = Key(profile, run.pk, entry)
+    later = _counted(asked, caps, keys, over) if keys else at
     return Reserved(over, {at, later})
 
 
@@ -170,8 +168,12 @@ def _counted(
     asked: Asked,
     caps: Sequence[FrequencyCap],
     keys: Mapping[tuple[int, int], Key],
-) -> tuple[Mapping[int, Mapping[int, Skip]], int]:
-    """Take room for these, by batch and place, as far as there is some; and when."""
+    over: dict[int, dict[int, Skip]],
+) -> int:
+    """Take room for these, by batch and place, as far as there is some; say when.
+
+    Who has none is put into `over`, and why.
+    """
     people = {key.profile for key in keys.values()}
     # Whose names two workers hold at once both lock the person that they are now.
     _make_rows(people.union(asked.people[name] for name in people))
@@ -179,11 +181,10 @@ def _counted(
         room = _room(asked, caps, people, "FOR UPDATE")
         refused = room.refused(list(keys.values()))
         _keep(room)
-    over: dict[int, dict[int, Skip]] = defaultdict(dict)
     for (batch_id, place), key in keys.items():
         if cap := refused.get(key):
             over[batch_id][place] = _skip(cap)
-    return over, room.now
+    return room.now
 
 
 def give_back(run_id: int, reserved: Reserved, people: Collection[Person]) -> None:
@@ -259,9 +260,20 @@ def _skip(cap: FrequencyCap) -> Skip:
     return Skip(code=CODE, message=f"Frequency cap “{cap}”: {cap.in_words}.")
 
 
-def _people(claim: Claim) -> Iterable[tuple[int, int | None]]:
-    entries = claim.transition_ids or [0] * len(claim.profile_ids)
-    return zip(claim.profile_ids, entries, strict=True)
+def _wanted(
+    claim: Claim, there: Collection[int], but: Collection[int]
+) -> Iterable[tuple[int, int, int, int]]:
+    """Whoever is in a claim: the batch, the place, and the person with their entry."""
+    entries: Iterable[int | None] = claim.transition_ids or repeat(0)
+    people = zip(
+        range(len(claim.profile_ids)), claim.profile_ids, entries, strict=False
+    )
+    left_out = set(claim.left_out)
+    return [
+        (claim.batch_id, place, id, entry or 0)
+        for place, id, entry in people
+        if place not in left_out and id not in but and id in there
+    ]
 
 
 def _make_rows(people: Collection[int]) -> None:

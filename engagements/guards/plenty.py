@@ -1,7 +1,7 @@
-"""Room under caps for those of whom it is plain that there is some: in one statement."""
+"""Room under caps where it is plain that there is some, or none: a statement for each."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -9,7 +9,7 @@ from django.db import connection
 
 from engagements import time_zones
 from engagements.guards.asking import Asked
-from engagements.models import FrequencyCap
+from engagements.models import Delivery, FrequencyCap
 from lemnisk_braze.lib.database_retry import LATER_ON_DISK
 from segments.models import copying
 
@@ -55,6 +55,32 @@ OF_EACH = (
 )
 # Whether a cap of so many that counts since then has room, whatever it counts.
 ROOM = "AND coalesce((s.sends -> {last} ->> 0)::bigint < {since}, true)"
+# Who has no room under a cap, and which is the first; nothing is taken, and no lock. What
+# came to its end without being sent does not count.
+NONE = f"""
+    SELECT s.profile_id, none.number
+    FROM unnest(%(people)s::bigint[], %(entries)s::bigint[]) x (id, entry)
+    JOIN engagements_sentlately s ON s.profile_id = x.id
+    CROSS JOIN LATERAL (
+        SELECT c.number FROM unnest(%(since)s::bigint[], %(room)s::int[],
+            %(channels)s::text[], %(segments)s::bigint[], %(engagements)s::bigint[])
+            WITH ORDINALITY c (since, room, channel, segment_id, engagement_id, number)
+        WHERE c.room <= (
+            SELECT count(*) FROM jsonb_array_elements(s.sends) send
+            WHERE (send ->> 0)::bigint >= c.since
+                AND c.channel IN ('', send ->> 3)
+                AND coalesce(c.segment_id = (send ->> 2)::bigint, true)
+                AND coalesce(c.engagement_id = (send ->> 1)::bigint, true)
+                AND (SELECT d.state IN {tuple(map(str, Delivery.MAYBE_SENT))}
+                    FROM engagements_delivery d WHERE d.profile_id = s.profile_id
+                        AND d.run_id = (send ->> 4)::bigint
+                        AND d.transition_id = (send ->> 5)::bigint) IS NOT FALSE
+        ) ORDER BY c.number LIMIT 1
+    ) none
+    -- Who has room taken for this delivery is asked under a lock.
+    WHERE NOT s.sends @> jsonb_build_array(jsonb_build_array(
+        %(engagement)s::bigint, %(run)s::bigint, x.entry))
+"""
 # In milliseconds; no statement takes so long.
 MARGIN = 10 * 60 * 1_000
 # Longer lists are made shorter.
@@ -90,10 +116,45 @@ def take(
     return set(found), at
 
 
+def none(
+    asked: Asked, caps: Sequence[FrequencyCap], people: Mapping[int, int], at: int
+) -> dict[int, FrequencyCap]:
+    """Of these people, who have one name, those of whom a cap was full at a time.
+
+    By person, with their entry; the time in milliseconds. Nobody, where a cap counts by
+    each person's own clock, or where caps are not heeded.
+    """
+    engagement, run = asked.engagement, asked.run
+    if not (people and run and engagement.heeds_caps) or any(map(_is_by_zone, caps)):
+        return {}
+    now = datetime.fromtimestamp(at / 1_000, UTC)
+    wanted: dict[str, Any] = {
+        "people": copying.number_array(people.keys()),
+        "entries": copying.number_array(people.values()),
+        "engagement": engagement.pk,
+        "run": run.pk,
+        "since": [
+            milliseconds(cap.begins(now, time_zones.zone_of(cap.time_zone, "UTC")))
+            for cap in caps
+        ],
+        "room": [room_under(asked, cap) for cap in caps],
+        "channels": [cap.channel for cap in caps],
+        "segments": [cap.segment_id for cap in caps],
+        "engagements": [cap.engagement_id for cap in caps],
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(NONE, wanted)
+        return {id: caps[number - 1] for id, number in cursor.fetchall()}
+
+
+def _is_by_zone(cap: FrequencyCap) -> bool:
+    return cap.window == FrequencyCap.Window.CALENDAR and bool(cap.zone_attribute)
+
+
 def _since(asked: Asked, cap: FrequencyCap) -> int:
     """Before that nothing counts, whoever it is."""
     begins = cap.begins(asked.now, time_zones.zone_of(cap.time_zone, "UTC"))
-    if cap.window == FrequencyCap.Window.CALENDAR and cap.zone_attribute:
+    if _is_by_zone(cap):
         # Somewhere it is a day earlier, and midnight so many hours sooner.
         day = timedelta(days=1)
         begins = cap.begins(asked.now - day, ZoneInfo("UTC")) - day
