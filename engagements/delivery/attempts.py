@@ -154,12 +154,22 @@ def _skip(requests: Sequence[PreparedRequest]) -> None:
     Of somebody who was deleted nothing is told but that.
     """
     gone, reasons = {}, {}
+    # Few are told apart, and many have the same.
+    words: dict[int, str] = {}
     for prepared in requests:
-        own = prepared.skipped.items()
-        gone[prepared.batch_id] = [n for n, skip in own if skip.code == "erased"]
-        reasons[prepared.batch_id] = {n: str(s) for n, s in own if s.code != "erased"}
-    delivery_records.settle_places(Delivery.State.SKIPPED, reasons)
-    state.add_points([(x.batch_id, 0, x.synced.saved) for x in requests if x.synced])
+        if own := prepared.skipped:
+            gone[prepared.batch_id] = [n for n, s in own.items() if s.code == "erased"]
+            reasons[prepared.batch_id] = {
+                n: words.get(id(skip)) or words.setdefault(id(skip), str(skip))
+                for n, skip in own.items()
+                if skip.code != "erased"
+            }
+    saved = {
+        x.batch_id: x.synced.saved for x in requests if x.synced and x.synced.saved
+    }
+    if not delivery_records.skip(reasons, saved):
+        delivery_records.settle_places(Delivery.State.SKIPPED, reasons)
+        state.add_points([(id, 0, points) for id, points in saved.items()])
     erasure.vacate(gone)
 
 

@@ -55,10 +55,16 @@ _PLACES = """
 """
 SETTLE_PLACES = _PLACES + INTO_DELIVERIES
 # The same of who is skipped, with the batches' own counts.
-_SKIP = """
-    WITH settled AS ({settle} RETURNING d.batch_id, d.reason)
-    UPDATE engagements_batch b SET skip_counts = CASE WHEN b.skip_counts = '{{}}'
-        THEN x.counts ELSE (
+_COUNTED = """
+    settled AS ({settle} RETURNING d.batch_id, d.reason), counted AS (
+        SELECT batch_id, jsonb_object_agg(code, n) AS counts FROM (
+            SELECT batch_id, split_part(reason, ':', 1) AS code, count(*) AS n
+            FROM settled GROUP BY 1, 2
+        ) by_code GROUP BY batch_id
+    )
+"""
+_COUNTS = """
+    CASE WHEN b.skip_counts = '{{}}' THEN x.counts ELSE (
             SELECT jsonb_object_agg(code, n) FROM (
                 SELECT code, sum(n::int) AS n FROM (
                     SELECT * FROM jsonb_each_text(b.skip_counts)
@@ -66,16 +72,28 @@ _SKIP = """
                 ) one (code, n) GROUP BY code
             ) own
         ) END
+"""
+SKIP_PLACES = f"""
+    WITH {_COUNTED.format(settle=SETTLE_PLACES)}
+    UPDATE engagements_batch b SET skip_counts = {_COUNTS.format()}
+    FROM counted x WHERE b.id = x.batch_id
+"""
+# The same where none of them has an end: nearly always, and in a third less of the time.
+# The batches are written once, with whom they leave out and what that saves.
+SKIP_NEW = f"""
+    WITH {_COUNTED.format(settle=_PLACES)}
+    UPDATE engagements_batch b SET data_points_saved = b.data_points_saved + x.saved,
+        skip_counts = CASE WHEN x.counts IS NULL THEN b.skip_counts ELSE {_COUNTS.format()} END,
+        left_out = CASE WHEN b.left_out = '{{}}' THEN x.places ELSE ARRAY(
+            SELECT DISTINCT place FROM unnest(b.left_out || x.places) place ORDER BY place
+        ) END
+    -- unnest takes lists of lists apart: each comes as the text of one.
     FROM (
-        SELECT batch_id, jsonb_object_agg(code, n) AS counts FROM (
-            SELECT batch_id, split_part(reason, ':', 1) AS code, count(*) AS n
-            FROM settled GROUP BY 1, 2
-        ) by_code GROUP BY batch_id
+        SELECT y.batch_id, y.places::smallint[], y.saved, counted.counts
+        FROM unnest(%s::bigint[], %s::text[], %s::int[]) AS y (batch_id, places, saved)
+        LEFT JOIN counted USING (batch_id)
     ) x WHERE b.id = x.batch_id
 """
-SKIP_PLACES = _SKIP.format(settle=SETTLE_PLACES)
-# The same where none of them has an end: nearly always, and in a third less of the time.
-SKIP_NEW = _SKIP.format(settle=_PLACES)
 LEAVE_OUT = """
     UPDATE engagements_batch b SET left_out = ARRAY(
         SELECT DISTINCT place FROM unnest(b.left_out || x.places) place ORDER BY place
@@ -122,6 +140,25 @@ def settle_places(state: Delivery.State, reasons: Reasons) -> None:
     leave_out({batch_id: own.keys() for batch_id, own in reasons.items()})
 
 
+def skip(reasons: Reasons, saved: Mapping[int, int] = {}) -> bool:
+    """The same of who is skipped, with the data points `saved` by batch.
+
+    In one statement, where none of them has an end yet; False where it is not so: then
+    nothing is written.
+    """
+    rows = [(id, n, text) for id, own in reasons.items() for n, text in own.items()]
+    if not rows:
+        return not any(saved.values())
+    lists = {
+        id: copying.number_array(sorted(reasons.get(id, ())))
+        for id in {**reasons, **saved}
+    }
+    points = copying.number_array([saved.get(id, 0) for id in lists])
+    columns = _columns(Delivery.State.SKIPPED, rows)
+    ids = copying.number_array(lists)
+    return _refusal(SKIP_NEW, [*columns, ids, list(lists.values()), points]) is None
+
+
 def note(notes: Reasons) -> None:
     """Add to the ends of these people what was left out of what they were sent."""
     rows = [
@@ -141,8 +178,6 @@ Row = tuple[int, int, str]
 def _settle_apart(state: Delivery.State, rows: Sequence[Row]) -> None:
     """Write these ends together, else in halves, until a bad one stands alone."""
     columns, is_skip = _columns(state, rows), state == Delivery.State.SKIPPED
-    if is_skip and _refusal(SKIP_NEW, columns) is None:
-        return
     refusal = _refusal(SKIP_PLACES if is_skip else SETTLE_PLACES, columns)
     if refusal is None:
         return
