@@ -12,17 +12,24 @@ other).
 import re
 from array import array
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import chain, repeat
 from operator import itemgetter
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import orjson
 from xxhash import xxh3_64_digest, xxh3_64_intdigest
 
 from engagements.sync import data_points
 from engagements.sync import shape as shapes
-from engagements.sync.shape import CHANGED, DIGEST_BYTES, TAG_BYTES, Shape, has_operator
+from engagements.sync.shape import (
+    CHANGED,
+    DIGEST_BYTES,
+    NOT_KNOWN,
+    TAG_BYTES,
+    Shape,
+    has_operator,
+)
 from lemnisk_braze.lib.json_types import JSON
 
 ENTRY_BYTES = TAG_BYTES + DIGEST_BYTES
@@ -73,11 +80,12 @@ def of_bodies(bodies: Sequence[JSON]) -> list[bytes | None]:
 
 def of_objects(shape: Shape, objects: Sequence[dict[str, JSON]]) -> Sequence[Hashed]:
     """The attributes of each object."""
+    each = list(map(tuple, objects))
+    if len(set(each)) == 1:
+        return _of_the_same(shape, each[0], objects)
     by_names: dict[tuple[str, ...], list[int]] = defaultdict(list)
-    for n, own in enumerate(objects):
-        by_names[tuple(own)].append(n)
-    if len(by_names) == 1:
-        return _of_the_same(shape, [*by_names][0], objects)
+    for n, own in enumerate(each):
+        by_names[own].append(n)
     found: dict[int, Hashed] = {}
     for names, at in by_names.items():
         hashed = _of_the_same(shape, names, [objects[n] for n in at])
@@ -117,44 +125,68 @@ def _of_the_same(
 ) -> Sequence[Hashed]:
     """The same of objects that have these names."""
     kept = [name for name in names if name in shape.tags]
-    try:
-        together = _side_by_side(shape, kept, objects) if kept else b""
-    except ERRORS:
-        together = None
-    if together is None:
+    entries: Sequence[bytes] | None = [b""] * len(objects)
+    if kept:
+        try:
+            entries = _side_by_side(shape, kept, names, objects)
+        except ERRORS:
+            entries = None
+    if entries is None:
         return [alone(shape, own) for own in objects]
-    size = ENTRY_BYTES * len(kept)
-    each = [together[n : n + size] for n in range(0, size * len(objects), size or 1)]
-    which = _names(shape, kept, names)
-    return list(zip(repeat(which), each or [b""] * len(objects)))
+    return list(zip(repeat(_names(shape, kept, names)), entries, strict=False))
 
 
 def _side_by_side(
+    shape: Shape,
+    kept: Sequence[str],
+    names: Collection[str],
+    objects: Sequence[dict[str, JSON]],
+) -> Sequence[bytes] | None:
+    """The entries of each object; None where each has to be alone."""
+    ids = shape.identifiers
+    if not set(ids) <= set(names):
+        return _one_by_one(shape, kept, objects)
+    values = list(chain.from_iterable(map(itemgetter(*kept, *ids), objects)))
+    if not set(map(type, values)) <= _PLAIN:
+        return _one_by_one(shape, kept, objects)
+    text = orjson.dumps(values, option=orjson.OPT_INDENT_2)
+    texts = text[len(_BETWEEN) : -len("\n]")].split(_BETWEEN)
+    width = len(kept) + len(ids)
+    own = zip(*(texts[n::width] for n in range(len(kept), width)), strict=True)
+    seeds = [xxh3_64_intdigest(b"[%b]" % b",".join(those)) for those in own]
+    # Behind each one's values stand the identifiers: their entries are cut off.
+    tags = [shape.tags[name] for name in kept] + [NOT_KNOWN[:TAG_BYTES]] * len(ids)
+    together = _entries(tags, texts, seeds)
+    return _cut(together, ENTRY_BYTES * width, ENTRY_BYTES * len(kept))
+
+
+def _one_by_one(
     shape: Shape, kept: Sequence[str], objects: Sequence[dict[str, JSON]]
-) -> bytes | None:
-    """The entries of all objects behind one another; None where each has to be alone."""
-    rows: Iterable[Any] = map(itemgetter(*kept), objects)
-    texts = _texts(list(chain.from_iterable(rows) if len(kept) > 1 else rows))
-    if texts is None:
+) -> Sequence[bytes] | None:
+    """The same where each value is spelled by itself."""
+    values = [own[name] for own in objects for name in kept]
+    if any(has_operator(v) for v in values if type(v) is dict):
         return None
-    seeds = [whose(shape, own) for own in objects]
-    each = chain.from_iterable(map(repeat, seeds, repeat(len(kept))))
-    digests = list(map(xxh3_64_digest, texts, each))
-    return _with_tags([shape.tags[name] for name in kept], digests)
-
-
-def _texts(values: Sequence[JSON]) -> Sequence[bytes] | None:
-    """Each value in its one spelling; None where one of them is an operator."""
-    kinds = set(map(type, values))
-    if kinds <= _PLAIN:
-        text = orjson.dumps(values, option=orjson.OPT_INDENT_2)
-        return text[len(_BETWEEN) : -len("\n]")].split(_BETWEEN)
-    if dict in kinds and any(has_operator(v) for v in values if type(v) is dict):
-        return None
-    return [
+    texts = [
         orjson.dumps(value) if type(value) in _PLAIN else _canonical(value)
         for value in values
     ]
+    tags = [shape.tags[name] for name in kept]
+    together = _entries(tags, texts, [whose(shape, own) for own in objects])
+    return _cut(together, ENTRY_BYTES * len(kept), ENTRY_BYTES * len(kept))
+
+
+def _cut(together: bytes, whole: int, kept: int) -> Sequence[bytes]:
+    """Of each part of so many bytes the first that are kept."""
+    return [together[n : n + kept] for n in range(0, len(together), whole)]
+
+
+def _entries(
+    tags: Sequence[bytes], texts: Sequence[bytes], seeds: Sequence[int]
+) -> bytes:
+    """The entries of values that stand behind one another, a seed for each object's."""
+    each = chain.from_iterable(map(repeat, seeds, repeat(len(tags))))
+    return _with_tags(tags, list(map(xxh3_64_digest, texts, each)))
 
 
 def _with_tags(tags: Sequence[bytes], digests: Sequence[bytes]) -> bytes:
