@@ -108,14 +108,14 @@ def people(
     if rows.events and held.event_ids:
         events = [rows.events.get(id or 0) for id in held.event_ids]
     if held.left_out:
-        places = [place for place in places if place not in held.left_out]
+        out = set(held.left_out)
+        places = [place for place in places if place not in out]
     why: dict[int, Skip] = {**over}
     if kept:
         ids = held.profile_ids
-        why |= {place: kept[ids[place]] for place in places if ids[place] in kept}
-    gone = {place for place in places if place in why} if why else set()
+        why |= {at: kept[id] for at, id in enumerate(ids) if id in kept}
     # Who is not there at all has not just left.
-    gone = {place for place in gone if profiles[place]}
+    gone = {at for at in why.keys() & set(places) if profiles[at]} if why else set()
     if gone:
         places = [place for place in places if place not in gone]
     if len(places) < len(profiles):
@@ -123,7 +123,7 @@ def people(
         events = [events[place] for place in places]
     found = _parsed(places, profiles, events)
     if gone:
-        skips = {place: why[place] for place in gone}
+        skips = {place: why[place] for place in sorted(gone)}
         found = found._replace(skipped={**found.skipped, **skips})
     return found
 

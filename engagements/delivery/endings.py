@@ -13,6 +13,7 @@ from django.db import connection
 from engagements.models import Attempt, Batch
 from engagements.outbox import delivery_records
 from engagements.outbox.prepared_request import Result
+from engagements.sync import recording
 from externalapi.answers.interpretation import Outcome
 from lemnisk_braze.lib.database_retry import LATER_ON_DISK
 
@@ -27,11 +28,12 @@ _ENDS = """
         note = CASE WHEN {may_name} THEN '' ELSE x.note END,
         response_head = CASE WHEN {may_name} THEN '' ELSE x.response_head END
     FROM unnest(%s::uuid[], %s::text[], %s::int[], %s::text[], %s::text[], %s::text[],
-        %s::int[], %s::text[])
-        AS x (id, outcome, status, message, note, response_head, duration_ms, late)
+        %s::int[], %s::text[], %s::int[], %s::int[])
+        AS x (id, outcome, status, message, note, response_head, duration_ms, late,
+            points, saved)
     CROSS JOIN engagements_batch b
     WHERE a.id = x.id AND b.id = a.batch_id AND a.duration_ms IS NULL AND {condition}
-    RETURNING a.id, a.batch_id
+    RETURNING a.id, a.batch_id, x.points, x.saved
 """
 # In the place of who was erased stands 0. Why nobody answered are words of our own.
 MAY_NAME = """(x.status IS NOT NULL AND 0 = ANY(b.profile_ids) AND EXISTS (
@@ -61,7 +63,9 @@ WRITE_ACCEPTED = f"""
     WITH finished AS ({_WRITE_OPEN}), closed AS (
         UPDATE engagements_batch b
         SET state = 'done', lease_token = NULL, lease_until = NULL,
-            sent_count = cardinality(profile_ids) - cardinality(b.left_out)
+            sent_count = cardinality(profile_ids) - cardinality(b.left_out),
+            data_points = b.data_points + f.points,
+            data_points_saved = b.data_points_saved + f.saved
         FROM finished f WHERE b.id = f.batch_id
         RETURNING b.*
     ), settled AS (
@@ -88,7 +92,7 @@ def write(results: Sequence[Result]) -> set[uuid.UUID]:
 
 
 def write_accepted(results: Sequence[Result]) -> set[uuid.UUID]:
-    """The same where everybody was accepted, with their own ends.
+    """The same where everybody was accepted, with their own ends and data points.
 
     Not of those whose answer came late, or who are not open any more.
     """
@@ -96,6 +100,7 @@ def write_accepted(results: Sequence[Result]) -> set[uuid.UUID]:
 
 
 def _write(statement: str, results: Sequence[Result]) -> set[uuid.UUID]:
+    points = [recording.points(result) for result in results]
     columns: list[list[Any]] = [
         [result.prepared.attempt_id for result in results],
         [OUTCOMES[result.verdict.outcome] for result in results],
@@ -105,6 +110,8 @@ def _write(statement: str, results: Sequence[Result]) -> set[uuid.UUID]:
         [result.response_head for result in results],
         [result.duration_ms for result in results],
         [_late(result) for result in results],
+        [sent for sent, _ in points],
+        [saved for _, saved in points],
     ]
     with connection.cursor() as cursor:
         cursor.execute(statement, columns)

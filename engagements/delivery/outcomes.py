@@ -88,7 +88,8 @@ def _record_sent(results: Sequence[Result]) -> set[uuid.UUID]:
     with transaction.atomic():
         finished = endings.write_accepted(results)
         _note(results, finished)
-        recording.accepted([r for r in results if r.prepared.attempt_id in finished])
+        accepted = [r for r in results if r.prepared.attempt_id in finished]
+        recording.accepted(accepted, are_counted=True)
         if is_asked:
             prepared = [result.prepared for result in results]
             just_sent.note([p.batch_id for p in prepared if p.attempt_id in finished])

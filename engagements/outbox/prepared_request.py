@@ -1,7 +1,7 @@
 """A batch as one request, and what came back for it: values that every step shares."""
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -37,6 +37,8 @@ class Synced:
     marks: Mapping[int, Mark]
     saved: int = 0
     is_new: bool = False
+    # Which transactions had written what was read with it: of one reading, one object.
+    writers: Collection[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

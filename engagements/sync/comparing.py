@@ -10,8 +10,7 @@ import struct
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from itertools import chain
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 from engagements.guards import left_segment
 from engagements.models import Engagement, Run
@@ -70,9 +69,19 @@ class Compared(NamedTuple):
         )
 
 
-# By position: what goes out of whom, and what is so when it is accepted. And how many
-# data points the others save, of whom nothing goes out.
-_Ends: TypeAlias = tuple[dict[int, tuple[JSON, Mark]], int]
+class _Ends(NamedTuple):
+    """What goes out of whom, by position, and what is so when it is accepted.
+
+    `saved`: how many data points the others save, of whom nothing goes out.
+    """
+
+    at: Sequence[int]
+    bodies: Sequence[JSON]
+    marks: Sequence[Mark]
+    saved: int
+
+
+_NOTHING = _Ends((), (), (), 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,33 +105,38 @@ class Comparison:
     ) -> Compared:
         """Render people whose states are `known`; those at the positions `left` leave."""
         skipped = self._not_new(known, left)
-        here = [n for n in range(len(group)) if n not in skipped and n not in left]
+        here: Sequence[int] = range(len(group))
+        if skipped or left:
+            here = [n for n in here if n not in skipped and n not in left]
         stays = group.some(here)
         rendered, own = recipe.render(stays)
+        going = [n for at, n in enumerate(here) if at not in own] if own else here
         skipped |= {here[n]: why for n, why in own.items()}
-        going = [n for n in here if n not in skipped] if own else here
-        ends, saved = self._compared(
-            recipe, stays, rendered, own, [known[n] for n in going]
-        )
-        skipped |= {n: UNCHANGED for at, n in enumerate(going) if at not in ends}
-        bodies = {going[at]: body for at, (body, _) in ends.items()}
-        marks = {going[at]: mark for at, (_, mark) in ends.items()}
+        ends = self._compared(recipe, stays, rendered, own, [known[n] for n in going])
+        at = [going[n] for n in ends.at]
+        if len(at) < len(going):
+            sent = set(at)
+            skipped |= {n: UNCHANGED for n in going if n not in sent}
+        bodies = ends.bodies
+        marks = dict(zip(at, ends.marks, strict=True))
         where = rendered
         if left and self.farewell and self.shape:
-            at = sorted(left)
+            places = sorted(left)
             parted = leaving.render(
-                self.farewell, self.shape, group.some(at), known, at
+                self.farewell, self.shape, group.some(places), known, places
             )
             skipped |= parted.skipped
             where = rendered or parted.rendered
-            bodies = dict(sorted({**bodies, **parted.bodies}.items()))
+            each = {**dict(zip(at, bodies, strict=True)), **parted.bodies}
+            at = sorted(each)
+            bodies = [each[n] for n in at]
             marks |= parted.marks
         if where is not None and bodies:
             notes = rendered.left_out if rendered else {}
             said = {going[n]: words for n, words in notes.items()}
             where = where._replace(
-                bodies=list(bodies.values()),
-                left_out={at: said[n] for at, n in enumerate(bodies) if n in said}
+                bodies=bodies,
+                left_out={n: said[who] for n, who in enumerate(at) if who in said}
                 if said
                 else {},
             )
@@ -130,7 +144,7 @@ class Comparison:
             rendered=where if bodies else None,
             skipped=skipped,
             marks=marks,
-            saved=saved,
+            saved=ends.saved,
         )
 
     def _not_new(
@@ -153,7 +167,7 @@ class Comparison:
         known: Sequence[Known | None],
     ) -> _Ends:
         if rendered is None:
-            return {}, 0
+            return _NOTHING
         plain: Sequence[JSON] = rendered.bodies
         if self.is_volatile:
             there = [n for n in range(len(group)) if n not in skipped]
@@ -185,7 +199,7 @@ class Comparison:
                 if self.shape and isinstance(its, dict):
                     digest += _names(self.shape, its, known[n])
                 ends[n] = body, Mark(digest, points, 0)
-        return ends, saved
+        return _in_order(ends, saved)
 
     def _deltas(
         self,
@@ -195,15 +209,18 @@ class Comparison:
         known: Sequence[Known | None],
     ) -> _Ends:
         """Only the attributes that are not known to be so, with their identifier."""
-        objects = list(map(_object, bodies))
+        objects = shapes.objects_of(bodies)
+        if not any(known) and (new := _all_new(shape, bodies, objects, digests)):
+            return new
         same = self._same(digests, known)
         more = {n for n, body in enumerate(bodies) if _has_more(body)}
         if self.mode == Engagement.SyncMode.CHANGED:
             more -= same
         alike = same - more
         if alike:
-            alike -= _with_operators(objects)
-        saved = sum(data_points.of_body(bodies[n]) for n in alike)
+            alike -= shapes.with_operators(objects)
+        # There is nothing beside their objects.
+        saved = sum(map(data_points.of_object, (objects[n] for n in alike)))
         rest = [n for n in range(len(bodies)) if n not in alike]
         ends: dict[int, tuple[JSON, Mark]] = {}
         hashed = hashes.of_objects(shape, [objects[n] for n in rest])
@@ -221,7 +238,7 @@ class Comparison:
                 saved += spared
             else:
                 ends[n] = sent, Mark(digest + entries, points, spared)
-        return ends, saved
+        return _in_order(ends, saved)
 
     def _same(
         self, digests: Sequence[bytes | None], known: Sequence[Known | None]
@@ -300,10 +317,29 @@ def _at_some_time(recipe: Recipe, group: Group) -> Sequence[JSON]:
     return () if skipped or rendered is None else rendered.bodies
 
 
-def _object(body: JSON) -> dict[str, JSON]:
-    items = body.get("attributes") if isinstance(body, dict) else None
-    first = items[0] if isinstance(items, list) and items else None
-    return first if isinstance(first, dict) else {}
+def _in_order(ends: Mapping[int, tuple[JSON, Mark]], saved: int) -> _Ends:
+    at = sorted(ends)
+    return _Ends(at, [ends[n][0] for n in at], [ends[n][1] for n in at], saved)
+
+
+def _all_new(
+    shape: Shape,
+    bodies: Sequence[JSON],
+    objects: Sequence[dict[str, JSON]],
+    digests: Sequence[bytes | None],
+) -> _Ends | None:
+    """Everybody as they are: of nobody anything is known; None where one is odd."""
+    if any(len(body) != 1 for body in bodies if isinstance(body, dict)):
+        return None
+    hashed = hashes.of_objects(shape, objects)
+    states: list[bytes] = []
+    points: list[int] = []
+    for digest, its in zip(digests, hashed, strict=True):
+        if digest is None or its is None or not its[0].kept:
+            return None
+        states.append(digest + its[1])
+        points.append(its[0].points)
+    return _Ends(range(len(bodies)), bodies, Mark.each(states, points), 0)
 
 
 def _has_more(body: JSON) -> bool:
@@ -311,18 +347,6 @@ def _has_more(body: JSON) -> bool:
     if not isinstance(body, dict) or len(body) < 2:
         return False
     return any(map(body.get, data_points.OBJECTS))
-
-
-def _with_operators(objects: Sequence[dict[str, JSON]]) -> set[int]:
-    """The positions of those that have an operator in the place of a value."""
-    kinds = set(map(type, chain.from_iterable(map(dict.values, objects))))
-    if dict not in kinds:
-        return set()
-    return {
-        n
-        for n, own in enumerate(objects)
-        if any(type(value) is dict and has_operator(value) for value in own.values())
-    }
 
 
 def _sent(
@@ -383,7 +407,7 @@ def _changed(
 
 def _names(shape: Shape, body: dict[str, JSON], known: Known | None) -> bytes:
     """Which attributes the other side has then: what it is known to have, and these."""
-    own, old = _object(body), entries_of(known)
+    own, old = shapes.object_of(body), entries_of(known)
     written = {
         tag: has_operator(own[name]) if name in own else old[tag] == CHANGED
         for name, tag in shape.tags.items()

@@ -5,7 +5,7 @@ they wait, and so does what was compared with a state that has changed since.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from django.db import connection
@@ -49,12 +49,9 @@ def in_the_way(requests: Sequence[PreparedRequest]) -> set[int]:
 
 
 def _in_the_way(engagement_id: int, pairs: Sequence[tuple[int, Synced]]) -> set[int]:
-    known: dict[int, Known | None] = {}
-    for _, synced in pairs:
-        known.update(dict.fromkeys(synced.people.values()))
-        known.update(synced.known)
+    people = {id for _, synced in pairs for id in synced.people.values()}
     asked: dict[str, Any] = {
-        "people": copying.id_array(known),
+        "people": copying.id_array(people),
         "engagement": engagement_id,
     }
     with connection.cursor() as cursor:
@@ -63,7 +60,8 @@ def _in_the_way(engagement_id: int, pairs: Sequence[tuple[int, Synced]]) -> set[
         cursor.execute(ON_THE_WIRE, asked)
         taken = {id for (id,) in cursor.fetchall()}
     # Who was accepted, or came into doubt, since they were compared.
-    taken |= state.changed(engagement_id, known)
+    for reading in _readings(pairs):
+        taken |= state.changed(engagement_id, *reading)
     waiting = set()
     for batch_id, synced in pairs:
         own = synced.people.values()
@@ -72,3 +70,15 @@ def _in_the_way(engagement_id: int, pairs: Sequence[tuple[int, Synced]]) -> set[
         else:
             waiting.add(batch_id)
     return waiting
+
+
+def _readings(
+    pairs: Sequence[tuple[int, Synced]],
+) -> list[tuple[dict[int, Known | None], Collection[int]]]:
+    """What was read of whom by one statement, and who had written all that it read."""
+    found: dict[int, tuple[dict[int, Known | None], Collection[int]]] = {}
+    for _, synced in pairs:
+        known, _ = found.setdefault(id(synced.writers), ({}, synced.writers))
+        known.update(dict.fromkeys(synced.people.values()))
+        known.update(synced.known)
+    return list(found.values())

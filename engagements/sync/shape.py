@@ -4,6 +4,8 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import blake2b
+from itertools import chain
+from typing import Any
 
 from engagements.personalization.liquid import PersonalizationError, compile_value
 from externalapi.models import ExternalAPIVersion
@@ -117,6 +119,35 @@ def has_operator(value: JSON) -> bool:
     if isinstance(value, dict):
         return bool(OPERATORS & value.keys()) or any(map(has_operator, value.values()))
     return isinstance(value, list) and any(map(has_operator, value))
+
+
+def objects_of(bodies: Sequence[Any]) -> Sequence[dict[str, JSON]]:
+    """The one object of attributes of each, {} where there is none."""
+    try:
+        found = [body["attributes"][0] for body in bodies]
+    except (IndexError, KeyError, TypeError):
+        found = []
+    if set(map(type, found)) == {dict}:
+        return found
+    return list(map(object_of, bodies))
+
+
+def object_of(body: JSON) -> dict[str, JSON]:
+    items = body.get("attributes") if isinstance(body, dict) else None
+    first = items[0] if isinstance(items, list) and items else None
+    return first if isinstance(first, dict) else {}
+
+
+def with_operators(objects: Sequence[dict[str, JSON]]) -> set[int]:
+    """The positions of those that have an operator in the place of a value."""
+    kinds = set(map(type, chain.from_iterable(map(dict.values, objects))))
+    if dict not in kinds:
+        return set()
+    return {
+        n
+        for n, own in enumerate(objects)
+        if any(type(value) is dict and has_operator(value) for value in own.values())
+    }
 
 
 def is_flag(name: str) -> bool:

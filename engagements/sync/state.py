@@ -6,6 +6,7 @@ their names. An answer that comes after all ends its own doubt, and no other's.
 """
 
 import uuid
+from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -39,6 +40,12 @@ READ = """
     SELECT profile_id, state, doubt IS NULL AND epoch = %s, xmin::text::bigint
     FROM engagements_accepted
     WHERE engagement_id = %s AND profile_id = ANY(%s::bigint[])
+"""
+# Whether it may be another by now: what others have written since is written by nobody
+# whose writing one statement had read.
+AS_IT_WAS = """
+    SELECT count(*) = %s AND coalesce(bool_and(xmin = ANY(%s::xid[])), true)
+    FROM engagements_accepted WHERE engagement_id = %s AND profile_id = ANY(%s::bigint[])
 """
 # One by one, however many there are in all.
 CHANGED = """
@@ -143,15 +150,20 @@ def known(
         }
 
 
-def changed(engagement_id: int, people: Mapping[int, Known | None]) -> set[int]:
-    """Of these people, and what was known of them, those of whom that is not so now."""
-    columns = (
-        copying.number_array(people),
-        copying.number_array(its.written_by if its else 0 for its in people.values()),
-    )
+def changed(
+    engagement_id: int, people: Mapping[int, Known | None], writers: Collection[int]
+) -> set[int]:
+    """Of these people, and what was known of them, those of whom that is not so now.
+
+    All of it was read by one statement; `writers`: the transactions that had written all
+    that it read.
+    """
+    there = sum(its is not None for its in people.values())
+    by, own = copying.number_array(writers), copying.id_array(people)
     with connection.cursor() as cursor:
-        cursor.execute(CHANGED, [*columns, engagement_id])
-        return {id for (id,) in cursor.fetchall()}
+        cursor.execute(AS_IT_WAS, [there, by, engagement_id, own])
+        (is_as_it_was,) = cursor.fetchone()
+    return set() if is_as_it_was else _changed(engagement_id, people)
 
 
 def accept(answers: Sequence[Ends], *, late: Collection[uuid.UUID] = ()) -> None:
@@ -166,16 +178,9 @@ def accept(answers: Sequence[Ends], *, late: Collection[uuid.UUID] = ()) -> None
             continue
         new = [ends for ends in own if ends.are_new and ends.people]
         if new and _copy(new):
-            own = [ends for ends in own if ends not in new]
+            own = [ends for ends in own if not (ends.are_new and ends.people)]
         _write(ACCEPT, own, lambda mark: mark.state is not None)
         _write(GONE, own, lambda mark: mark.state is None)
-    add_points(
-        [
-            (ends.batch_id, sum(m.points for m in marks), sum(m.saved for m in marks))
-            for ends in answers
-            if (marks := [mark for _, _, mark in ends.people])
-        ]
-    )
 
 
 def doubt(batch_id: int, attempt_id: uuid.UUID, unknown: bytes) -> None:
@@ -216,17 +221,27 @@ def forget(engagement_ids: Sequence[int]) -> None:
         cursor.execute(RESYNC, [list(engagement_ids)])
 
 
+def _changed(engagement_id: int, people: Mapping[int, Known | None]) -> set[int]:
+    columns = (
+        copying.number_array(people),
+        copying.number_array(its.written_by if its else 0 for its in people.values()),
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(CHANGED, [*columns, engagement_id])
+        return {id for (id,) in cursor.fetchall()}
+
+
 def _copy(answers: Sequence[Ends]) -> bool:
     """Add those who have no state, in less than half of the time; False: somebody has.
 
     By then nobody has written anything, nor where somebody was erased meanwhile.
     """
-    rows = sorted(
-        (ends.engagement_id, id, ends.epoch, mark.state)
-        for ends in answers
-        for _, id, mark in ends.people
-    )
-    if len({row[:2] for row in rows}) < len(rows):
+    by_engagement: dict[tuple[int, int], dict[int, bytes]] = defaultdict(dict)
+    for ends in answers:
+        own = by_engagement[ends.engagement_id, ends.epoch]
+        own.update((id, mark.state) for _, id, mark in ends.people if mark.state)
+    if sum(map(len, by_engagement.values())) < sum(len(x.people) for x in answers):
+        # Somebody is there twice, or has no state.
         return False
     with connection.cursor() as cursor:
         ids = copying.id_array([ends.batch_id for ends in answers])
@@ -235,8 +250,8 @@ def _copy(answers: Sequence[Ends]) -> bool:
             return False
     lines = [
         f"{engagement}\t{id}\t{epoch}\t\\\\x{state.hex()}"
-        for engagement, id, epoch, state in rows
-        if state is not None
+        for (engagement, epoch), own in sorted(by_engagement.items())
+        for id, state in sorted(own.items())
     ]
     try:
         with transaction.atomic():

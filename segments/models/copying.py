@@ -21,7 +21,7 @@ def copy(table: str, columns: Sequence[str], lines: Iterable[str]) -> None:
     A text goes through `field`, and a JSON text through `json_field`. Raises Django's
     database errors, as a statement does; ValueError for a text that is no UTF-8.
     """
-    data = "".join([f"{line}\n" for line in lines]).encode()
+    data = "\n".join([*lines, ""]).encode()
     statement = f"COPY {table} ({', '.join(columns)}) FROM STDIN"
     with (
         connection.cursor() as cursor,

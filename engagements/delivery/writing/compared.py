@@ -26,18 +26,21 @@ def requests(
     Whoever has nothing new takes no room under a cap.
     """
     comparing = _Comparing.of(material, comparison)
-    looks = map(comparing.look, material.asked.claims)
-    if not material.asked.site.caps:
+    claims = material.asked.claims
+    if not (material.asked.site.caps and comparing.known):
+        # Of whom nothing is known there is something to be sent.
+        over = room.take(claims)
         # One by one: what is read of people is forgotten before the next are.
         few: list[_Look] = []
-        for one in looks:
+        for held in claims:
+            one = comparing.look(held, over.get(held.batch_id, {}))
             if comparing.is_few(one):
                 few.append(one)
             else:
                 yield comparing.request(one)
         yield from map(comparing.request, comparing.gathered(few))
         return
-    found = comparing.gathered(list(looks))
+    found = comparing.gathered(list(map(comparing.look, claims)))
     over = room.take([one.going(comparing.left) for one in found])
     for one in found:
         yield comparing.request(one.without(over.get(one.held.batch_id, {})))
@@ -92,29 +95,34 @@ class _Comparing:
     left: Collection[int]
     kept: Mapping[int, Skip]
     known: Mapping[int, Known]
+    writers: Collection[int]
 
     @classmethod
     def of(cls, material: Material, comparison: Comparison) -> "_Comparing":
         run, who = material.script.run, material.asked.people
         left = comparing.who_leaves(comparison, run, who, material.kept)
+        known = state.known(run.engagement_id, comparison.epoch, set(who.values()))
         return cls(
             material=material,
             comparison=comparison,
             left=left,
             kept={id: why for id, why in material.kept.items() if id not in left},
-            known=state.known(run.engagement_id, comparison.epoch, set(who.values())),
+            known=known,
+            writers=frozenset(its.written_by for its in known.values()),
         )
 
-    def look(self, held: Claim) -> _Look:
+    def look(self, held: Claim, over: Mapping[int, Skip] = {}) -> _Look:
         material, left, who = self.material, self.left, self.material.asked.people
         rest, later = material.going(held)
-        people = people_data.people(rest, material.rows, self.kept)
+        people = people_data.people(rest, material.rows, self.kept, over)
         people, twice = _once_each(people, held, who)
-        ids = [held.profile_ids[place] for place in people.places]
+        ids = _at(people.places, held.profile_ids)
         compared = self.comparison.render(
             material.script.recipe,
             material.group(held, people),
-            [self.known.get(who[id]) for id in ids],
+            [self.known.get(who[id]) for id in ids]
+            if self.known
+            else [None] * len(ids),
             {n for n, id in enumerate(ids) if id in left} if left else (),
         )
         # What is read of them is nobody's any more: until all are looked at that is much.
@@ -150,16 +158,20 @@ class _Comparing:
 
     def request(self, look: _Look) -> PreparedRequest:
         held, people, later, compared = look
-        ids, who = held.profile_ids, self.material.asked.people
-        own = {place: who[ids[place]] for place in people.places}
-        known = {id: self.known[id] for id in own.values() if id in self.known}
+        ids, who = _at(people.places, held.profile_ids), self.material.asked.people
+        roots = [who[id] for id in ids]
+        known: Mapping[int, Known] = {}
+        if self.known:
+            known = {id: self.known[id] for id in roots if id in self.known}
+        places = _at(compared.marks, people.places)
         synced = Synced(
             epoch=self.comparison.epoch,
-            people=own,
+            people=dict(zip(people.places, roots, strict=True)),
             known=known,
-            marks={people.places[n]: mark for n, mark in compared.marks.items()},
+            marks=dict(zip(places, compared.marks.values(), strict=True)),
             saved=compared.saved,
-            is_new=not known and all(ids[at] == id for at, id in own.items()),
+            is_new=not known and ids == roots,
+            writers=self.writers,
         )
         prepared = request(
             self.material, held, people, compared.rendered, compared.skipped
@@ -173,13 +185,14 @@ def _once_each(
     """Each person once; who is in it again is put off: what is new comes of the first."""
     seen: set[int] = set()
     later: dict[int, datetime] = {}
+    ids = _at(people.places, held.profile_ids)
+    if len({who[id] for id in ids}) == len(ids):
+        return people, later
     for place in people.places:
         person = who[held.profile_ids[place]]
         if person in seen:
             later[place] = held.now
         seen.add(person)
-    if not later:
-        return people, later
     kept = [n for n, place in enumerate(people.places) if place not in later]
     first = people._replace(
         places=[people.places[n] for n in kept],
@@ -187,3 +200,8 @@ def _once_each(
         events=[people.events[n] for n in kept],
     )
     return first, later
+
+
+def _at(places: Collection[int], values: Sequence[int]) -> list[int]:
+    """The values at these places."""
+    return [values[place] for place in places]

@@ -2,12 +2,14 @@
 
 import uuid
 
+import orjson
 import pytest
 from django.db import transaction
 
 from engagements.models import Accepted, Batch
-from engagements.outbox.known import Mark
-from engagements.sync import state
+from engagements.outbox.known import Known, Mark
+from engagements.outbox.prepared_request import Synced
+from engagements.sync import recording, state
 from engagements.sync.state import Ends
 from segments.models import Profile
 from tests import factories
@@ -80,3 +82,71 @@ def test_who_is_in_two_of_the_answers_has_the_last(batch):
 
     first, *others = batch.profile_ids
     assert states() == {first: b"last", **dict.fromkeys(others, b"first")}
+
+
+def read(batch: Batch) -> tuple[dict[int, Known | None], set[int]]:
+    """What is known of a batch's people, and who has written all that is read."""
+    found = state.known(batch.run.engagement_id, 0, batch.profile_ids)
+    people: dict[int, Known | None] = {id: found.get(id) for id in batch.profile_ids}
+    return people, {own.written_by for own in found.values()}
+
+
+@pytest.mark.parametrize("some", [0, 1, 3])
+def test_nobody_has_another_state_while_nothing_is_written(batch, some):
+    for id in batch.profile_ids[:some]:
+        Accepted.objects.create(engagement=batch.run.engagement, profile_id=id)
+
+    assert state.changed(batch.run.engagement_id, *read(batch)) == set()
+
+
+@pytest.mark.parametrize("change", ["comes", "is another", "is the same", "goes"])
+def test_who_has_another_state_than_was_read_is_found(batch, change):
+    engagement = batch.run.engagement
+    new, old, _ = batch.profile_ids
+    for id in batch.profile_ids[1:]:
+        Accepted.objects.create(engagement=engagement, profile_id=id, state=b"old")
+    what_was_read = read(batch)
+    rows = Accepted.objects.filter(profile_id=old)
+    if change == "comes":
+        Accepted.objects.create(engagement=engagement, profile_id=new)
+    elif change == "goes":
+        rows.delete()
+    else:
+        rows.update(state=b"new" if change == "is another" else b"old")
+
+    found = state.changed(engagement.pk, *what_was_read)
+    assert found == {new if change == "comes" else old}
+
+
+def test_one_who_comes_for_one_who_goes_is_found(batch):
+    first, second, _ = batch.profile_ids
+    Accepted.objects.create(engagement=batch.run.engagement, profile_id=first)
+    what_was_read = read(batch)
+    Accepted.objects.filter(profile_id=first).update(profile_id=second)
+
+    found = state.changed(batch.run.engagement_id, *what_was_read)
+    assert found == {first, second}
+
+
+@pytest.mark.parametrize("is_old", [False, True])
+def test_a_journal_has_all_that_is_written_down(is_old):
+    marks = {0: Mark(b"one", 2, 1), 2: Mark(None, 3, 0), 5: Mark(b"three.", 0, 0)}
+    synced = Synced(epoch=4, people={0: 7, 1: 8, 2: 9, 5: 6}, known={}, marks=marks)
+    kept = recording.as_json(synced)
+    if is_old:
+        rows = [
+            [0, 7, b"one".hex(), 2, 1],
+            [2, 9, None, 3, 0],
+            [5, 6, b"three.".hex(), 0, 0],
+        ]
+        kept = {"epoch": 4, "marks": rows}
+
+    found = recording.from_json(orjson.loads(orjson.dumps(kept)))
+    assert (found.epoch, found.marks) == (4, marks)
+    assert found.people == {0: 7, 2: 9, 5: 6}
+
+
+def test_a_journal_may_have_nobody():
+    synced = Synced(epoch=0, people={0: 7}, known={}, marks={})
+    found = recording.from_json(orjson.loads(orjson.dumps(recording.as_json(synced))))
+    assert (found.people, found.marks) == ({}, {})
