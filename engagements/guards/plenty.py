@@ -21,8 +21,8 @@ LAST = "date_trunc('month', clock_timestamp(), 'UTC') + interval '1 month'"
 # be full, and those who are in it with this delivery already. Before them, when it is. A list is in order, but for
 # what its writers waited for each other: `since` is earlier by more than that.
 PLAIN = f"""
-    WITH x AS MATERIALIZED (
-        SELECT id, entry FROM {PEOPLE} WHERE id NOT IN (
+    WITH asked AS MATERIALIZED (SELECT id, entry FROM {PEOPLE}), x AS MATERIALIZED (
+        SELECT id, entry FROM asked WHERE id NOT IN (
             -- Asked for so few, it never reads everybody there is.
             SELECT merged_into_id FROM segments_profile
             WHERE merged_into_id = ANY(%(people)s::bigint[])
@@ -44,7 +44,7 @@ PLAIN = f"""
         RETURNING profile_id
     )
     SELECT NULL, (sends #>> '{{{{0,0}}}}')::bigint FROM one UNION ALL
-    SELECT id, 0 FROM {PEOPLE} WHERE id NOT IN (SELECT profile_id FROM taken)
+    SELECT id, 0 FROM asked WHERE id NOT IN (SELECT profile_id FROM taken)
 """
 # What is added, and what is in a list that has it already: where all have the same entry,
 # and where each has their own.
