@@ -38,6 +38,8 @@ class FrequencyCapForm(forms.ModelForm):  # type: ignore[type-arg]
             "time_zone",
             "kept",
         )
+        # As the list says it.
+        labels = {"is_active": "Active"}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -62,3 +62,11 @@ def test_what_is_left_open_says_that_it_is_all_of_them(admin_page):
     for words in ("Every channel", "Every segment", "All Engagements together"):
         assert words in page
     assert "Select value" not in page
+
+
+def test_the_form_calls_a_cap_as_the_list_does(admin_page):
+    FrequencyCap.objects.create(name="Two a week", most=2)
+    assert "Active" in admin_page.get(ADD.removesuffix("add/")).content.decode()
+    form = admin_page.get(ADD).content.decode()
+    assert "Active" in form
+    assert "In force" not in form

@@ -291,7 +291,7 @@ def test_a_page_says_what_is_true_of_the_trigger(admin_page, trigger, each, mean
 
 
 def test_the_page_of_all_guards_has_the_caps_in_force(admin_page):
-    assert "None is in force" in words(admin_page.get(SITE))
+    assert "None is active" in words(admin_page.get(SITE))
     FrequencyCap.objects.create(name="Two a week", most=2, period="week")
     FrequencyCap.objects.create(name="Put away", most=9, is_active=False)
     page = words(admin_page.get(SITE))
