@@ -21,7 +21,7 @@ from segments.identity.calls import (
     microseconds,
 )
 from segments.identity.parts import Part
-from segments.models.copying import text_array
+from segments.models.copying import number_array, text_array
 
 
 @dataclass(slots=True, kw_only=True)
@@ -75,7 +75,7 @@ class Facts:
         start = [number for number in numbers if number > 0]
         if start:
             statement = WIDEN_KNOWN if known else WIDEN
-            params = {"start": start, "most": self.rules.most + 1}
+            params = {"start": number_array(start), "most": self.rules.most + 1}
             self._fetch(statement, params)
 
     def of(self, key: Key) -> Mapping[int, Fact]:

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from segments.identity import rows
 from segments.identity.calls import EXTERNAL_ID, Key
@@ -109,6 +110,7 @@ def move(facts: Facts, parts: dict[int, Part], whose: Whose) -> list[Move]:
     return moves
 
 
+@lru_cache(maxsize=256)
 def _label(kind: str) -> str:
     known = kind in Identifier.Kind.values
     return str(Identifier.Kind(kind).label).capitalize() if known else kind
@@ -164,6 +166,8 @@ def _show(moves: list[Move], parts: dict[int, Part]) -> None:
     for one in moves:
         if one.part is not one.after:
             one.after.take_in(one.part)
+            # What it has just said is in that.
+            one.part.has_more_to_say = False
         one.after.is_dirty = one.after.is_changed = True
 
 

@@ -8,8 +8,8 @@ from django.db import connection
 from segments.identity.calls import CONTACTS, EXTERNAL_ID, Key
 from segments.identity.facts import Fact, Facts
 from segments.identity.parts import Part, external_id_of, identity
-from segments.models import stored
-from segments.models.copying import number_array, text_array
+from segments.models import copying, stored
+from segments.models.copying import number_array, text_array, truth_array
 
 if TYPE_CHECKING:
     from segments.identity.moves import Move
@@ -58,14 +58,14 @@ def count_identifiers(numbers: Iterable[int]) -> dict[int, int]:
     if not ids:
         return {}
     with connection.cursor() as cursor:
-        cursor.execute(COUNT, [ids])
+        cursor.execute(COUNT, [number_array(ids)])
         return dict(cursor.fetchall())
 
 
 def count_parts(roots: Iterable[int], besides: Iterable[int]) -> dict[int, int]:
     """How many parts these people have, by id, besides some."""
     with connection.cursor() as cursor:
-        cursor.execute(COUNT_PARTS, [list(roots), list(besides)])
+        cursor.execute(COUNT_PARTS, [number_array(roots), number_array(besides)])
         return dict(cursor.fetchall())
 
 
@@ -87,7 +87,7 @@ def save(parts: Sequence[Part], facts: Facts, moves: "Sequence[Move]") -> None:
         inserted = [p for p in parts if p.id > 0 and _is_inserted(p)]
         updated = [p for p in parts if not _is_inserted(p) and _is_written(p)]
         if inserted:
-            cursor.execute(INSERT, _columns(inserted))
+            copying.copy("segments_profile", COLUMNS, _lines(inserted))
         update(updated)
         if facts_of_parts:
             _save_facts(facts_of_parts, by_number, cursor)
@@ -118,7 +118,7 @@ def add_facts(facts: Sequence[tuple[Key, int, Fact]]) -> None:
 def add_own_facts(facts: Sequence[tuple[Key, int, Fact]]) -> None:
     """Write that identifiers are people's own; the facts have ids."""
     if facts:
-        ids = [fact.id for _, _, fact in facts]
+        ids = number_array(fact.id for _, _, fact in facts)
         with connection.cursor() as cursor:
             cursor.execute(INSERT_OWN_FACTS, [ids, *_fact_columns(facts)])
 
@@ -139,7 +139,10 @@ def _swap_rows(new: Iterable[Part], cursor: Any) -> None:
     for part, other in pairs:
         part.id, other.id = other.id, part.id
     if pairs:
-        old, now = [p.id for p, _ in pairs], [o.id for _, o in pairs]
+        old, now = (
+            number_array(p.id for p, _ in pairs),
+            number_array(o.id for _, o in pairs),
+        )
         cursor.execute(HAND_OVER, [old, now])
 
 
@@ -178,14 +181,16 @@ def _save_facts(
     add_facts(others)
 
 
-def _fact_columns(rows: Sequence[tuple[Key, int, Fact]]) -> list[list[Any]]:
+def _fact_columns(rows: Sequence[tuple[Key, int, Fact]]) -> list[str]:
+    """A column a parameter, as an array's literal."""
+    stamps = [fact.stamp or (None, "") for _, _, fact in rows]
     return [
-        [key[0] for key, _, _ in rows],
-        [key[1] for key, _, _ in rows],
-        [id_ for _, id_, _ in rows],
-        [fact.is_void for _, _, fact in rows],
-        [fact.stamp and fact.stamp[0] for _, _, fact in rows],
-        [fact.stamp[1] if fact.stamp else "" for _, _, fact in rows],
+        text_array(key[0] for key, _, _ in rows),
+        text_array(key[1] for key, _, _ in rows),
+        number_array(id_ for _, id_, _ in rows),
+        truth_array(fact.is_void for _, _, fact in rows),
+        number_array(time for time, _ in stamps),
+        text_array(message_id for _, message_id in stamps),
     ]
 
 
@@ -195,20 +200,45 @@ def _save_moves(moves: "Sequence[Move]", cursor: Any) -> None:
         cursor.execute(
             MOVE_EVENTS,
             [
-                [one.before.number for one in there],
-                [one.part.own_id or None for one in there],
-                [one.part.number for one in there],
-                [one.after.id for one in there],
+                number_array(one.before.number for one in there),
+                number_array(one.part.own_id or None for one in there),
+                number_array(one.part.number for one in there),
+                number_array(one.after.id for one in there),
             ],
         )
     lines = [line for one in moves for line in one.log()]
     if lines:
-        columns: list[list[Any]] = [list(column) for column in zip(*lines, strict=True)]
-        cursor.execute(LOG, columns)
+        columns = [copying.fields([*map(str, c)]) for c in zip(*lines, strict=True)]
+        logged = map("\t".join, zip(*columns, strict=True))
+        copying.copy("segments_mergelog", LOGGED, logged)
 
 
-def _columns(parts: Sequence[Part]) -> list[Any]:
+def _columns(parts: Sequence[Part]) -> list[str]:
     """A column a parameter, as an array's literal."""
+    return [
+        number_array(part.id for part in parts),
+        *map(text_array, _texts(parts)),
+        number_array(_merged_into(part) for part in parts),
+        truth_array(part.is_changed for part in parts),
+    ]
+
+
+def _lines(parts: Sequence[Part]) -> Iterable[str]:
+    """Rows as COPY takes them."""
+    columns = [
+        [str(part.id) for part in parts],
+        *([copying.field(text) for text in column] for column in _texts(parts)),
+        [str(_merged_into(part) or copying.NULL) for part in parts],
+    ]
+    return map("\t".join, zip(*columns, strict=True))
+
+
+def _merged_into(part: Part) -> int | None:
+    return None if part.root is part else part.root.id
+
+
+def _texts(parts: Iterable[Part]) -> Sequence[Sequence[str | None]]:
+    """External ID, e-mail, phone, attributes, their times, and what each said alone."""
     external_ids, emails, phones, attributes, times, owns = [], [], [], [], [], []
     for part in parts:
         shown = part.shown()
@@ -222,17 +252,7 @@ def _columns(parts: Sequence[Part]) -> list[Any]:
         attributes.append(stored.write(data))
         times.append(stored.write(shown.times))
         owns.append(part.own_text())
-    return [
-        number_array(part.id for part in parts),
-        text_array(external_ids),
-        text_array(emails),
-        text_array(phones),
-        text_array(attributes),
-        text_array(times),
-        text_array(owns),
-        number_array(None if p.root is p else p.root.id for p in parts),
-        [part.is_changed for part in parts],
-    ]
+    return external_ids, emails, phones, attributes, times, owns
 
 
 # Locked in order of id, so that two writers of the same people never wait in a circle.
@@ -262,24 +282,26 @@ SELECT
     (SELECT array_agg(nextval(pg_get_serial_sequence('segments_identifier', 'id')))
         FROM generate_series(1, %s))
 """
-_ROWS = """
-FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],
-    %s::text[], %s::bigint[], %s::bool[])
-AS n (id, external_id, email, phone, attributes, times, own, merged, is_changed)
-"""
-INSERT = f"""
-INSERT INTO segments_profile (id, external_id, email, phone, attributes,
-    attribute_times, own, merged_into_id)
-SELECT id, external_id, email, phone, attributes::jsonb, times::jsonb, own::jsonb, merged
-{_ROWS}
-"""
-UPDATE = f"""
+# What _lines writes.
+COLUMNS = (
+    "id",
+    "external_id",
+    "email",
+    "phone",
+    "attributes",
+    "attribute_times",
+    "own",
+    "merged_into_id",
+)
+UPDATE = """
 UPDATE segments_profile p
 SET external_id = n.external_id, email = n.email, phone = n.phone,
     attributes = n.attributes::jsonb, attribute_times = n.times::jsonb,
     own = n.own::jsonb, merged_into_id = n.merged,
     updated_at = CASE WHEN n.is_changed THEN now() ELSE p.updated_at END
-{_ROWS}
+FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],
+    %s::text[], %s::bigint[], %s::bool[])
+AS n (id, external_id, email, phone, attributes, times, own, merged, is_changed)
 WHERE p.id = n.id
 """
 _FACTS = """
@@ -320,12 +342,14 @@ WHERE e.profile_id = m.before
   AND (e.via_id = m.own OR (e.via_id IS NULL AND m.before = m.part))
   AND (m.before <> m.after OR (e.via_id IS NULL AND m.own IS NOT NULL))
 """
-LOG = """
-INSERT INTO segments_mergelog
-    (kind, profile_id, part_id, reason, identifier_kind, identifier_value, message_id,
-    followers)
-SELECT kind, profile, part, reason, key, value, message, followers::bigint[]
-FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::text[],
-    %s::text[], %s::text[])
-AS n (kind, profile, part, reason, key, value, message, followers)
-"""
+# What Move.log says.
+LOGGED = (
+    "kind",
+    "profile_id",
+    "part_id",
+    "reason",
+    "identifier_kind",
+    "identifier_value",
+    "message_id",
+    "followers",
+)

@@ -110,10 +110,11 @@ class Values:
         if len(times) < 2:
             return
         named = [stamp for name in data if (stamp := times.get(name))]
-        short = Counter(stamp[1] for stamp in named if len(stamp) == LENGTH)
-        message_id, count = short.most_common(1)[0] if short else ("", 0)
-        if count > len(data) - len(named):
-            self._rest_upon(message_id)
+        if len(named) > len(data) - len(named):
+            short = Counter(stamp[1] for stamp in named if len(stamp) == LENGTH)
+            message_id, count = short.most_common(1)[0] if short else ("", 0)
+            if count > len(data) - len(named):
+                self._rest_upon(message_id)
         gone = [n for n in times if n not in data and n != REST]
         if len(gone) > limits.MAX_GONE:
             for name in sorted(gone, key=times.__getitem__)[: -limits.MAX_GONE]:

@@ -14,6 +14,7 @@ from django.db import connection
 
 from segments.identity.people import Moved
 from segments.membership.moves import Move, listed
+from segments.models.copying import number_array
 
 # Who was split off → those whom they were shown as.
 Heirs: TypeAlias = Mapping[int, frozenset[int]]
@@ -29,9 +30,9 @@ def follow(moved: Iterable[Moved]) -> Heirs:
     if joined:
         with connection.cursor() as cursor:
             cursor.execute(LOCK)
-            pairs = [list(joined), list(joined.values())]
-            cursor.execute(JOIN, pairs)
-            cursor.execute(TOUCH, [[*joined, *joined.values()]])
+            sources, targets = number_array(joined), number_array(joined.values())
+            cursor.execute(JOIN, [sources, targets])
+            cursor.execute(TOUCH, [number_array([*joined, *joined.values()])])
     heirs: dict[int, frozenset[int]] = {}
     for one in moved:
         if one.source not in joined:

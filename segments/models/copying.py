@@ -63,6 +63,11 @@ def number_array(numbers: Iterable[int | None]) -> str:
     return "{" + ",".join(["NULL" if n is None else str(n) for n in numbers]) + "}"
 
 
+def truth_array(values: Iterable[bool]) -> str:
+    """The same of what is true or false: a bool[]."""
+    return "{" + ",".join(["t" if value else "f" for value in values]) + "}"
+
+
 def bytes_array(values: Iterable[bytes | None]) -> str:
     """The same of bytes: a bytea[]."""
     own = ["NULL" if v is None else rf'"\\x{v.hex()}"' for v in values]
