@@ -74,6 +74,11 @@ def _fetch(kept: Path) -> None:
     package.unlink()
 
 
+def bring(page: Page) -> None:
+    """Have the checker in each document from its start, for who looks at many."""
+    page.add_init_script(source())
+
+
 def violations(page: Page, script: str, rules: list[str] = STANDARD) -> list[str]:
     """Return one line for each rule that the page breaks, with the first places."""
     if page.evaluate("typeof axe === 'undefined'"):
