@@ -117,6 +117,8 @@ class Contexts:
         if context is None:
             context = self._browser.new_context(base_url=self._url, viewport=DESKTOP)
             context.set_default_timeout(15_000)
+            # The first one has everything to load and to compile.
+            context.set_default_navigation_timeout(60_000)
             context.on("page", lambda page: page.on("framenavigated", self._see))
             self._has_been_elsewhere = False
         return context
