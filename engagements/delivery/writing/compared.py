@@ -27,8 +27,7 @@ def requests(
     """
     comparing = _Comparing.of(material, comparison)
     claims = material.asked.claims
-    if not (material.asked.site.caps and comparing.known):
-        # Of whom nothing is known there is something to be sent.
+    if not material.asked.site.caps or comparing.is_all_new:
         over = room.take(claims)
         # One by one: what is read of people is forgotten before the next are.
         few: list[_Look] = []
@@ -110,6 +109,16 @@ class _Comparing:
             known=known,
             writers=frozenset(its.written_by for its in known.values()),
         )
+
+    @property
+    def is_all_new(self) -> bool:
+        """Whether nothing is known of anybody: there is something to be sent of all.
+
+        But for who is there twice, and is compared with what comes of the first.
+        """
+        asked = self.material.asked
+        places = sum(len(held.profile_ids) for held in asked.claims)
+        return not self.known and len(set(asked.people.values())) == places
 
     def look(self, held: Claim, over: Mapping[int, Skip] = {}) -> _Look:
         material, left, who = self.material, self.left, self.material.asked.people

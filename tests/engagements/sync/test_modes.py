@@ -3,7 +3,7 @@
 import pytest
 
 from engagements.lifecycle import ended_runs
-from engagements.models import Accepted, Delivery, Engagement, Run
+from engagements.models import Accepted, Delivery, Engagement, FrequencyCap, Run
 from externalapi.models import Connection
 from segments.membership import refresh
 from tests import factories
@@ -148,3 +148,17 @@ def test_a_person_in_a_batch_twice_is_sent_in_two_requests(syncing, sandbox):
 
     rows = Delivery.objects.filter(run=run).values_list("state", flat=True)
     assert sorted(rows) == ["sent", "skipped"]
+
+
+def test_who_is_in_a_batch_twice_is_asked_by_a_cap_when_there_is_something_new(syncing):
+    FrequencyCap.objects.create(name="One", most=1, period="day")
+    ana = person("ana", plan="pro")
+    engagement = syncing(sync_mode=CHANGED)
+    run = begin(engagement, state=Run.State.SENDING, next_sequence=1)
+    factories.make_batch(run, [ana, ana], transition_ids=[1, 2])
+
+    working.to_the_end(engagement)
+
+    rows = Delivery.objects.filter(run=run).order_by("transition_id")
+    first, second = (row.reason.partition(":")[0] for row in rows)
+    assert (first, second) == ("", "unchanged")
