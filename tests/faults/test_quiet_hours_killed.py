@@ -7,7 +7,7 @@ import pytest
 
 from engagements import wakeup
 from engagements.lifecycle import transitions
-from engagements.models import Batch, Engagement
+from engagements.models import Batch, Delivery, Engagement
 from externalapi.connections import encryption
 from externalapi.vendors.braze.sandbox.process import SandboxProcess
 from lemnisk_braze.lib import database_clock
@@ -66,7 +66,12 @@ def test_each_is_sent_in_their_day_and_once(engagement, clock, sandbox):
         got = set(invariants.received(sandbox))
         assert {name.rsplit(" ", 1)[0] for name in got - had} == {zone}
         had = got
-    assert len(had) == OF_EACH * len(MORNINGS)
+    # Who was killed may have had a request in hand that had not left yet.
+    people = engagement.segment.memberships.values_list(
+        "profile__external_id", flat=True
+    )
+    in_doubt = Delivery.objects.filter(state=Delivery.State.UNCERTAIN)
+    assert {*people} == had | {*in_doubt.values_list("profile__external_id", flat=True)}
     assert max(invariants.received(sandbox).values()) == 1
     invariants.check(engagement, sandbox, sandbox.key)
 
