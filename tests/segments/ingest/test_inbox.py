@@ -500,8 +500,8 @@ def test_only_the_message_that_took_too_long_is_given_up(send, careless, monkeyp
     monkeypatch.setattr(inbox, "LONGEST_ALONE", 0.3)
     for name in ("slow", "next"):
         send("track", name, message_id=name)
-    slow = "IF NEW.external_id = 'slow' THEN PERFORM pg_sleep(30); END IF;"
-    with event_trigger(slow, "segments_profile"), at_error(apply_elsewhere(1)):
+    slow = "IF NEW.value = 'slow' THEN PERFORM pg_sleep(30); END IF;"
+    with event_trigger(slow, "segments_identifier"), at_error(apply_elsewhere(1)):
         inbox.apply_some(1)
     assert not refusals()
     assert inbox.apply() == Applied(messages=1)
