@@ -10,7 +10,6 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from django.contrib.admin import site
 from django.contrib.auth.models import User
-from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
@@ -106,20 +105,20 @@ GUARDED = {
 @contextmanager
 def indexes_later(table: str) -> Iterator[None]:
     """Make the table's indexes, but its keys, when its rows are there: in seconds each."""
-    with connection.cursor() as cursor:
-        cursor.execute("SET statement_timeout = 0")
+    with people.as_long_as_it_takes() as cursor:
         cursor.execute(OWN_INDEXES, [table])
         indexes = cursor.fetchall()
         for name, _ in indexes:
             cursor.execute(f"DROP INDEX {name}")
-        yield
+    yield
+    with people.as_long_as_it_takes() as cursor:
         for _, statement in indexes:
             cursor.execute(statement)
 
 
 def load_visitors() -> None:
     """Let everybody have an anonymous ID."""
-    with connection.cursor() as cursor:
+    with people.as_long_as_it_takes() as cursor:
         cursor.execute(VISITORS)
         cursor.execute("VACUUM ANALYZE segments_identifier")
 
@@ -149,14 +148,13 @@ def load_deliveries(url: str) -> None:
                 state=Run.State.COMPLETED,
             )
             asked = {"run": run.pk, "version": version.pk, "size": IN_A_REQUEST}
-            with connection.cursor() as cursor:
-                cursor.execute("SET statement_timeout = 0")
+            with people.as_long_as_it_takes() as cursor:
                 cursor.execute(SENT.format(**became), asked)
                 first = listening.deliveries.count()
                 entered = {"run": listening.pk, "first": first, "count": ENTRIES}
                 cursor.execute(ENTERED, entered)
     completion.finish()
-    with connection.cursor() as cursor:
+    with people.as_long_as_it_takes() as cursor:
         for table in ("batch", "attempt", "delivery"):
             cursor.execute(f"VACUUM ANALYZE engagements_{table}")
 

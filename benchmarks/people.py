@@ -104,7 +104,7 @@ WHERE (p.attributes ->> 'number')::int BETWEEN %(first)s AND %(last)s
 
 
 @contextmanager
-def _as_long_as_it_takes() -> Iterator[CursorWrapper]:
+def as_long_as_it_takes() -> Iterator[CursorWrapper]:
     """Without the statements' time limit: ten million rows take a slow disk minutes."""
     with connection.cursor() as cursor:
         cursor.execute("SET statement_timeout = 0")
@@ -114,7 +114,7 @@ def _as_long_as_it_takes() -> Iterator[CursorWrapper]:
 
 def load(last: int, first: int = 1) -> None:
     """Make the people `first` to `last` in one statement."""
-    with _as_long_as_it_takes() as cursor:
+    with as_long_as_it_takes() as cursor:
         cursor.execute(
             INSERT,
             {
@@ -132,7 +132,7 @@ def load_events(
     source: Source, names: Sequence[str], last: int, first: int = 1
 ) -> None:
     """Make what the people `first` to `last` did: the events with the four names."""
-    with _as_long_as_it_takes() as cursor:
+    with as_long_as_it_takes() as cursor:
         cursor.execute(
             INSERT_EVENTS,
             {"source": source.pk, "names": list(names), "first": first, "last": last},
