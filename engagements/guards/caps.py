@@ -434,7 +434,7 @@ def _begins_by_zone(
     cap: FrequencyCap, now: datetime, people: Collection[int]
 ) -> Mapping[int, int]:
     """Of those who have a time zone of their own."""
-    if cap.window == FrequencyCap.Window.ROLLING or not cap.zone_attribute:
+    if not cap.is_by_own_zone:
         return {}
     named = time_zones.of_people(copying.id_array(people), cap.zone_attribute)
     begins = {

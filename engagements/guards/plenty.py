@@ -125,7 +125,9 @@ def none(
     each person's own clock, or where caps are not heeded.
     """
     engagement, run = asked.engagement, asked.run
-    if not (people and run and engagement.heeds_caps) or any(map(_is_by_zone, caps)):
+    if not (people and run and engagement.heeds_caps):
+        return {}
+    if any(cap.is_by_own_zone for cap in caps):
         return {}
     now = datetime.fromtimestamp(at / 1_000, UTC)
     wanted: dict[str, Any] = {
@@ -147,14 +149,10 @@ def none(
         return {id: caps[number - 1] for id, number in cursor.fetchall()}
 
 
-def _is_by_zone(cap: FrequencyCap) -> bool:
-    return cap.window == FrequencyCap.Window.CALENDAR and bool(cap.zone_attribute)
-
-
 def _since(asked: Asked, cap: FrequencyCap) -> int:
     """Before that nothing counts, whoever it is."""
     begins = cap.begins(asked.now, time_zones.zone_of(cap.time_zone, "UTC"))
-    if _is_by_zone(cap):
+    if cap.is_by_own_zone:
         # Somewhere it is a day earlier, and midnight so many hours sooner.
         day = timedelta(days=1)
         begins = cap.begins(asked.now - day, ZoneInfo("UTC")) - day

@@ -112,6 +112,11 @@ class FrequencyCap(models.Model):
         is_calendar = self.window == self.Window.CALENDAR
         return f"at most {self.most:,} {within}{' of the calendar' * is_calendar}"
 
+    @property
+    def is_by_own_zone(self) -> bool:
+        """Whether it counts by each person's own clock."""
+        return self.window == self.Window.CALENDAR and bool(self.zone_attribute)
+
     def begins(self, now: datetime, zone: ZoneInfo) -> datetime:
         """Since when what was sent counts, at a moment and for somebody in a zone."""
         if self.window == self.Window.ROLLING:
