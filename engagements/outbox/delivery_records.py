@@ -64,7 +64,7 @@ _COUNTED = """
     )
 """
 _COUNTS = """
-    CASE WHEN b.skip_counts = '{{}}' THEN x.counts ELSE (
+    CASE WHEN b.skip_counts = '{}' THEN x.counts ELSE (
             SELECT jsonb_object_agg(code, n) FROM (
                 SELECT code, sum(n::int) AS n FROM (
                     SELECT * FROM jsonb_each_text(b.skip_counts)
@@ -73,9 +73,13 @@ _COUNTS = """
             ) own
         ) END
 """
+# Each place once, and in order.
+_LEFT_OUT = """ARRAY(
+        SELECT DISTINCT place FROM unnest(b.left_out || x.places) place ORDER BY place
+    )"""
 SKIP_PLACES = f"""
     WITH {_COUNTED.format(settle=SETTLE_PLACES)}
-    UPDATE engagements_batch b SET skip_counts = {_COUNTS.format()}
+    UPDATE engagements_batch b SET skip_counts = {_COUNTS}
     FROM counted x WHERE b.id = x.batch_id
 """
 # The same where none of them has an end: nearly always, and in a third less of the time.
@@ -83,10 +87,8 @@ SKIP_PLACES = f"""
 SKIP_NEW = f"""
     WITH {_COUNTED.format(settle=_PLACES)}
     UPDATE engagements_batch b SET data_points_saved = b.data_points_saved + x.saved,
-        skip_counts = CASE WHEN x.counts IS NULL THEN b.skip_counts ELSE {_COUNTS.format()} END,
-        left_out = CASE WHEN b.left_out = '{{}}' THEN x.places ELSE ARRAY(
-            SELECT DISTINCT place FROM unnest(b.left_out || x.places) place ORDER BY place
-        ) END
+        skip_counts = CASE WHEN x.counts IS NULL THEN b.skip_counts ELSE {_COUNTS} END,
+        left_out = CASE WHEN b.left_out = '{{}}' THEN x.places ELSE {_LEFT_OUT} END
     -- unnest takes lists of lists apart: each comes as the text of one.
     FROM (
         SELECT y.batch_id, y.places::smallint[], y.saved, counted.counts
@@ -94,10 +96,8 @@ SKIP_NEW = f"""
         LEFT JOIN counted USING (batch_id)
     ) x WHERE b.id = x.batch_id
 """
-LEAVE_OUT = """
-    UPDATE engagements_batch b SET left_out = ARRAY(
-        SELECT DISTINCT place FROM unnest(b.left_out || x.places) place ORDER BY place
-    )
+LEAVE_OUT = f"""
+    UPDATE engagements_batch b SET left_out = {_LEFT_OUT}
     -- unnest takes lists of lists apart: each comes as the text of one.
     FROM (
         SELECT batch_id, places::smallint[]
