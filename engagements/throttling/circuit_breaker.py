@@ -145,15 +145,15 @@ def _learn_of_key(results: Sequence[Result]) -> None:
     """A key that was refused before, or never checked, works where somebody is taken."""
     if any(result.verdict.outcome is Outcome.BLOCKED for result in results):
         return
-    taken = [r for r in results if r.verdict.outcome is Outcome.SENT]
-    for result in taken[-1:]:
-        run = result.prepared.run
-        if result.asked_at is not None:
-            learn_it_works(
-                run.version.connection,
-                f"A request of “{run.engagement}”",
-                result.asked_at,
-            )
+    taken = [
+        (result.prepared.run, result.asked_at)
+        for result in results
+        if result.verdict.outcome is Outcome.SENT and result.asked_at
+    ]
+    for run, asked_at in taken[-1:]:
+        learn_it_works(
+            run.version.connection, f"A request of “{run.engagement}”", asked_at
+        )
 
 
 # When this worker last looked whether a success is news, by connection (monotonic).
