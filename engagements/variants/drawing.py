@@ -28,14 +28,14 @@ def below(salt: str, people: Iterable[int], most: int) -> set[int]:
         return set(people)
     begun, limit = sha256(f"{salt}\n".encode()).copy, most.to_bytes(8)
 
-    def drawn(person: int) -> bytes:
+    def hash_of(person: int) -> bytes:
         # What has begun is gone on with: a hash of its own takes twice as long to make.
         hashed = begun()
         hashed.update(b"%d" % person)
         return hashed.digest()
 
     # Bytes stand in the order of the numbers that they begin with.
-    return {person for person in people if drawn(person) < limit}
+    return {person for person in people if hash_of(person) < limit}
 
 
 def salt(engagement_id: int) -> str:
