@@ -157,11 +157,10 @@ def _is_slow(path: Path) -> bool:
 
 
 def _is_quick(item: pytest.Item) -> bool:
-    fixtures = set(getattr(item, "fixturenames", ()))
     tries_many = getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
     return not (
         _is_slow(item.path)
-        or fixtures & SLOW_FIXTURES
+        or order.fixtures(item) & SLOW_FIXTURES
         or order.commits(item)
         or tries_many
     )

@@ -21,10 +21,11 @@ def commits(item: pytest.Item) -> bool:
     database = item.get_closest_marker("django_db")
     if database is not None and database.kwargs.get("transaction"):
         return True
-    return bool({"live_server", "transactional_db"} & _fixtures(item))
+    return bool({"live_server", "transactional_db"} & fixtures(item))
 
 
-def _fixtures(item: pytest.Item) -> set[str]:
+def fixtures(item: pytest.Item) -> set[str]:
+    """The names of all that it asks for, itself or by another fixture."""
     return set(getattr(item, "fixturenames", ()))
 
 
