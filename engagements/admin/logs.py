@@ -38,7 +38,7 @@ from engagements.admin.variants import VariantFilter, of_delivery, values_of
 from engagements.authoring.preview import Preview, seen_by, what_was_sent
 from engagements.models import Attempt, Batch, Delivery, Run
 from engagements.payload import difference
-from engagements.reporting import by_variant, history, reports
+from engagements.reporting import by_variant, history, reports, waiting
 from engagements.reporting.data_points import data_points
 from lemnisk_braze.lib.filtering import OfferedFilters
 from lemnisk_braze.lib.keyset import KeysetList
@@ -204,12 +204,13 @@ class WaitingFilter(admin.SimpleListFilter):
     def lookups(
         self, request: HttpRequest, model_admin: Any
     ) -> Iterable[tuple[str, str]]:
-        return [("yes", "Yes")]
+        return [("yes", "Yes"), ("later", "Not due yet"), ("again", "To try again")]
 
     def queryset(
         self, request: HttpRequest, queryset: QuerySet[Batch]
     ) -> QuerySet[Batch]:
-        return queryset.filter(state__in=Batch.OPEN) if self.value() else queryset
+        chosen = waiting.FILTERS.get(self.value() or "")
+        return queryset if chosen is None else queryset.filter(chosen)
 
 
 @admin.register(Batch)

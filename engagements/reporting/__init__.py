@@ -10,4 +10,5 @@ __all__ = [
     "listening",
     "reports",
     "timeline",
+    "waiting",
 ]

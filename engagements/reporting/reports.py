@@ -29,7 +29,7 @@ from engagements.models import (
     Engagement,
     Run,
 )
-from engagements.reporting import listening
+from engagements.reporting import listening, waiting
 from engagements.reporting.headcount import Headcount, headcount
 from engagements.schedules.words import sentence as schedule_sentence
 from segments import naming
@@ -220,9 +220,17 @@ def _report(
     """
     skips = _skips(whose, unsent)
     skipped = Delivery.State.SKIPPED
-    counts = {**_by_state(whose, unsent), skipped: sum(skips.values())}
+    waits = waiting.of(whose)
+    counts = {
+        **_by_state(whose, unsent),
+        WAITING: waits.people,
+        skipped: sum(skips.values()),
+    }
     total = sum(counts.values())
-    parts = _skip_rows(skips, {**scope, **unsent}, total)
+    parts = {
+        WAITING: _waiting_rows(waits, scope, total),
+        skipped: _skip_rows(skips, {**scope, **unsent}, total),
+    }
     rows = [
         Row(
             key=str(state),
@@ -234,7 +242,7 @@ def _report(
                 {**scope, **unsent} if state in Delivery.NOT_SENT else scope,
                 state=state,
             ),
-            parts=parts if state == skipped else (),
+            parts=parts.get(state, ()),
         )
         for state in ORDER
         if counts.get(state)
@@ -267,7 +275,6 @@ def _by_state(
     others = Delivery.objects.filter(**whose, **unsent, state__in=FAILED)
     return {
         Delivery.State.SENT: batches.aggregate(n=Coalesce(Sum("sent_count"), 0))["n"],
-        WAITING: batches.open().people(),
         **dict(others.order_by().values_list("state").annotate(n=Count("*"))),
     }
 
@@ -305,6 +312,27 @@ def _skip_rows(
     )
 
 
+def _waiting_rows(
+    waits: waiting.Waiting, scope: Mapping[str, object], total: int
+) -> tuple[Row, ...]:
+    return tuple(
+        Row(
+            key=f"{WAITING}-{which}",
+            label=words,
+            count=count,
+            share=_share(count, total),
+            tone=TONES[WAITING],
+            url=_waiting_url(scope, which),
+        )
+        for which, (words, count) in waits.parts.items()
+    )
+
+
+def _waiting_url(scope: Mapping[str, object], which: str = "yes") -> str:
+    query = {**scope, "waiting": which}
+    return f"{reverse('admin:engagements_batch_changelist')}?{urlencode(query)}"
+
+
 def people_url(
     scope: Mapping[str, object], *, state: str = "", reason: str = ""
 ) -> str:
@@ -312,10 +340,9 @@ def people_url(
 
     Who waits has no delivery yet: they are in the list of batches.
     """
-    query = dict(scope)
     if state == WAITING:
-        query["waiting"] = "yes"
-        return f"{reverse('admin:engagements_batch_changelist')}?{urlencode(query)}"
+        return _waiting_url(scope)
+    query = dict(scope)
     if state:
         query["state__exact"] = state
     if reason:
@@ -334,8 +361,8 @@ def progress(runs: Iterable[Run]) -> dict[int, Progress]:
     batches = Batch.objects.filter(run__in=ids).order_by()
     for run_id, sent in batches.values_list("run").annotate(n=Sum("sent_count")):
         counts[run_id][Delivery.State.SENT] = sent
-    waiting = batches.open().values_list("run").annotate(n=Sum(PEOPLE_LEFT))
-    for run_id, left in waiting:
+    in_line = batches.open().values_list("run").annotate(n=Sum(PEOPLE_LEFT))
+    for run_id, left in in_line:
         counts[run_id][WAITING] = left
     others = (
         Delivery.objects.filter(run__in=ids, state__in=FAILED)

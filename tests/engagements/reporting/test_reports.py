@@ -197,3 +197,36 @@ BERLIN_NINE = dt.datetime(2026, 7, 1, 7, 0, tzinfo=dt.UTC)
 )
 def test_a_trigger_reads_as_words(fields, words):
     assert reports.trigger_in_words(factories.make_engagement(**fields)) == words
+
+
+def test_who_waits_is_told_apart_by_when_it_goes_on(admin_client):
+    run = factories.make_run()
+    tomorrow = timezone.now() + dt.timedelta(days=1)
+    late = tomorrow + dt.timedelta(hours=2)
+    factories.make_batch(run, people=8)
+    for people, when in ((3, late), (2, tomorrow)):
+        batch = factories.make_batch(run, people)
+        Batch.objects.filter(pk=batch.pk).update(next_attempt_at=when)
+    again = factories.make_batch(run, people=4)
+    Batch.objects.filter(pk=again.pk).update(state="retry", next_attempt_at=late)
+
+    (row,) = reports.run_report(run).rows
+
+    assert (row.label, row.count) == ("Waiting", 17)
+    local = timezone.localtime(tomorrow)
+    when = f"{local:%-d %b %Y, %H:%M} {local.tzname()}"
+    assert [(part.label, part.count) for part in row.parts] == [
+        (f"Not due yet, such as in quiet hours: the first on {when}", 5),
+        ("Will be tried again, after an error", 4),
+    ]
+    shown = [admin_client.get(part.url).context["cl"].queryset for part in row.parts]
+    assert [batches.people() for batches in shown] == [5, 4]
+
+
+def test_who_is_next_needs_no_words():
+    run = factories.make_run()
+    factories.make_batch(run, people=8)
+
+    (row,) = reports.run_report(run).rows
+
+    assert (row.count, row.parts) == (8, ())
