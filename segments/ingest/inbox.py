@@ -162,7 +162,9 @@ def has_work() -> bool:
 
 def is_waiting() -> bool:
     """Whether a message is still to be applied."""
-    return InboxRequest.objects.exists()
+    with connection.cursor() as cursor:
+        cursor.execute(OLDEST)
+        return cursor.fetchone() is not None
 
 
 def _apply_next_chunk(size: int | None = None) -> tuple[int, int] | None:
@@ -327,6 +329,8 @@ ON CONFLICT (minute, source_id) DO UPDATE SET
     applied = m.applied + excluded.applied, refused = m.refused + excluded.refused,
     last_at = excluded.last_at
 """
+# By its index: those that are gone fill the table's beginning until it is vacuumed.
+OLDEST = "SELECT id FROM segments_inboxrequest ORDER BY id LIMIT 1"
 NOTE = """
 UPDATE segments_inboxrequest SET note = %s
 WHERE id = (SELECT id FROM segments_inboxrequest ORDER BY id LIMIT 1)
