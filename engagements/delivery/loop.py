@@ -305,6 +305,8 @@ class _Work:
 
     def _claim(self) -> list[Claim]:
         """A claim; where the wire is full, only people who just entered a segment."""
+        if not self.is_sending and not claims.may_be_any():
+            return []
         is_full = self.transport.room < CLAIM_SIZE
         limit = self.transport.room if is_full else CLAIM_SIZE
         taken = claims.claim(limit, only_standing=is_full)
