@@ -48,6 +48,10 @@ LINGER = timedelta(seconds=3)
 TRIAL = timedelta(seconds=0.05)
 # While it waits it looks this often at what else came.
 GLANCE = 0.02
+# In seconds: so long after a message a worker waits for the next, and looks so often.
+# Whoever came for each would begin and end more than it takes in, beside the others.
+NEXT_MESSAGE = 0.1
+MESSAGE_GLANCE = 0.004
 # In seconds: after so long nobody can say any more that what was intended may still go.
 FRESH = 1.0
 # What fails by a mistake of ours waits so long until it is tried again.
@@ -104,6 +108,8 @@ class _Work:
     trials: Trials = field(default_factory=Trials)
     is_sending: bool = False
     finished_at: float = field(default_factory=time.monotonic)
+    # When it took in what somebody sent.
+    applied_at: float = float("-inf")
     # Batches that were claimed, and that no other hand has and no wire.
     held: dict[int, Claim] = field(default_factory=dict)
     # Answers that are not written down yet.
@@ -178,7 +184,10 @@ class _Work:
         # Here, and not only in a task of its own: whoever does something on a website
         # must not wait until a large run lets go of a worker.
         size = inbox.SMALL_CHUNK if self.is_sending else inbox.CHUNK
-        return inbox.apply_some(size)
+        is_applied = inbox.apply_some(size)
+        if is_applied:
+            self.applied_at = time.monotonic()
+        return is_applied
 
     def _expand(self) -> bool:
         return bool(expansion.expand(expansion.expandable_runs()))
@@ -386,9 +395,17 @@ class _Work:
         due = claims.next_due_in(), expansion.next_due_in()
         due_in = min((one for one in due if one is not None), default=None)
         if due_in is None or due_in > LINGER:
-            return False
+            return self._is_message_next()
         time.sleep(min(max(due_in.total_seconds(), 0.001), GLANCE))
         return True
+
+    def _is_message_next(self) -> bool:
+        """Wait a moment for the next message, where one has just come."""
+        while self.own_wakeup and time.monotonic() < self.applied_at + NEXT_MESSAGE:
+            if inbox.has_work():
+                return True
+            time.sleep(MESSAGE_GLANCE)
+        return False
 
 
 def _try(step: Callable[[], bool]) -> bool:
