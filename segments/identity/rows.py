@@ -275,13 +275,11 @@ SELECT merged_into_id, count(*) FROM segments_profile
 WHERE merged_into_id = ANY(%s::bigint[]) AND id NOT IN (SELECT unnest(%s::bigint[]))
 GROUP BY merged_into_id
 """
-NEXT_IDS = """
-SELECT
-    (SELECT array_agg(nextval(pg_get_serial_sequence('segments_profile', 'id')))
-        FROM generate_series(1, %s)),
-    (SELECT array_agg(nextval(pg_get_serial_sequence('segments_identifier', 'id')))
-        FROM generate_series(1, %s))
-"""
+# A sequence is looked up once, in a SELECT of its own: for each id it would take longer
+# than what counts on.
+_SEQUENCE = "(SELECT pg_get_serial_sequence('segments_{table}', 'id')::regclass)"
+_IDS = f"(SELECT array_agg(nextval({_SEQUENCE})) FROM generate_series(1, %s))"
+NEXT_IDS = f"SELECT {_IDS.format(table='profile')}, {_IDS.format(table='identifier')}"
 # What _lines writes.
 COLUMNS = (
     "id",
