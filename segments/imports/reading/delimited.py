@@ -3,7 +3,8 @@
 import csv
 import io
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import islice, repeat
 from typing import BinaryIO
 
 from segments.imports.reading.rows import MAX_COLUMNS, FileError, Position, Row
@@ -12,6 +13,8 @@ from segments.spreadsheets import as_it_was
 DELIMITERS = (",", ";", "\t", "|")
 SAMPLE_ROWS = 50
 SAMPLE_BYTES = 1 << 20
+# In bytes, and a line: what is looked at together.
+BLOCK = 1 << 20
 # A quote that is open for so many characters is one that nobody closed.
 MAX_CELL = 128 << 10
 csv.field_size_limit(MAX_CELL)
@@ -60,7 +63,65 @@ class Delimited:
         a cell that is too long, is a row with a problem.
         """
         rows: list[Row] = []
-        reader, width = self._reader, len(self.columns)
+        while len(rows) < count:
+            start = self._stream.tell()
+            lines = self._lines(count - len(rows))
+            if not lines:
+                break
+            cut = self._cut(lines)
+            if cut is not None:
+                rows += self._rows_of(cut)
+                continue
+            self._stream.seek(start)
+            rows += self._parsed(len(lines))
+        if self._has_marks:
+            self._has_marks = False
+            rows = [
+                (line, [as_it_was(c) if "'" in c else c for c in cells], problem)
+                for line, cells, problem in rows
+            ]
+        return rows
+
+    def _lines(self, count: int) -> list[bytes]:
+        """The next lines, at most `count`, and no more than take some memory."""
+        lines, room = [], BLOCK
+        for line in islice(self._stream, count):
+            lines.append(line)
+            room -= len(line)
+            if room < 0:
+                break
+        return lines
+
+    def _cut(self, lines: Sequence[bytes]) -> list[list[str]] | None:
+        """Their cells; None where csv would do more than cut at each delimiter."""
+        together = b"".join(lines)
+        if b'"' in together or max(map(len, lines)) > MAX_CELL:
+            return None
+        try:
+            text = together.decode()
+        except UnicodeDecodeError:
+            return None
+        if "\r" in text:
+            if text.count("\r") != text.count("\r\n"):
+                return None
+            text = text.replace("\r\n", "\n")
+        self._has_marks |= "'" in text
+        delimiter = self.delimiter
+        return [line.split(delimiter) for line in text.removesuffix("\n").split("\n")]
+
+    def _rows_of(self, cut: Sequence[list[str]]) -> list[Row]:
+        """The rows of the next lines, one of each."""
+        first = self._before + self._reader.line_num + 1
+        self._before += len(cut)
+        if set(map(len, cut)) == {len(self.columns)} and all(map(any, cut)):
+            return list(zip(range(first, first + len(cut)), cut, repeat("")))
+        made = (self._row(line, cells) for line, cells in enumerate(cut, first))
+        return [row for row in made if row]
+
+    def _parsed(self, count: int) -> list[Row]:
+        """As many rows, as csv reads them; fewer at the end."""
+        rows: list[Row] = []
+        reader = self._reader
         while len(rows) < count:
             line = self._before + reader.line_num + 1
             try:
@@ -75,18 +136,18 @@ class Delimited:
                     problem = _problem(e, line)
                 rows.append((line, [], problem))
                 continue
-            if not any(cells):
-                if self._keeps_empty:
-                    rows.append((line, [""] * width, ""))
-            elif len(cells) == width:
-                rows.append((line, cells, ""))
-            else:
-                problem = f"It has {len(cells):,} columns, and the header {width:,}."
-                rows.append((line, cells, problem))
-        if self._has_marks:
-            self._has_marks = False
-            rows = [(line, list(map(as_it_was, cells)), p) for line, cells, p in rows]
+            if row := self._row(line, cells):
+                rows.append(row)
         return rows
+
+    def _row(self, line: int, cells: list[str]) -> Row | None:
+        """None for an empty line, unless it is a row."""
+        width = len(self.columns)
+        if not any(cells):
+            return (line, [""] * width, "") if self._keeps_empty else None
+        if len(cells) == width:
+            return line, cells, ""
+        return line, cells, f"It has {len(cells):,} columns, and the header {width:,}."
 
     def _begin(self) -> None:
         lines = map(self._decoded, self._stream)

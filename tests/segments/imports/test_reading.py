@@ -1,17 +1,21 @@
 """Files as rows: formats, quotes, ends of lines, encodings, and where one goes on."""
 
+import csv
 import io
 import json
+from collections.abc import Callable
 
 import pyarrow
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from pyarrow import parquet
 
 from segments import spreadsheets
-from segments.imports.reading import encodings, formats
+from segments.imports.reading import delimited, encodings, formats
 from segments.imports.reading.delimited import Delimited
 from segments.imports.reading.json_lines import JsonLines
-from segments.imports.reading.rows import MISSING, FileError, Position
+from segments.imports.reading.rows import MISSING, FileError, Position, Row
 
 
 class Drops(io.RawIOBase):
@@ -143,6 +147,55 @@ def test_another_reader_goes_on_where_one_left_off(size):
         if not piece:
             break
     assert pieces == whole
+
+
+PIECES = st.sampled_from(
+    [b"a", b"1", b"\xc3\xa9", b" ", b"\x0b", b"\xe2\x80\xa8", b"\x85", b"\0"]
+    + [b","] * 6
+    + [b"\n"] * 4
+    + [b"\r\n", b"\r", b'"', b'""', b'"a\nb"', b"\xff", b"x" * 40]
+)
+
+
+def piece_by_piece(data: bytes, count: int, keeps_empty: bool) -> list[Row]:
+    """All rows, each piece by a reader that goes on where the last left off."""
+    found: list[Row] = []
+    position = None
+    while True:
+        table = Delimited(io.BytesIO(data), ",", position, keeps_empty)
+        if not (piece := table.read(count)):
+            return found
+        found += piece
+        position = table.position
+
+
+def by_csv(data: bytes, keeps_empty: bool) -> list[Row]:
+    return Delimited(io.BytesIO(data), ",", None, keeps_empty)._parsed(len(data))
+
+
+def rows_or_problem(read: Callable[[], list[Row]]) -> list[Row] | str:
+    try:
+        return read()
+    except FileError as e:
+        return str(e)
+
+
+@given(st.lists(PIECES, max_size=40), st.sampled_from([1, 2, 3, 99]), st.booleans())
+@example([b"1,a\n", b'"2', b"\n", b'",b\n', b"3,c\r\n"], 99, False)
+@example([b"1,a\r\n", b"2,b\r\r\n", b"3,c\r"], 99, False)
+@example([b"x" * 80, b",a\n", b"1,b\n"], 99, False)
+def test_lines_that_are_cut_are_the_rows_that_csv_reads(pieces, count, keeps_empty):
+    data = b"".join([b"id,n\n", *pieces])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(delimited, "BLOCK", 30)
+        patch.setattr(delimited, "MAX_CELL", 60)
+        before = csv.field_size_limit(60)
+        try:
+            cut = rows_or_problem(lambda: piece_by_piece(data, count, keeps_empty))
+            parsed = rows_or_problem(lambda: by_csv(data, keeps_empty))
+        finally:
+            csv.field_size_limit(before)
+    assert cut == parsed
 
 
 # --- JSON Lines -------------------------------------------------------------------
