@@ -22,7 +22,7 @@ def texts(cells: Sequence[Any], most: int) -> list[str]:
     is_plain = joined.isascii() and joined.count("\n") == len(cells) - 1
     if not is_plain or not joined.replace("\n", "").isprintable():
         raise ValueError("one of them is not plain")
-    trimmed = [cell.strip() for cell in cells]
+    trimmed = list(map(str.strip, cells))
     if max(map(len, trimmed)) > most:
         raise ValueError("one of them is too long")
     return trimmed
@@ -34,26 +34,37 @@ def values(
     convert: Callable[[str], Any] | None,
     clean: Callable[[str], str],
     empty: object,
-) -> list[Any]:
-    """Texts converted, empty ones as `empty`. Raises ValueError as `convert` does."""
-    joined = _joined(cells)
-    if joined.isascii():
-        trimmed = [cell.strip() for cell in cells]
+) -> tuple[list[Any], bool]:
+    """(texts converted, empty ones as `empty`; whether there is an empty one).
+
+    Raises ValueError as `convert` does.
+    """
+    if _joined(cells).isascii():
+        trimmed = list(map(str.strip, cells))
     else:
         trimmed = [cell.strip() if cell.isascii() else clean(cell) for cell in cells]
-    has_empty = "" in trimmed
+    has_empty = not all(trimmed)
     if convert is None:
-        return [cell or empty for cell in trimmed] if has_empty else trimmed
+        values = [cell or empty for cell in trimmed] if has_empty else trimmed
+        return values, has_empty
     if type == types.NUMBER and not has_empty:
         joined = "\n".join(trimmed)
         if _WHOLE.fullmatch(joined):
-            return list(map(int, trimmed))
+            return list(map(int, trimmed)), False
         if _DECIMAL.fullmatch(joined):
-            return [float(cell) if "." in cell else int(cell) for cell in trimmed]
+            return [float(c) if "." in c else int(c) for c in trimmed], False
     different = set(trimmed)
     converted = {cell: convert(cell) for cell in different if cell}
     converted[""] = empty
-    return [converted[cell] for cell in trimmed]
+    return [*map(converted.__getitem__, trimmed)], has_empty
+
+
+def are_short(rows: Sequence[Sequence[Any]], most: int) -> bool:
+    """Whether all cells are texts, and those of a row have at most so many characters."""
+    try:
+        return max(map(len, map("".join, rows))) <= most
+    except TypeError:
+        return False
 
 
 def _joined(cells: Sequence[Any]) -> str:

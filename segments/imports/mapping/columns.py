@@ -56,7 +56,7 @@ class Column:
 
     def learn_texts(self, lines: Sequence[int], texts: Sequence[str]) -> None:
         """The same for cells that are all texts."""
-        self.filled += len(texts) - texts.count("")
+        self.filled += len(texts) if all(texts) else sum(map(bool, texts))
         self._learn_texts(lines, texts)
 
     def _learn_texts(self, lines: Sequence[int], texts: Sequence[str]) -> None:
@@ -98,7 +98,7 @@ class Column:
         return ""
 
     def _take_examples(self, texts: Sequence[str]) -> None:
-        for text in texts:
+        for text in dict.fromkeys(texts):
             shown = " ".join(text.split())[:MAX_EXAMPLE]
             if shown and shown not in self.examples:
                 self.examples.append(shown)
@@ -142,16 +142,14 @@ def guess(column: Column, is_typed: bool) -> Guess:
 
 def learn(columns: Sequence[Column], rows: Sequence[Row], is_typed: bool) -> None:
     """Look at all cells of rows that have no problem."""
-    good = [(line, cells) for line, cells, problem in rows if not problem]
+    good = [row for row in rows if not row[2]]
     if not good:
         return
-    lines = [line for line, _ in good]
-    # A row of JSON may be shorter than those after it, which brought new keys.
+    lines, padded, _ = zip(*good, strict=True)
     width = len(columns)
-    padded = [
-        cells if len(cells) == width else [*cells, *[MISSING] * (width - len(cells))]
-        for _, cells in good
-    ]
+    if set(map(len, padded)) != {width}:
+        # A row of JSON may be shorter than those after it, which brought new keys.
+        padded = tuple([*cells, *[MISSING] * (width - len(cells))] for cells in padded)
     for column, cells in zip(columns, zip(*padded, strict=True), strict=True):
         if is_typed:
             column.filled += sum(isinstance(c, str) and c != "" for c in cells)

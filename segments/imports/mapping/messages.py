@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -172,64 +173,92 @@ class Writer:
 
     def _at_once(self, rows: Sequence[Row]) -> list[Message]:
         """The messages of rows that all are good; ValueError, or RefusedError, if not."""
-        if self._is_events or TIME in self._special or any(row[2] for row in rows):
+        if self._is_events or TIME in self._special:
             raise ValueError("each of them is looked at by itself")
         if not rows:
             return []
-        columns = list(zip(*(cells for _, cells, _ in rows), strict=True))
+        lines, cells, problems = zip(*rows, strict=True)
+        if any(problems):
+            raise ValueError("one of them has a problem already")
+        columns = list(zip(*cells, strict=True))
         names = [name for target, name in _IDS if target in self._special]
         ids = [
             at_once.texts(columns[self._special[target][0]], LIMITS[target])
             for target, _ in _IDS
             if target in self._special
         ]
-        made = []
-        for row, traits, *named in zip(
-            rows, self._all_values(columns), *ids, strict=True
-        ):
-            payload: dict[str, Any] = {"timestamp": self._at_text}
-            for name, text in zip(names, named, strict=True):
-                if text:
-                    payload[name] = text
-            payload["traits"] = traits
-            if len(payload) == 2:
-                self._check_is_named(payload)
-            made.append((f"{self._prefix}{row[0]:010}", "identify", payload))
-        self._check_sizes(columns, made, rows)
+        payloads: Iterable[dict[str, Any]]
+        at, values = self._at_text, self._all_values(columns)
+        if len(ids) == 1 and all(ids[0]):
+            name = names[0]
+            payloads = (
+                {"timestamp": at, name: text, "traits": traits}
+                for text, traits in zip(ids[0], values, strict=True)
+            )
+        else:
+            payloads = map(partial(self._named, names), values, *ids)
+        prefix = self._prefix
+        made = [
+            (f"{prefix}{line:010}", "identify", payload)
+            for line, payload in zip(lines, payloads, strict=True)
+        ]
+        self._check_sizes(columns, made, cells)
         return made
+
+    def _named(
+        self, names: Sequence[str], traits: dict[str, Any], *ids: str
+    ) -> dict[str, Any]:
+        """The payload of who has these traits, and those of the IDs that are not empty."""
+        payload: dict[str, Any] = {"timestamp": self._at_text}
+        for name, text in zip(names, ids, strict=True):
+            if text:
+                payload[name] = text
+        payload["traits"] = traits
+        if len(payload) == 2:
+            self._check_is_named(payload)
+        return payload
 
     def _check_sizes(
         self,
         columns: Sequence[Sequence[Any]],
         made: Sequence[Message],
-        rows: Sequence[Row],
+        rows: Sequence[list[Any]],
     ) -> None:
+        if at_once.are_short(rows, SMALL_ROW):
+            return
         used = [*(f[0] for f in self._fields), *(i for i, _ in self._special.values())]
         if sum(max(map(len, columns[index])) for index in used) > SMALL_ROW:
-            for (*_, payload), (_, cells, _) in zip(made, rows, strict=True):
+            for (*_, payload), cells in zip(made, rows, strict=True):
                 _check_size(payload, cells)
 
     def _all_values(self, columns: Sequence[Sequence[Any]]) -> Iterable[dict[str, Any]]:
         """The traits of each row."""
         empty = None if self._clears else MISSING
         names, values = [], []
+        has_gaps = False
         for index, name, type, convert in self._fields:
+            found, has_empty = at_once.values(
+                columns[index], type, convert, clean, empty
+            )
             names.append(name)
-            values.append(at_once.values(columns[index], type, convert, clean, empty))
+            values.append(found)
+            has_gaps |= has_empty
         for target in CONTACTS:
             if target in self._special:
                 names.append(target)
                 cells = at_once.texts(columns[self._special[target][0]], LIMITS[target])
                 values.append(self._contacts(target, cells, empty))
+                has_gaps |= not all(cells)
         if not names:
             return ({} for _ in columns[0])
         rows = zip(*values, strict=True)
-        if any(MISSING in column for column in values):
+        if has_gaps and not self._clears:
             return (
                 {n: v for n, v in zip(names, row, strict=True) if v is not MISSING}
                 for row in rows
             )
-        return (dict(zip(names, row, strict=True)) for row in rows)
+        # Each row has as many as there are names: to have it checked takes longer.
+        return (dict(zip(names, row, strict=False)) for row in rows)
 
     def _contacts(self, target: str, cells: list[str], empty: object) -> list[Any]:
         if "" not in cells and are_kept(target, cells):
