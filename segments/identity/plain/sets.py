@@ -63,6 +63,8 @@ def take(
     new = _insert([call for call in unheard if call.is_known])
     new |= _insert_anonymous([call for call in unheard if not call.is_known])
     changed = _update(known)
+    if len(calls) == len(messages):
+        return new, changed, []
     done = {id(call.message) for call in calls.values()}
     return new, changed, [m for m in messages if id(m) not in done]
 
@@ -195,14 +197,14 @@ def _next_ids(people: int, facts: int) -> tuple[list[int], list[int]]:
 def _copy(
     ids: Sequence[int], external_ids: Sequence[str], calls: Sequence[PlainCall]
 ) -> None:
-    people = [_person(call) for call in calls]
+    emails, phones, attributes, times = zip(*map(_person, calls), strict=True)
     columns = [
         map(str, ids),
         external_ids,
-        copying.fields([email for email, *_ in people]),
-        copying.fields([phone for _, phone, *_ in people]),
-        [copying.json_field(attributes) for *_, attributes, _ in people],
-        [copying.json_field(times) for *_, times in people],
+        copying.fields(emails),
+        copying.fields(phones),
+        map(copying.json_field, attributes),
+        map(copying.json_field, times),
     ]
     copying.copy(
         "segments_profile", COLUMNS, map("\t".join, zip(*columns, strict=True))
@@ -210,15 +212,17 @@ def _copy(
 
 
 def _stamp(call: PlainCall) -> tuple[int, str]:
-    return _microseconds(call.message), call.message.message_id
+    message = call.message
+    return _microseconds(message.payload["timestamp"]), message.message_id
 
 
 def _person(call: PlainCall) -> tuple[str, str, str, str]:
     """(e-mail, phone, attributes, their times) of somebody new."""
     message, data = call.message, call.traits
-    stamp = [_microseconds(message), message.message_id, message.source_id]
+    at = _microseconds(message.payload["timestamp"])
+    stamp = [at, message.message_id, message.source_id]
     times: Mapping[str, object] = {REST: stamp}
-    if call.raw or None in data.values():
+    if call.raw or call.takes_away:
         values = Values()
         values.learn(dict(data), stamp, message.size, call.raw or {})
         data, times = values.data, values.times
@@ -229,12 +233,8 @@ def _person(call: PlainCall) -> tuple[str, str, str, str]:
     return email, phone, stored.write(data), stored.write(times)
 
 
-def _microseconds(message: Message) -> int:
-    return _as_microseconds(message.payload["timestamp"])
-
-
 # All rows of a file have one time, or few.
-_as_microseconds = lru_cache(maxsize=256)(microseconds)
+_microseconds = lru_cache(maxsize=256)(microseconds)
 
 
 def _update(known: Known) -> dict[int, set[str]]:
