@@ -18,6 +18,7 @@ from django.db import Error, connection, transaction
 from lemnisk_braze.lib.database_errors import About, about
 from lemnisk_braze.lib.logs import get_logger
 from segments.membership import evaluation, moves
+from segments.membership.counts import filling
 from segments.membership.evaluation import Asked
 from segments.membership.moves import Change, Move
 from segments.membership.references import graph
@@ -115,8 +116,13 @@ class Count:
         with transaction.atomic():
             self._limit()
             with hashing(), connection.cursor() as cursor:
-                statement = MOVES.format(matched=matched, stays=stays)
-                cursor.execute(statement, [*params, self.segment_id, BLOCK, BLOCK])
+                cursor.execute(IS_EMPTY, [self.segment_id])
+                if cursor.fetchone()[0]:
+                    statement = ALL_ENTER.format(matched=matched)
+                else:
+                    statement = MOVES.format(matched=matched, stays=stays)
+                    params = (*params, self.segment_id)
+                cursor.execute(statement, [*params, BLOCK, BLOCK])
                 return [_Block(*row) for row in cursor.fetchall()]
 
     def _write(self, blocks: Sequence[_Block]) -> None:
@@ -144,7 +150,7 @@ class Count:
         try:
             with self._held() as followers:
                 started = time.monotonic()
-                change = moves.write([move])
+                change = _written(move)
                 if followers:
                     evaluation.ask(followers, moves.ids_in(move.entering, move.leaving))
                 if staying:
@@ -261,6 +267,10 @@ def is_any() -> bool:
         return bool(cursor.fetchone()[0])
 
 
+def _written(move: Move) -> Change:
+    return filling.write(move) if filling.is_fill(move) else moves.write([move])
+
+
 def _joined(arrays: Iterable[str | None]) -> str:
     return ",".join(ids[1:-1] for ids in arrays if ids)
 
@@ -316,6 +326,14 @@ FORGET_TOUCHED = "DELETE FROM segments_touched WHERE segment_id = %s"
 LIMIT = """
 SELECT set_config('statement_timeout', %s, true), set_config('jit', 'off', true),
     set_config('synchronous_commit', 'off', true)
+"""
+# Who enters or leaves after this is touched, and so left as they are.
+IS_EMPTY = """
+SELECT NOT EXISTS (SELECT FROM segments_membership WHERE segment_id = %s)
+"""
+ALL_ENTER = """
+SELECT array_agg(id ORDER BY id)::text, NULL, NULL FROM ({matched}) x (id)
+GROUP BY id / %s ORDER BY id / %s
 """
 MOVES = """
 WITH matched (id) AS MATERIALIZED ({matched}),
