@@ -197,6 +197,7 @@ def _fact_columns(rows: Sequence[tuple[Key, int, Fact]]) -> list[str]:
 def _save_moves(moves: "Sequence[Move]", cursor: Any) -> None:
     there = [one for one in moves if one.part.number > 0]
     if there:
+        cursor.execute(BY_HASH)
         cursor.execute(
             MOVE_EVENTS,
             [
@@ -204,8 +205,10 @@ def _save_moves(moves: "Sequence[Move]", cursor: Any) -> None:
                 number_array(one.part.own_id or None for one in there),
                 number_array(one.part.number for one in there),
                 number_array(one.after.id for one in there),
+                number_array({one.before.number for one in there}),
             ],
         )
+        cursor.execute(BY_ANY)
     lines = [line for one in moves for line in one.log()]
     if lines:
         columns = [copying.fields([*map(str, c)]) for c in zip(*lines, strict=True)]
@@ -330,15 +333,23 @@ HAND_OVER = """
 UPDATE segments_identifier i SET profile_id = n.new
 FROM unnest(%s::bigint[], %s::bigint[]) AS n (old, new) WHERE i.profile_id = n.old
 """
-# Those that came by the part's identifier, and its own from before anybody noted that.
+# Those that came by the part's identifier, and its own from before anybody noted that
+# (0). By hash of both: one person's events, compared with one person's parts each by
+# each, are the square of them; PostgreSQL does not see that one has so many.
+BY_HASH = "SET LOCAL enable_nestloop = off; SET LOCAL enable_mergejoin = off"
+BY_ANY = "SET LOCAL enable_nestloop TO DEFAULT; SET LOCAL enable_mergejoin TO DEFAULT"
 MOVE_EVENTS = """
+WITH m AS MATERIALIZED (
+    SELECT before, via, own, after
+    FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[])
+        AS n (before, own, part, after),
+        LATERAL (VALUES (own), (CASE WHEN before = part THEN 0 END)) v (via)
+    WHERE via IS NOT NULL AND (before <> after OR (via = 0 AND own IS NOT NULL))
+)
 UPDATE segments_event e
-SET profile_id = m.after, via_id = coalesce(e.via_id, m.own)
-FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[])
-AS m (before, own, part, after)
-WHERE e.profile_id = m.before
-  AND (e.via_id = m.own OR (e.via_id IS NULL AND m.before = m.part))
-  AND (m.before <> m.after OR (e.via_id IS NULL AND m.own IS NOT NULL))
+SET profile_id = m.after, via_id = coalesce(e.via_id, m.own) FROM m
+WHERE e.profile_id = ANY(%s::bigint[])
+  AND e.profile_id = m.before AND coalesce(e.via_id, 0) = m.via
 """
 # What Move.log says.
 LOGGED = (

@@ -2,10 +2,16 @@
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 
 from segments.identity import rows
-from segments.models import Profile
+from segments.identity.calls import Rules
+from segments.identity.facts import Facts
+from segments.identity.moves import Move
+from segments.identity.parts import Part
+from segments.models import Event, Profile
 from tests import plans
+from tests.factories import make_event, make_source
 
 pytestmark = pytest.mark.django_db
 
@@ -60,3 +66,45 @@ def test_who_was_read_already_stays(django_assert_num_queries):
         rows.load(parts, [], [person.pk])
     rows.load(parts, ["u1"], [person.pk])
     assert parts[person.pk] is before
+
+
+@pytest.mark.parametrize("is_split", [False, True])
+def test_events_of_many_parts_are_read_once(is_split):
+    """Else the parts of one person that go are compared with the events of all."""
+    plans.begin_anew("segments_event")
+    root, other, *parts = Profile.objects.bulk_create(Profile() for _ in range(202))
+    source = make_source()
+    Event.objects.bulk_create(
+        Event(
+            source=source,
+            message_id=f"m{part.pk}-{n}",
+            # Each part has an identifier of its own; the root has events from before.
+            profile=root if is_split else part,
+            via_id=10**6 + part.pk if is_split or n else None,
+            name="Lead",
+            time=timezone.now(),
+        )
+        for part in parts
+        for n in range(3)
+    )
+    before = make_event(root)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE segments_event")
+    roots = {one.pk: Part(number=one.pk, id=one.pk) for one in (root, other)}
+    moves = []
+    for row in parts:
+        part = Part(number=row.pk, id=row.pk, own_id=10**6 + row.pk)
+        source_of = roots[root.pk] if is_split else part
+        after = part if is_split else roots[other.pk]
+        moves.append(
+            Move(part=part, before=source_of, after=after, because=None, follows=True)
+        )
+    with plans.watched() as watched:
+        rows.save([], Facts(Rules.from_settings()), moves)
+    assert max(watched) <= 2 * Event.objects.count()
+    found = set(Event.objects.values_list("profile_id", "via_id", "message_id"))
+    assert found == {
+        (part.pk if is_split else other.pk, 10**6 + part.pk, f"m{part.pk}-{n}")
+        for part in parts
+        for n in range(3)
+    } | {(root.pk, None, before.message_id)}
