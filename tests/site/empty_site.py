@@ -24,9 +24,17 @@ class EmptySite:
         self.var = var
         self.log = var.with_suffix(".log")
         self.said = ""
+        self.password = ""
         self.process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
+        self.start()
+        # Told once, to whom the first start makes.
+        self.password = self._found(r"Sign in +admin  /  (\S+)")
+        return self
+
+    def start(self) -> None:
+        """Start it, for the first time or once more after `end`."""
         ours = {"DATABASE_URL", "REDIS_URL", "CI"}
         inherited = {k: v for k, v in os.environ.items() if k not in ours}
         with self.log.open("wb") as log:
@@ -40,7 +48,6 @@ class EmptySite:
                 start_new_session=True,
             )
         self.wait_for("Ctrl-C")
-        return self
 
     def __exit__(
         self,
@@ -69,10 +76,6 @@ class EmptySite:
     @property
     def address(self) -> str:
         return self._found(r"Open +(\S+)")
-
-    @property
-    def password(self) -> str:
-        return self._found(r"Sign in +admin  /  (\S+)")
 
     def _found(self, pattern: str) -> str:
         match = re.search(pattern, self.said)

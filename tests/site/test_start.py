@@ -208,18 +208,10 @@ def test_header_bytes_that_are_no_text_are_refused_in_words(site):
     assert answer.startswith(b"HTTP/1.1 401 "), answer
 
 
-def test_it_ends_as_a_whole_and_the_next_start_makes_no_second_administrator(var):
-    again = var.with_name("empty-site-again")
-    shutil.rmtree(again, ignore_errors=True)
-    try:
-        with EmptySite(again) as first:
-            password = first.password
-            assert first.process
-            family = psutil.Process(first.process.pid).children(recursive=True)
-            assert first.end() == 0
-            assert not [child for child in family if child.is_running()]
-        with EmptySite(again) as second:
-            assert "as before" in second.said
-            assert "Log out" in sign_in(second.address, password)[1]
-    finally:
-        shutil.rmtree(again, ignore_errors=True)
+def test_it_ends_as_a_whole_and_the_next_start_makes_no_second_administrator(site):
+    family = psutil.Process(site.process.pid).children(recursive=True)
+    assert site.end() == 0
+    assert not [child for child in family if child.is_running()]
+    site.start()
+    assert "as before" in site.said
+    assert "Log out" in sign_in(site.address, site.password)[1]
