@@ -14,6 +14,7 @@ from django.db import connection, transaction
 
 from engagements.outbox.claim import Claim
 from engagements.personalization.renderer import people_per_batch
+from segments.models import copying
 
 # Of a claimed batch: place → when this person is due.
 Due: TypeAlias = Mapping[int, datetime]
@@ -88,23 +89,22 @@ PUT_OFF = """
         FROM going GROUP BY id
     )
     UPDATE engagements_batch b SET left_out = rest.left_out,
-        profile_ids = rest.profile_ids, event_ids = rest.event_ids,
-        state = CASE WHEN rest.is_nobody THEN 'done' ELSE b.state END
-    FROM left_behind, LATERAL (
-        SELECT array_agg((m.place - 1)::smallint ORDER BY m.place)
-                FILTER (WHERE g.is_gone OR m.place - 1 = ANY(own.left_out)) AS left_out,
-            array_agg(CASE WHEN g.is_gone AND is_untried THEN 0 ELSE m.profile_id END
-                ORDER BY m.place) AS profile_ids,
-            CASE WHEN own.event_ids = '{}' THEN own.event_ids ELSE array_agg(
-                CASE WHEN NOT (g.is_gone AND is_untried) THEN m.event_id END
-                ORDER BY m.place) END AS event_ids,
-            bool_and(g.is_gone OR m.place - 1 = ANY(own.left_out)) AS is_nobody
-        FROM engagements_batch own
-        CROSS JOIN LATERAL unnest(own.profile_ids, own.event_ids)
-            WITH ORDINALITY m (profile_id, event_id, place)
-        CROSS JOIN LATERAL (SELECT m.place - 1 = ANY(left_behind.places)) g (is_gone)
-        WHERE own.id = left_behind.id GROUP BY own.id
-    ) rest
+        profile_ids = CASE WHEN is_untried THEN ARRAY(
+            SELECT CASE WHEN m.place - 1 = ANY(places) THEN 0 ELSE m.id END
+            FROM unnest(b.profile_ids) WITH ORDINALITY m (id, place) ORDER BY m.place
+        ) ELSE b.profile_ids END,
+        event_ids = CASE WHEN is_untried AND b.event_ids <> '{}' THEN ARRAY(
+            SELECT CASE WHEN m.place - 1 <> ALL(places) THEN m.id END
+            FROM unnest(b.event_ids) WITH ORDINALITY m (id, place) ORDER BY m.place
+        ) ELSE b.event_ids END,
+        state = CASE WHEN cardinality(rest.left_out) = cardinality(b.profile_ids)
+            THEN 'done' ELSE b.state END
+    FROM left_behind JOIN (
+        -- Each place once.
+        SELECT own.id, ARRAY(SELECT place FROM unnest(own.left_out) place UNION
+            SELECT unnest(gone.places) ORDER BY 1) AS left_out
+        FROM left_behind gone JOIN engagements_batch own ON own.id = gone.id
+    ) rest USING (id)
     WHERE b.id = left_behind.id
 """
 
@@ -176,9 +176,9 @@ def _move(run_id: int, batches: list[_Held], due: Mapping[int, Due]) -> None:
     ids, places, times = zip(*rows, strict=True)
     asked: dict[str, Any] = {
         "run": run_id,
-        "batches": list(ids),
-        "places": list(places),
-        "due": list(times),
+        "batches": copying.number_array(ids),
+        "places": copying.number_array(places),
+        "due": copying.time_array(times),
         "size": batches[0].people_per_batch,
     }
     with connection.cursor() as cursor:

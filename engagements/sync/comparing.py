@@ -7,10 +7,10 @@ something else goes.
 """
 
 import struct
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence, Sized
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from engagements.guards import left_segment
 from engagements.models import Engagement, Run
@@ -213,15 +213,19 @@ class Comparison:
         if not any(known) and (new := _all_new(shape, bodies, objects, digests)):
             return new
         same = self._same(digests, known)
-        more = {n for n, body in enumerate(bodies) if _has_more(body)}
+        more: set[int] = set()
+        if not _are_of_one(bodies):
+            more = {n for n, body in enumerate(bodies) if _has_more(body)}
         if self.mode == Engagement.SyncMode.CHANGED:
             more -= same
         alike = same - more
         if alike:
             alike -= shapes.with_operators(objects)
         # There is nothing beside their objects.
-        saved = sum(map(data_points.of_object, (objects[n] for n in alike)))
+        saved = data_points.of_objects([objects[n] for n in alike])
         rest = [n for n in range(len(bodies)) if n not in alike]
+        if not rest:
+            return _NOTHING._replace(saved=saved)
         ends: dict[int, tuple[JSON, Mark]] = {}
         hashed = hashes.of_objects(shape, [objects[n] for n in rest])
         for n, its in zip(rest, hashed, strict=True):
@@ -329,17 +333,25 @@ def _all_new(
     digests: Sequence[bytes | None],
 ) -> _Ends | None:
     """Everybody as they are: of nobody anything is known; None where one is odd."""
-    if any(len(body) != 1 for body in bodies if isinstance(body, dict)):
+    if not _are_of_one(bodies):
         return None
     hashed = hashes.of_objects(shape, objects)
-    states: list[bytes] = []
-    points: list[int] = []
-    for digest, its in zip(digests, hashed, strict=True):
-        if digest is None or its is None or not its[0].kept:
-            return None
-        states.append(digest + its[1])
-        points.append(its[0].points)
+    told = [digest for digest in digests if digest is not None]
+    found = [its for its in hashed if its is not None]
+    if len(told) < len(bodies) or len(found) < len(bodies):
+        return None
+    if not all(names.kept for names, _ in found):
+        return None
+    states = [digest + own for digest, (_, own) in zip(told, found, strict=True)]
+    points = [names.points for names, _ in found]
     return _Ends(range(len(bodies)), bodies, Mark.each(states, points), 0)
+
+
+def _are_of_one(bodies: Sequence[JSON]) -> bool:
+    """Whether each is an object with one name."""
+    if set(map(type, bodies)) != {dict}:
+        return False
+    return set(map(len, cast(Sequence[Sized], bodies))) == {1}
 
 
 def _has_more(body: JSON) -> bool:

@@ -1,5 +1,6 @@
 """What Braze counts: each attribute that is written, each event and each purchase."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 from engagements.sync.shape import FLAGS
@@ -29,6 +30,11 @@ def of_body(body: JSON) -> int:
         own = body.get(name)
         count += len(own) if isinstance(own, list) else 0
     return count
+
+
+def of_objects(objects: Sequence[dict[str, JSON]]) -> int:
+    """Those of many objects of attributes, of which most have the same names."""
+    return sum(map(of_names, map(tuple, objects)))
 
 
 def of_object(attributes: JSON) -> int:

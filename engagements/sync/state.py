@@ -239,7 +239,7 @@ def _copy(answers: Sequence[Ends]) -> bool:
     by_engagement: dict[tuple[int, int], dict[int, bytes]] = defaultdict(dict)
     for ends in answers:
         own = by_engagement[ends.engagement_id, ends.epoch]
-        own.update((id, mark.state) for _, id, mark in ends.people if mark.state)
+        own.update({id: mark.state for _, id, mark in ends.people if mark.state})
     if sum(map(len, by_engagement.values())) < sum(len(x.people) for x in answers):
         # Somebody is there twice, or has no state.
         return False

@@ -8,6 +8,7 @@ https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO
 """
 
 from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
 
 from django.db import connection
 
@@ -61,6 +62,14 @@ def text_array(texts: Iterable[str | None]) -> str:
 def number_array(numbers: Iterable[int | None]) -> str:
     """The same of whole numbers: a bigint[]."""
     return "{" + ",".join(["NULL" if n is None else str(n) for n in numbers]) + "}"
+
+
+def time_array(times: Iterable[datetime]) -> str:
+    """The same of times with a zone: a timestamptz[]."""
+    # Many are the same one.
+    own: dict[datetime, str] = {}
+    texts = [own.get(at) or own.setdefault(at, at.isoformat()) for at in times]
+    return "{" + ",".join(texts) + "}"
 
 
 def truth_array(values: Iterable[bool]) -> str:
