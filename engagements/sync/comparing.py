@@ -336,14 +336,13 @@ def _all_new(
     if not _are_of_one(bodies):
         return None
     hashed = hashes.of_objects(shape, objects)
-    told = [digest for digest in digests if digest is not None]
-    found = [its for its in hashed if its is not None]
-    if len(told) < len(bodies) or len(found) < len(bodies):
-        return None
-    if not all(names.kept for names, _ in found):
-        return None
-    states = [digest + own for digest, (_, own) in zip(told, found, strict=True)]
-    points = [names.points for names, _ in found]
+    states: list[bytes] = []
+    points: list[int] = []
+    for digest, its in zip(digests, hashed, strict=True):
+        if digest is None or its is None or not its[0].kept:
+            return None
+        states.append(digest + its[1])
+        points.append(its[0].points)
     return _Ends(range(len(bodies)), bodies, Mark.each(states, points), 0)
 
 
