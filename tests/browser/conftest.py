@@ -128,6 +128,8 @@ class Contexts:
         if self._has_been_elsewhere or page.is_closed():
             context.close()
             return
+        # Its scripts end first: signed out, what they still ask would be refused.
+        page.goto("about:blank")
         of_ours = {"origin": self._url, "storageTypes": "local_storage,indexeddb"}
         session = context.new_cdp_session(page)
         session.send("Storage.clearDataForOrigin", of_ours)
@@ -152,13 +154,13 @@ def page(contexts: Contexts, complaints: list[str]) -> Iterator[Page]:
     """A page at the server's address that may not complain."""
     context = contexts.take()
     page = context.new_page()
-    _listen(page, complaints)
+    listen(page, complaints)
     yield page
     contexts.give_back(context, page)
     assert not complaints, "\n".join(complaints)
 
 
-def _listen(page: Page, complaints: list[str]) -> None:
+def listen(page: Page, complaints: list[str]) -> None:
     def on_console(message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):
             complaints.append(f"{message.type} on {page.url}: {message.text}")
@@ -179,6 +181,8 @@ def sign_in(
     """Give the browser a user's session, without the sign-in page."""
 
     def sign_in(user: Any) -> None:
+        # What the page of whoever was signed in asks by itself would be refused.
+        page.goto("about:blank")
         client.force_login(user)
         name = django_settings.SESSION_COOKIE_NAME
         page.context.add_cookies(

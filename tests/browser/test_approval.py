@@ -90,6 +90,7 @@ def test_a_marketer_asks_and_an_approver_answers(
     expect(page.get_by_text("It is withdrawn.")).to_be_visible()
     look("withdrawn")
     page.get_by_role("button", name="Ask for approval").click()
+    expect(page.get_by_text("Approvers are told")).to_be_visible()
 
     sign_in(vera)
     page.goto("/admin/")
@@ -113,6 +114,7 @@ def test_a_marketer_asks_and_an_approver_answers(
     expect(page.get_by_text("Use the name of the new card").first).to_be_visible()
     look("declined")
     page.get_by_role("button", name="Ask for approval").click()
+    expect(page.get_by_text("Approvers are told")).to_be_visible()
 
     sign_in(vera)
     page.goto(Approval.objects.latest("pk").get_absolute_url())
@@ -142,11 +144,12 @@ def test_a_marketer_asks_and_an_approver_answers(
     expect(page.get_by_text("changed since it was approved last")).to_be_visible()
     look("instead")
     page.get_by_role("button", name="Ask for approval").click()
-    page.goto(Approval.objects.latest("pk").get_absolute_url())
+    asked = Approval.objects.latest("pk").get_absolute_url()
+    page.goto(asked)
     expect(page.get_by_text("You asked for it: somebody else answers.")).to_be_visible()
     look("not-yours")
     sign_in(member("Approver", "otto"))
-    page.reload()
+    page.goto(asked)
     expect(page.get_by_role("button", name="Approve and activate")).to_be_visible()
     look("changes")
 
