@@ -144,6 +144,7 @@ def test_a_marketer_asks_and_an_approver_answers(
     expect(page.get_by_text("changed since it was approved last")).to_be_visible()
     look("instead")
     page.get_by_role("button", name="Ask for approval").click()
+    expect(page.get_by_text("nobody may give it")).to_be_visible()
     asked = Approval.objects.latest("pk").get_absolute_url()
     page.goto(asked)
     expect(page.get_by_text("You asked for it: somebody else answers.")).to_be_visible()

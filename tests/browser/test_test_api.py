@@ -54,6 +54,7 @@ def test_a_test_becomes_a_case_that_is_run_and_compared(
     page.get_by_label("Name", exact=False).first.fill("A plain person")
     shot("test-case-form")
     page.get_by_role("button", name="Save test case").click()
+    expect(page.get_by_text("A plain person").first).to_be_visible()
     external_api = ConfigurationTest.objects.get().version.external_api
     TestCase.objects.create(
         external_api=external_api,
