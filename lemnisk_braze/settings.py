@@ -363,6 +363,7 @@ UNFOLD = {
     "STYLES": [partial(_address, path) for path in STYLESHEETS],
     "SCRIPTS": [
         partial(_address, "lemnisk_braze/accessible.js"),
+        partial(_address, "lemnisk_braze/filters.js"),
         partial(_address, "lemnisk_braze/search.js"),
     ],
     "BORDER_RADIUS": "6px",

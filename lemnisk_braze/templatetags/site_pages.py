@@ -5,6 +5,7 @@ from typing import Any
 
 from django import template
 from django.conf import settings
+from django.contrib.admin.views.main import ChangeList
 from django.db.models import Model
 from django.template.context import RequestContext
 from django.urls import NoReverseMatch, reverse
@@ -67,6 +68,27 @@ def page_title(context: RequestContext) -> str:
 @register.simple_tag(takes_context=True)
 def why_empty(context: RequestContext) -> empty_lists.Emptiness:
     return empty_lists.emptiness(context["cl"], context["request"])
+
+
+@register.filter
+def chosen_by_links(listed: ChangeList) -> list[tuple[str, str]]:
+    """What a list's address asks for, but for what the inputs of its filters send.
+
+    Filters of the theme that have a form are inputs; all others are links, which what is
+    applied would forget, and with them what links on other pages asked the list for.
+    """
+    inputs = {
+        name
+        for spec in listed.filter_specs
+        if hasattr(spec, "form_class")
+        for name in spec.expected_parameters()
+    }
+    return [
+        (name, str(value))
+        for name, values in listed.filter_params.items()
+        if name not in inputs
+        for value in values
+    ]
 
 
 def _text(context: RequestContext, thing: Model | None) -> str:
