@@ -7,6 +7,7 @@ import orjson
 from django.db import connection
 
 from segments.ingest.message import Message
+from segments.models.copying import number_array, text_array
 
 MOST = 10
 # In bytes; of a larger one its names and what it is are kept.
@@ -26,8 +27,9 @@ def keep(messages: Sequence[Message]) -> None:
         for source in sorted(newest)
         for message in newest[source]
     ]
+    sources, texts = zip(*lines, strict=True)
     with connection.cursor() as cursor:
-        cursor.execute(KEEP, [*map(list, zip(*lines, strict=True)), MOST - 1])
+        cursor.execute(KEEP, [number_array(sources), text_array(texts), MOST - 1])
 
 
 def _text(message: Message) -> str:
