@@ -34,7 +34,7 @@ def listed(text: str) -> tuple[str, ...]:
 
 def check(request: HttpRequest, allowed: tuple[str, ...]) -> None:
     """Raise a RefusedError where a browser sends from elsewhere."""
-    origin = request.headers.get("Origin")
+    origin = request.META.get("HTTP_ORIGIN")
     if origin is not None and not _is_in(origin, allowed):
         raise RefusedError(
             403,
@@ -45,7 +45,7 @@ def check(request: HttpRequest, allowed: tuple[str, ...]) -> None:
 
 def allow(request: HttpRequest, response: HttpResponse) -> HttpResponse:
     """Let the page that asked read the answer, unless it may not send here at all."""
-    origin = request.headers.get("Origin")
+    origin = request.META.get("HTTP_ORIGIN")
     if origin is None:
         return response
     response["Vary"] = "Origin"
@@ -70,7 +70,7 @@ def preflight(request: HttpRequest, method: str) -> HttpResponse:
 
 def is_preflight(request: HttpRequest) -> bool:
     """Whether a browser asks before it sends."""
-    return request.method == "OPTIONS" and "Origin" in request.headers
+    return request.method == "OPTIONS" and "HTTP_ORIGIN" in request.META
 
 
 def forget() -> None:

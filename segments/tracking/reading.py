@@ -109,11 +109,11 @@ def check_head(request: HttpRequest, limit: int) -> None:
 
 
 def _encoding(request: HttpRequest) -> str:
-    return request.headers.get("Content-Encoding", "identity").lower()
+    return str(request.META.get("HTTP_CONTENT_ENCODING", "identity")).lower()
 
 
 def plain_body(request: HttpRequest, limit: int) -> bytes:
-    if "chunked" in request.headers.get("Transfer-Encoding", "").lower():
+    if "chunked" in str(request.META.get("HTTP_TRANSFER_ENCODING", "")).lower():
         data = _chunked_body(request, limit)
     else:
         try:
@@ -149,7 +149,7 @@ def _chunked_body(request: HttpRequest, limit: int) -> bytes:
 
 def _basic_auth(request: HttpRequest) -> str | None:
     """The user name of basic authentication; None where there is no such header."""
-    header = request.headers.get("Authorization")
+    header = request.META.get("HTTP_AUTHORIZATION")
     if header is None:
         return None
     scheme, _, credentials = header.partition(" ")
