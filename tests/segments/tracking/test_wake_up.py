@@ -75,3 +75,25 @@ def test_while_a_worker_is_at_work_nobody_is_woken(post, wake_ups, of):
     at_work.leave()
     post("identify", {"userId": "u2"})
     assert wake_ups() == ["engagements.tasks.work"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_has_just_asked_does_not_ask_again_for_a_moment(
+    post, wake_ups, monkeypatch
+):
+    post("identify", {"userId": "u1"})
+    monkeypatch.setattr(publishing, "KNOWN", 60)
+    wakeup.worker().begin()
+    post("identify", {"userId": "u2"})
+    Wakeup("engagements.tasks.work").begin()
+    post("identify", {"userId": "u3"})
+    assert len(wake_ups()) == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_was_known_is_asked_again_however_many_come(post, wake_ups, monkeypatch):
+    monkeypatch.setattr(publishing, "KNOWN", 0.5)
+    post("identify", {"userId": "u1"})
+    assert len(wake_ups()) == 1
+    Wakeup("engagements.tasks.work").begin()
+    wait_until(lambda: post("identify", {"userId": "u2"}) and wake_ups()[1:], "it", 5)
