@@ -28,6 +28,8 @@ SCHEDULE = (
     "ends_at",
     "zone_attribute",
 )
+# Of what is typed. Beyond them the clocks of some zone, or a later slot, have no time.
+YEARS = range(1970, 3000)
 MONTH_DAYS = [
     ("", "The day on which it starts"),
     *((str(day), str(day)) for day in range(1, LAST_DAY)),
@@ -197,7 +199,13 @@ class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]
         if not zone_name:
             return
         for name in ("starts_at", "ends_at"):
-            if moment := cleaned.get(name):
+            moment = cleaned.get(name)
+            if moment and moment.year not in YEARS:
+                self.add_error(
+                    name,
+                    f"Choose a time between the years {YEARS[0]} and {YEARS[-1]}.",
+                )
+            elif moment:
                 self.cleaned_data[name] = self._in_zone(name, moment, zone_name)
         start, end = (
             self.cleaned_data.get("starts_at"),
