@@ -144,7 +144,10 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """Deliveries, waiting ones too, in rows that add up to `total`; and whom to."""
+    """Deliveries, waiting ones too, in rows that add up to `total`; and whom to.
+
+    `url` opens all of them; "" where some wait, for these are in another list.
+    """
 
     total: int
     people: Headcount
@@ -251,7 +254,7 @@ def _report(
         total=total,
         people=headcount(runs, total),
         rows=tuple(rows),
-        url=people_url(scope),
+        url="" if waits.people else people_url({**scope, **unsent}),
         noted=_noted(whose),
         noted_url=_noted_url(scope),
     )

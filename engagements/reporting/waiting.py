@@ -10,9 +10,11 @@ from django.utils import timezone
 
 from engagements.models import PEOPLE_LEFT, Batch
 
-# Values of the filter of the list of batches, and what each is of those who wait.
-LATER = Q(state=Batch.State.PENDING, next_attempt_at__gt=Now())
-AGAIN = Q(state=Batch.State.RETRY)
+# Values of the filter of the list of batches, and what each is of those who wait. Where
+# the other side asked to wait no attempt is used up, and the state is what it was.
+_NOT_DUE = Q(state=Batch.State.PENDING, next_attempt_at__gt=Now())
+LATER = _NOT_DUE & Q(written_at=None)
+AGAIN = Q(state=Batch.State.RETRY) | _NOT_DUE & Q(written_at__isnull=False)
 FILTERS = {
     "yes": Q(state__in=Batch.OPEN),
     "later": LATER,

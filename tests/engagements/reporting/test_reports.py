@@ -1,12 +1,13 @@
 """The numbers of a report add up, and each opens exactly its people."""
 
 import datetime as dt
+import re
 
 import pytest
 from django.utils import timezone
 
 from engagements.audience import erasure
-from engagements.models import Attempt, Batch, Delivery, Engagement
+from engagements.models import Attempt, Batch, Delivery, Engagement, Run
 from engagements.reporting import history, reports
 from tests import factories
 
@@ -221,6 +222,44 @@ def test_who_waits_is_told_apart_by_when_it_goes_on(admin_client):
     ]
     shown = [admin_client.get(part.url).context["cl"].queryset for part in row.parts]
     assert [batches.people() for batches in shown] == [5, 4]
+
+
+def test_who_is_to_wait_by_the_other_side_is_tried_again():
+    """No attempt was used up by a 429, and the batch's state says nothing of it."""
+    run = factories.make_run()
+    hour = timezone.now() + dt.timedelta(hours=1)
+    batch = factories.make_batch(run, people=3)
+    Batch.objects.filter(pk=batch.pk).update(
+        written_at=timezone.now(), next_attempt_at=hour
+    )
+
+    (row,) = reports.run_report(run).rows
+
+    assert [(part.label, part.count) for part in row.parts] == [
+        ("Will be tried again, after an error", 3)
+    ]
+
+
+def test_the_sum_opens_what_it_counts_or_nothing(admin_client):
+    engagement = factories.make_engagement()
+    run = factories.make_run(engagement)
+    factories.make_batch(run, 2, delivery_state=State.SENT)
+    factories.make_batch(run, 3, delivery_state=State.REJECTED)
+    again = later(engagement)
+    run.deliveries.filter(state=State.REJECTED).update(retry=again)
+    Run.objects.filter(pk=again.pk).update(retry_of=run)
+    factories.make_batch(again, 3, delivery_state=State.SENT)
+
+    for report in (reports.engagement_report(engagement), reports.run_report(run)):
+        opened = admin_client.get(report.url).context["cl"].result_list
+        assert len(opened) == report.total == 5
+
+    # Who waits has no delivery: no list has all of them.
+    factories.make_batch(again, people=4)
+    report = reports.engagement_report(engagement)
+    assert (report.total, report.url) == (9, "")
+    said = admin_client.get(engagement.get_absolute_url()).text
+    assert re.search(r'In all</th>\s*<td class="lb-number">\s*9</td>', said)
 
 
 def test_who_is_next_needs_no_words():
