@@ -337,6 +337,8 @@ class Impact:
     # How many of them will be sent; estimated where the forecast is of a sample.
     sends: int
     requests: int
+    # Batches are not all full, and who is sent at another time goes in another request.
+    requests_are_about: bool
     # People of the segment whom it sent to before (Engagement.again); None where that
     # takes too long to count. Then the numbers above are at most so many.
     left_out: int | None
@@ -378,11 +380,13 @@ def impact(
     """The numbers for so many people; without a look at the segment's all are sent."""
     seen = _forecast(engagement, people) if looks else NOBODY
     sends = seen.of(people) if looks else people
+    requests, are_about = _requests(engagement, people, sends)
     return Impact(
         people=people,
         sends=sends,
         left_out=left_out,
-        requests=_requests(engagement, sends),
+        requests=requests,
+        requests_are_about=are_about or not seen.is_whole,
         forecast=seen,
         points=seen.points_of(people),
         points_saved=seen.saved_of(people),
@@ -391,8 +395,8 @@ def impact(
     )
 
 
-def _requests(engagement: Engagement, sends: int) -> int:
-    """How many requests so many people take.
+def _requests(engagement: Engagement, people: int, sends: int) -> tuple[int, bool]:
+    """How many requests it takes to send so many of these people; whether about so many.
 
     Where a request has room for one variant only, those of the others leave each batch
     for ones of their own.
@@ -402,11 +406,15 @@ def _requests(engagement: Engagement, sends: int) -> int:
         recipe, room = compile_recipe(*own), people_per_request(*own)
     except ValueError:
         # Activation refuses this version and says why; the page itself must open.
-        return sends
+        return sends, False
+    if room == 1 or not sends:
+        return sends, False
     apart = plan.of(engagement).shares[1:] if recipe.is_of_one_variant else ()
-    return -(-sends // room) + sum(
+    count = -(-sends // room) + sum(
         -(-sends * share // (room * plan.HUNDREDTHS)) for share in apart
     )
+    is_spread = bool(engagement.zone_attribute or engagement.quiet_from)
+    return count, is_spread or bool(apart) or people > room
 
 
 def _forecast(engagement: Engagement, people: int) -> Forecast:

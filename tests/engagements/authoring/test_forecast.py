@@ -1,8 +1,10 @@
 """What Activate foretells is what becomes of everybody."""
 
 from collections import Counter
+from datetime import time
 
 import pytest
+from django.urls import reverse
 
 from engagements.authoring import forecast
 from engagements.authoring.value_widgets import with_fallback
@@ -11,6 +13,7 @@ from engagements.lifecycle import transitions
 from engagements.models import Delivery, Engagement
 from segments.models import Membership
 from tests import factories
+from tests.pages import words
 
 pytestmark = pytest.mark.django_db
 
@@ -49,6 +52,31 @@ def test_it_counts_who_will_be_sent_and_who_skipped_and_why():
     missing = seen.skipped[0]
     assert (missing.is_missing, missing.parameter) == (True, NAME)
     assert len(missing.examples) == forecast.EXAMPLES
+
+
+@pytest.mark.parametrize(
+    ("people", "fields", "requests", "is_about"),
+    [
+        # All in one request, and nobody at another time.
+        (75, {}, 1, False),
+        # Who is skipped has a place in a batch all the same, and is in no request.
+        (76, {}, 2, True),
+        (3, {"trigger": "schedule", "zone_attribute": "zone"}, 1, True),
+        (3, {"quiet_from": time(21), "quiet_to": time(8)}, 1, True),
+        (0, {"zone_attribute": "zone"}, 0, False),
+    ],
+)
+def test_how_many_requests_it_takes_is_an_estimate_where_it_is_one(
+    admin_client, people, fields, requests, is_about
+):
+    engagement = of_members(factories.make_people(people), **fields)
+    impact = forecast.activation_impact(engagement)
+    assert (impact.requests, impact.requests_are_about) == (requests, is_about)
+    url = reverse("admin:engagements_engagement_activate", args=[engagement.pk])
+    about = "about " if is_about else ""
+    needed = "request needed" if requests == 1 else "requests needed"
+    said = words(admin_client.get(url))
+    assert f"<strong>{about}{requests}</strong> {needed}" in said
 
 
 def test_what_it_foretells_is_what_happens(braze):
