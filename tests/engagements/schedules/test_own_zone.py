@@ -312,7 +312,11 @@ def test_of_others_nothing_of_the_kind_is_said(daily, admin_page, why_not):
     segment = factories.make_segment(rule=BORN) if is_of_all else factories.make_segment()  # fmt: skip
     engagement = daily(segment=segment)
     Engagement.objects.update(state="draft", zone_attribute="" if is_of_all else "tz")
-    assert "when a day begins" not in page_words(admin_page.get(activation(engagement)))
+    said = page_words(admin_page.get(activation(engagement)))
+    assert "when a day begins" not in said
+    # Who enters the segment later than that is not sent at this time.
+    taken_in = "when the first place on Earth reaches the time, 14 hours ahead of UTC"
+    assert (taken_in in said) is not is_of_all
 
 
 def activation(engagement: Engagement) -> str:
