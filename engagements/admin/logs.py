@@ -1,6 +1,7 @@
 """Runs, batches, deliveries and attempts: logs that are read, never edited."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
@@ -25,6 +26,10 @@ from engagements.admin.actions import (
     page_url,
 )
 from engagements.admin.deliveries.filters import (
+    AttemptEngagementFilter,
+    AttemptRunFilter,
+    BatchEngagementFilter,
+    BatchRunFilter,
     BeforeFilter,
     EngagementFilter,
     ReasonFilter,
@@ -222,10 +227,17 @@ class BatchAdmin(LogAdmin):
         "state_badge",
         "people",
         "attempt_count",
-        "next_attempt_at",
+        "next_attempt",
     )
-    list_filter = (WaitingFilter, "state")
+    list_filter = (WaitingFilter, "state", BatchEngagementFilter, BatchRunFilter)
+    list_before_template = "engagements/filtered_by.html"
     linked_lookups = REPORT_LOOKUPS
+
+    @admin.display
+    def next_attempt(self, batch: Batch) -> datetime | None:
+        """None where there will be none: what is answered had its time."""
+        waits = batch.state in (Batch.State.PENDING, Batch.State.RETRY)
+        return batch.next_attempt_at if waits else None
 
     @admin.display
     def people(self, batch: Batch) -> str:
@@ -354,10 +366,8 @@ class AttemptAdmin(LogAdmin):
         "message",
         "note",
     )
-    list_filter = ("outcome", NotedFilter)
-    linked_lookups = frozenset(
-        {"batch__run__id__exact", "batch__run__engagement__id__exact"}
-    )
+    list_filter = ("outcome", NotedFilter, AttemptEngagementFilter, AttemptRunFilter)
+    list_before_template = "engagements/filtered_by.html"
 
     def get_list_display(self, request: HttpRequest) -> Sequence[Any]:
         # What was answered may name somebody.

@@ -46,14 +46,13 @@ class RunFilter(admin.SimpleListFilter):
 
     title = "run"
     parameter_name = "run__id__exact"
+    engagement_name = EngagementFilter.parameter_name
 
     def lookups(
         self, request: HttpRequest, model_admin: Any
     ) -> Iterable[tuple[str, str]]:
         runs = Run.objects.select_related("engagement").order_by("-pk")
-        if (
-            engagement := _number(request, EngagementFilter.parameter_name)
-        ) is not None:
+        if (engagement := _number(request, self.engagement_name)) is not None:
             runs = runs.filter(engagement=engagement)
         newest = list(runs[:20])
         chosen = _number(request, self.parameter_name)
@@ -67,6 +66,36 @@ class RunFilter(admin.SimpleListFilter):
         if (pk := _number(request, self.parameter_name)) is not None:
             return finding.of_runs(queryset, Run.objects.filter(pk=pk))
         return queryset
+
+
+class _ByName(admin.SimpleListFilter):
+    """The rows that have the number under the parameter's own name."""
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        name = str(self.parameter_name)
+        pk = _number(request, name)
+        return queryset if pk is None else queryset.filter(**{name: pk})
+
+
+class BatchEngagementFilter(_ByName, EngagementFilter):
+    """One engagement's batches."""
+
+
+class BatchRunFilter(_ByName, RunFilter):
+    """One run's batches."""
+
+
+class AttemptEngagementFilter(BatchEngagementFilter):
+    """The attempts of one engagement's batches."""
+
+    parameter_name = f"batch__{EngagementFilter.parameter_name}"
+
+
+class AttemptRunFilter(BatchRunFilter):
+    """The attempts of one run's batches."""
+
+    parameter_name = f"batch__{RunFilter.parameter_name}"
+    engagement_name = AttemptEngagementFilter.parameter_name
 
 
 class SkipFilter(admin.SimpleListFilter):

@@ -374,6 +374,32 @@ def test_a_list_of_deliveries_says_what_it_is_filtered_by(admin_page):
     assert "Changed since (UTC)" in said
 
 
+def test_lists_of_batches_and_attempts_say_what_they_are_filtered_by(admin_page):
+    run = factories.make_run(factories.make_engagement(name="Welcome"))
+    for whose, filters, said in (
+        ("batch", {"waiting": "again"}, "waiting people: To try again"),
+        ("attempt", {"noted": "yes"}, "notes: With a note"),
+    ):
+        batch = factories.make_batch(run, state="retry")
+        factories.make_attempt(batch, note="Odd.")
+        factories.make_attempt(factories.make_batch(state="retry"), note="Odd.")
+        prefix = "batch__" if whose == "attempt" else ""
+        filters |= {f"{prefix}run__engagement__id__exact": run.engagement_id}
+        page_words = words(admin_page.get(page(whose), filters))
+        assert f"Filtered by {said}; engagement: Welcome." in page_words
+        opened = admin_page.get(page(whose), {f"{prefix}run__id__exact": run.pk})
+        assert f"Filtered by run: {run}." in words(opened)
+        assert len(opened.context["cl"].result_list) == run.batches.count()
+
+
+def test_a_batch_that_ended_has_no_next_attempt(admin_page):
+    factories.make_batch(state="done")
+    waits = factories.make_batch(state="retry")
+    said = words(admin_page.get(page("batch")))
+    when = timezone.localtime(waits.next_attempt_at)
+    assert said.count(f"{when:%-d %b %Y}") == 1
+
+
 def test_filters_that_cannot_be_read_are_not_left_out_in_silence(admin_page):
     a_delivery()
     said = words(admin_page.get(page("delivery"), {"since": "nonsense"}, follow=True))
