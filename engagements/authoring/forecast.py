@@ -398,8 +398,9 @@ def impact(
 def _requests(engagement: Engagement, people: int, sends: int) -> tuple[int, bool]:
     """How many requests it takes to send so many of these people; whether about so many.
 
-    Where a request has room for one variant only, those of the others leave each batch
-    for ones of their own.
+    Each is what is left of a batch of them, if somebody is: who is sent is taken to be
+    spread evenly over the batches. Where a request has room for one variant only, those
+    of the others leave each batch for ones of their own.
     """
     own = engagement.version, engagement.values, plan.of(engagement)
     try:
@@ -410,7 +411,8 @@ def _requests(engagement: Engagement, people: int, sends: int) -> tuple[int, boo
     if room == 1 or not sends:
         return sends, False
     apart = plan.of(engagement).shares[1:] if recipe.is_of_one_variant else ()
-    count = -(-sends // room) + sum(
+    batches = -(-people // room)
+    count = round(batches * (1 - (1 - 1 / batches) ** sends)) + sum(
         -(-sends * share // (room * plan.HUNDREDTHS)) for share in apart
     )
     is_spread = bool(engagement.zone_attribute or engagement.quiet_from)

@@ -40,7 +40,7 @@ def test_it_counts_who_will_be_sent_and_who_skipped_and_why():
 
     impact = forecast.activation_impact(engagement)
 
-    assert (impact.people, impact.sends, impact.requests) == (77, 60, 1)
+    assert (impact.people, impact.sends, impact.requests) == (77, 60, 2)
     seen = impact.forecast
     assert seen.is_whole
     counts = {reason.words: reason.count for reason in seen.skipped}
@@ -77,6 +77,22 @@ def test_how_many_requests_it_takes_is_an_estimate_where_it_is_one(
     needed = "request needed" if requests == 1 else "requests needed"
     said = words(admin_client.get(url))
     assert f"<strong>{about}{requests}</strong> {needed}" in said
+
+
+def test_who_is_skipped_leaves_a_request_with_room(braze, sandbox):
+    people = [
+        factories.make_profile(**({"first_name": "Ann"} if n % 2 else {}))
+        for n in range(150)
+    ]
+    engagement = of_members(
+        people,
+        factories.make_version(connection=braze),
+        values={NAME: "{{ profile.first_name }}"},
+    )
+    impact = forecast.activation_impact(engagement)
+    transitions.activate(engagement)
+    loop.work()
+    assert (impact.sends, impact.requests) == (75, len(sandbox.requests())) == (75, 2)
 
 
 def test_what_it_foretells_is_what_happens(braze):
