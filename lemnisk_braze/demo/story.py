@@ -29,6 +29,7 @@ from segments.models import Profile, Segment, Source
 from segments.rules import tree
 from segments.tracking import write_keys
 
+ENGAGEMENT = "Lead form to Braze"
 TEST_PERSON = "test-person"
 TEST_VALUES = {
     "External ID": TEST_PERSON,
@@ -52,6 +53,12 @@ class Story:
     say: Say
     leads: int
     others: int
+
+    @property
+    def is_told(self) -> bool:
+        """Whether an earlier start came to its end: then it is somebody's to play with."""
+        told = Engagement.objects.filter(name=ENGAGEMENT)
+        return told.exclude(state=Engagement.State.DRAFT).exists()
 
     def tell(self) -> None:
         """Send the people in, and walk from the External API to Activate."""
@@ -176,7 +183,7 @@ class Story:
     def _engagement(self, segment: Segment, version: ExternalAPIVersion) -> None:
         """Add Engagement, Configure Parameters, Activate: and wait for the end."""
         engagement, _ = Engagement.objects.get_or_create(
-            name="Lead form to Braze",
+            name=ENGAGEMENT,
             defaults={
                 "segment": segment,
                 "version": version,

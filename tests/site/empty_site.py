@@ -20,6 +20,8 @@ SECONDS = 120
 class EmptySite:
     """`manage.py start` in a folder of its own, until the block is left."""
 
+    command: tuple[str, ...] = ("start", "--port", "8700")
+
     def __init__(self, var: Path) -> None:
         self.var = var
         self.log = var.with_suffix(".log")
@@ -33,15 +35,20 @@ class EmptySite:
         self.password = self._found(r"Sign in +admin  /  (\S+)")
         return self
 
-    def start(self) -> None:
-        """Start it, for the first time or once more after `end`."""
+    @property
+    def environment(self) -> dict[str, str]:
+        """That of its processes, and of a command beside them."""
         ours = {"DATABASE_URL", "REDIS_URL", "CI"}
         inherited = {k: v for k, v in os.environ.items() if k not in ours}
+        return {**inherited, "VAR_DIR": str(self.var), "TICK_SECONDS": "1"}
+
+    def start(self) -> None:
+        """Start it, for the first time or once more after `end`."""
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "manage.py", "start", "--port", "8700"],
+                [sys.executable, "manage.py", *self.command],
                 cwd=ROOT,
-                env={**inherited, "VAR_DIR": str(self.var), "TICK_SECONDS": "1"},
+                env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

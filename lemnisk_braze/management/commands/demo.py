@@ -36,8 +36,11 @@ class Command(LocalCommand):
                 leads=options["leads"],
                 others=options["others"],
             )
-            story.tell()
-            story.check()
+            if options["once"] or not story.is_told:
+                story.tell()
+                story.check()
+            else:
+                self.say("What an earlier start sent in is there, as you left it.")
             if not options["once"]:
                 story.invite()
                 site.processes.wait()
