@@ -11,10 +11,9 @@ one statement, and finds the others in another. The rest is counted, under locks
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from itertools import repeat
 from typing import NamedTuple, TypeAlias
 from zoneinfo import ZoneInfo
 
@@ -136,32 +135,23 @@ def reserve(asked: Asked, claims: Sequence[Claim], but: Collection[int]) -> Rese
     run = asked.run
     if not caps or run is None:
         return NOTHING
-    wanted = [one for claim in claims for one in _wanted(claim, asked.people, but)]
-    plain = _plain(asked, [(profile, entry) for _, _, profile, entry in wanted])
+    people = [one for claim in claims for one in _people(claim, asked.people, but)]
+    plain = plenty.plain(asked, people)
     full, at = plenty.take(asked, caps, plain) if plain else (set[int](), 0)
-    if not full and len(plain) == len(wanted):
+    rest = full.union(id for id, _ in people if id not in plain)
+    if not rest:
         return Reserved({}, {at})
     none = plenty.none(asked, caps, {id: plain[id] for id in full}, at)
     over: dict[int, dict[int, Skip]] = defaultdict(dict)
+    skips = {cap.pk: _skip(cap) for cap in caps}
     keys: dict[tuple[int, int], Key] = {}
-    for batch_id, place, profile, entry in wanted:
+    for batch_id, place, profile, entry in _places(claims, rest):
         if cap := none.get(profile):
-            over[batch_id][place] = _skip(cap)
-        elif profile in full or profile not in plain:
+            over[batch_id][place] = skips[cap.pk]
+        else:
             keys[batch_id, place] = Key(profile, run.pk, entry)
     later = _counted(asked, caps, keys, over) if keys else at
     return Reserved(over, {at, later})
-
-
-def _plain(asked: Asked, people: Sequence[tuple[int, int]]) -> dict[int, int]:
-    """Those who are there once, by their own name, and their entry."""
-    own = dict(people)
-    if len(own) < len(people):
-        often = {id for id, n in Counter(id for id, _ in people).items() if n > 1}
-        own = {id: entry for id, entry in own.items() if id not in often}
-    if asked.merged:
-        own = {id: entry for id, entry in own.items() if asked.people[id] == id}
-    return own
 
 
 def _counted(
@@ -260,20 +250,28 @@ def _skip(cap: FrequencyCap) -> Skip:
     return Skip(code=CODE, message=f"Frequency cap “{cap}”: {cap.in_words}.")
 
 
-def _wanted(
+def _people(
     claim: Claim, there: Collection[int], but: Collection[int]
-) -> Iterable[tuple[int, int, int, int]]:
-    """Whoever is in a claim: the batch, the place, and the person with their entry."""
-    entries: Iterable[int | None] = claim.transition_ids or repeat(0)
-    people = zip(
-        range(len(claim.profile_ids)), claim.profile_ids, entries, strict=False
-    )
-    left_out = set(claim.left_out)
+) -> Iterable[Person]:
+    """Whoever is in a claim, but for those people."""
+    if not (claim.left_out or claim.transition_ids):
+        return [(id, 0) for id in claim.profile_ids if id in there and id not in but]
     return [
-        (claim.batch_id, place, id, entry or 0)
-        for place, id, entry in people
-        if place not in left_out and id not in but and id in there
+        (id, entry)
+        for _, id, entry in claim.by_place()
+        if id in there and id not in but
     ]
+
+
+def _places(
+    claims: Iterable[Claim], people: set[int]
+) -> Iterator[tuple[int, int, int, int]]:
+    """Where these people are: the batch, the place, and the person with their entry."""
+    for claim in claims:
+        if not people.isdisjoint(claim.profile_ids):
+            for place, id, entry in claim.by_place():
+                if id in people:
+                    yield claim.batch_id, place, id, entry
 
 
 def _make_rows(people: Collection[int]) -> None:

@@ -1,5 +1,6 @@
 """Room under caps where it is plain that there is some, or none: a statement for each."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,7 +14,11 @@ from engagements.models import Delivery, FrequencyCap
 from lemnisk_braze.lib.database_retry import LATER_ON_DISK
 from segments.models import copying
 
-PEOPLE = "unnest(%(people)s::bigint[], %(entries)s::bigint[]) x (id, entry)"
+# Where all have the same entry, and where each has their own.
+PEOPLE = (
+    "(SELECT id, 0 FROM unnest(%(people)s::bigint[]) id) x (id, entry)",
+    "unnest(%(people)s::bigint[], %(entries)s::bigint[]) x (id, entry)",
+)
 # The month after: for all of a month the same, so that no index is written with each.
 LAST = "date_trunc('month', clock_timestamp(), 'UTC') + interval '1 month'"
 # Takes room for people who have one name, once each, in order, and returns the others:
@@ -21,7 +26,7 @@ LAST = "date_trunc('month', clock_timestamp(), 'UTC') + interval '1 month'"
 # be full, and those who are in it with this delivery already. Before them, when it is. A list is in order, but for
 # what its writers waited for each other: `since` is earlier by more than that.
 PLAIN = f"""
-    WITH asked AS MATERIALIZED (SELECT id, entry FROM {PEOPLE}), x AS MATERIALIZED (
+    WITH asked AS MATERIALIZED (SELECT id, entry FROM {{people}}), x AS MATERIALIZED (
         SELECT id, entry FROM asked WHERE id NOT IN (
             -- Asked for so few, it never reads everybody there is.
             SELECT merged_into_id FROM segments_profile
@@ -87,15 +92,27 @@ MARGIN = 10 * 60 * 1_000
 LONG = 200
 
 
+def plain(asked: Asked, people: Sequence[tuple[int, int]]) -> dict[int, int]:
+    """Those who are there once, by their own name, and their entry."""
+    own = dict(people)
+    if len(own) < len(people):
+        often = {id for id, n in Counter(id for id, _ in people).items() if n > 1}
+        own = {id: entry for id, entry in own.items() if id not in often}
+    if asked.merged:
+        own = {id: entry for id, entry in own.items() if asked.people[id] == id}
+    return own
+
+
 def take(
     asked: Asked, caps: Sequence[FrequencyCap], plain: Mapping[int, int]
 ) -> tuple[set[int], int]:
     """Take room for all of these who have plenty; the others, and when it was."""
     engagement, run = asked.engagement, asked.run
     assert run is not None
+    has_entries = any(plain.values())
     wanted: dict[str, Any] = {
         "people": copying.number_array(plain.keys()),
-        "entries": copying.number_array(plain.values()),
+        "entries": copying.number_array(plain.values()) if has_entries else "{}",
         "engagement": engagement.pk,
         "segment": engagement.segment_id,
         "channel": asked.channel,
@@ -107,10 +124,13 @@ def take(
         for cap in caps
         if engagement.heeds_caps
     )
-    sends, same = OF_EACH if any(plain.values()) else OF_ALL
+    sends, same = OF_EACH if has_entries else OF_ALL
     same = same.format(engagement=engagement.pk, run=run.pk)
     with connection.cursor() as cursor:
-        cursor.execute(PLAIN.format(sends=sends, same=same, room=room), wanted)
+        cursor.execute(
+            PLAIN.format(people=PEOPLE[has_entries], sends=sends, same=same, room=room),
+            wanted,
+        )
         found = dict(cursor.fetchall())
     at = found.pop(None)
     return set(found), at

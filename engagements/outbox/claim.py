@@ -1,8 +1,9 @@
 """A batch that a worker holds, as a value."""
 
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
+from itertools import repeat
 from typing import NamedTuple
 
 
@@ -36,3 +37,10 @@ class Claim(NamedTuple):
         if not places:
             return self
         return self._replace(left_out=sorted({*self.left_out, *places}))
+
+    def by_place(self) -> Iterator[tuple[int, int, int]]:
+        """Who is not left out: the place, the person and their entry; 0 for none."""
+        out = set(self.left_out)
+        entries = self.transition_ids or repeat(0)
+        each = enumerate(zip(self.profile_ids, entries, strict=False))
+        return ((at, id, entry or 0) for at, (id, entry) in each if at not in out)
