@@ -14,6 +14,8 @@ class Accepted(models.Model):
     engagement's was forgotten by a full resync, but for the names, too.
     """
 
+    # No number of its own: it would be written into one more index with each row.
+    pk = models.CompositePrimaryKey("engagement_id", "profile_id")
     # The unique constraint begins with it, and gives its people in order. Rows are made
     # out of rows that exist, so the database is not asked once more for each.
     engagement = models.ForeignKey(

@@ -87,7 +87,7 @@ ACCEPT = f"""{_ACCEPTED}
     SET epoch = excluded.epoch, state = excluded.state, doubt = NULL
 """
 ACCEPT_LATE = f"""{_ACCEPTED}, ours AS (
-        SELECT x.*, a.id FROM x JOIN engagements_accepted a
+        SELECT x.* FROM x JOIN engagements_accepted a
             ON a.engagement_id = x.engagement_id AND a.profile_id = x.profile_id
             AND a.doubt = x.attempt_id
         WHERE NOT EXISTS (
@@ -96,14 +96,16 @@ ACCEPT_LATE = f"""{_ACCEPTED}, ours AS (
                 AND later.started_at > own.started_at
             WHERE own.id = x.attempt_id
         )
-        ORDER BY a.id FOR UPDATE OF a
+        ORDER BY a.engagement_id, a.profile_id FOR UPDATE OF a
     ), gone AS (
         DELETE FROM engagements_accepted a USING ours
-        WHERE a.id = ours.id AND ours.state IS NULL
+        WHERE a.engagement_id = ours.engagement_id AND a.profile_id = ours.profile_id
+            AND ours.state IS NULL
     )
     UPDATE engagements_accepted a
     SET epoch = ours.epoch, state = ours.state, doubt = NULL
-    FROM ours WHERE a.id = ours.id AND ours.state IS NOT NULL
+    FROM ours WHERE a.engagement_id = ours.engagement_id
+        AND a.profile_id = ours.profile_id AND ours.state IS NOT NULL
 """
 # Under the name by which they were sent, and of whoever they are part of by now.
 DOUBT = """
