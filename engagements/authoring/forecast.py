@@ -27,6 +27,7 @@ from engagements.personalization.renderer import (
     compile_recipe,
     people_per_request,
 )
+from engagements.schedules import making
 from engagements.sync import comparing, data_points, state
 from engagements.sync.comparing import Comparison
 from engagements.variants import drawing, plan
@@ -427,6 +428,11 @@ def _forecast(engagement: Engagement, people: int) -> Forecast:
 
 
 def _starts_later(engagement: Engagement) -> bool:
-    start = engagement.starts_at
-    is_scheduled = engagement.trigger == Engagement.Trigger.SCHEDULE
-    return is_scheduled and start is not None and start > database_clock.now()
+    """Whether no run is due at once, were it activated now; of one at work it is one."""
+    is_at_rest = engagement.state in Engagement.AT_REST
+    if not is_at_rest or engagement.trigger != Engagement.Trigger.SCHEDULE:
+        return False
+    now = database_clock.now()
+    activated = copy.copy(engagement)
+    activated.activated_at = now
+    return not making.is_due(activated, now)

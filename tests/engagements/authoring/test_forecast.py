@@ -1,7 +1,7 @@
 """What Activate foretells is what becomes of everybody."""
 
 from collections import Counter
-from datetime import time
+from datetime import UTC, datetime, time
 
 import pytest
 from django.urls import reverse
@@ -18,6 +18,8 @@ from tests.pages import words
 pytestmark = pytest.mark.django_db
 
 NAME = "Name of the User"
+LONG_AGO = datetime(2020, 1, 1, 3, 7, 11, tzinfo=UTC)
+FAR_AWAY = datetime(2900, 1, 1, tzinfo=UTC)
 
 
 def of_members(people, version=None, **fields) -> Engagement:
@@ -77,6 +79,28 @@ def test_how_many_requests_it_takes_is_an_estimate_where_it_is_one(
     needed = "request needed" if requests == 1 else "requests needed"
     said = words(admin_client.get(url))
     assert f"<strong>{about}{requests}</strong> {needed}" in said
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_later"),
+    [
+        ({"repeat": "once"}, False),
+        ({"repeat": "daily"}, False),
+        ({"repeat": "daily", "starts_at": LONG_AGO}, True),
+        ({"repeat": "once", "starts_at": LONG_AGO}, False),
+        ({"repeat": "once", "starts_at": FAR_AWAY}, True),
+        ({"repeat": "cron", "cron": "0 9 29 2 *"}, True),
+        ({"trigger": "on_entry", "includes_present": True}, False),
+    ],
+)
+def test_it_says_so_where_nothing_is_sent_at_once(admin_client, fields, is_later):
+    fields = {"trigger": "schedule", **fields}
+    segment = factories.make_segment(people=2)
+    engagement = factories.make_engagement(segment, **fields)
+    url = reverse("admin:engagements_engagement_activate", args=[engagement.pk])
+    said = words(admin_client.get(url))
+    assert ("people will be sent, if it ran now" in said) is is_later
+    assert "people will be sent" in said
 
 
 def test_who_is_skipped_leaves_a_request_with_room(braze, sandbox):
