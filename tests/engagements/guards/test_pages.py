@@ -321,6 +321,17 @@ def test_somebody_passes_and_the_request_is_shown(admin_page, ann):
     assert "Name of the User" in page or "first_name" in page or "Ann" in page
 
 
+def test_who_lacks_a_value_is_not_sent_although_no_guard_stops_them(admin_page, ann):
+    person, engagement = ann
+    del person.attributes["first_name"]
+    person.save()
+    url = reverse("admin:engagements_engagement_person", args=[engagement.pk])
+    page = words(admin_page.get(f"{url}?who=ann"))
+    assert "<strong>Is not sent.</strong> No guard stops them, but" in page
+    assert "No payload can be made for this person." in page
+    assert "No guard stops them.</strong>" not in page
+
+
 def test_the_first_guard_that_stops_somebody_says_why(admin_page, ann):
     person, engagement = ann
     engagement.exclusions.create(segment=factories.make_segment([person], name="Out"))
