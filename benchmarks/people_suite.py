@@ -81,10 +81,10 @@ class PeopleSuite:
         )
 
     def run(self) -> None:
-        # Everyone's first messages import and connect.
-        self._ours("warm-up", WARM_UP, 0)
-        self._orm("warm-up of the ORM", WARM_UP)
         count = min(self.size, MOST_MESSAGES)
+        # Everyone's first messages import and connect.
+        self._ours("warm-up", min(count, WARM_UP), 0)
+        self._orm("warm-up of the ORM", min(count, WARM_UP))
         for number in range(1, self.options.rounds + 1):
             say(f"Round {number} of {self.options.rounds}")
             alone = self._ours(f"alone-{number}", count, 0)

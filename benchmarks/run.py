@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, LiteralString
 
 import orjson
 import psycopg
+from psycopg import sql
 
 from lemnisk_braze.local import embedded
 
@@ -40,7 +41,7 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     with _alone():
-        _start_servers()
+        _start_servers(arguments.migrated)
         from lemnisk_braze.local.processes import LocalError
 
         try:
@@ -63,6 +64,11 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--hold", type=float, default=60)
     parser.add_argument("--json", type=Path, help="where to write the figures")
+    parser.add_argument(
+        "--migrated",
+        default="",
+        help="a name for the database as migrations leave it: kept, and copied next time",
+    )
     parser.add_argument("--plain", action="store_true", help="HTTP without TLS")
     parser.add_argument("--write", action="store_true")
     arguments = parser.parse_args()
@@ -90,26 +96,53 @@ def _alone() -> Iterator[None]:
         yield
 
 
-def _start_servers() -> None:
-    """Start PostgreSQL and Valkey, empty both, and make Django ready."""
+def _start_servers(migrated: str) -> None:
+    """Start PostgreSQL and Valkey, empty both, and make Django ready.
+
+    Where there is a database `migrated`, it is copied; else it is made, if it is named.
+    """
     for name in OWN:
         os.environ.pop(name, None)
     os.environ["VAR_DIR"] = str(DIRECTORY)
     os.environ["DJANGO_SETTINGS_MODULE"] = "lemnisk_braze.settings"
     embedded.ensure(DIRECTORY)
-    url = os.environ["DATABASE_URL"]
-    with psycopg.connect(url, dbname="postgres", autocommit=True) as admin:
-        admin.execute(f"DROP DATABASE IF EXISTS {embedded.DATABASE} WITH (FORCE)")
-        admin.execute(f"CREATE DATABASE {embedded.DATABASE}")
+    is_kept = _make_database(migrated)
     import django
     from django.core.management import call_command
+    from django.db import connection
 
     django.setup()
     from benchmarks.machine import valkey
 
     with valkey() as client:
         client.flushall()
+    if is_kept:
+        return
     call_command("migrate", verbosity=0)
+    if migrated:
+        connection.close()
+        _administer("CREATE DATABASE {} TEMPLATE {}", migrated, embedded.DATABASE)
+
+
+def _make_database(migrated: str) -> bool:
+    """Make the database anew; whether it is the copy of a migrated one."""
+    _administer("DROP DATABASE IF EXISTS {} WITH (FORCE)", embedded.DATABASE)
+    with _administrator() as admin:
+        found = admin.execute("SELECT datname FROM pg_database").fetchall()
+    is_kept = (migrated,) in found
+    template = migrated if is_kept else "template1"
+    _administer("CREATE DATABASE {} TEMPLATE {}", embedded.DATABASE, template)
+    return is_kept
+
+
+def _administer(statement: LiteralString, *names: str) -> None:
+    with _administrator() as admin:
+        admin.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
+
+
+def _administrator() -> psycopg.Connection:
+    url = os.environ["DATABASE_URL"]
+    return psycopg.connect(url, dbname="postgres", autocommit=True)
 
 
 def _measure(arguments: argparse.Namespace) -> None:

@@ -19,7 +19,7 @@ PREFIX = "migrated_"
 
 def template() -> str:
     """The name of a database that is migrated, and that nobody is connected to."""
-    name = PREFIX + _digest()
+    name = PREFIX + digest()
     with alone():
         kept = [each for each in databases.names() if each.startswith(PREFIX)]
         if name not in kept:
@@ -29,7 +29,8 @@ def template() -> str:
     return name
 
 
-def _digest() -> str:
+def digest() -> str:
+    """What is another one where other tables or first rows would be made."""
     digest = hashlib.sha256()
     for path in sorted(path for each in SOURCES for path in ROOT.glob(each)):
         digest.update(f"{path.relative_to(ROOT)}\0".encode() + path.read_bytes())
