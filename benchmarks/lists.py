@@ -153,7 +153,8 @@ def load_deliveries(url: str) -> None:
                 first = listening.deliveries.count()
                 entered = {"run": listening.pk, "first": first, "count": ENTRIES}
                 cursor.execute(ENTERED, entered)
-    completion.finish()
+            # Before the next begins, as a run ends: where its deliveries lie is known.
+            completion.finish()
     with people.as_long_as_it_takes() as cursor:
         for table in ("batch", "attempt", "delivery"):
             cursor.execute(f"VACUUM ANALYZE engagements_{table}")
