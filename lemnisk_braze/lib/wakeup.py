@@ -26,8 +26,8 @@ RENEWALS = 5
 # In seconds: so long after the broker said that somebody will see it a process does not
 # ask again; at hundreds of requests a second asking is a third of what each costs. Who
 # leaves waits a little longer before the last look: clocks do not run alike.
-KNOWN = 0.05
-LAST_LOOK = 0.06
+KNOWN = 0.02
+LAST_LOOK = 0.03
 NEVER = float("-inf")
 # While the broker is away, one caller in this many seconds finds out, not everyone.
 QUIET_SECONDS = 5.0
