@@ -103,6 +103,20 @@ def test_it_says_so_where_nothing_is_sent_at_once(admin_client, fields, is_later
     assert "people will be sent" in said
 
 
+@pytest.mark.parametrize(("ceiling", "is_above"), [(76, True), (77, False)])
+def test_a_ceiling_counts_whom_a_run_takes_in_and_not_who_is_sent(
+    admin_client, ceiling, is_above
+):
+    engagement = of_members(
+        mixed_people(), values={NAME: "{{ profile.first_name }}"}, ceiling=ceiling
+    )
+    url = reverse("admin:engagements_engagement_activate", args=[engagement.pk])
+    said = words(admin_client.get(url))
+    assert "<strong>60</strong> people will be sent" in said
+    above = f"It would take in 77 people, above its ceiling of {ceiling}."
+    assert (above in said) is is_above
+
+
 def test_who_is_skipped_leaves_a_request_with_room(braze, sandbox):
     people = [
         factories.make_profile(**({"first_name": "Ann"} if n % 2 else {}))
