@@ -7,6 +7,7 @@ from django.urls import reverse
 from playwright.sync_api import Page, expect
 
 from tests import factories
+from tests.browser import axe
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -57,6 +58,10 @@ def test_what_is_typed_stays_where_something_is_chosen(page: Page, listed):
     page.locator(OPEN).click()
     page.get_by_role("link", name="Clear all filters").click()
     expect(page.get_by_text("Filtered by")).to_be_hidden()
+
+
+def test_the_panel_is_accessible(page: Page, listed):
+    assert axe.violations(page, axe.source()) == []
 
 
 def test_the_focus_stays_in_the_panel_until_it_is_closed(page: Page, listed):
