@@ -50,6 +50,7 @@ MAX_BYTES = 64 * 1024
 _NOT_CLOSED = "A {{ has no }} that closes it."
 _TAG_NOT_CLOSED = "A {% has no %} that closes it."
 _CURLY = re.compile("[\u201c\u201d\u2018\u2019\u201e\u00ab\u00bb]")
+_SPACED = re.compile(r"\{\{-?\s*(\w+(?:\s+\w+)+)\s*-?\}\}")
 _NOTHING = re.compile(r"\{\{-?\s*-?\}\}")
 
 
@@ -205,6 +206,11 @@ def _plain(source: str, error: LiquidError) -> str:
         return f"There is no tag “{unknown}”. There are {known}."
     if unclosed := tags.unclosed(source):
         return f"A {{% {unclosed} %}} has no {{% end{unclosed} %}} that closes it."
+    if spaced := _SPACED.search(source):
+        return (
+            f"There is no variable “{spaced[1]}”: with spaces it would be a parameter of"
+            " an External API. Use profile, event, segment, engagement or now."
+        )
     what = "This" if "{%" in source else "This expression"
     return f"{what} cannot be read: {error.message}."
 

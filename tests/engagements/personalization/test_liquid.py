@@ -86,6 +86,11 @@ def test_what_is_not_known_is_missing(source):
         ("{{ event.product }}", "There is no variable “event.product”."),
         ("{{ profile }}", "name one"),
         ("{{ profile.name", "A {{ has no }} that closes it."),
+        (
+            "Hi {{Name of the User}}",
+            "There is no variable “Name of the User”: with spaces it would be a parameter"
+            " of an External API. Use profile, event, segment, engagement or now.",
+        ),
         ("{{ profile.name | upcse }}", "Did you mean “upcase”?"),
         ("{{ | }}", "cannot be read"),
         ("x" * 65_537, "This is longer than 64 KB."),
