@@ -9,6 +9,7 @@ import pytest
 from django.conf import settings as django_settings
 from django.db import connection
 from django.test import TransactionTestCase
+from django.test.utils import setup_databases, teardown_databases
 from hypothesis import HealthCheck, settings
 
 from externalapi.connections import encryption
@@ -176,23 +177,25 @@ def pytest_collection_finish() -> None:
 
 
 @pytest.fixture(scope="session")
-def django_db_modify_db_settings(
-    django_db_modify_db_settings, django_test_environment, django_db_blocker
-) -> None:
-    if servers.IS_OURS:
-        with django_db_blocker.unblock():
-            connection.settings_dict["TEST"]["TEMPLATE"] = migrated.template()
+def django_db_setup(django_test_environment, django_db_blocker) -> Iterator[None]:
+    """The process's database, in place of pytest-django's.
 
-
-@pytest.fixture(scope="session")
-def django_db_setup(django_db_setup, django_db_blocker) -> Iterator[None]:
+    That asks seven more fixtures, which pytest looks up again before each test.
+    """
+    test = connection.settings_dict["TEST"]
+    if process := os.environ.get("PYTEST_XDIST_WORKER"):
+        test["NAME"] = f"test_{connection.settings_dict['NAME']}_{process}"
     with django_db_blocker.unblock():
+        if servers.IS_OURS:
+            test["TEMPLATE"] = migrated.template()
+        made = setup_databases(verbosity=0, interactive=False)
         emptying.keep_first_rows()
     yield
     with django_db_blocker.unblock():
         # Of a worker that was killed a moment ago: with them it cannot be dropped.
         sessions.end_all_sessions()
         connection.close()
+        teardown_databases(made, verbosity=0)
 
 
 @pytest.fixture(scope="session")
