@@ -13,7 +13,7 @@ PARALLEL = $(if $(findstring tests/,$(ARGS)),,-n logical --dist worksteal)
 # Containers often turn this off; compiling all modules is most of a process's start.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: start demo test coverage lint check bench fuzz fuzz-segments chaos dump clean
+.PHONY: start demo test coverage lint check types style migrations bench fuzz fuzz-segments chaos dump clean
 
 # An empty site that stays; DATABASE_URL and REDIS_URL, or servers that come along.
 start: $(READY)
@@ -36,16 +36,25 @@ coverage: $(READY)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
-# Lint, types and migrations: what .ci/run checks before the tests.
-lint: $(READY) $(if $(NPM),node_modules/.package-lock.json)
+# Lint and types; these take longest and one core, so the rest goes on beside them.
+lint: $(READY)
+	@$(MAKE) --no-print-directory --jobs=2 types style
+
+# And the migrations: what .ci/run checks before the tests.
+check: $(READY)
+	@$(MAKE) --no-print-directory --jobs=2 types style migrations
+
+types: $(READY)
+	$(NO_SERVERS) $(BIN)/mypy .
+
+style: $(READY) $(if $(NPM),node_modules/.package-lock.json)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(NO_SERVERS) $(BIN)/mypy .
 	$(BIN)/lint-imports --no-logo --no-cache
 	$(BIN)/djhtml --tabwidth 2 --check $(TEMPLATES)
 	$(if $(NPM),$(NPM) run --silent lint,@echo 'No Node here: the scripts were not looked at.')
 
-check: lint
+migrations: $(READY)
 	$(BIN)/python manage.py check --fail-level WARNING
 	$(BIN)/python manage.py makemigrations --check --dry-run
 
