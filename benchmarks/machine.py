@@ -67,7 +67,14 @@ def _cpu() -> str:
 
 def _postgres() -> str:
     """The version, and the settings that decide how fast it writes."""
-    names = ("server_version", "shared_buffers", "fsync", "synchronous_commit")
+    names = (
+        "server_version",
+        "shared_buffers",
+        "fsync",
+        "synchronous_commit",
+        "max_wal_size",
+        "checkpoint_timeout",
+    )
     values = []
     with connection.cursor() as cursor:
         for name in names:
