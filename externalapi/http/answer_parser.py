@@ -39,11 +39,15 @@ class AnswerParser:
         self.is_whole = False
         self.keeps_connection = False
         self._size = 0
-        self._parser = HttpResponseParser(self)
+        # It holds on to this object, and this one to it until the answer is over: else
+        # the two would stay in memory until somebody looks for circles.
+        self._parser: HttpResponseParser | None = HttpResponseParser(self)
         self._parser.set_dangerous_leniencies(**LENIENCIES)
 
     def feed(self, data: bytes) -> None:
         """Take in what came; nothing is the end of the connection."""
+        if self._parser is None:
+            return
         self._size += len(data)
         try:
             self._parser.feed_data(data)
@@ -59,6 +63,8 @@ class AnswerParser:
         elif len(self.body) > MAX_BODY or self._size > MAX_ANSWER:
             self.is_over, self.keeps_connection = True, False
             self.is_whole &= len(self.body) <= MAX_BODY
+        if self.is_over:
+            self._parser = None
 
     # Called by the parser, which goes on to what follows an answer.
 
@@ -81,14 +87,14 @@ class AnswerParser:
             self.body += data
 
     def on_message_complete(self) -> None:
-        if self.status and not self.is_over:
+        if self._parser and self.status and not self.is_over:
             self.is_over = self.is_whole = True
             self.keeps_connection = self._parser.should_keep_alive() and not (
                 self.status == SWITCHED or self._has_unread_body()
             )
 
     def _final_status(self) -> int:
-        status = self._parser.get_status_code()
+        status = self._parser.get_status_code() if self._parser else 0
         return status if status >= HTTPStatus.OK or status == SWITCHED else 0
 
     def _has_unread_body(self) -> bool:

@@ -1,3 +1,4 @@
+import gc
 import gzip
 import threading
 import time
@@ -6,6 +7,7 @@ import zlib
 import pytest
 
 from externalapi.answers import interpretation
+from externalapi.http.answer_parser import AnswerParser
 from externalapi.http.client import (
     AmbiguousError,
     GuardedClient,
@@ -83,6 +85,25 @@ def test_a_request_is_sent_and_its_answer_returned(client, serve):
     ]
     assert b"Authorization: Bearer the-key" in lines
     assert f"Host: {server.address}".encode() in lines
+
+
+@pytest.fixture
+def no_garbage_collection():
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.parametrize("body", [b"{}", b"x" * 100_000], ids=["whole", "cut off"])
+@pytest.mark.usefixtures("no_garbage_collection")
+def test_an_answer_is_freed_as_soon_as_it_is_read(client, serve, body):
+    """A worker looks for circles once in some hundred thousand people."""
+    server = serve(always(response(body)))
+    for _ in range(5):
+        assert client.send(request(server), "k").status == 201
+    answers = [x for x in gc.get_objects() if isinstance(x, AnswerParser)]
+    assert not [answer for answer in answers if answer.status]
 
 
 def test_without_a_key_nothing_is_authorized(client, serve):
