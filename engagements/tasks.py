@@ -26,6 +26,10 @@ def _begin(sender: Any, **kwargs: object) -> None:
     finally:
         # The pool's processes must not inherit the session.
         connection.close()
+    # A look for circles writes to each object that it looks at, and so would make a copy
+    # of all that was imported for each of the pool's processes: half of their memory.
+    gc.collect()
+    gc.freeze()
 
 
 def _refuse_strangers() -> None:
