@@ -20,7 +20,7 @@ from benchmarks.bench import CELERY, Bench, database_now, start_worker
 from benchmarks.report import Measurement
 from benchmarks.sink import KEY
 from engagements.lifecycle import transitions
-from engagements.models import Delivery, Engagement, Run
+from engagements.models import Accepted, Delivery, Engagement, Run
 from externalapi.connections import encryption
 from externalapi.definitions.versions import Draft, save_version
 from externalapi.models import Connection, ExternalAPI, ExternalAPIVersion
@@ -88,10 +88,12 @@ def forget_engagements() -> None:
 
     A worker that still looks for work may have its locks in another order: once more.
     """
+    # The large ones have no constraint by which they would go along.
+    names = [model._meta.db_table for model in (Engagement, Delivery, Accepted)]
     while True:
         try:
             with connection.cursor() as cursor:
-                cursor.execute(f"TRUNCATE {Engagement._meta.db_table} CASCADE")
+                cursor.execute(f"TRUNCATE {', '.join(names)} CASCADE")
         except OperationalError:
             continue
         return
