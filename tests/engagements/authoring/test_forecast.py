@@ -22,6 +22,12 @@ LONG_AGO = datetime(2020, 1, 1, 3, 7, 11, tzinfo=UTC)
 FAR_AWAY = datetime(2900, 1, 1, tzinfo=UTC)
 
 
+@pytest.fixture(autouse=True)
+def patience(monkeypatch):
+    """However much else the machine has to do, all are looked at."""
+    monkeypatch.setattr(forecast, "SECONDS", 60)
+
+
 def of_members(people, version=None, **fields) -> Engagement:
     return factories.make_engagement(
         factories.make_segment(people), version, includes_present=True, **fields
@@ -188,6 +194,18 @@ def test_of_a_large_audience_a_sample_is_looked_at_and_said_so():
     assert seen.people == len(people)
     # A third is skipped; a sample of 2,000 misses it by no more than 5 in a hundred.
     assert abs(seen.sends / len(people) - 2 / 3) < 0.05
+
+
+def test_what_takes_too_long_is_told_from_those_looked_at_by_then(monkeypatch):
+    monkeypatch.setattr(forecast, "SECONDS", 0)
+    monkeypatch.setattr(forecast, "STEP", 10)
+    engagement = of_members(30, values={NAME: "{{ profile.first_name }}"})
+
+    seen = forecast.activation_impact(engagement)
+
+    assert not seen.forecast.is_whole
+    assert seen.people == 30
+    assert seen.forecast.looked_at <= 10
 
 
 def test_a_sample_has_people_of_all_ages():
