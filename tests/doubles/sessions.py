@@ -63,6 +63,17 @@ def waiting() -> int:
         return int(cursor.fetchone()[0])
 
 
+def are_quiet() -> bool:
+    """Whether none of the others has asked anything for half a second."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+            " AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+            " AND query_start > clock_timestamp() - interval '0.5 seconds'"
+        )
+        return int(cursor.fetchone()[0]) == 0
+
+
 def somebody_waits_for_a_lock() -> bool:
     return waiting() > 0
 

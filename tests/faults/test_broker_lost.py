@@ -4,13 +4,13 @@ import time
 from collections.abc import Callable
 
 import pytest
-from django.db import connection
 
 from engagements.lifecycle import transitions
 from engagements.models import Engagement
 from tests import factories
 from tests.doubles.broker import Broker
 from tests.doubles.celery_processes import beat, worker
+from tests.doubles.sessions import are_quiet
 from tests.doubles.wire import Wire
 from tests.faults import invariants, working
 from tests.waiting import wait_until
@@ -43,28 +43,13 @@ def sent(engagement: Engagement, count: int) -> Callable[[], bool]:
     return lambda: working.states(engagement) == {"sent": count}
 
 
-def nobody_is_at_work() -> bool:
-    """Whether no other session has asked the database anything for half a second."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            SELECT NOT EXISTS (
-                SELECT FROM pg_stat_activity
-                WHERE datname = current_database() AND pid <> pg_backend_pid()
-                    AND query_start > clock_timestamp() - interval '0.5 seconds'
-            )
-            """
-        )
-        return bool(cursor.fetchone()[0])
-
-
 def test_a_broker_that_was_killed(engagement, sandbox, broker):
     with worker(REDIS_URL=broker.url), beat(REDIS_URL=broker.url):
         enter(engagement)
         wait_until(sent(engagement, PEOPLE), "the people from before")
         broker.kill()
         # A worker that is still at work needs nobody to wake it.
-        wait_until(nobody_is_at_work, "the worker's last look")
+        wait_until(are_quiet, "the worker's last look")
         enter(engagement)
         time.sleep(4)  # the outage itself, not a race
         assert sent(engagement, PEOPLE)(), "nobody could be woken"

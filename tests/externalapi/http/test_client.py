@@ -339,7 +339,7 @@ def test_no_answer_until_the_deadline_is_ambiguous(client, serve, settings):
 
     with pytest.raises(AmbiguousError) as error:
         client.send(request(serve(silent)), "k")
-    assert 250 <= error.value.duration_ms < 8_000
+    assert 250 <= error.value.duration_ms < 2_000
 
 
 @pytest.mark.parametrize(
@@ -356,7 +356,7 @@ def test_headers_that_drip_are_cut_at_the_deadline(client, serve, settings, firs
 
     with pytest.raises(AmbiguousError) as error:
         client.send(request(serve(drip)), "k")
-    assert 350 <= error.value.duration_ms < 8_000
+    assert 350 <= error.value.duration_ms < 2_000
 
 
 def test_a_body_that_drips_is_cut_at_the_deadline(client, serve, settings):
@@ -370,7 +370,7 @@ def test_a_body_that_drips_is_cut_at_the_deadline(client, serve, settings):
 
     answer = client.send(request(serve(drip)), "k")
     assert answer.truncated
-    assert 350 <= answer.duration_ms < 8_000
+    assert 350 <= answer.duration_ms < 2_000
 
 
 def test_a_reader_that_stalls_cannot_stretch_the_deadline(client, serve, settings):
@@ -381,7 +381,7 @@ def test_a_reader_that_stalls_cannot_stretch_the_deadline(client, serve, setting
 
     with pytest.raises(NotSentError) as error:
         client.send(request(serve(stall), body=b"x" * 30_000_000), "k")
-    assert 350 <= error.value.duration_ms < 8_000
+    assert 350 <= error.value.duration_ms < 2_000
 
 
 def test_a_kept_connection_that_was_closed_meanwhile_is_replaced(client, serve):
