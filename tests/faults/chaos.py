@@ -214,7 +214,7 @@ class Chaos:
 
     def _wait_for_work(self) -> None:
         seen = self.sandbox.traffic()["requests"]
-        wait_until(lambda: self._moves(seen), f"work, {self.note}", 90)
+        wait_until(lambda: self._moves(seen), f"work, {self.note}")
 
     def _moves(self, seen: int) -> bool:
         over = self._hurry()

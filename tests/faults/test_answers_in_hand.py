@@ -39,7 +39,7 @@ def test_they_outlive_it(draft, braze, sandbox, journal, policy):
         connection.close()
         assert in_hand > 1
         with worker():
-            wait_until(lambda: working.is_over(engagement), "the end of the run", 90)
+            wait_until(lambda: working.is_over(engagement), "the end of the run")
             wait_until(lambda: not attempts_in(journal), "the journal's end")
 
     invariants.check(engagement, sandbox, sandbox.key)
@@ -60,7 +60,7 @@ def test_they_outlive_one_process_of_the_pool(draft, sandbox, journal):
             for name in set(Attempt.objects.values_list("worker", flat=True)):
                 os.kill(int(name.rpartition(":")[2]), signal.SIGKILL)
             end_waiting_sessions()
-        wait_until(lambda: working.is_over(engagement), "the end of the run", 90)
+        wait_until(lambda: working.is_over(engagement), "the end of the run")
 
     invariants.check(engagement, sandbox, sandbox.key)
     assert working.outcomes(engagement) == {"sent": 2}

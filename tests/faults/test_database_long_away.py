@@ -47,7 +47,7 @@ def test_nobody_is_in_doubt_and_nobody_sent_twice(
         wait_until(lambda: sandbox.traffic()["requests"] >= PEOPLE // 3, "the middle")
         assert Batch.objects.filter(state="sending").exists()
         is_away(postgres)
-        wait_until(lambda: working.is_over(engagement), "the end of the run", 90)
+        wait_until(lambda: working.is_over(engagement), "the end of the run")
 
     invariants.check(engagement, sandbox, sandbox.key)
     assert working.states(engagement) == {"sent": PEOPLE}
@@ -95,7 +95,7 @@ def test_what_a_crash_forgot_is_written_down_again(postgres, draft, braze, sandb
         transitions.activate(engagement)
         wait_until(lambda: working.outcomes(engagement).get("sent") == 20, "the quick")
         postgres.restart()
-        wait_until(lambda: working.is_over(engagement), "the end of the run", 90)
+        wait_until(lambda: working.is_over(engagement), "the end of the run")
 
     invariants.check(engagement, sandbox, sandbox.key)
     assert working.outcomes(engagement) == {"sent": 30}
@@ -125,7 +125,7 @@ def test_what_a_crash_forgot_and_a_mistake_refuses_is_kept(
             wait_until(lambda: slow_ones.count() == 10, "the slow")
             time.sleep(2)
         with beat(DELIVERY_LEASE_SECONDS="20"):
-            wait_until(lambda: working.is_over(engagement), "the end of the run", 90)
+            wait_until(lambda: working.is_over(engagement), "the end of the run")
 
     invariants.check(engagement, sandbox, sandbox.key)
     assert working.outcomes(engagement) == {"sent": 30}

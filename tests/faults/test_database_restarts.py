@@ -27,7 +27,7 @@ def test_three_restarts_lose_nobody(postgres, draft, braze, sandbox):
                 "the next part of the run",
             )
             postgres.restart()
-        wait_until(lambda: working.is_over(engagement), "the end of the run", 90)
+        wait_until(lambda: working.is_over(engagement), "the end of the run")
 
     invariants.check(engagement, sandbox, sandbox.key)
     assert set(invariants.received(sandbox).values()) == {1}

@@ -232,7 +232,7 @@ def test_never_one_too_many_and_nobody_lost(braze, sandbox, tmp_path):
         for number, blow in enumerate(blows):
             seen = sandbox.traffic()["requests"]
             story.begin(number)
-            wait_until(partial(story.goes_on, seen), f"work, {NOTE}", 120)
+            wait_until(partial(story.goes_on, seen), f"work, {NOTE}")
             for strike in blow:
                 time.sleep(story.chance.uniform(0, 0.4))
                 strike()

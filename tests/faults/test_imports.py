@@ -109,7 +109,7 @@ def test_a_worker_killed_in_the_middle_of_an_import_of_people(
     imported = start(people=True)
     with worker(IMPORT_DIR=str(settings.IMPORT_DIR)) as killed:
         runner.wake_waiting()
-        wait_until(lambda: read(imported) >= ROWS // 4, "a part of the file", 120)
+        wait_until(lambda: read(imported) >= ROWS // 4, "a part of the file")
         killed.kill()
     assert read(imported) < ROWS, "it was killed in the middle"
     let_leases_end()
@@ -154,5 +154,5 @@ def test_a_worker_takes_a_file_from_a_watched_folder(
         (drop / "people.csv.part").write_text("id,city\nu1,Ulm\n")
         (drop / "people.csv.part").rename(drop / "people.csv")
         done = drop / "done" / "people.csv"
-        wait_until(done.exists, "the file in the folder “done”", 120)
+        wait_until(done.exists, "the file in the folder “done”")
     assert Profile.objects.get().attributes == {"city": "Ulm"}

@@ -127,9 +127,9 @@ def test_each_accepted_message_is_applied_once(postgres, clients):
         with in_threads(clients):
             for number, step in enumerate(steps, 1):
                 aim = total * number // (len(steps) + 1)
-                wait_until(lambda aim=aim: len(clients.accepted) >= aim, "more", 120)
+                wait_until(lambda aim=aim: len(clients.accepted) >= aim, "more")
                 step()
-        wait_until(lambda: not is_waiting(), "the inbox's end", 120)
+        wait_until(lambda: not is_waiting(), "the inbox's end")
 
     assert clients.sent_again > 0
     assert len(clients.accepted) == len(set(clients.accepted)) == total
