@@ -413,11 +413,14 @@ def _requests(engagement: Engagement, people: int, sends: int) -> tuple[int, boo
         return sends, False
     apart = plan.of(engagement).shares[1:] if recipe.is_of_one_variant else ()
     batches = -(-people // room)
-    count = round(batches * (1 - (1 - 1 / batches) ** sends)) + sum(
+    left = batches * (1 - (1 - min(sends / people, 1)) ** room)
+    count = round(left) + sum(
         -(-sends * share // (room * plan.HUNDREDTHS)) for share in apart
     )
     is_spread = bool(engagement.zone_attribute or engagement.quiet_from)
-    return count, is_spread or bool(apart) or people > room
+    smallest = people - (batches - 1) * room
+    # With fewer skipped than the smallest batch has people, each has somebody left.
+    return count, is_spread or bool(apart) or people - sends >= smallest
 
 
 def _forecast(engagement: Engagement, people: int) -> Forecast:

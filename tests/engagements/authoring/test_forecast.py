@@ -67,8 +67,9 @@ def test_it_counts_who_will_be_sent_and_who_skipped_and_why():
     [
         # All in one request, and nobody at another time.
         (75, {}, 1, False),
-        # Who is skipped has a place in a batch all the same, and is in no request.
-        (76, {}, 2, True),
+        # Nobody is skipped: each batch has somebody, and there are as many requests.
+        (76, {}, 2, False),
+        (300, {}, 4, False),
         (3, {"trigger": "schedule", "zone_attribute": "zone"}, 1, True),
         (3, {"quiet_from": time(21), "quiet_to": time(8)}, 1, True),
         (0, {"zone_attribute": "zone"}, 0, False),
@@ -85,6 +86,33 @@ def test_how_many_requests_it_takes_is_an_estimate_where_it_is_one(
     needed = "request needed" if requests == 1 else "requests needed"
     said = words(admin_client.get(url))
     assert f"<strong>{about}{requests}</strong> {needed}" in said
+
+
+def test_small_requests_are_counted_as_well():
+    version = factories.make_version(batch_combined=2)
+    impact = forecast.activation_impact(of_members(factories.make_people(50), version))
+    assert (impact.requests, impact.requests_are_about) == (25, False)
+
+
+@pytest.mark.parametrize(
+    ("people", "skipped", "requests", "is_about"),
+    [
+        (160, 9, 3, False),
+        # Who is skipped has a place in a batch all the same: all of the last's may be.
+        (160, 10, 3, True),
+        (70, 69, 1, False),
+    ],
+)
+def test_who_is_skipped_makes_an_estimate_where_a_batch_may_have_nobody_left(
+    people, skipped, requests, is_about
+):
+    named = [factories.make_profile(first_name="Ann") for _ in range(people - skipped)]
+    nameless = [factories.make_profile() for _ in range(skipped)]
+    impact = forecast.activation_impact(
+        of_members([*named, *nameless], values={NAME: "{{ profile.first_name }}"})
+    )
+    assert (impact.people, impact.sends) == (people, people - skipped)
+    assert (impact.requests, impact.requests_are_about) == (requests, is_about)
 
 
 @pytest.mark.parametrize(
