@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from engagements import time_zones
 from engagements.models import Engagement
-from engagements.schedules import cron, words
+from engagements.schedules import cron, words, years
 from engagements.schedules.readings import LAST_DAY
 from lemnisk_braze.lib import database_clock
 from segments.dictionary import catalog
@@ -28,8 +28,6 @@ SCHEDULE = (
     "ends_at",
     "zone_attribute",
 )
-# Of what is typed. Beyond them the clocks of some zone, or a later slot, have no time.
-YEARS = range(1970, 3000)
 MONTH_DAYS = [
     ("", "The day on which it starts"),
     *((str(day), str(day)) for day in range(1, LAST_DAY)),
@@ -146,7 +144,7 @@ class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]
         for name in ("starts_at", "ends_at"):
             moment = getattr(self.instance, name)
             if moment and name not in typed:
-                self.initial[name] = moment.astimezone(zone).replace(tzinfo=None)
+                self.initial[name] = years.local(moment, zone)
 
     @property
     def time_zones(self) -> list[str]:
@@ -166,7 +164,7 @@ class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]
     def schedule_problem(self) -> str:
         """What is to be corrected before the next times can be told; "" if nothing is."""
         if not self.is_bound:
-            return ""
+            return years.problem(self.instance)
         wrong = [str(self.errors[name][0]) for name in SCHEDULE if name in self.errors]
         return wrong[0] if wrong else ""
 
@@ -200,11 +198,8 @@ class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]
             return
         for name in ("starts_at", "ends_at"):
             moment = cleaned.get(name)
-            if moment and moment.year not in YEARS:
-                self.add_error(
-                    name,
-                    f"Choose a time between the years {YEARS[0]} and {YEARS[-1]}.",
-                )
+            if moment and moment.year not in years.TYPED:
+                self.add_error(name, years.CHOOSE)
             elif moment:
                 self.cleaned_data[name] = self._in_zone(name, moment, zone_name)
         start, end = (

@@ -11,7 +11,7 @@ from engagements.lifecycle import again_lines, completion
 from engagements.models import PEOPLE_LEFT, Batch, Delivery, Engagement, Run
 from engagements.outbox import delivery_records
 from engagements.personalization.renderer import compile_recipe
-from engagements.schedules import making
+from engagements.schedules import making, years
 from engagements.variants import plan
 from externalapi.models import ExternalAPI
 from externalapi.testing import cases
@@ -97,6 +97,9 @@ def _lock(engagement: Engagement) -> None:
 
 
 def _check(engagement: Engagement) -> None:
+    is_schedule = engagement.trigger == Engagement.Trigger.SCHEDULE
+    if is_schedule and (problem := years.problem(engagement)):
+        raise ActivationError(problem)
     # Locked, so that nobody archives either meanwhile (externalapi.definitions.archive,
     # segments.life.states).
     apis = ExternalAPI.objects.select_for_update(of=("self",), no_key=True)

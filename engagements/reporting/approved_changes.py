@@ -15,6 +15,7 @@ from engagements.guards import approved
 from engagements.guards.approved import Content
 from engagements.models import Approval, Engagement
 from engagements.schedules.words import DAYS
+from engagements.schedules.years import local as local_time
 from externalapi.definitions.diff import Row, diff_lines
 from segments.life import differences
 from segments.rules import tree
@@ -251,7 +252,7 @@ def _text(field: Any, value: Any, content: Content) -> str:
     if isinstance(field, DateTimeField) and (moment := parse_datetime(str(value))):
         # As the form shows it.
         zone = content["fields"].get("time_zone", approved.default("time_zone"))
-        local = moment.astimezone(ZoneInfo(zone))
+        local = local_time(moment, ZoneInfo(zone))
         return formats.date_format(local, "DATETIME_FORMAT")
     return _plain(field, value)
 

@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 from psycopg.types.json import Jsonb
 
 from engagements.models import Engagement, Run
-from engagements.schedules import own_zone
+from engagements.schedules import own_zone, years
 from engagements.schedules.own_zone import OwnZone
 from engagements.schedules.slots import MOMENT, Schedule, Slot
 from lemnisk_braze.lib.database_errors import About, about
@@ -70,6 +70,8 @@ def plan(engagement: Engagement, now: datetime) -> Plan:
     """What the schedule of an engagement does at `now`, were it active."""
     activated_at = engagement.activated_at
     if activated_at is None or engagement.trigger != Engagement.Trigger.SCHEDULE:
+        return Plan()
+    if years.problem(engagement):
         return Plan()
     schedule = schedule_of(engagement, activated_at)
     slot = schedule.newest(now)
@@ -235,6 +237,8 @@ def is_due(engagement: Engagement, now: datetime) -> bool:
 
 def coming(engagement: Engagement, now: datetime) -> Iterator[Slot]:
     """The slots after `now`, in order; of a draft, were it activated then."""
+    if years.problem(engagement):
+        return
     activated_at = engagement.activated_at
     is_at_rest = engagement.state in Engagement.AT_REST
     if activated_at is None or is_at_rest:

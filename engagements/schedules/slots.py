@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
 from engagements.models import Engagement
+from engagements.schedules import years
 from engagements.schedules.readings import Readings
 
 Repeat = Engagement.Repeat
@@ -166,7 +167,7 @@ def of(engagement: Engagement, start: datetime) -> Schedule:
         start=start,
         repeat=engagement.repeat,
         zone=ZoneInfo(engagement.time_zone),
-        end=engagement.ends_at,
+        end=years.end(engagement),
         weekdays=tuple(engagement.weekdays),
         month_day=engagement.month_day,
         cron=engagement.cron,

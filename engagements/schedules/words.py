@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from django.utils import timezone
 
 from engagements.models import Engagement
-from engagements.schedules import making, own_zone
+from engagements.schedules import making, own_zone, years
 from engagements.schedules.readings import LAST_DAY
 from engagements.schedules.slots import Slot
 from segments.membership import refresh
@@ -40,6 +40,8 @@ def in_words(engagement: Engagement, now: datetime) -> str:
     """
     if engagement.state in Engagement.AT_REST:
         return ""
+    if problem := years.problem(engagement):
+        return problem
     found = making.plan(engagement, now)
     said = []
     if found.due:
@@ -99,7 +101,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _date(engagement: Engagement, at: datetime) -> str:
-    local = at.astimezone(ZoneInfo(engagement.time_zone))
+    local = years.local(at, ZoneInfo(engagement.time_zone))
     return f"{local:%-d %B %Y at %H:%M} ({engagement.time_zone})"
 
 
