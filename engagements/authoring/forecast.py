@@ -435,7 +435,4 @@ def _starts_later(engagement: Engagement) -> bool:
     is_at_rest = engagement.state in Engagement.AT_REST
     if not is_at_rest or engagement.trigger != Engagement.Trigger.SCHEDULE:
         return False
-    now = database_clock.now()
-    activated = copy.copy(engagement)
-    activated.activated_at = now
-    return not making.is_due(activated, now)
+    return making.due_if_activated(engagement, database_clock.now()) is None

@@ -1,5 +1,6 @@
 """Which slots are due, and the one run that each of them gets."""
 
+import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -128,7 +129,8 @@ def _apart(schedule: Schedule, slot: Slot, following: Slot | None) -> timedelta:
 
 
 def _runs(engagement: Engagement) -> QuerySet[Run]:
-    return engagement.runs.exclude(slot="")
+    # Of a form's one, which is yet to be saved, there are none.
+    return Run.objects.filter(engagement=engagement.pk).exclude(slot="")
 
 
 def make_due_runs(now: datetime) -> int:
@@ -233,6 +235,15 @@ def _end(engagement: Engagement) -> bool:
 def is_due(engagement: Engagement, now: datetime) -> bool:
     """Whether make_due_run would make a run."""
     return plan(engagement, now).due is not None
+
+
+def due_if_activated(engagement: Engagement, now: datetime) -> Slot | None:
+    """What would go out at once, were one that is at rest activated now."""
+    if engagement.state not in Engagement.AT_REST:
+        return None
+    activated = copy.copy(engagement)
+    activated.activated_at = now
+    return plan(activated, now).due
 
 
 def coming(engagement: Engagement, now: datetime) -> Iterator[Slot]:

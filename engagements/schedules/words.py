@@ -115,10 +115,22 @@ def _moment(engagement: Engagement, slot: Slot) -> str:
 
 
 def next_times(engagement: Engagement, now: datetime) -> list[Time]:
-    """The next five, or as many as there are."""
+    """The next five, or as many as there are; of one at rest, were it activated now."""
     viewer = timezone.get_current_timezone()
-    slots = islice(making.coming(engagement, now), NEXT)
-    return [_time(engagement, slot, viewer) for slot in slots]
+    times = [_time(engagement, slot, viewer) for slot in _slots(engagement, now)]
+    if making.due_if_activated(engagement, now):
+        times.insert(0, Time(at=now, here=_at_once(engagement), elsewhere=""))
+    return times[:NEXT]
+
+
+def _slots(engagement: Engagement, now: datetime) -> Iterable[Slot]:
+    return islice(making.coming(engagement, now), NEXT)
+
+
+def _at_once(engagement: Engagement) -> str:
+    if own_zone.is_own(engagement):
+        return "At once, or as soon as the time comes where each person is"
+    return "At once"
 
 
 def taken_in_by_day(engagement: Engagement, now: datetime) -> str:

@@ -11,6 +11,8 @@ from engagements.authoring.forms import EngagementForm
 from engagements.authoring.schedule_fields import ScheduleForm
 from engagements.models import Engagement
 from engagements.reporting import reports
+from engagements.schedules import words
+from lemnisk_braze.lib import database_clock
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -83,6 +85,37 @@ def test_where_each_person_is_they_are_told_from_the_first_to_the_last():
     assert time.elsewhere == (
         "from Thu 28 Feb 2030, 19:00 UTC to Fri 1 Mar 2030, 21:00 UTC"
     )
+
+
+@pytest.mark.parametrize(
+    ("fields", "first", "count"),
+    [
+        ({"repeat": "once", "starts_at": ""}, "At once", 1),
+        # In the past means now.
+        ({"repeat": "once", "starts_at": "2020-03-01T09:00"}, "At once", 1),
+        ({"repeat": "daily", "starts_at": ""}, "At once", 5),
+        ({"repeat": "once", "starts_at": "", "zone_attribute": "tz"}, "At once, or as", 1),
+    ],
+)  # fmt: skip
+def test_what_goes_out_when_it_is_activated_is_the_first_of_them(fields, first, count):
+    times = typed(**fields).next_times
+    assert len(times) == count
+    assert times[0].here.startswith(first)
+    assert not [time for time in times[1:] if time.here.startswith("At once")]
+
+
+def test_of_one_at_work_no_run_is_told_that_an_activation_would_make():
+    engagement = factories.make_engagement(
+        trigger="schedule", state="active", activated_at=database_clock.now()
+    )
+    assert words.next_times(engagement, database_clock.now()) == []
+
+
+def test_an_ended_one_tells_what_another_activation_would_do():
+    engagement = factories.make_engagement(trigger="schedule", state="ended")
+    factories.make_run(engagement, slot="once 2026", state="completed")
+    (time,) = words.next_times(engagement, database_clock.now())
+    assert time.here == "At once"
 
 
 def test_what_belongs_to_another_kind_is_forgotten():
