@@ -307,6 +307,11 @@ def _share_field(letter: str, initial: int | None) -> forms.IntegerField:
         initial=initial,
         min_value=1,
         max_value=99,
-        error_messages={"required": "Enter a whole number of percent."},
+        error_messages={
+            "required": "Enter a whole number of percent.",
+            "invalid": "Enter a whole number of percent.",
+            "min_value": "Enter 1 to 99: with nobody, remove it instead.",
+            "max_value": "Enter 1 to 99: for everybody, remove the others.",
+        },
         widget=forms.NumberInput(attrs=attrs),
     )
