@@ -54,10 +54,14 @@ ARGUMENTS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    # One process draws all pages, of which one stays (Contexts).
+    "--renderer-process-limit=1",
 ]
 # Where pictures go, if any: one takes a third of what it takes to load its page.
 SCREENSHOTS = os.environ.get("SCREENSHOTS_DIR")
 
+# A picture: it asks nothing, and has no script.
+BEHIND = "/static/admin/img/icon-yes.svg"
 DESKTOP: ViewportSize = {"width": 1280, "height": 900}
 
 expect.set_options(timeout=15_000)
@@ -105,12 +109,14 @@ class Contexts:
     """A context for each test: the last one's, emptied, or else a new one.
 
     What it has loaded stays, since the pages' files are the same: to load and to compile
-    them is most of what a short test would do.
+    them is most of what a short test would do. For the same reason a page of the server
+    stays behind all others: the process that draws them would end with the last of them.
     """
 
     def __init__(self, browser: Browser, url: str) -> None:
         self._browser, self._url = browser, url
         self._kept: BrowserContext | None = None
+        self._behind: Page | None = None
         self._has_been_elsewhere = False
 
     def take(self) -> BrowserContext:
@@ -121,6 +127,8 @@ class Contexts:
             # The first one has everything to load and to compile.
             context.set_default_navigation_timeout(60_000)
             context.on("page", lambda page: page.on("framenavigated", self._see))
+            self._behind = context.new_page()
+            self._behind.goto(BEHIND)
             self._has_been_elsewhere = False
         return context
 
@@ -137,7 +145,8 @@ class Contexts:
         context.clear_cookies()
         context.clear_permissions()
         for each in context.pages:
-            each.close()
+            if each is not self._behind:
+                each.close()
         self._kept = context
 
     def _see(self, frame: Frame) -> None:
