@@ -59,7 +59,7 @@ def take_in() -> None:
     only one whom a website's visitors wait for.
     """
     try:
-        inbox.apply_some(inbox.CHUNK)
+        inbox.apply_some(inbox.CHUNK, inbox.TAKE_OVER)
     except Exception as e:
         if about(e) is About.CONNECTION:
             raise

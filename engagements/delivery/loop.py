@@ -145,8 +145,7 @@ class _Work:
         if is_more or not self.own_wakeup:
             return is_more
         # Whoever publishes from now on wakes somebody; who did before is found here.
-        self.own_wakeup.leave()
-        return self._outlive(self._round, _lease())
+        return self.own_wakeup.leave() and self._outlive(self._round, _lease())
 
     def _outlive(self, action: Callable[[], R], seconds: float = FOREVER) -> R:
         """Insist on an action; after an outage what may be forgotten is repeated."""
@@ -184,7 +183,10 @@ class _Work:
         # Here, and not only in a task of its own: whoever does something on a website
         # must not wait until a large run lets go of a worker.
         size = inbox.SMALL_CHUNK if self.is_sending else inbox.CHUNK
-        is_applied = inbox.apply_some(size)
+        # Two in turns would wait for each other. Who sends may find the first sending,
+        # too, and a visitor waiting.
+        is_first = self.is_sending or not self.own_wakeup or self.own_wakeup.is_first
+        is_applied = inbox.apply_some(size, 0 if is_first else inbox.TAKE_OVER)
         if is_applied:
             self.applied_at = time.monotonic()
         return is_applied

@@ -5,6 +5,7 @@ one costs at most a tick, a doubled one a query.
 """
 
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -29,6 +30,20 @@ RENEWALS = 5
 KNOWN = 0.02
 LAST_LOOK = 0.03
 NEVER = float("-inf")
+QUEUED = "1"
+# Of the key: whether it is not another worker's; then it is the one's who asks, or gone.
+HOLD = """
+local held = redis.call('GET', KEYS[1])
+if held and held ~= ARGV[1] and held ~= ARGV[2] then return 0 end
+redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+return 1
+"""
+LEAVE = """
+local held = redis.call('GET', KEYS[1])
+if held and held ~= ARGV[1] and held ~= ARGV[2] then return 0 end
+redis.call('DEL', KEYS[1])
+return 1
+"""
 # While the broker is away, one caller in this many seconds finds out, not everyone.
 QUIET_SECONDS = 5.0
 # Without Celery's own retry its transport's errors come as they are.
@@ -40,19 +55,24 @@ class Wakeup:
     """The wake-up of one task, by its name, whoever asks for it.
 
         nobody ── publish() ──▶ queued ── hold() ──▶ at work ── leave() ──▶ nobody
-                                   │      begin() ──▶ nobody                  ▲
-                                   └──────── lost: STANDS later ──────────────┘
+                                   │      begin() ──▶ nobody     │            ▲
+                                   └── lost, or killed: STANDS ──┴─ later ────┘
 
     Queued and at work are one key in the broker: nobody is woken for what somebody will
     see in their next look. Where this process itself is at work, or has just asked, the
     broker is not asked. A worker looks once more after it left, when nobody still knows
     of it: who published before, or on that knowledge, is found there.
+
+    The key names the worker that is at work. Another that comes meanwhile lets it stand
+    (`is_first` is false), and takes nobody's place when it leaves.
     """
 
     def __init__(self, task_name: str) -> None:
         self._task_name = task_name
         self._renewed_at = NEVER
         self._known_until = NEVER
+        self._name = ""
+        self.is_first = True
 
     def publish(self, *args: int, is_needed: bool = False) -> bool:
         """Wake a worker; False where the broker could not be told.
@@ -64,7 +84,7 @@ class Wakeup:
         if time.monotonic() < _quiet_until:
             return False
         try:
-            if args or is_needed or self._is_first():
+            if args or is_needed or self._needs_one():
                 current_app.send_task(
                     self._task_name, args, retry=False, ignore_result=True
                 )
@@ -75,22 +95,36 @@ class Wakeup:
         return True
 
     def hold(self) -> None:
-        """Be, or go on being, at work; call it before each look."""
+        """Be, or go on being, at work; call it before each look.
+
+        `is_first` says then whether others leave to this worker what one does alone; all
+        are, while the broker is away.
+        """
         if time.monotonic() < self._renewed_at + STANDS / 1_000 / RENEWALS:
             return
+        if self._renewed_at == NEVER:
+            self._name = uuid.uuid4().hex
         self._renewed_at = time.monotonic()
-        with suppress(*BROKER_ERRORS), _broker() as client:
-            client.set(self._key, 1, px=STANDS)
+        self.is_first = True
+        with suppress(*BROKER_ERRORS):
+            self.is_first = self._tell(HOLD)
 
-    def leave(self) -> None:
-        """Whoever publishes from now on wakes somebody: look once more after it.
+    def leave(self) -> bool:
+        """Whoever publishes from now on wakes somebody; whether to look once more.
 
-        It takes until nobody knows any more that somebody was there (LAST_LOOK).
+        It takes until nobody knows any more that somebody was there (LAST_LOOK). Where
+        another is at work, what comes is theirs.
         """
-        if self._renewed_at != NEVER:
-            self._renewed_at = NEVER
-            self.begin()
-            time.sleep(LAST_LOOK)
+        if self._renewed_at == NEVER:
+            return True
+        self._renewed_at = self._known_until = NEVER
+        try:
+            if not self._tell(LEAVE):
+                return False
+        except BROKER_ERRORS as e:
+            logger.warning("broker.away", task=self._task_name, because=e)
+        time.sleep(LAST_LOOK)
+        return True
 
     def begin(self) -> None:
         """The one that was queued has begun: who publishes now queues another."""
@@ -105,12 +139,17 @@ class Wakeup:
     def _key(self) -> str:
         return f"in-line:{self._task_name}"
 
-    def _is_first(self) -> bool:
+    def _tell(self, script: str) -> bool:
+        with _broker() as client:
+            tell = client.register_script(script)
+            return bool(tell([self._key], [QUEUED, self._name, STANDS]))
+
+    def _needs_one(self) -> bool:
         asked_at = time.monotonic()
         if self._renewed_at != NEVER or asked_at < self._known_until:
             return False
         with _broker() as client:
-            is_first = bool(client.set(self._key, 1, nx=True, px=STANDS))
+            is_first = bool(client.set(self._key, QUEUED, nx=True, px=STANDS))
         self._known_until = asked_at + KNOWN
         return is_first
 

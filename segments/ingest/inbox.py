@@ -44,6 +44,8 @@ LONGEST = 30
 LONGEST_ALONE = 60
 FEWER = 30
 ANY_NUMBER = 1 << 20
+# In seconds: after so long a message is taken in also by who leaves that to another.
+TAKE_OVER = 0.25
 # In seconds: how long a process leaves the inbox alone after a mistake of ours.
 REST = 5
 # pg_advisory_xact_lock's key: any number that nothing else here uses.
@@ -147,24 +149,27 @@ def apply(seconds: float | None = None) -> Applied:
     return Applied(messages=done, errors=errors)
 
 
-def apply_some(size: int = SMALL_CHUNK) -> bool:
+def apply_some(size: int = SMALL_CHUNK, waited: float = 0) -> bool:
     """Apply one piece of what is waiting; False where there was none to be had.
 
-    A small one is for a worker that has something else in hand as well.
+    A small one is for a worker that has something else in hand as well; `waited`:
+    where the oldest has waited for so many seconds.
     """
-    return has_work() and _apply_next_chunk(size) is not None
+    return has_work(waited) and _apply_next_chunk(size) is not None
 
 
-def has_work() -> bool:
-    """Whether a message waits that this process may try now."""
-    return not _care.is_resting and is_waiting()
+def has_work(waited: float = 0) -> bool:
+    """Whether a message waits that this process may try now; `waited`: for so long."""
+    return not _care.is_resting and is_waiting(waited)
 
 
-def is_waiting() -> bool:
-    """Whether a message is still to be applied."""
+def is_waiting(waited: float = 0) -> bool:
+    """Whether a message is still to be applied; `waited`: for so many seconds."""
     with connection.cursor() as cursor:
         cursor.execute(OLDEST)
-        return cursor.fetchone() is not None
+        oldest = cursor.fetchone()
+    # Whatever somebody does to the database's clock: what waits is found.
+    return oldest is not None and (not waited or oldest[0] >= waited)
 
 
 def _apply_next_chunk(size: int | None = None) -> tuple[int, int] | None:
@@ -330,7 +335,10 @@ ON CONFLICT (minute, source_id) DO UPDATE SET
     last_at = excluded.last_at
 """
 # By its index: those that are gone fill the table's beginning until it is vacuumed.
-OLDEST = "SELECT id FROM segments_inboxrequest ORDER BY id LIMIT 1"
+OLDEST = """
+SELECT extract(epoch FROM clock_timestamp() - received_at)::float
+FROM segments_inboxrequest ORDER BY id LIMIT 1
+"""
 NOTE = """
 UPDATE segments_inboxrequest SET note = %s
 WHERE id = (SELECT id FROM segments_inboxrequest ORDER BY id LIMIT 1)

@@ -6,16 +6,20 @@ answer, it sends again, as every SDK does, and that is once as well.
 
 import base64
 import http.client
+import itertools
 import json
 import time
 from collections import Counter
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
 
 import pytest
 from django.db import connection
 
+from engagements.delivery import loop
+from lemnisk_braze.lib.wakeup import Wakeup
 from lemnisk_braze.local import servers
 from lemnisk_braze.local.processes import free_port
 from segments.ingest import inbox
@@ -39,6 +43,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 CLIENTS, BATCHES, SIZE = 3, 60, 20
 PEOPLE = 19
+MANY = 20
+TIME = "2026-01-31T12:00:00+00:00"
 
 
 class Web(CeleryProcess):
@@ -157,6 +163,95 @@ def test_each_accepted_message_is_applied_once(postgres, clients):
         assert person.attributes == told
         did = {m["messageId"] for m in theirs if m["type"] == "track"}
         assert set(person.events.values_list("message_id", flat=True)) == did
+
+
+@pytest.fixture
+def message():
+    """One that waits, and tells whether it still does."""
+    source = Source.objects.create(name="Shop")
+    inbox.append(source, [("m1", "identify", {"userId": "u1", "timestamp": TIME})])
+
+
+@pytest.fixture
+def another():
+    """Somebody who is at work, as the broker knows."""
+    another = Wakeup("engagements.tasks.work")
+    another.hold()
+    yield another
+    another.leave()
+
+
+def work() -> None:
+    loop.work(own_wakeup=Wakeup("engagements.tasks.work"))
+
+
+@pytest.mark.usefixtures("message")
+def test_what_comes_is_left_to_who_is_at_work(another, monkeypatch):
+    """Two in turns would wait for each other at each chunk."""
+    monkeypatch.setattr(inbox, "TAKE_OVER", 600)
+    work()
+    assert inbox.is_waiting()
+    another.leave()
+    work()
+    assert not inbox.is_waiting()
+
+
+@pytest.mark.usefixtures("message")
+def test_who_is_at_other_work_holds_up_no_message(another, monkeypatch):
+    monkeypatch.setattr(inbox, "TAKE_OVER", 0.2)
+
+    def is_applied():
+        another.hold()
+        work()
+        return not inbox.is_waiting()
+
+    wait_until(is_applied, "somebody else", 20)
+
+
+@pytest.mark.usefixtures("message", "another")
+def test_who_was_killed_at_work_holds_up_no_message(monkeypatch):
+    monkeypatch.setattr(inbox, "TAKE_OVER", 600)
+
+    def is_applied():
+        work()
+        return not inbox.is_waiting()
+
+    wait_until(is_applied, "somebody else", 20)
+
+
+def test_who_stands_still_holds_up_no_message(client):
+    """Between two chunks; one that stands still within a chunk is ended in 30 seconds."""
+    write_key = write_keys.issue(Source(name="Shop"))
+    numbers = itertools.count()
+
+    def post():
+        body = {"userId": f"u{next(numbers)}", "writeKey": write_key}
+        answer = client.post("/v1/identify", body, content_type="application/json")
+        assert answer.status_code == 200
+
+    def is_all_applied():
+        post()
+        return Profile.objects.count() > MANY
+
+    with worker(1) as first, worker(1):
+        wait_until(lambda: post() or Profile.objects.exists(), "the first", 60)
+        with ExitStack() as stack:
+            with lane_taken():
+                for _ in range(MANY):
+                    post()
+                stack.enter_context(first.stopped())
+            wait_until(is_all_applied, "the others", 20)
+        wait_until(lambda: not inbox.is_waiting(), "the inbox's end", 60)
+    assert Profile.objects.count() == next(numbers)
+
+
+@contextmanager
+def lane_taken() -> Iterator[None]:
+    """Nobody can be within a chunk."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", [inbox.LOCK])
+        yield
+        cursor.execute("SELECT pg_advisory_unlock(%s)", [inbox.LOCK])
 
 
 def is_of(message, number):

@@ -10,6 +10,8 @@ from lemnisk_braze.lib import wakeup as publishing
 from lemnisk_braze.lib.wakeup import Wakeup
 from tests.waiting import wait_until
 
+TASK = "engagements.tasks.work"
+
 
 @pytest.fixture
 def wake_ups():
@@ -75,6 +77,35 @@ def test_while_a_worker_is_at_work_nobody_is_woken(post, wake_ups, of):
     at_work.leave()
     post("identify", {"userId": "u2"})
     assert wake_ups() == ["engagements.tasks.work"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_second_worker_takes_nobodys_place_when_it_leaves(post, wake_ups):
+    first, second = Wakeup(TASK), Wakeup(TASK)
+    first.hold()
+    second.hold()
+    assert first.is_first and not second.is_first
+    # Who comes meanwhile is the first one's.
+    assert not second.leave()
+    post("identify", {"userId": "u1"})
+    assert wake_ups() == []
+    second.hold()
+    assert first.leave()
+    post("identify", {"userId": "u2"})
+    assert wake_ups() == [TASK]
+
+
+@pytest.mark.usefixtures("wake_ups")
+def test_a_second_worker_takes_the_place_of_one_that_was_killed(monkeypatch):
+    monkeypatch.setattr(publishing, "STANDS", 50)
+    Wakeup(TASK).hold()
+    second = Wakeup(TASK)
+
+    def is_first():
+        second.hold()
+        return second.is_first
+
+    wait_until(is_first, "the place", 5)
 
 
 @pytest.mark.django_db(transaction=True)
