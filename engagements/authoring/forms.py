@@ -330,7 +330,7 @@ class EngagementForm(
 
     def _clean_again(self, cleaned: Mapping[str, Any]) -> None:
         if cleaned.get("again") != Engagement.Again.AFTER_DAYS:
-            self.cleaned_data["again_after_days"] = None
+            trigger_fields.forget(self, ["again_after_days"])
         elif not self.has_error("again_after_days"):
             days = cleaned.get("again_after_days")
             if days is None or not 0 < days <= MAX_DAYS:

@@ -1,6 +1,6 @@
 """When an engagement runs, as its form asks for it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -9,6 +9,7 @@ from django import forms
 from django.utils import timezone
 
 from engagements import time_zones
+from engagements.authoring import trigger_fields
 from engagements.models import Engagement
 from engagements.schedules import cron, words, years
 from engagements.schedules.readings import LAST_DAY
@@ -188,6 +189,7 @@ class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]
         cleaned = super().clean() or self.cleaned_data
         if self.fields["repeat"].disabled:
             return cleaned
+        trigger_fields.forget(self, _not_shown(cleaned))
         self._clean_moments(cleaned)
         self._clean_repeat(cleaned)
         return cleaned
@@ -220,23 +222,14 @@ class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]
         return local
 
     def _clean_repeat(self, cleaned: Mapping[str, Any]) -> None:
-        """What belongs to another kind of repeat is forgotten."""
-        repeat = cleaned.get("repeat")
+        """What its kind of repeat needs, or cannot have."""
         if cleaned.get("trigger") != Engagement.Trigger.SCHEDULE:
-            repeat = None
-            self.cleaned_data["zone_attribute"] = ""
-        if repeat != Repeat.WEEKDAYS:
-            self.cleaned_data["weekdays"] = []
-        elif not cleaned.get("weekdays"):
+            return
+        repeat = cleaned.get("repeat")
+        if repeat == Repeat.WEEKDAYS and not cleaned.get("weekdays"):
             self.add_error("weekdays", "Choose at least one day.")
-        if repeat != Repeat.MONTHLY:
-            self.cleaned_data["month_day"] = None
-        if repeat in (None, Repeat.ONCE):
-            self.cleaned_data["ends_at"] = None
         if repeat == Repeat.CRON:
             self._clean_expression(str(cleaned.get("cron") or ""))
-        else:
-            self.cleaned_data["cron"] = ""
         if repeat == Repeat.HOURLY and cleaned.get("zone_attribute"):
             self.add_error(
                 "zone_attribute",
@@ -250,3 +243,19 @@ class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]
             cron.check(text)
         except cron.CronError as e:
             self.add_error("cron", str(e))
+
+
+def _not_shown(cleaned: Mapping[str, Any]) -> Iterator[str]:
+    """The fields of another trigger, and of another kind of repeat."""
+    is_schedule = cleaned.get("trigger") == Engagement.Trigger.SCHEDULE
+    repeat = cleaned.get("repeat") if is_schedule else None
+    if not is_schedule:
+        yield from ("starts_at", "zone_attribute")
+    if repeat in (None, Repeat.ONCE):
+        yield "ends_at"
+    of_one = {
+        Repeat.WEEKDAYS: "weekdays",
+        Repeat.MONTHLY: "month_day",
+        Repeat.CRON: "cron",
+    }
+    yield from (name for kind, name in of_one.items() if kind != repeat)

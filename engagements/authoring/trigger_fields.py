@@ -1,9 +1,10 @@
 """What an Engagement that listens is asked besides: how long it waits, and how often."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 from django import forms
+from django.forms.utils import ErrorDict
 
 from engagements.models import Engagement
 
@@ -22,6 +23,18 @@ class Form(Protocol):
 
     def add_error(self, field: str | None, error: Any) -> None: ...
     def has_error(self, field: str) -> bool: ...
+    @property
+    def errors(self) -> ErrorDict: ...
+
+
+def forget(form: Form, names: Iterable[str]) -> None:
+    """Leave empty what the page does not show, with whatever is wrong there.
+
+    Fields of another trigger, or of another choice: nobody would see the error.
+    """
+    for name in names:
+        form.errors.pop(name, None)
+        form.cleaned_data[name] = getattr(form.fields[name], "empty_value", None)
 
 
 def prepare(form: Form) -> None:
@@ -44,7 +57,7 @@ def clean(form: Form, cleaned: Mapping[str, Any]) -> None:
     form.cleaned_data["delay_unit"] = cleaned.get("delay_unit") or "minutes"
     form.cleaned_data["most_events_per"] = cleaned.get("most_events_per") or "hour"
     if trigger == Trigger.SCHEDULE:
-        form.cleaned_data["delay"] = None
+        forget(form, ["delay"])
     elif not form.has_error("delay"):
         _clean_delay(form, cleaned)
     if trigger == Trigger.ON_EXIT:
@@ -52,7 +65,7 @@ def clean(form: Form, cleaned: Mapping[str, Any]) -> None:
     if trigger == Trigger.EACH_EVENT:
         _clean_events(form, cleaned)
     else:
-        form.cleaned_data["most_events"] = None
+        forget(form, ["most_events"])
 
 
 def _clean_delay(form: Form, cleaned: Mapping[str, Any]) -> None:

@@ -236,7 +236,11 @@ def test_a_start_is_the_wall_clock_of_the_chosen_zone():
     [
         ({"time_zone": "Berlin"}, "time_zone", "There is no time zone “Berlin”."),
         (
-            {"time_zone": "Europe/Berlin", "starts_at": "2026-03-29T02:30"},
+            {
+                "trigger": "schedule",
+                "time_zone": "Europe/Berlin",
+                "starts_at": "2026-03-29T02:30",
+            },
             "starts_at",
             "The clocks in Europe/Berlin skip this time.",
         ),

@@ -47,6 +47,22 @@ def test_what_is_left_empty_is_at_once_and_all_of_them(form):
     assert saved.sent_again == Engagement.Again.ALWAYS
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"trigger": "schedule", "delay": "-5"},
+        {"trigger": "schedule", "most_events": "many"},
+        {"trigger": "on_entry", "most_events": "0.5"},
+        {"trigger": "on_entry", "starts_at": "0001-01-01T00:00"},
+        {"again": "once", "again_after_days": "-1"},
+    ],
+)
+def test_what_is_not_shown_is_neither_wrong_nor_kept(form, fields):
+    saved = form(**fields).save()
+    hidden = ("delay", "most_events", "starts_at", "again_after_days")
+    assert {getattr(saved, name) for name in hidden} == {None}
+
+
 def test_what_is_chosen_is_kept_and_shown_again(form):
     chosen = {
         "delay": "2",

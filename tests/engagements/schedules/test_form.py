@@ -250,3 +250,19 @@ def test_a_change_of_the_days_is_in_the_history(admin_page):
     said = LogEntry.objects.latest("pk").change_message
     assert "On these days: Monday → Monday, Friday." in said
     assert "Starts" not in said
+
+
+HIDDEN = {"starts_at": "0001-01-01T00:00", "ends_at": "soon", "month_day": "32", "cron": "x", "weekdays": ["9"], "zone_attribute": "z" * 300}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("fields", "left"),
+    [
+        ({"trigger": "on_entry"}, {}),
+        ({"repeat": "once", "starts_at": "2030-03-01T09:00", "zone_attribute": ""}, {}),
+        ({"repeat": "monthly", "month_day": "5"}, {"starts_at", "ends_at", "zone_attribute"}),
+    ],
+)  # fmt: skip
+def test_what_is_not_shown_is_not_wrong(fields, left):
+    form = typed(**{"repeat": "once", **HIDDEN, **fields})
+    assert set(form.errors) == set(left)
