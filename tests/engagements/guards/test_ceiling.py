@@ -67,6 +67,8 @@ def test_above_it_nobody_is_sent_before_an_approver_lets_it_go_on(
     assert sandbox.requests() == []
     page = words(admin_page.get(engagement.get_absolute_url()))
     assert "Stopped to ask." in page and "Go on" in page
+    assert "Nobody is taken in yet: it has stopped to ask." in page
+    assert "Nobody has qualified yet" not in page
 
     # To resume alone does not let it go on.
     transitions.resume(engagement)
