@@ -17,8 +17,10 @@ from django.db import connection
 from engagements import wakeup
 from tests.doubles import nursery
 
-# What Python reads when it begins: another's clock, and what counts lines.
-NEEDED_FROM_THE_FIRST = {"CLOCK_AHEAD", "COVERAGE_PROCESS_CONFIG"}
+# What Python reads when it begins: what counts lines.
+NEEDED_FROM_THE_FIRST = {"COVERAGE_PROCESS_CONFIG"}
+# Another one in each test; nobody reads it there.
+OF_THE_TEST = "PYTEST_CURRENT_TEST"
 
 
 class CeleryProcess:
@@ -45,6 +47,7 @@ class CeleryProcess:
             **environment_of_processes(),
             **self.environment,
         }
+        environment.pop(OF_THE_TEST, None)
         if self.program and not NEEDED_FROM_THE_FIRST & environment.keys():
             self.process = nursery.start(arguments, environment, log)
         else:

@@ -1,7 +1,8 @@
-"""Celery's processes begin here: forked from one that has the libraries in memory.
+"""Celery's processes begin here: forked from one that has all modules in memory.
 
-Loading those is most of what a worker does that a test soon kills. Our own modules, which
-read the settings, are loaded after the fork, in the environment that it is given.
+Loading those is most of what a worker does that a test soon kills. The first has the
+libraries alone. Our own modules read the settings, and these the environment: for each
+environment there is a second, forked from the first, which has loaded them in it.
 """
 
 import atexit
@@ -13,6 +14,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -32,6 +34,9 @@ LIBRARIES = (
 )
 # A request is a datagram: a program's arguments and its environment.
 LONGEST = 1 << 18
+# Of so many environments ours are kept in memory: tests mostly share one.
+KEPT = 2
+CLOCK = Path(__file__).with_name("clocks") / "sitecustomize.py"
 
 
 class Child:
@@ -92,27 +97,69 @@ def _serve(requests: socket.socket) -> None:
     gc.freeze()
     # Nobody waits for the processes between, which tell how theirs ended.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    kept: dict[str, socket.socket] = {}
+    for request, fds in _received(requests):
+        environment = json.dumps(json.loads(request)[1], sort_keys=True)
+        # The longest unused is the first.
+        loaded = kept.pop(environment, None) or _loaded(
+            environment, [requests, *kept.values()], fds
+        )
+        kept[environment] = loaded
+        socket.send_fds(loaded, [request], fds)
+        _close(fds)
+        if len(kept) > KEPT:
+            kept.pop(next(iter(kept))).close()
+
+
+def _received(requests: socket.socket) -> Iterator[tuple[bytes, list[int]]]:
     while True:
         request, fds, _, _ = socket.recv_fds(requests, LONGEST, 2)
         if not request:
             return
-        arguments, environment = json.loads(request)
-        log, status = fds
+        yield request, fds
+
+
+def _close(fds: list[int]) -> None:
+    for fd in fds:
+        os.close(fd)
+
+
+def _loaded(
+    environment: str, others: list[socket.socket], fds: list[int]
+) -> socket.socket:
+    """Fork who loads our modules in an environment; it takes requests there."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    if os.fork():
+        theirs.close()
+        return ours
+    # Else they would never hear that theirs was closed.
+    for other in (ours, *others):
+        other.close()
+    _close(fds)
+    os.environ.clear()
+    os.environ.update(json.loads(environment))
+    if "CLOCK_AHEAD" in os.environ:
+        runpy.run_path(str(CLOCK))
+    app = import_module("lemnisk_braze").celery_app
+    app.loader.import_default_modules()
+    app.finalize()
+    gc.collect()
+    gc.freeze()
+    for request, given in _received(theirs):
+        log, status = given
         if not os.fork():
-            requests.close()
-            _wait_for(arguments, environment, log, status)
-        os.close(log)
-        os.close(status)
+            theirs.close()
+            _wait_for(json.loads(request)[0], log, status)
+        _close(given)
+    os._exit(0)
 
 
-def _wait_for(
-    arguments: list[str], environment: dict[str, str], log: int, status: int
-) -> NoReturn:
+def _wait_for(arguments: list[str], log: int, status: int) -> NoReturn:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     pid = os.fork()
     if not pid:
         os.close(status)
-        _run(arguments, environment, log)
+        _run(arguments, log)
     # Both do it: whoever hears of it may kill the group at once.
     os.setpgid(pid, pid)
     os.write(status, b"%d\n" % pid)
@@ -121,13 +168,11 @@ def _wait_for(
     os._exit(0)
 
 
-def _run(arguments: list[str], environment: dict[str, str], log: int) -> NoReturn:
+def _run(arguments: list[str], log: int) -> NoReturn:
     os.setpgid(0, 0)
     nothing = os.open(os.devnull, os.O_RDWR)
     for own, fd in ((nothing, 0), (nothing, 1), (log, 2)):
         os.dup2(own, fd)
-    os.environ.clear()
-    os.environ.update(environment)
     sys.argv = arguments
     runpy.run_module(arguments[0], run_name="__main__", alter_sys=True)
     sys.exit()
