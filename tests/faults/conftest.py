@@ -15,7 +15,7 @@ from engagements.personalization import renderer
 from engagements.sync import order
 from externalapi.models import Connection
 from segments.models import Segment
-from tests import factories
+from tests import factories, migrated, servers
 from tests.doubles.postgres import Postgres
 
 
@@ -24,7 +24,8 @@ def postgres_server(django_db_blocker) -> Iterator[Postgres]:
     # Not among pytest's temporary folders, which are closed to PostgreSQL's user.
     data_dir = Path(django_settings.VAR_DIR) / f"postgres-{os.getpid()}"
     with django_db_blocker.unblock():
-        server = Postgres(data_dir)
+        tables = migrated.as_sql() if servers.IS_OURS else ""
+        server = Postgres(data_dir, tables)
         yield server
         server.delete()
 
