@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from difflib import get_close_matches
 from enum import Enum
+from functools import lru_cache
 from typing import Any, Final, Literal
 
 from liquid import Environment
@@ -47,6 +48,8 @@ FIELDS: Mapping[str, frozenset[str]] = {
     "engagement": frozenset({"name", "id", "delivery_id"}),
 }
 MAX_BYTES = 64 * 1024
+# Of so many characters, compiled ones stay in memory.
+MAX_KEPT = 1_000
 _NOT_CLOSED = "A {{ has no }} that closes it."
 _TAG_NOT_CLOSED = "A {% has no %} that closes it."
 _CURLY = re.compile("[\u201c\u201d\u2018\u2019\u201e\u00ab\u00bb]")
@@ -88,6 +91,10 @@ class Value:
 
 def compile_value(source: str) -> Value:
     """Compile what a marketer typed; raise PersonalizationError in plain words."""
+    return _kept(source) if len(source) <= MAX_KEPT else _compiled(source)
+
+
+def _compiled(source: str) -> Value:
     if len(source.encode(errors="replace")) > MAX_BYTES:
         raise PersonalizationError(f"This is longer than {MAX_BYTES // 1024} KB.")
     template = _parse(spelling.translate(source))
@@ -106,6 +113,10 @@ def compile_value(source: str) -> Value:
         path=path,
         default=default,
     )
+
+
+# A page, or a person's preview, asks for each value three times.
+_kept = lru_cache(maxsize=500)(_compiled)
 
 
 def compile_masked(source: str, mask: Callable[[JSON], JSON]) -> Value:
