@@ -1,9 +1,11 @@
 from django.apps import AppConfig, apps
+from django.contrib.admin import apps as admin_apps
 from django.db.models.signals import m2m_changed, post_migrate, pre_migrate
 
 
 class LemniskBrazeConfig(AppConfig):
     name = "lemnisk_braze"
+    default = True
 
     def ready(self) -> None:
         from lemnisk_braze import checks, groups
@@ -27,3 +29,8 @@ class LemniskBrazeConfig(AppConfig):
             sender=user.groups.through,
             dispatch_uid="lemnisk_braze.let_in",
         )
+
+
+class LemniskBrazeAdminConfig(admin_apps.AdminConfig):
+    default = False
+    default_site = "lemnisk_braze.dashboard.site.Site"

@@ -108,9 +108,10 @@ INSTALLED_APPS = [
     "segments",
     "externalapi",
     "engagements",
-    "unfold",
+    # Its site is the one below.
+    "unfold.apps.BasicAppConfig",
     "unfold.contrib.filters",
-    "django.contrib.admin",
+    "lemnisk_braze.apps.LemniskBrazeAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
