@@ -22,7 +22,7 @@ from engagements.authoring.value_widgets import (
     with_fallback,
 )
 from engagements.authoring.variant_section import VariantSection
-from engagements.guards import left_segment
+from engagements.guards import left_segment, quiet_hours
 from engagements.models import Engagement
 from engagements.payload import versions
 from externalapi.connections.access import group_names
@@ -251,6 +251,8 @@ class EngagementForm(
                 left_segment.mark_as_of_another_segment(engagement)
             if not self.is_locked:
                 self.save_exclusions(engagement)
+                if quiet_hours.FIELDS.intersection(self.changed_data):
+                    quiet_hours.ask_again(engagement)
         return engagement
 
     # How it is put together.

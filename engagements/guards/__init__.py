@@ -13,6 +13,7 @@ __all__ = [
     "holdout",
     "left_segment",
     "pipeline",
+    "quiet_hours",
     "reasons",
     "site",
 ]

@@ -8,10 +8,20 @@ is what the clock shows, so that an hour that comes twice is quiet twice.
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from django.db.models.functions import Now
+
 from engagements import time_zones
 from engagements.guards.asking import Asked, Guard, Later, Verdict, Verdicts
-from engagements.models import Engagement
+from engagements.models import Batch, Engagement, Run
 from engagements.personalization.renderer import Skip
+
+# The fields of an engagement that say when it is quiet, and what becomes of whom then.
+FIELDS = frozenset(
+    {
+        *("quiet_from", "quiet_to", "quiet_zone_attribute"),
+        *("quiet_time_zone", "quiet_action"),
+    }
+)
 
 
 def over_at(now: datetime, zone: ZoneInfo, begins: time, ends: time) -> datetime | None:
@@ -26,6 +36,24 @@ def over_at(now: datetime, zone: ZoneInfo, begins: time, ends: time) -> datetime
     # The second time that the clock shows it, where the first is over.
     over = end if end.astimezone(UTC) > now else end.replace(fold=1)
     return over.astimezone(UTC)
+
+
+def ask_again(engagement: Engagement) -> None:
+    """Let who waits be asked anew, after another time was set: they may be sent now.
+
+    Not where people wait for a time of their own besides, or with a delay: their batches
+    do not say which of both it is. (P) These wait as it was when they were put off.
+    """
+    if engagement.delay_time:
+        return
+    waiting = Batch.objects.filter(
+        run__engagement=engagement,
+        run__state__in=Run.OPEN,
+        run__own_zone__isnull=True,
+        state=Batch.State.PENDING,
+        next_attempt_at__gt=Now(),
+    )
+    waiting.update(next_attempt_at=Now())
 
 
 def _is_set(asked: Asked) -> bool:

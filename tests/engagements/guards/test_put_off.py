@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from engagements.audience import expansion
+from engagements.authoring.forms import EngagementForm
 from engagements.lifecycle import transitions
 from engagements.models import Batch, Delivery, Engagement, Suppression
 from lemnisk_braze.lib import database_clock
@@ -64,6 +65,53 @@ def test_who_is_in_quiet_hours_is_sent_when_they_are_over(engagement, sandbox):
     working.to_the_end(engagement)
     assert invariants.received(sandbox) == dict.fromkeys(("ana", "bo", "cy", "di"), 1)
     assert Delivery.objects.count() == 4
+
+
+def saved(engagement: Engagement, **fields) -> None:
+    """Paused, and saved on its page with these."""
+    transitions.pause(engagement)
+    form = EngagementForm(instance=engagement)
+    typed = {name: form[name].value() for name in form.fields}
+    typed = {name: value for name, value in typed.items() if value is not None}
+    form = EngagementForm({**typed, **fields}, instance=engagement)
+    assert form.is_valid(), form.errors
+    form.save()
+    transitions.resume(engagement)
+
+
+def test_after_a_change_of_the_hours_who_waits_is_asked_anew(engagement, sandbox):
+    begin(engagement)
+    working.once()
+    later = (local_now() + timedelta(minutes=50)).time()
+    saved(engagement, quiet_to=f"{later:%H:%M}")
+    working.once()
+    assert "ana" not in invariants.received(sandbox)
+    (waiting,) = Batch.objects.open()
+    assert waiting.next_attempt_at > database_clock.now() + timedelta(minutes=40)
+
+    saved(engagement, quiet_from="", quiet_to="")
+    working.once()
+    assert invariants.received(sandbox) == dict.fromkeys(("ana", "bo", "cy", "di"), 1)
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_asked"),
+    [
+        ({"name": "Another"}, False),
+        ({"quiet_from": "", "quiet_to": ""}, True),
+        # The run has pinned whose zone it goes by.
+        ({"quiet_from": "", "quiet_to": "", "zone_attribute": ""}, False),
+    ],
+)
+def test_whoever_waits_for_something_else_goes_on_waiting(engagement, fields, is_asked):
+    if "zone_attribute" in fields:
+        Engagement.objects.update(zone_attribute="zone")
+        engagement.refresh_from_db()
+    begin(engagement)
+    Batch.objects.update(next_attempt_at=database_clock.now() + timedelta(hours=9))
+    saved(engagement, **fields)
+    due = Batch.objects.filter(next_attempt_at__lte=database_clock.now())
+    assert due.exists() is is_asked
 
 
 def test_brought_forward_they_are_put_off_again(engagement, sandbox):
