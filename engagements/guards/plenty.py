@@ -14,50 +14,79 @@ from engagements.models import Delivery, FrequencyCap
 from lemnisk_braze.lib.database_retry import LATER_ON_DISK
 from segments.models import copying
 
-# Where all have the same entry, and where each has their own.
-PEOPLE = (
-    "(SELECT id, 0 FROM unnest(%(people)s::bigint[]) id) x (id, entry)",
-    "unnest(%(people)s::bigint[], %(entries)s::bigint[]) x (id, entry)",
-)
 # The month after: for all of a month the same, so that no index is written with each.
 LAST = "date_trunc('month', clock_timestamp(), 'UTC') + interval '1 month'"
-# Takes room for people who have one name, once each, in order, and returns the others:
-# those in whose list so many have come since a cap counts, of whatever scope, that it may
-# be full, and those who are in it with this delivery already. Before them, when it is. A list is in order, but for
-# what its writers waited for each other: `since` is earlier by more than that.
-PLAIN = f"""
-    WITH asked AS MATERIALIZED (SELECT id, entry FROM {{people}}), x AS MATERIALIZED (
-        SELECT id, entry FROM asked WHERE id NOT IN (
-            -- Asked for so few, it never reads everybody there is.
-            SELECT merged_into_id FROM segments_profile
-            WHERE merged_into_id = ANY(%(people)s::bigint[])
-        )
-    ), one AS MATERIALIZED (
-        SELECT jsonb_build_array(jsonb_build_array(
-                (extract(epoch FROM clock_timestamp()) * 1000)::bigint,
-                %(engagement)s::bigint, %(segment)s::bigint, %(channel)s::text,
-                %(run)s::bigint, 0)) AS sends,
-            {LAST} AS last_at, {LATER_ON_DISK} AS is_later
+# What is added for each; whose entry is their own has that put into it.
+ONE = f"""
+    SELECT jsonb_build_array(jsonb_build_array(
+            (extract(epoch FROM clock_timestamp()) * 1000)::bigint,
+            %(engagement)s::bigint, %(segment)s::bigint, %(channel)s::text,
+            %(run)s::bigint, 0)) AS sends,
+        {LAST} AS last_at, {LATER_ON_DISK} AS is_later
+"""
+# Who has other names, too. Asked for so few, it never reads everybody there is.
+WITH_NAMES = """
+    SELECT merged_into_id FROM segments_profile
+    WHERE merged_into_id = ANY(%(people)s::bigint[])
+"""
+# In whose list not so many have come since a cap counts, of whatever scope, that it may be
+# full, and who is not in it with this delivery already.
+PLENTY = """
+    jsonb_array_length(s.sends) < %(long)s AND NOT s.sends @> {same} {room}
+"""
+# Takes room for people who have one name, once each, and returns the others; before them,
+# when it is. A list is in order, but for what its writers waited for each other: `since`
+# is earlier by more than that. The index has people in order, and so nobody waits for who
+# waits for them; another way to find them would be in its own. Nearly everybody has a list:
+# to look for it with each insert would take as long as all the rest.
+OF_ALL = f"""
+    SET LOCAL enable_seqscan = off;
+    SET LOCAL enable_bitmapscan = off;
+    WITH one AS MATERIALIZED ({ONE}), named AS MATERIALIZED ({WITH_NAMES}), taken AS (
+        UPDATE engagements_sentlately s
+        SET sends = s.sends || one.sends, last_at = one.last_at FROM one
+        WHERE s.profile_id = ANY(%(people)s::bigint[]) AND one.is_later AND {PLENTY}
+            AND s.profile_id NOT IN (SELECT merged_into_id FROM named)
+        RETURNING s.profile_id
+    ), rest AS MATERIALIZED (
+        SELECT id FROM unnest(%(people)s::bigint[]) id
+        WHERE id NOT IN (SELECT profile_id FROM taken)
+    ), begun AS (
+        INSERT INTO engagements_sentlately (profile_id, sends, last_at)
+        SELECT rest.id, one.sends, one.last_at FROM rest CROSS JOIN one
+        WHERE one.is_later AND rest.id NOT IN (SELECT merged_into_id FROM named)
+            AND NOT EXISTS (
+                SELECT FROM engagements_sentlately s WHERE s.profile_id = rest.id
+            )
+        ORDER BY rest.id ON CONFLICT DO NOTHING
+        RETURNING profile_id
+    )
+    SELECT NULL, (sends #>> '{{{{0,0}}}}')::bigint FROM one UNION ALL
+    SELECT id, 0 FROM rest WHERE id NOT IN (SELECT profile_id FROM begun)
+"""
+# The same where each has an entry of their own.
+OF_EACH = f"""
+    WITH one AS MATERIALIZED ({ONE}), asked AS MATERIALIZED (
+        SELECT id, entry FROM unnest(%(people)s::bigint[], %(entries)s::bigint[])
+            x (id, entry)
     ), taken AS (
         INSERT INTO engagements_sentlately AS s (profile_id, sends, last_at)
-        SELECT x.id, {{sends}}, one.last_at
-        FROM x CROSS JOIN one WHERE one.is_later ORDER BY x.id
+        SELECT asked.id, jsonb_set(one.sends, '{{{{0,5}}}}', to_jsonb(asked.entry)),
+            one.last_at
+        FROM asked CROSS JOIN one
+        WHERE one.is_later AND asked.id NOT IN ({WITH_NAMES}) ORDER BY asked.id
         ON CONFLICT (profile_id) DO UPDATE
         SET sends = s.sends || excluded.sends, last_at = excluded.last_at
-        WHERE jsonb_array_length(s.sends) < %(long)s
-            AND NOT s.sends @> {{same}} {{room}}
+        WHERE {PLENTY}
         RETURNING profile_id
     )
     SELECT NULL, (sends #>> '{{{{0,0}}}}')::bigint FROM one UNION ALL
     SELECT id, 0 FROM asked WHERE id NOT IN (SELECT profile_id FROM taken)
 """
-# What is added, and what is in a list that has it already: where all have the same entry,
-# and where each has their own.
-OF_ALL = ("one.sends", "'[[{engagement}, {run}, 0]]'::jsonb")
-OF_EACH = (
-    "jsonb_set(one.sends, '{0,5}', to_jsonb(x.entry))",
-    "jsonb_build_array(jsonb_build_array({engagement}, {run}, excluded.sends #> '{{0,5}}'))",
-)
+# What is in a list that has the delivery already, where all have the same entry, and
+# where each has the one that is named.
+SAME = "'[[{engagement}, {run}, 0]]'::jsonb"
+SAME_ENTRY = "jsonb_build_array(jsonb_build_array({engagement}, {run}, {entry}))"
 # Whether a cap of so many that counts since then has room, whatever it counts.
 ROOM = "AND coalesce((s.sends -> {last} ->> 0)::bigint < {since}, true)"
 # Who has no room under a cap, and which is the first; nothing is taken, and no lock. What
@@ -83,8 +112,7 @@ NONE = f"""
         ) ORDER BY c.number LIMIT 1
     ) none
     -- Who has room taken for this delivery is asked under a lock.
-    WHERE NOT s.sends @> jsonb_build_array(jsonb_build_array(
-        %(engagement)s::bigint, %(run)s::bigint, x.entry))
+    WHERE NOT s.sends @> {{same}}
 """
 # In milliseconds; no statement takes so long.
 MARGIN = 10 * 60 * 1_000
@@ -112,7 +140,7 @@ def take(
     has_entries = any(plain.values())
     wanted: dict[str, Any] = {
         "people": copying.number_array(plain.keys()),
-        "entries": copying.number_array(plain.values()) if has_entries else "{}",
+        "entries": copying.number_array(plain.values()) if has_entries else None,
         "engagement": engagement.pk,
         "segment": engagement.segment_id,
         "channel": asked.channel,
@@ -124,13 +152,12 @@ def take(
         for cap in caps
         if engagement.heeds_caps
     )
-    sends, same = OF_EACH if has_entries else OF_ALL
-    same = same.format(engagement=engagement.pk, run=run.pk)
+    same = _same(asked, "excluded.sends #> '{0,5}'" if has_entries else None)
+    statement = OF_EACH if has_entries else OF_ALL
     with connection.cursor() as cursor:
-        cursor.execute(
-            PLAIN.format(people=PEOPLE[has_entries], sends=sends, same=same, room=room),
-            wanted,
-        )
+        cursor.execute(statement.format(same=same, room=room), wanted)
+        while cursor.nextset():
+            pass
         found = dict(cursor.fetchall())
     at = found.pop(None)
     return set(found), at
@@ -153,8 +180,6 @@ def none(
     wanted: dict[str, Any] = {
         "people": copying.number_array(people.keys()),
         "entries": copying.number_array(people.values()),
-        "engagement": engagement.pk,
-        "run": run.pk,
         "since": [
             milliseconds(cap.begins(now, time_zones.zone_of(cap.time_zone, "UTC")))
             for cap in caps
@@ -164,9 +189,17 @@ def none(
         "segments": [cap.segment_id for cap in caps],
         "engagements": [cap.engagement_id for cap in caps],
     }
+    same = _same(asked, "x.entry" if any(people.values()) else None)
     with connection.cursor() as cursor:
-        cursor.execute(NONE, wanted)
+        cursor.execute(NONE.format(same=same), wanted)
         return {id: caps[number - 1] for id, number in cursor.fetchall()}
+
+
+def _same(asked: Asked, entry: str | None) -> str:
+    """What is in a list that has this delivery, as SQL; None: all have no entry."""
+    assert asked.run is not None
+    own = {"engagement": asked.engagement.pk, "run": asked.run.pk}
+    return SAME_ENTRY.format(entry=entry, **own) if entry else SAME.format(**own)
 
 
 def _since(asked: Asked, cap: FrequencyCap) -> int:

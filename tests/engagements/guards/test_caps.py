@@ -589,7 +589,9 @@ def test_what_another_takes_while_one_gives_back_is_kept(send, people):
     assert SentLately.objects.get(profile=ann).sends == [theirs]
 
 
-@pytest.mark.parametrize("entries", [[1], [1, 2]], ids=["plenty", "counted"])
+@pytest.mark.parametrize(
+    "entries", [[0], [1], [1, 2]], ids=["plenty", "each their own", "counted"]
+)
 @pytest.mark.django_db(transaction=True)
 def test_what_another_takes_while_one_waits_is_counted(people, entries):
     """Who is there with two entries is counted; all find the last room taken."""
@@ -616,6 +618,36 @@ def test_what_another_takes_while_one_waits_is_counted(people, entries):
         keep(other, ann, [theirs])
     assert found[0].over[0].keys() == set(range(len(entries)))
     assert SentLately.objects.get(profile=ann).sends == [theirs]
+
+
+@pytest.mark.parametrize("entries", [[0, 0], [1, 2]], ids=["all", "each their own"])
+@pytest.mark.django_db(transaction=True)
+def test_room_is_taken_in_the_order_of_people(people, entries):
+    """However their rows lie: whoever waits holds nobody that another would wait for."""
+    cap()
+    first, last = sorted(person.pk for person in people)[:2]
+    for id in (last, first):
+        SentLately.objects.create(profile_id=id)
+    run = factories.make_run()
+    asked = Asked(
+        engagement=run.engagement,
+        site=look(),
+        people={id: id for id in (last, first)},
+        now=database_clock.now(),
+        run=run,
+    )
+    claim = claim_of(run, [last, first])._replace(transition_ids=entries)
+    with (
+        row_locked("engagements_sentlately", "profile_id", first) as other,
+        working.in_thread(lambda: caps.reserve(asked, [claim], ())),
+    ):
+        wait_until(somebody_waits_for_a_lock, "who takes room")
+        other.execute(
+            "SELECT FROM engagements_sentlately WHERE profile_id = %s FOR UPDATE NOWAIT",
+            [last],
+        )
+        other.commit()
+    assert [len(one.sends) for one in SentLately.objects.all()] == [1, 1]
 
 
 def keep(session: psycopg.Connection, person: Profile, sends: list[list[Any]]) -> None:
