@@ -39,8 +39,14 @@ UNITS = {
     "people.import_peak_growth": "times",
     "people.bytes_an_event": "bytes",
     "people.search_ms": "ms",
+    # Of a person in all segments; of the processor here and of PostgreSQL's session; who
+    # entered or left.
     "segments.changed_us_12": "µs",
+    "segments.changed_cpu_us_12": "µs",
+    "segments.changed_moves_12": "moves",
     "segments.changed_us_100": "µs",
+    "segments.changed_cpu_us_100": "µs",
+    "segments.changed_moves_100": "moves",
     "segments.refresh_times_sql": "times",
     "segments.fill_times_insert": "times",
     "segments.ingest_wait_ms": "ms",
@@ -52,6 +58,7 @@ UNITS = {
     "segments.entry_filling_100_p50_ms": "ms",
     "segments.entry_filling_100_p99_ms": "ms",
     "segments.growth": "times",
+    "segments.growth_cpu": "times",
     "pages.p95_ms": "ms",
     # Of what is asked of deliveries: of all pages, and the median of the slowest.
     "pages.deliveries_p95_ms": "ms",

@@ -11,6 +11,7 @@ from django.db import connection, transaction
 from benchmarks import entries, messages, people, rules
 from benchmarks.bench import Bench
 from benchmarks.figures import UNITS, Figures
+from benchmarks.meter import on_cpu
 from benchmarks.report import Table, figures_table, percentile
 from benchmarks.suite import Options, say
 from lemnisk_braze.local.processes import LocalError
@@ -37,7 +38,21 @@ FROM (SELECT p.id FROM segments_profile p
 FULL JOIN (SELECT profile_id FROM segments_membership WHERE segment_id = %s) m
     ON m.profile_id = x.id
 """
+# What loading and filling leave to be done is not the cost of who changes later.
+SETTLE = (
+    "VACUUM ANALYZE segments_profile, segments_membership, segments_transition",
+    "CHECKPOINT",
+)
 PLAIN = "INSERT INTO plain SELECT * FROM segments_membership WHERE segment_id = %s"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changed:
+    """What a changed person took: wall and CPU in microseconds, entries and exits."""
+
+    us: float
+    cpu_us: float
+    moves: float
 
 
 @dataclass(slots=True, kw_only=True)
@@ -68,7 +83,7 @@ class SegmentsSuite:
     def run(self) -> None:
         """Size after size; only the largest is what the figures are of."""
         sizes = sorted(self.options.sizes)
-        changed: dict[int, list[float]] = {}
+        changed: dict[int, list[Changed]] = {}
         made = 0
         for size in sizes:
             say(f"Making {size:,} people and {size * 10:,} events …")
@@ -77,11 +92,12 @@ class SegmentsSuite:
             made = size
             _delete_segments()
             segments = rules.make_segments(len(rules.PAIRS))
-            changed[size] = [self._changed() for _ in range(self.options.rounds)]
-        self._note("segments.changed_us_12", *changed[made])
+            changed[size] = self._changed_in_rounds()
+        self._note_changed("12", changed[made])
         if tenths := changed.get(made // 10):
-            pairs = zip(changed[made], tenths, strict=True)
-            self._note("segments.growth", *(a / b for a, b in pairs))
+            pairs = list(zip(changed[made], tenths, strict=True))
+            self._note("segments.growth", *(a.us / b.us for a, b in pairs))
+            self._note("segments.growth_cpu", *(a.cpu_us / b.cpu_us for a, b in pairs))
         for _ in range(self.options.rounds):
             self._note("segments.refresh_times_sql", self._refresh(segments))
             self._note("segments.fill_times_insert", self._fill())
@@ -96,8 +112,7 @@ class SegmentsSuite:
             with entries.started(self.bench, self.write_key) as pace:
                 self._entries_beside_a_fill("entry_filling_100", pace)
             _delete_segments(name="Submitted a form")
-        hundred = (self._changed() for _ in range(self.options.rounds))
-        self._note("segments.changed_us_100", *hundred)
+        self._note_changed("100", self._changed_in_rounds())
         rules.check()
 
     def figures(self) -> Figures:
@@ -121,17 +136,44 @@ class SegmentsSuite:
         self._note(f"segments.{key}_p50_ms", percentile(took, 50))
         self._note(f"segments.{key}_p99_ms", percentile(took, 99))
 
-    def _changed(self) -> float:
-        """Microseconds a person takes of whom two attributes changed, in all segments."""
+    def _note_changed(self, segments: str, rounds: Sequence[Changed]) -> None:
+        self._note(f"segments.changed_us_{segments}", *(one.us for one in rounds))
+        cpu = (one.cpu_us for one in rounds)
+        self._note(f"segments.changed_cpu_us_{segments}", *cpu)
+        self._note(f"segments.changed_moves_{segments}", *(one.moves for one in rounds))
+
+    def _changed_in_rounds(self) -> list[Changed]:
+        """One after the other, when the database is done with what was loaded.
+
+        After the checkpoint each page is written whole once more: the first rounds pay
+        for more of that than a lane does.
+        """
+        with people.as_long_as_it_takes() as cursor:
+            for statement in SETTLE:
+                cursor.execute(statement)
+        return [self._changed() for _ in range(self.options.rounds)]
+
+    def _changed(self) -> Changed:
+        """A person of whom two attributes changed, asked for all segments."""
         ids = list(Profile.objects.order_by("?").values_list("pk", flat=True)[:CHANGED])
         with connection.cursor() as cursor:
             cursor.execute(CHANGE, [list(people.CITIES), ids])
+            cursor.execute("SELECT pg_backend_pid()")
+            (backend,) = cursor.fetchone()
+        cpu = time.process_time() + on_cpu(backend)
         started = time.perf_counter()
         # As the inbox does, whose transaction they are evaluated in.
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("SET LOCAL synchronous_commit = off")
-            evaluation.evaluate((), attributes=dict.fromkeys(ids, WHAT_CHANGES))
-        return (time.perf_counter() - started) / len(ids) * 1e6
+            change = evaluation.evaluate(
+                (), attributes=dict.fromkeys(ids, WHAT_CHANGES)
+            )
+        took = time.perf_counter() - started
+        return Changed(
+            us=took / len(ids) * 1e6,
+            cpu_us=(time.process_time() + on_cpu(backend) - cpu) / len(ids) * 1e6,
+            moves=(change.entered + change.left) / len(ids),
+        )
 
     def _refresh(self, segments: Sequence[Segment]) -> float:
         """CPU of counting the twelve anew, against the same in SQL written by hand."""

@@ -28,6 +28,7 @@ SUITES = {
         {
             *(key for key in UNITS if key.startswith("segments.entry_")),
             "segments.growth",
+            "segments.growth_cpu",
         },
     ),
     "pages": ("200", set[str]()),
