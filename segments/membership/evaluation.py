@@ -249,7 +249,8 @@ def _apply(
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(BEGIN, [f"{seconds}s"])
         before = cursor.fetchone()[0]
-        found = moves.find([(one.id, one.rule) for one in asked], moves.listed(ids))
+        rules = [(one.id, one.rule) for one in asked]
+        found = moves.find(rules, moves.listed(ids), is_again=True)
         if told.heirs:
             found = following.inherit(found, told.heirs)
         lines: list[steps.Line] = []
@@ -377,9 +378,11 @@ INSERT INTO segments_touched (segment_id, profile_id)
 SELECT segment, profile FROM unnest(%s::bigint[]) segment, unnest(%s::bigint[]) profile
 ON CONFLICT DO NOTHING
 """
-# Compiling the statement would take longer than it does. (The time limit as it was.)
+# Compiling the statement would take longer than it does, and so would a plan for each
+# few people. (The time limit as it was.)
 BEGIN = """
 SELECT before, set_config('jit', 'off', true),
-    set_config('statement_timeout', %s, true)
+    set_config('statement_timeout', %s, true),
+    set_config('plan_cache_mode', 'force_generic_plan', true)
 FROM current_setting('statement_timeout') before
 """

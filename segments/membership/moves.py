@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from django.db import connection, transaction
 
+from segments.membership import prepared
 from segments.models import Segment
 from segments.models.signals import segments_changed
 from segments.rules import verdicts
@@ -59,18 +60,32 @@ def array(ids: str) -> str:
     return f"'{{{ids}}}'::bigint[]"
 
 
-def find(segments: Sequence[tuple[int, str]], ids: str) -> list[Move]:
+def find(
+    segments: Sequence[tuple[int, str]], ids: str, *, is_again: bool = False
+) -> list[Move]:
     """Who of these people is to enter or leave, in one statement.
 
     `segments`: (id, valid rule as JSON). Somebody who is not there, or is merged into
-    another, leaves all of them.
+    another, leaves all of them. `is_again`: the same segments are asked of few people
+    again and again, so that a plan is worth keeping.
     """
     asked = verdicts.of(tuple(rule for _, rule in segments))
-    people = array(ids)
+
+    def write(people: str) -> str:
+        return _find(asked, [id for id, _ in segments], people)
+
+    if is_again:
+        return _read(segments, prepared.rows(write, f"{{{ids}}}"))
+    with connection.cursor() as cursor:
+        cursor.execute(write(array(ids)))
+        return _read(segments, cursor.fetchall())
+
+
+def _find(asked: verdicts.Verdicts, segment_ids: Sequence[int], people: str) -> str:
     parts = asked.parts
-    statement = FIND.format(
+    return FIND.format(
         bits=verdicts.BITS,
-        segments=array(listed([id for id, _ in segments])),
+        segments=array(listed(segment_ids)),
         verdicts=asked.select(people),
         people=people,
         olds=", ".join(
@@ -82,9 +97,6 @@ def find(segments: Sequence[tuple[int, str]], ids: str) -> list[Move]:
         ),
         differs=" OR ".join(f"n{n} <> o{n}" for n in parts),
     )
-    with connection.cursor() as cursor:
-        cursor.execute(statement)
-        return _read(segments, cursor.fetchall())
 
 
 def _read(
