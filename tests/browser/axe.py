@@ -31,8 +31,6 @@ OPTIONS = {
     "selectors": False,
     "preload": {"assets": ["media"]},
 }
-# A width begins in the one scheme, a width in the other, and both see both.
-LOOKS = pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
 # The page's own switch of the scheme; whether what is seen is still the same.
 _SWITCH = """(scheme) => {
     const seen = () => [...document.querySelectorAll("*")].map(
@@ -111,11 +109,17 @@ def in_both_schemes(page: Page, scheme: str) -> Iterator[tuple[str, list[str]]]:
     _assert_drawn(page, scheme)
     yield scheme, violations(page, source())
     other = "light" if scheme == "dark" else "dark"
-    is_same = page.evaluate(_SWITCH, other)
-    _assert_drawn(page, other)
+    is_same = switch(page, other)
     rules = COLOURS if is_same else STANDARD
     yield other, violations(page, source(), rules)
     page.evaluate(_SWITCH, "auto")
+
+
+def switch(page: Page, scheme: str) -> bool:
+    """Draw the page in this scheme; whether what is seen is the same in both."""
+    is_same: bool = page.evaluate(_SWITCH, scheme)
+    _assert_drawn(page, scheme)
+    return is_same
 
 
 def _assert_drawn(page: Page, scheme: str) -> None:

@@ -19,11 +19,10 @@ from segments.tracking import write_keys
 from tests import factories
 from tests.browser import axe
 from tests.browser.conftest import DESKTOP, Shot
+from tests.browser.looks import PHONE, SIZES, resize, scrolls_sideways
 from tests.site.world import World
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-PHONE: ViewportSize = {"width": 390, "height": 844}
 
 
 @pytest.fixture
@@ -147,13 +146,6 @@ def test_pages(test: str, version: ExternalAPIVersion) -> dict[str, str]:
 test_pages.__test__ = False  # type: ignore[attr-defined]
 
 
-def scrolls_sideways(page: Page) -> bool:
-    width, visible = page.evaluate(
-        "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
-    )
-    return bool(width > visible)
-
-
 # Bars that would scroll a list sideways, drawn before the page has its measures.
 BARS = """[...document.querySelectorAll("[data-simplebar]:has(#result_list)")].filter(
     (list) => getComputedStyle(list.querySelector(".simplebar-horizontal")).display
@@ -192,8 +184,6 @@ CUT = """() => {
 LONG = "Everybody who asked for an offer and has not answered since then, in all shops, 2026"
 
 PICTURED = ("home", "test", "at work", "segments_segment row")
-# A page comes as a phone gets it and is then made wider: to load it takes longest.
-SIZES = {"phone": PHONE, "desktop": DESKTOP}
 
 
 def test_every_page(page: Page, addresses, shot: Shot):
@@ -207,6 +197,7 @@ def test_every_page(page: Page, addresses, shot: Shot):
             row.name = f"{LONG} {row.pk}"
             row.save(update_fields=["name"])
     axe.bring(page)
+    # It comes as a phone gets it and is then made wider: to load it takes longest.
     page.emulate_media(color_scheme="dark")
     found: dict[str, list[str]] = {}
     for name, address in addresses.items():
@@ -228,20 +219,6 @@ def test_every_page(page: Page, addresses, shot: Shot):
                     shot(f"{size['width']}-{drawn}-{name.replace(' ', '-')}")
     lines = [f"{name}\n    " + "\n    ".join(rules) for name, rules in found.items()]
     assert not lines, "\n".join(lines)
-
-
-# What moves or fades as the window grows has come to its end.
-SETTLE = """() => new Promise((done) => requestAnimationFrame(() => {
-    for (const animation of document.getAnimations())
-        if (animation instanceof CSSTransition) animation.finish();
-    requestAnimationFrame(() => done());
-}))"""
-
-
-def resize(page: Page, size: ViewportSize) -> None:
-    if page.viewport_size != size:
-        page.set_viewport_size(size)
-        page.evaluate(SETTLE)
 
 
 def is_too_wide(page: Page, size: ViewportSize) -> bool:

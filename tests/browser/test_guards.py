@@ -8,12 +8,10 @@ from playwright.sync_api import Page, expect
 
 from engagements.models import ConsentRule, Engagement, Suppression
 from tests import factories
-from tests.browser import axe
-from tests.browser.conftest import DESKTOP, Shot
+from tests.browser import looks
+from tests.browser.conftest import Shot
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-PHONE = {"width": 390, "height": 844}
 
 
 @pytest.fixture
@@ -33,13 +31,8 @@ def engagement(admin: Any) -> Engagement:
     return made
 
 
-@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_pages_are_whole(
-    page: Page, engagement: Engagement, shot: Shot, scheme: Any, size: Any
-):
-    page.emulate_media(color_scheme=scheme)
-    page.set_viewport_size(size)
+def test_the_pages_are_whole(page: Page, engagement: Engagement, shot: Shot):
+    looks.as_at_night(page)
     asked = reverse("admin:engagements_engagement_person", args=[engagement.pk])
     pages = {
         "form": engagement.get_absolute_url(),
@@ -51,10 +44,7 @@ def test_the_pages_are_whole(
     for name, address in pages.items():
         answer = page.goto(address)
         assert answer is not None and answer.status == 200, name
-        shot(f"guards-{name}-{size['width']}-{scheme}")
-        assert axe.violations(page, axe.source()) == [], name
-        wide = "document.documentElement.scrollWidth > innerWidth"
-        assert not page.evaluate(wide), name
+        looks.assert_whole(page, shot, f"guards-{name}")
 
 
 def test_a_marketer_excludes_a_segment_and_asks_about_one_person(

@@ -6,9 +6,8 @@ from playwright.sync_api import Page, expect
 
 from segments.models import Import, Profile
 from tests import factories
-from tests.browser import axe
+from tests.browser import looks
 from tests.browser.conftest import Shot
-from tests.browser.test_every_page import scrolls_sideways
 from tests.browser.test_first_steps import press
 from tests.segments.imports.conftest import folder, work
 
@@ -23,20 +22,13 @@ u3;cy@x.example;Cy
 """
 
 
-@axe.LOOKS
-def test_people_come_in_by_a_file(
-    page: Page, admin, tmp_path, width: int, scheme, shot: Shot
-):
+def test_people_come_in_by_a_file(page: Page, admin, tmp_path, shot: Shot):
     file = tmp_path / "people.csv"
     file.write_bytes(PEOPLE.encode("cp1252"))
-    page.emulate_media(color_scheme=scheme)
-    page.set_viewport_size({"width": width, "height": 844})
+    looks.as_at_night(page)
 
     def look(name: str) -> None:
-        for drawn, broken in axe.in_both_schemes(page, scheme):
-            shot(f"import-{width}-{drawn}-{name}")
-            assert broken == []
-            assert not scrolls_sideways(page)
+        looks.assert_whole(page, shot, f"import-{name}")
 
     page.goto("/admin/")
     press(page, "Import a file")

@@ -1,15 +1,21 @@
 """The sandbox's pages: they fit two widths in two schemes, and are accessible."""
 
 from collections.abc import Iterator
+from itertools import product
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from externalapi.vendors.braze.sandbox.process import SandboxProcess
 from tests.browser import axe
-from tests.browser.conftest import DESKTOP
+from tests.browser.looks import SIZES, resize, scrolls_sideways
 
-PHONE = {"width": 390, "height": 844}
+# Colours are all that its schemes are of.
+SCHEMES: dict[Literal["light", "dark"], list[str]] = {
+    "light": axe.STANDARD,
+    "dark": axe.COLOURS,
+}
 UUID = "d8b73da7-0b7c-fc72-1d80-e59c7f20f0d3"
 
 
@@ -68,23 +74,22 @@ def addresses(sandbox: SandboxProcess) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
-def test_the_pages_fit_and_are_accessible(
-    browser: Browser, sandbox: SandboxProcess, size, scheme
-):
+def test_the_pages_fit_and_are_accessible(browser: Browser, sandbox: SandboxProcess):
     script = axe.source()
     complaints: list[str] = []
     # The checker is no part of the page, whose policy allows no script at all.
-    context = browser.new_context(viewport=size, color_scheme=scheme, bypass_csp=True)
+    context = browser.new_context(bypass_csp=True)
     page = context.new_page()
     page.on("console", lambda message: complaints.append(message.text))
     for address in addresses(sandbox):
         page.goto(sandbox.url + address)
-        wide = page.evaluate("document.documentElement.scrollWidth")
-        if wide > size["width"]:
-            complaints.append(f"{address} is {wide} wide")
-        complaints += [f"{address}: {one}" for one in axe.violations(page, script)]
+        for size, (scheme, rules) in product(SIZES.values(), SCHEMES.items()):
+            resize(page, size)
+            page.emulate_media(color_scheme=scheme)
+            found = axe.violations(page, script, rules)
+            if scrolls_sideways(page):
+                found.append("It scrolls sideways.")
+            complaints += [f"{address}, {size['width']} {scheme}: {f}" for f in found]
     context.close()
     assert complaints == []
 

@@ -2,19 +2,17 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 from django.urls import reverse
 from playwright.sync_api import Page, expect
 
 from tests import factories
-from tests.browser import axe
+from tests.browser import looks
 from tests.browser.conftest import Shot
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
 
 @pytest.fixture
@@ -26,11 +24,8 @@ def engagement(page: Page, sign_in: Callable[[Any], None]):
     )
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-def test_the_next_times_follow_what_is_typed(
-    page: Page, engagement, shot: Shot, width: int
-):
-    page.set_viewport_size({"width": width, "height": 900})
+def test_the_next_times_follow_what_is_typed(page: Page, engagement, shot: Shot):
+    looks.as_at_night(page)
     page.goto(engagement.get_absolute_url())
     times = page.locator("#next-times li")
     expect(times).to_have_count(5)
@@ -48,16 +43,14 @@ def test_the_next_times_follow_what_is_typed(
     page.keyboard.press("Space")
     page.get_by_label("Friday").check()
     expect(times.first).to_contain_text("Fri 1 Feb 2030")
-    for scheme in SCHEMES:
-        page.emulate_media(color_scheme=scheme)
-        shot(f"schedule-weekdays-{width}-{scheme}")
+    looks.assert_whole(page, shot, "schedule-weekdays")
 
     page.locator("#id_repeat").select_option(label="By a cron expression")
     page.get_by_label("Cron expression").fill("0 25 * * *")
     expect(page.locator("#next-times")).to_contain_text("“25” is no hour")
     page.get_by_label("Cron expression").fill("30 9 1 * MON")
     expect(times.first).to_contain_text("Fri 1 Feb 2030, 09:30 CET")
-    shot(f"schedule-cron-{width}")
+    shot("schedule-cron")
 
     page.locator("#id_repeat").select_option(label="Every day")
     page.locator("#id_ends_at").fill("2030-02-01T12:00")
@@ -65,31 +58,24 @@ def test_the_next_times_follow_what_is_typed(
     page.get_by_label("Each person’s own time zone").fill("timezone")
     expect(times.first).to_contain_text("09:00 where each person is")
     expect(times.first).to_contain_text("from Wed 30 Jan 2030, 19:00 UTC")
-    assert axe.violations(page, axe.source()) == []
-    wide = page.evaluate("document.documentElement.scrollWidth")
-    assert wide <= width, "the page scrolls sideways"
+    looks.assert_whole(page, shot, "schedule-own-zone")
 
     page.get_by_role("button", name="Save", exact=True).click()
     expect(page.locator(".lb-facts").nth(1)).to_contain_text(
         "Every day, starting on 31 January 2030 at 09:00 (Europe/Berlin), until 1 "
         "February 2030 at 12:00 (Europe/Berlin), in each person’s own zone (“timezone”)"
     )
-    for scheme in SCHEMES:
-        page.emulate_media(color_scheme=scheme)
-        shot(f"schedule-own-zone-{width}-{scheme}")
+    looks.assert_whole(page, shot, "schedule-saved")
     page.get_by_role("link", name="Activate").or_(
         page.get_by_role("button", name="Activate")
     ).first.click()
     expect(page.get_by_text("Zones that are not known")).to_be_visible()
     expect(page.locator(".engagement-times li")).to_have_count(2)
-    shot(f"schedule-activate-{width}")
+    looks.assert_whole(page, shot, "schedule-activate")
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-def test_the_time_zone_is_shown_with_what_it_is_for(
-    page: Page, engagement, shot: Shot, width: int
-):
-    page.set_viewport_size({"width": width, "height": 900})
+def test_the_time_zone_is_shown_with_what_it_is_for(page: Page, engagement, shot: Shot):
+    looks.as_at_night(page)
     page.goto(engagement.get_absolute_url())
     zone = page.get_by_label("Time zone *", exact=True)
     clocks = page.get_by_text("The schedule’s times are of its clocks as well.")
@@ -112,25 +98,15 @@ def test_the_time_zone_is_shown_with_what_it_is_for(
     error = page.locator("#id_time_zone_error")
     expect(error).to_contain_text("There is no time zone “Berlin”.")
     page.get_by_label("Time zone *", exact=True).fill("Asia/Kolkata")
-    for scheme in SCHEMES:
-        page.emulate_media(color_scheme=scheme)
-        assert axe.violations(page, axe.source()) == []
-        shot(f"time-zone-{width}-{scheme}")
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    looks.assert_whole(page, shot, "time-zone")
     page.get_by_role("button", name="Save", exact=True).click()
     expect(page.get_by_text("is saved.")).to_be_visible()
     engagement.refresh_from_db()
     assert engagement.time_zone == "Asia/Kolkata"
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-@pytest.mark.parametrize("scheme", SCHEMES)
 def test_the_calendar_shows_what_runs_and_what_may_clash(
-    page: Page,
-    sign_in: Callable[[Any], None],
-    shot: Shot,
-    width: int,
-    scheme: Literal["light", "dark"],
+    page: Page, sign_in: Callable[[Any], None], shot: Shot
 ):
     segment = factories.make_segment()
     kinds: dict[str, dict[str, Any]] = {
@@ -150,15 +126,12 @@ def test_the_calendar_shows_what_runs_and_what_may_clash(
             activated_at=datetime(2030, 3, 1, tzinfo=UTC),
             **fields,
         )
-    page.set_viewport_size({"width": width, "height": 900})
-    page.emulate_media(color_scheme=scheme)
+    looks.as_at_night(page)
     sign_in(factories.make_admin())
     page.goto(f"{reverse('admin:engagements_calendar')}?day=2030-03-04")
     expect(page.get_by_role("heading", name="March 2030")).to_be_visible()
     expect(page.get_by_role("link", name="Monthly statement")).to_have_count(1)
-    assert axe.violations(page, axe.source()) == []
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    shot(f"calendar-month-{width}-{scheme}")
+    looks.assert_whole(page, shot, "calendar-month")
     page.get_by_text("May clash").first.focus()
     page.keyboard.press("Enter")
     expect(page.get_by_text("the same hour and the same segment").first).to_be_visible()
@@ -167,8 +140,6 @@ def test_the_calendar_shows_what_runs_and_what_may_clash(
     expect(page.get_by_role("heading", name="Week of 4 March 2030")).to_be_visible()
     expect(page.get_by_text("from then on 24×")).to_have_count(1)
     expect(page.get_by_text("where each person is")).to_have_count(7)
-    assert axe.violations(page, axe.source()) == []
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    shot(f"calendar-week-{width}-{scheme}")
+    looks.assert_whole(page, shot, "calendar-week")
     page.get_by_role("link", name="The week after").click()
     expect(page.get_by_role("heading", name="Week of 11 March 2030")).to_be_visible()

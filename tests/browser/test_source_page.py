@@ -13,9 +13,8 @@ from segments.ingest import inbox
 from segments.models import IntakeMinute, Replay, Source
 from segments.tracking import replaying, write_keys
 from tests import factories
-from tests.browser import axe
+from tests.browser import looks
 from tests.browser.conftest import Shot
-from tests.browser.test_every_page import scrolls_sideways
 from tests.browser.test_first_steps import press
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -41,18 +40,11 @@ def send(source: Source, live_server: LiveServer) -> Callable[..., int]:
     return send
 
 
-@axe.LOOKS
-def test_the_first_day_of_a_source(
-    page: Page, admin, source, send, width: int, scheme, shot: Shot
-):
-    page.emulate_media(color_scheme=scheme)
-    page.set_viewport_size({"width": width, "height": 844})
+def test_the_first_day_of_a_source(page: Page, admin, source, send, shot: Shot):
+    looks.as_at_night(page)
 
     def look(name: str) -> None:
-        for drawn, broken in axe.in_both_schemes(page, scheme):
-            shot(f"source-{width}-{drawn}-{name}")
-            assert broken == []
-            assert not scrolls_sideways(page)
+        looks.assert_whole(page, shot, f"source-{name}")
 
     page.goto(address_of(source))
     heading = page.get_by_role("heading", name="Waiting for the first event…")

@@ -7,9 +7,8 @@ from playwright.sync_api import Page, expect
 from segments.membership import counting, refresh
 from segments.models import UploadedList
 from tests import factories
-from tests.browser import axe
+from tests.browser import axe, looks
 from tests.browser.conftest import Shot
-from tests.browser.test_every_page import scrolls_sideways
 from tests.browser.test_first_steps import press
 from tests.segments.lists.conftest import folder
 
@@ -30,20 +29,13 @@ def made(rule, name):
     return segment
 
 
-@axe.LOOKS
-def test_a_list_is_pasted_looked_at_and_written(
-    page: Page, admin, width: int, scheme, shot: Shot
-):
+def test_a_list_is_pasted_looked_at_and_written(page: Page, admin, shot: Shot):
     for name in ("ana", "bo"):
         factories.make_profile(external_id=name, email=f"{name}@x.example")
-    page.emulate_media(color_scheme=scheme)
-    page.set_viewport_size({"width": width, "height": 844})
+    looks.as_at_night(page)
 
     def look(name: str) -> None:
-        for drawn, broken in axe.in_both_schemes(page, scheme):
-            shot(f"list-{width}-{drawn}-{name}")
-            assert broken == []
-            assert not scrolls_sideways(page)
+        looks.assert_whole(page, shot, f"list-{name}")
 
     page.goto("/admin/segments/uploadedlist/add/")
     look("upload")

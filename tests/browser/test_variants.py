@@ -12,13 +12,12 @@ from engagements.models import Engagement
 from engagements.variants import plan
 from engagements.variants.plan import Variant
 from tests import factories
-from tests.browser import axe
-from tests.browser.conftest import DESKTOP, Shot
+from tests.browser import looks
+from tests.browser.conftest import Shot
 from tests.faults import working
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-PHONE = {"width": 390, "height": 844}
 NAME = "Name of the User"
 
 
@@ -52,16 +51,11 @@ def engagement(admin: Any, braze: Any) -> Iterator[Engagement]:
     yield made
 
 
-@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_pages_are_whole(
-    page: Page, engagement: Engagement, shot: Shot, scheme: Any, size: Any
-):
-    page.emulate_media(color_scheme=scheme)
-    page.set_viewport_size(size)
+def test_the_pages_are_whole(page: Page, engagement: Engagement, shot: Shot):
+    looks.as_at_night(page)
     page.goto(engagement.get_absolute_url())
     page.locator("#variants").scroll_into_view_if_needed()
-    shot(f"variants-form-{size['width']}-{scheme}")
+    looks.assert_whole(page, shot, "variants-form")
     transitions.activate(engagement)
     working.to_the_end(engagement)
     engagement.refresh_from_db()
@@ -77,14 +71,10 @@ def test_the_pages_are_whole(
     for name, address in pages.items():
         answer = page.goto(address)
         assert answer is not None and answer.status == 200, name
-        shot(f"variants-{name}-{size['width']}-{scheme}")
-        assert axe.violations(page, axe.source()) == [], name
-        wide = "document.documentElement.scrollWidth > innerWidth"
-        assert not page.evaluate(wide), name
+        looks.assert_whole(page, shot, f"variants-{name}")
     winner.choose(engagement, "B", None)
     page.goto(engagement.get_absolute_url())
-    shot(f"variants-winner-{size['width']}-{scheme}")
-    assert axe.violations(page, axe.source()) == []
+    looks.assert_whole(page, shot, "variants-winner")
 
 
 def test_a_marketer_adds_a_variant_and_an_approver_chooses_it(
