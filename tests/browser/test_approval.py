@@ -154,7 +154,7 @@ def test_a_run_that_grew_waits(
     expansion.expand(expansion.expandable_runs())
     sign_in(member("Approver", "vera"))
     page.goto(mailing.get_absolute_url())
-    expect(page.get_by_text("Stopped to ask.")).to_be_visible()
+    expect(page.get_by_text("Stopped to ask.", exact=True)).to_be_visible()
     shot("approval-stopped")
     page.get_by_role("link", name="What is asked, and the answer").click()
     expect(page.get_by_role("button", name="Approve and go on")).to_be_visible()
