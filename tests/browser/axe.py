@@ -89,8 +89,10 @@ def violations(page: Page, script: str, rules: list[str] = STANDARD) -> list[str
     """Return one line for each rule that the page breaks, with the first places."""
     if page.evaluate("typeof axe === 'undefined'"):
         page.evaluate(script)
+    # An icon is a word until its font is there, and no name of its button has that.
     found: dict[str, Any] = page.evaluate(
-        "([rules, options]) => axe.run(document, {runOnly: rules, ...options})",
+        "([rules, options]) => document.fonts.ready.then("
+        "() => axe.run(document, {runOnly: rules, ...options}))",
         [rules, OPTIONS],
     )
     return [
