@@ -145,7 +145,7 @@ class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]
         for name in ("starts_at", "ends_at"):
             moment = getattr(self.instance, name)
             if moment and name not in typed:
-                self.initial[name] = years.local(moment, zone)
+                self.initial[name] = years.local(moment, zone).replace(tzinfo=None)
 
     @property
     def time_zones(self) -> list[str]:

@@ -31,8 +31,8 @@ def end(engagement: Engagement) -> datetime | None:
 
 
 def local(at: datetime, zone: tzinfo) -> datetime:
-    """What clocks of the zone show, without it; in UTC where they show no such year."""
+    """The time in the zone; in UTC where its clocks show no such year."""
     try:
-        return at.astimezone(zone).replace(tzinfo=None)
+        return at.astimezone(zone)
     except OverflowError:
-        return at.astimezone(UTC).replace(tzinfo=None)
+        return at.astimezone(UTC)
