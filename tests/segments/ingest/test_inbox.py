@@ -673,7 +673,10 @@ def test_a_chunk_costs_the_same_statements_whatever_it_holds(send):
             send("track", f"u{number}")
         with CaptureQueriesContext(connection) as queries:
             assert inbox.apply() == Applied(messages=2 * len(people))
-        costs.append(len(queries))
+        # What comes again is planned once in a while, whatever it holds.
+        planned = ("PREPARE", "DEALLOCATE")
+        asked = [q["sql"] for q in queries if not q["sql"].startswith(planned)]
+        costs.append(len(asked))
     small, large = costs
     assert large <= small < 40
 
