@@ -45,7 +45,7 @@ LONGEST_ALONE = 60
 FEWER = 30
 ANY_NUMBER = 1 << 20
 # In seconds: after so long a message is taken in also by who leaves that to another.
-TAKE_OVER = 0.25
+TAKE_OVER = 0.05
 # In seconds: how long a process leaves the inbox alone after a mistake of ours.
 REST = 5
 # pg_advisory_xact_lock's key: any number that nothing else here uses.
