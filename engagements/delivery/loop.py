@@ -183,13 +183,18 @@ class _Work:
         # Here, and not only in a task of its own: whoever does something on a website
         # must not wait until a large run lets go of a worker.
         size = inbox.SMALL_CHUNK if self.is_sending else inbox.CHUNK
-        # Two in turns would wait for each other. Who sends may find the first sending,
-        # too, and a visitor waiting.
-        is_first = self.is_sending or not self.own_wakeup or self.own_wakeup.is_first
-        is_applied = inbox.apply_some(size, 0 if is_first else inbox.TAKE_OVER)
+        is_applied = inbox.apply_some(size, self._patience)
         if is_applied:
             self.applied_at = time.monotonic()
         return is_applied
+
+    @property
+    def _patience(self) -> float:
+        """For how many seconds a message has waited that this worker takes in."""
+        # Two in turns would wait for each other. Who sends may find the first sending,
+        # too, and a visitor waiting.
+        is_first = self.is_sending or not self.own_wakeup or self.own_wakeup.is_first
+        return 0 if is_first else inbox.TAKE_OVER
 
     def _expand(self) -> bool:
         return bool(expansion.expand(expansion.expandable_runs()))
@@ -404,7 +409,7 @@ class _Work:
     def _is_message_next(self) -> bool:
         """Wait a moment for the next message, where one has just come."""
         while self.own_wakeup and time.monotonic() < self.applied_at + NEXT_MESSAGE:
-            if inbox.has_work():
+            if inbox.has_work(self._patience):
                 return True
             time.sleep(MESSAGE_GLANCE)
         return False

@@ -12,12 +12,16 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.models.functions import Now
+from django.test.utils import CaptureQueriesContext
 
+from engagements.audience import expansion
 from engagements.delivery import loop
 from lemnisk_braze.lib.wakeup import Wakeup
 from lemnisk_braze.local import servers
@@ -25,6 +29,7 @@ from lemnisk_braze.local.processes import free_port
 from segments.ingest import inbox
 from segments.models import (
     Event,
+    InboxRequest,
     IntakeMinute,
     Membership,
     Profile,
@@ -32,6 +37,7 @@ from segments.models import (
     Seen,
     Source,
 )
+from segments.models.signals import segments_changed
 from segments.tracking import write_keys
 from tests.doubles.celery_processes import CeleryProcess, beat, worker
 from tests.doubles.sessions import end_all_sessions
@@ -194,6 +200,31 @@ def test_what_comes_is_left_to_who_is_at_work(another, monkeypatch):
     another.leave()
     work()
     assert not inbox.is_waiting()
+
+
+@pytest.mark.usefixtures("message")
+def test_who_took_over_does_not_look_all_the_time_at_what_it_leaves(
+    another, monkeypatch
+):
+    monkeypatch.setattr(inbox, "TAKE_OVER", 600)
+    InboxRequest.objects.update(received_at=Now() - timedelta(hours=1))
+    source = Source.objects.get()
+    make_segment(rule={"not": {"attribute": "city", "is": "equals", "value": "Pune"}})
+
+    def go_on(**kwargs: object) -> None:
+        another.hold()
+        inbox.append(source, [("m2", "identify", {"userId": "u2", "timestamp": TIME})])
+
+    segments_changed.connect(go_on)
+    try:
+        with CaptureQueriesContext(connection) as queries:
+            work()
+    finally:
+        segments_changed.disconnect(go_on)
+    assert inbox.is_waiting()
+    rounds = [q for q in queries if q["sql"] == expansion.EXPANDABLE]
+    # What it took in, what it found then, and a last look where it is alone by now.
+    assert len(rounds) <= 3
 
 
 @pytest.mark.usefixtures("message")
