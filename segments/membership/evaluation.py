@@ -249,8 +249,7 @@ def _apply(
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(BEGIN, [f"{seconds}s"])
         before = cursor.fetchone()[0]
-        rules = [(one.id, one.rule) for one in asked]
-        found = moves.find(rules, moves.listed(ids), is_again=True)
+        found = moves.find([(one.id, one.rule) for one in asked], moves.listed(ids))
         if told.heirs:
             found = following.inherit(found, told.heirs)
         lines: list[steps.Line] = []

@@ -60,25 +60,19 @@ def array(ids: str) -> str:
     return f"'{{{ids}}}'::bigint[]"
 
 
-def find(
-    segments: Sequence[tuple[int, str]], ids: str, *, is_again: bool = False
-) -> list[Move]:
+def find(segments: Sequence[tuple[int, str]], ids: str) -> list[Move]:
     """Who of these people is to enter or leave, in one statement.
 
     `segments`: (id, valid rule as JSON). Somebody who is not there, or is merged into
-    another, leaves all of them. `is_again`: the same segments are asked of few people
-    again and again, so that a plan is worth keeping.
+    another, leaves all of them. The same segments are asked of few people again and
+    again, so that a plan is worth keeping.
     """
     asked = verdicts.of(tuple(rule for _, rule in segments))
 
     def write(people: str) -> str:
         return _find(asked, [id for id, _ in segments], people)
 
-    if is_again:
-        return _read(segments, prepared.rows(write, f"{{{ids}}}"))
-    with connection.cursor() as cursor:
-        cursor.execute(write(array(ids)))
-        return _read(segments, cursor.fetchall())
+    return _read(segments, prepared.rows(write, f"{{{ids}}}"))
 
 
 def _find(asked: verdicts.Verdicts, segment_ids: Sequence[int], people: str) -> str:
