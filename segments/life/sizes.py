@@ -20,7 +20,9 @@ KEPT = 400
 # Lines of the log that are counted at once, of all segments together; the next time
 # goes on.
 MOST = 20_000
-SECONDS = 1
+# Of a tick: after a first fill of millions a whole second of each made who came to a
+# website meanwhile wait, where two cores had hardly anything to spare.
+SECONDS = 0.25
 # pg_advisory_xact_lock's key: any number that nothing else here uses.
 LOCK = 0x5E69_DA75
 # The picture: its size, and the least height of something that is not nothing.

@@ -71,14 +71,14 @@ def test_a_long_log_is_counted_in_pieces_and_each_segment_for_itself():
     first, second = factories.make_segment(5), factories.make_segment(2)
     log(first, "exit", 4)
     log(second, "entry", 7)
-    sizes.keep(most=2)
+    sizes.keep(seconds=60, most=2)
     assert kept(first) == [(today(), 5, 4, 5)]
     assert kept(second) == [(today(), 9, 0, 2)]
 
     log(first, "entry", 3)
     sizes.keep(seconds=0, most=1)
     assert kept(first)[0][1] < 8
-    sizes.keep(most=1)
+    sizes.keep(seconds=60, most=1)
     assert kept(first) == [(today(), 8, 4, 5)]
 
 
@@ -93,7 +93,7 @@ def test_a_quiet_segments_log_is_not_looked_for_among_what_others_got():
         for _ in range(500)
     )
     with plans.watched() as most:
-        sizes.keep(most=150)
+        sizes.keep(seconds=60, most=150)
     # What goes beyond a piece are the lines where the three shares end.
     assert 150 <= max(most) <= 150 + len(busy)
     assert [kept(segment)[0][1] for segment in busy] == [500] * 3
@@ -103,7 +103,7 @@ def test_a_quiet_segments_log_is_not_looked_for_among_what_others_got():
 def test_between_two_pieces_others_have_a_turn():
     first, second = factories.make_segment(5), factories.make_segment(2)
     turns = []
-    sizes.keep(most=2, between=lambda: turns.append(kept(first)[0][1]))
+    sizes.keep(60, most=2, between=lambda: turns.append(kept(first)[0][1]))
     # Half of each of the first two pieces are the second's two lines.
     assert turns == [1, 2, 4]
     assert kept(first) == [(today(), 5, 0, 5)]
