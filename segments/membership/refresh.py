@@ -26,7 +26,7 @@ from segments.rules.comparing.days import next_midnight
 logger = get_logger(__name__)
 
 # People whose data was just being written when a segment was saved are found by its
-# first count or, where that data was committed a moment too late, by a second one.
+# first count or, where that did not wait until it was written (settled_at), by a second.
 SETTLED_AFTER = timedelta(minutes=1)
 REFRESH_SECONDS = 30
 # In seconds, for a segment that a process may have frozen in: others wait behind it.
@@ -151,7 +151,9 @@ def is_due(segment: Segment, now: datetime) -> bool:
         return segment.problem_at < now - TRIED_AGAIN_AFTER
     if segment.refreshed_at is None:
         return True
-    if segment.refreshed_at < segment.updated_at + SETTLED_AFTER < now:
+    if segment.settled_at != segment.updated_at and (
+        segment.refreshed_at < segment.updated_at + SETTLED_AFTER < now
+    ):
         return True
     counted_at, moved_to = segment.refreshed_at, segment.clock_at
     return clock.is_due(segment.rule, counted_at, moved_to, now)

@@ -67,6 +67,8 @@ class Segment(models.Model):
     )
     size = models.PositiveIntegerField("people", default=0, editable=False)
     refreshed_at = models.DateTimeField(null=True, editable=False)
+    # A count of what was saved then (updated_at) has read all that was just being written.
+    settled_at = models.DateTimeField(null=True, editable=False)
     # A count is at work until then: who is evaluated meanwhile is noted (Touched).
     counting_until = models.DateTimeField(null=True, editable=False)
     # Windows, such as "in the last 30 days", have moved on until then.

@@ -40,6 +40,9 @@ RANGE = 10_000
 BLOCK = 1_000
 FEW_BLOCKS, MOST_BLOCKS = 5, 50
 SOON, LONG = 0.05, 0.1
+# In seconds: so long a count waits for who writes without knowing of the segment, and
+# looks so often. Who takes longer is found by a second count (refresh.SETTLED_AFTER).
+SETTLING, SETTLING_GLANCE = 1.0, 0.02
 
 
 class BusyError(Exception):
@@ -65,7 +68,11 @@ class _Block:
 
 @dataclass(slots=True, kw_only=True)
 class Count:
-    """One count at work; `lease` is what counting_until says while it is."""
+    """One count at work; `lease` is what counting_until says while it is.
+
+    `settled_at`: when that was saved whose count reads all; None: the row says it, or it
+    may not have read all.
+    """
 
     segment_id: int
     rule: str
@@ -73,6 +80,7 @@ class Count:
     begun_at: datetime
     lease: datetime
     seconds: float
+    settled_at: datetime | None
     change: Change = Change()
     in_halves: evaluation.InHalves = field(init=False)
 
@@ -217,7 +225,8 @@ class Count:
         with self._held(), connection.cursor() as cursor:
             has_edges = bool(tree.edges(verdicts.read(self.rule)))
             clock_at = self.begun_at if has_edges else None
-            cursor.execute(END, [self.begun_at, clock_at, self.segment_id])
+            ended = self.begun_at, clock_at, self.settled_at
+            cursor.execute(END, [*ended, self.segment_id])
             cursor.execute(FORGET_TOUCHED, [self.segment_id])
             graph.wake_who_waits(self.segment_id)
 
@@ -241,7 +250,7 @@ def begin(segment_id: int, patience: int | None, seconds: float) -> Count:
         cursor.execute("SET LOCAL lock_timeout TO DEFAULT")
         if row is None:
             raise Segment.DoesNotExist
-        rule, is_new, is_counted, waits = row
+        rule, is_new, is_counted, waits, saved_at, is_settled = row
         if is_counted:
             raise BusyError(f"Segment {segment_id} is counted by another process.")
         if waits:
@@ -249,7 +258,8 @@ def begin(segment_id: int, patience: int | None, seconds: float) -> Count:
         verdicts.read(rule)
         cursor.execute(FORGET_TOUCHED, [segment_id])
         cursor.execute(BEGIN, [LEASE, segment_id])
-        lease, begun_at = cursor.fetchone()
+        lease, begun_at, xid = cursor.fetchone()
+    settles = not is_settled and _have_ended_before(xid)
     return Count(
         segment_id=segment_id,
         rule=rule,
@@ -257,7 +267,27 @@ def begin(segment_id: int, patience: int | None, seconds: float) -> Count:
         begun_at=begun_at,
         lease=lease,
         seconds=seconds,
+        settled_at=saved_at if settles else None,
     )
+
+
+def _have_ended_before(xid: str) -> bool:
+    """Whether all writers that began before this transaction ended soon.
+
+    Who wrote of people before the segment was saved, and did not find it, is among them.
+    A transaction has its number before it asks for segments, since it has written.
+    """
+    if connection.in_atomic_block:
+        return False  # the caller's is one of them
+    deadline = time.monotonic() + SETTLING
+    while True:
+        with connection.cursor() as cursor:
+            cursor.execute(HAVE_ENDED, [xid])
+            if cursor.fetchone()[0]:
+                return True
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(SETTLING_GLANCE)
 
 
 def is_any() -> bool:
@@ -301,13 +331,14 @@ SELECT rule::text, refreshed_at IS NULL,
     EXISTS (
         SELECT FROM segments_segment d WHERE d.id = ANY(s.reads_segments)
             AND d.is_active AND d.refreshed_at IS NULL AND d.problem = ''
-    )
+    ), updated_at, settled_at IS NOT DISTINCT FROM updated_at
 FROM segments_segment s WHERE id = %s AND is_active FOR NO KEY UPDATE
 """
 BEGIN = """
 UPDATE segments_segment
 SET counting_until = clock_timestamp() + make_interval(secs => %s)
-WHERE id = %s RETURNING counting_until, statement_timestamp()
+WHERE id = %s
+RETURNING counting_until, statement_timestamp(), pg_current_xact_id()::text
 """
 HOLD = """
 UPDATE segments_segment
@@ -316,9 +347,10 @@ WHERE id = %s AND counting_until = %s AND rule = %s::jsonb RETURNING counting_un
 """
 END = """
 UPDATE segments_segment SET refreshed_at = %s, clock_at = %s, problem = '',
-    counting_until = NULL
+    counting_until = NULL, settled_at = coalesce(%s, settled_at)
 WHERE id = %s
 """
+HAVE_ENDED = "SELECT pg_snapshot_xmin(pg_current_snapshot()) > %s::text::xid8"
 GIVE_UP = """
 UPDATE segments_segment SET counting_until = NULL WHERE id = %s AND counting_until = %s
 """

@@ -25,6 +25,7 @@ from tests.factories import (
     make_segment,
     make_version,
 )
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -285,6 +286,74 @@ def test_a_count_by_the_old_rule_ends_when_a_new_one_is_saved():
     assert members(segment) == {delhi.pk}
     assert log(segment, pune) == []
     check(segment)
+
+
+def is_due_after_a_minute(segment):
+    segment.refresh_from_db()
+    return refresh.is_due(segment, segment.updated_at + timedelta(minutes=2))
+
+
+class Unknowing:
+    """Somebody is written who fits, by who did not find the segment; in a thread."""
+
+    def __init__(self):
+        self.has_asked, self.may_end = threading.Event(), threading.Event()
+        self.thread = threading.Thread(target=self.write)
+
+    def write(self):
+        with transaction.atomic():
+            person = make_profile(city="Pune")
+            evaluation.evaluate([person.pk])
+            self.has_asked.set()
+            self.may_end.wait(20)
+        connection.close()
+
+    def __enter__(self):
+        self.thread.start()
+        assert self.has_asked.wait(20)
+        return self
+
+    def __exit__(self, *error):
+        self.may_end.set()
+        self.thread.join(20)
+
+
+def test_a_count_waits_for_who_writes_without_knowing_of_the_segment(monkeypatch):
+    monkeypatch.setattr(at_work, "SETTLING", 20)
+    make_profile(city="Pune")
+    with Unknowing() as writer:
+        segment = make_segment(rule=PUNE, refreshed_at=None)
+        count = threading.Thread(target=count_in_thread, args=(segment,))
+        count.start()
+        wait_until(lambda: was_begun(segment), "the count")
+        count.join(timeout=0.5)
+        assert count.is_alive()
+        writer.may_end.set()
+        count.join(20)
+    assert len(members(segment)) == 2
+    # All are found: nothing is left for a second count.
+    assert not is_due_after_a_minute(segment)
+    segment.save()
+    assert is_due_after_a_minute(segment)
+
+
+def test_a_second_count_finds_who_was_not_waited_for(monkeypatch):
+    monkeypatch.setattr(at_work, "SETTLING", 0)
+    with Unknowing():
+        segment = make_segment(rule=PUNE, refreshed_at=None)
+        assert refresh.refresh(segment.pk) == Change()
+    assert is_due_after_a_minute(segment)
+    assert refresh.refresh(segment.pk) == Change(entered=1)
+    assert not is_due_after_a_minute(segment)
+
+
+def count_in_thread(segment):
+    refresh.refresh(segment.pk)
+    connection.close()
+
+
+def was_begun(segment):
+    return Segment.objects.filter(pk=segment.pk, counting_until__isnull=False).exists()
 
 
 def people_in_two_ranges():
