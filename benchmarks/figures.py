@@ -40,13 +40,15 @@ UNITS = {
     "people.bytes_an_event": "bytes",
     "people.search_ms": "ms",
     # Of a person in all segments; of the processor here and of PostgreSQL's session; who
-    # entered or left.
+    # entered or left; of the database's log.
     "segments.changed_us_12": "µs",
     "segments.changed_cpu_us_12": "µs",
     "segments.changed_moves_12": "moves",
+    "segments.changed_wal_12": "bytes",
     "segments.changed_us_100": "µs",
     "segments.changed_cpu_us_100": "µs",
     "segments.changed_moves_100": "moves",
+    "segments.changed_wal_100": "bytes",
     "segments.refresh_times_sql": "times",
     "segments.fill_times_insert": "times",
     "segments.ingest_wait_ms": "ms",
