@@ -108,8 +108,10 @@ class _Work:
     trials: Trials = field(default_factory=Trials)
     is_sending: bool = False
     finished_at: float = field(default_factory=time.monotonic)
-    # When it took in what somebody sent.
-    applied_at: float = float("-inf")
+    # When it saw what somebody sent, and that was its own to take in; and whether another
+    # was just at it.
+    came_at: float = float("-inf")
+    is_lane_taken: bool = False
     # Batches that were claimed, and that no other hand has and no wire.
     held: dict[int, Claim] = field(default_factory=dict)
     # Answers that are not written down yet.
@@ -183,18 +185,24 @@ class _Work:
         # Here, and not only in a task of its own: whoever does something on a website
         # must not wait until a large run lets go of a worker.
         size = inbox.SMALL_CHUNK if self.is_sending else inbox.CHUNK
-        is_applied = inbox.apply_some(size, self._patience)
-        if is_applied:
-            self.applied_at = time.monotonic()
+        is_waiting = inbox.has_work(self._patience)
+        is_applied = is_waiting and inbox.apply_next(size)
+        self.is_lane_taken = is_waiting and not is_applied
+        if is_applied or (is_waiting and self._is_first):
+            self.came_at = time.monotonic()
         return is_applied
+
+    @property
+    def _is_first(self) -> bool:
+        """Whether what comes is this worker's to take in."""
+        # Who sends may find the first sending, too, and a visitor waiting.
+        return self.is_sending or not self.own_wakeup or self.own_wakeup.is_first
 
     @property
     def _patience(self) -> float:
         """For how many seconds a message has waited that this worker takes in."""
-        # Two in turns would wait for each other. Who sends may find the first sending,
-        # too, and a visitor waiting.
-        is_first = self.is_sending or not self.own_wakeup or self.own_wakeup.is_first
-        return 0 if is_first else inbox.TAKE_OVER
+        # Two in turns would wait for each other.
+        return 0 if self._is_first else inbox.TAKE_OVER
 
     def _expand(self) -> bool:
         return bool(expansion.expand(expansion.expandable_runs()))
@@ -408,7 +416,12 @@ class _Work:
 
     def _is_message_next(self) -> bool:
         """Wait a moment for the next message, where one has just come."""
-        while self.own_wakeup and time.monotonic() < self.applied_at + NEXT_MESSAGE:
+        if not self.own_wakeup:
+            return False
+        if self.is_lane_taken and self._is_first:
+            # Who has it takes in all that waits; what comes then is this one's again.
+            time.sleep(GLANCE)
+        while time.monotonic() < self.came_at + NEXT_MESSAGE:
             if inbox.has_work(self._patience):
                 return True
             time.sleep(MESSAGE_GLANCE)

@@ -155,7 +155,12 @@ def apply_some(size: int = SMALL_CHUNK, waited: float = 0) -> bool:
     A small one is for a worker that has something else in hand as well; `waited`:
     where the oldest has waited for so many seconds.
     """
-    return has_work(waited) and _apply_next_chunk(size) is not None
+    return has_work(waited) and apply_next(size)
+
+
+def apply_next(size: int) -> bool:
+    """The same, where something is known to wait; False while another worker is at it."""
+    return _apply_next_chunk(size) is not None
 
 
 def has_work(waited: float = 0) -> bool:

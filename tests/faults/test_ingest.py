@@ -203,6 +203,15 @@ def test_what_comes_is_left_to_who_is_at_work(another, monkeypatch):
 
 
 @pytest.mark.usefixtures("message")
+def test_who_is_first_stays_while_another_takes_something_in():
+    """Who left would be woken for the next message, and begin anew beside the other."""
+    with in_thread(work) as first, lane_taken():
+        first.join(timeout=1)
+        assert first.is_alive()
+    assert not inbox.is_waiting()
+
+
+@pytest.mark.usefixtures("message")
 def test_who_took_over_does_not_look_all_the_time_at_what_it_leaves(
     another, monkeypatch
 ):
