@@ -23,6 +23,9 @@ SHA256 = "29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c"
 STANDARD = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 # The rules of these that read a colour.
 COLOURS = ["color-contrast", "link-in-text-block"]
+# Beside the checker: a text is judged once in the colours that it is drawn in.
+ONCE = Path(__file__).with_name("readable.js")
+_readable: set[str] = set()
 # What is in order is not told, nor a selector made for every place: it would be a third of
 # the work. Style sheets would be read for a rule that is not among these.
 OPTIONS = {
@@ -55,7 +58,7 @@ def source() -> str:
             _fetch(kept)
     content = kept.read_bytes()
     assert hashlib.sha256(content).hexdigest() == SHA256, f"{kept} is not {VERSION}"
-    return content.decode()
+    return f"{content.decode()}\n{ONCE.read_text()}"
 
 
 def _fetch(kept: Path) -> None:
@@ -89,12 +92,12 @@ def violations(page: Page, script: str, rules: list[str] = STANDARD) -> list[str
     """Return one line for each rule that the page breaks, with the first places."""
     if page.evaluate("typeof axe === 'undefined'"):
         page.evaluate(script)
-    # An icon is a word until its font is there, and no name of its button has that.
     found: dict[str, Any] = page.evaluate(
-        "([rules, options]) => document.fonts.ready.then("
-        "() => axe.run(document, {runOnly: rules, ...options}))",
-        [rules, OPTIONS],
+        "(args) => axe.look(...args)",
+        [{"runOnly": rules, **OPTIONS}, "\n".join(_readable), rules is COLOURS],
     )
+    if not found["violations"]:
+        _readable.update(filter(None, found["readable"].split("\n")))
     return [
         f"{rule['id']} ({rule['impact']}): {rule['help']} ({len(rule['nodes'])}×), "
         + "; ".join(node["html"][:160] for node in rule["nodes"][:3])

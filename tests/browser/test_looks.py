@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import Page
 
-from tests.browser import looks
+from tests.browser import axe, looks
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -55,3 +55,39 @@ def test_it_is_found_where_it_is(page: Page, admin, wrong, rule, where):
     for look in where:
         [broken] = found[look]
         assert broken.startswith(rule)
+
+
+# A text that can be read, and what then makes it another one.
+SPOILT = {
+    "colour": "text.style.color = '#aaa'",
+    "ground": "text.parentElement.style.backgroundColor = '#666'",
+    "fading": "text.parentElement.style.opacity = 0.3",
+    "size": "text.style.fontSize = '14px'",
+    "enabled": "text.disabled = false",
+    "over others": """text.style.position = 'absolute';
+        under.style.backgroundColor = '#444'""",
+}
+BOX = "const [under, text] = document.querySelector('main').lastChild.children"
+READABLE = """(tag) => {
+    const box = document.querySelector("main").appendChild(document.createElement("div"));
+    const under = box.appendChild(document.createElement("div"));
+    const text = box.appendChild(document.createElement(tag));
+    text.textContent = "Can it be read?";
+    text.disabled = tag === "button";
+    box.style.backgroundColor = "#fff";
+    Object.assign(text.style, {backgroundColor: "transparent", fontSize: "30px"});
+    text.style.color = tag === "button" ? "#ccc" : "#888";
+    Object.assign(under.style, {height: "60px", marginBottom: "-60px"});
+}"""
+
+
+@pytest.mark.parametrize("spoilt", SPOILT)
+def test_what_was_readable_is_judged_anew(page: Page, admin, spoilt):
+    page.goto("/admin/segments/segment/")
+    assert axe.violations(page, axe.source()) == []
+    tag = "button" if spoilt == "enabled" else "p"
+    page.evaluate(READABLE, tag)
+    assert axe.violations(page, axe.source()) == []
+    page.evaluate(f"() => {{ {BOX}; {SPOILT[spoilt]} }}")
+    [broken] = axe.violations(page, axe.source())
+    assert broken.startswith("color-contrast")
