@@ -416,12 +416,11 @@ class _Work:
 
     def _is_message_next(self) -> bool:
         """Wait a moment for the next message, where one has just come."""
-        if not self.own_wakeup:
-            return False
-        if self.is_lane_taken and self._is_first:
-            # Who has it takes in all that waits; what comes then is this one's again.
+        until = self.came_at + NEXT_MESSAGE if self.own_wakeup else float("-inf")
+        if self.is_lane_taken and time.monotonic() < until:
+            # Who has it takes in all that waits.
             time.sleep(GLANCE)
-        while time.monotonic() < self.came_at + NEXT_MESSAGE:
+        while time.monotonic() < until:
             if inbox.has_work(self._patience):
                 return True
             time.sleep(MESSAGE_GLANCE)
