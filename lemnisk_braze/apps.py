@@ -8,9 +8,10 @@ class LemniskBrazeConfig(AppConfig):
     default = True
 
     def ready(self) -> None:
-        from lemnisk_braze import checks, groups
+        from lemnisk_braze import checks, field_words, groups
 
         checks.register()
+        field_words.register()
         # This app has no models and so no signal of its own; auth holds the groups.
         auth = apps.get_app_config("auth")
         pre_migrate.connect(

@@ -20,6 +20,8 @@ EVERYTHING = {
     "engagement": "All Engagements together",
 }
 
+NUMBERS = {"most": FrequencyCap.MOST, "every": FrequencyCap.LONGEST}
+
 
 class FrequencyCapForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
@@ -54,6 +56,12 @@ class FrequencyCapForm(forms.ModelForm):  # type: ignore[type-arg]
                 field.empty_label = words
             elif isinstance(field, forms.TypedChoiceField):
                 field.choices = [("", words), *ExternalAPI.Channel.choices]
+        for name, most in NUMBERS.items():
+            if field := self.fields.get(name):
+                # As the model's own check, and not as far as the column reaches.
+                field.widget.attrs.update({"min": 1, "max": most})
+                words = f"Enter a number between 1 and {most:,}."
+                field.error_messages |= dict.fromkeys(("min_value", "max_value"), words)
 
     def clean_name(self) -> str:
         return one_line(self.cleaned_data["name"])

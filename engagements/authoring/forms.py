@@ -48,6 +48,7 @@ PREFIX = "parameter_"
 State = Engagement.State
 # Ten years.
 MAX_DAYS = 3_660
+DAYS_BETWEEN = f"Enter a number of days between 1 and {MAX_DAYS:,}."
 
 
 class VersionField(forms.ModelChoiceField):  # type: ignore[type-arg]
@@ -263,7 +264,9 @@ class EngagementForm(
         self.fields["segment"].empty_label = "Choose a segment"  # type: ignore[attr-defined]
         self.fields["again"].required = False
         trigger_fields.prepare(self)
-        self.fields["again_after_days"].widget.attrs.update({"min": 1, "max": MAX_DAYS})
+        days = self.fields["again_after_days"]
+        days.widget.attrs.update({"min": 1, "max": MAX_DAYS})
+        days.error_messages["min_value"] = DAYS_BETWEEN
         chosen = Q(archived_at=None) | Q(pk=self.instance.segment_id)
         offered = Segment.objects.filter(chosen).order_by("name")
         self.fields["segment"].queryset = offered  # type: ignore[attr-defined]
@@ -336,10 +339,7 @@ class EngagementForm(
         elif not self.has_error("again_after_days"):
             days = cleaned.get("again_after_days")
             if days is None or not 0 < days <= MAX_DAYS:
-                self.add_error(
-                    "again_after_days",
-                    f"Enter a number of days between 1 and {MAX_DAYS:,}.",
-                )
+                self.add_error("again_after_days", DAYS_BETWEEN)
 
 
 def _sent_again(cleaned: Mapping[str, Any]) -> str:

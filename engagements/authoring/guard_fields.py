@@ -133,6 +133,7 @@ class GuardFields(forms.Form):
         required=False,
         min_value=1,
         max_value=2_000_000_000,
+        error_messages={"min_value": "Enter 1 or more, or leave it empty."},
         widget=forms.NumberInput(attrs={"min": 1}),
     )
 

@@ -13,6 +13,7 @@ FIELDS = ("delay", "delay_unit", "most_events", "most_events_per")
 # A year.
 MOST_DELAY = {"minutes": 525_600, "hours": 8_760, "days": 365}
 MOST_EVENTS = 1_000
+EVENTS_BETWEEN = f"Enter a number between 1 and {MOST_EVENTS:,}, or leave it empty."
 
 
 class Form(Protocol):
@@ -49,6 +50,7 @@ def prepare(form: Form) -> None:
     ].help_text = "They are sent when you activate; what comes later follows."
     form.fields["delay"].widget.attrs.update({"min": 0, "max": MOST_DELAY["minutes"]})
     form.fields["most_events"].widget.attrs.update({"min": 1, "max": MOST_EVENTS})
+    form.fields["most_events"].error_messages["min_value"] = EVENTS_BETWEEN
 
 
 def clean(form: Form, cleaned: Mapping[str, Any]) -> None:
@@ -88,10 +90,7 @@ def _clean_events(form: Form, cleaned: Mapping[str, Any]) -> None:
         return
     most = cleaned.get("most_events")
     if most is not None and not 0 < most <= MOST_EVENTS:
-        form.add_error(
-            "most_events",
-            f"Enter a number between 1 and {MOST_EVENTS:,}, or leave it empty.",
-        )
+        form.add_error("most_events", EVENTS_BETWEEN)
     again = cleaned.get("again") or Engagement.Again.USUAL
     sent_again = Engagement(trigger=Trigger.EACH_EVENT, again=again).sent_again
     if most and sent_again != Engagement.Again.ALWAYS:

@@ -98,9 +98,9 @@ CONNECTIONS = [
     ({"name": "a\nb: forged"}, "name", "on one line"),
     ({"name": "a\x1b[31m"}, "name", "on one line"),
     ({"name": "a\u202egnp.b"}, "name", "on one line"),
-    ({"requests_per_burst": "0"}, "requests_per_burst", "greater than or equal to 1"),
+    ({"requests_per_burst": "0"}, "requests_per_burst", "Enter 1 or more"),
     ({"requests_per_burst": "1e9"}, "requests_per_burst", "whole number"),
-    ({"burst_seconds": "-1"}, "burst_seconds", "greater than or equal to 0"),
+    ({"burst_seconds": "-1"}, "burst_seconds", "Enter 0 or more"),
     ({"timeout_seconds": "9999999999"}, "timeout_seconds", "30 seconds at most"),
 ]
 # What is typed here is never shown again.
@@ -186,9 +186,9 @@ RULES = [
     (
         {"batching": "own", "batch_each": "0"},
         "batch_each",
-        "greater than or equal to 1",
+        "Enter 1 or more",
     ),
-    ({"batching": "own", "batch_bytes": "1"}, "batch_bytes", "equal to 1000"),
+    ({"batching": "own", "batch_bytes": "1"}, "batch_bytes", "Enter 1000 or more"),
 ]
 PARAMETERS = [
     (Parameter(name="User ID", default="x" * 102_401), "longer than 100 KB"),

@@ -4,12 +4,15 @@ import re
 from pathlib import Path
 
 import pytest
+from django import forms
 from django.urls import reverse
 from django.utils.html import strip_tags
 
 from tests import factories
 
 ROOT = Path(__file__).parents[2]
+
+ADD_ENGAGEMENT = "/admin/engagements/engagement/add/"
 
 pytestmark = pytest.mark.django_db
 
@@ -120,6 +123,39 @@ OTHERS = (
     # More than MAX_COST times.
     "segments/rules/tree.py",
 )
+
+
+class Bounded(forms.Form):
+    number = forms.IntegerField(min_value=2, max_value=5)
+    name = forms.CharField(max_length=3)
+
+
+@pytest.mark.parametrize(
+    ("number", "said"), [("1", "Enter 2 or more."), ("6", "Enter 5 or less.")]
+)
+def test_a_field_with_bounds_says_what_to_enter(number, said):
+    form = Bounded({"number": number, "name": "Anna"})
+    assert form.errors["number"] == [said]
+    assert form.errors["name"] == ["Enter at most 3 characters: these are 4."]
+
+
+@pytest.mark.parametrize(
+    ("name", "typed", "said"),
+    [
+        ("again_after_days", {"again": "after_days"}, "between 1 and 3,660."),
+        ("most_events", {"trigger": "each_event"}, "between 1 and 1,000, or leave"),
+        ("approval_above", {}, "Enter 1 or more, or leave it empty."),
+        ("ceiling", {}, "Enter 1 or more, or leave it empty."),
+    ],
+)
+@pytest.mark.parametrize("number", ["0", "-1"])
+def test_a_number_of_an_engagement_says_its_bounds_at_once(
+    admin_client, number, name, typed, said
+):
+    """And not first those of the column, and then its own."""
+    page = admin_client.post(ADD_ENGAGEMENT, {name: number, **typed})
+    [error] = page.context["form"].errors[name]
+    assert said in error
 
 
 def test_no_text_says_1_people():

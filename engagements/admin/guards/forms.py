@@ -211,6 +211,9 @@ class HoldoutForm(forms.Form):
         required=False,
         min_value=0,
         max_value=99.9,
+        error_messages=dict.fromkeys(
+            ("min_value", "max_value"), "Enter a share between 0 and 99.9 percent."
+        ),
         widget=forms.NumberInput(attrs={"min": 0, "max": 99.9, "step": "any"}),
         help_text="Always the same people, drawn by chance. A larger share adds to them, "
         "a smaller one lets some of them go. Who becomes part of another person counts "
@@ -252,6 +255,7 @@ class LimitForm(forms.Form):
         required=False,
         min_value=1,
         max_value=2_000_000_000,
+        error_messages={"min_value": "Enter 1 or more, or leave it empty."},
         widget=forms.NumberInput(attrs={"min": 1}),
         help_text="Of an Engagement that listens, people a day; counted is whom it takes "
         "in, before guards skip some. Empty: nobody has to.",

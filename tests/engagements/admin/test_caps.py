@@ -35,9 +35,12 @@ def test_a_cap_is_added_and_said_in_words(admin_page):
 @pytest.mark.parametrize(
     ("typed", "message"),
     [
-        ({"most": "0"}, "greater than or equal to 1"),
-        ({"most": "1001"}, "less than or equal to 1000"),
-        ({"every": "32"}, "less than or equal to 31"),
+        ({"most": "0"}, "Enter a number between 1 and 1,000."),
+        ({"most": "-1"}, "Enter a number between 1 and 1,000."),
+        ({"most": "1001"}, "Enter a number between 1 and 1,000."),
+        ({"every": "0"}, "Enter a number between 1 and 31."),
+        ({"every": "32"}, "Enter a number between 1 and 31."),
+        ({"kept": "-1"}, "Enter 0 or more."),
         ({"kept": "2"}, "Fewer than all of them can be kept."),
         ({"time_zone": "Berlin"}, "There is no time zone “Berlin”."),
         ({"name": " "}, "This field is required."),

@@ -79,7 +79,7 @@ def test_what_is_chosen_is_kept_and_shown_again(form):
 @pytest.mark.parametrize(
     ("fields", "wrong", "says"),
     [
-        ({"delay": "-1"}, "delay", "greater than or equal to 0"),
+        ({"delay": "-1"}, "delay", "Enter 0 or more"),
         ({"delay": "soon"}, "delay", "whole number"),
         ({"delay": "366", "delay_unit": "days"}, "delay", "at most 365 days"),
         ({"delay": "1", "delay_unit": "weeks"}, "delay_unit", "valid choice"),

@@ -616,6 +616,6 @@ def test_an_administrator_sets_the_number_and_an_approver_does_not(vera):
     client.post(url, {"approval-above": ""})
     assert ApprovalLimit.objects.get().above == 1_000
     wrong = words(ada.post(url, {"approval-above": "0"}))
-    assert "greater than or equal to 1" in wrong
+    assert "Enter 1 or more" in wrong
     ada.post(url, {"approval-above": ""})
     assert not ApprovalLimit.objects.exists()

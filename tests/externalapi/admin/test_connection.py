@@ -238,7 +238,7 @@ def test_oauth_asks_for_where_a_token_is_fetched(admin_client):
         ),
         ({"auth": "telepathy"}, "auth", "valid choice"),
         ({"timeout_seconds": "31"}, "timeout_seconds", "30 seconds at most"),
-        ({"timeout_seconds": "0"}, "timeout_seconds", "greater than or equal to 1"),
+        ({"timeout_seconds": "0"}, "timeout_seconds", "Enter 1 or more"),
     ],
     ids=repr,
 )

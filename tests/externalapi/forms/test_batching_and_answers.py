@@ -90,11 +90,11 @@ def test_a_named_plan_and_reading_win_over_what_is_in_the_fields(admin_client):
     ("fields", "field", "words"),
     [
         ({"batch_each": ""}, "batch_combined", "how many objects"),
-        ({"batch_each": "0"}, "batch_each", "greater than or equal to 1"),
+        ({"batch_each": "0"}, "batch_each", "Enter 1 or more"),
         ({"batch_arrays": ""}, "batch_arrays", "Name the arrays"),
         ({"batch_arrays": "items, gone"}, "batch_arrays", "“gone” is no list"),
         ({"batch_arrays": "items, text"}, "batch_arrays", "“text” is no list"),
-        ({"batch_bytes": "1"}, "batch_bytes", "greater than or equal to 1000"),
+        ({"batch_bytes": "1"}, "batch_bytes", "Enter 1000 or more"),
         ({"batching": "nonsense"}, "batching", "valid choice"),
         ({"answers": "nonsense"}, "answers", "valid choice"),
         ({"success_statuses": "2xx"}, "success_statuses", "“2xx” is not a status"),
