@@ -75,7 +75,8 @@ class Row:
     number: int
     letter: str
     name: str
-    # In percent as the engagement says it; None of the holdout.
+    # In percent as the engagement says it; None of the holdout, and where not everybody
+    # was drawn by it.
     wanted: int | None
     people: int
     share: float
@@ -89,10 +90,15 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """`is_about` where a sample was taken for all."""
+    """`is_about` where a sample was taken for all.
+
+    `has_changed` where not everybody was drawn by the same shares: others were set
+    meanwhile, or a winner was chosen.
+    """
 
     rows: tuple[Row, ...]
     is_about: bool = False
+    has_changed: bool = False
 
     @property
     def has_holdout(self) -> bool:
@@ -142,9 +148,11 @@ def _compared(
     numbers = sorted({*(one.number for one in variants.variants), *counts} - {HELD_OUT})
     if HELD_OUT in counts:
         numbers.append(HELD_OUT)
+    has_changed = _has_changed(variants, runs)
     rows = (
         _row(
             variants,
+            has_changed,
             n,
             counts.get(n, {}),
             people.get(n, 0),
@@ -154,11 +162,20 @@ def _compared(
         )
         for n in numbers
     )
-    return Comparison(rows=tuple(rows), is_about=is_about)
+    return Comparison(rows=tuple(rows), is_about=is_about, has_changed=has_changed)
+
+
+def _has_changed(variants: Variants, runs: QuerySet[Run]) -> bool:
+    """Whether these are not the shares that everybody of the runs was drawn by."""
+    drawn_by = runs.exclude(variants={}).order_by().values_list("variants", flat=True)
+    every = [variants, *map(plan.read, drawn_by.distinct())]
+    shares = {tuple((v.letter, v.share) for v in one.variants) for one in every}
+    return len(shares) > 1 or any(one.winner for one in every)
 
 
 def _row(
     variants: Variants,
+    has_changed: bool,
     number: int,
     counts: Mapping[str, int],
     people: int,
@@ -185,7 +202,7 @@ def _row(
         number=number,
         letter=own.letter if own else "",
         name=variants.name(number),
-        wanted=own.share if own else None,
+        wanted=own.share if own and not has_changed else None,
         people=people,
         share=round(people * 100 / total, 1) if total else 0.0,
         **cells,

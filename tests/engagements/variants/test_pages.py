@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 
 import pytest
 from django.contrib.admin.models import LogEntry
@@ -68,6 +69,29 @@ def test_the_report_adds_up_and_opens_its_people(sent, admin_page):
     assert round(rows[1].share + rows[2].share) == 100
     assert rows[0].share == round(rows[0].people * 100 / 60, 1)
     assert set(states.values()) == {"sent", "skipped"}
+
+
+def shares_said(page: str) -> list[str]:
+    return re.findall(r"set: \d+ %", page)
+
+
+def test_shares_are_said_to_be_set_while_people_are_drawn_by_them(sent, admin_page):
+    address, run = sent.get_absolute_url(), sent.runs.get()
+    assert shares_said(words(admin_page.get(address))) == ["set: 50 %"] * 2
+
+    winner.choose(sent, "B", None)
+    page = words(admin_page.get(address))
+    assert shares_said(page) == []
+    assert "People were not drawn by the same shares all the time" in page
+    # Whom it took in was drawn before.
+    assert shares_said(words(admin_page.get(run.get_absolute_url())))
+
+    sent.refresh_from_db()
+    later = factories.make_run(sent)
+    factories.make_delivery(run=later, variant=2)
+    assert shares_said(words(admin_page.get(later.get_absolute_url()))) == []
+    winner.choose(sent, "", None)
+    assert shares_said(words(admin_page.get(address))) == []
 
 
 def test_a_run_has_the_same_table(sent):
