@@ -65,6 +65,19 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     return _page(request, problem)
 
 
+def not_pressed(request: HttpRequest) -> HttpResponse:
+    """Of an address where a button leads: who signs in after a press is sent there."""
+    problem = Problem(
+        status=405,
+        title="Nothing was done",
+        text="This address belongs to a button. Perhaps you had been signed out when "
+        "you pressed it.",
+        advice="Open its page, and press it again.",
+        way=("Open the page", f"{request.path.rstrip('/').rpartition('/')[0]}/"),
+    )
+    return _page(request, problem)
+
+
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     problem = Problem(
         status=403,

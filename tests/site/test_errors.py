@@ -1,5 +1,7 @@
 """The pages that say that something cannot be done: in the product's look."""
 
+from urllib.parse import parse_qs, urlsplit
+
 import pytest
 from django.core.exceptions import SuspiciousOperation
 from django.db import connections
@@ -63,6 +65,22 @@ def test_a_request_that_is_turned_away_early_has_its_page(client):
     response = client.get("/admin/", headers={"host": "evil.example"})
     assert response.status_code == 400
     assert "This request cannot be read" in words(response)
+
+
+def test_who_signs_in_again_after_a_press_is_told_that_nothing_was_done(client):
+    """Signing in leads to the address of the button, which no page has."""
+    engagement = factories.make_engagement()
+    page = f"/admin/engagements/engagement/{engagement.pk}/"
+    pressed = client.post(f"{page}ask/")
+    client.force_login(factories.make_admin())
+    address = parse_qs(urlsplit(pressed["Location"]).query)["next"][0]
+    response = client.get(address, headers={"accept": "text/html,*/*;q=0.8"})
+    assert response.status_code == 405
+    assert response["Allow"] == "POST"
+    assert "Nothing was done" in words(response)
+    assert f'href="{page}"' in words(response)
+    assert MENU in words(response)
+    assert not engagement.approvals.exists()
 
 
 def test_a_bad_request_says_what_to_do(known):
