@@ -1,6 +1,6 @@
 """What somebody may do to an engagement, a run or a batch, and the page that asks."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,10 +12,12 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.html import format_html
 
+from engagements.audience import to_take_in
 from engagements.authoring import forecast
 from engagements.guards import approved, ceiling
 from engagements.lifecycle import transitions
 from engagements.models import Batch, Engagement, Run
+from engagements.reporting import listening
 from engagements.schedules import words
 from engagements.sync import state
 from externalapi.connections.access import User, why_not
@@ -222,25 +224,31 @@ def _resync(engagement: Engagement) -> bool:
 
 
 def _end_words(engagement: Engagement) -> Sequence[str]:
-    return [
-        engagement.name,
-        _never_sent(Batch.objects.filter(run__engagement=engagement).open().people()),
-        "People who enter the segment from now on are not sent. What was sent stays on "
-        "record.",
-    ]
+    never_sent = _never_sent(engagement.runs.filter(state__in=Run.OPEN))
+    ended = listening.ended_in_words(engagement)
+    return [engagement.name, never_sent, f"{ended} What was sent stays on record."]
 
 
 def _cancel_words(run: Run) -> Sequence[str]:
-    waiting = Batch.objects.filter(run=run).open().people()
-    return [f"{run}", f"{_never_sent(waiting)} What was sent stays on record."]
+    return [f"{run}", f"{_never_sent([run])} What was sent stays on record."]
 
 
-def _never_sent(waiting: int) -> str:
-    if not waiting:
+def _never_sent(runs: Iterable[Run]) -> str:
+    """Who is in a batch of theirs, and whom no batch holds yet."""
+    runs = list(runs)
+    in_line = Batch.objects.filter(run__in=runs).open().people()
+    to_come = sum(map(to_take_in.people, runs))
+    said = []
+    if in_line:
+        who = "person is" if in_line == 1 else "people are"
+        said.append(f"{in_line:,} {who} still waiting in line")
+    if to_come:
+        who = "person waits" if to_come == 1 else "people wait"
+        said.append(f"{to_come:,} {who} to be taken in")
+    if not said:
         return "Nobody is waiting in line."
-    who = "person is" if waiting == 1 else "people are"
-    whom = "that person" if waiting == 1 else "them"
-    return f"{waiting:,} {who} still waiting in line: nothing will be sent to {whom}."
+    whom = "that person" if in_line + to_come == 1 else "them"
+    return f"{', and '.join(said)}: nothing will be sent to {whom}."
 
 
 def _resend_words(batch: Batch) -> Sequence[str]:
@@ -303,8 +311,8 @@ ENGAGEMENT_ACTS = (
         do=transitions.resume,
         words=lambda engagement: [
             engagement.name,
-            "Everybody who waits in line is sent, and everybody who entered the "
-            "segment meanwhile.",
+            "Everybody who waits in line is sent.",
+            listening.meanwhile_in_words(engagement),
         ],
         then=lambda engagement: words.in_words(engagement, database_clock.now()),
         asks=False,

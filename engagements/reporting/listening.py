@@ -47,6 +47,12 @@ PAUSED = {
         "the runs after Resume",
     ),
 }
+ENDED = {
+    Trigger.ON_ENTRY: "People who enter the segment from now on are not sent.",
+    Trigger.EACH_EVENT: "What people do from now on is not taken in.",
+    Trigger.ON_EXIT: "People who leave the segment from now on are not sent.",
+    Trigger.SCHEDULE: "No run begins any more.",
+}
 FIRST = {
     Trigger.ON_ENTRY: "entering the segment",
     Trigger.EACH_EVENT: "a qualifying event",
@@ -98,6 +104,11 @@ def first_in_words(engagement: Engagement) -> str:
 def meanwhile_in_words(engagement: Engagement) -> str:
     """What comes of what happens while it is paused, with a full stop."""
     return PAUSED[Trigger(engagement.trigger)][0]
+
+
+def ended_in_words(engagement: Engagement) -> str:
+    """What does not come any more once it has ended, with a full stop."""
+    return ENDED[Trigger(engagement.trigger)]
 
 
 def changes_in_words(engagement: Engagement) -> str:

@@ -8,7 +8,7 @@ from engagements.models import Batch, Delivery, Engagement, Run
 from externalapi.connections import encryption
 from externalapi.models import TestCase
 from externalapi.testing.runs import run_case
-from segments.models import Segment
+from segments.models import Segment, Transition
 from tests import factories
 from tests.pages import words
 
@@ -174,6 +174,46 @@ def test_end_names_those_who_wait(admin_page):
     factories.make_batch(run, people=2)
     text = admin_page.get(url(run.engagement, "end")).content.decode()
     assert "2 people are still waiting in line" in text
+
+
+@pytest.mark.parametrize("act", ["end", "cancel"])
+def test_who_has_left_and_is_not_taken_in_yet_is_named_too(admin_page, act):
+    """As where a run has stopped to ask: nobody is in a batch, and three would be."""
+    run = factories.make_run(
+        ready(trigger="on_exit", state=State.PAUSED),
+        is_standing=True,
+        trigger="on_exit",
+        state=Run.State.SENDING,
+    )
+    for person in factories.make_people(3):
+        Transition.objects.create(
+            segment=run.engagement.segment,
+            profile=person,
+            kind=Transition.Kind.EXIT,
+        )
+    of = run.engagement if act == "end" else run
+    text = words(admin_page.get(url(of, act)))
+    assert "3 people wait to be taken in: nothing will be sent to them." in text
+    factories.make_batch(run, people=1)
+    text = words(admin_page.get(url(of, act)))
+    assert (
+        "1 person is still waiting in line, and 3 people wait to be taken in: nothing"
+        " will be sent to them." in text
+    )
+
+
+@pytest.mark.parametrize(
+    ("trigger", "said"),
+    [
+        ("on_entry", "People who enter the segment from now on are not sent."),
+        ("each_event", "What people do from now on is not taken in."),
+        ("on_exit", "People who leave the segment from now on are not sent."),
+        ("schedule", "No run begins any more."),
+    ],
+)
+def test_end_says_what_ends(admin_page, trigger, said):
+    engagement = ready(trigger=trigger, state=State.ACTIVE)
+    assert said in words(admin_page.get(url(engagement, "end")))
 
 
 def test_a_run_can_be_cancelled(admin_page):
