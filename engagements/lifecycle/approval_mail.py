@@ -13,7 +13,7 @@ from django.utils.text import Truncator
 
 from engagements.lifecycle import approval
 from engagements.models import Approval
-from engagements.reporting import approved_changes
+from engagements.reporting import approved_changes, listening
 from lemnisk_braze.lib.counted import counted
 from lemnisk_braze.lib.logs import get_logger
 from segments.naming import scrubbed
@@ -52,7 +52,9 @@ def _ask(row: Approval) -> bool:
     addresses = [user.email for user in people if user.email][:APPROVERS_TOLD]
     # Hidden from each other: it is nobody's list of addresses.
     subject = f"“{_name(row)}” waits for approval"
-    return _send(row, EmailMessage(subject, _asking_text(row), bcc=addresses))
+    letter = EmailMessage(subject, _asking_text(row), bcc=addresses)
+    letter.extra_headers["To"] = "undisclosed-recipients:;"
+    return _send(row, letter)
 
 
 def _answer(row: Approval) -> bool:
@@ -73,6 +75,8 @@ def _is_mine(row: Approval, flag: str) -> bool:
 def _send(row: Approval, mail: EmailMessage) -> bool:
     if not mail.recipients():
         return False
+    # RFC 3834: who is away does not answer it.
+    mail.extra_headers["Auto-Submitted"] = "auto-generated"
     try:
         mail.send()
     except (OSError, SMTPException) as e:
@@ -90,8 +94,7 @@ def _asking_text(row: Approval) -> str:
     begins = f"{row.asker} asks for approval of the Engagement “{_name(row)}”."
     if row.run_id and not row.asked_by:
         begins = f"A run of the Engagement “{_name(row)}” has stopped, and waits."
-    people = counted(row.people, "person", "people")
-    said = [f"{begins}\n", f"It would take in {people}{_a_day(row)}."]
+    said = [f"{begins}\n", _people(row)]
     if row.above is not None and row.people > row.above:
         said.append(f"Above {row.above:,} a second person approves.")
     return "\n".join(
@@ -107,6 +110,17 @@ def _asking_text(row: Approval) -> str:
             "",
         ]
     )
+
+
+def _people(row: Approval) -> str:
+    if not row.people and row.engagement.listens:
+        trigger = listening.in_words(row.engagement)
+        return (
+            "At once it would take in nobody. It sends"
+            f" {trigger[0].lower()}{trigger[1:]}."
+        )
+    people = counted(row.people, "person", "people")
+    return f"It would take in {people}{_a_day(row)}."
 
 
 def _a_day(row: Approval) -> str:

@@ -480,7 +480,12 @@ def test_approvers_are_mailed_what_is_new_and_who_asked_the_answer(
     tick()
     [letter] = mail.outbox
     assert letter.recipients() == ["vera@example.com"]
-    assert letter.to == [] and letter.subject == "“Welcome” waits for approval"
+    assert letter.subject == "“Welcome” waits for approval"
+    # Hidden from each other; a mail to nobody at all is taken for spam.
+    headers = letter.message()
+    assert headers["To"] == "undisclosed-recipients:;"
+    assert "vera" not in headers.as_string()
+    assert headers["Auto-Submitted"] == "auto-generated"
     for said in (
         "mia asks for approval of the Engagement “Welcome”.",
         "It would take in 12 people.",
@@ -507,6 +512,23 @@ def test_approvers_are_mailed_what_is_new_and_who_asked_the_answer(
     [letter] = mail.outbox
     assert letter.subject == "“Welcome” was approved"
     assert "vera has approved" in letter.body
+
+
+@pytest.mark.parametrize(
+    ("trigger", "said"),
+    [
+        ("on_entry", "It sends as soon as someone enters the segment."),
+        ("on_exit", "It sends as soon as someone leaves the segment."),
+    ],
+)
+def test_of_one_that_listens_the_mail_says_to_what(draft, mia, vera, trigger, said):
+    Engagement.objects.update(trigger=trigger)
+    draft.refresh_from_db()
+    approval.ask(draft, mia, 0)
+    tick()
+    [letter] = mail.outbox
+    assert f"At once it would take in nobody. {said}" in letter.body
+    assert "0 people" not in letter.body
 
 
 def test_the_mail_says_what_has_changed_since(draft, asked, vera, mia):
