@@ -5,6 +5,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
+from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import QuerySet
@@ -90,7 +91,9 @@ class EngagementAdmin(
 
     @admin.display(description="why it stopped")
     def why_stopped(self, engagement: Engagement) -> str:
-        return Truncator(engagement.blocked_reason).chars(WHY_SHOWN) or "–"
+        # Its page has all of it, for who may see people.
+        why = naming.scrubbed(engagement.blocked_reason, AnonymousUser())
+        return Truncator(why).chars(WHY_SHOWN) or "–"
 
     @admin.display(description="deliveries sent", ordering="deliveries_sent")
     def deliveries_sent(self, engagement: Engagement) -> str:

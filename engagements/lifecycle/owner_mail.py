@@ -3,10 +3,12 @@
 from smtplib import SMTPException
 
 from django.conf import settings
-from django.core.mail import send_mail
+from django.contrib.auth.models import AnonymousUser
+from django.core.mail import EmailMessage
 
 from engagements.models import Engagement
 from lemnisk_braze.lib.logs import get_logger
+from segments.naming import scrubbed
 
 logger = get_logger(__name__)
 
@@ -37,7 +39,10 @@ def _tell(engagement: Engagement) -> bool:
     if not address:
         return False
     try:
-        send_mail(_subject(engagement), _text(engagement), None, [address])
+        # RFC 3834: who is away does not answer it.
+        headers = {"Auto-Submitted": "auto-generated"}
+        text = _text(engagement)
+        EmailMessage(_subject(engagement), text, to=[address], headers=headers).send()
     except (OSError, SMTPException) as e:
         logger.warning("mail.failed", engagement_id=engagement.pk, because=e)
         return False
@@ -58,12 +63,14 @@ def _is_stopped(engagement: Engagement) -> bool:
 
 def _text(engagement: Engagement) -> str:
     link = settings.SITE_URL.rstrip("/") + engagement.get_absolute_url()
+    # It may quote somebody's value, and a mail is read on the way.
+    reason = scrubbed(engagement.blocked_reason, AnonymousUser())
     if not _is_stopped(engagement):
         return (
-            f"The last run of the engagement “{engagement}” mostly failed.\n\n"
-            f"{engagement.blocked_reason}\n\n{link}\n"
+            f"The last run of the Engagement “{engagement}” mostly failed.\n\n"
+            f"{reason}\n\n{link}\n"
         )
     return (
-        f"The engagement “{engagement}” was stopped.\n\n{engagement.blocked_reason}\n\n"
+        f"The Engagement “{engagement}” was stopped.\n\n{reason}\n\n"
         f"Nobody was lost: who was not sent waits in line.\n\n{link}\n"
     )
