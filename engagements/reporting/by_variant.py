@@ -33,14 +33,20 @@ _COUNT = """
     GROUP BY 1, 2
 """
 COUNT = _COUNT.format(condition="")
-PEOPLE = """
-    SELECT variant, count(*) FROM (
+# Who had one variant and then another is of both, and once among all.
+EVERYBODY, DRAWN = -1, -2
+PEOPLE = f"""
+    WITH x AS (
         SELECT DISTINCT d.variant, coalesce(p.merged_into_id, d.profile_id) AS person
         FROM engagements_delivery d
         LEFT JOIN segments_profile p
             ON p.id = d.profile_id AND p.merged_into_id IS NOT NULL
         WHERE d.run_id = ANY(%(runs)s::bigint[]) AND d.variant IS NOT NULL
-    ) x WHERE person IS NOT NULL GROUP BY 1
+            AND d.profile_id IS NOT NULL
+    )
+    SELECT variant, count(*) FROM x GROUP BY 1
+    UNION ALL SELECT {EVERYBODY}, count(DISTINCT person) FROM x
+    UNION ALL SELECT {DRAWN}, count(DISTINCT person) FROM x WHERE variant > {HELD_OUT}
 """
 # Of very many: those who were not sent have an index.
 NOT_SENT = _COUNT.format(condition="AND d.state = ANY(%(not_sent)s)")
@@ -140,10 +146,8 @@ def _compared(
     }
     is_about = report.total > EXACT
     counts = _estimated(asked, report) if is_about else _counted(asked)
-    everybody = {n: sum(own.values()) for n, own in counts.items()}
-    people = everybody if is_about else _ask(PEOPLE, asked)
-    total = sum(people.values())
-    drawn = total - people.get(HELD_OUT, 0)
+    people = _of_deliveries(counts) if is_about else _ask(PEOPLE, asked)
+    total, drawn = people[EVERYBODY], people[DRAWN]
     unsent = {**scope, **(LAST_TRY if last_try else {})}
     numbers = sorted({*(one.number for one in variants.variants), *counts} - {HELD_OUT})
     if HELD_OUT in counts:
@@ -236,6 +240,14 @@ def _estimated(asked: Mapping[str, Any], report: Report) -> Counts:
     for number, count in sampled.items():
         found[number][State.SENT] = round(sent * count / total)
     return found
+
+
+def _of_deliveries(counts: Counts) -> dict[int, int]:
+    """As PEOPLE gives them, with each delivery taken for a person."""
+    of_each = {number: sum(own.values()) for number, own in counts.items()}
+    everybody = sum(of_each.values())
+    drawn = everybody - of_each.get(HELD_OUT, 0)
+    return {**of_each, EVERYBODY: everybody, DRAWN: drawn}
 
 
 def _ask(statement: str, asked: Mapping[str, Any]) -> dict[int, int]:

@@ -94,6 +94,22 @@ def test_shares_are_said_to_be_set_while_people_are_drawn_by_them(sent, admin_pa
     assert shares_said(words(admin_page.get(address))) == []
 
 
+def test_who_had_two_variants_is_one_person_of_all(sent):
+    """After a winner: shares are of people, and not of people by variant."""
+    first = by_variant.of_engagement(sent, reports.engagement_report(sent))
+    winner.choose(sent, "B", None)
+    Engagement.objects.update(state=Engagement.State.ENDED, again="always")
+    sent.refresh_from_db()
+    working.to_the_end(begun(sent))
+
+    table = by_variant.of_engagement(sent, reports.engagement_report(sent))
+    assert first and table
+    before, after = ({r.number: r for r in one.rows} for one in (first, table))
+    assert after[0].share == before[0].share
+    assert after[1].share == before[1].share
+    assert (after[2].people, after[2].share) == (60 - before[0].people, 100)
+
+
 def test_a_run_has_the_same_table(sent):
     run = sent.runs.get()
     own = by_variant.of_run(run, reports.run_report(run))
