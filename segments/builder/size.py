@@ -1,11 +1,13 @@
 """The size of a segment while its rule is being written."""
 
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import Error
 from django.http import HttpRequest, JsonResponse
 from django.utils.text import capfirst
 from django.views.decorators.http import require_POST
 
 from lemnisk_braze.lib.counted import counted
+from lemnisk_braze.lib.logs import get_logger
 from lemnisk_braze.lib.pages.rows import as_id
 from segments import naming
 from segments.dictionary import catalog
@@ -15,6 +17,9 @@ from segments.membership.counts.live_size import Estimate, LiveSize
 from segments.models import Profile, Segment
 from segments.rules import tree
 
+logger = get_logger(__name__)
+
+UNKNOWN = "The size cannot be had at the moment. Saved, it is counted."
 TOO_SLOW = "It takes too long to count while you write. Saved, it is counted."
 
 
@@ -23,7 +28,8 @@ def view(request: HttpRequest) -> JsonResponse:
     """POST `rule` (JSON) and `segment` (its ID, or nothing).
 
     Answers {"problem"} where the rule is not whole, otherwise {"sentence", "warning",
-    "size", "change", "people"}; without the last two where it takes too long to count.
+    "size", "change", "people"}; without the last two where it takes too long to count,
+    and {"size"} alone where the database is lost over it.
     """
     if not request.user.has_perm("segments.view_segment"):
         raise PermissionDenied
@@ -34,6 +40,10 @@ def view(request: HttpRequest) -> JsonResponse:
         found = live_size.live_size(rule, segment)
     except ValidationError as e:
         return JsonResponse({"problem": e.messages[0]})
+    except Error as e:
+        # The database was restarted meanwhile, or has no room for it just now.
+        logger.warning("segment.size_unknown", because=e)
+        return JsonResponse({"size": UNKNOWN})
     said = {
         "sentence": f"{capfirst(tree.describe(rule))}.",
         "warning": "\n".join(catalog.never_seen(rule)),

@@ -13,6 +13,7 @@ from segments.builder.size import change_in_words, size_in_words
 from segments.membership.counts import live_size, too_slow
 from segments.membership.counts.live_size import Estimate, LiveSize
 from segments.models import Profile, Segment
+from tests.doubles.lost_database import losing_the_database
 from tests.factories import make_event, make_profile, make_segment
 
 pytestmark = pytest.mark.django_db
@@ -167,3 +168,14 @@ def test_people_are_named_to_those_who_may_see_them(client, django_user_model):
     assert answer["size"] == "1 of 1 person"
     assert answer["people"] is None
     assert Profile.objects.count() == 1
+
+
+def test_the_size_is_not_known_where_the_database_is_lost_over_it(admin_client):
+    make_profile(age=40)
+    asked = {"rule": json.dumps(OLD), "segment": ""}
+    with losing_the_database(at="matched (id)"):
+        answer = admin_client.post(URL, asked).json()
+    assert answer == {
+        "size": "The size cannot be had at the moment. Saved, it is counted."
+    }
+    assert admin_client.post(URL, asked).json()["size"] == "1 of 1 person"
