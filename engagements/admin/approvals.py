@@ -420,6 +420,9 @@ def _impact(asked: Approval, people: int) -> Impact:
     engagement = asked.engagement
     if engagement.state in Engagement.AT_REST:
         return forecast.activation_impact(engagement)
-    # Who enters, or leaves, is not those who are in.
-    is_standing = bool(asked.run and asked.run.is_standing)
-    return forecast.impact(engagement, people, looks=not is_standing)
+    run = asked.run
+    if run is None or not run.is_standing:
+        return forecast.impact(engagement, people)
+    # Who enters, or leaves, is not those who are in; nor is who was taken in today.
+    to_come = max(people - run.taken_in, 0)
+    return forecast.impact(engagement, to_come, looks=False)

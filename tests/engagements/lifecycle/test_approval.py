@@ -7,6 +7,7 @@ from django.core import mail
 from django.core.exceptions import PermissionDenied
 from django.test import Client
 from django.urls import reverse
+from django.utils.html import strip_tags
 
 from engagements.guards import approved
 from engagements.lifecycle import approval, approval_mail, transitions
@@ -15,7 +16,7 @@ from engagements.tick import tick
 from engagements.variants import plan
 from externalapi.models import ExternalAPIVersion
 from segments.membership import rule_changes
-from segments.models import Segment
+from segments.models import Segment, Transition
 from tests import factories
 from tests.engagements.lifecycle.conftest import (
     PEOPLE,
@@ -466,6 +467,27 @@ def test_a_sample_has_the_values_of_the_person_s_own_variant(asked):
     page = signed_in(factories.make_admin()).get(_url(asked)).text
     assert "variant B “Short”" in page
     assert "&quot;you there&quot;" in page
+
+
+def test_of_one_that_listens_who_was_sent_today_is_not_sent_again(draft, vera):
+    """The number of a day has them; the people and requests to come do not."""
+    limit(2)
+    Engagement.objects.update(trigger="on_entry", state="paused")
+    draft.refresh_from_db()
+    run = factories.make_run(
+        draft,
+        is_standing=True,
+        trigger="on_entry",
+        state="sending",
+        taken_in=1,
+        expansion_cursor=Transition.objects.latest("pk").pk,
+    )
+    for person in factories.make_people(3):
+        factories.enter(draft.segment, person)
+    asked = factories.make_approval(draft, run=run, people=4, above=2)
+    page = strip_tags(words(signed_in(vera).get(_url(asked))))
+    assert " 3 people will be sent" in page
+    assert "Now it is 4 people." in page
 
 
 # --- By mail --------------------------------------------------------------------------
