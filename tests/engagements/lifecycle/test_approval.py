@@ -469,6 +469,21 @@ def test_a_sample_has_the_values_of_the_person_s_own_variant(asked):
     assert "&quot;you there&quot;" in page
 
 
+def test_nobody_is_led_to_a_test_that_they_may_not_make(draft, asked, vera, mia):
+    tests = reverse(
+        "admin:externalapi_externalapi_test", args=[draft.version.external_api_id]
+    )
+    assert signed_in(vera).get(tests).status_code == 403
+    page = words(signed_in(vera).get(_url(asked)))
+    assert tests not in page
+    assert "have a Marketer or an Engineer press Test Configuration" in page
+    assert tests in words(signed_in(mia).get(_url(asked)))
+    Engagement.objects.update(state="blocked", blocked_reason="401")
+    address = draft.get_absolute_url()
+    assert tests not in words(signed_in(vera).get(address))
+    assert tests in words(signed_in(mia).get(address))
+
+
 def test_of_one_that_listens_who_was_sent_today_is_not_sent_again(draft, vera):
     """The number of a day has them; the people and requests to come do not."""
     limit(2)
