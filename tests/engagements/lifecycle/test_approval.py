@@ -565,6 +565,8 @@ def test_of_one_that_listens_the_mail_says_to_what(draft, mia, vera, trigger, sa
     tick()
     [letter] = mail.outbox
     assert f"At once it would take in nobody. {said}" in letter.body
+    page = strip_tags(words(signed_in(vera).get(_url(asked_of(draft)))))
+    assert " 0 people will be sent at once " in page
     assert "0 people" not in letter.body
 
 
