@@ -230,7 +230,13 @@ def _end_words(engagement: Engagement) -> Sequence[str]:
 
 
 def _cancel_words(run: Run) -> Sequence[str]:
-    return [f"{run}", f"{_never_sent([run])} What was sent stays on record."]
+    return [_named(run), f"{_never_sent([run])} What was sent stays on record."]
+
+
+def _named(run: Run, batch: Batch | None = None) -> str:
+    """As other pages call them."""
+    of = f"{run.engagement} · run {run.pk}"
+    return f"{of} · batch {batch.sequence}" if batch else of
 
 
 def _never_sent(runs: Iterable[Run]) -> str:
@@ -254,14 +260,19 @@ def _never_sent(runs: Iterable[Run]) -> str:
 def _resend_words(batch: Batch) -> Sequence[str]:
     people = _people(batch)
     who = "person" if people == 1 else "people"
-    return [f"{batch}", f"The data of {people:,} {who} is sent once more."]
+    return [
+        _named(batch.run, batch),
+        f"The data of {people:,} {who} is sent once more.",
+        "Guards are asked again: who is stopped by one of them by now counts as"
+        " skipped, also where the lost request did arrive.",
+    ]
 
 
 def _mark_sent_words(batch: Batch) -> Sequence[str]:
     people = _people(batch)
     who = "person counts" if people == 1 else "people count"
     return [
-        f"{batch}",
+        _named(batch.run, batch),
         f"{people:,} {who} as sent from now on, and nothing more is sent to "
         f"{'that person' if people == 1 else 'them'} by this run.",
     ]

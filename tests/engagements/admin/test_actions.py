@@ -316,3 +316,20 @@ def test_test_cases_that_must_pass_keep_an_engagement_back(client, sandbox):
     client.post(url)
     engagement.refresh_from_db()
     assert engagement.state == "active"
+
+
+@pytest.mark.parametrize(
+    ("act", "said"),
+    [
+        ("resend", "Guards are asked again: who is stopped by one of them by now"),
+        ("mark_sent", "2 people count as sent from now on"),
+    ],
+)
+def test_who_decides_about_a_lost_answer_reads_what_comes_of_it(admin_page, act, said):
+    batch = factories.make_batch(
+        people=2, state="uncertain", delivery_state="uncertain"
+    )
+    page = words(admin_page.get(url(batch, act)))
+    assert said in page
+    run = batch.run
+    assert f"{run.engagement} · run {run.pk} · batch {batch.sequence}" in page
