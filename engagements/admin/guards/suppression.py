@@ -17,6 +17,7 @@ from engagements.models import SuppressedChannels, Suppression, channels_in_word
 from lemnisk_braze.lib.counted import counted
 from lemnisk_braze.lib.filtering import OfferedFilters
 from lemnisk_braze.lib.keyset import KeysetList
+from lemnisk_braze.lib.pages.confirm import Question, confirm
 from lemnisk_braze.lib.pages.context import context_of
 from lemnisk_braze.lib.pages.deleting import CarefulDelete
 from lemnisk_braze.lib.pages.rows import as_id, row_of
@@ -161,6 +162,32 @@ class SuppressionAdmin(CarefulDelete, KeysetList, OfferedFilters):
             "may_end": self.has_delete_permission(request, one),
         }
         return TemplateResponse(request, "engagements/guards/entry.html", context)
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: Any = None
+    ) -> HttpResponse:
+        """Take an entry off the list, after a page has said what comes of it."""
+        one: Suppression = row_of(self, request, object_id)
+        if not self.has_delete_permission(request, one):
+            raise PermissionDenied
+        who = called(one, request)
+        if request.method == "POST":
+            with transaction.atomic():
+                self.log_deletions(request, Suppression.objects.filter(pk=one.pk))
+                one.delete()
+            messages.success(request, f"{who} is off the list.")
+            return redirect(CHANGELIST)
+        question = Question(
+            title=f"Take {who} off the list?",
+            button="Take off the list",
+            back=one.get_absolute_url(),
+            words=[
+                "From the next request on Engagements send to them again, unless another"
+                " entry or a segment keeps them out. Who was skipped is not sent later.",
+            ],
+            tone="danger",
+        )
+        return confirm(self.admin_site, request, question, one)
 
     # --- A suppression segment's channels -----------------------------------------
 

@@ -108,7 +108,12 @@ def test_a_marketer_adds_and_an_approver_takes_off():
     one = Suppression.objects.get()
     delete = reverse("admin:engagements_suppression_delete", args=[one.pk])
     assert marketer.post(delete, {"post": "yes"}).status_code == 403
-    assert approver.post(delete, {"post": "yes"}).status_code == 302
+    asked = words(approver.get(delete))
+    assert "off the list?" in asked
+    assert "From the next request on Engagements send to them again" in asked
+    done = approver.post(delete, {"post": "yes"}, follow=True)
+    assert done.redirect_chain[-1][0] == LIST
+    assert "is off the list." in words(done)
     assert not Suppression.objects.exists()
 
 
