@@ -35,6 +35,8 @@ ENTRIES = 40
 TIMES = 2
 # A link of a list to itself: a filter, or another page of it.
 LINK = re.compile(r'href="(\?[^"]+)"')
+# In the address of a row's page: its key.
+ROW = re.compile(r"/(?:[0-9]+|[0-9a-f]{8}-[0-9a-f-]+)/")
 VISITORS = """
 INSERT INTO segments_identifier (kind, value, profile_id)
 SELECT 'anonymous_id', gen_random_uuid(), id FROM segments_profile
@@ -184,7 +186,8 @@ def pages(times: int) -> dict[str, list[float]]:
     """Address → how many ms it took: home, each list's first and last page, a row's own.
 
     Each list as it is, and with each filter that it has a link to. Of 0 times the first
-    request's, which imports, compiles a template and connects.
+    request's, which imports, compiles a template and connects; and of each filter one
+    value alone, of each page one row.
     """
     return _took(_addresses(), times)
 
@@ -197,19 +200,26 @@ def deliveries(times: int) -> dict[str, list[float]]:
 def _took(addresses: Iterable[str], times: int) -> dict[str, list[float]]:
     client = _client()
     took: dict[str, list[float]] = {}
+    kinds = set[tuple[str, ...]]()
     for address in addresses:
+        if not times and _kind(address) in kinds:
+            continue
+        kinds.add(_kind(address))
         first = _ask(client, address)
         took[address] = [_ask(client, address) for _ in range(times)] or [first]
         say(f"  {address}: {max(took[address]):,.0f} ms")
     return took
 
 
-def searches(size: int) -> dict[str, list[float]]:
-    """The same of a search, by what each kind of identifier and name begins with."""
+def searches(size: int, times: int) -> dict[str, list[float]]:
+    """The same of a search, by what each kind of identifier and name begins with.
+
+    Of so many people; of 0 the first request's about one.
+    """
     client = _client()
     took: dict[str, list[float]] = {}
     address = reverse("admin:segments_profile_changelist")
-    for turn in range(TIMES):
+    for turn in range(times or 1):
         number = 1 + (turn * 7_919 + size // 3) % size
         person = Profile.objects.get(external_id=f"person-{number}")
         visitor = person.identifiers.filter(kind="anonymous_id").get()
@@ -228,11 +238,11 @@ def searches(size: int) -> dict[str, list[float]]:
             "nobody": f"nobody-{number}",
         }.items():
             url = f"{address}?q={typed}"
-            if not turn:
+            if times and not turn:
                 _ask(client, url)
             took.setdefault(what, []).append(_ask(client, url))
-    for what, times in took.items():
-        say(f"  {what}: {percentile(times, 95):,.0f} ms")
+    for what, each in took.items():
+        say(f"  {what}: {percentile(each, 95):,.0f} ms")
     return took
 
 
@@ -307,6 +317,11 @@ def _numbers(report: Report) -> Iterator[str]:
     for row in report.rows:
         yield row.url
         yield from (part.url for part in row.parts)
+
+
+def _kind(address: str) -> tuple[str, ...]:
+    """The page and the names of its filters, whatever their values."""
+    return ROW.sub("/…/", urlsplit(address).path), *sorted(_filters(address))
 
 
 def _filters(url: str) -> dict[str, object]:
