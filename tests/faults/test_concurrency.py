@@ -26,29 +26,38 @@ from tests.waiting import wait_until
 pytestmark = pytest.mark.django_db(transaction=True)
 
 THREADS = 50
+ROUNDS = 20
 
 
-@pytest.mark.parametrize("round_", range(20))
-def test_each_batch_is_claimed_once(active, braze, round_):
-    engagement = active(
-        THREADS * 2, version=factories.make_version(connection=braze, batching="one")
-    )
-    expansion.expand(expansion.expandable_runs())
-    barrier = threading.Barrier(THREADS)
-    claimed = []
+def test_each_batch_is_claimed_once(active, braze):
+    """Round after round, in all of which the same sessions begin at the same time."""
+    version = factories.make_version(connection=braze, batching="one")
+    engagements: list[Engagement] = []
+    claimed: list[list[int]] = []
+    together = threading.Barrier(THREADS + 1)
 
     def claim_all() -> None:
-        connection.ensure_connection()
-        barrier.wait(20)
-        # A claim may come back with less than there is while others hold the rows.
-        while working.due_batches(engagement):
-            claimed.extend(held.batch_id for held in claim(3))
+        for _ in range(ROUNDS):
+            together.wait(60)
+            # A claim may come back with less than there is while others hold the rows.
+            while working.due_batches(engagements[-1]):
+                claimed[-1].extend(held.batch_id for held in claim(3))
+            together.wait(60)
 
     with ExitStack() as threads:
         for _ in range(THREADS):
             threads.enter_context(working.in_thread(claim_all))
+        for _ in range(ROUNDS):
+            engagements.append(active(THREADS * 2, version=version))
+            expansion.expand(expansion.expandable_runs())
+            claimed.append([])
+            together.wait(60)
+            together.wait(60)
 
-    assert sorted(claimed) == sorted(Batch.objects.values_list("pk", flat=True))
+    for engagement, found in zip(engagements, claimed, strict=True):
+        batches = Batch.objects.filter(run__engagement=engagement)
+        assert len(found) == THREADS * 2
+        assert sorted(found) == sorted(batches.values_list("pk", flat=True))
 
 
 def test_many_workers_at_once_send_everybody_once(active, sandbox):
