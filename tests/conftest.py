@@ -168,7 +168,7 @@ def _is_quick(item: pytest.Item) -> bool:
 
 
 def pytest_collection_finish() -> None:
-    """Not look through twelve thousand tests again each time garbage is collected."""
+    """Not look through eleven thousand tests again each time garbage is collected."""
     gc.collect()
     gc.freeze()
     # Django makes thousands of objects a page: by default looking is 8 % of all work.

@@ -53,24 +53,25 @@ def test_an_hour_that_comes_twice_is_quiet_twice():
     assert over_at(second, BERLIN, *quiet) == utc("2026-10-25T01:30")
 
 
-@pytest.mark.parametrize("name", sorted(available_timezones()))
-def test_whoever_waits_is_sent_when_it_is_over_and_not_before(name):
-    """Every quarter of an hour of a year's two changes, against the clock itself."""
-    zone = ZoneInfo(name)
-    for begins, ends in (NIGHT, (time(0, 30), time(2, 45))):
-        for month in (3, 4, 9, 10, 11):
-            now = datetime(2026, month, 1, tzinfo=UTC)
-            while now.month == month:
-                over = over_at(now, zone, begins, ends)
-                at = now.astimezone(zone).time()
-                if begins < ends:
-                    is_quiet = begins <= at < ends
-                else:
-                    is_quiet = at >= begins or at < ends
-                assert (over is not None) is is_quiet
-                if over:
-                    assert now < over <= now + timedelta(hours=25)
-                now += timedelta(hours=5, minutes=45)
+def test_whoever_waits_is_sent_when_it_is_over_and_not_before():
+    """In each zone, all hours of a year's two changes, against the clock itself."""
+    step = timedelta(hours=5, minutes=45)
+    for name in available_timezones():
+        zone = ZoneInfo(name)
+        for begins, ends in (NIGHT, (time(0, 30), time(2, 45))):
+            for month in (3, 4, 9, 10, 11):
+                now = datetime(2026, month, 1, tzinfo=UTC)
+                while now.month == month:
+                    over = over_at(now, zone, begins, ends)
+                    at = now.astimezone(zone).time()
+                    if begins < ends:
+                        is_quiet = begins <= at < ends
+                    else:
+                        is_quiet = at >= begins or at < ends
+                    assert (over is not None) is is_quiet, (name, now)
+                    if over:
+                        assert now < over <= now + timedelta(hours=25), (name, now)
+                    now += step
 
 
 @pytest.mark.parametrize("name", ["", None, "(GMT-08:00) Pacific", "Mars/Base", "../x"])

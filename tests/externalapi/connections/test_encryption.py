@@ -235,18 +235,19 @@ SPELLINGS = {
 
 
 @pytest.mark.parametrize("key", [KEY, AWKWARD, "a%2fb&amp;c%41%42-0123"])
-@pytest.mark.parametrize("spelling", SPELLINGS)
-def test_a_key_is_masked_however_it_is_written(spelling, key):
-    written = SPELLINGS[spelling](key)
-    text = redact(f'{{"message": "Invalid key {written}."}}', key)
-    assert text.startswith('{"message": "Invalid key ')
-    assert text.endswith('."}')
-    assert mask(key) in text
-    if spelling.startswith("base"):
-        left = text.removeprefix('{"message": "Invalid key ').replace(mask(key), "")
-        assert len(left) <= len(written) - len(key)
-    else:
-        assert text == f'{{"message": "Invalid key {mask(key)}."}}'
+def test_a_key_is_masked_however_it_is_written(key):
+    for spelling, write in SPELLINGS.items():
+        written = write(key)
+        text = redact(f'{{"message": "Invalid key {written}."}}', key)
+        assert text.startswith('{"message": "Invalid key '), spelling
+        assert text.endswith('."}'), spelling
+        assert mask(key) in text, spelling
+        if spelling.startswith("base"):
+            left = text.removeprefix('{"message": "Invalid key ')
+            more = len(written) - len(key)
+            assert len(left.replace(mask(key), "")) <= more, spelling
+        else:
+            assert text == f'{{"message": "Invalid key {mask(key)}."}}', spelling
 
 
 @pytest.mark.parametrize("offset", [0, 1, 2])
@@ -258,7 +259,6 @@ def test_a_key_is_masked_in_base64_at_every_offset(offset, encode):
     assert len(text) < 30
 
 
-@pytest.mark.parametrize("left", range(9, len(AWKWARD)))
 @pytest.mark.parametrize(
     "write",
     [
@@ -275,11 +275,13 @@ def test_a_key_is_masked_in_base64_at_every_offset(offset, encode):
     ],
     ids="plain slash percent json html base64 hex 0x bytes base32".split(),
 )
-def test_a_key_that_was_cut_is_masked(write, left):
+def test_a_key_that_was_cut_is_masked(write):
     written = write(AWKWARD)
-    for end in range(len(write(AWKWARD[:left])) - 3, len(write(AWKWARD[:left])) + 1):
-        text = redact(f"Invalid key {written[:end]}", AWKWARD)
-        assert text == f"Invalid key {mask(AWKWARD)}"
+    for left in range(9, len(AWKWARD)):
+        cut = len(write(AWKWARD[:left]))
+        for end in range(cut - 3, cut + 1):
+            text = redact(f"Invalid key {written[:end]}", AWKWARD)
+            assert text == f"Invalid key {mask(AWKWARD)}", end
 
 
 def test_what_is_no_key_stays():

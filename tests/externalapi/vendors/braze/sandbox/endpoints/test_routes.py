@@ -86,12 +86,13 @@ def test_the_limit_is_in_the_headers(sandbox, endpoint):
     assert answer.headers["X-RateLimit-Limit"] == str(endpoint.limit.requests)
 
 
-@pytest.mark.parametrize("body", [b"[]", b"null", b'"text"', b"1", b'[{"id": 1}]'])
-def test_a_body_that_is_no_object_is_refused(sandbox, endpoint, body):
-    answer = called(sandbox, endpoint, sandbox.key, body)
+def test_a_body_that_is_no_object_is_refused(sandbox, endpoint):
+    for body in (b"[]", b"null", b'"text"', b"1", b'[{"id": 1}]'):
+        answer = called(sandbox, endpoint, sandbox.key, body)
+        if endpoint.has_body:
+            assert answer.status in (400, 404), body
     if endpoint.has_body:
-        assert answer.status in (400, 404)
-        assert sandbox.requests()[0]["accepted"] == 0
+        assert [one["accepted"] for one in sandbox.requests()] == [0] * 5
 
 
 def deep(levels):
@@ -107,12 +108,12 @@ def deep(levels):
     ) % ((value,) * 12)
 
 
-@pytest.mark.parametrize("levels", [240, 500, 2000])
-def test_a_body_may_be_deep(sandbox, endpoint, levels):
-    answer = called(sandbox, endpoint, sandbox.key, deep(levels))
-    assert answer.status < 500
-    if levels > 240 and endpoint.has_body:
-        assert answer.json() == {"error": BAD_JSON.text}
+def test_a_body_may_be_deep(sandbox, endpoint):
+    for levels in (240, 500, 2000):
+        answer = called(sandbox, endpoint, sandbox.key, deep(levels))
+        assert answer.status < 500, levels
+        if levels > 240 and endpoint.has_body:
+            assert answer.json() == {"error": BAD_JSON.text}, levels
     wanted = {"external_ids": ["a"]}
     assert sandbox.track(wanted, "/users/export/ids").status == 201
 
