@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, settings
 from externalapi.connections import encryption
 from externalapi.models import Connection
 from externalapi.vendors.braze.sandbox.process import SandboxProcess
-from tests import emptying, factories, migrated, order, servers
+from tests import compiling, emptying, factories, migrated, order, servers
 from tests.doubles import sessions
 
 # How long inputs take to make says how busy the machine is.
@@ -122,6 +122,11 @@ def pytest_configure() -> None:
     django_settings.WHITENOISE_AUTOREFRESH = True
     # What else empties the tables after a test that commits (tests/emptying.py).
     TransactionTestCase._fixture_teardown = lambda self: emptying.empty()  # type: ignore[attr-defined]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection(session: pytest.Session) -> None:
+    compiling.import_from_another_place(session.config)
 
 
 @pytest.hookimpl(optionalhook=True)
