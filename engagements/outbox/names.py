@@ -1,9 +1,10 @@
 """By which names people are known: their own, and those of whoever was merged into them."""
 
 # Each of %(people)s, who are nobody's part: (root, name), once for each of their names.
+# A list in a SELECT of its own is planned once, and not number by number.
 NAMES = """
     SELECT id AS root, id AS name FROM unnest(%(people)s::bigint[]) id
     UNION ALL
     SELECT merged_into_id, id FROM segments_profile
-    WHERE merged_into_id = ANY(%(people)s::bigint[])
+    WHERE merged_into_id = ANY((SELECT %(people)s::bigint[])::bigint[])
 """

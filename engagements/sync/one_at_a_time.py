@@ -19,16 +19,26 @@ from segments.models import copying
 # Any number that nothing else in this database uses.
 LOCK = 0x0A6B
 _LOCK = "SELECT pg_advisory_xact_lock(%s, %s)"
-# Whose name is another's by now is sent as that person.
+# Whose name is another's by now is sent as that person. A pass over a segment takes in
+# each once, until it comes to those who have left: all others of the `alone` run are
+# somebody else, unless one of these people has another name.
 ON_THE_WIRE = f"""
-    WITH own AS ({NAMES})
-    SELECT DISTINCT own.root
-    -- First those on the wire, which are few however many runs there were.
-    FROM (SELECT * FROM engagements_batch WHERE state = 'sending' OFFSET 0) b
-    JOIN engagements_run r ON r.id = b.run_id AND r.engagement_id = %(engagement)s
-    CROSS JOIN LATERAL unnest(b.profile_ids) WITH ORDINALITY m (profile_id, place)
+    WITH own AS ({NAMES}), wire AS MATERIALIZED (
+        SELECT b.profile_ids, b.left_out
+        -- First those on the wire, which are few however many runs there were.
+        FROM (SELECT * FROM engagements_batch WHERE state = 'sending' OFFSET 0) b
+        JOIN engagements_run r ON r.id = b.run_id AND r.engagement_id = %(engagement)s
+        WHERE b.run_id IS DISTINCT FROM %(alone)s::bigint OR r.is_standing
+            OR r.retry_of_id IS NOT NULL OR r.expansion_cursor < 0
+            OR EXISTS (
+                SELECT FROM segments_profile
+                WHERE merged_into_id = ANY((SELECT %(people)s::bigint[])::bigint[])
+            )
+    )
+    SELECT DISTINCT own.root FROM wire
+    CROSS JOIN LATERAL unnest(profile_ids) WITH ORDINALITY m (profile_id, place)
     JOIN own ON own.name = m.profile_id
-    WHERE m.place - 1 <> ALL(b.left_out)
+    WHERE m.place - 1 <> ALL(left_out)
 """
 
 
@@ -38,21 +48,26 @@ def in_the_way(requests: Sequence[PreparedRequest]) -> set[int]:
     Call it in the transaction that lets the others go: nobody comes between.
     """
     by_engagement: dict[int, list[tuple[int, Synced]]] = defaultdict(list)
+    runs: dict[int, set[int]] = defaultdict(set)
     for prepared in requests:
         if prepared.synced:
             own = prepared.batch_id, prepared.synced
             by_engagement[prepared.run.engagement_id].append(own)
+            runs[prepared.run.engagement_id].add(prepared.run.pk)
     waiting: set[int] = set()
     for engagement_id, pairs in sorted(by_engagement.items()):
-        waiting |= _in_the_way(engagement_id, pairs)
+        waiting |= _in_the_way(engagement_id, runs[engagement_id], pairs)
     return waiting
 
 
-def _in_the_way(engagement_id: int, pairs: Sequence[tuple[int, Synced]]) -> set[int]:
-    people = {id for _, synced in pairs for id in synced.people.values()}
+def _in_the_way(
+    engagement_id: int, run_ids: Collection[int], pairs: Sequence[tuple[int, Synced]]
+) -> set[int]:
+    people = set[int]().union(*(synced.people.values() for _, synced in pairs))
     asked: dict[str, Any] = {
         "people": copying.id_array(people),
         "engagement": engagement_id,
+        "alone": next(iter(run_ids)) if len(run_ids) == 1 else None,
     }
     with connection.cursor() as cursor:
         cursor.execute(_LOCK, [LOCK, engagement_id % 2**31])
