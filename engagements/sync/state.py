@@ -5,6 +5,7 @@ in doubt: nothing is "unchanged" then, and the attributes that may be there are 
 their names. An answer that comes after all ends its own doubt, and no other's.
 """
 
+import struct
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -36,6 +37,8 @@ TABLE, COLUMNS = (
     "engagements_accepted",
     ("engagement_id", "profile_id", "epoch", "state"),
 )
+# A row as COPY has it: how many columns, and the size of each before its value.
+_ROW = struct.Struct(">hiqiqihi").pack
 READ = """
     SELECT profile_id, state, doubt IS NULL AND epoch = %s, xmin::text::bigint
     FROM engagements_accepted
@@ -250,14 +253,14 @@ def _copy(answers: Sequence[Ends]) -> bool:
         cursor.execute(WITH_NOBODY, [ids])
         if cursor.fetchone():
             return False
-    lines = [
-        f"{engagement}\t{id}\t{epoch}\t\\\\x{state.hex()}"
+    rows = [
+        _ROW(4, 8, engagement, 8, id, 2, epoch, len(state)) + state
         for (engagement, epoch), own in sorted(by_engagement.items())
         for id, state in sorted(own.items())
     ]
     try:
         with transaction.atomic():
-            copying.copy(TABLE, COLUMNS, lines)
+            copying.copy_binary(TABLE, COLUMNS, rows)
     except IntegrityError:
         # Whoever was taken for new was another's, or in doubt, meanwhile.
         return False
