@@ -167,7 +167,8 @@ def _skip(requests: Sequence[PreparedRequest]) -> None:
     saved = {
         x.batch_id: x.synced.saved for x in requests if x.synced and x.synced.saved
     }
-    if not delivery_records.skip(reasons, saved):
+    people = {x.batch_id: x.claim.profile_ids for x in requests}
+    if not delivery_records.skip(reasons, people, saved):
         delivery_records.settle_places(Delivery.State.SKIPPED, reasons)
         state.add_points([(id, 0, points) for id, points in saved.items()])
     erasure.vacate(gone)

@@ -4,9 +4,11 @@ Written in sets out of the batches' own lists. A row that says an end never chan
 but for "uncertain", which may still become what really happened.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+import orjson
 from django.db import connection, transaction
 
 from engagements.models import Batch, Delivery
@@ -82,20 +84,30 @@ SKIP_PLACES = f"""
     UPDATE engagements_batch b SET skip_counts = {_COUNTS}
     FROM counted x WHERE b.id = x.batch_id
 """
-# The same where none of them has an end: nearly always, and in a third less of the time.
-# The batches are written once, with whom they leave out and what that saves.
+# The batches of people of whom none has an end: nearly always. They are written once,
+# with whom they leave out, how many for what, and what that saves; the ends are copied
+# out of their lists.
 SKIP_NEW = f"""
-    WITH {_COUNTED.format(settle=_PLACES)}
     UPDATE engagements_batch b SET data_points_saved = b.data_points_saved + x.saved,
-        skip_counts = CASE WHEN x.counts IS NULL THEN b.skip_counts ELSE {_COUNTS} END,
+        skip_counts = {_COUNTS},
         left_out = CASE WHEN b.left_out = '{{}}' THEN x.places ELSE {_LEFT_OUT} END
     -- unnest takes lists of lists apart: each comes as the text of one.
     FROM (
-        SELECT y.batch_id, y.places::smallint[], y.saved, counted.counts
-        FROM unnest(%s::bigint[], %s::text[], %s::int[]) AS y (batch_id, places, saved)
-        LEFT JOIN counted USING (batch_id)
+        SELECT batch_id, places::smallint[], counts::jsonb, saved
+        FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::int[])
+            AS y (batch_id, places, counts, saved)
     ) x WHERE b.id = x.batch_id
+    RETURNING b.id, b.run_id, 0 = ANY(b.profile_ids) AND EXISTS (
+            SELECT FROM unnest(x.places) place WHERE b.profile_ids[place + 1] = 0
+        ), b.event_ids, b.transition_ids, b.variants
 """
+TABLE, COLUMNS = (
+    "engagements_delivery",
+    (
+        *("run_id", "profile_id", "event_id", "transition_id"),
+        *("batch_id", "state", "reason", "variant"),
+    ),
+)
 LEAVE_OUT = f"""
     UPDATE engagements_batch b SET left_out = {_LEFT_OUT}
     -- unnest takes lists of lists apart: each comes as the text of one.
@@ -140,23 +152,74 @@ def settle_places(state: Delivery.State, reasons: Reasons) -> None:
     leave_out({batch_id: own.keys() for batch_id, own in reasons.items()})
 
 
-def skip(reasons: Reasons, saved: Mapping[int, int] = {}) -> bool:
+def skip(
+    reasons: Reasons, people: Mapping[int, Sequence[int]], saved: Mapping[int, int] = {}
+) -> bool:
     """The same of who is skipped, with the data points `saved` by batch.
 
-    In one statement, where none of them has an end yet; False where it is not so: then
-    nothing is written.
+    `people`: who was in the batches when they were claimed.
+    Where none of them has an end yet; False where it is not so: then nothing is written.
     """
-    rows = [(id, n, text) for id, own in reasons.items() for n, text in own.items()]
-    if not rows:
+    if not any(reasons.values()):
         return not any(saved.values())
-    lists = {
-        id: copying.number_array(sorted(reasons.get(id, ())))
-        for id in {**reasons, **saved}
+    ids = list({**reasons, **saved})
+    counts = [_counts(reasons.get(id, {})) for id in ids]
+    columns = [
+        copying.number_array(ids),
+        copying.text_array(
+            copying.number_array(sorted(reasons.get(id, ()))) for id in ids
+        ),
+        copying.text_array(orjson.dumps(own).decode() for own in counts),
+        copying.number_array(saved.get(id, 0) for id in ids),
+    ]
+    try:
+        with transaction.atomic():
+            with connection.cursor() as cursor:
+                cursor.execute(SKIP_NEW, columns)
+                batches = cursor.fetchall()
+            if any(is_anybody_erased for _, _, is_anybody_erased, *_ in batches):
+                # They may have an end already.
+                transaction.set_rollback(True)
+                return False
+            lines: list[str] = []
+            for id, run_id, _, *its in batches:
+                if own := reasons.get(id):
+                    lines += _skipped(f"{run_id}\t", id, [people[id], *its], own)
+            copying.copy(TABLE, COLUMNS, lines)
+    except Exception as e:
+        if about(e) is not About.ROW:
+            raise
+        return False
+    return True
+
+
+def _skipped(
+    run: str, batch_id: int, lists: Sequence[Any], reasons: Mapping[int, str]
+) -> list[str]:
+    """Lines of COPY for these people of a batch, by its four lists."""
+    people, count = lists[0], len(lists[0])
+    events, entries, variants = (
+        [nothing if one is None else one for one in column] or [nothing] * count
+        for column, nothing in zip(
+            lists[1:], (copying.NULL, 0, copying.NULL), strict=True
+        )
+    )
+    ends = {
+        why: f"\t{batch_id}\tskipped\t{copying.field(storable(why))}\t"
+        for why in set(reasons.values())
     }
-    points = copying.number_array([saved.get(id, 0) for id in lists])
-    columns = _columns(Delivery.State.SKIPPED, rows)
-    ids = copying.number_array(lists)
-    return _refusal(SKIP_NEW, [*columns, ids, list(lists.values()), points]) is None
+    return [
+        f"{run}{people[n]}\t{events[n]}\t{entries[n]}{ends[why]}{variants[n]}"
+        for n, why in reasons.items()
+    ]
+
+
+def _counts(reasons: Mapping[int, str]) -> Mapping[str, int]:
+    """How many there are of each reason's code."""
+    counts: Counter[str] = Counter()
+    for why, count in Counter(reasons.values()).items():
+        counts[why.partition(":")[0]] += count
+    return counts
 
 
 def note(notes: Reasons) -> None:
