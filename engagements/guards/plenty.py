@@ -24,15 +24,18 @@ ONE = f"""
             %(run)s::bigint, 0)) AS sends,
         {LAST} AS last_at, {LATER_ON_DISK} AS is_later
 """
+# A list in a SELECT of its own is planned once, and not number by number.
+AMONG_THEM = "ANY((SELECT %(people)s::bigint[])::bigint[])"
 # Who has other names, too. Asked for so few, it never reads everybody there is.
-WITH_NAMES = """
-    SELECT merged_into_id FROM segments_profile
-    WHERE merged_into_id = ANY(%(people)s::bigint[])
+WITH_NAMES = f"""
+    SELECT merged_into_id FROM segments_profile WHERE merged_into_id = {AMONG_THEM}
 """
 # In whose list not so many have come since a cap counts, of whatever scope, that it may be
-# full, and who is not in it with this delivery already.
+# full, and who is not in it with this delivery already: nobody is in whose list nothing
+# has come since the run began.
 PLENTY = """
-    jsonb_array_length(s.sends) < %(long)s AND NOT s.sends @> {same} {room}
+    jsonb_array_length(s.sends) < %(long)s {room}
+    AND NOT ((s.sends -> -1 ->> 0)::bigint >= %(begun)s AND s.sends @> {same})
 """
 # Takes room for people who have one name, once each, and returns the others; before them,
 # when it is. A list is in order, but for what its writers waited for each other: `since`
@@ -45,7 +48,7 @@ OF_ALL = f"""
     WITH one AS MATERIALIZED ({ONE}), named AS MATERIALIZED ({WITH_NAMES}), taken AS (
         UPDATE engagements_sentlately s
         SET sends = s.sends || one.sends, last_at = one.last_at FROM one
-        WHERE s.profile_id = ANY(%(people)s::bigint[]) AND one.is_later AND {PLENTY}
+        WHERE s.profile_id = {AMONG_THEM} AND one.is_later AND {PLENTY}
             AND s.profile_id NOT IN (SELECT merged_into_id FROM named)
         RETURNING s.profile_id
     ), rest AS MATERIALIZED (
@@ -145,6 +148,7 @@ def take(
         "segment": engagement.segment_id,
         "channel": asked.channel,
         "run": run.pk,
+        "begun": milliseconds(run.started_at) - MARGIN,
         "long": LONG,
     }
     room = "".join(

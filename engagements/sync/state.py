@@ -39,16 +39,18 @@ TABLE, COLUMNS = (
 )
 # A row as COPY has it: how many columns, and the size of each before its value.
 _ROW = struct.Struct(">hiqiqihi").pack
+# A list in a SELECT of its own is planned once, and not number by number.
 READ = """
     SELECT profile_id, state, doubt IS NULL AND epoch = %s, xmin::text::bigint
     FROM engagements_accepted
-    WHERE engagement_id = %s AND profile_id = ANY(%s::bigint[])
+    WHERE engagement_id = %s AND profile_id = ANY((SELECT %s::bigint[])::bigint[])
 """
 # Whether it may be another by now: what others have written since is written by nobody
 # whose writing one statement had read.
 AS_IT_WAS = """
     SELECT count(*) = %s AND coalesce(bool_and(xmin = ANY(%s::xid[])), true)
-    FROM engagements_accepted WHERE engagement_id = %s AND profile_id = ANY(%s::bigint[])
+    FROM engagements_accepted
+    WHERE engagement_id = %s AND profile_id = ANY((SELECT %s::bigint[])::bigint[])
 """
 # One by one, however many there are in all.
 CHANGED = """
