@@ -138,7 +138,9 @@ def reserve(asked: Asked, claims: Sequence[Claim], but: Collection[int]) -> Rese
     people = [one for claim in claims for one in _people(claim, asked.people, but)]
     plain = plenty.plain(asked, people)
     full, at = plenty.take(asked, caps, plain) if plain else (set[int](), 0)
-    rest = full.union(id for id, _ in people if id not in plain)
+    rest = set(full)
+    if len(plain) < len(people):
+        rest.update(id for id, _ in people if id not in plain)
     if not rest:
         return Reserved({}, {at})
     none = plenty.none(asked, caps, {id: plain[id] for id in full}, at)

@@ -105,9 +105,11 @@ NONE = f"""
         WHERE c.room <= (
             SELECT count(*) FROM jsonb_array_elements(s.sends) send
             WHERE (send ->> 0)::bigint >= c.since
-                AND c.channel IN ('', send ->> 3)
-                AND coalesce(c.segment_id = (send ->> 2)::bigint, true)
-                AND coalesce(c.engagement_id = (send ->> 1)::bigint, true)
+                -- Nothing is read of it that a cap does not ask for.
+                AND (c.channel = '' OR c.channel = send ->> 3)
+                AND (c.segment_id IS NULL OR c.segment_id = (send ->> 2)::bigint)
+                AND (c.engagement_id IS NULL
+                    OR c.engagement_id = (send ->> 1)::bigint)
                 AND (SELECT d.state IN {tuple(map(str, Delivery.MAYBE_SENT))}
                     FROM engagements_delivery d WHERE d.profile_id = s.profile_id
                         AND d.run_id = (send ->> 4)::bigint
@@ -142,7 +144,9 @@ def take(
     assert run is not None
     has_entries = any(plain.values())
     wanted: dict[str, Any] = {
-        "people": copying.number_array(plain.keys()),
+        "people": copying.number_array(plain)
+        if has_entries
+        else copying.id_array(plain),
         "entries": copying.number_array(plain.values()) if has_entries else None,
         "engagement": engagement.pk,
         "segment": engagement.segment_id,

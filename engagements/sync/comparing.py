@@ -112,8 +112,11 @@ class Comparison:
         rendered, own = recipe.render(stays)
         going = [n for at, n in enumerate(here) if at not in own] if own else here
         skipped |= {here[n]: why for n, why in own.items()}
-        ends = self._compared(recipe, stays, rendered, own, [known[n] for n in going])
-        at = [going[n] for n in ends.at]
+        # Of everybody what stands there already, which is nearly always.
+        those = [known[n] for n in going] if len(going) < len(known) else known
+        ends = self._compared(recipe, stays, rendered, own, those)
+        is_all = len(ends.at) == len(going)
+        at = list(going) if is_all else [going[n] for n in ends.at]
         if len(at) < len(going):
             sent = set(at)
             skipped |= {n: UNCHANGED for n in going if n not in sent}

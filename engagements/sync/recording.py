@@ -127,14 +127,18 @@ def _ends(result: Result, rejected: Rejected) -> Ends:
     refused = rejected.get(prepared.attempt_id, ())
     people, marks = synced.people, synced.marks
     places = prepared.places
-    if refused or marks.keys() != set(places):
+    if not refused and list(people) == list(marks) == list(places):
+        # Nearly always: all of them, and in one order.
+        own = list(zip(places, people.values(), marks.values(), strict=True))
+    else:
         places = [at for at in places if at in marks and at not in refused]
+        own = [(place, people[place], marks[place]) for place in places]
     return Ends(
         batch_id=prepared.batch_id,
         attempt_id=prepared.attempt_id,
         engagement_id=prepared.run.engagement_id,
         epoch=synced.epoch,
-        people=[(place, people[place], marks[place]) for place in places],
+        people=own,
         are_new=synced.is_new,
     )
 
