@@ -11,6 +11,7 @@ from django.db import connection
 from engagements import time_zones
 from engagements.guards.asking import Asked
 from engagements.models import Delivery, FrequencyCap
+from engagements.outbox.names import THOSE
 from lemnisk_braze.lib.database_retry import LATER_ON_DISK
 from segments.models import copying
 
@@ -25,7 +26,7 @@ ONE = f"""
         {LAST} AS last_at, {LATER_ON_DISK} AS is_later
 """
 # A list in a SELECT of its own is planned once, and not number by number.
-AMONG_THEM = "ANY((SELECT %(people)s::bigint[])::bigint[])"
+AMONG_THEM = "ANY((SELECT people FROM those)::bigint[])"
 # Who has other names, too. Asked for so few, it never reads everybody there is.
 WITH_NAMES = f"""
     SELECT merged_into_id FROM segments_profile WHERE merged_into_id = {AMONG_THEM}
@@ -45,14 +46,14 @@ PLENTY = """
 OF_ALL = f"""
     SET LOCAL enable_seqscan = off;
     SET LOCAL enable_bitmapscan = off;
-    WITH one AS MATERIALIZED ({ONE}), named AS MATERIALIZED ({WITH_NAMES}), taken AS (
+    WITH {THOSE}, one AS MATERIALIZED ({ONE}), named AS MATERIALIZED ({WITH_NAMES}), taken AS (
         UPDATE engagements_sentlately s
         SET sends = s.sends || one.sends, last_at = one.last_at FROM one
         WHERE s.profile_id = {AMONG_THEM} AND one.is_later AND {PLENTY}
             AND s.profile_id NOT IN (SELECT merged_into_id FROM named)
         RETURNING s.profile_id
     ), rest AS MATERIALIZED (
-        SELECT id FROM unnest(%(people)s::bigint[]) id
+        SELECT id FROM those, unnest(people) id
         WHERE id NOT IN (SELECT profile_id FROM taken)
     ), begun AS (
         INSERT INTO engagements_sentlately (profile_id, sends, last_at)
@@ -69,8 +70,8 @@ OF_ALL = f"""
 """
 # The same where each has an entry of their own.
 OF_EACH = f"""
-    WITH one AS MATERIALIZED ({ONE}), asked AS MATERIALIZED (
-        SELECT id, entry FROM unnest(%(people)s::bigint[], %(entries)s::bigint[])
+    WITH {THOSE}, one AS MATERIALIZED ({ONE}), asked AS MATERIALIZED (
+        SELECT id, entry FROM those, unnest(people, %(entries)s::bigint[])
             x (id, entry)
     ), taken AS (
         INSERT INTO engagements_sentlately AS s (profile_id, sends, last_at)

@@ -8,3 +8,11 @@ NAMES = """
     SELECT merged_into_id, id FROM segments_profile
     WHERE merged_into_id = ANY((SELECT %(people)s::bigint[])::bigint[])
 """
+# For statements that ask for them more than once: a list is read once.
+THOSE = "those AS MATERIALIZED (SELECT %(people)s::bigint[] AS people)"
+NAMES_OF_THOSE = """
+    SELECT id AS root, id AS name FROM those, unnest(people) id
+    UNION ALL
+    SELECT merged_into_id, id FROM segments_profile
+    WHERE merged_into_id = ANY((SELECT people FROM those)::bigint[])
+"""

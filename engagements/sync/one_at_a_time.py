@@ -11,7 +11,7 @@ from typing import Any
 from django.db import connection
 
 from engagements.outbox.known import Known
-from engagements.outbox.names import NAMES
+from engagements.outbox.names import NAMES_OF_THOSE, THOSE
 from engagements.outbox.prepared_request import PreparedRequest, Synced
 from engagements.sync import state
 from segments.models import copying
@@ -23,7 +23,7 @@ _LOCK = "SELECT pg_advisory_xact_lock(%s, %s)"
 # each once, until it comes to those who have left: all others of the `alone` run are
 # somebody else, unless one of these people has another name.
 ON_THE_WIRE = f"""
-    WITH own AS ({NAMES}), wire AS MATERIALIZED (
+    WITH {THOSE}, own AS ({NAMES_OF_THOSE}), wire AS MATERIALIZED (
         SELECT b.profile_ids, b.left_out
         -- First those on the wire, which are few however many runs there were.
         FROM (SELECT * FROM engagements_batch WHERE state = 'sending' OFFSET 0) b
@@ -32,7 +32,7 @@ ON_THE_WIRE = f"""
             OR r.retry_of_id IS NOT NULL OR r.expansion_cursor < 0
             OR EXISTS (
                 SELECT FROM segments_profile
-                WHERE merged_into_id = ANY((SELECT %(people)s::bigint[])::bigint[])
+                WHERE merged_into_id = ANY((SELECT people FROM those)::bigint[])
             )
     )
     SELECT DISTINCT own.root FROM wire
