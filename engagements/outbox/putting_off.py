@@ -125,7 +125,6 @@ class _Held(NamedTuple):
         return people_per_batch(self.version_id, self.values, self.variants)
 
 
-@transaction.atomic
 def put_off(claims: Iterable[tuple[Claim, Due]]) -> None:
     """Let these people of claimed batches wait until they are due.
 
@@ -138,8 +137,13 @@ def put_off(claims: Iterable[tuple[Claim, Due]]) -> None:
     then their runs: whoever locks other batches in the same transaction puts them in.
     """
     asked = {held.batch_id: (held, due) for held, due in claims}
-    if not any(due for _, due in asked.values()):
-        return
+    # Nearly always nobody is: that costs the database nothing.
+    if any(due for _, due in asked.values()):
+        _put_off(asked)
+
+
+@transaction.atomic
+def _put_off(asked: Mapping[int, tuple[Claim, Due]]) -> None:
     by_run: dict[int, list[_Held]] = defaultdict(list)
     for batch in _hold([held for held, _ in asked.values()]):
         due = asked[batch.batch_id][1]
