@@ -464,7 +464,8 @@ def test_one_message_that_takes_too_long_is_given_up(send, careless, monkeypatch
     with event_trigger(slow):
         started = time.monotonic()
         assert inbox.apply() == Applied(messages=99, errors=1)
-        assert time.monotonic() - started < 10
+        # Who waited for it would take 30.
+        assert time.monotonic() - started < 25
     assert list(refusals()) == ["t50"]
     assert "statement timeout" in refusals()["t50"]
     send("track", "later")

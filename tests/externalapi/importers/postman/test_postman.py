@@ -558,10 +558,10 @@ def test_too_many_different_keys_are_refused():
 
 @pytest.mark.parametrize("text", ["?" * 300_000, "{{" + " " * 300_000, "://" * 100_000])
 def test_no_text_takes_long(text):
-    started = time.monotonic()
+    started = time.process_time()
     body = {"mode": "raw", "raw": text}
     found_in(collection({"url": "https://a.io", "body": body}))
-    assert time.monotonic() - started < 10
+    assert time.process_time() - started < 10
 
 
 def test_a_key_is_taken_out_however_it_is_written_elsewhere():

@@ -52,7 +52,8 @@ def test_it_ends_in_the_middle_of_a_slow_answer():
             time.sleep(0.01)
         started = time.monotonic()
         sandbox.stop()
-        assert time.monotonic() - started < 4
+        # Who waited for it would take 60.
+        assert time.monotonic() - started < 40
         client.wait()
 
 
