@@ -59,13 +59,14 @@ migrations: $(READY)
 	$(BIN)/python manage.py makemigrations --check --dry-run
 
 # Servers of its own, a few minutes; SUITE is delivery, people, segments or pages, JSON
-# a file for the figures; WRITE=1 writes docs/performance.md, PLAIN=1 leaves out TLS.
+# a file for the figures; WRITE=1 writes docs/performance.md, PLAIN=1 leaves out TLS,
+# STOCK=1 leaves PostgreSQL its own settings instead of those of docs/scaling.md.
 bench: $(READY)
 	@$(BIN)/python -m benchmarks.run $(if $(SUITE),--suite $(SUITE)) \
 	  $(if $(SIZES),--sizes "$(SIZES)") $(if $(WORKERS),--workers "$(WORKERS)") \
 	  $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS),--seconds $(SECONDS)) \
 	  $(if $(HOLD),--hold $(HOLD)) $(if $(JSON),--json "$(JSON)") \
-	  $(if $(PLAIN),--plain) $(if $(WRITE),--write)
+	  $(if $(PLAIN),--plain) $(if $(STOCK),--stock) $(if $(WRITE),--write)
 
 # Very many odd requests to the tracking API of a real web server; SEED makes others.
 fuzz: $(READY)

@@ -74,6 +74,7 @@ def _postgres() -> str:
         "synchronous_commit",
         "max_wal_size",
         "checkpoint_timeout",
+        "random_page_cost",
     )
     values = []
     with connection.cursor() as cursor:

