@@ -54,6 +54,8 @@ ARGUMENTS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    # A page lives for seconds: to optimize its scripts takes longer than they then save.
+    "--js-flags=--no-opt --no-maglev",
     # One process draws all pages, of which one stays (Contexts).
     "--renderer-process-limit=1",
 ]
