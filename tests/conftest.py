@@ -9,13 +9,14 @@ import pytest
 from django.conf import settings as django_settings
 from django.db import connection
 from django.test import TransactionTestCase
+from django.test import utils as django_test_utils
 from django.test.utils import setup_databases, teardown_databases
 from hypothesis import HealthCheck, settings
 
 from externalapi.connections import encryption
 from externalapi.models import Connection
 from externalapi.vendors.braze.sandbox.process import SandboxProcess
-from tests import compiling, emptying, factories, migrated, order, servers
+from tests import compiling, emptying, factories, migrated, order, rendering, servers
 from tests.doubles import sessions
 
 # How long inputs take to make says how busy the machine is.
@@ -120,6 +121,8 @@ def pytest_configure() -> None:
     django_settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     # Else each client looks up what static files there are, ten milliseconds long.
     django_settings.WHITENOISE_AUTOREFRESH = True
+    # Put into place with the rest of Django's test environment.
+    django_test_utils.instrumented_test_render = rendering.render  # type: ignore[attr-defined]
     # What else empties the tables after a test that commits (tests/emptying.py).
     TransactionTestCase._fixture_teardown = lambda self: emptying.empty()  # type: ignore[attr-defined]
 
