@@ -338,7 +338,7 @@ BEGIN = """
 UPDATE segments_segment
 SET counting_until = clock_timestamp() + make_interval(secs => %s)
 WHERE id = %s
-RETURNING counting_until, statement_timestamp(), pg_current_xact_id()::text
+RETURNING counting_until, statement_timestamp(), pg_current_xact_id()::xid::text
 """
 HOLD = """
 UPDATE segments_segment
@@ -350,7 +350,16 @@ UPDATE segments_segment SET refreshed_at = %s, clock_at = %s, problem = '',
     counting_until = NULL, settled_at = coalesce(%s, settled_at)
 WHERE id = %s
 """
-HAVE_ENDED = "SELECT pg_snapshot_xmin(pg_current_snapshot()) > %s::text::xid8"
+# By their locks: a snapshot knows all databases' transactions, and not whose they are.
+HAVE_ENDED = """
+SELECT NOT EXISTS (
+    SELECT FROM pg_locks w JOIN pg_locks t USING (pid)
+    WHERE w.locktype = 'relation' AND w.mode = 'RowExclusiveLock'
+        AND w.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+        AND t.locktype = 'transactionid' AND t.mode = 'ExclusiveLock'
+        AND age(t.transactionid) > age(%s::text::xid)
+)
+"""
 GIVE_UP = """
 UPDATE segments_segment SET counting_until = NULL WHERE id = %s AND counting_until = %s
 """

@@ -1,10 +1,12 @@
 """A count reads without a lock, writes in ranges, and leaves alone who moved meanwhile."""
 
+import os
 import threading
 from collections import Counter
 from contextlib import contextmanager
 from datetime import timedelta
 
+import psycopg
 import pytest
 from django.db import Error, connection, connections, transaction
 from django.db.models.functions import Now
@@ -344,6 +346,15 @@ def test_a_second_count_finds_who_was_not_waited_for(monkeypatch):
         assert refresh.refresh(segment.pk) == Change()
     assert is_due_after_a_minute(segment)
     assert refresh.refresh(segment.pk) == Change(entered=1)
+    assert not is_due_after_a_minute(segment)
+
+
+def test_who_writes_in_another_database_is_not_waited_for(monkeypatch):
+    monkeypatch.setattr(at_work, "SETTLING", 0)
+    segment = make_segment(rule=PUNE, refreshed_at=None)
+    with psycopg.connect(os.environ["DATABASE_URL"], dbname="postgres") as another:
+        another.execute("SELECT pg_current_xact_id()")
+        refresh.refresh(segment.pk)
     assert not is_due_after_a_minute(segment)
 
 
