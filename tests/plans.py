@@ -78,3 +78,28 @@ def _steps(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
     yield node
     for part in node.get("Plans", ()):
         yield from _steps(part)
+
+
+def note_size(rows: int, pages: int, *tables: str) -> None:
+    """Of tables: so many, as autovacuum notes them, which is how they are planned.
+
+    No rows, whatever is there, is what it notes while the first are not committed, or are
+    rolled back. To be called in a transaction, with which it ends.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE pg_class SET reltuples = %s, relpages = %s"
+            " WHERE oid = ANY(%s::regclass[])",
+            [rows, pages, list(tables)],
+        )
+
+
+def rows_read_so_far() -> int:
+    """By this transaction so far, by indexes and from whole tables."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0))::bigint"
+            " FROM pg_stat_xact_user_tables"
+        )
+        (rows,) = cursor.fetchone()
+    return int(rows)

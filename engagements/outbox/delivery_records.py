@@ -116,14 +116,28 @@ LEAVE_OUT = f"""
         FROM unnest(%s::bigint[], %s::text[]) AS y (batch_id, places)
     ) x WHERE b.id = x.batch_id
 """
-# What those who were accepted go without, beside what else there is to say of them.
-NOTE = """
-    UPDATE engagements_delivery d SET reason = concat_ws(' ', nullif(d.reason, ''), x.note)
-    FROM unnest(%s::bigint[], %s::int[], %s::text[]) AS x (batch_id, place, note)
+# What those who were accepted go without, beside what else there is to say of them. Not
+# in one statement: while PostgreSQL takes the table for empty, as it does where it was
+# analyzed as its first rows were being written, it would read all of it for each note.
+ONE_BY_ONE = "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off"
+AS_BEFORE = (
+    "SET LOCAL enable_seqscan TO DEFAULT; SET LOCAL enable_bitmapscan TO DEFAULT"
+)
+NOTED = """
+    SELECT found.id, x.number
+    FROM unnest(%s::bigint[], %s::int[]) WITH ORDINALITY AS x (batch_id, place, number)
     JOIN engagements_batch b ON b.id = x.batch_id
-    WHERE d.profile_id = b.profile_ids[x.place + 1] AND d.run_id = b.run_id
-      AND d.transition_id = coalesce(b.transition_ids[x.place + 1], 0)
-      AND d.state IN ('sent', 'accepted_unverified')
+    CROSS JOIN LATERAL (
+        SELECT d.id FROM engagements_delivery d
+        WHERE d.profile_id = b.profile_ids[x.place + 1] AND d.run_id = b.run_id
+          AND d.transition_id = coalesce(b.transition_ids[x.place + 1], 0)
+          AND d.state IN ('sent', 'accepted_unverified') OFFSET 0
+    ) found
+"""
+NOTE = """
+    UPDATE engagements_delivery d
+    SET reason = concat_ws(' ', nullif(d.reason, ''), %s::jsonb ->> d.id::text)
+    WHERE d.id = ANY(%s::bigint[])
 """
 
 # Batch → place → why.
@@ -229,9 +243,13 @@ def note(notes: Reasons) -> None:
     ]
     if rows:
         batch_ids, places, texts = zip(*rows, strict=True)
-        said = [storable(text) for text in texts]
-        with connection.cursor() as cursor:
-            cursor.execute(NOTE, [list(batch_ids), list(places), said])
+        with transaction.atomic(savepoint=False), connection.cursor() as cursor:
+            cursor.execute(ONE_BY_ONE)
+            cursor.execute(NOTED, [list(batch_ids), list(places)])
+            said = {id: storable(texts[number - 1]) for id, number in cursor.fetchall()}
+            text = orjson.dumps({str(id): note for id, note in said.items()}).decode()
+            cursor.execute(NOTE, [text, list(said)])
+            cursor.execute(AS_BEFORE)
 
 
 # A place in a batch, and why.

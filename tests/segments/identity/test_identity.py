@@ -2,10 +2,10 @@
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection
 
 from segments.ingest import inbox
 from segments.models import Event, Identifier, Membership, MergeLog, Profile
+from tests import plans
 from tests.factories import make_profile, make_segment, make_source
 
 pytestmark = pytest.mark.django_db
@@ -308,7 +308,7 @@ def test_a_long_chain_costs_no_more_than_its_length(source, settings):
     """It is read as a whole whenever something new is said of one of its people."""
     settings.IDENTITY_MOST = 10_000
     length = 2_000
-    take_for_filled("segments_profile", "segments_identifier")
+    plans.note_size(100_000, 1_000, "segments_profile", "segments_identifier")
 
     def ids(*numbers):
         return [["card", f"c{number}"] for number in numbers]
@@ -316,9 +316,9 @@ def test_a_long_chain_costs_no_more_than_its_length(source, settings):
     def send(*calls):
         said = {"timestamp": NOON, "event": "Lead"}
         inbox.append(source, [(name, "track", said | call) for name, call in calls])
-        before = rows_read()
+        before = plans.rows_read_so_far()
         assert inbox.apply().errors == 0
-        return rows_read() - before
+        return plans.rows_read_so_far() - before
 
     links = (
         (f"m{n}", {"anonymousId": f"d{n}", "ids": ids(n, n + 1)}) for n in range(length)
@@ -330,26 +330,6 @@ def test_a_long_chain_costs_no_more_than_its_length(source, settings):
     again = send(("more", {"userId": "u1", "ids": ids("new")}))
     assert length < read < 50 * length
     assert again < length
-
-
-def take_for_filled(*tables):
-    """What autovacuum may have noted of them while they were empty is forgotten."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE pg_class SET relpages = 1000, reltuples = 100000"
-            " WHERE oid = ANY(%s::regclass[])",
-            [list(tables)],
-        )
-
-
-def rows_read():
-    """By this transaction, by indexes and from whole tables."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0))::bigint"
-            " FROM pg_stat_xact_user_tables"
-        )
-        return cursor.fetchone()[0]
 
 
 def test_ten_thousand_identifiers_of_one_person_stay_within_the_setting(source, known):
