@@ -11,7 +11,7 @@ from django.db import connection
 from engagements import time_zones
 from engagements.guards.asking import Asked
 from engagements.models import Delivery, FrequencyCap
-from engagements.outbox.names import THOSE
+from engagements.outbox.names import AMONG_THOSE, THOSE, WITH_NAMES
 from lemnisk_braze.lib.database_retry import LATER_ON_DISK
 from segments.models import copying
 
@@ -24,12 +24,6 @@ ONE = f"""
             %(engagement)s::bigint, %(segment)s::bigint, %(channel)s::text,
             %(run)s::bigint, 0)) AS sends,
         {LAST} AS last_at, {LATER_ON_DISK} AS is_later
-"""
-# A list in a SELECT of its own is planned once, and not number by number.
-AMONG_THEM = "ANY((SELECT people FROM those)::bigint[])"
-# Who has other names, too. Asked for so few, it never reads everybody there is.
-WITH_NAMES = f"""
-    SELECT merged_into_id FROM segments_profile WHERE merged_into_id = {AMONG_THEM}
 """
 # In whose list not so many have come since a cap counts, of whatever scope, that it may be
 # full, and who is not in it with this delivery already: nobody is in whose list nothing
@@ -49,7 +43,7 @@ OF_ALL = f"""
     WITH {THOSE}, one AS MATERIALIZED ({ONE}), named AS MATERIALIZED ({WITH_NAMES}), taken AS (
         UPDATE engagements_sentlately s
         SET sends = s.sends || one.sends, last_at = one.last_at FROM one
-        WHERE s.profile_id = {AMONG_THEM} AND one.is_later AND {PLENTY}
+        WHERE s.profile_id = {AMONG_THOSE} AND one.is_later AND {PLENTY}
             AND s.profile_id NOT IN (SELECT merged_into_id FROM named)
         RETURNING s.profile_id
     ), rest AS MATERIALIZED (

@@ -44,7 +44,7 @@ SETTLE_REST = (
     )
     + INTO_DELIVERIES
 )
-_PLACES = """
+SETTLE_PLACES = f"""
     INSERT INTO engagements_delivery AS d
         (run_id, profile_id, event_id, transition_id, batch_id, state, reason, variant)
     SELECT b.run_id, b.profile_ids[x.place + 1], b.event_ids[x.place + 1],
@@ -54,16 +54,7 @@ _PLACES = """
     JOIN engagements_batch b ON b.id = x.batch_id
     -- Who was erased has an end already.
     WHERE b.profile_ids[x.place + 1] <> 0
-"""
-SETTLE_PLACES = _PLACES + INTO_DELIVERIES
-# The same of who is skipped, with the batches' own counts.
-_COUNTED = """
-    settled AS ({settle} RETURNING d.batch_id, d.reason), counted AS (
-        SELECT batch_id, jsonb_object_agg(code, n) AS counts FROM (
-            SELECT batch_id, split_part(reason, ':', 1) AS code, count(*) AS n
-            FROM settled GROUP BY 1, 2
-        ) by_code GROUP BY batch_id
-    )
+    {INTO_DELIVERIES}
 """
 _COUNTS = """
     CASE WHEN b.skip_counts = '{}' THEN x.counts ELSE (
@@ -79,8 +70,14 @@ _COUNTS = """
 _LEFT_OUT = """ARRAY(
         SELECT DISTINCT place FROM unnest(b.left_out || x.places) place ORDER BY place
     )"""
+# The same of who is skipped, with the batches' own counts.
 SKIP_PLACES = f"""
-    WITH {_COUNTED.format(settle=SETTLE_PLACES)}
+    WITH settled AS ({SETTLE_PLACES} RETURNING d.batch_id, d.reason), counted AS (
+        SELECT batch_id, jsonb_object_agg(code, n) AS counts FROM (
+            SELECT batch_id, split_part(reason, ':', 1) AS code, count(*) AS n
+            FROM settled GROUP BY 1, 2
+        ) by_code GROUP BY batch_id
+    )
     UPDATE engagements_batch b SET skip_counts = {_COUNTS}
     FROM counted x WHERE b.id = x.batch_id
 """

@@ -10,9 +10,13 @@ NAMES = """
 """
 # For statements that ask for them more than once: a list is read once.
 THOSE = "those AS MATERIALIZED (SELECT %(people)s::bigint[] AS people)"
-NAMES_OF_THOSE = """
+AMONG_THOSE = "ANY((SELECT people FROM those)::bigint[])"
+NAMES_OF_THOSE = f"""
     SELECT id AS root, id AS name FROM those, unnest(people) id
     UNION ALL
-    SELECT merged_into_id, id FROM segments_profile
-    WHERE merged_into_id = ANY((SELECT people FROM those)::bigint[])
+    SELECT merged_into_id, id FROM segments_profile WHERE merged_into_id = {AMONG_THOSE}
+"""
+# Who of them has other names, too. Asked for so few, it never reads everybody there is.
+WITH_NAMES = f"""
+    SELECT merged_into_id FROM segments_profile WHERE merged_into_id = {AMONG_THOSE}
 """

@@ -11,7 +11,7 @@ from typing import Any
 from django.db import connection
 
 from engagements.outbox.known import Known
-from engagements.outbox.names import NAMES_OF_THOSE, THOSE
+from engagements.outbox.names import NAMES_OF_THOSE, THOSE, WITH_NAMES
 from engagements.outbox.prepared_request import PreparedRequest, Synced
 from engagements.sync import state
 from segments.models import copying
@@ -30,10 +30,7 @@ ON_THE_WIRE = f"""
         JOIN engagements_run r ON r.id = b.run_id AND r.engagement_id = %(engagement)s
         WHERE b.run_id IS DISTINCT FROM %(alone)s::bigint OR r.is_standing
             OR r.retry_of_id IS NOT NULL OR r.expansion_cursor < 0
-            OR EXISTS (
-                SELECT FROM segments_profile
-                WHERE merged_into_id = ANY((SELECT people FROM those)::bigint[])
-            )
+            OR EXISTS ({WITH_NAMES})
     )
     SELECT DISTINCT own.root FROM wire
     CROSS JOIN LATERAL unnest(profile_ids) WITH ORDINALITY m (profile_id, place)
