@@ -95,3 +95,23 @@ def test_a_file_that_is_too_large_is_told_by_its_name_before_it_is_sent(
     assert not Import.objects.exists()
     page.set_input_files("input[type=file]", tmp_path / "small.csv")
     expect(page.locator("#file-error")).to_have_text("")
+
+
+# What a page shows between two loads, kept beyond its end.
+NOTE_WHAT_IS_SHOWN = """() => new MutationObserver(() => {
+    sessionStorage.shown = (sessionStorage.shown ?? "") + document.body.innerText;
+}).observe(document.body, {childList: true, subtree: true})"""
+
+
+def test_nothing_of_the_next_page_is_shown_before_it_comes(page: Page, admin):
+    imported = factories.make_import(state="running", rows=1_000_000, read=250_000)
+    page.goto(imported.get_absolute_url())
+    page.evaluate(NOTE_WHAT_IS_SHOWN)
+    Import.objects.update(read=500_000)
+    expect(page.get_by_text("500,000 of 1,000,000 rows")).to_be_visible()
+    Import.objects.update(state="done")
+    expect(page.get_by_role("link", name="See the people")).to_be_visible()
+    shown = page.evaluate("sessionStorage.shown")
+    # What would be pressed there would go with the old page.
+    assert "500,000 of" in shown
+    assert "See the people" not in shown

@@ -5,8 +5,8 @@ const LONGEST = 20000;
 const part = document.getElementById("import-now");
 const announce = document.querySelector("[data-announce]");
 
-const told = () => part.querySelector("[data-state]").dataset.state;
-const began = told();
+const stateIn = (root) => root.querySelector("[data-state]").dataset.state;
+const began = stateIn(part);
 
 async function refresh() {
   const response = await fetch(part.dataset.now, {
@@ -15,15 +15,16 @@ async function refresh() {
     signal: AbortSignal.timeout(LONGEST),
   });
   if (!response.ok) return;
-  const html = await response.text();
-  const pressed = part.contains(document.activeElement) ? document.activeElement.textContent : "";
-  part.innerHTML = html;
-  if (told() !== began) {
-    announce.textContent = part.querySelector("h2").textContent;
+  const came = new DOMParser().parseFromString(await response.text(), "text/html");
+  if (stateIn(came) !== began) {
+    // Nothing of it is shown before: what is pressed in a page that goes is lost.
+    announce.textContent = came.querySelector("h2").textContent;
     location.reload();
-  } else if (pressed) {
-    [...part.querySelectorAll("button, a")].find((each) => each.textContent === pressed)?.focus();
+    return;
   }
+  const pressed = part.contains(document.activeElement) ? document.activeElement.textContent : "";
+  part.replaceChildren(...came.body.childNodes);
+  if (pressed) [...part.querySelectorAll("button, a")].find((each) => each.textContent === pressed)?.focus();
 }
 
 async function round() {

@@ -2,7 +2,15 @@
 const EVERY = 4000;
 
 export function followReport(report) {
-  const state = report.querySelector("[data-state]").dataset.state;
+  const stateIn = (root) => root.querySelector("[data-state]").dataset.state;
+  const began = stateIn(report);
+
+  function show(html) {
+    const came = new DOMParser().parseFromString(html, "text/html");
+    // Stopped, ended or paused by somebody else: the whole page is another.
+    if (stateIn(came) !== began) location.reload();
+    else report.replaceChildren(...came.body.childNodes);
+  }
 
   async function refresh() {
     const isOpen = report.querySelector("[data-open='1']");
@@ -10,9 +18,7 @@ export function followReport(report) {
     if (isOpen && !document.hidden && !report.contains(document.activeElement)) {
       try {
         const response = await fetch(report.dataset.refresh, {credentials: "same-origin"});
-        if (response.ok && !response.redirected) report.innerHTML = await response.text();
-        // Stopped, ended or paused by somebody else: the whole page is another.
-        if (report.querySelector("[data-state]").dataset.state !== state) location.reload();
+        if (response.ok && !response.redirected) show(await response.text());
       } catch {
         // The next round tries again.
       }
