@@ -15,6 +15,8 @@ INTERNATIONAL = re.compile(r"\+[1-9][0-9]{6,14}")
 _COUNTRY_CODES = {str(code) for code in phonenumbers.COUNTRY_CODE_TO_REGION_CODE}
 _DIGITS = re.compile(r"[1-9][0-9]{10,14}")
 _PUNCTUATION = re.compile(r"[\s()./\-\u2010-\u2015]")
+# What programs make of a number that they took for a figure: 919876543210.0.
+_AS_FIGURE = re.compile(r"([^.]*[0-9])\.0")
 # A number a line, each as is_international has it.
 _TRUNK_ZERO = "|".join(sorted(_COUNTRY_CODES, key=lambda code: (len(code), code)))
 _NUMBERS = re.compile(rf"(?:\+(?!(?:{_TRUNK_ZERO})0)[1-9][0-9]{{6,14}}(?:\n|\Z))*+")
@@ -54,6 +56,32 @@ def are_kept(kind: str, texts: Sequence[str]) -> bool:
     )
 
 
+def as_dialled(text: str) -> str:
+    """What is dialled of a number as it was typed: in ASCII digits, without `tel:`."""
+    if not text.isascii():
+        letters = unicodedata.normalize("NFKC", text)
+        text = "".join(str(unicodedata.decimal(c, c)) for c in letters)
+    if text[:4].lower() == "tel:":
+        text = text[4:]
+    found = _AS_FIGURE.fullmatch(text)
+    return found[1] if found else text
+
+
+def parsed(text: str, region: str | None) -> phonenumbers.PhoneNumber | None:
+    """The number that is dialled; None where it is none, or has an extension.
+
+    (P) Letters are no digits, as phonenumbers has them: it reads 77OO as 77, and
+    “home” behind a number as four digits more.
+    """
+    if any(map(str.isalpha, text)):
+        return None
+    try:
+        number = phonenumbers.parse(text, region)
+    except phonenumbers.NumberParseException:
+        return None
+    return None if number.extension else number
+
+
 def is_international(text: str) -> bool:
     """Whether it is a number as it is kept, plus sign, country code and all."""
     return bool(INTERNATIONAL.fullmatch(text)) and not _has_trunk_zero(text)
@@ -64,8 +92,9 @@ def _as_phone(text: str, region: str | None) -> str:
     typed = visible(text).strip()
     if is_international(typed):
         return typed
-    digits = _PUNCTUATION.sub("", typed)
-    readings = [(typed, region)] if region or typed.startswith("+") else []
+    dialled = as_dialled(typed)
+    digits = _PUNCTUATION.sub("", dialled)
+    readings = [(dialled, region)] if region or digits.startswith("+") else []
     if _DIGITS.fullmatch(digits):
         readings.append((f"+{digits}", None))
     numbers = list(filter(None, (_parsed(*reading) for reading in readings)))
@@ -86,12 +115,8 @@ def _has_trunk_zero(number: str) -> bool:
 
 
 def _parsed(text: str, region: str | None) -> phonenumbers.PhoneNumber | None:
-    try:
-        number = phonenumbers.parse(text, region)
-    except phonenumbers.NumberParseException:
-        return None
-    kept = _e164(number)
-    if number.extension or not INTERNATIONAL.fullmatch(kept):
+    number = parsed(text, region)
+    if number is None or not INTERNATIONAL.fullmatch(kept := _e164(number)):
         return None
     # Zeros that are left over are read in another way the next time.
     return number if _e164(phonenumbers.parse(kept, None)) == kept else None

@@ -1,5 +1,6 @@
 """A file, or what was pasted, as identifiers of one kind."""
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, BinaryIO
@@ -10,7 +11,7 @@ from lemnisk_braze.lib.names import is_one_line, visible
 from segments.identity import tombstones
 from segments.identity.calls import CONTACTS, EMAIL, PHONE, PLACEHOLDER, Rules
 from segments.imports import storing
-from segments.imports.mapping import suggestions
+from segments.imports.mapping import suggestions, types
 from segments.imports.reading import formats
 from segments.imports.reading.formats import Format
 from segments.imports.reading.rows import (
@@ -31,6 +32,7 @@ MAX_BYTES = 2_600
 PIECE = 5_000
 MAX_RAW = 200
 ERASED = "It is of somebody who was erased."
+NO_TEXT = "It is neither a text nor a number."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,6 +170,8 @@ def _lines(
     for line, cells, unread in rows:
         raw = cells[column] if column < len(cells) else ""
         text = _text(raw)
+        if isinstance(raw, bool | list | dict):
+            unread = unread or NO_TEXT
         if unread:
             yield line, _shown(text), Kind.REFUSED, unread[:255]
             continue
@@ -191,6 +195,8 @@ def problem(kind: str, value: str, rules: Rules | None = None) -> str:
         return "It has characters that nobody sees."
     if len(value) > MAX_IDENTIFIER or len(value.encode()) > MAX_BYTES:
         return f"It is longer than {MAX_IDENTIFIER} characters."
+    if wrong := types.rounded(value):
+        return f"{wrong}."
     if kind == EMAIL and not ("@" in value[1:-1] and " " not in value):
         return "It is no e-mail address."
     if kind == PHONE and sum(map(str.isdigit, value)) < 3:
@@ -209,7 +215,9 @@ def erased(kind: str, values: set[str]) -> set[str]:
 def _text(raw: object) -> str:
     if raw is None or raw is MISSING:
         return ""
-    return raw if isinstance(raw, str) else str(raw)
+    if isinstance(raw, str):
+        return raw
+    return json.dumps(raw) if isinstance(raw, bool | list | dict) else str(raw)
 
 
 def _shown(text: str) -> str:

@@ -22,6 +22,8 @@ def texts(cells: Sequence[Any], most: int) -> list[str]:
     is_plain = joined.isascii() and joined.count("\n") == len(cells) - 1
     if not is_plain or not joined.replace("\n", "").isprintable():
         raise ValueError("one of them is not plain")
+    if "E+" in joined:
+        raise ValueError("one of them may be rounded")
     trimmed = list(map(str.strip, cells))
     if max(map(len, trimmed)) > most:
         raise ValueError("one of them is too long")

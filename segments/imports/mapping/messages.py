@@ -367,6 +367,8 @@ class Writer:
             return None
         if not is_one_line(text):
             raise ValueError(f"{_label(target)}: it is more than one line")
+        if wrong := types.rounded(text):
+            raise ValueError(f"{_label(target)}: {wrong}")
         if len(text.encode()) > LIMITS[target]:
             raise ValueError(f"{_label(target)}: it has over {LIMITS[target]} bytes")
         return text

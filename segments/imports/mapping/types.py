@@ -12,7 +12,7 @@ from typing import Any
 
 import phonenumbers
 
-from segments.identity.contact import is_international
+from segments.identity.contact import as_dialled, is_international, parsed
 from segments.tracking import request_body
 from segments.tracking.errors import RefusedError
 
@@ -57,6 +57,8 @@ LABELS: Mapping[str, str] = {
     JSON: "List or object (JSON)",
     AS_IS: "As it is in the file",
 }
+# A long number as a spreadsheet shows it, and saves it.
+_ROUNDED = re.compile(r"[0-9](?:[.,][0-9]+)?E\+[0-9]{2,3}")
 _TRUE, _FALSE = {"true", "yes", "y", "1"}, {"false", "no", "n", "0"}
 # The days of Excel's calendar: it has a 29 February 1900.
 _EXCEL_BEGIN, _EXCEL_LEAP = date(1899, 12, 31), 60
@@ -132,17 +134,30 @@ def as_phone(text: str, country: str) -> str:
     `country`: an ISO code, or "+" where numbers begin with the country's code without
     its plus.
     """
-    if is_international(text) or (not country and not text.startswith("+")):
+    dialled = as_dialled(text)
+    if is_international(dialled):
+        return dialled
+    if not country and not dialled.startswith("+"):
         return text
-    international = country == "+" and not text.startswith("+")
+    international = country == "+" and not dialled.startswith("+")
     region = country if country != "+" else None
-    try:
-        number = phonenumbers.parse(f"+{text}" if international else text, region)
-    except phonenumbers.NumberParseException:
-        number = None
+    number = parsed(f"+{dialled}" if international else dialled, region)
     if number is None or not phonenumbers.is_possible_number(number):
         raise ValueError(f"“{_short(text)}” is no phone number")
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def rounded(text: str) -> str:
+    """What is wrong with an identifier that a spreadsheet has rounded; "" with others.
+
+    Many long numbers become one: 1.23457E+11.
+    """
+    if not _ROUNDED.fullmatch(text):
+        return ""
+    return (
+        f"“{text}” is what a spreadsheet leaves of a long number; make the column a"
+        " text there, and save it again"
+    )
 
 
 def _as_number(text: str) -> int | float:

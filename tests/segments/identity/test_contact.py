@@ -34,6 +34,33 @@ def test_a_number_that_is_kept_is_kept_as_it_is(region, text):
         assert as_phone(kept) == kept
 
 
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        # Taken for a figure on its way: the 0 is no digit of it.
+        ("919876543210.0", "+919876543210"),
+        ("+4930123456.0", "+4930123456"),
+        ("1.415.555.2671", "+14155552671"),
+        # Digits of other scripts, and other ways to say that it is a number.
+        ("＋４４ ７７００ ９００１２３", "+447700900123"),
+        ("+٤٤٧٧٠٠٩٠٠١٢٣", "+447700900123"),
+        ("tel:+44-7700-900123", "+447700900123"),
+        ("(+44) 7700 900123", "+447700900123"),
+    ],
+)
+def test_a_number_that_a_program_wrote_is_the_one_that_is_dialled(text, kept):
+    assert as_phone(text) == kept
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["+44 77OO 900123", "+49 301234 home", "+1-800-FLOWERS", "+442012345678 ext 5"],
+)
+def test_a_number_with_letters_is_nobodys(text):
+    """Letters were passed over, or read as digits of somebody else's number."""
+    assert as_phone(text) == text
+
+
 TYPED = st.lists(
     ADDRESSES
     | LETTERS

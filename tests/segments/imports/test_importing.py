@@ -70,6 +70,13 @@ def test_a_file_becomes_people():
     assert Profile.objects.count() == 2
 
 
+def test_ids_that_a_spreadsheet_has_rounded_make_nobody_one_person():
+    data = "id,city\n1.23457E+11,Bonn\n1.23457E+11,Köln\n1E5,Ulm\n"
+    imported = bring_in(data, plan(ID, CITY))
+    assert found(imported) == {"new": 1, "bad": 2}
+    assert list(Profile.objects.values_list("external_id", flat=True)) == ["1E5"]
+
+
 def test_nothing_is_changed_before_it_is_started():
     imported = check(take(PEOPLE), plan(ID, EMAIL, CITY))
     assert imported.state == State.READY

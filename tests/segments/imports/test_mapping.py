@@ -191,6 +191,9 @@ def test_a_cell_of_another_type_is_refused(type, text):
         ("447700900123", "GB", "+447700900123"),
         ("447700900123", "+", "+447700900123"),
         ("+44 7700 900123", "DE", "+447700900123"),
+        ("919876543210.0", "+", "+919876543210"),
+        ("9876543210.0", "IN", "+919876543210"),
+        ("tel:+447700900123", "", "+447700900123"),
         # Without a country nobody knows whose it is.
         ("07700 900123", "", "07700 900123"),
     ],
@@ -283,6 +286,11 @@ def test_an_empty_cell_keeps_and_clears_only_where_told():
         ([ID, CITY], [True, "Köln"], "neither a text nor whole"),
         ([ID, {**CITY, "type": "number"}], ["u1", "x"], "City: “x” is no number."),
         ([ID, {"to": "phone"}], ["u1", "+1"], "no phone number"),
+        ([ID, {"to": "phone"}], ["u1", "+44 7700 900123 ext 5"], "no phone number"),
+        # Excel's: everybody whose number begins so would be one person.
+        ([ID, CITY], ["1.23457E+11", "Köln"], "spreadsheet"),
+        ([{"to": "phone"}, CITY], ["4,47701E+11", "Köln"], "spreadsheet"),
+        ([ID, {"to": "phone"}], ["u1", "+44 77OO 900123"], "no phone number"),
         ([ID, CITY], ["u1", "x" * 40_000], "at most 32 KB"),
         ([ID, CITY], ["u1", {"a": "\0"}], "cannot be stored"),
         ([ID, CITY], ["u1", 2**70], "64 bits"),

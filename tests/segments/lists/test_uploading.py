@@ -142,6 +142,31 @@ def test_what_nobody_can_have_is_refused_with_why():
     assert upload.found == {"refused": 4} and on(of) == set()
 
 
+def test_what_a_spreadsheet_has_rounded_is_refused():
+    """4.477E+11 is every number that begins so."""
+    of = factories.make_list(kind="phone")
+    upload = put(of, 'phone\n4.477E+11\n"4,47701E+11"\n+447700900123\n')
+    lines = ListLine.objects.filter(upload=upload).order_by("line")
+    assert [(row.kind, "spreadsheet" in row.reason) for row in lines] == [
+        ("refused", True),
+        ("refused", True),
+        ("unknown", False),
+    ]
+    assert on(of) == {"+447700900123"}
+
+
+def test_what_is_no_text_in_json_lines_names_nobody():
+    of = factories.make_list()
+    upload = put(of, '{"id": 7}\n{"id": ["u1"]}\n{"id": {"a": 1}}\n{"id": true}\n')
+    lines = ListLine.objects.filter(upload=upload, kind="refused").order_by("line")
+    assert [(row.value, row.reason) for row in lines] == [
+        ('["u1"]', "It is neither a text nor a number."),
+        ('{"a": 1}', "It is neither a text nor a number."),
+        ("true", "It is neither a text nor a number."),
+    ]
+    assert on(of) == {"7"}
+
+
 def test_a_list_is_replaced_and_who_is_not_in_it_leaves():
     people("a", "b", "c")
     of = factories.make_list("a", "b")
