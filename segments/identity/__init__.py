@@ -8,7 +8,6 @@ object all that was said since it was said whole (`lists`).
 
 __all__ = [
     "calls",
-    "contact",
     "lists",
     "people",
     "plain",

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 from django.conf import settings
 
-from segments.identity.contact import INTERNATIONAL, as_email, as_phone
+from segments.contact import INTERNATIONAL, as_email, as_phone
 from segments.models import Identifier
 
 # (kind, value)

@@ -15,6 +15,7 @@ import orjson
 from django.conf import settings
 from django.db import connection
 
+from segments.contact import as_email
 from segments.identity.calls import (
     ANONYMOUS_ID,
     CONTACTS,
@@ -25,7 +26,6 @@ from segments.identity.calls import (
     Key,
     microseconds,
 )
-from segments.identity.contact import as_email
 from segments.models import Identifier, Tombstone
 from segments.models.copying import text_array
 

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from django.db.models import F, Q, QuerySet, Value
 from django.db.models.functions import Lower
 
+from lemnisk_braze.lib.names import visible
+from segments.contact import as_begun, as_email, as_phone
 from segments.models import Identifier, Profile
 
 MAX_TYPED = 200
@@ -24,7 +26,7 @@ def find(typed: str, most: int = MOST, *, whole: bool = False) -> QuerySet[Profi
     last name, or a whole identifier of any kind. Upper and lower case are alike in
     names and e-mail addresses.
     """
-    text = typed.replace("\0", "").strip()[:MAX_TYPED]
+    text = visible(typed).strip()[:MAX_TYPED]
     if not text:
         return _nobody()
     return Profile.objects.filter(pk__in=_ids(text, most, whole))
@@ -35,7 +37,8 @@ def _ids(text: str, most: int, whole_alone: bool) -> set[int]:
     first, *others = (way[:most] for way in ways)
     ids = set(first.union(*others, all=True))
     # A whole identifier may be of somebody who is part of another now.
-    parts = Identifier.objects.filter(kind__in=kinds(), value=text)
+    values = {text, as_email(text), as_phone(text)}
+    parts = Identifier.objects.filter(kind__in=kinds(), value__in=values)
     whole = parts.values_list(F("profile__merged_into"), "profile")
     return ids | {merged or own for merged, own in whole[:most]}
 
@@ -47,8 +50,9 @@ def _ways(text: str) -> Iterator[QuerySet[Profile, int]]:
         Q(external_id=text),
         Q(external_id__startswith=text),
         # "Not empty" is what lets PostgreSQL use the partial indexes.
-        Q(email__startswith=text.lower()) & ~Q(email=""),
-        Q(phone__startswith=text) & ~Q(phone=""),
+        Q(email__startswith=as_email(text)) & ~Q(email=""),
+        Q(phone__startswith=as_begun(text)) & ~Q(phone=""),
+        Q(phone=as_phone(text)) & ~Q(phone=""),
         Q(name_key__startswith=lower) & ~Q(name_key=""),
         Q(last_name_key__startswith=lower) & ~Q(last_name_key=""),
     ):
@@ -57,7 +61,8 @@ def _ways(text: str) -> Iterator[QuerySet[Profile, int]]:
 
 def _whole(text: str) -> Iterator[QuerySet[Profile, int]]:
     known = Profile.objects.filter(merged_into=None).order_by()
-    for question in (Q(external_id=text), Q(email=text.lower()), Q(phone=text)):
+    kept = (Q(email=as_email(text)), Q(phone=as_phone(text)))
+    for question in (Q(external_id=text), *kept):
         yield known.filter(question).values_list("pk", flat=True)
 
 

@@ -29,8 +29,8 @@ import orjson
 from django.conf import settings
 
 from lemnisk_braze.lib.names import is_one_line
+from segments.contact import as_email, as_phone
 from segments.identity import calls, lists
-from segments.identity.contact import as_email, as_phone
 from segments.tracking.errors import RefusedError
 from segments.tracking.request_body import check_size, check_values
 

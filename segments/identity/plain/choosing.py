@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
+from segments.contact import are_kept
 from segments.identity import calls, limits, lists
 from segments.identity.calls import CONTACTS, EXTERNAL_ID, Key, Rules
-from segments.identity.contact import are_kept
 from segments.identity.parts import Message
 from segments.identity.values import REST
 

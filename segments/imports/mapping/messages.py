@@ -14,8 +14,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from lemnisk_braze.lib.names import is_one_line, visible
+from segments.contact import are_kept, as_email
 from segments.identity import calls
-from segments.identity.contact import are_kept, as_email
 from segments.imports.mapping import at_once, types
 from segments.imports.reading.rows import MISSING, Row
 from segments.tracking import request_body, validation

@@ -12,7 +12,7 @@ from typing import Any
 
 import phonenumbers
 
-from segments.identity.contact import as_dialled, is_international, parsed
+from segments.contact import as_dialled, is_international, parsed
 from segments.tracking import request_body
 from segments.tracking.errors import RefusedError
 

@@ -4,11 +4,13 @@ The columns external_id, email and phone are attributes too.
 """
 
 import json
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, TypeAlias
 
+from segments.contact import as_begun, as_email, as_phone
 from segments.models import DictionaryEntry, Profile
 from segments.rules import operators, schema
+from segments.rules.comparing.values import as_text
 from segments.rules.kinds import (
     COLUMNS,
     Condition,
@@ -17,6 +19,8 @@ from segments.rules.kinds import (
     allow,
     check_name,
 )
+
+Form: TypeAlias = Callable[[str], str]
 
 
 class Attribute(Kind):
@@ -40,7 +44,7 @@ class Attribute(Kind):
         return self.describe({**condition, "is": opposite})
 
     def sql(self, condition: Condition, person: Person) -> str:
-        comparison = _as_stored(condition)
+        comparison = _as_kept(condition)
         left = person.attribute(condition["attribute"], operators.reads(comparison))
         return operators.holds(left, comparison)
 
@@ -76,18 +80,31 @@ class Attribute(Kind):
         return operators.midnights([condition])
 
 
-def _as_stored(condition: Condition) -> Condition:
-    """E-mail addresses are kept in lower case."""
-    if condition["attribute"] != "email":
+def _as_kept(condition: Condition) -> Condition:
+    """E-mail addresses and phone numbers are compared in the form in which they are kept."""
+    name = condition["attribute"]
+    if name not in FORMS:
         return condition
     takes = operators.OPERATORS[condition["is"]].takes
     if takes == "pattern":
-        return {**condition, "fold": True}
-    is_text = takes in ("value", "text", "values")
-    return {**condition, "value": _lower(condition["value"])} if is_text else condition
+        return {**condition, "fold": True} if name == "email" else condition
+    form = FORMS[name].get(takes)
+    return (
+        {**condition, "value": _each(form, condition["value"])} if form else condition
+    )
 
 
-def _lower(value: Any) -> Any:
+def _each(form: Form, value: Any) -> Any:
     if isinstance(value, list):
-        return [_lower(v) for v in value]
-    return value.lower() if isinstance(value, str) else value
+        return [_each(form, one) for one in value]
+    if isinstance(value, bool):
+        return value
+    # What is nothing but spaces stays: everything would begin with what is left of it.
+    return form(as_text(value)) or value
+
+
+# By what a comparison takes.
+FORMS: Mapping[str, Mapping[str, Form]] = {
+    "email": {"value": as_email, "values": as_email, "text": as_email},
+    "phone": {"value": as_phone, "values": as_phone, "text": as_begun},
+}

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from segments.contact import as_email
 from segments.models import Profile
 from segments.rules import tree
 from segments.rules.operators import OPERATORS
@@ -144,6 +145,34 @@ def test_the_last_and_the_next_days_move_with_the_clock(operator, sign):
 )
 def test_columns_are_attributes_too(attribute, operator, value, expected):
     make_profile(external_id="42", email="ann@example.com")
+    rule = {"attribute": attribute, "is": operator, "value": value}
+    assert tree.people(rule).exists() is expected
+
+
+@pytest.mark.parametrize(
+    ("attribute", "operator", "value", "expected"),
+    [
+        ("phone", "equals", "+44 7700 900123", True),
+        ("phone", "not_equals", "+44 (0)7700 900123", False),
+        ("phone", "in", ["+1 415 555 2671", "447700900123"], True),
+        ("phone", "in", [447700900123], True),
+        ("phone", "not_in", ["+44 7700 900123"], False),
+        ("phone", "equals", "+44 7700 900124", False),
+        ("phone", "equals", "07700 900123", False),
+        ("phone", "starts_with", "+44 77", True),
+        ("phone", "not_contains", "+44-7700", False),
+        ("phone", "ends_with", "0123", True),
+        ("phone", "contains", " ", False),
+        ("phone", "matches", r"^\+44", True),
+        ("email", "equals", "JOSE\u0301@x.example\u00a0", True),
+        ("email", "in", ["Jos\u00c9@X.example\u200b"], True),
+        ("email", "starts_with", "jose\u0301", True),
+        ("email", "contains", " ", False),
+    ],
+)
+def test_contacts_are_compared_as_they_are_kept(attribute, operator, value, expected):
+    """However they are typed: the message brings them into the same form."""
+    make_profile(email=as_email("jose\u0301@x.example"), phone="+447700900123")
     rule = {"attribute": attribute, "is": operator, "value": value}
     assert tree.people(rule).exists() is expected
 

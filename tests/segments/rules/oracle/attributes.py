@@ -1,20 +1,20 @@
 """What is known of a person, and of an event, compared."""
 
+import re
+import unicodedata
+
+from segments.rules.operators import OPERATORS
 from tests.segments.rules.oracle import KINDS, Kind
 from tests.segments.rules.oracle.comparing import compare
 
-# Not texts: no lower case is wanted of them.
-DATES = ("date_is", "date_before", "date_after", "date_between", "weekday_in")
-
 
 def holds(rule, person, now):
-    name = rule["attribute"]
-    if name != "email":
-        return compare(value_of(person, name), rule, now)
-    if rule["is"] == "matches":
+    name, takes = rule["attribute"], OPERATORS[rule["is"]].takes
+    if name == "email" and takes == "pattern":
         rule = {**rule, "fold": True}
-    elif rule["is"] not in ("greater", "less", "between", *DATES):
-        rule = {**rule, "value": lower(rule.get("value"))}
+    elif name in ("email", "phone") and takes in ("value", "values", "text"):
+        kept = as_kept(name, rule["value"], whole=takes != "text")
+        rule = {**rule, "value": kept}
     return compare(value_of(person, name), rule, now)
 
 
@@ -28,11 +28,19 @@ def value_of(person, name):
     return {**person.attributes, **columns}.get(name)
 
 
-def lower(value):
-    """Addresses are kept in lower case."""
+def as_kept(name, value, *, whole):
+    """In the form in which addresses and numbers are kept."""
     if isinstance(value, list):
-        return [lower(one) for one in value]
-    return value.lower() if isinstance(value, str) else value
+        return [as_kept(name, one, whole=whole) for one in value]
+    if isinstance(value, bool):
+        return value
+    text = str(value)
+    if name == "email":
+        return unicodedata.normalize("NFC", text.strip().lower()) or value
+    if text.startswith("+"):
+        return re.sub(r"[ ()./-]", "", text)
+    is_whole = whole and re.fullmatch("[1-9][0-9]{10,14}", text)
+    return f"+{text}" if is_whole else text
 
 
 KINDS["attribute"] = Kind(holds=holds)

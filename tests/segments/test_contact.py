@@ -7,8 +7,8 @@ from django.test import override_settings
 from hypothesis import given
 from hypothesis import strategies as st
 
+from segments.contact import are_kept, as_email, as_phone
 from segments.identity.calls import CONTACTS
-from segments.identity.contact import are_kept, as_email, as_phone
 
 LETTERS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 ADDRESSES = st.builds("{}@{}.io".format, LETTERS, LETTERS)

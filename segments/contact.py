@@ -42,6 +42,12 @@ def as_phone(text: str) -> str:
     return _as_phone(text, settings.PHONE_REGION or None)
 
 
+def as_begun(text: str) -> str:
+    """What was typed of a number that begins with its plus sign, as it is kept so far."""
+    dialled = as_dialled(visible(text).strip())
+    return _PUNCTUATION.sub("", dialled) if dialled.startswith("+") else text
+
+
 def are_kept(kind: str, texts: Sequence[str]) -> bool:
     """Whether each of these e-mails or phones is certainly kept just as it was typed."""
     joined = "\n".join(texts)
