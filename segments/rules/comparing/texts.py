@@ -4,6 +4,8 @@ Upper and lower case, accents and the ways to write one character differ, unless
 comparison has `fold`.
 """
 
+from collections.abc import Callable
+
 from segments.rules import long_lists
 from segments.rules.comparing import patterns
 from segments.rules.comparing.folding import as_text, is_folded, value
@@ -12,10 +14,11 @@ from segments.rules.comparing.values import candidates
 
 _IS_TEXT, _TEXT = "jsonb_typeof($x) = 'string'", "($x #>> '{}')"
 _IS_PRESENT = """jsonb_typeof($x) <> 'null' AND $x <> '""'::jsonb"""
+# An element is compared as `equals` compares: as a text, or the number or boolean in it.
 _CONTAINS = (
     "CASE jsonb_typeof($x)"
     f" WHEN 'string' THEN strpos({_TEXT}, $text) > 0"
-    " WHEN 'array' THEN $x ? $text END"
+    " WHEN 'array' THEN $x ? $text OR $x @> $other::jsonb IS TRUE END"
 )
 
 
@@ -36,6 +39,12 @@ def _text(comparison: Comparison) -> dict[str, object]:
     return {"text": value(comparison, comparison["value"])}
 
 
+def _part_or_element(comparison: Comparison) -> dict[str, object]:
+    text = value(comparison, comparison["value"])
+    _, *others = candidates(text)
+    return {"text": text, "other": others[0] if others else None}
+
+
 def _pattern(comparison: Comparison) -> dict[str, object]:
     folded = is_folded(comparison)
     return {"pattern": patterns.compile(comparison["value"], folded=folded)}
@@ -53,13 +62,19 @@ def _equality(label: str, takes: str, *, is_opposite: bool = False) -> Operator:
     )
 
 
-def _part(label: str, sql: str, *, is_opposite: bool = False) -> Operator:
+def _part(
+    label: str,
+    sql: str,
+    values: Callable[[Comparison], dict[str, object]] = _text,
+    *,
+    is_opposite: bool = False,
+) -> Operator:
     return Operator(
         label=label,
         takes="text",
         sql=sql,
         reads=as_text,
-        values=_text,
+        values=values,
         is_opposite=is_opposite,
         options=(FOLD,),
     )
@@ -70,8 +85,10 @@ OPERATORS = {
     "not_equals": _equality("does not equal", "value", is_opposite=True),
     "in": _equality("is one of", "values"),
     "not_in": _equality("is none of", "values", is_opposite=True),
-    "contains": _part("contains", _CONTAINS),
-    "not_contains": _part("does not contain", _CONTAINS, is_opposite=True),
+    "contains": _part("contains", _CONTAINS, _part_or_element),
+    "not_contains": _part(
+        "does not contain", _CONTAINS, _part_or_element, is_opposite=True
+    ),
     "starts_with": _part("starts with", f"{_IS_TEXT} AND starts_with({_TEXT}, $text)"),
     "ends_with": _part(
         "ends with", f"{_IS_TEXT} AND right({_TEXT}, length($text)) = $text"

@@ -35,6 +35,7 @@ TABLE = [
         ["Pune", "un", ["un", 5]],
         ["PUNE", 5, {"un": 1}, ["Pune"], ABSENT],
     ),
+    ("contains", "5", [[5], [5.0], ["5"], "15"], [[55], [[5]], {"5": 5}, 5, ["15"]]),
     ("contains", "%", ["5% off"], ["5 off"]),
     ("contains", "_", ["a_b"], ["ab"]),
     ("starts_with", "Pu", ["Pune", "Pu"], ["pune", "aPu", ["Pu"], 5, ABSENT]),

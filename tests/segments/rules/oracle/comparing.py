@@ -44,7 +44,7 @@ def is_number(text):
 
 def contains(left, right):
     if isinstance(left, list):
-        return right in [one for one in left if isinstance(one, str)]
+        return any(same(one, right) for one in left)
     return isinstance(left, str) and right in left
 
 
