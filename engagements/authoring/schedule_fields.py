@@ -103,7 +103,8 @@ class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]
             }
         ),
         help_text="Minute, hour, day of the month, month and weekday, in the time zone "
-        "above. With a day of the month and a weekday, either is enough.",
+        "above. With a day of the month and a weekday, either is enough; where one of them"
+        " begins with *, such as */2, it has to be both.",
     )
     zone_attribute = forms.CharField(
         label="Each person’s own time zone",

@@ -74,7 +74,14 @@ def test_whoever_waits_is_sent_when_it_is_over_and_not_before():
                     now += step
 
 
-@pytest.mark.parametrize("name", ["", None, "(GMT-08:00) Pacific", "Mars/Base", "../x"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("", None, "(GMT-08:00) Pacific", "Mars/Base", "../x", "\0", "UTC+2", "1"),
+        # Files of the machine's that stand beside the zones.
+        *("localtime", "Factory", "posixrules"),
+    ],
+)
 def test_what_is_no_zone_is_the_fallback(name):
     assert time_zones.zone_of(name, "Asia/Tokyo").key == "Asia/Tokyo"
     assert time_zones.zone_of("America/Lima", "Asia/Tokyo").key == "America/Lima"

@@ -1,4 +1,6 @@
 import time
+from datetime import datetime
+from itertools import islice
 
 import pytest
 
@@ -11,6 +13,25 @@ from engagements.schedules import cron
 )
 def test_what_is_an_expression(text):
     cron.check(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "days"),
+    [
+        ("0 9 1 * MON", [1, 6, 13, 20, 27]),
+        # As crontab(5) says of a * in one of both: then both must hold.
+        ("0 9 */2 * MON", [13, 27]),
+        ("0 9 1-31/2 * MON", [1, 3, 5, 6, 7, 9, 11, 13, 15, 17, 19, 20]),
+        ("0 9 * * 7", [5, 12, 19, 26]),
+        ("0 9 * * 5-7", [3, 4, 5, 10, 11, 12]),
+        ("0 9 * * 5L", [31]),
+        ("0 9 * * MON#1", [6]),
+        ("0 9 31 * *", [31]),
+    ],
+)
+def test_days_of_january_2025(text, days):
+    found = cron.after(text, datetime(2024, 12, 31, 23))
+    assert [at.day for at in islice(found, len(days))] == days
 
 
 @pytest.mark.parametrize(
