@@ -263,8 +263,8 @@ def _resend_words(batch: Batch) -> Sequence[str]:
     return [
         _named(batch.run, batch),
         f"The data of {people:,} {who} is sent once more.",
-        "Guards are asked again: who is stopped by one of them by now counts as"
-        " skipped, also where the lost request did arrive.",
+        "Guards are asked again: who is stopped by one of them by now is sent nothing"
+        " more, and stays uncertain.",
     ]
 
 

@@ -200,7 +200,9 @@ def _ask_resend(request: HttpRequest, pk: int) -> Question:
     return _question(
         title="Send these people’s data again?",
         words=[
-            f"{engagement}: the data of {counted(people, 'person', 'people')} is sent once more."
+            f"{engagement}: the data of {counted(people, 'person', 'people')} is sent once more.",
+            "Guards are asked again: who is stopped by one of them by now is sent nothing"
+            " more, and stays uncertain.",
         ],
         warnings=[
             "Duplicates are possible. If a lost request did arrive, events and "

@@ -5,7 +5,7 @@ a cancel waits for this transaction, and after it none begins.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -13,12 +13,22 @@ from django.db import connection, transaction
 
 from engagements.audience import erasure
 from engagements.delivery import claims, outcomes
+from engagements.guards.reasons import NOTHING_NEW
 from engagements.models import Delivery
-from engagements.outbox import delivery_records, one_variant, putting_off, workers
+from engagements.outbox import (
+    delivery_records,
+    doubt,
+    one_variant,
+    putting_off,
+    workers,
+)
 from engagements.outbox.prepared_request import PreparedRequest
+from engagements.personalization.renderer import Skip
 from engagements.sync import one_at_a_time, order, state
 from lemnisk_braze.lib.database_retry import NOW_ON_DISK
 
+# With these nobody stays uncertain.
+KNOWN = frozenset({"erased", *NOTHING_NEW})
 # Until somebody's other request is answered, most likely.
 WAIT = timedelta(seconds=0.2)
 SHARE_LOCK = """
@@ -151,18 +161,21 @@ def _take_off(requests: Sequence[PreparedRequest], active: Sequence[int]) -> set
 def _skip(requests: Sequence[PreparedRequest]) -> None:
     """Write the end of those without a payload, each with its reason.
 
-    Of somebody who was deleted nothing is told but that.
+    Of somebody who was deleted nothing is told but that. Who may have been sent already
+    has no end: they stay uncertain.
     """
-    gone, reasons = {}, {}
+    gone, reasons, doubted = {}, {}, {}
     # Few are told apart, and many have the same.
     words: dict[int, str] = {}
     for prepared in requests:
         if own := prepared.skipped:
             gone[prepared.batch_id] = [n for n, s in own.items() if s.code == "erased"]
+            if prepared.is_in_doubt:
+                doubted[prepared.batch_id] = _not_again(own)
             reasons[prepared.batch_id] = {
                 n: words.get(id(skip)) or words.setdefault(id(skip), str(skip))
                 for n, skip in own.items()
-                if skip.code != "erased"
+                if skip.code != "erased" and n not in doubted.get(prepared.batch_id, ())
             }
     saved = {
         x.batch_id: x.synced.saved for x in requests if x.synced and x.synced.saved
@@ -172,6 +185,19 @@ def _skip(requests: Sequence[PreparedRequest]) -> None:
         delivery_records.settle_places(Delivery.State.SKIPPED, reasons)
         state.add_points([(id, 0, points) for id, points in saved.items()])
     erasure.vacate(gone)
+    doubt.stay(doubted)
+
+
+def _not_again(skipped: Mapping[int, Skip]) -> dict[int, str]:
+    """Of those who are skipped whom the lost request may have reached, and what to say.
+
+    Who has nothing new has it by another request.
+    """
+    return {
+        place: f"{why.code}: Not sent again. {why.message}"
+        for place, why in skipped.items()
+        if why.code not in KNOWN
+    }
 
 
 def _array(places: Sequence[int]) -> str:

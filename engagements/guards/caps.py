@@ -308,6 +308,7 @@ class _Room:
         ended = self._ended(keys, of_person)
         found: dict[Key, FrequencyCap] = {}
         for key in keys:
+            before = self.sends.get(key.profile, [])
             self._leave(key)
             names = of_person[self.asked.people[key.profile]]
             counted = [
@@ -319,6 +320,9 @@ class _Room:
             cap = self._full(self.asked.people[key.profile], counted)
             if cap and self.asked.engagement.heeds_caps:
                 found[key] = cap
+                # Who may have been sent already goes on counting; of all others their
+                # end will say that they were not.
+                self.sends[key.profile] = before
             else:
                 self._take(key)
         return found

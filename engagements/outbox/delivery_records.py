@@ -163,6 +163,13 @@ def settle_places(state: Delivery.State, reasons: Reasons) -> None:
     leave_out({batch_id: own.keys() for batch_id, own in reasons.items()})
 
 
+def doubt(reasons: Reasons) -> None:
+    """Write that these people are uncertain; they wait for a decision where they are."""
+    rows = [(id, n, text) for id, own in reasons.items() for n, text in own.items()]
+    if rows:
+        _settle_apart(Delivery.State.UNCERTAIN, rows)
+
+
 def skip(
     reasons: Reasons, people: Mapping[int, Sequence[int]], saved: Mapping[int, int] = {}
 ) -> bool:

@@ -75,6 +75,8 @@ class PreparedRequest:
     # What somebody goes without that could not be sent, by place.
     notes: Mapping[int, str] = field(default_factory=dict)
     later: Mapping[int, datetime] = field(default_factory=dict)
+    # Whether an earlier request may have arrived with whoever is in it (outbox.doubt).
+    is_in_doubt: bool = False
     # Where the run has variants: which one each place of the batch gets.
     variants: Sequence[int] = ()
     # Where the engagement compares (engagements.sync).

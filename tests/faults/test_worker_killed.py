@@ -6,7 +6,8 @@ import pytest
 from django.utils import timezone
 
 from engagements.lifecycle import transitions
-from engagements.models import Attempt, Batch, Delivery, Engagement
+from engagements.models import Attempt, Batch, Delivery, Engagement, Suppression
+from segments.models import Profile
 from tests import factories
 from tests.doubles.celery_processes import beat, worker
 from tests.faults import invariants
@@ -67,6 +68,39 @@ def test_a_worker_killed_in_the_middle_loses_nothing(engagement, sandbox, policy
         assert len(got) >= PEOPLE - uncertain
     else:
         assert (len(got), uncertain) == (PEOPLE, 0)
+
+
+def test_nobody_whom_a_killed_worker_has_sent_is_called_skipped(engagement, sandbox):
+    """A guard stops all of them before they are sent again."""
+    engagement.ambiguous_policy = Engagement.AmbiguousPolicy.RESEND
+    engagement.save()
+    sandbox.faults([SLOW])
+    with worker() as first:
+        transitions.activate(engagement)
+        wait_until(lambda: sandbox.traffic()["requests"] >= 20, "the middle of the run")
+        first.kill()
+    sandbox.clear_faults()
+    Suppression.objects.bulk_create(
+        Suppression(kind=Suppression.PERSON, profile=person)
+        for person in Profile.objects.all()
+    )
+
+    with worker(), beat():
+        wait_until(lambda: _is_over(engagement), "the end of the run")
+
+    invariants.check(engagement, sandbox, sandbox.key)
+    by_state: dict[str, set[str]] = {
+        "sent": set(),
+        "uncertain": set(),
+        "skipped": set(),
+    }
+    ends = Delivery.objects.values_list("state", "profile__external_id")
+    for state, name in ends:
+        by_state[state].add(name)
+    got = set(invariants.received(sandbox))
+    assert got & by_state["uncertain"]
+    assert not got & by_state["skipped"]
+    assert sum(map(len, by_state.values())) == PEOPLE
 
 
 def _is_over(engagement: Engagement) -> bool:

@@ -15,7 +15,7 @@ from engagements.delivery.writing.script import Script, script_of
 from engagements.guards import holdout, pipeline
 from engagements.guards.asking import Asked, Later
 from engagements.guards.site import Site, look
-from engagements.outbox import in_order, one_variant
+from engagements.outbox import doubt, in_order, one_variant
 from engagements.outbox.claim import Claim
 from engagements.outbox.prepared_request import PreparedRequest
 from engagements.personalization.renderer import Skip
@@ -55,6 +55,7 @@ def _of_a_run(
         kept={id: why for id, why in stopped.items() if isinstance(why, Skip)},
         put_off={id: why.at for id, why in stopped.items() if isinstance(why, Later)},
         drawn=drawn,
+        doubtful=doubt.in_doubt(claims),
     )
     room = Room(asked=asked, stopped=stopped)
     prepared = list(_written(material, room))
@@ -82,7 +83,12 @@ def _with_variants(
     prepared: PreparedRequest, drawn: Mapping[int, int], kept: Mapping[int, Skip]
 ) -> PreparedRequest:
     """The request with who gets which variant; who is held out gets none of them."""
-    out = {id for id, why in kept.items() if why.code in holdout.CODES}
+    # Who may have been sent already got what they were drawn for.
+    out = {
+        id
+        for id, why in kept.items()
+        if why.code in holdout.CODES and not prepared.is_in_doubt
+    }
     ids = prepared.claim.profile_ids
     # Whose place is empty has no delivery.
     numbers = [plan.HELD_OUT if id in out else drawn.get(id, 0) for id in ids]

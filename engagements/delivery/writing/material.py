@@ -1,6 +1,6 @@
 """What the requests of a run's claims are written from."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -22,7 +22,8 @@ class Material:
     """A run's claims with the data of their people, and what the guards say of these.
 
     By the id as a batch has it: who is `kept` back and why, until when others are
-    `put_off`, and which variant each has `drawn`; empty where there are none.
+    `put_off`, and which variant each has `drawn`; empty where there are none. `doubtful`
+    are the batches whose people may have been sent already.
     """
 
     script: Script
@@ -31,6 +32,7 @@ class Material:
     kept: Mapping[int, Skip]
     put_off: Mapping[int, datetime]
     drawn: Mapping[int, int]
+    doubtful: Collection[int] = ()
 
     @cached_property
     def newer(self) -> Overtaken:

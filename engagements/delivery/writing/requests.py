@@ -46,6 +46,7 @@ def request(
         key=script.key,
         places=[place for n, place in enumerate(places) if n not in skipped],
         skipped={**people.skipped, **{places[n]: why for n, why in skipped.items()}},
+        is_in_doubt=held.batch_id in material.doubtful,
     )
     if rendered is None:
         return prepared

@@ -31,10 +31,14 @@ class Room:
         return self.reserved.over
 
     def give_back(self, requests: Sequence[PreparedRequest]) -> None:
-        """Let others have that of whoever has nothing to be sent now."""
+        """Let others have that of whoever has nothing to be sent now.
+
+        But for those whom an earlier request may have reached.
+        """
         if not self.reserved.at:
             return
-        people = [one for prepared in requests for one in self._not_sent(prepared)]
+        known = (prepared for prepared in requests if not prepared.is_in_doubt)
+        people = [one for prepared in known for one in self._not_sent(prepared)]
         assert self.asked.run
         caps.give_back(self.asked.run.pk, self.reserved, people)
 

@@ -11,7 +11,8 @@ from lemnisk_braze.lib.counted import counted
 
 QUESTIONS = {
     "resend": "Sends the data of {people} again. Duplicates are possible: "
-    "where the lost request did arrive, events and purchases count twice.",
+    "where the lost request did arrive, events and purchases count twice. Who is"
+    " stopped by a guard by now stays uncertain.",
     "mark_sent": "Marks {people} as sent. Where the lost request did not "
     "arrive, their data is missing on the other side.",
 }

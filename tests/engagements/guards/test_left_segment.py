@@ -210,7 +210,7 @@ def test_a_retry_skips_who_is_not_in_the_segment_that_it_has_now(active, people,
     assert engagement.state == Engagement.State.ENDED
 
 
-def test_who_was_in_doubt_and_is_not_in_its_segment_now_is_skipped(
+def test_who_was_in_doubt_and_is_not_in_its_segment_now_stays_so(
     active, people, sandbox
 ):
     park = Engagement.AmbiguousPolicy.PARK
@@ -223,7 +223,7 @@ def test_who_was_in_doubt_and_is_not_in_its_segment_now_is_skipped(
     assert transitions.decide(Batch.objects.get(), "resend")
     loop.work()
 
-    assert states() == {"ana": "sent", "bo": "skipped", "cy": "skipped"}
+    assert states() == {"ana": "sent", "bo": "uncertain", "cy": "uncertain"}
 
 
 def test_who_was_erased_did_not_leave(active, people, trigger):
