@@ -10,21 +10,18 @@ from engagements.guards.asking import Asked, Guard, Verdicts
 from engagements.outbox.names import NAMES
 from engagements.personalization.renderer import Skip
 
-SUPPRESSED = Skip(
-    code="suppressed",
-    message="The person is in a segment whose people are never sent anything.",
-)
-LISTED = Skip(
-    code="suppressed",
-    message="The person is on the suppression list.",
-)
-# Person by person, whatever PostgreSQL thinks of how many people a segment has.
+CODE = "suppressed"
+LISTED = Skip(code=CODE, message="The person is on the suppression list.")
+# Person by person, whatever PostgreSQL thinks of how many people a segment has; and the
+# name of one that each is in.
 MEMBERS = """
-    SELECT person FROM unnest(%(people)s::bigint[]) person WHERE EXISTS (
-        SELECT FROM segments_membership m
+    SELECT person, its.name FROM unnest(%(people)s::bigint[]) person
+    CROSS JOIN LATERAL (
+        SELECT s.name FROM segments_membership m
+        JOIN segments_segment s ON s.id = m.segment_id
         WHERE m.profile_id = person AND m.segment_id = ANY(%(marked)s::bigint[])
-        OFFSET 0
-    )
+        LIMIT 1
+    ) its
 """
 # By who they are, whoever is part of them by now, and whatever they are known by.
 ON_THE_LIST = f"""
@@ -58,14 +55,25 @@ def _is_set(asked: Asked) -> bool:
 def _ask(asked: Asked) -> Verdicts:
     channel = asked.channel
     with connection.cursor() as cursor:
-        members, listed = set[int](), set[int]()
+        members, listed = dict[int, str](), set[int]()
         if marked := asked.site.suppressing(channel):
             cursor.execute(MEMBERS, {"people": asked.roots, "marked": marked})
-            members = {id for (id,) in cursor.fetchall()}
+            members = dict(cursor.fetchall())
         if asked.site.has_suppressions:
             cursor.execute(ON_THE_LIST, {"people": asked.roots, "channel": channel})
             listed = {id for (id,) in cursor.fetchall()}
-    return {**asked.stopped(members, SUPPRESSED), **asked.stopped(listed, LISTED)}
+    # One for all whom it is about.
+    said = {name: _in_segment(name) for name in set(members.values())}
+    people = asked.people.items() if members else ()
+    return {
+        **{id: said[members[root]] for id, root in people if root in members},
+        **asked.stopped(listed, LISTED),
+    }
+
+
+def _in_segment(name: str) -> Skip:
+    words = f"The person is in “{name}”, whose people are never sent anything."
+    return Skip(code=CODE, message=words)
 
 
 GUARD = Guard(name="Suppression list", is_set=_is_set, ask=_ask)

@@ -1,6 +1,7 @@
 """What people type about guards of all engagements, checked."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from django import forms
@@ -45,6 +46,29 @@ class ChannelsForm(forms.Form):
         return [] if len(chosen) == len(Channel) else sorted(chosen)
 
 
+@dataclass(slots=True)
+class Listed:
+    """Entries that are on the list by now, and how many of them were there before.
+
+    `kept`: of these, how many had another “Why”, which stays.
+    """
+
+    entries: list[Suppression] = field(default_factory=list)
+    known: int = 0
+    kept: int = 0
+
+    def in_words(self) -> str:
+        words = (
+            f"{counted(len(self.entries), 'entry is', 'entries are')} on the list now."
+        )
+        if self.known:
+            words += f" {counted(self.known, 'was', 'were')} on it before."
+        if self.kept:
+            has = counted(self.kept, "has another “Why”", "have another “Why”")
+            words += f" {has}, which stays; the new one is in the history."
+        return words
+
+
 class SuppressionForm(ChannelsForm):
     """A person, or identifiers of one kind, one on each line."""
 
@@ -85,8 +109,8 @@ class SuppressionForm(ChannelsForm):
                 self.add_error("typed", e)
         return cleaned
 
-    def save(self, user: AbstractBaseUser | AnonymousUser) -> list[Suppression]:
-        """In a transaction. Those that are there by now; who was on the list already stays for more."""
+    def save(self, user: AbstractBaseUser | AnonymousUser) -> Listed:
+        """In a transaction. Who was on the list already stays for more channels."""
         if self.person:
             keys: list[dict[str, Any]] = [
                 {"kind": Suppression.PERSON, "profile": self.person}
@@ -103,24 +127,32 @@ class SuppressionForm(ChannelsForm):
             "reason": self.cleaned_data["reason"],
             "created_by": user,
         }
-        return [self._add(key, said) for key in keys]
+        listed = Listed()
+        for key in keys:
+            self._add(key, said, listed)
+        return listed
 
     def in_words(self) -> str:
         words = f"Never sent to: {channels_in_words(self.cleaned_data['channels'])}."
         why = self.cleaned_data["reason"]
         return f"{words} Why: {why}" if why else words
 
-    def _add(self, key: dict[str, Any], said: dict[str, Any]) -> Suppression:
+    def _add(self, key: dict[str, Any], said: dict[str, Any], listed: Listed) -> None:
         one, is_new = Suppression.objects.select_for_update().get_or_create(
             **key, defaults=said
         )
-        if not is_new and one.channels:
-            both = (
+        listed.entries.append(one)
+        if is_new:
+            return
+        listed.known += 1
+        if one.channels:
+            one.channels = (
                 sorted({*one.channels, *said["channels"]}) if said["channels"] else []
             )
-            one.channels = both
-            one.save(update_fields=["channels"])
-        return one
+        # What the first has said of it is not written over.
+        one.reason = one.reason or said["reason"]
+        listed.kept += said["reason"] not in ("", one.reason)
+        one.save(update_fields=["channels", "reason"])
 
 
 def _values(kind: str, typed: str) -> Sequence[str]:

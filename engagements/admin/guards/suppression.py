@@ -14,7 +14,6 @@ from django.urls import URLPattern, path, reverse
 
 from engagements.admin.guards.forms import ChannelsForm, SuppressionForm
 from engagements.models import SuppressedChannels, Suppression, channels_in_words
-from lemnisk_braze.lib.counted import counted
 from lemnisk_braze.lib.filtering import OfferedFilters
 from lemnisk_braze.lib.keyset import KeysetList
 from lemnisk_braze.lib.pages.confirm import Question, confirm
@@ -129,13 +128,11 @@ class SuppressionAdmin(CarefulDelete, KeysetList, OfferedFilters):
         form = SuppressionForm(request.POST or None, person=person)
         if request.method == "POST" and form.is_valid():
             with transaction.atomic():
-                added = form.save(request.user)
-                for one in added:
+                listed = form.save(request.user)
+                for one in listed.entries:
                     self.log_addition(request, one, form.in_words())
-            messages.success(
-                request,
-                f"{counted(len(added), 'entry is', 'entries are')} on the list now.",
-            )
+            say = messages.warning if listed.kept else messages.success
+            say(request, listed.in_words())
             return redirect(person.get_absolute_url() if person else CHANGELIST)
         title = "Never send to somebody"
         context = context_of(self.admin_site, request, title, self.model) | {

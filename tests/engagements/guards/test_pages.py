@@ -50,6 +50,27 @@ def test_identifiers_are_added_as_they_are_kept(admin_page):
     assert "Complained" in page and "Every channel" in page
 
 
+def test_who_is_on_the_list_already_is_counted_and_their_why_stays(admin_page):
+    for value, why in (("ann@x.example", "Complained"), ("bo@x.example", "")):
+        Suppression.objects.create(kind="email", value=value, reason=why)
+    data = {"kind": "email", "typed": "ann@x.example\nbo@x.example\ncy@x.example"}
+    page = words(admin_page.post(ADD, {**data, "reason": "Bounced"}, follow=True))
+    assert (
+        "3 entries are on the list now. 2 were on it before."
+        " 1 has another “Why”, which stays" in page
+    )
+    assert dict(Suppression.objects.values_list("value", "reason")) == {
+        "ann@x.example": "Complained",
+        "bo@x.example": "Bounced",
+        "cy@x.example": "Bounced",
+    }
+    # The same once more is nothing to warn of.
+    again = {**data, "typed": "bo@x.example", "reason": "Bounced"}
+    page = words(admin_page.post(ADD, again, follow=True))
+    assert "1 entry is on the list now. 1 was on it before." in page
+    assert "another" not in page
+
+
 def test_a_list_says_show_all_only_where_not_all_is_shown(admin_page):
     for number in range(3):
         Suppression.objects.create(kind="external_id", value=f"u{number}")

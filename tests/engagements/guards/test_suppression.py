@@ -82,6 +82,8 @@ def test_who_unsubscribes_while_they_wait_is_not_sent(engagement, never):
     unsubscribe("bo")
     loop.work()
     assert outcomes() == [("ana", "sent", ""), ("bo", "skipped", "suppressed")]
+    reason = Delivery.objects.get(state="skipped").reason
+    assert f"The person is in “{never}”, whose people" in reason
 
 
 def test_the_forecast_counts_who_is_suppressed(engagement, never):
