@@ -165,6 +165,23 @@ def test_a_run_that_grew_waits(
     ).to_be_visible()
 
 
+def test_enter_beside_two_answers_gives_none_of_them(
+    page: Page, sign_in: Callable[[Any], None], mailing: Engagement
+):
+    transitions.activate(mailing)
+    expansion.expand(expansion.expandable_runs())
+    sign_in(member("Approver", "vera"))
+    asked = Approval.objects.get()
+    page.goto(asked.get_absolute_url())
+    page.get_by_label("Why").fill("It is the wrong segment")
+    page.get_by_label("Why").press("Enter")
+    page.get_by_label("For at most so many people").press("Enter")
+    page.get_by_role("button", name="Decline").press("Enter")
+    expect(page.get_by_text("It is declined")).to_be_visible()
+    asked.refresh_from_db()
+    assert (asked.state, asked.why) == ("declined", "It is the wrong segment")
+
+
 def test_the_number_is_set_by_an_administrator(
     page: Page, sign_in: Callable[[Any], None], shot: Shot
 ):

@@ -2,7 +2,7 @@
 
 import pytest
 from django.urls import reverse
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from engagements.models import Batch, Delivery, Engagement
 from engagements.outbox import delivery_records
@@ -44,6 +44,45 @@ def test_a_marketer_makes_an_engagement_with_the_keyboard(page: Page, admin):
     assert Engagement.objects.get().values == {
         "Name of the User": "{{ profile.first_name }}"
     }
+
+
+def test_enter_in_a_field_saves_and_nothing_else(page: Page, admin):
+    engagement = factories.make_engagement()
+    page.goto(engagement.get_absolute_url())
+    page.get_by_label("Name", exact=False).first.fill("By Enter")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("“By Enter” is saved")).to_be_visible()
+    engagement.refresh_from_db()
+    assert (engagement.name, engagement.variants) == ("By Enter", {})
+
+
+def test_what_is_typed_while_other_parts_come_stays(page: Page, admin):
+    segment = factories.make_segment([factories.make_profile(first_name="Ann")])
+    factories.make_version()
+    page.goto(reverse("admin:engagements_engagement_add"))
+    on_their_way: list[Route] = []
+
+    def hold(route: Route) -> None:
+        if "_configure" in (route.request.post_data or ""):
+            on_their_way.append(route)
+        else:
+            route.continue_()
+
+    page.route("**/engagement/add/", hold)
+    with page.expect_request(lambda request: "_configure" in str(request.post_data)):
+        page.get_by_role("combobox", name="Segment").select_option(str(segment.pk))
+    value = page.locator("#configure-parameters [data-value]").first
+    value.fill("Dear {{ profile.first_name }}")
+    value.evaluate("field => field.setSelectionRange(4, 4)")
+    before = page.locator("#configure-parameters h2").element_handle()
+    with page.expect_response(lambda answer: "add/" in answer.url):
+        on_their_way[0].continue_()
+    page.wait_for_function("part => !part.isConnected", arg=before)
+
+    expect(value).to_have_value("Dear {{ profile.first_name }}")
+    expect(value).to_be_focused()
+    page.keyboard.type(",")
+    expect(value).to_have_value("Dear, {{ profile.first_name }}")
 
 
 def test_a_value_picks_one_of_a_list(page: Page, admin, shot):

@@ -17,21 +17,43 @@ function drawPayload(page) {
   else document.head.append(Object.assign(document.createElement("script"), {src}));
 }
 
+/* Put the parts of the other page in place of these, with what was typed since its data were
+ `sent`, and with the focus where it was. */
+function draw(page, form, sent) {
+  const typed = [...new FormData(form)].filter(([name, value]) => !sent.getAll(name).includes(value));
+  const {id, selectionStart: start, selectionEnd: end} = document.activeElement;
+  for (const part of PARTS) {
+    const fresh = page.getElementById(part);
+    if (fresh) document.getElementById(part).replaceChildren(...fresh.childNodes);
+  }
+  for (const [name, value] of typed) {
+    const field = form.elements.namedItem(name);
+    // Lists of which several are chosen are in none of the parts.
+    if (field && field.type !== "select-multiple") field.value = value;
+  }
+  offerChoices(form);
+  const focused = document.getElementById(id);
+  if (!focused || focused === document.activeElement) return;
+  focused.focus({preventScroll: true});
+  if (typeof start === "number") focused.setSelectionRange?.(start, end);
+}
+
 /* The server draws the page with everything that was typed, and the parts that depend on
  the choice are taken from it. */
 export function followChoices(form) {
+  let newest = 0;
+
   async function redraw(wish) {
+    const mine = ++newest;
     const data = new FormData(form);
     data.append("_configure", wish);
     try {
       const page = new DOMParser().parseFromString(await post(location.href, data), "text/html");
-      for (const id of PARTS) {
-        const fresh = page.getElementById(id);
-        if (fresh) document.getElementById(id).replaceChildren(...fresh.childNodes);
-      }
+      // A slow answer must not cover a newer one.
+      if (mine !== newest) return;
+      draw(page, form, data);
       // What is written for the one segment is as good for the other.
       if (wish === "version") drawPayload(page);
-      offerChoices(form);
     } catch {
       const button = document.createElement("button");
       Object.assign(button, {type: "submit", name: "_configure", value: wish, hidden: true});
