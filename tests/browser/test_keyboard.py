@@ -147,6 +147,17 @@ def test_a_save_that_fails_leads_to_the_first_mistake(
     assert focused["is_seen"], focused
 
 
+def test_what_came_of_a_press_is_where_one_goes_on(page: Page, admin):
+    page.goto("/admin/engagements/frequencycap/add/")
+    page.get_by_label("Name").fill("Twice a week")
+    page.get_by_role("button", name="Save", exact=True).press("Enter")
+    said = page.get_by_role("alert")
+    expect(said).to_contain_text("Twice a week")
+    expect(said).to_be_focused()
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.closest('main') !== null")
+
+
 def test_the_body_editor_shows_where_the_focus_is(page: Page, admin):
     page.goto("/admin/externalapi/externalapi/add/?preset=braze_track_users")
     page.locator(".cm-content").focus()

@@ -1,4 +1,5 @@
-// Every page: icons that are not read aloud, and the focus at the first mistake.
+// Every page: icons that are not read aloud, and the focus at the first mistake, or at what
+// the page says came of a press.
 
 // The theme draws its icons as words in a font of icons: a screen reader would read
 // "chevron_right" aloud. They are decoration, wherever they come from.
@@ -31,7 +32,16 @@
     }
   };
 
+  // Whoever has pressed a button hears what came of it, and goes on from there, not from
+  // before the menu.
+  const goToWords = () => {
+    if (document.activeElement === document.body) document.querySelector("[data-said]")?.focus();
+  };
+
   document.addEventListener("DOMContentLoaded", () => hide(document));
   document.addEventListener("htmx:afterSwap", (event) => hide(event.target));
-  window.addEventListener("load", goToMistake);
+  window.addEventListener("load", () => {
+    goToMistake();
+    goToWords();
+  });
 })();
