@@ -35,9 +35,11 @@ from lemnisk_braze.lib.json_types import JSON
 ENTRY_BYTES = TAG_BYTES + DIGEST_BYTES
 # What orjson, and a value that JSON has not, may raise.
 ERRORS = (TypeError, ValueError)
-# A number so long may be the noise of a sum: 0.30000000000000004.
-_LONG = re.compile(rb"[\d.]{17}")
+# A number so long may be the noise of a sum, 0.30000000000000004; and 5.0 is 5.
+_NOISY = re.compile(rb"[\d.]{17}|\.0(?!\d)")
 _DIGITS = ".15g"
+# Beyond, a fraction says less than its digits do.
+_EXACT = 1 << 53
 # A point behind a digit: most stand in addresses.
 _FRACTION = re.compile(rb"\.(?<=\d\.)")
 # What JSON has one spelling for.
@@ -207,14 +209,15 @@ def _names(shape: Shape, kept: Sequence[str], names: tuple[str, ...]) -> Names:
 def _canonical(value: JSON) -> bytes:
     """JSON in one spelling: names in order, and no noise in a number."""
     text = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
-    if _FRACTION.search(text) and _LONG.search(text):
+    if _FRACTION.search(text) and _NOISY.search(text):
         text = orjson.dumps(_rounded(value), option=orjson.OPT_SORT_KEYS)
     return text
 
 
 def _rounded(value: JSON) -> JSON:
     if isinstance(value, float):
-        return float(format(value, _DIGITS))
+        near = float(format(value, _DIGITS))
+        return int(near) if near.is_integer() and abs(near) < _EXACT else near
     if isinstance(value, dict):
         return {name: _rounded(item) for name, item in value.items()}
     return list(map(_rounded, value)) if isinstance(value, list) else value

@@ -53,6 +53,34 @@ def test_the_noise_of_a_sum_is_no_other_number_beside_others():
     assert hashes.of_bodies(noisy) == hashes.of_bodies(plain)
 
 
+@pytest.mark.parametrize(
+    ("one", "other"), [(5, 5.0), (0, -0.0), ([5, {"a": 1}], [5.0, {"a": 1.0}])]
+)
+def test_a_number_is_the_same_however_it_is_written(one, other):
+    """A program that reads its data anew makes 5.0 of 5; nobody has changed."""
+    assert hashes.alone(SHAPE, {"plan": one}) == hashes.alone(SHAPE, {"plan": other})
+    assert hashes.of_bodies([{"plan": one}]) == hashes.of_bodies([{"plan": other}])
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (5, "5"),
+        (5.0, "5.0"),
+        (1, True),
+        (0, False),
+        (0, None),
+        (5.5, 5),
+        (2**53, 2**53 + 1),
+        ([], None),
+        ("é", "e\u0301"),
+    ],
+)
+def test_what_braze_tells_apart_is_a_change(one, other):
+    assert hashes.alone(SHAPE, {"plan": one}) != hashes.alone(SHAPE, {"plan": other})
+    assert hashes.of_bodies([{"plan": one}]) != hashes.of_bodies([{"plan": other}])
+
+
 @pytest.mark.parametrize("odd", [{1, 2}, 2**80])
 def test_what_json_has_not_is_one_persons_alone(odd):
     people = [{"plan": "pro"}, {"plan": odd}, {"plan": "free"}]
