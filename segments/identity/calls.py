@@ -7,7 +7,7 @@ knows nobody: it names nobody, and a call that has nothing else is nobody's.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
@@ -29,6 +29,11 @@ CONTACTS = {EMAIL: as_email, PHONE: as_phone}
 OTHERS = "*"
 ALIAS = "alias"
 _KNOWN_KINDS = frozenset(Identifier.Kind.values)
+# {{ id }}, {% id %}, ${id}, #{id}, <%= id %>, [[id]], %id% and *|ID|*.
+_TEMPLATE = re.compile(
+    r"\{\{.*\}\}|\{%.*%\}|[$#]\{.*\}|<%.*%>|\[\[.*\]\]|%.+%|\*\|.*\|\*"
+)
+_ENDS_OF_TEMPLATES = ("}", ">", "]", "%", "*")
 _ADDRESS = re.compile(r"[^@\s]+@[^@\s]+")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -71,7 +76,7 @@ class Rules:
         return level
 
     def is_placeholder(self, text: str) -> bool:
-        return text.strip().casefold() in self.placeholders
+        return is_placeholder(text, self.placeholders)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +86,17 @@ class Call:
     subject: Key
     others: tuple[Key, ...] = ()
     placeholder: str = ""
+
+
+def is_placeholder(text: str, known: Collection[str]) -> bool:
+    """Whether an ID is one that programs send who know nobody, such as “undefined”.
+
+    So is what stands in a template where nobody filled it in: {{user_id}}.
+    """
+    bare = text.strip().casefold()
+    return bare in known or bool(
+        bare.endswith(_ENDS_OF_TEMPLATES) and _TEMPLATE.fullmatch(bare)
+    )
 
 
 def read(kind: str, payload: Mapping[str, Any], rules: Rules) -> Call:

@@ -191,7 +191,15 @@ def test_the_device_is_trusted_more_than_the_address(call, owner):
 # --- Devices --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("value", ["undefined", "NULL", " 0", "[object Object]"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("undefined", "NULL", " 0", "[object Object]", "N/A", "(null)"),
+        # What nobody filled in.
+        *("{{user_id}}", "{{ user.id }}", "${userId}", "%user_id%", "<%= id %>"),
+        *("[[ID]]", "*|UID|*", "%%ID%%", "{% id %}"),
+    ],
+)
 def test_placeholders_name_nobody(call, value, owner):
     events = [
         call("track", anonymousId=device, userId=value) for device in ("a", "b", "a")
