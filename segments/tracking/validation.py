@@ -47,6 +47,8 @@ MAX_NAME = 255
 MAX_USER_ID = 987
 MAX_EMAIL = 320
 MAX_PHONE = 32
+# Larger than every number of 15 digits, as E.164 has at most.
+PHONE_NUMBERS = 10**15
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 # So much may clocks and networks be off without a warning.
@@ -191,7 +193,7 @@ def notice_placeholders(
     known = _placeholders(tuple(settings.IDENTITY_PLACEHOLDERS))
     for name in fields:
         value = raw.get(name)
-        if isinstance(value, str) and value.strip().casefold() in known:
+        if isinstance(value, str) and calls.is_placeholder(value, known):
             notices.append(
                 Notice("placeholder_id", f"{name}: “{value.strip()}” names nobody.")
             )
@@ -320,8 +322,13 @@ def _traits_beside(
     return traits or None
 
 
-def check_traits(traits: Mapping[str, Any], where: str) -> None:
-    """Raise a RefusedError where one cannot be kept; `where`: what stands before names."""
+def check_traits(traits: MutableMapping[str, Any], where: str) -> None:
+    """Raise a RefusedError where one cannot be kept; `where`: what stands before names.
+
+    A phone number that came as a number is a text from here on.
+    """
+    if type(number := traits.get("phone")) is int and 0 <= number < PHONE_NUMBERS:
+        traits["phone"] = str(number)
     _check_contact(traits, where)
     for name, value in traits.items():
         if type(value) is dict and lists.is_change(value):

@@ -232,10 +232,14 @@ def _values(description: str, known: Schema) -> Schema:
 
 
 def _contacts() -> Schema:
-    limits = {"email": validation.MAX_EMAIL, "phone": validation.MAX_PHONE}
+    phone = {"minimum": 0, "exclusiveMaximum": validation.PHONE_NUMBERS}
     return {
-        name: {"type": ["string", "null"], "maxLength": most}
-        for name, most in limits.items()
+        "email": {"type": ["string", "null"], "maxLength": validation.MAX_EMAIL},
+        "phone": {
+            "type": ["string", "integer", "null"],
+            "maxLength": validation.MAX_PHONE,
+            **phone,
+        },
     }
 
 

@@ -130,6 +130,7 @@ def test_the_external_id_may_be_among_the_others(send):
     [
         ({"email": "Ann@Example.com"}, {"email": " ann@example.COM"}),
         ({"phone": "+44 7700 900123"}, {"phone": "+447700900123"}),
+        ({"phone": 447700900123}, {"phone": "+447700900123"}),
     ],
 )
 def test_an_address_alone_names_somebody(send, traits, again):
