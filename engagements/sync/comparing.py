@@ -10,6 +10,7 @@ import struct
 from collections.abc import Collection, Mapping, Sequence, Sized
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import repeat
 from typing import Any, NamedTuple, cast
 
 from engagements.guards import left_segment
@@ -175,10 +176,9 @@ class Comparison:
         if self.is_volatile:
             there = [n for n in range(len(group)) if n not in skipped]
             plain = _at_some_time(recipe, group.some(there)) or plain
-        digests = hashes.of_bodies(plain)
         if self.sends_deltas and self.shape:
-            return self._deltas(self.shape, rendered.bodies, digests, known)
-        return self._whole(rendered.bodies, plain, digests, known)
+            return self._deltas(self.shape, rendered.bodies, plain, known)
+        return self._whole(rendered.bodies, plain, hashes.of_bodies(plain), known)
 
     def _whole(
         self,
@@ -208,13 +208,14 @@ class Comparison:
         self,
         shape: Shape,
         bodies: Sequence[JSON],
-        digests: Sequence[bytes | None],
+        plain: Sequence[JSON],
         known: Sequence[Known | None],
     ) -> _Ends:
         """Only the attributes that are not known to be so, with their identifier."""
         objects = shapes.objects_of(bodies)
-        if not any(known) and (new := _all_new(shape, bodies, objects, digests)):
+        if not any(known) and (new := _all_new(shape, bodies, objects, plain)):
             return new
+        digests = hashes.of_bodies(plain)
         same = self._same(digests, known)
         more: set[int] = set()
         if not _are_of_one(bodies):
@@ -333,20 +334,28 @@ def _all_new(
     shape: Shape,
     bodies: Sequence[JSON],
     objects: Sequence[dict[str, JSON]],
-    digests: Sequence[bytes | None],
+    plain: Sequence[JSON],
 ) -> _Ends | None:
     """Everybody as they are: of nobody anything is known; None where one is odd."""
-    if not _are_of_one(bodies):
+    if not _are_objects_alone(bodies):
         return None
-    hashed = hashes.of_objects(shape, objects)
-    states: list[bytes] = []
-    points: list[int] = []
-    for digest, its in zip(digests, hashed, strict=True):
-        if digest is None or its is None or not its[0].kept:
-            return None
-        states.append(digest + its[1])
-        points.append(its[0].points)
-    return _Ends(range(len(bodies)), bodies, Mark.each(states, points), 0)
+    # Where they are the same they are hashed along with what is in them.
+    digests = None if plain is bodies else hashes.of_bodies(plain)
+    hashed = hashes.of_new(shape, objects, digests)
+    if hashed is None:
+        return None
+    names, states = hashed
+    marks = Mark.each(states, repeat(names.points))
+    return _Ends(range(len(bodies)), bodies, marks, 0)
+
+
+def _are_objects_alone(bodies: Sequence[JSON]) -> bool:
+    """Whether each is one object of attributes and nothing else."""
+    if not _are_of_one(bodies):
+        return False
+    rows = cast(Sequence[dict[str, Any]], bodies)
+    own: list[Any] = [body.get("attributes") for body in rows]
+    return set(map(type, own)) == {list} and set(map(len, own)) == {1}
 
 
 def _are_of_one(bodies: Sequence[JSON]) -> bool:

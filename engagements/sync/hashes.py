@@ -10,12 +10,11 @@ other).
 """
 
 import re
-from array import array
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import chain, repeat
 from operator import itemgetter
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import orjson
 from xxhash import xxh3_64_digest, xxh3_64_intdigest
@@ -24,15 +23,11 @@ from engagements.sync import data_points
 from engagements.sync import shape as shapes
 from engagements.sync.shape import (
     CHANGED,
-    DIGEST_BYTES,
-    NOT_KNOWN,
-    TAG_BYTES,
     Shape,
     has_operator,
 )
 from lemnisk_braze.lib.json_types import JSON
 
-ENTRY_BYTES = TAG_BYTES + DIGEST_BYTES
 # What orjson, and a value that JSON has not, may raise.
 ERRORS = (TypeError, ValueError)
 # A number so long may be the noise of a sum, 0.30000000000000004; and 5.0 is 5.
@@ -47,8 +42,6 @@ _PLAIN = frozenset({str, int, bool, type(None)})
 # What stands between the items of a list that is written in lines; within an item that
 # is plain no line ends.
 _BETWEEN = b",\n  "
-# An entry in words: one of its tag, two of its digest.
-_WORDS = 3
 
 
 class Names(NamedTuple):
@@ -93,6 +86,34 @@ def of_objects(shape: Shape, objects: Sequence[dict[str, JSON]]) -> Sequence[Has
         hashed = _of_the_same(shape, names, [objects[n] for n in at])
         found.update(zip(at, hashed, strict=True))
     return [found[n] for n in range(len(objects))]
+
+
+def of_new(
+    shape: Shape,
+    objects: Sequence[dict[str, JSON]],
+    digests: Sequence[bytes | None] | None = None,
+) -> tuple[Names, Sequence[bytes]] | None:
+    """The attributes of objects that all have the same, and their whole states.
+
+    `digests`: those of the bodies; None where each body is its object in `attributes`
+    and nothing else. Returns None where the objects have to be looked at one by one.
+    """
+    names = tuple(objects[0])
+    kept = [name for name in names if name in shape.tags]
+    if not kept or set(map(tuple, objects)) != {names}:
+        return None
+    columns = dict(
+        zip(names, zip(*map(dict.values, objects), strict=True), strict=True)
+    )
+    try:
+        cells = _spelled(columns)
+        if cells is None:
+            return None
+        before = digests or _of_bodies_around(cells)
+        states = _behind(before, shape, kept, cells, _seeds(shape, columns, cells))
+    except ERRORS:
+        return None
+    return _names(shape, kept, names), states
 
 
 def alone(shape: Shape, own: Mapping[str, JSON]) -> Hashed:
@@ -145,59 +166,81 @@ def _side_by_side(
     objects: Sequence[dict[str, JSON]],
 ) -> Sequence[bytes] | None:
     """The entries of each object; None where each has to be alone."""
-    ids = shape.identifiers
-    if not set(ids) <= set(names):
-        return _one_by_one(shape, kept, objects)
-    values = list(chain.from_iterable(map(itemgetter(*kept, *ids), objects)))
-    if not set(map(type, values)) <= _PLAIN:
-        return _one_by_one(shape, kept, objects)
-    text = orjson.dumps(values, option=orjson.OPT_INDENT_2)
-    texts = text[len(_BETWEEN) : -len("\n]")].split(_BETWEEN)
-    width = len(kept) + len(ids)
-    own = zip(*(texts[n::width] for n in range(len(kept), width)), strict=True)
-    seeds = [xxh3_64_intdigest(b"[%b]" % b",".join(those)) for those in own]
-    # Behind each one's values stand the identifiers: their entries are cut off.
-    tags = [shape.tags[name] for name in kept] + [NOT_KNOWN[:TAG_BYTES]] * len(ids)
-    together = _entries(tags, texts, seeds)
-    return _cut(together, ENTRY_BYTES * width, ENTRY_BYTES * len(kept))
-
-
-def _one_by_one(
-    shape: Shape, kept: Sequence[str], objects: Sequence[dict[str, JSON]]
-) -> Sequence[bytes] | None:
-    """The same where each value is spelled by itself."""
-    values = [own[name] for own in objects for name in kept]
-    if any(has_operator(v) for v in values if type(v) is dict):
+    asked = [*kept, *(name for name in shape.identifiers if name in names)]
+    columns = {name: list(map(itemgetter(name), objects)) for name in asked}
+    cells = _spelled(columns)
+    if cells is None:
         return None
-    texts = [
-        orjson.dumps(value) if type(value) in _PLAIN else _canonical(value)
-        for value in values
-    ]
-    tags = [shape.tags[name] for name in kept]
-    together = _entries(tags, texts, [whose(shape, own) for own in objects])
-    return _cut(together, ENTRY_BYTES * len(kept), ENTRY_BYTES * len(kept))
+    return _behind(None, shape, kept, cells, _seeds(shape, columns, cells))
 
 
-def _cut(together: bytes, whole: int, kept: int) -> Sequence[bytes]:
-    """Of each part of so many bytes the first that are kept."""
-    return [together[n : n + kept] for n in range(0, len(together), whole)]
+def _spelled(
+    columns: Mapping[str, Sequence[JSON]],
+) -> Mapping[str, Sequence[bytes]] | None:
+    """By name, the value of each object as JSON in its one spelling.
+
+    None where there are operators.
+    """
+    plain = {name: own for name, own in columns.items() if _is_plain(own)}
+    together = list(chain.from_iterable(plain.values()))
+    text = orjson.dumps(together, option=orjson.OPT_INDENT_2)
+    texts = text[len(_BETWEEN) : -len("\n]")].split(_BETWEEN)
+    count = len(texts) // max(len(plain), 1)
+    cells = {name: texts[n * count : n * count + count] for n, name in enumerate(plain)}
+    for name, own in columns.items():
+        if name not in plain:
+            if any(has_operator(value) for value in own if type(value) is dict):
+                return None
+            cells[name] = list(map(_canonical, own))
+    return cells
 
 
-def _entries(
-    tags: Sequence[bytes], texts: Sequence[bytes], seeds: Sequence[int]
-) -> bytes:
-    """The entries of values that stand behind one another, a seed for each object's."""
-    each = chain.from_iterable(map(repeat, seeds, repeat(len(tags))))
-    return _with_tags(tags, list(map(xxh3_64_digest, texts, each)))
+def _is_plain(values: Sequence[JSON]) -> bool:
+    try:
+        # Nearly all are texts, and this is the quickest way to know.
+        "".join(values)  # type: ignore[arg-type]
+    except TypeError:
+        return set(map(type, values)) <= _PLAIN
+    return True
 
 
-def _with_tags(tags: Sequence[bytes], digests: Sequence[bytes]) -> bytes:
-    """These tags again and again, each with the next of the digests behind it."""
-    words = array("I", b"".join(digests))
-    found = array("I", bytes(ENTRY_BYTES * len(digests)))
-    found[0::_WORDS] = array("I", b"".join(tags)) * (len(digests) // len(tags))
-    found[1::_WORDS], found[2::_WORDS] = words[0::2], words[1::2]
-    return found.tobytes()
+def _seeds(
+    shape: Shape,
+    columns: Mapping[str, Sequence[JSON]],
+    cells: Mapping[str, Sequence[bytes]],
+) -> Sequence[int]:
+    """What the hashes of each object's values begin with (`whose`)."""
+    ids = shape.identifiers
+    if all(name in columns and _is_plain(columns[name]) for name in ids):
+        each = zip(*(cells[name] for name in ids), strict=True)
+        return [xxh3_64_intdigest(b"[%b]" % b",".join(own)) for own in each]
+    rows = zip(*columns.values(), strict=True)
+    return [whose(shape, dict(zip(columns, own, strict=True))) for own in rows]
+
+
+def _of_bodies_around(cells: Mapping[str, Sequence[bytes]]) -> Sequence[bytes]:
+    """The hashes of bodies that have nothing but the object of these cells."""
+    parts: list[Iterable[bytes]] = []
+    between = b'{"attributes":[{'
+    for name in sorted(cells):
+        parts += repeat(between + orjson.dumps(name) + b":"), cells[name]
+        between = b","
+    texts = map(b"".join, zip(*parts, repeat(b"}]}"), strict=False))
+    return list(map(xxh3_64_digest, texts))
+
+
+def _behind(
+    before: Iterable[bytes | None] | None,
+    shape: Shape,
+    kept: Sequence[str],
+    cells: Mapping[str, Sequence[bytes]],
+    seeds: Sequence[int],
+) -> Sequence[bytes]:
+    """The entries of each object behind one another, and those behind what is `before`."""
+    parts: list[Iterable[Any]] = [] if before is None else [before]
+    for name in kept:
+        parts += repeat(shape.tags[name]), map(xxh3_64_digest, cells[name], seeds)
+    return list(map(b"".join, zip(*parts, strict=False)))
 
 
 def _names(shape: Shape, kept: Sequence[str], names: tuple[str, ...]) -> Names:

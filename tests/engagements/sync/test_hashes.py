@@ -45,6 +45,30 @@ def test_bodies_side_by_side_have_the_hashes_of_each_alone(people):
     assert hashes.of_bodies(people) == alone
 
 
+@given(people=PEOPLE.filter(bool))
+def test_states_of_those_who_are_new_are_what_each_alone_has(people):
+    digests = hashes.of_bodies([{"attributes": [own]} for own in people])
+    alone = [hashes.alone(SHAPE, own) for own in people]
+
+    found = hashes.of_new(SHAPE, people)
+
+    assert hashes.of_new(SHAPE, people, digests) == found
+    if found is not None:
+        names, states = found
+        assert {own for own, _ in alone} == {names}
+        assert states == [d + its[1] for d, its in zip(digests, alone, strict=True)]
+
+
+def test_states_of_those_who_have_the_same_attributes_are_found_together():
+    people = [{"external_id": n, "plan": ["pro"], "score": n / 3} for n in range(3)]
+
+    assert hashes.of_new(SHAPE, people) is not None
+    # One has another attribute, an operator, what JSON has not, or nothing that is kept.
+    for odd in ({"city": "Bonn"}, {"score": {"inc": 1}}, {"score": {1, 2}}):
+        assert hashes.of_new(SHAPE, [*people, {**people[0], **odd}]) is None
+    assert hashes.of_new(SHAPE, [{"external_id": "ada"}]) is None
+
+
 def test_the_noise_of_a_sum_is_no_other_number_beside_others():
     noisy = [{"plan": 0.1 + 0.2}, {"plan": 1.0}]
     plain = [{"plan": 0.3}, {"plan": 1.0}]
@@ -96,4 +120,5 @@ def test_an_operator_goes_each_time_and_has_no_hash():
     )
 
     assert (names.kept, names.always, names.has_values) == (("plan",), ("score",), True)
-    assert entries[hashes.ENTRY_BYTES :] == b"scor" + shape.CHANGED
+    first = shape.TAG_BYTES + shape.DIGEST_BYTES
+    assert entries[first:] == b"scor" + shape.CHANGED
