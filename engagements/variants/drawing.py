@@ -26,16 +26,9 @@ def below(salt: str, people: Iterable[int], most: int) -> set[int]:
     """Of these people those for whom the salt draws less than `most`."""
     if most >= ALL:
         return set(people)
-    begun, limit = sha256(f"{salt}\n".encode()).copy, most.to_bytes(8)
-
-    def hash_of(person: int) -> bytes:
-        # What has begun is gone on with: a hash of its own takes twice as long to make.
-        hashed = begun()
-        hashed.update(b"%d" % person)
-        return hashed.digest()
-
+    text, limit = f"{salt}\n".replace("%", "%%").encode() + b"%d", most.to_bytes(8)
     # Bytes stand in the order of the numbers that they begin with.
-    return {person for person in people if hash_of(person) < limit}
+    return {person for person in people if sha256(text % person).digest() < limit}
 
 
 def salt(engagement_id: int) -> str:

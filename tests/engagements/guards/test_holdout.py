@@ -44,5 +44,6 @@ def test_their_place_says_who_is_kept_out():
 @pytest.mark.parametrize("share", [0, 0.001, 12.5, 99.999, 100])
 def test_many_are_drawn_as_each_alone(share):
     most = int(share / 100 * drawing.ALL)
-    alone = {id for id in PEOPLE if drawing.drawn("x", id) < most}
-    assert drawing.below("x", PEOPLE, most) == alone
+    for salt in ("x", "100 % of %d"):
+        alone = {id for id in PEOPLE if drawing.drawn(salt, id) < most}
+        assert drawing.below(salt, PEOPLE, most) == alone
