@@ -144,6 +144,8 @@ def reserve(asked: Asked, claims: Sequence[Claim], but: Collection[int]) -> Rese
     if not rest:
         return Reserved({}, {at})
     none = plenty.none(asked, caps, {id: plain[id] for id in full}, at)
+    if (new := full.difference(none)) and not any(plain.values()):
+        rest -= plenty.begin(asked, new, at)
     over: dict[int, dict[int, Skip]] = defaultdict(dict)
     skips = {cap.pk: _skip(cap) for cap in caps}
     keys: dict[tuple[int, int], Key] = {}
@@ -270,10 +272,10 @@ def _places(
 ) -> Iterator[tuple[int, int, int, int]]:
     """Where these people are: the batch, the place, and the person with their entry."""
     for claim in claims:
-        if not people.isdisjoint(claim.profile_ids):
-            for place, id, entry in claim.by_place():
-                if id in people:
-                    yield claim.batch_id, place, id, entry
+        out, entries = set(claim.left_out), claim.transition_ids
+        for place, id in enumerate(claim.profile_ids):
+            if id in people and place not in out:
+                yield claim.batch_id, place, id, entries[place] or 0 if entries else 0
 
 
 def _make_rows(people: Collection[int]) -> None:

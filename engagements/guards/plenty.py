@@ -1,7 +1,7 @@
 """Room under caps where it is plain that there is some, or none: a statement for each."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -35,32 +35,34 @@ PLENTY = """
 # Takes room for people who have one name, once each, and returns the others; before them,
 # when it is. A list is in order, but for what its writers waited for each other: `since`
 # is earlier by more than that. The index has people in order, and so nobody waits for who
-# waits for them; another way to find them would be in its own. Nearly everybody has a list:
-# to look for it with each insert would take as long as all the rest.
+# waits for them; another way to find them would be in its own.
 OF_ALL = f"""
     SET LOCAL enable_seqscan = off;
     SET LOCAL enable_bitmapscan = off;
-    WITH {THOSE}, one AS MATERIALIZED ({ONE}), named AS MATERIALIZED ({WITH_NAMES}), taken AS (
+    WITH {THOSE}, one AS MATERIALIZED ({ONE}), taken AS (
         UPDATE engagements_sentlately s
         SET sends = s.sends || one.sends, last_at = one.last_at FROM one
         WHERE s.profile_id = {AMONG_THOSE} AND one.is_later AND {PLENTY}
-            AND s.profile_id NOT IN (SELECT merged_into_id FROM named)
+            AND s.profile_id NOT IN ({WITH_NAMES})
         RETURNING s.profile_id
-    ), rest AS MATERIALIZED (
-        SELECT id FROM those, unnest(people) id
-        WHERE id NOT IN (SELECT profile_id FROM taken)
-    ), begun AS (
-        INSERT INTO engagements_sentlately (profile_id, sends, last_at)
-        SELECT rest.id, one.sends, one.last_at FROM rest CROSS JOIN one
-        WHERE one.is_later AND rest.id NOT IN (SELECT merged_into_id FROM named)
-            AND NOT EXISTS (
-                SELECT FROM engagements_sentlately s WHERE s.profile_id = rest.id
-            )
-        ORDER BY rest.id ON CONFLICT DO NOTHING
-        RETURNING profile_id
     )
     SELECT NULL, (sends #>> '{{{{0,0}}}}')::bigint FROM one UNION ALL
-    SELECT id, 0 FROM rest WHERE id NOT IN (SELECT profile_id FROM begun)
+    SELECT id, 0 FROM those, unnest(people) id
+    WHERE id NOT IN (SELECT profile_id FROM taken)
+"""
+# The same of those who have no list yet, at a time that is known; returns whose it is
+# that begins. Nearly everybody has one: to look for it with each of all would take as
+# long as all the rest.
+OF_NEW = f"""
+    WITH {THOSE}, one AS MATERIALIZED ({ONE})
+    INSERT INTO engagements_sentlately (profile_id, sends, last_at)
+    SELECT id, jsonb_set(one.sends, '{{0,0}}', to_jsonb(%(at)s::bigint)), one.last_at
+    FROM one, those, unnest(people) id
+    WHERE one.is_later AND id NOT IN ({WITH_NAMES}) AND NOT EXISTS (
+        SELECT FROM engagements_sentlately s WHERE s.profile_id = id
+    )
+    ORDER BY id ON CONFLICT DO NOTHING
+    RETURNING profile_id
 """
 # The same where each has an entry of their own.
 OF_EACH = f"""
@@ -139,14 +141,11 @@ def take(
     assert run is not None
     has_entries = any(plain.values())
     wanted: dict[str, Any] = {
+        **_asked(asked),
         "people": copying.number_array(plain)
         if has_entries
         else copying.id_array(plain),
         "entries": copying.number_array(plain.values()) if has_entries else None,
-        "engagement": engagement.pk,
-        "segment": engagement.segment_id,
-        "channel": asked.channel,
-        "run": run.pk,
         "begun": milliseconds(run.started_at) - MARGIN,
         "long": LONG,
     }
@@ -164,6 +163,17 @@ def take(
         found = dict(cursor.fetchall())
     at = found.pop(None)
     return set(found), at
+
+
+def begin(asked: Asked, people: Collection[int], at: int) -> set[int]:
+    """Take room for those of these people who have no list yet; return whose it is.
+
+    At a time, in milliseconds, and without an entry; not for who has other names.
+    """
+    with connection.cursor() as cursor:
+        wanted = {**_asked(asked), "people": copying.id_array(people), "at": at}
+        cursor.execute(OF_NEW, wanted)
+        return {id for (id,) in cursor.fetchall()}
 
 
 def none(
@@ -196,6 +206,17 @@ def none(
     with connection.cursor() as cursor:
         cursor.execute(NONE.format(same=same), wanted)
         return {id: caps[number - 1] for id, number in cursor.fetchall()}
+
+
+def _asked(asked: Asked) -> dict[str, Any]:
+    """What is added for each but the time."""
+    assert asked.run is not None
+    return {
+        "engagement": asked.engagement.pk,
+        "segment": asked.engagement.segment_id,
+        "channel": asked.channel,
+        "run": asked.run.pk,
+    }
 
 
 def _same(asked: Asked, entry: str | None) -> str:
