@@ -5,9 +5,10 @@ a cancel waits for this transaction, and after it none begins.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from django.db import connection, transaction
 
@@ -25,6 +26,7 @@ from engagements.outbox import (
 from engagements.outbox.prepared_request import PreparedRequest
 from engagements.personalization.renderer import Skip
 from engagements.sync import one_at_a_time, order, state
+from lemnisk_braze.lib.database_errors import About, about
 from lemnisk_braze.lib.database_retry import NOW_ON_DISK
 
 # With these nobody stays uncertain.
@@ -42,22 +44,24 @@ SHARE_LOCK = """
 # would be sent again, and nobody would know.
 TAKE_OFF = f"""
     WITH x AS (
-        SELECT * FROM unnest(%s::bigint[], %s::uuid[], %s::bool[], %s::uuid[],
+        SELECT *, skipped::smallint[] AS places, skip_counts::jsonb AS counts
+        FROM unnest(%s::bigint[], %s::uuid[], %s::bool[], %s::uuid[],
             %s::bigint[], %s::int[], %s::text[], %s::int[], %s::text[],
-            %s::timestamptz[], %s::bool[])
+            %s::timestamptz[], %s::bool[], %s::text[], %s::text[], %s::int[])
             AS x (batch_id, token, goes, id, version_id, key_version, left_out,
-                item_count, sha256, now, is_repeat)
+                item_count, sha256, now, is_repeat, skipped, skip_counts, saved)
     ), taken AS (
         UPDATE engagements_batch b
         SET state = CASE WHEN x.goes THEN 'sending' ELSE 'done' END,
             attempt_count = b.attempt_count + x.goes::int,
-            written_at = x.now, is_repeat = x.is_repeat
+            written_at = x.now, is_repeat = x.is_repeat,
+            {delivery_records.SET_SKIPPED}
         FROM x JOIN engagements_batch own ON own.id = x.batch_id
         JOIN engagements_run r ON r.id = own.run_id
         WHERE b.id = x.batch_id AND b.state = 'leased' AND b.lease_token = x.token
           AND b.lease_until > clock_timestamp()
           AND r.state IN ('expanding', 'sending') AND r.engagement_id = ANY(%s)
-        RETURNING b.id
+        RETURNING b.id, {delivery_records.SKIPPED}
     ), attempts AS (
         INSERT INTO engagements_attempt (id, batch_id, version_id, key_version, worker,
             left_out, item_count, request_sha256, outcome)
@@ -65,7 +69,7 @@ TAKE_OFF = f"""
             item_count, sha256, 'unfinished'
         FROM x JOIN taken ON taken.id = x.batch_id WHERE x.goes
     )
-    SELECT id FROM taken WHERE {NOW_ON_DISK}
+    SELECT * FROM taken WHERE {NOW_ON_DISK}
 """
 STILL_GOING = """
     SELECT b.id FROM unnest(%s::bigint[], %s::uuid[]) AS x (id, token)
@@ -92,7 +96,6 @@ def intend(requests: Sequence[PreparedRequest]) -> list[PreparedRequest]:
     whole = [prepared for prepared in requests if not prepared.refusal]
     taken = _take_off(whole, active)
     going = [prepared for prepared in whole if prepared.batch_id in taken]
-    _skip(going)
     if len(going) < len(requests):
         refused = [prepared for prepared in requests if prepared.refusal]
         _split(
@@ -134,13 +137,98 @@ def _share_lock(run_ids: set[int]) -> list[int]:
 def _split(requests: Sequence[PreparedRequest]) -> None:
     for prepared in requests:
         # The halves take only those along who have a payload.
-        _skip([prepared])
+        skips = _Skips.of([prepared])
+        skips.end([prepared.batch_id])
+        skips.let_be([prepared.batch_id])
         outcomes.split(prepared, prepared.refusal)
 
 
+class _Skips(NamedTuple):
+    """Of batches those without a payload, and the data points that they save.
+
+    `reasons`: why, by place. Of somebody who was deleted (`gone`) nothing is told but
+    that; who may have been sent already (`doubted`) has no end: they stay uncertain.
+    """
+
+    reasons: Mapping[int, Mapping[int, str]] = MappingProxyType({})
+    gone: Mapping[int, Sequence[int]] = MappingProxyType({})
+    doubted: Mapping[int, Mapping[int, str]] = MappingProxyType({})
+    saved: Mapping[int, int] = MappingProxyType({})
+
+    @classmethod
+    def of(cls, requests: Sequence[PreparedRequest]) -> "_Skips":
+        gone, reasons, doubted = {}, {}, {}
+        # Few are told apart, and many have the same.
+        words: dict[int, str] = {}
+        for prepared in requests:
+            batch_id, own = prepared.batch_id, prepared.skipped
+            if own:
+                gone[batch_id] = [n for n, s in own.items() if s.code == "erased"]
+                if prepared.is_in_doubt:
+                    doubted[batch_id] = _not_again(own)
+                reasons[batch_id] = {
+                    n: words.get(id(skip)) or words.setdefault(id(skip), str(skip))
+                    for n, skip in own.items()
+                    if skip.code != "erased" and n not in doubted.get(batch_id, ())
+                }
+        saved = {x.batch_id: x.synced.saved for x in requests if x.synced}
+        return cls(reasons, gone, doubted, saved)
+
+    def end(self, ids: Collection[int]) -> None:
+        """Write the ends of those in these batches, whoever has one already."""
+        reasons = {id: own for id, own in self.reasons.items() if id in ids}
+        delivery_records.settle_places(Delivery.State.SKIPPED, reasons)
+        state.add_points([(id, 0, n) for id, n in self.saved.items() if id in ids])
+
+    def let_be(self, ids: Collection[int]) -> None:
+        """What becomes of the others in these batches, who have no end of their own."""
+        erasure.vacate({id: own for id, own in self.gone.items() if id in ids})
+        doubt.stay({id: own for id, own in self.doubted.items() if id in ids})
+
+
+NOBODY = _Skips()
+
+
 def _take_off(requests: Sequence[PreparedRequest], active: Sequence[int]) -> set[int]:
-    columns: list[list[Any]] = [
-        [prepared.batch_id for prepared in requests],
+    """Let these go, and write the ends of whoever has no payload; the batches' ids."""
+    skips = _Skips.of(requests)
+    taken = _with_new_ends(requests, active, skips)
+    if taken is None:
+        taken = {id for id, *_ in _taken(requests, active)}
+        skips.end(taken)
+    skips.let_be(taken)
+    return taken
+
+
+def _with_new_ends(
+    requests: Sequence[PreparedRequest], active: Sequence[int], skips: _Skips
+) -> set[int] | None:
+    """The same where nobody has an end yet; None where it is not so, and nothing is done."""
+    if not any(skips.reasons.values()):
+        return {id for id, *_ in _taken(requests, active, skips)}
+    people = {x.batch_id: x.claim.profile_ids for x in requests}
+    try:
+        with transaction.atomic():
+            rows = _taken(requests, active, skips)
+            if delivery_records.copy_skipped(rows, skips.reasons, people):
+                return {id for id, *_ in rows}
+            # They may have an end already.
+            transaction.set_rollback(True)
+    except Exception as e:
+        if about(e) is not About.ROW:
+            raise
+    return None
+
+
+def _taken(
+    requests: Sequence[PreparedRequest],
+    active: Sequence[int],
+    skips: _Skips = NOBODY,
+) -> list[Any]:
+    """Of each batch that may go its id, and `delivery_records.SKIPPED`."""
+    ids = [prepared.batch_id for prepared in requests]
+    columns: list[Any] = [
+        ids,
         [prepared.token for prepared in requests],
         [prepared.request is not None for prepared in requests],
         [prepared.attempt_id for prepared in requests],
@@ -152,40 +240,11 @@ def _take_off(requests: Sequence[PreparedRequest], active: Sequence[int]) -> set
         [_digest(prepared) for prepared in requests],
         [prepared.claim.now for prepared in requests],
         [bool(prepared.newer and prepared.newer.is_repeat) for prepared in requests],
+        *delivery_records.skip_columns(ids, skips.reasons, skips.saved),
     ]
     with connection.cursor() as cursor:
         cursor.execute(TAKE_OFF, [*columns, list(active), workers.process_name()])
-        return {batch_id for (batch_id,) in cursor}
-
-
-def _skip(requests: Sequence[PreparedRequest]) -> None:
-    """Write the end of those without a payload, each with its reason.
-
-    Of somebody who was deleted nothing is told but that. Who may have been sent already
-    has no end: they stay uncertain.
-    """
-    gone, reasons, doubted = {}, {}, {}
-    # Few are told apart, and many have the same.
-    words: dict[int, str] = {}
-    for prepared in requests:
-        if own := prepared.skipped:
-            gone[prepared.batch_id] = [n for n, s in own.items() if s.code == "erased"]
-            if prepared.is_in_doubt:
-                doubted[prepared.batch_id] = _not_again(own)
-            reasons[prepared.batch_id] = {
-                n: words.get(id(skip)) or words.setdefault(id(skip), str(skip))
-                for n, skip in own.items()
-                if skip.code != "erased" and n not in doubted.get(prepared.batch_id, ())
-            }
-    saved = {
-        x.batch_id: x.synced.saved for x in requests if x.synced and x.synced.saved
-    }
-    people = {x.batch_id: x.claim.profile_ids for x in requests}
-    if not delivery_records.skip(reasons, people, saved):
-        delivery_records.settle_places(Delivery.State.SKIPPED, reasons)
-        state.add_points([(id, 0, points) for id, points in saved.items()])
-    erasure.vacate(gone)
-    doubt.stay(doubted)
+        return list(cursor.fetchall())
 
 
 def _not_again(skipped: Mapping[int, Skip]) -> dict[int, str]:

@@ -81,22 +81,20 @@ SKIP_PLACES = f"""
     UPDATE engagements_batch b SET skip_counts = {_COUNTS}
     FROM counted x WHERE b.id = x.batch_id
 """
-# The batches of people of whom none has an end: nearly always. They are written once,
-# with whom they leave out, how many for what, and what that saves; the ends are copied
-# out of their lists.
-SKIP_NEW = f"""
-    UPDATE engagements_batch b SET data_points_saved = b.data_points_saved + x.saved,
-        skip_counts = {_COUNTS},
-        left_out = CASE WHEN b.left_out = '{{}}' THEN x.places ELSE {_LEFT_OUT} END
-    -- unnest takes lists of lists apart: each comes as the text of one.
-    FROM (
-        SELECT batch_id, places::smallint[], counts::jsonb, saved
-        FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::int[])
-            AS y (batch_id, places, counts, saved)
-    ) x WHERE b.id = x.batch_id
-    RETURNING b.id, b.run_id, 0 = ANY(b.profile_ids) AND EXISTS (
-            SELECT FROM unnest(x.places) place WHERE b.profile_ids[place + 1] = 0
-        ), b.event_ids, b.transition_ids, b.variants
+# What it sets of batches of people of whom none has an end, which is nearly always so:
+# whom they leave out, how many for what, and what that saves. Their ends are copied out
+# of their lists (`copy_skipped`).
+SET_SKIPPED = f"""
+    data_points_saved = b.data_points_saved + x.saved,
+    skip_counts = CASE WHEN x.places = '{{}}' THEN b.skip_counts ELSE {_COUNTS} END,
+    left_out = CASE WHEN x.places = '{{}}' THEN b.left_out
+        WHEN b.left_out = '{{}}' THEN x.places ELSE {_LEFT_OUT} END
+"""
+# Of such a batch what their ends need.
+SKIPPED = """
+    x.places <> '{}' AS is_any, b.run_id, 0 = ANY(b.profile_ids) AND EXISTS (
+        SELECT FROM unnest(x.places) place WHERE b.profile_ids[place + 1] = 0
+    ) AS is_anybody_erased, b.event_ids, b.transition_ids, b.variants
 """
 TABLE, COLUMNS = (
     "engagements_delivery",
@@ -170,44 +168,38 @@ def doubt(reasons: Reasons) -> None:
         _settle_apart(Delivery.State.UNCERTAIN, rows)
 
 
-def skip(
-    reasons: Reasons, people: Mapping[int, Sequence[int]], saved: Mapping[int, int] = {}
-) -> bool:
-    """The same of who is skipped, with the data points `saved` by batch.
+def skip_columns(
+    ids: Collection[int], reasons: Reasons, saved: Mapping[int, int]
+) -> list[str]:
+    """Of these batches whom they skip, how many for what, and what that saves.
 
-    `people`: who was in the batches when they were claimed.
-    Where none of them has an end yet; False where it is not so: then nothing is written.
+    Arrays of text, text and int, of which the first two are read as a list of places and
+    as JSON: unnest takes lists of lists apart.
     """
-    if not any(reasons.values()):
-        return not any(saved.values())
-    ids = list({**reasons, **saved})
-    counts = [_counts(reasons.get(id, {})) for id in ids]
-    columns = [
-        copying.number_array(ids),
-        copying.text_array(
-            copying.number_array(sorted(reasons.get(id, ()))) for id in ids
-        ),
-        copying.text_array(orjson.dumps(own).decode() for own in counts),
+    own = [reasons.get(id, {}) for id in ids]
+    return [
+        copying.text_array(copying.number_array(sorted(its)) for its in own),
+        copying.text_array(orjson.dumps(_counts(its)).decode() for its in own),
         copying.number_array(saved.get(id, 0) for id in ids),
     ]
-    try:
-        with transaction.atomic():
-            with connection.cursor() as cursor:
-                cursor.execute(SKIP_NEW, columns)
-                batches = cursor.fetchall()
-            if any(is_anybody_erased for _, _, is_anybody_erased, *_ in batches):
-                # They may have an end already.
-                transaction.set_rollback(True)
-                return False
-            lines: list[str] = []
-            for id, run_id, _, *its in batches:
-                if own := reasons.get(id):
-                    lines += _skipped(f"{run_id}\t", id, [people[id], *its], own)
-            copying.copy(TABLE, COLUMNS, lines)
-    except Exception as e:
-        if about(e) is not About.ROW:
-            raise
-        return False
+
+
+def copy_skipped(
+    rows: Iterable[Sequence[Any]], reasons: Reasons, people: Mapping[int, Sequence[int]]
+) -> bool:
+    """Write the ends of who is skipped in batches (an id, and what `SKIPPED` returns).
+
+    `people`: who was in the batches when they were claimed. False where one of them was
+    erased meanwhile, and may have an end already: then nothing is written.
+    """
+    lines: list[str] = []
+    for id, is_any, run_id, is_anybody_erased, *its in rows:
+        if is_anybody_erased:
+            return False
+        if is_any:
+            lines += _skipped(f"{run_id}\t", id, [people[id], *its], reasons[id])
+    if lines:
+        copying.copy(TABLE, COLUMNS, lines)
     return True
 
 
