@@ -19,7 +19,6 @@ from playwright.sync_api import (
     Frame,
     Locator,
     Page,
-    Response,
     ViewportSize,
     expect,
     sync_playwright,
@@ -173,17 +172,18 @@ def page(contexts: Contexts, complaints: list[str]) -> Iterator[Page]:
 
 
 def listen(page: Page, complaints: list[str]) -> None:
+    """An answer of 400 or more is an error in the console, too.
+
+    To be told of each answer, thirty a page, would be a tenth of what loading it takes.
+    """
+
     def on_console(message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):
-            complaints.append(f"{message.type} on {page.url}: {message.text}")
-
-    def on_response(response: Response) -> None:
-        if response.status >= 400:
-            complaints.append(f"{response.status} for {response.url}")
+            about = message.location["url"]
+            complaints.append(f"{message.type} on {page.url}: {message.text} ({about})")
 
     page.on("console", on_console)
     page.on("pageerror", lambda error: complaints.append(f"{page.url}: {error}"))
-    page.on("response", on_response)
 
 
 @pytest.fixture

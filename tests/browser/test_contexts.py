@@ -1,6 +1,7 @@
-"""What one test leaves in the browser is not the next one's."""
+"""What a page may not do is noticed; what a test leaves is not the next one's."""
 
 import pytest
+from playwright.sync_api import Page
 
 from tests.browser.conftest import Contexts, listen
 
@@ -23,3 +24,20 @@ def test_a_page_ends_before_it_is_signed_out(contexts: Contexts):
     page.evaluate(COMPLAIN_WHEN_SIGNED_OUT)
     contexts.give_back(context, page)
     assert complaints == []
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        "new Image().src = '/missing'",
+        "fetch('/missing').then((answer) => answer.text())",
+        "navigator.sendBeacon('/missing', 'x')",
+        "location = '/missing'",
+    ],
+)
+def test_what_is_refused_is_a_complaint(page: Page, complaints: list[str], ask: str):
+    page.goto("/admin/login/")
+    with page.expect_console_message(lambda message: "404" in message.text):
+        page.evaluate(f"() => {{ {ask} }}")
+    assert "/missing" in complaints[0]
+    complaints.clear()
