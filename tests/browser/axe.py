@@ -34,7 +34,12 @@ OPTIONS = {
     "selectors": False,
     "preload": {"assets": ["media"]},
 }
-# The page's own switch of the scheme; whether what is seen is still the same.
+# In which scheme the page is drawn, and what the browser draws by itself.
+_DRAWN = """[
+    document.documentElement.classList.contains("dark") ? "dark" : "light",
+    getComputedStyle(document.documentElement).colorScheme,
+]"""
+# The page's own switch of the scheme: whether what is seen is still the same, and _DRAWN.
 _SWITCH = """(scheme) => {
     const seen = () => [...document.querySelectorAll("*")].map(
         (element) => element.checkVisibility()).join();
@@ -43,9 +48,11 @@ _SWITCH = """(scheme) => {
     return new Promise((done) => requestAnimationFrame(() => {
         for (const animation of document.getAnimations())
             if (animation instanceof CSSTransition) animation.finish();
-        done(seen() === before);
+        done([seen() === before, DRAWN]);
     }));
-}"""
+}""".replace("DRAWN", _DRAWN)
+# As the system has it.
+_SWITCH_BACK = "Alpine.$data(document.documentElement).adminTheme = 'auto'"
 MISSING = f"No axe-core {VERSION}: it needs npm and a network, or AXE_CORE=axe.min.js."
 
 
@@ -90,12 +97,13 @@ def bring(page: Page) -> None:
 
 def violations(page: Page, script: str, rules: list[str] = STANDARD) -> list[str]:
     """Return one line for each rule that the page breaks, with the first places."""
-    if page.evaluate("typeof axe === 'undefined'"):
+    args = [{"runOnly": rules, **OPTIONS}, "\n".join(_readable), rules is COLOURS]
+    look = "(args) => typeof axe === 'undefined' ? null : axe.look(...args)"
+    found: dict[str, Any] | None = page.evaluate(look, args)
+    if found is None:
         page.evaluate(script)
-    found: dict[str, Any] = page.evaluate(
-        "(args) => axe.look(...args)",
-        [{"runOnly": rules, **OPTIONS}, "\n".join(_readable), rules is COLOURS],
-    )
+        found = page.evaluate(look, args)
+    assert found
     if not found["violations"]:
         _readable.update(filter(None, found["readable"].split("\n")))
     return [
@@ -106,30 +114,36 @@ def violations(page: Page, script: str, rules: list[str] = STANDARD) -> list[str
 
 
 def in_both_schemes(page: Page, scheme: str) -> Iterator[tuple[str, list[str]]]:
-    """The scheme, as the system has it and then the other, with what is not accessible.
+    """The scheme that it is drawn in and then the other, with what is not accessible.
 
     The document stays, so that the rules that read no colour find in the other what they
-    found before, unless something is seen in one scheme alone.
+    found before, unless something is seen in one scheme alone. So does the other scheme.
     """
-    _assert_drawn(page, scheme)
+    _assert_drawn(page, scheme, page.evaluate(_DRAWN))
     yield scheme, violations(page, source())
-    other = "light" if scheme == "dark" else "dark"
-    is_same = switch(page, other)
+    is_same = switch(page, other(scheme))
     rules = COLOURS if is_same else STANDARD
-    yield other, violations(page, source(), rules)
-    page.evaluate(_SWITCH, "auto")
+    yield other(scheme), violations(page, source(), rules)
+
+
+def other(scheme: str) -> str:
+    return "light" if scheme == "dark" else "dark"
 
 
 def switch(page: Page, scheme: str) -> bool:
     """Draw the page in this scheme; whether what is seen is the same in both."""
-    is_same: bool = page.evaluate(_SWITCH, scheme)
-    _assert_drawn(page, scheme)
-    return is_same
+    is_same, drawn = page.evaluate(_SWITCH, scheme)
+    _assert_drawn(page, scheme, drawn)
+    return bool(is_same)
 
 
-def _assert_drawn(page: Page, scheme: str) -> None:
-    is_dark = page.evaluate("document.documentElement.classList.contains('dark')")
-    assert is_dark is (scheme == "dark"), page.url
+def switch_back(page: Page) -> None:
+    """Have it drawn in the system's scheme."""
+    page.evaluate(_SWITCH_BACK)
+
+
+def _assert_drawn(page: Page, scheme: str, drawn: list[str]) -> None:
+    ours, the_browsers = drawn
+    assert ours == scheme, page.url
     # What the browser draws by itself goes along.
-    drawn = page.evaluate("getComputedStyle(document.documentElement).colorScheme")
-    assert (drawn == "dark") is is_dark, page.url
+    assert (the_browsers == "dark") is (scheme == "dark"), page.url

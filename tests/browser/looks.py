@@ -20,6 +20,7 @@ SETTLE = """() => new Promise((done) => requestAnimationFrame(() => {
     requestAnimationFrame(() => done());
 }))"""
 SIDEWAYS = "It scrolls sideways."
+SCROLLS = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
 IS_DARK = "matchMedia('(prefers-color-scheme: dark)').matches"
 
 
@@ -60,6 +61,8 @@ def each(page: Page) -> Iterator[tuple[str, list[str]]]:
             if scrolls_sideways(page):
                 broken.append(SIDEWAYS)
             yield f"{size['width']}-{drawn}", broken
+        scheme = axe.other(scheme)
+    axe.switch_back(page)
 
 
 def resize(page: Page, size: ViewportSize) -> None:
@@ -69,7 +72,4 @@ def resize(page: Page, size: ViewportSize) -> None:
 
 
 def scrolls_sideways(page: Page) -> bool:
-    width, visible = page.evaluate(
-        "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
-    )
-    return bool(width > visible)
+    return bool(page.evaluate(SCROLLS))

@@ -13,13 +13,21 @@ PALE = """() => {
     text.textContent = "Hardly to be read";
     const draw = () => {
         const isDark = document.documentElement.classList.contains("dark");
-        text.style.color = isDark || innerWidth < 1000 ? "" : "#ddd";
-        text.style.backgroundColor = isDark || innerWidth < 1000 ? "" : "#eee";
+        const isPale = WHERE;
+        text.style.color = isPale ? (isDark ? "#333" : "#ddd") : "";
+        text.style.backgroundColor = isPale ? (isDark ? "#222" : "#eee") : "";
     };
     addEventListener("resize", draw);
     new MutationObserver(draw).observe(document.documentElement, {attributes: true});
     draw();
 }"""
+PALE_AT = {
+    f"{width}-{scheme}": PALE.replace(
+        "WHERE", f"innerWidth === {width} && isDark === {str(scheme == 'dark').lower()}"
+    )
+    for width in (390, 1280)
+    for scheme in ("light", "dark")
+}
 WIDE = """() => {
     const box = document.querySelector("main").appendChild(document.createElement("div"));
     box.style.width = "600px";
@@ -37,11 +45,11 @@ NAMELESS = """() => {
 @pytest.mark.parametrize(
     ("wrong", "rule", "where"),
     [
-        (PALE, "color-contrast", ["1280-light"]),
+        *((PALE_AT[look], "color-contrast", [look]) for look in PALE_AT),
         (WIDE, "It scrolls sideways.", ["390-dark", "390-light"]),
         (NAMELESS, "label ", ["390-dark"]),
     ],
-    ids=["pale", "wide", "nameless"],
+    ids=[*PALE_AT, "wide", "nameless"],
 )
 def test_it_is_found_where_it_is(page: Page, admin, wrong, rule, where):
     looks.as_at_night(page)
