@@ -21,6 +21,7 @@ from engagements.delivery import (
 )
 from engagements.models import PEOPLE_LEFT, Attempt, Batch, Delivery, Engagement
 from engagements.outbox import delivery_records, just_sent, workers
+from engagements.outbox import doubt as in_doubt
 from engagements.outbox.claim import Claim
 from engagements.outbox.prepared_request import PreparedRequest, Result
 from engagements.sync import recording
@@ -241,7 +242,7 @@ def _again_or_dead(result: Result) -> None:
     if batch is None:
         return
     if _is_used_up(batch):
-        _bury(prepared, result.verdict.message)
+        _give_up(prepared, result.verdict.message)
         return
     _release(
         prepared,
@@ -382,8 +383,19 @@ def isolate(held: Claim, reason: str) -> bool:
     if len(places) > 1:
         splitting.halve(batch, places, batch.reap_count)
     else:
-        _bury(held, reason)
+        _give_up(held, reason)
     return True
+
+
+def _give_up(held: PreparedRequest | Claim, reason: str) -> None:
+    """Nobody is sent any more; who may have been sent already stays uncertain."""
+    batch = Batch.objects.get(pk=held.batch_id)
+    left = set(range(len(batch.profile_ids))).difference(batch.left_out)
+    if left and in_doubt.of([batch.pk]):
+        words = f"Not sent again. {reason}"
+        in_doubt.stay({batch.pk: dict.fromkeys(left, words)})
+    else:
+        _bury(held, reason)
 
 
 def _bury(prepared: PreparedRequest | Claim, reason: str) -> None:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from django.db import connection
 
 from engagements.models import Batch, Delivery
-from engagements.outbox import delivery_records
+from engagements.outbox import delivery_records, doubt
 from lemnisk_braze.lib.logs import after_commit, get_logger
 
 logger = get_logger(__name__)
@@ -61,6 +61,9 @@ def isolate(batch: Batch) -> None:
     places = [n for n in range(len(batch.profile_ids)) if n not in batch.left_out]
     if len(places) > 1:
         halve(batch, places, reap_count=batch.reap_count - 1)
+        return
+    if places and doubt.of([batch.pk]):
+        doubt.stay({batch.pk: dict.fromkeys(places, f"Not sent again: {POISON}")})
         return
     batch.state = Batch.State.DEAD
     batch.save(update_fields=["state"])

@@ -6,7 +6,7 @@ from django.db.models.functions import Now
 
 from engagements.guards.reasons import WISHED
 from engagements.models import NEXT_DELIVERY, Batch, Delivery, Engagement, Run
-from engagements.outbox import delivery_records
+from engagements.outbox import doubt
 from engagements.schedules.making import ONCE
 from lemnisk_braze.lib.logs import get_logger
 
@@ -81,7 +81,7 @@ def cancel_leftovers() -> int:
     with transaction.atomic():
         locked = waiting.select_for_update(of=("self",), skip_locked=True)
         ids = list(locked.values_list("pk", flat=True))
-        delivery_records.cancel(ids)
+        doubt.cancel(ids)
     return len(ids)
 
 

@@ -1,19 +1,21 @@
 """Who may have been sent already: an answer to a request with them in it was lost.
 
-Whoever is not sent again then, since a guard stops them by now or their data are not
-there any more, was not simply skipped: they stay uncertain, with why they are not sent
-again, until somebody decides. So they go on counting under frequency caps, too.
+Whoever is not sent again then, since a guard stops them by now, no payload can be made,
+the run is cancelled or the attempts are used up, was not simply skipped or given up: they
+stay uncertain, with why they are not sent again, until somebody decides. So they go on
+counting under frequency caps, too.
 """
 
 from collections.abc import Collection, Sequence
 
 from django.db import connection
 
-from engagements.models import Batch
+from engagements.models import Batch, Delivery
 from engagements.outbox import delivery_records
 from engagements.outbox.claim import Claim
 from segments.models import copying
 
+CANCELLED = "Not sent again. The run was cancelled."
 # Of a part of a batch what was tried before it was parted. Attempts are looked up one
 # batch after another, however few there were when the statistics were made.
 IN_DOUBT = """
@@ -54,12 +56,28 @@ APART = """
 
 def in_doubt(claims: Sequence[Claim]) -> set[int]:
     """The ids of those batches whose people may have been sent by an earlier request."""
-    tried = [held.batch_id for held in claims if held.is_written]
-    if not tried:
+    return of([held.batch_id for held in claims if held.is_written])
+
+
+def of(batch_ids: Collection[int]) -> set[int]:
+    """The same of batches by their ids, whether a request was written or not."""
+    if not batch_ids:
         return set()
     with connection.cursor() as cursor:
-        cursor.execute(IN_DOUBT, [tried])
+        cursor.execute(IN_DOUBT, [list(batch_ids)])
         return {batch_id for (batch_id,) in cursor}
+
+
+def cancel(batch_ids: Collection[int]) -> None:
+    """Cancel batches, and everybody in them who is still open.
+
+    Call it where they are locked.
+    """
+    doubtful = of(batch_ids)
+    delivery_records.cancel([id for id in batch_ids if id not in doubtful])
+    for batch_id in sorted(doubtful):
+        _stop(batch_id)
+    delivery_records.settle(doubtful, Delivery.State.UNCERTAIN, CANCELLED)
 
 
 def stay(reasons: delivery_records.Reasons) -> None:

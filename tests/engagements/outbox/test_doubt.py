@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from engagements.delivery import claims, outcomes, writing
+from engagements.delivery import claims, outcomes, splitting, writing
 from engagements.lifecycle import transitions
 from engagements.models import (
     Batch,
@@ -184,6 +184,40 @@ def test_of_whom_it_is_known_that_nothing_arrived_is_skipped(send, people):
     working.to_the_end(engagement)
 
     assert states(engagement) == {"ana": "sent", "bo": "skipped", "cy": "sent"}
+
+
+def test_a_run_that_is_cancelled_leaves_them_uncertain(send):
+    """It waits for the next try, and nobody knows what the last one came to."""
+    engagement = send(ambiguous_policy="resend")
+    assert transitions.cancel(engagement.runs.get())
+    assert set(states(engagement).values()) == {"uncertain"}
+    assert waits(engagement) == [{"ana", "bo", "cy"}]
+    its = Delivery.objects.first()
+    assert its is not None and its.reason == doubt.CANCELLED
+    assert transitions.decide(Batch.objects.get(), "mark_sent")
+    assert set(states(engagement).values()) == {"sent"}
+
+
+def test_whose_attempts_are_used_up_since_are_not_given_up(send, sandbox):
+    engagement = send(ambiguous_policy="resend")
+    sandbox.faults([{"kind": "status", "status": 503, "times": None}])
+    working.to_the_end(engagement)
+    assert set(states(engagement).values()) == {"uncertain"}
+    its = Delivery.objects.first()
+    assert its is not None and its.reason.startswith("Not sent again. ")
+
+
+@pytest.mark.parametrize("was_lost", [True, False])
+def test_whom_no_worker_survives_may_have_been_sent_before(was_lost):
+    batch = factories.make_batch(state="leased", reap_count=3)
+    if was_lost:
+        factories.make_attempt(batch, outcome="ambiguous")
+    splitting.isolate(batch)
+    end = Delivery.objects.get()
+    assert end.state == ("uncertain" if was_lost else "dead")
+    assert splitting.POISON in end.reason
+    batch.refresh_from_db()
+    assert batch.state == end.state
 
 
 def test_who_is_erased_stays_erased(send, people):
