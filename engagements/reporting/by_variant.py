@@ -6,7 +6,7 @@ who had which.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,7 +65,7 @@ SAMPLE = """
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """A number, and the list of its people."""
+    """A number, and the list of its people; "" where there is none."""
 
     count: int
     url: str
@@ -192,8 +192,9 @@ def _row(
     whose = {"variant__exact": number}
 
     def cell(state: State, where: Mapping[str, object]) -> Cell:
-        url = people_url({**where, **whose}, state=state)
-        return Cell(count=counts.get(state, 0), url=url)
+        count = counts.get(state, 0)
+        url = people_url({**where, **whose}, state=state) if count else ""
+        return Cell(count=count, url=url)
 
     cells = {
         "sent": cell(State.SENT, scope),
@@ -201,7 +202,8 @@ def _row(
         "rejected": cell(State.REJECTED, unsent),
         "skipped": cell(State.SKIPPED, unsent),
     }
-    rest = sum(counts.values()) - sum(one.count for one in cells.values())
+    shown = (State.SENT, State.ACCEPTED_UNVERIFIED, State.REJECTED, State.SKIPPED)
+    others = [cell(state, unsent) for state in State if state not in shown]
     return Row(
         number=number,
         letter=own.letter if own else "",
@@ -210,9 +212,16 @@ def _row(
         people=people,
         share=round(people * 100 / total, 1) if total else 0.0,
         **cells,
-        others=Cell(count=rest, url=people_url({**scope, **whose})),
+        others=_together([one for one in others if one.count]),
         is_winner=bool(own and own.letter == variants.winner),
     )
+
+
+def _together(cells: Sequence[Cell]) -> Cell:
+    """The sum of several numbers; no list has the people of more than one of them."""
+    if len(cells) == 1:
+        return cells[0]
+    return Cell(count=sum(one.count for one in cells), url="")
 
 
 # Variant → state → how many.

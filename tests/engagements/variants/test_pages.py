@@ -61,14 +61,34 @@ def test_the_report_adds_up_and_opens_its_people(sent, admin_page):
         assert row.sent.count == its.filter(state="sent").count()
         assert row.skipped.count == its.filter(state="skipped").count()
         assert (row.rejected.count, row.accepted.count, row.others.count) == (0, 0, 0)
-        for cell in (row.sent, row.skipped):
+        for cell in filter(lambda cell: cell.count, (row.sent, row.skipped)):
             listed = admin_page.get(cell.url).context["cl"].result_list
             assert {one.variant for one in listed} <= {number}
             assert len(listed) == cell.count
-    assert rows[0].sent.count == 0
+    assert (rows[0].sent.count, rows[0].sent.url) == (0, "")
     assert round(rows[1].share + rows[2].share) == 100
     assert rows[0].share == round(rows[0].people * 100 / 60, 1)
     assert set(states.values()) == {"sent", "skipped"}
+
+
+def test_what_became_of_the_others_opens_just_them(sent, admin_page):
+    """Not those whom a retry has taken along, either."""
+    run = sent.runs.get()
+    again = factories.make_run(sent, retry_of=run)
+    first, second, third = Delivery.objects.filter(variant=1, state="sent")[:3]
+    Delivery.objects.filter(pk=first.pk).update(state="uncertain")
+    Delivery.objects.filter(pk=second.pk).update(state="uncertain", retry=again)
+
+    def others() -> by_variant.Cell:
+        table = by_variant.of_engagement(sent, reports.engagement_report(sent))
+        assert table is not None
+        return {row.number: row for row in table.rows}[1].others
+
+    assert others().count == 1
+    assert list(admin_page.get(others().url).context["cl"].result_list) == [first]
+    # Two lists have these.
+    Delivery.objects.filter(pk=third.pk).update(state="dead")
+    assert others() == by_variant.Cell(count=2, url="")
 
 
 def shares_said(page: str) -> list[str]:
