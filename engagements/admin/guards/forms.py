@@ -59,14 +59,13 @@ class Listed:
 
     def in_words(self) -> str:
         words = (
-            f"{counted(len(self.entries), 'entry is', 'entries are')} on the list now."
+            f"{counted(len(self.entries), 'entry is', 'entries are')} on the list now"
         )
         if self.known:
-            words += f" {counted(self.known, 'was', 'were')} on it before."
+            words += f"; {counted(self.known, 'was', 'were')} on it before"
         if self.kept:
-            has = counted(self.kept, "has another “Why”", "have another “Why”")
-            words += f" {has}, which stays; the new one is in the history."
-        return words
+            words += f", {self.kept:,} with another “Why”, which stays"
+        return f"{words}."
 
 
 class SuppressionForm(ChannelsForm):

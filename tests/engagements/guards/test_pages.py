@@ -56,8 +56,8 @@ def test_who_is_on_the_list_already_is_counted_and_their_why_stays(admin_page):
     data = {"kind": "email", "typed": "ann@x.example\nbo@x.example\ncy@x.example"}
     page = words(admin_page.post(ADD, {**data, "reason": "Bounced"}, follow=True))
     assert (
-        "3 entries are on the list now. 2 were on it before."
-        " 1 has another “Why”, which stays" in page
+        "3 entries are on the list now; 2 were on it before, 1 with another “Why”,"
+        " which stays." in page
     )
     assert dict(Suppression.objects.values_list("value", "reason")) == {
         "ann@x.example": "Complained",
@@ -67,7 +67,7 @@ def test_who_is_on_the_list_already_is_counted_and_their_why_stays(admin_page):
     # The same once more is nothing to warn of.
     again = {**data, "typed": "bo@x.example", "reason": "Bounced"}
     page = words(admin_page.post(ADD, again, follow=True))
-    assert "1 entry is on the list now. 1 was on it before." in page
+    assert "1 entry is on the list now; 1 was on it before." in page
     assert "another" not in page
 
 
