@@ -30,14 +30,18 @@ def list_id(name: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParameterInput:
-    """A parameter and the field that asks for its value."""
+    """A parameter and the field that asks for its value.
+
+    `if_empty`: what is sent then, in words, where that is not the parameter's to say.
+    """
 
     parameter: Parameter
     field: BoundField
+    if_empty: str = ""
 
     @property
     def hint(self) -> str:
-        return hint_of(self.parameter)
+        return hint_of(self.parameter, self.if_empty)
 
     @property
     def choices(self) -> tuple[str, ...]:
@@ -82,11 +86,11 @@ def placeholder_of(parameter: Parameter) -> str:
     return f"For example {example}" if example else ""
 
 
-def hint_of(parameter: Parameter) -> str:
+def hint_of(parameter: Parameter, if_empty: str = "") -> str:
     """Return type, necessity or default, and treatment, as one line."""
     parts = [parameter.type.label]
-    if parameter.default:
-        parts.append(f"if empty: {parameter.default}")
+    if if_empty or parameter.default:
+        parts.append(f"if empty: {if_empty or parameter.default}")
     else:
         parts.append("required" if parameter.required else "optional")
     if parameter.transform is not Transform.NONE:

@@ -10,7 +10,6 @@ from django.forms.boundfield import BoundField
 from engagements.authoring.value_checks import problem
 from engagements.authoring.value_widgets import (
     ParameterInput,
-    choices_of,
     value_field,
 )
 from engagements.models import Engagement
@@ -64,7 +63,9 @@ class VariantSection(forms.Form):
                 name=self[name_of(letter)],
                 share=self[share_of(letter)],
                 values=[
-                    ParameterInput(parameter=parameter, field=self[name])
+                    ParameterInput(
+                        parameter=parameter, field=self[name], if_empty="as variant A"
+                    )
                     for name, parameter in self._values_of(letter).items()
                 ],
             )
@@ -134,8 +135,7 @@ class VariantSection(forms.Form):
             for name, parameter in self._values_of(letter).items():
                 typed = own.values.get(parameter.name, "") if own else ""
                 field = value_field(parameter, name, typed)
-                if not choices_of(parameter):
-                    field.widget.attrs["placeholder"] = "As variant A"
+                field.widget.attrs["placeholder"] = "As variant A"
                 field.label = f"Variant {letter}: {parameter.title}"
                 self.fields[name] = field
 

@@ -51,6 +51,15 @@ def errors(form: EngagementForm) -> dict[str, str]:
     return {name: " ".join(map(str, own)) for name, own in form.errors.items()}
 
 
+def test_an_empty_value_is_said_to_be_that_of_a():
+    """Also where A's own must not be empty, or has a default."""
+    (b,) = [part for part in checked(**two()).variant_parts if part.letter == "B"]
+    assert [
+        (one.hint, one.field.field.widget.attrs["placeholder"]) for one in b.values
+    ] == [("Text · if empty: as variant A", "As variant A")] * len(b.values)
+    assert b.values
+
+
 def test_two_variants_are_saved():
     form = checked(**two())
     assert errors(form) == {}
