@@ -361,8 +361,8 @@ class AttemptAdmin(LogAdmin):
         "batch_link",
         "outcome_badge",
         "status",
-        "item_count",
-        "duration_ms",
+        "objects",
+        "took",
         "message",
         "note",
     )
@@ -388,6 +388,15 @@ class AttemptAdmin(LogAdmin):
     @display(description="outcome", ordering="outcome", label=reports.OUTCOME_TONES)
     def outcome_badge(self, attempt: Attempt) -> tuple[str, str]:
         return attempt.outcome, attempt.get_outcome_display()
+
+    @admin.display(description="objects", ordering="item_count")
+    def objects(self, attempt: Attempt) -> str:
+        return f"{attempt.item_count:,}"
+
+    @admin.display(description="took", ordering="duration_ms")
+    def took(self, attempt: Attempt) -> str | None:
+        ms = attempt.duration_ms
+        return None if ms is None else f"{ms:,} ms"
 
     def page_context(self, request: HttpRequest, obj: Attempt) -> Mapping[str, object]:
         return {"attempts": [obj], "attempt": obj}

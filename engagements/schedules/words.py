@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from django.utils import timezone
 
-from engagements.models import Engagement
+from engagements.models import Approval, Engagement
 from engagements.schedules import making, own_zone, years
 from engagements.schedules.readings import LAST_DAY
 from engagements.schedules.slots import Slot
@@ -36,16 +36,21 @@ class Time:
 def in_words(engagement: Engagement, now: datetime) -> str:
     """What comes next, in sentences; "" where there is nothing to say.
 
-    Of one that is not active: what happens when somebody resumes it now.
+    Of one that is not active: what happens when somebody resumes it now, or approves the
+    run that it waits with: that goes on beside whatever is said here.
     """
     if engagement.state in Engagement.AT_REST:
         return ""
     if problem := years.problem(engagement):
         return problem
     found = making.plan(engagement, now)
+    asks = engagement.state != Engagement.State.ACTIVE and _asks(engagement)
     said = []
     if found.due:
-        said.append(f"The missed run of {_moment(engagement, found.due)} goes out now")
+        too = ", too" if asks else ""
+        said.append(
+            f"The missed run of {_moment(engagement, found.due)} goes out now{too}"
+        )
     if found.left_out:
         said.append(
             f"The missed run of {_moment(engagement, found.left_out)} is left out,"
@@ -58,8 +63,15 @@ def in_words(engagement: Engagement, now: datetime) -> str:
     if not said:
         return ""
     if engagement.state != Engagement.State.ACTIVE:
-        said[0] = f"If you resume it now: {said[0][0].lower()}{said[0][1:]}"
+        lead = "If it is approved now" if asks else "If you resume it now"
+        said[0] = f"{lead}: {said[0][0].lower()}{said[0][1:]}"
     return ". ".join(said) + "."
+
+
+def _asks(engagement: Engagement) -> bool:
+    """Whether a run of it waits for a second person's word."""
+    waiting = engagement.approvals.filter(state=Approval.State.WAITING)
+    return waiting.exists()
 
 
 def sentence(engagement: Engagement) -> str:

@@ -399,6 +399,17 @@ def test_the_page_says_what_it_will_do(state, now, said):
     assert words.in_words(engagement, now) == said
 
 
+@pytest.mark.django_db
+def test_what_was_missed_goes_out_beside_the_run_that_is_approved():
+    engagement = nine_daily(state="paused")
+    factories.make_approval(engagement, run=factories.make_run(engagement))
+    now = at(13, 9, 30)
+    assert words.in_words(engagement, now).startswith(
+        "If it is approved now: the missed run of 13 March 2026 at 09:00 (UTC) goes out"
+        " now, too. Next run: 14 March"
+    )
+
+
 BIRTHDAY = {"attribute": "born", "is": "anniversary_in", "value": 0, "zone": "UTC"}
 
 
