@@ -3,6 +3,7 @@
 A row at a time would take 05/07 for May and 27/07 for July; and 007 for 7.
 """
 
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -93,8 +94,8 @@ class Column:
         if name not in self.values:
             self.values.append(name)
         self.filled += 1
-        if len(self.examples) < MOST_EXAMPLES and str(value) not in self.examples:
-            self.examples.append(str(value)[:MAX_EXAMPLE])
+        if len(self.examples) < MOST_EXAMPLES:
+            self._take_examples([_as_text(value)])
         return ""
 
     def _take_examples(self, texts: Sequence[str]) -> None:
@@ -104,6 +105,11 @@ class Column:
                 self.examples.append(shown)
                 if len(self.examples) == MOST_EXAMPLES:
                     return
+
+
+def _as_text(value: Any) -> str:
+    is_json = isinstance(value, bool | list | dict)
+    return json.dumps(value, ensure_ascii=False) if is_json else str(value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -195,6 +195,8 @@ def _as_excel_date(text: str) -> str:
     try:
         days, _, part = text.replace(",", ".").partition(".")
         number = int(days)
+        if number < 1:
+            raise ValueError
         day = _EXCEL_BEGIN + timedelta(days=number - (number > _EXCEL_LEAP))
         seconds = round(float(f"0.{part}") * 86_400) if part.strip("0") else 0
     except (ValueError, OverflowError) as e:

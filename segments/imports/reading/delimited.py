@@ -105,8 +105,10 @@ class Delimited:
             if text.count("\r") != text.count("\r\n"):
                 return None
             text = text.replace("\r\n", "\n")
-        self._has_marks |= "'" in text
         delimiter = self.delimiter
+        if text[0] == " " or "\n " in text or f"{delimiter} " in text:
+            return None
+        self._has_marks |= "'" in text
         return [line.split(delimiter) for line in text.removesuffix("\n").split("\n")]
 
     def _rows_of(self, cut: Sequence[list[str]]) -> list[Row]:
@@ -151,7 +153,10 @@ class Delimited:
 
     def _begin(self) -> None:
         lines = map(self._decoded, self._stream)
-        self._reader = csv.reader(lines, delimiter=self.delimiter, strict=True)
+        # A quote behind a delimiter and spaces begins a cell, too: cells are trimmed.
+        self._reader = csv.reader(
+            lines, delimiter=self.delimiter, strict=True, skipinitialspace=True
+        )
 
     def _decoded(self, line: bytes) -> str:
         text = line.decode()
@@ -241,7 +246,8 @@ def _agreement(text: str, delimiter: str) -> tuple[float, int]:
 
 
 def _widths(text: str, delimiter: str) -> Iterator[int]:
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    lines = io.StringIO(text, newline="")
+    rows = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
     try:
         for row in rows:
             if row:

@@ -90,6 +90,12 @@ def test_what_is_left_open_names_both():
     assert guessed("1.234").open == (types.NUMBER, types.NUMBER_COMMA)
 
 
+def test_examples_of_typed_cells_are_json():
+    column = Column(name="tags")
+    column.learn([2, 3, 4], [["a"], {"ü": None}, True])
+    assert column.examples == ['["a"]', '{"ü": null}', "true"]
+
+
 def test_columns_keep_examples_and_counts():
     column = Column(name="x")
     rows = [(i, [cell], "") for i, cell in enumerate(["a", "", "b", "a", "c", "d"])]
@@ -162,6 +168,8 @@ def test_a_day_of_excel_is_the_same_in_every_zone():
         ("date_ymd", "2026-07-05T25:00"),
         ("date_ymd", "tomorrow"),
         ("excel_date", "x"),
+        ("excel_date", "0"),
+        ("excel_date", "-1"),
         ("excel_date", "99999999999"),
         ("json", "7"),
         ("json", '"[1]"'),

@@ -82,6 +82,8 @@ def test_each_delimiter_is_recognized(delimiter):
         ("sep=;\nid;n\n1;a,b\n", [["1", "a,b"]]),
         ("id,n\n", []),
         ("id,id\n1,2\n", [["1", "2"]]),
+        # As many write it by hand.
+        ('id, n\n"1", "a, b"\n2,"c"\n', [["1", "a, b"], ["2", "c"]]),
     ],
 )
 def test_a_file_has_these_rows(text, expected):
