@@ -36,8 +36,9 @@ def as_phone(text: str) -> str:
     """As E.164 has it, such as +447700900123; as it was typed where nobody can tell.
 
     A national number needs PHONE_REGION. (P) Eleven and more digits that do not begin
-    with 0 may be a number without its plus sign; where the region knows them as one of
-    its own, they are that.
+    with 0 may be a number without its plus sign, and what begins with 00 one with the
+    sign that most countries dial; where the region knows them as one of its own, they
+    are that.
     """
     return _as_phone(text, settings.PHONE_REGION or None)
 
@@ -103,6 +104,8 @@ def _as_phone(text: str, region: str | None) -> str:
     readings = [(dialled, region)] if region or digits.startswith("+") else []
     if _DIGITS.fullmatch(digits):
         readings.append((f"+{digits}", None))
+    if digits.startswith("00"):
+        readings.append((f"+{digits[2:]}", None))
     numbers = list(filter(None, (_parsed(*reading) for reading in readings)))
     # One that is in use before one that could be.
     for number in numbers:

@@ -46,6 +46,9 @@ def test_a_number_that_is_kept_is_kept_as_it_is(region, text):
         ("+٤٤٧٧٠٠٩٠٠١٢٣", "+447700900123"),
         ("tel:+44-7700-900123", "+447700900123"),
         ("(+44) 7700 900123", "+447700900123"),
+        ("0044 7700 900123", "+447700900123"),
+        # Nobody has such a number.
+        ("0012345", "0012345"),
     ],
 )
 def test_a_number_that_a_program_wrote_is_the_one_that_is_dialled(text, kept):

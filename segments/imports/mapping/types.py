@@ -139,9 +139,9 @@ def as_phone(text: str, country: str) -> str:
         return dialled
     if not country and not dialled.startswith("+"):
         return text
-    international = country == "+" and not dialled.startswith("+")
-    region = country if country != "+" else None
-    number = parsed(f"+{dialled}" if international else dialled, region)
+    if country == "+" and not dialled.startswith("+"):
+        dialled = f"+{dialled.removeprefix('00')}"
+    number = parsed(dialled, country if country != "+" else None)
     if number is None or not phonenumbers.is_possible_number(number):
         raise ValueError(f"“{_short(text)}” is no phone number")
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
