@@ -4,6 +4,8 @@ import itertools
 from typing import Any
 
 from django.contrib.auth.models import Permission, User
+from django.db.models import Value
+from django.db.models.functions import Concat
 
 _number = itertools.count(1)
 
@@ -15,11 +17,11 @@ def make_user(*permissions: str, **fields: Any) -> User:
     """
     fields.setdefault("username", f"user-{next(_number)}")
     user = User.objects.create_user(is_staff=True, **fields)
-    for name in permissions:
-        app, codename = name.split(".")
-        user.user_permissions.add(
-            Permission.objects.get(content_type__app_label=app, codename=codename)
-        )
+    if permissions:
+        name = Concat("content_type__app_label", Value("."), "codename")
+        found = list(Permission.objects.alias(full=name).filter(full__in=permissions))
+        assert len(found) == len(set(permissions)), permissions
+        user.user_permissions.add(*found)
     return user
 
 
