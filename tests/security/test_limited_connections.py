@@ -5,7 +5,8 @@ it done; who is outside changes nothing and is told who may.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from django.utils.html import strip_tags
 
 from engagements.authoring.forms import EngagementForm
 from engagements.models import Engagement
+from externalapi.connections import encryption
 from externalapi.definitions import versions
 from externalapi.definitions.archive import archive
 from externalapi.definitions.versions import Draft
@@ -35,7 +37,7 @@ from externalapi.transfer.export_file import export
 from lemnisk_braze.groups import EVERYTHING
 from segments.membership import rule_changes
 from segments.models import Proposal, Segment
-from tests import factories
+from tests import factories, kept
 
 pytestmark = pytest.mark.django_db
 
@@ -82,6 +84,7 @@ class World:
         self.behind = factories.make_engagement(
             segment, self.api.versions.get(number=2)
         )
+        self._users = {who: self._user(who) for who in PEOPLE}
 
     def limit(self, *connections: Connection) -> None:
         for connection in connections:
@@ -93,11 +96,14 @@ class World:
         ExternalAPI.objects.filter(pk=self.elsewhere.pk).update(current_version=first)
 
     def user(self, who: str) -> User:
-        if who == "superuser":
-            return factories.make_admin()
         if who == "outsider of an open one":
             for connection in (self.connection, self.spare):
                 connection.groups.clear()
+        return self._users[who]
+
+    def _user(self, who: str) -> User:
+        if who == "superuser":
+            return factories.make_admin()
         user = factories.make_user(*EVERYTHING)
         name = "Retail" if who == "member" else "Travel"
         user.groups.add(Group.objects.get_or_create(name=name)[0])
@@ -279,9 +285,17 @@ PREPARED: dict[str, Callable[[World], object]] = {
 }
 
 
+@pytest.fixture(scope="module")
+def first(django_db_setup, django_db_blocker, sandbox_process) -> Iterator[World]:
+    with kept.rows(django_db_blocker):
+        connection = factories.make_connection(base_url=sandbox_process.url)
+        encryption.set_key(connection, sandbox_process.key)
+        yield World(connection)
+
+
 @pytest.fixture
-def world(braze) -> World:
-    return World(braze)
+def world(db, first: World, sandbox) -> World:
+    return deepcopy(first)
 
 
 @pytest.mark.parametrize("who", PEOPLE)
@@ -416,7 +430,7 @@ def test_a_form_that_nobody_has_opened_takes_only_what_is_open(world):
 def test_nobody_locks_themselves_out(client, world):
     user = world.user("member")
     client.force_login(user)
-    travel = Group.objects.create(name="Travel")
+    travel = Group.objects.get(name="Travel")
     url = at("externalapi_connection_change", world.spare.pk)
     response = client.post(url, connection_data(groups=[travel.pk]))
     (error,) = response.context["adminform"].form.errors["groups"]

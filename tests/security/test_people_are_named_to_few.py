@@ -1,6 +1,7 @@
 """Who may not see people reads numbers where others read names; walked page by page."""
 
 import json
+from copy import deepcopy
 
 import pytest
 from django.contrib.admin.models import CHANGE, LogEntry
@@ -26,7 +27,7 @@ from segments.models import (
     Source,
     SourceWarning,
 )
-from tests import factories
+from tests import factories, kept
 from tests.security.test_permissions import pages
 from tests.site.world import World
 
@@ -40,9 +41,18 @@ REASON = "template_error: “email”: shy@example.com is too long."
 RIGHTS = ("segments.view_personal_data", "segments.view_profile")
 
 
+@pytest.fixture(scope="module")
+def first(django_db_setup, django_db_blocker):
+    with kept.rows(django_db_blocker):
+        yield with_a_shy_person(World())
+
+
 @pytest.fixture
-def world():
-    world = World()
+def world(db, first):
+    return deepcopy(first)
+
+
+def with_a_shy_person(world):
     person = world.rows[Profile]
     Profile.objects.filter(pk=person.pk).update(
         external_id=SHY[0],

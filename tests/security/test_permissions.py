@@ -5,10 +5,12 @@ led to the sign-in page. A page that is in no table fails the test.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from copy import deepcopy
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth.models import Group, User
 from django.db.models import Model
@@ -42,7 +44,7 @@ from segments.models import (
     UploadedList,
     WatchedFolder,
 )
-from tests import factories
+from tests import factories, kept
 from tests.site.world import World, prefix
 
 pytestmark = pytest.mark.django_db
@@ -173,6 +175,8 @@ LED_BACK = {
     "engagements_engagement_go_on",
     "engagements_engagement_end",
 }
+# Of the world's connection.
+KEY = b"0f9e8d7c-braze"
 # Pages that belong to no row. The preview answers to POST alone.
 SITE = {
     "index": "MVEAD-",
@@ -243,11 +247,39 @@ ELSEWHERE = {
 }
 
 
-def member(letter: str) -> User:
+SESSION = settings.SESSION_COOKIE_NAME
+SignIn = Callable[[str], Client]
+
+
+@pytest.fixture(scope="module")
+def site(django_db_setup, django_db_blocker) -> Iterator[tuple[World, dict[str, str]]]:
+    """What there is, and the session of somebody of each letter."""
+    with kept.rows(django_db_blocker):
+        yield World(), {letter: session(letter) for letter in LETTERS}
+
+
+@pytest.fixture
+def world(db, site: tuple[World, dict[str, str]]) -> World:
+    return deepcopy(site[0])
+
+
+@pytest.fixture
+def signed_in(db, site) -> SignIn:
+    def sign_in(letter: str) -> Client:
+        client = Client()
+        client.cookies[SESSION] = site[1][letter]
+        return client
+
+    return sign_in
+
+
+def session(letter: str) -> str:
     user = factories.make_user()
     if name := LETTERS[letter]:
         user.groups.add(Group.objects.get(name=name))
-    return user
+    client = Client()
+    client.force_login(user)
+    return client.cookies[SESSION].value
 
 
 def pages(world: World) -> dict[str, tuple[str, str]]:
@@ -280,31 +312,32 @@ def test_every_address_of_the_admin_is_in_a_table():
 
 
 @pytest.mark.parametrize("letter", LETTERS)
-def test_a_group_opens_its_pages_and_no_other(client, letter):
-    world = World()
-    client.force_login(member(letter))
+def test_a_group_opens_its_pages_and_no_other(world, signed_in, letter):
+    """And the whole key is on none of them."""
+    client = signed_in(letter)
     expected, found = {}, {}
     for page, (url, who) in pages(world).items():
         allowed = 302 if page in LED_BACK else 200
         expected[page] = allowed if letter in who else 403
-        found[page] = client.get(url).status_code
+        answer = client.get(url)
+        found[page] = answer.status_code
+        assert KEY not in b"".join(answer), page
     assert found == expected
 
 
-def test_who_is_not_signed_in_is_led_to_the_sign_in_page(client):
-    world = World()
+def test_who_is_not_signed_in_is_led_to_the_sign_in_page(client, world):
     for page, (url, _) in pages(world).items():
         for answer in (client.get(url), client.post(url)):
             assert answer.status_code == 302, page
             assert answer.url.startswith(reverse("admin:login")), page
 
 
-def test_who_is_in_no_group_is_led_to_the_sign_in_page(client):
+def test_who_is_in_no_group_is_led_to_the_sign_in_page(client, world):
     """Whatever else they were given: it is the group that lets in."""
     user = User.objects.create_user("customer")
     user.user_permissions.set(groups.permissions())
     client.force_login(user)
-    for page, (url, _) in pages(World()).items():
+    for page, (url, _) in pages(world).items():
         assert client.get(url).status_code == 302, page
 
 
@@ -313,10 +346,10 @@ def test_who_is_in_no_group_is_led_to_the_sign_in_page(client):
 
 @pytest.mark.parametrize("letter", LETTERS)
 @pytest.mark.parametrize("name", ACTS)
-def test_a_button_works_for_those_who_may_press_it(client, name, letter):
+def test_a_button_works_for_those_who_may_press_it(world, signed_in, name, letter):
     who, before, after = ACTS[name]
-    row, url = _prepared(name, before)
-    client.force_login(member(letter))
+    row, url = _prepared(world, name, before)
+    client = signed_in(letter)
     assert client.get(url).status_code == (200 if letter in who else 403)
     row.refresh_from_db()
     assert row.state == before, "looking changes nothing"
@@ -326,9 +359,9 @@ def test_a_button_works_for_those_who_may_press_it(client, name, letter):
 
 
 @pytest.mark.parametrize("name", ACTS)
-def test_a_button_needs_the_form_that_it_is_on(name):
+def test_a_button_needs_the_form_that_it_is_on(world, name):
     _, before, _ = ACTS[name]
-    row, url = _prepared(name, before)
+    row, url = _prepared(world, name, before)
     strict = Client(enforce_csrf_checks=True)
     strict.force_login(factories.make_admin())
     assert strict.post(url).status_code == 403
@@ -336,9 +369,8 @@ def test_a_button_needs_the_form_that_it_is_on(name):
     assert row.state == before
 
 
-def _prepared(name: str, state: str) -> tuple[Any, str]:
+def _prepared(world: World, name: str, state: str) -> tuple[Any, str]:
     """The row that the button is about, in the state that the button is for."""
-    world = World()
     model = next(m for m in MODELS if name.startswith(prefix(m)))
     row = world.rows[model]
     model._default_manager.filter(pk=row.pk).update(state=state)
@@ -403,9 +435,8 @@ FORMS: dict[type[Model], Callable[[World], dict[str, Any]]] = {
 
 @pytest.mark.parametrize("letter", LETTERS)
 @pytest.mark.parametrize("model", FORMS, ids=lambda model: model.__name__)
-def test_a_form_saves_for_those_who_may_change(client, model, letter):
-    world = World()
-    client.force_login(member(letter))
+def test_a_form_saves_for_those_who_may_change(world, signed_in, model, letter):
+    client = signed_in(letter)
     url = world.url(f"{prefix(model)}change")
     answer = client.post(url, FORMS[model](world))
     may_change = letter in MODELS[model][2]
@@ -417,13 +448,14 @@ OTHERS = {"event": "Sale"}
 
 
 @pytest.mark.parametrize("letter", LETTERS)
-def test_who_is_sent_to_is_changed_by_those_who_may_change_and_activate(client, letter):
+def test_who_is_sent_to_is_changed_by_those_who_may_change_and_activate(
+    world, signed_in, letter
+):
     """The world's segment is read by an active engagement."""
-    world = World()
     segment = world.rows[Segment]
     assert isinstance(segment, Segment)
     before, url = segment.rule, segment.get_absolute_url()
-    client.force_login(member(letter))
+    client = signed_in(letter)
     typed = _segment_data(world, OTHERS)
     yes = {**typed, "_confirm": "1", "_seen": rule_changes.fingerprint(segment)}
     for data, who_may, saved_by in ((typed, "MD", ""), (yes, "D", "D")):
@@ -436,11 +468,12 @@ def test_who_is_sent_to_is_changed_by_those_who_may_change_and_activate(client, 
 
 @pytest.mark.parametrize("letter", LETTERS)
 @pytest.mark.parametrize("button", ["_accept", "_reject"])
-def test_a_proposal_is_decided_by_those_who_may_activate(client, letter, button):
-    world = World()
+def test_a_proposal_is_decided_by_those_who_may_activate(
+    world, signed_in, letter, button
+):
     segment, proposal = world.proposal.segment, world.proposal
     before = segment.rule
-    client.force_login(member(letter))
+    client = signed_in(letter)
     data = {button: "1", "_seen": rule_changes.fingerprint(segment)}
     answer = client.post(proposal.get_absolute_url(), data)
     may_decide = letter in "VD"
@@ -456,8 +489,7 @@ def test_a_proposal_is_decided_by_those_who_may_activate(client, letter, button)
 @pytest.mark.parametrize(
     "model", [Segment, Source, Engagement, Group], ids=lambda model: model.__name__
 )
-def test_a_row_is_deleted_by_those_who_may(client, model, letter):
-    world = World()
+def test_a_row_is_deleted_by_those_who_may(world, signed_in, model, letter):
     row = world.rows[model]
     Engagement.objects.exclude(pk=world.rows[Engagement].pk).delete()
     if model is Segment:
@@ -465,7 +497,7 @@ def test_a_row_is_deleted_by_those_who_may(client, model, letter):
     if model is Source:
         InboxRequest.objects.all().delete()
         Event.objects.all().delete()
-    client.force_login(member(letter))
+    client = signed_in(letter)
     answer = client.post(world.url(f"{prefix(model)}delete"), {"post": "yes"})
     may_delete = letter in MODELS[model][3]
     assert answer.status_code == (302 if may_delete else 403)
@@ -474,8 +506,9 @@ def test_a_row_is_deleted_by_those_who_may(client, model, letter):
 
 @pytest.mark.parametrize("letter", LETTERS)
 @pytest.mark.parametrize("page", ["restore", "duplicate", "archive", "unarchive"])
-def test_an_external_api_lives_on_by_those_who_may_change_it(client, page, letter):
-    world = World()
+def test_an_external_api_lives_on_by_those_who_may_change_it(
+    world, signed_in, page, letter
+):
     Engagement.objects.all().update(state="draft")
     external_api = world.rows[ExternalAPI]
     assert isinstance(external_api, ExternalAPI)
@@ -492,7 +525,7 @@ def test_an_external_api_lives_on_by_those_who_may_change_it(client, page, lette
     if page == "unarchive":
         archive(external_api)
     before = look()
-    client.force_login(member(letter))
+    client = signed_in(letter)
     url = world.url(f"externalapi_externalapi_{page}")
     answer = client.post(url, {"version": old.number})
     may_change = letter in "MED"
@@ -500,9 +533,8 @@ def test_an_external_api_lives_on_by_those_who_may_change_it(client, page, lette
     assert (look() != before) is may_change
 
 
-def test_a_key_is_set_by_those_who_may_use_secrets(client):
+def test_a_key_is_set_by_those_who_may_use_secrets(client, world):
     """Changing a connection is not enough: its key has a permission of its own."""
-    world = World()
     connection = world.rows[Connection]
     assert isinstance(connection, Connection)
     look_and_change = ("externalapi.view_connection", "externalapi.change_connection")
@@ -520,9 +552,10 @@ def test_a_key_is_set_by_those_who_may_use_secrets(client):
 
 
 @pytest.mark.parametrize("letter", LETTERS)
-def test_a_preview_is_for_those_who_may_see_people_and_engagements(client, letter):
-    world = World()
-    client.force_login(member(letter))
+def test_a_preview_is_for_those_who_may_see_people_and_engagements(
+    world, signed_in, letter
+):
+    client = signed_in(letter)
     answer = client.post(
         reverse("admin:engagements_engagement_preview"), _engagement_data(world)
     )
@@ -530,16 +563,8 @@ def test_a_preview_is_for_those_who_may_see_people_and_engagements(client, lette
 
 
 @pytest.mark.parametrize("letter", LETTERS)
-def test_a_body_is_checked_for_those_who_may_write_one(client, letter):
-    client.force_login(member(letter))
-    answer = client.post(reverse("admin:externalapi_externalapi_check_body"), {})
+def test_a_body_is_checked_for_those_who_may_write_one(signed_in, letter):
+    answer = signed_in(letter).post(
+        reverse("admin:externalapi_externalapi_check_body"), {}
+    )
     assert answer.status_code == (200 if letter in "MED" else 403)
-
-
-def test_nobody_reads_a_key(client):
-    """The whole key is on no page, whoever asks."""
-    world = World()
-    client.force_login(factories.make_admin())
-    for page, (url, _) in pages(world).items():
-        text = b"".join(client.get(url)).decode()
-        assert "0f9e8d7c-braze" not in text, page
