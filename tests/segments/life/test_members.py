@@ -152,8 +152,9 @@ def test_nobody_is_left_out_or_said_twice_between_reads(monkeypatch):
     assert [json.loads(line)["external_id"] for line in lines] == expected
 
 
-def test_memory_does_not_grow_with_the_people():
+def test_memory_does_not_grow_with_the_people(monkeypatch):
     """Six chunks take no more at once than two do."""
+    monkeypatch.setattr(members, "CHUNK", 500)
 
     def most(count: int) -> int:
         segment = factories.crowd(count)
