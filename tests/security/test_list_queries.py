@@ -67,7 +67,8 @@ def test_a_list_answers_about_no_column_that_it_does_not_offer(model, rf):
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
 def test_what_is_not_offered_is_refused(signed_in, model):
-    for column in [field.name for field in model._meta.concrete_fields][:20]:
+    """The page asks what the test above has asked for every column."""
+    for column in [field.name for field in model._meta.concrete_fields][:20:4]:
         answer = signed_in.get(f"{list_of(model)}?{column}__regex=a")
         assert answer.status_code == 400, column
 
@@ -92,9 +93,12 @@ def test_a_connection_s_hidden_columns_cannot_be_guessed(client, query):
 
 
 BAD = ("a%00b", "[]", "%ED%A0%80", "-1", "9" * 40, "9999-12-31T23:59:59.999999")
-OF_EVERY_LIST = ("q", "p", "o", "e", "all", "_facets", "id__in")
-# With these it is another page.
-OF_A_POPUP = ("_popup", "_to_field")
+# Together those that a page is shown with, whatever their value.
+OF_EVERY_LIST = (
+    ("q", "o", "all", "_facets"),
+    ("e", "_popup"),
+    *(("p",), ("_to_field",), ("id__in",)),
+)
 
 
 def errors(client, url, names, value, fine=range(500)):
@@ -123,11 +127,11 @@ def test_a_bad_value_is_no_error_of_a_list(signed_in, rf, model):
         factories.make_run(factories.make_engagement())
     request = rf.get("/")
     request.user = factories.make_admin()
-    own = (*OF_EVERY_LIST, *sorted(offered(model, request)))
+    together = (*OF_EVERY_LIST, *zip(sorted(offered(model, request))))
     assert not [
         wrong
         for value in BAD
-        for names in (own, *zip(OF_A_POPUP))
+        for names in together
         for wrong in errors(signed_in, list_of(model), names, value, (302, 400))
     ]
 
