@@ -1,6 +1,7 @@
 """What a name may be: one line, as lists, logs and mails show it."""
 
 import re
+import unicodedata
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -26,6 +27,14 @@ def is_one_line(name: str) -> bool:
 def visible(text: str) -> str:
     """The text without what nobody sees in it."""
     return _UNSEEN.sub("", text)
+
+
+def trimmed(name: str) -> str:
+    """The name without spaces around, as Braze keeps it, and in one form of each letter.
+
+    Two names that look alike are one.
+    """
+    return (name if name.isascii() else unicodedata.normalize("NFC", name)).strip()
 
 
 def one_line(name: str) -> str:

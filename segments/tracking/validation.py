@@ -28,7 +28,7 @@ from typing import Any, NamedTuple
 import orjson
 from django.conf import settings
 
-from lemnisk_braze.lib.names import is_one_line
+from lemnisk_braze.lib.names import is_one_line, trimmed
 from segments.contact import as_email, as_phone
 from segments.identity import calls, lists
 from segments.tracking.errors import RefusedError
@@ -358,7 +358,7 @@ def event_name(raw: Mapping[str, Any], field: str) -> str:
         raise bad(f"{field} is a name of 1 to {MAX_NAME} characters.", field)
     if not is_one_line(event):
         raise bad(f"{field} is one line of visible characters.", field)
-    return event
+    return trimmed(event)
 
 
 def named_values(raw: Mapping[str, Any], field: str) -> dict[str, Any]:
@@ -384,7 +384,7 @@ def named_values(raw: Mapping[str, Any], field: str) -> dict[str, Any]:
         raise bad(f"Names in {field} have 1 to {MAX_NAME} characters.", field)
     if not is_one_line(names):
         raise bad(f"Names in {field} are one line of visible characters each.", field)
-    return values
+    return {trimmed(name): value for name, value in values.items()}
 
 
 # --- When ------------------------------------------------------------------------

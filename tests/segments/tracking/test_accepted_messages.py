@@ -61,6 +61,18 @@ def test_a_track_waits_in_the_inbox(post, is_just_now):
     }
 
 
+@pytest.mark.parametrize("name", ["größe", " größe ", "gro\u0308ße", "\u00a0größe"])
+def test_names_that_look_alike_are_one(post, name):
+    """As Braze keeps them, and as files and rules have them."""
+    traits = {name: 1, "city": {name: 2}}
+    assert post("identify", {"userId": "u1", "traits": traits}) == OK
+    assert the_only_one().payload["traits"] == {"größe": 1, "city": {name: 2}}
+    InboxRequest.objects.all().delete()
+    assert post("track", {"userId": "u1", "event": name, "properties": {name: 1}}) == OK
+    payload = the_only_one().payload
+    assert (payload["event"], payload["properties"]) == ("größe", {"größe": 1})
+
+
 def test_a_batch_is_many_messages(post, is_just_now):
     items = [{"type": "track", "userId": f"u{n}", "event": "E"} for n in range(100)]
     sent_at = database_clock.now().isoformat()
