@@ -276,6 +276,17 @@ def test_what_cannot_be_drawn_is_shown_and_kept_beside_a_change(page: Page, admi
     assert json.loads(typed) == {"all": [{"event": "B"}, strange, big]}
 
 
+def test_a_long_number_that_is_typed_keeps_its_digits(page: Page, admin):
+    rule = {"all": [{"attribute": "a", "is": "greater", "value": 1}]}
+    page.goto(make_segment(rule=rule).get_absolute_url())
+    field = page.get_by_label("Number or date")
+    for number in ("9007199254740993", "-0.1234567890123456789", "15"):
+        field.fill(number)
+        written_rule = page.locator("[name=rule]").input_value()
+        assert f'"value": {number}' in written_rule
+        assert json.loads(written_rule)["all"][0]["is"] == "greater"
+
+
 def test_a_list_of_values_is_pasted(page: Page, admin):
     rule = {"all": [{"attribute": "city", "is": "in", "value": ["Pune"]}]}
     page.goto(make_segment(rule=rule).get_absolute_url())

@@ -5,6 +5,8 @@ import { OPTIONS, takes, takesOption, unitOf } from "./operators.js";
 import { Picker } from "./picker.js";
 
 const NUMBER = /^-?\d+(\.\d+)?$/;
+// JavaScript rounds what has more.
+const MOST_DIGITS = 15;
 const DAY = /^\d{4}-\d\d-\d\d$/;
 const DAYS = [["mon", "Mon"], ["tue", "Tue"], ["wed", "Wed"], ["thu", "Thu"], ["fri", "Fri"], ["sat", "Sat"], ["sun", "Sun"]];
 // By what a comparison takes; a text where it is not here.
@@ -13,7 +15,12 @@ const SHAPES = {
   day: "day", day_pair: "days", weekdays: "weekdays", size: "number",
 };
 
-export const asNumber = (text) => (NUMBER.test(text) ? Number(text) : text);
+/** The number that was typed, to its last digit; the text where it is none. */
+export function asNumber(text) {
+  if (!NUMBER.test(text)) return text;
+  const isHeld = text.replace(/\D/g, "").length <= MOST_DIGITS;
+  return isHeld || !JSON.rawJSON || /^-?0\d/.test(text) ? Number(text) : JSON.rawJSON(text);
+}
 /** How a number or a text is shown; a number that JavaScript cannot hold, as it was written. */
 export const textOf = (value) => (isWritten(value) ? value.rawJSON : String(value ?? ""));
 const isWritten = (value) => Boolean(JSON.isRawJSON?.(value));
@@ -199,7 +206,7 @@ export function setDefaults(condition) {
 /** “10” counts as 10 in a new comparison of numbers; a date has no such option. */
 export function setNumbers(condition) {
   if (!takesOption(condition.is, "numbers_in_text")) return;
-  const isOfNumbers = [condition.value].flat().every((one) => typeof one === "number");
+  const isOfNumbers = [condition.value].flat().every((one) => typeof one === "number" || isWritten(one));
   if (isOfNumbers) condition.numbers_in_text ??= true;
   else delete condition.numbers_in_text;
 }
