@@ -35,10 +35,10 @@ SENT_LATELY = f"""
     TRUNCATE engagements_sentlately;
     INSERT INTO engagements_sentlately (profile_id, sends, last_at)
     SELECT id, CASE WHEN (id / %(tenth)s) %% %(tenth)s = 0
-        THEN (SELECT jsonb_agg(jsonb_build_array(n.now - at * 3600000, 0, 0, '', 0, at)
+        THEN (SELECT array_agg(ARRAY[n.now - at * 3600000, 0, 0, 0, 0, at]
             ORDER BY at DESC) FROM generate_series(1, %(most)s) at)
-        ELSE jsonb_build_array(jsonb_build_array(n.now - 864000000, 0, 0, '', 0, 1),
-            jsonb_build_array(n.now - 259200000, 0, 0, '', 0, 2)) END, {plenty.LAST}
+        ELSE ARRAY[[n.now - 864000000, 0, 0, 0, 0, 1],
+            [n.now - 259200000, 0, 0, 0, 0, 2]] END, {plenty.LAST}
     FROM segments_profile CROSS JOIN (
         SELECT (extract(epoch FROM now()) * 1000)::bigint AS now
     ) n WHERE id <= %(size)s ORDER BY id

@@ -24,7 +24,7 @@ from django.db import connection, transaction
 from engagements import time_zones
 from engagements.guards import plenty
 from engagements.guards.asking import Asked, Guard, Verdicts
-from engagements.models import Delivery, FrequencyCap
+from engagements.models import Delivery, FrequencyCap, channel_number
 from engagements.outbox.claim import Claim
 from engagements.outbox.names import NAMES
 from engagements.personalization.renderer import Skip
@@ -44,12 +44,12 @@ MAKE = """
 """
 # In one order, whoever asks.
 HOLD = """
-    SELECT profile_id, sends::text, extract(epoch FROM clock_timestamp()) * 1000
+    SELECT profile_id, to_json(sends)::text, extract(epoch FROM clock_timestamp()) * 1000
     FROM engagements_sentlately WHERE profile_id = ANY(%s::bigint[])
     ORDER BY profile_id {lock}
 """
 KEEP = f"""
-    UPDATE engagements_sentlately s SET sends = x.sends::jsonb, last_at = {plenty.LAST}
+    UPDATE engagements_sentlately s SET sends = x.sends::bigint[], last_at = {plenty.LAST}
     FROM unnest(%s::bigint[], %s::text[]) x (profile_id, sends)
     WHERE s.profile_id = x.profile_id
 """
@@ -90,7 +90,8 @@ class Send(NamedTuple):
     at: int
     engagement: int
     segment: int
-    channel: str
+    # Its number (models.channel_number).
+    channel: int
     run: int
     entry: int
 
@@ -223,7 +224,7 @@ def _take_out(
             sends = [Send(*one) for one in orjson.loads(text)]
             rest = [s for s in sends if (id, s.run, s.entry) not in gone or not also(s)]
             if len(rest) < len(sends):
-                kept[id] = orjson.dumps([tuple(s) for s in rest]).decode()
+                kept[id] = _stored(rest)
         if kept:
             cursor.execute(KEEP, [list(kept), list(kept.values())])
 
@@ -366,22 +367,15 @@ class _Room:
             self.changed.add(key.profile)
 
     def _take(self, key: Key) -> None:
-        engagement = self.asked.engagement
-        send = Send(
-            self.now,
-            engagement.pk,
-            engagement.segment_id,
-            self.asked.channel,
-            key.run,
-            key.entry,
-        )
+        own, channel = self.asked.engagement, channel_number(self.asked.channel)
+        send = Send(self.now, own.pk, own.segment_id, channel, key.run, key.entry)
         self.sends.setdefault(key.profile, []).append(send)
         self.changed.add(key.profile)
 
 
 def _is_in(cap: FrequencyCap, send: Send) -> bool:
     return (
-        cap.channel in ("", send.channel)
+        channel_number(cap.channel) in (0, send.channel)
         and cap.segment_id in (None, send.segment)
         and cap.engagement_id in (None, send.engagement)
     )
@@ -428,12 +422,15 @@ def _keep(room: _Room) -> None:
     # Those that are not in force may be again.
     reach = max(cap.reach for cap in (*room.caps, *FrequencyCap.objects.all()))
     oldest = room.now - reach // timedelta(milliseconds=1)
-    texts = [
-        orjson.dumps([tuple(s) for s in room.sends[id] if s.at >= oldest]).decode()
-        for id in changed
-    ]
+    texts = [_stored(s for s in room.sends[id] if s.at >= oldest) for id in changed]
     with connection.cursor() as cursor:
         cursor.execute(KEEP, [changed, texts])
+
+
+def _stored(sends: Iterable[Send]) -> str:
+    """As PostgreSQL reads an array of arrays."""
+    each = (f"{{{','.join(map(str, send))}}}" for send in sends)
+    return f"{{{','.join(each)}}}"
 
 
 def _begins_by_zone(

@@ -10,27 +10,31 @@ from django.db import connection
 
 from engagements import time_zones
 from engagements.guards.asking import Asked
-from engagements.models import Delivery, FrequencyCap
+from engagements.models import Delivery, FrequencyCap, SentLately, channel_number
 from engagements.outbox.names import AMONG_THOSE, THOSE, WITH_NAMES
 from lemnisk_braze.lib.database_retry import LATER_ON_DISK
 from segments.models import copying
 
 # The month after: for all of a month the same, so that no index is written with each.
 LAST = "date_trunc('month', clock_timestamp(), 'UTC') + interval '1 month'"
-# What is added for each; whose entry is their own has that put into it.
+_WIDTH = SentLately.WIDTH
+# What is added for each.
+_SEND = """ARRAY[ARRAY[{at}, %(engagement)s::bigint, %(segment)s::bigint,
+    %(channel)s::bigint, %(run)s::bigint, {entry}]]"""
 ONE = f"""
-    SELECT jsonb_build_array(jsonb_build_array(
-            (extract(epoch FROM clock_timestamp()) * 1000)::bigint,
-            %(engagement)s::bigint, %(segment)s::bigint, %(channel)s::text,
-            %(run)s::bigint, 0)) AS sends,
-        {LAST} AS last_at, {LATER_ON_DISK} AS is_later
+    SELECT now.at, {_SEND.format(at="now.at", entry="0")} AS sends, now.last_at, now.is_later
+    FROM (
+        SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS at,
+            {LAST} AS last_at, {LATER_ON_DISK} AS is_later
+    ) now
 """
 # In whose list not so many have come since a cap counts, of whatever scope, that it may be
 # full, and who is not in it with this delivery already: nobody is in whose list nothing
 # has come since the run began.
-PLENTY = """
-    jsonb_array_length(s.sends) < %(long)s {room}
-    AND NOT ((s.sends -> -1 ->> 0)::bigint >= %(begun)s AND s.sends @> {same})
+PLENTY = f"""
+    cardinality(s.sends) < %(long)s {{room}}
+    AND NOT (coalesce(s.sends[cardinality(s.sends) / {_WIDTH}][1] >= %(begun)s, false)
+        AND {{same}})
 """
 # Takes room for people who have one name, once each, and returns the others; before them,
 # when it is. A list is in order, but for what its writers waited for each other: `since`
@@ -46,7 +50,7 @@ OF_ALL = f"""
             AND s.profile_id NOT IN ({WITH_NAMES})
         RETURNING s.profile_id
     )
-    SELECT NULL, (sends #>> '{{{{0,0}}}}')::bigint FROM one UNION ALL
+    SELECT NULL, at FROM one UNION ALL
     SELECT id, 0 FROM those, unnest(people) id
     WHERE id NOT IN (SELECT profile_id FROM taken)
 """
@@ -56,7 +60,7 @@ OF_ALL = f"""
 OF_NEW = f"""
     WITH {THOSE}, one AS MATERIALIZED ({ONE})
     INSERT INTO engagements_sentlately (profile_id, sends, last_at)
-    SELECT id, jsonb_set(one.sends, '{{0,0}}', to_jsonb(%(at)s::bigint)), one.last_at
+    SELECT id, {_SEND.format(at="%(at)s::bigint", entry="0")}, one.last_at
     FROM one, those, unnest(people) id
     WHERE one.is_later AND id NOT IN ({WITH_NAMES}) AND NOT EXISTS (
         SELECT FROM engagements_sentlately s WHERE s.profile_id = id
@@ -71,8 +75,7 @@ OF_EACH = f"""
             x (id, entry)
     ), taken AS (
         INSERT INTO engagements_sentlately AS s (profile_id, sends, last_at)
-        SELECT asked.id, jsonb_set(one.sends, '{{{{0,5}}}}', to_jsonb(asked.entry)),
-            one.last_at
+        SELECT asked.id, {_SEND.format(at="one.at", entry="asked.entry")}, one.last_at
         FROM asked CROSS JOIN one
         WHERE one.is_later AND asked.id NOT IN ({WITH_NAMES}) ORDER BY asked.id
         ON CONFLICT (profile_id) DO UPDATE
@@ -80,15 +83,18 @@ OF_EACH = f"""
         WHERE {PLENTY}
         RETURNING profile_id
     )
-    SELECT NULL, (sends #>> '{{{{0,0}}}}')::bigint FROM one UNION ALL
+    SELECT NULL, at FROM one UNION ALL
     SELECT id, 0 FROM asked WHERE id NOT IN (SELECT profile_id FROM taken)
 """
-# What is in a list that has the delivery already, where all have the same entry, and
-# where each has the one that is named.
-SAME = "'[[{engagement}, {run}, 0]]'::jsonb"
-SAME_ENTRY = "jsonb_build_array(jsonb_build_array({engagement}, {run}, {entry}))"
+# Whether a list has the delivery already, with this entry.
+SAME = """EXISTS (
+    SELECT FROM generate_subscripts(s.sends, 1) n
+    WHERE s.sends[n][5] = %(run)s AND s.sends[n][6] = {entry}
+)"""
 # Whether a cap of so many that counts since then has room, whatever it counts.
-ROOM = "AND coalesce((s.sends -> {last} ->> 0)::bigint < {since}, true)"
+ROOM = f"""AND coalesce(
+    s.sends[cardinality(s.sends) / {_WIDTH} + 1 - {{most}}][1] < {{since}}, true)
+"""
 # Who has no room under a cap, and which is the first; nothing is taken, and no lock. What
 # came to its end without being sent does not count.
 NONE = f"""
@@ -96,25 +102,30 @@ NONE = f"""
     FROM unnest(%(people)s::bigint[], %(entries)s::bigint[]) x (id, entry)
     JOIN engagements_sentlately s ON s.profile_id = x.id
     CROSS JOIN LATERAL (
+        SELECT ARRAY(
+            SELECT ARRAY[d.run_id, d.transition_id] FROM engagements_delivery d
+            WHERE d.profile_id = s.profile_id AND d.run_id = ANY(s.sends[:][5:5])
+                AND d.state NOT IN {tuple(map(str, Delivery.MAYBE_SENT))}
+        ) AS not_sent OFFSET 0
+    ) ended
+    CROSS JOIN LATERAL (
         SELECT c.number FROM unnest(%(since)s::bigint[], %(room)s::int[],
-            %(channels)s::text[], %(segments)s::bigint[], %(engagements)s::bigint[])
+            %(channels)s::bigint[], %(segments)s::bigint[], %(engagements)s::bigint[])
             WITH ORDINALITY c (since, room, channel, segment_id, engagement_id, number)
         WHERE c.room <= (
-            SELECT count(*) FROM jsonb_array_elements(s.sends) send
-            WHERE (send ->> 0)::bigint >= c.since
-                -- Nothing is read of it that a cap does not ask for.
-                AND (c.channel = '' OR c.channel = send ->> 3)
-                AND (c.segment_id IS NULL OR c.segment_id = (send ->> 2)::bigint)
-                AND (c.engagement_id IS NULL
-                    OR c.engagement_id = (send ->> 1)::bigint)
-                AND (SELECT d.state IN {tuple(map(str, Delivery.MAYBE_SENT))}
-                    FROM engagements_delivery d WHERE d.profile_id = s.profile_id
-                        AND d.run_id = (send ->> 4)::bigint
-                        AND d.transition_id = (send ->> 5)::bigint) IS NOT FALSE
+            SELECT count(*) FROM generate_subscripts(s.sends, 1) n
+            WHERE s.sends[n][1] >= c.since AND c.channel IN (0, s.sends[n][4])
+                AND (c.segment_id IS NULL OR c.segment_id = s.sends[n][3])
+                AND (c.engagement_id IS NULL OR c.engagement_id = s.sends[n][2])
+                AND (ended.not_sent = '{{}}' OR NOT EXISTS (
+                    SELECT FROM generate_subscripts(ended.not_sent, 1) e
+                    WHERE ended.not_sent[e][1] = s.sends[n][5]
+                        AND ended.not_sent[e][2] = s.sends[n][6]
+                ))
         ) ORDER BY c.number LIMIT 1
     ) none
     -- Who has room taken for this delivery is asked under a lock.
-    WHERE NOT s.sends @> {{same}}
+    WHERE NOT {SAME.format(entry="x.entry")}
 """
 # In milliseconds; no statement takes so long.
 MARGIN = 10 * 60 * 1_000
@@ -147,14 +158,14 @@ def take(
         else copying.id_array(plain),
         "entries": copying.number_array(plain.values()) if has_entries else None,
         "begun": milliseconds(run.started_at) - MARGIN,
-        "long": LONG,
+        "long": LONG * _WIDTH,
     }
     room = "".join(
-        ROOM.format(last=-room_under(asked, cap), since=_since(asked, cap))
+        ROOM.format(most=room_under(asked, cap), since=_since(asked, cap))
         for cap in caps
         if engagement.heeds_caps
     )
-    same = _same(asked, "excluded.sends #> '{0,5}'" if has_entries else None)
+    same = SAME.format(entry="excluded.sends[1][6]" if has_entries else 0)
     statement = OF_EACH if has_entries else OF_ALL
     with connection.cursor() as cursor:
         cursor.execute(statement.format(same=same, room=room), wanted)
@@ -198,13 +209,13 @@ def none(
             for cap in caps
         ],
         "room": [room_under(asked, cap) for cap in caps],
-        "channels": [cap.channel for cap in caps],
+        "run": run.pk,
+        "channels": [channel_number(cap.channel) for cap in caps],
         "segments": [cap.segment_id for cap in caps],
         "engagements": [cap.engagement_id for cap in caps],
     }
-    same = _same(asked, "x.entry" if any(people.values()) else None)
     with connection.cursor() as cursor:
-        cursor.execute(NONE.format(same=same), wanted)
+        cursor.execute(NONE, wanted)
         return {id: caps[number - 1] for id, number in cursor.fetchall()}
 
 
@@ -214,16 +225,9 @@ def _asked(asked: Asked) -> dict[str, Any]:
     return {
         "engagement": asked.engagement.pk,
         "segment": asked.engagement.segment_id,
-        "channel": asked.channel,
+        "channel": channel_number(asked.channel),
         "run": asked.run.pk,
     }
-
-
-def _same(asked: Asked, entry: str | None) -> str:
-    """What is in a list that has this delivery, as SQL; None: all have no entry."""
-    assert asked.run is not None
-    own = {"engagement": asked.engagement.pk, "run": asked.run.pk}
-    return SAME_ENTRY.format(entry=entry, **own) if entry else SAME.format(**own)
 
 
 def _since(asked: Asked, cap: FrequencyCap) -> int:

@@ -4,7 +4,7 @@ from engagements.models.accepted import Accepted
 from engagements.models.approval import Approval, ApprovalLimit
 from engagements.models.attempt import Attempt
 from engagements.models.batch import PEOPLE_LEFT, Batch, BatchQuerySet
-from engagements.models.caps import FrequencyCap, SentLately
+from engagements.models.caps import FrequencyCap, SentLately, channel_number
 from engagements.models.connection_health import Destination
 from engagements.models.delivery import OF_LINES, Delivery
 from engagements.models.engagement import Engagement, ExcludedSegment
@@ -47,5 +47,6 @@ __all__ = [
     "Suppression",
     "TakenIn",
     "Worker",
+    "channel_number",
     "channels_in_words",
 ]

@@ -1,8 +1,10 @@
 """How often somebody may be sent: the caps, and what they count."""
 
 from datetime import datetime, timedelta
+from zlib import crc32
 from zoneinfo import ZoneInfo
 
+from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
@@ -147,13 +149,21 @@ _ROLLING = {
 }
 
 
+def channel_number(channel: str) -> int:
+    """What stands for a channel in `SentLately.sends`; 0 for none."""
+    return crc32(channel.encode())
+
+
 class SentLately(models.Model):
     """What somebody was sent lately, or is being sent: what frequency caps count.
 
-    `sends`, a list: when (milliseconds since 1970), the engagement, its segment, the
-    channel, and which delivery: the run and the entry. Under the row's lock there is
-    room under a cap, or there is none (engagements.guards.caps).
+    `sends`, of each: when (milliseconds since 1970), the engagement, its segment, the
+    channel's number, and which delivery: the run and the entry. Under the row's lock
+    there is room under a cap, or there is none (engagements.guards.caps).
     """
+
+    # How many numbers each has.
+    WIDTH = 6
 
     profile = models.OneToOneField(
         Profile,
@@ -162,7 +172,9 @@ class SentLately(models.Model):
         related_name="+",
         db_constraint=False,
     )
-    sends = models.JSONField(default=list, db_default=[])
+    sends = ArrayField(
+        ArrayField(models.BigIntegerField(), size=WIDTH), default=list, db_default=[]
+    )
     # Of the last of them: when it may go (retention).
     last_at = models.DateTimeField(db_default=Now())
 

@@ -29,6 +29,7 @@ from engagements.models import (
     FrequencyCap,
     Run,
     SentLately,
+    channel_number,
 )
 from externalapi.models import Connection
 from externalapi.vendors.braze.sandbox.process import SandboxProcess
@@ -88,7 +89,7 @@ class Story:
         )
         # Half of them have to be counted, under locks: of the others room is plain.
         now = plenty.milliseconds(working.ago())
-        crm = [[now, 0, 0, "crm", 0, n] for n in range(MOST)]
+        crm = [[now, 0, 0, channel_number("crm"), 0, n] for n in range(MOST)]
         SentLately.objects.bulk_create(
             SentLately(profile=person, sends=crm) for person in self.people[::2]
         )

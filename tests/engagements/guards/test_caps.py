@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from importlib import import_module
 from random import Random
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,7 +16,6 @@ from zoneinfo import ZoneInfo
 import psycopg
 import pytest
 from django.db import connection
-from psycopg.types.json import Jsonb
 
 from engagements import retention
 from engagements.audience import expansion
@@ -24,7 +24,14 @@ from engagements.guards import caps, plenty
 from engagements.guards.asking import Asked
 from engagements.guards.site import look
 from engagements.lifecycle import transitions
-from engagements.models import Delivery, Engagement, FrequencyCap, Run, SentLately
+from engagements.models import (
+    Delivery,
+    Engagement,
+    FrequencyCap,
+    Run,
+    SentLately,
+    channel_number,
+)
 from engagements.outbox.claim import Claim
 from lemnisk_braze.lib import database_clock
 from segments.models import Profile
@@ -36,6 +43,7 @@ from tests.waiting import wait_until
 pytestmark = pytest.mark.django_db
 
 Make = Callable[..., Engagement]
+OURS, CRM = map(channel_number, ("customer_data", "crm"))
 
 
 def cap(most: int = 1, **fields: object) -> FrequencyCap:
@@ -186,9 +194,10 @@ def test_a_cap_out_of_force_counts_nothing(send, people):
 def make_older(days: float) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
-            "UPDATE engagements_sentlately SET sends = (SELECT jsonb_agg(jsonb_set("
-            "one, '{0}', to_jsonb((one ->> 0)::bigint - %s))) FROM"
-            " jsonb_array_elements(sends) one), last_at = last_at - make_interval(secs => %s)",
+            "UPDATE engagements_sentlately SET sends = (SELECT array_agg(ARRAY[sends[n][1]"
+            " - %s] || ARRAY(SELECT unnest(sends[n:n][2:])) ORDER BY n) FROM"
+            " generate_subscripts(sends, 1) n),"
+            " last_at = last_at - make_interval(secs => %s)",
             [int(days * 86_400_000), days * 86_400],
         )
 
@@ -348,7 +357,7 @@ def test_who_has_plenty_is_told_from_who_is_counted(seed):
                 round((now - timedelta(hours=one)).timestamp() * 1_000),
                 its.pk,
                 its.segment_id,
-                chance.choice(["customer_data", "crm"]),
+                chance.choice([OURS, CRM]),
                 0,
                 n,
             ]
@@ -373,7 +382,7 @@ def test_who_has_plenty_is_told_from_who_is_counted(seed):
                 send
                 for send in history[id]
                 if send[0] >= begins
-                and one.channel in ("", send[3])
+                and channel_number(one.channel) in (0, send[3])
                 and one.segment_id in (None, send[2])
                 and one.engagement_id in (None, send[1])
             ]
@@ -413,7 +422,7 @@ def test_a_list_that_has_grown_long_is_made_shorter(send, people):
     cap(300)
     old = round(database_clock.now().timestamp() * 1_000) - (caps.DAYS + 1) * 86_400_000
     for person in people:
-        sends = [[old + n, 0, 0, "", 0, n] for n in range(plenty.LONG)]
+        sends = [[old + n, 0, 0, 0, 0, n] for n in range(plenty.LONG)]
         SentLately.objects.create(profile=person, sends=sends)
     assert states(send(people)) == {"sent": 3}
     assert [len(one.sends) for one in SentLately.objects.all()] == [1, 1, 1]
@@ -425,10 +434,30 @@ def test_it_keeps_what_the_longest_cap_may_count(send, people, other, kept):
     if other:
         cap(9, every=other, period="month", is_active=False)
     at = round(database_clock.now().timestamp() * 1_000) - 40 * 86_400_000
-    sends = [[at + n, 0, 0, "", 0, n] for n in range(plenty.LONG)]
+    sends = [[at + n, 0, 0, 0, 0, n] for n in range(plenty.LONG)]
     SentLately.objects.create(profile=people[0], sends=sends)
     assert states(send(people[:1])) == {"sent": 1}
     assert len(SentLately.objects.get().sends) == kept
+
+
+def test_what_was_kept_as_json_is_the_same_in_numbers():
+    migration = import_module("engagements.migrations.0018_sends_are_numbers")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE TEMP TABLE engagements_sentlately (profile_id int, sends jsonb)"
+            " ON COMMIT DROP"
+        )
+        cursor.execute(
+            "INSERT INTO engagements_sentlately VALUES (1, '[]'),"
+            """ (2, '[[5, 1, 2, "crm", 3, 4], [6, 1, 2, "", 3, 0]]')"""
+        )
+        for statement in (
+            migration.ADD, migration.FILL, migration.DROP, migration.RENAME
+        ):  # fmt: skip
+            cursor.execute(statement)
+        cursor.execute("SELECT profile_id, sends FROM engagements_sentlately")
+        found = dict(cursor.fetchall())
+    assert found == {1: [], 2: [[5, 1, 2, CRM, 3, 4], [6, 1, 2, 0, 3, 0]]}
 
 
 # --- Together -------------------------------------------------------------------------
@@ -441,7 +470,7 @@ def test_eight_at_once_take_no_more_than_there_is(braze, before):
     people = factories.make_people(40)
     cap(3, channel="customer_data")
     now = round(database_clock.now().timestamp() * 1_000)
-    sends = [[now, 0, 0, "crm", 0, n] for n in range(before)]
+    sends = [[now, 0, 0, CRM, 0, n] for n in range(before)]
     SentLately.objects.bulk_create(
         SentLately(profile=person, sends=sends) for person in people if sends
     )
@@ -578,7 +607,7 @@ def test_what_another_takes_while_one_gives_back_is_kept(send, people):
     run = send(people).runs.get()
     ann = people[0]
     (own,) = SentLately.objects.get(profile=ann).sends
-    theirs = [own[0], 1, 1, "customer_data", run.pk + 1, 0]
+    theirs = [own[0], 1, 1, OURS, run.pk + 1, 0]
     reserved = caps.Reserved({}, {own[0]})
     with (
         row_locked("engagements_sentlately", "profile_id", ann.pk) as other,
@@ -608,7 +637,7 @@ def test_what_another_takes_while_one_waits_is_counted(people, entries):
     )
     claim = claim_of(run, [ann.pk for _ in entries])._replace(transition_ids=entries)
     now = plenty.milliseconds(asked.now)
-    theirs = [now, 8, 8, "customer_data", 9, 0]
+    theirs = [now, 8, 8, OURS, 9, 0]
     found = []
     with (
         row_locked("engagements_sentlately", "profile_id", ann.pk) as other,
@@ -653,7 +682,7 @@ def test_room_is_taken_in_the_order_of_people(people, entries):
 def keep(session: psycopg.Connection, person: Profile, sends: list[list[Any]]) -> None:
     session.execute(
         "UPDATE engagements_sentlately SET sends = %s WHERE profile_id = %s",
-        [Jsonb(sends), person.pk],
+        [sends, person.pk],
     )
     session.commit()
 
@@ -684,7 +713,7 @@ def test_two_names_of_one_person_at_once_take_one_room(braze, people):
         now = round(database_clock.now().timestamp() * 1_000)
         theirs.execute(
             "INSERT INTO engagements_sentlately (profile_id, sends) VALUES (%s, %s)",
-            [second.pk, Jsonb([[now, 1, 1, "customer_data", 1, 0]])],
+            [second.pk, [[now, 1, 1, OURS, 1, 0]]],
         )
         theirs.commit()
     assert found[0].over

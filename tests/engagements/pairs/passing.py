@@ -46,10 +46,11 @@ TAKEN_IN = """
 """
 SENT_LATELY = """
     UPDATE engagements_sentlately SET sends = (
-        SELECT jsonb_agg(jsonb_set(one, '{0}', to_jsonb((one->>0)::bigint
-            - (extract(epoch FROM %(by)s::interval) * 1000)::bigint)))
-        FROM jsonb_array_elements(sends) one)
-    WHERE sends <> '[]'
+        SELECT array_agg(
+            ARRAY[sends[n][1] - (extract(epoch FROM %(by)s::interval) * 1000)::bigint]
+                || ARRAY(SELECT unnest(sends[n:n][2:])) ORDER BY n)
+        FROM generate_subscripts(sends, 1) n)
+    WHERE sends <> '{}'
 """
 CLOCKS = """
     UPDATE engagements_engagement

@@ -24,6 +24,7 @@ from engagements.models import (
     SentLately,
     Suppression,
     TakenIn,
+    channel_number,
 )
 from externalapi.models import Connection, ExternalAPIVersion
 from externalapi.vendors.braze.sandbox.process import SandboxProcess
@@ -352,13 +353,13 @@ class World:
         """What somebody was sent a moment ago, in the eyes of each cap."""
         engagement = self.engagements[person.row.number]
         now = round(database_clock.now().timestamp() * 1_000)
-        channel = channel_of(person.row)
+        channel = channel_number(channel_of(person.row))
         if "cap of all" in person.marks:
             yield [now, 0, 0, channel, 0, 0]
         if "cap of the segment" in person.marks:
             yield [now, 0, engagement.segment_id, channel, 0, 0]
         if "cap of the engagement" in person.marks:
-            yield [now, engagement.pk, 0, "", 0, 0]
+            yield [now, engagement.pk, 0, 0, 0, 0]
 
     # --- Tools ------------------------------------------------------------------------
 

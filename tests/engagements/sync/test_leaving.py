@@ -11,6 +11,7 @@ from engagements.models import (
     FrequencyCap,
     SentLately,
     Suppression,
+    channel_number,
 )
 from externalapi.models import Connection
 from lemnisk_braze.lib import database_clock
@@ -139,7 +140,16 @@ def test_who_left_is_cleared_whatever_comes_after_that_in_the_guards(
     change(who("ana"), vip="no")
     if guard == "cap":
         FrequencyCap.objects.create(name="One a day", most=1)
-        sends = [[round(now.timestamp() * 1_000), 0, 0, "customer_data", 0, 0]]
+        sends = [
+            [
+                round(now.timestamp() * 1_000),
+                0,
+                0,
+                channel_number("customer_data"),
+                0,
+                0,
+            ]
+        ]
         SentLately.objects.create(profile=who("ana"), sends=sends)
 
     assert run_once(clearing)["ana"] == "sent"
