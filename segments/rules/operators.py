@@ -164,6 +164,8 @@ def offered() -> list[dict[str, Any]]:
             "takes": one.takes,
             "unit": one.unit,
             "options": list(one.options),
+            "is_opposite": one.is_opposite,
+            "note": one.note,
         }
         for key, one in OPERATORS.items()
     ]

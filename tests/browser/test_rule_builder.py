@@ -287,6 +287,40 @@ def test_a_long_number_that_is_typed_keeps_its_digits(page: Page, admin):
         assert json.loads(written_rule)["all"][0]["is"] == "greater"
 
 
+def test_whom_a_comparison_takes_in_besides_is_said_beside_it(page: Page, admin):
+    """Who has no value, who never did it, and when 29 February is."""
+    born = {"attribute": "born_on", "is": "anniversary_in", "value": 0}
+    other = {"attribute": "stage", "is": "not_equals", "value": "a"}
+    seldom = {"event": "Lead", "exactly": 1, "within_days": 30}
+    is_open = {"property": "open", "is": "equals", "value": True}
+    none = {"attribute": "policies", "items": "none", "where": [is_open]}
+    rule = {"all": [other, seldom, born, none]}
+    page.goto(make_segment(rule=rule).get_absolute_url())
+    rows = page.locator(".rule-rows > li")
+    missing = rows.nth(0).get_by_text("Also where there is no value.")
+    expect(missing).to_be_visible()
+    rows.nth(0).get_by_label("Comparison").select_option("equals")
+    expect(missing).to_be_hidden()
+    never = rows.nth(1).get_by_text("Also whoever never did it, and who is new.")
+    expect(never).to_be_hidden()
+    rows.nth(1).get_by_label("Times").fill("0")
+    expect(never).to_be_visible()
+    rows.nth(1).get_by_label("They").select_option("not")
+    expect(never).to_be_visible()
+    rows.nth(1).get_by_label("They").select_option("did")
+    expect(never).to_be_hidden()
+    expect(rows.nth(2)).to_contain_text("29 February is 28 February")
+    rows.nth(2).get_by_label("Comparison").select_option("in_last_days")
+    hours = rows.nth(2).get_by_text("Days of 24 hours, to the second.")
+    expect(hours).to_be_visible()
+    rows.nth(2).get_by_role("button", name="Options").click()
+    rows.nth(2).get_by_label("Whole calendar days, not 24 hours each").check()
+    expect(hours).to_be_hidden()
+    expect(rows.nth(3)).to_contain_text("Also whoever has no items.")
+    rows.nth(3).get_by_label("How many items").select_option("all")
+    expect(rows.nth(3)).not_to_contain_text("Also whoever has no items.")
+
+
 def test_a_list_of_values_is_pasted(page: Page, admin):
     rule = {"all": [{"attribute": "city", "is": "in", "value": ["Pune"]}]}
     page.goto(make_segment(rule=rule).get_absolute_url())

@@ -76,6 +76,7 @@ def _near(label: str, between: Callable[[str, str], str]) -> Operator:
         unit="days",
         options=(CALENDAR, ZONE),
         reads_clock=True,
+        note="Days of 24 hours, to the second. A date without a time is its midnight in UTC.",
     )
 
 
@@ -112,6 +113,7 @@ def _yearly(label: str, sql: Callable[[Comparison, Given], str]) -> Operator:
         unit="days",
         options=(ZONE,),
         reads_clock=True,
+        note="29 February is 28 February in years that have none.",
     )
 
 

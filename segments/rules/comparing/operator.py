@@ -41,6 +41,8 @@ class Operator:
     # After the value, in a sentence: "days".
     unit: str = ""
     is_opposite: bool = False
+    # A choice of ours that whoever compares should know, as a sentence.
+    note: str = ""
     options: tuple[str, ...] = ()
     # Whether time alone can change what it says.
     reads_clock: bool = False

@@ -38,7 +38,13 @@ function compared(row) {
     return true;
   };
   const extra = () => [row.notField()];
-  return comparisonFields("Attribute", "attribute", rule, row, { kind: "attribute", named, extra, isOpen: row.node.not });
+  return comparisonFields("Attribute", "attribute", rule, row, { kind: "attribute", named, extra, isOpen: row.node.not, isNot: row.node.not });
+}
+
+/** Whether it is so of people who have no items. */
+function takesNone({ rule, node }) {
+  const isSo = rule.items === "none" || rule.items === "at_most" || (rule.items === "exactly" && rule.count === 0);
+  return isSo !== Boolean(node.not);
 }
 
 function items(row) {
@@ -84,7 +90,7 @@ function items(row) {
       rule.count = asNumber(text);
       row.changed();
     }, { inputmode: "numeric" }), "rule-short"),
-    h("p", { class: "rule-fold" }, "where, of one and the same item,"),
+    h("p", { class: "rule-fold" }, [takesNone(row) && "Also whoever has no items.", "Where, of one and the same item,"].filter(Boolean).join(" ")),
     list,
     ...row.optionsAfter([add], row.notField()),
   ];

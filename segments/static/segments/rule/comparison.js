@@ -2,7 +2,7 @@
 // objects in a list.
 import { h, labelled, nextId, quiet, select } from "./elements.js";
 import { examplesOf, offered, saidOf, typeOf } from "./names.js";
-import { choicesFor, firstFor, isKnown, OPTIONS } from "./operators.js";
+import { choicesFor, firstFor, isKnown, noteOf, OPTIONS } from "./operators.js";
 import { Picker } from "./picker.js";
 import { wishFor } from "./starting_points.js";
 import { canDrawValue, disclosure, optionFields, setDefaults, setNumbers, valueFields, valueFor } from "./values.js";
@@ -81,13 +81,15 @@ function wished(object, key, of, event, choose) {
 
 /**
  * The fields of one comparison. `of` is as for nameField; {type, whenKnown} where types are
- * not the dictionary's, {named} to take over when a name is picked, {extra} for more options.
+ * not the dictionary's, {named} to take over when a name is picked, {extra} for more options, {isNot} where it is
+ * turned round.
  */
 export function comparisonFields(label, kind, condition, row, of) {
   const event = of.event ?? (() => "");
   const type = () => (of.type ? of.type(condition[kind]) : typeOf(of.kind, condition[kind], event()));
   const state = row.stateOf(condition);
   const value = h("div", { class: "rule-value" });
+  const note = h("p", { class: "rule-fold" });
   const options = h("div", { class: "rule-more" });
   state.options ??= of.isOpen || condition.zone !== undefined || FLAGS.some((key) => condition[key] !== undefined && key !== "numbers_in_text");
   const more = disclosure("Options", options, state, "options");
@@ -106,6 +108,8 @@ export function comparisonFields(label, kind, condition, row, of) {
     });
     fields.push(...(of.extra?.() ?? []));
     options.replaceChildren(...fields);
+    note.textContent = noteOf(condition, of.isNot);
+    note.hidden = !note.textContent;
     more.hidden = !fields.length;
     if (!fields.length) options.hidden = true;
   };
@@ -151,7 +155,7 @@ export function comparisonFields(label, kind, condition, row, of) {
   return [
     nameField(label, condition, kind, row, of, named),
     labelled("Comparison", operator, "rule-operator"),
-    value, more, options,
+    value, more, note, options,
   ];
 }
 
@@ -161,7 +165,7 @@ export function wheres(holder, row, { label, add, remove, of }) {
   const again = (focus) => row.redraw(focus);
   for (const condition of holder.where || []) {
     const item = h("li", {}, ...comparisonFields(label, "property", condition, row, of));
-    item.lastChild.before(quiet("Remove", () => {
+    item.querySelector(":scope > .rule-fold").before(quiet("Remove", () => {
       holder.where = holder.where.filter((one) => one !== condition);
       if (!holder.where.length) delete holder.where;
       again((root) => root.querySelector(".rule-where"));

@@ -76,10 +76,20 @@ function canDrawSum(sum) {
 
 export function fields(row) {
   const { rule } = row;
+  const never = h("p", { class: "rule-fold" }, "Also whoever never did it, and who is new.");
+  const say = () => {
+    never.hidden = !takesNobody(row);
+  };
+  const changed = () => {
+    say();
+    row.changed();
+  };
+  say();
   return [
-    ...oftenFields(row),
+    ...oftenFields({ ...row, changed }),
     nameField("The event", rule, "event", row, { kind: "event" }),
     ...whenFields(row),
+    never,
     ...(rule.aggregate ? sumFields(row) : []),
     ...footFields(row),
   ];
@@ -95,6 +105,12 @@ function oftenOf({ rule, node }) {
 
 /** Whether “did not do” says the condition's “not”. */
 export const saysNot = (row) => oftenOf(row) === "not";
+
+/** Whether it is so of people who never did it. */
+function takesNobody({ rule, node }) {
+  const isSo = isSet(rule.at_most) || rule.exactly === 0;
+  return isSo !== Boolean(node.not);
+}
 
 function oftenFields(row) {
   const { rule, node } = row;

@@ -25,6 +25,14 @@ export const unitOf = (key) => OPERATORS[key]?.unit || "days";
 export const takes = (key) => OPERATORS[key]?.takes;
 export const takesOption = (key, option) => (OPERATORS[key]?.options || []).includes(option);
 
+/** What is to be known of a comparison, turned round or not; empty where nothing is. */
+export function noteOf({ is: key, calendar }, isNot) {
+  const { is_opposite: isOpposite, note } = OPERATORS[key] ?? {};
+  const isAsked = ANY.includes(key);
+  const hasMissing = !isAsked && Boolean(isOpposite) !== Boolean(isNot);
+  return [hasMissing && "Also where there is no value.", !calendar && note].filter(Boolean).join(" ");
+}
+
 const textOf = ({ label, unit }) => (unit ? `${label} … ${unit}` : label);
 const pairs = (keys) => keys.filter(isKnown).map((key) => [key, textOf(OPERATORS[key])]);
 
