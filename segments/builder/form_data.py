@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.urls import reverse
 
-from segments.builder.starting_points import STARTING_POINTS
+from segments.builder.starting_points import STARTING_POINTS, in_zone
 from segments.dictionary import catalog
 from segments.dictionary.catalog import Name
 from segments.models import Segment
@@ -29,7 +29,9 @@ def form_data(segment: Segment | None) -> dict[str, Any]:
         "most": catalog.MOST,
         "zone": settings.TIME_ZONE,
         "examples": reverse("admin:segments_segment_examples"),
-        "starting_points": [asdict(p) for p in STARTING_POINTS]
+        "starting_points": [
+            asdict(in_zone(p, settings.TIME_ZONE)) for p in STARTING_POINTS
+        ]
         if segment is None
         else [],
     }

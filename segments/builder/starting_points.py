@@ -1,9 +1,14 @@
 """Rules that a new segment may begin with, but for the names that are everybody's own."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+
+from segments.rules.comparing.dates import is_by_days
+from segments.rules.comparing.days import UTC_NAME, check_zone
+from segments.rules.comparing.operator import ZONE
+from segments.rules.operators import OPERATORS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,13 +101,21 @@ STARTING_POINTS = (
     ),
     StartingPoint(
         title="Lapsing policy",
-        about="Has a policy that lapses in the next 30 days.",
+        about="Has a policy that lapses today or in the next 30 days.",
         rule={
             "all": [
                 {
                     "attribute": "",
                     "items": "any",
-                    "where": [{"property": "", "is": "in_next_days", "value": 30}],
+                    # The day on which it lapses is one of them.
+                    "where": [
+                        {
+                            "property": "",
+                            "is": "in_next_days",
+                            "value": 30,
+                            "calendar": True,
+                        }
+                    ],
                 }
             ]
         },
@@ -120,6 +133,26 @@ STARTING_POINTS = (
         ),
     ),
 )
+
+
+def in_zone(point: StartingPoint, zone: str) -> StartingPoint:
+    """The same, with days that begin there; `zone` is the site's."""
+    if zone == UTC_NAME or check_zone(zone):
+        return point
+    rule = deepcopy(point.rule)
+    for comparison in _comparisons(rule):
+        if ZONE in OPERATORS[comparison["is"]].options and is_by_days(comparison):
+            comparison[ZONE] = zone
+    return replace(point, rule=rule)
+
+
+def _comparisons(part: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(part, dict) and "is" in part:
+        yield part
+    inside = part.values() if isinstance(part, dict) else part
+    if isinstance(part, dict | list):
+        for each in inside:
+            yield from _comparisons(each)
 
 
 def filled(point: StartingPoint, name: str = "chosen") -> dict[str, Any]:
