@@ -284,14 +284,14 @@ class DeliveryAdmin(ReplayMixin, LogAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
         deliveries: QuerySet[Delivery] = super().get_queryset(request)
-        return deliveries.select_related("profile", "run__engagement")
+        return deliveries.select_related("profile__merged_into", "run__engagement")
 
     def get_list_display(self, request: HttpRequest) -> Sequence[Any]:
         @admin.display(description="reason")
         def why(delivery: Delivery) -> str:
             return reports.reason_for(delivery.reason, request.user) or "–"
 
-        who = naming.column(request, lambda delivery: delivery.profile)
+        who = naming.column(request, lambda delivery: delivery.person)
         return (who, "engagement", "state_badge", why, "updated_at")
 
     # No question may tell what no column shows.
@@ -317,7 +317,7 @@ class DeliveryAdmin(ReplayMixin, LogAdmin):
 
     def page_context(self, request: HttpRequest, obj: Delivery) -> Mapping[str, object]:
         may_see = naming.may_see_people(request.user)
-        who = naming.called(obj.profile, request.user)
+        who = naming.called(obj.person, request.user)
         return {
             "title": f"{who} in {obj.run.engagement}",
             # The path on top ends with the list: the page's own heading says who.

@@ -132,3 +132,9 @@ class Delivery(models.Model):
     def __str__(self) -> str:
         # Nobody's name: it stands where it is not asked who looks.
         return f"Delivery {self.pk} in {self.run}"
+
+    @property
+    def person(self) -> Profile | None:
+        """Who it is about, as whom they are known by now; None: they were erased."""
+        found: Profile | None = self.profile
+        return found and (found.merged_into or found)

@@ -30,9 +30,9 @@ def lines(deliveries: QuerySet[Delivery], user: naming.User) -> Iterator[str]:
     may_see = naming.may_see_people(user)
     who = PERSON_HEADS if may_see else NUMBER_HEADS
     yield spreadsheets.MARK + spreadsheets.line(("delivery", *who, *HEADS))
-    rows = deliveries.select_related("profile", "run__engagement")
+    rows = deliveries.select_related("profile__merged_into", "run__engagement")
     for delivery in rows.iterator(chunk_size=CHUNK):
-        person = delivery.profile
+        person = delivery.person
         named = _identifiers(person) if may_see else (naming.called(person, user),)
         yield spreadsheets.line((delivery.pk, *named, *_row(delivery, user)))
 

@@ -8,7 +8,9 @@ from django.urls import reverse
 
 from engagements.models import Delivery
 from engagements.reporting import export
+from segments.models import Profile
 from tests import factories
+from tests.pages import words
 
 pytestmark = pytest.mark.django_db
 
@@ -32,6 +34,21 @@ def test_a_line_says_who_where_what_and_why(admin_page):
     assert line["engagement"] == delivery.run.engagement.name
     assert (line["state"], line["reason"]) == ("Rejected", "No such plan")
     assert line["changed at"].endswith("+00:00")
+
+
+def test_who_became_part_of_another_is_called_as_that_one(admin_page):
+    """In the export, in the list and on the page: the part has no identifiers left."""
+    ben = factories.make_profile(external_id="ben", email="ben@example.com")
+    part = factories.make_profile(external_id=None, email="")
+    Profile.objects.filter(pk=part.pk).update(merged_into=ben)
+    delivery = factories.make_delivery(part)
+    (line,) = exported(admin_page)
+    assert (line["external ID"], line["e-mail"]) == ("ben", "ben@example.com")
+    listed = reverse("admin:engagements_delivery_changelist")
+    own = reverse("admin:engagements_delivery_change", args=[delivery.pk])
+    for address in (listed, own):
+        text = words(admin_page.get(address))
+        assert "ben" in text and "anonymous" not in text
 
 
 def test_the_export_has_what_the_list_shows(admin_page):
