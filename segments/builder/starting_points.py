@@ -33,7 +33,7 @@ BUYING = ("order completed", "purchase", "order", "bought", "policy issued", "pa
 STARTING_POINTS = (
     StartingPoint(
         title="Lead form",
-        about="Sent a lead form in the last 30 days, and has not bought since.",
+        about="Sent a lead form in the last 30 days, and bought nothing in them.",
         rule={
             "all": [
                 {"event": "", "at_least": 1, "within_days": 30},
@@ -55,7 +55,7 @@ STARTING_POINTS = (
     ),
     StartingPoint(
         title="Cart abandoned",
-        about="Put something into the cart in the last day, and bought nothing.",
+        about="Put something into the cart in the last day, and bought nothing in it.",
         rule={
             "all": [
                 {"event": "", "at_least": 1, "within_hours": 24},
