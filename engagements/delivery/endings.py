@@ -71,7 +71,8 @@ WRITE_ACCEPTED = f"""
     ), settled AS (
         {delivery_records.SETTLE.format(batches="closed", state="'sent'", reason="''")}
     )
-    SELECT id FROM finished WHERE {LATER_ON_DISK}
+    SELECT f.id, 0 = ANY(b.profile_ids) FROM finished f JOIN closed b ON b.id = f.batch_id
+    WHERE {LATER_ON_DISK}
 """
 
 OUTCOMES: Mapping[Outcome, str] = {
@@ -88,18 +89,19 @@ OUTCOMES: Mapping[Outcome, str] = {
 
 def write(results: Sequence[Result]) -> set[uuid.UUID]:
     """Write the attempts' ends; return those that were not known yet."""
-    return _write(WRITE, results)
+    return {id for id, *_ in _write(WRITE, results)}
 
 
-def write_accepted(results: Sequence[Result]) -> set[uuid.UUID]:
+def write_accepted(results: Sequence[Result]) -> dict[uuid.UUID, bool]:
     """The same where everybody was accepted, with their own ends and data points.
 
-    Not of those whose answer came late, or who are not open any more.
+    Not of those whose answer came late, or who are not open any more. And whether
+    somebody was erased who was in the batch, or was put off.
     """
-    return _write(WRITE_ACCEPTED, results)
+    return dict(_write(WRITE_ACCEPTED, results))
 
 
-def _write(statement: str, results: Sequence[Result]) -> set[uuid.UUID]:
+def _write(statement: str, results: Sequence[Result]) -> list[Any]:
     points = [recording.points(result) for result in results]
     columns: list[list[Any]] = [
         [result.prepared.attempt_id for result in results],
@@ -115,7 +117,7 @@ def _write(statement: str, results: Sequence[Result]) -> set[uuid.UUID]:
     ]
     with connection.cursor() as cursor:
         cursor.execute(statement, columns)
-        return {row[0] for row in cursor}
+        return list(cursor.fetchall())
 
 
 def _late(result: Result) -> str:

@@ -85,16 +85,17 @@ def _record_sent(results: Sequence[Result]) -> set[uuid.UUID]:
     is_asked = just_sent.is_asked()
     noted = (x.prepared.notes or x.prepared.synced for x in results)
     if not is_asked and not any(noted):
-        return endings.write_accepted(results)
+        return set(endings.write_accepted(results))
     with transaction.atomic():
         finished = endings.write_accepted(results)
         _note(results, finished)
         accepted = [r for r in results if r.prepared.attempt_id in finished]
-        recording.accepted(accepted, are_counted=True)
+        is_anybody_gone = any(finished.values())
+        recording.accepted(accepted, are_counted=True, is_anybody_gone=is_anybody_gone)
         if is_asked:
             prepared = [result.prepared for result in results]
             just_sent.note([p.batch_id for p in prepared if p.attempt_id in finished])
-    return finished
+    return set(finished)
 
 
 def _record_apart(result: Result, error: Exception) -> list[Result]:

@@ -6,7 +6,6 @@ they wait, and so does what was compared with a state that has changed since.
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from typing import Any
 
 from django.db import connection
 
@@ -14,7 +13,6 @@ from engagements.outbox.known import Known
 from engagements.outbox.names import NAMES_OF_THOSE, THOSE, WITH_NAMES
 from engagements.outbox.prepared_request import PreparedRequest, Synced
 from engagements.sync import state
-from segments.models import copying
 
 # Any number that nothing else in this database uses.
 LOCK = 0x0A6B
@@ -22,7 +20,8 @@ _LOCK = "SELECT pg_advisory_xact_lock(%s, %s)"
 # Whose name is another's by now is sent as that person. A pass over a segment takes in
 # each once, until it comes to those who have left: all others of the `alone` run are
 # somebody else, unless one of these people has another name.
-ON_THE_WIRE = f"""
+# And whether all is known of them that is so now: one statement sees both at one moment.
+NOW = f"""
     WITH {THOSE}, own AS ({NAMES_OF_THOSE}), wire AS MATERIALIZED (
         SELECT b.profile_ids, b.left_out
         -- First those on the wire, which are few however many runs there were.
@@ -32,10 +31,12 @@ ON_THE_WIRE = f"""
             OR r.retry_of_id IS NOT NULL OR r.expansion_cursor < 0
             OR EXISTS ({WITH_NAMES})
     )
-    SELECT DISTINCT own.root FROM wire
-    CROSS JOIN LATERAL unnest(profile_ids) WITH ORDINALITY m (profile_id, place)
-    JOIN own ON own.name = m.profile_id
-    WHERE m.place - 1 <> ALL(left_out)
+    SELECT ARRAY(
+        SELECT DISTINCT own.root FROM wire
+        CROSS JOIN LATERAL unnest(profile_ids) WITH ORDINALITY m (profile_id, place)
+        JOIN own ON own.name = m.profile_id
+        WHERE m.place - 1 <> ALL(left_out)
+    ), ({state.AS_IT_WAS})
 """
 
 
@@ -60,20 +61,19 @@ def in_the_way(requests: Sequence[PreparedRequest]) -> set[int]:
 def _in_the_way(
     engagement_id: int, run_ids: Collection[int], pairs: Sequence[tuple[int, Synced]]
 ) -> set[int]:
-    people = set[int]().union(*(synced.people.values() for _, synced in pairs))
-    asked: dict[str, Any] = {
-        "people": copying.id_array(people),
-        "engagement": engagement_id,
-        "alone": next(iter(run_ids)) if len(run_ids) == 1 else None,
-    }
+    alone = next(iter(run_ids)) if len(run_ids) == 1 else None
+    taken = set[int]()
     with connection.cursor() as cursor:
         cursor.execute(_LOCK, [LOCK, engagement_id % 2**31])
-        # Only the next statement sees who was let through by whom was waited for.
-        cursor.execute(ON_THE_WIRE, asked)
-        taken = {id for (id,) in cursor.fetchall()}
-    # Who was accepted, or came into doubt, since they were compared.
-    for reading in _readings(pairs):
-        taken |= state.changed(engagement_id, *reading)
+        for people, writers in _readings(pairs):
+            asked = state.as_read(engagement_id, people, writers)
+            # Only the next statement sees who was let through by whom was waited for.
+            cursor.execute(NOW, {**asked, "alone": alone})
+            on_the_wire, is_as_it_was = cursor.fetchone()
+            taken.update(on_the_wire)
+            # Who was accepted, or came into doubt, since they were compared.
+            if not is_as_it_was:
+                taken |= state.which_changed(engagement_id, people)
     waiting = set()
     for batch_id, synced in pairs:
         own = synced.people.values()

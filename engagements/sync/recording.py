@@ -33,10 +33,12 @@ def accepted(
     late: Collection[uuid.UUID] = (),
     *,
     are_counted: bool = False,
+    is_anybody_gone: bool | None = None,
 ) -> None:
     """Keep what the answers say, in the transaction that writes them down.
 
-    Their data points stand with the batches already where they `are_counted`.
+    Their data points stand with the batches already where they `are_counted`;
+    `is_anybody_gone` from these, where that is known.
 
     Who was rejected has what they had. Where nobody can say who was taken, all are in
     doubt; of what is lost on its way that is written where the batch is (`doubted`).
@@ -44,7 +46,7 @@ def accepted(
     own = [result for result in results if result.prepared.synced]
     taken = [r for r in own if r.verdict.outcome is Outcome.SENT]
     ends = [_ends(result, rejected) for result in taken]
-    state.accept(ends, late=late)
+    state.accept(ends, late=late, is_anybody_gone=is_anybody_gone)
     if not are_counted:
         own_points = [_points([mark for _, _, mark in one.people]) for one in ends]
         state.add_points(

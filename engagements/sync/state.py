@@ -15,6 +15,7 @@ from django.db import IntegrityError, connection, transaction
 
 from engagements.models import Accepted, Engagement
 from engagements.outbox.known import Known, Mark
+from engagements.outbox.names import AMONG_THOSE, THOSE
 from segments.models import copying
 
 
@@ -47,10 +48,10 @@ READ = """
 """
 # Whether it may be another by now: what others have written since is written by nobody
 # whose writing one statement had read.
-AS_IT_WAS = """
-    SELECT count(*) = %s AND coalesce(bool_and(xmin = ANY(%s::xid[])), true)
+AS_IT_WAS = f"""
+    SELECT count(*) = %(there)s AND coalesce(bool_and(xmin = ANY(%(by)s::xid[])), true)
     FROM engagements_accepted
-    WHERE engagement_id = %s AND profile_id = ANY((SELECT %s::bigint[])::bigint[])
+    WHERE engagement_id = %(engagement)s AND profile_id = {AMONG_THOSE}
 """
 # One by one, however many there are in all.
 CHANGED = """
@@ -157,26 +158,42 @@ def known(
         }
 
 
+def as_read(
+    engagement_id: int, people: Mapping[int, Known | None], writers: Collection[int]
+) -> dict[str, Any]:
+    """What `AS_IT_WAS` is asked: what was known of these people, by one statement.
+
+    `writers`: the transactions that had written all that it read.
+    """
+    return {
+        "people": copying.id_array(people),
+        "engagement": engagement_id,
+        "there": sum(its is not None for its in people.values()),
+        "by": copying.number_array(writers),
+    }
+
+
 def changed(
     engagement_id: int, people: Mapping[int, Known | None], writers: Collection[int]
 ) -> set[int]:
-    """Of these people, and what was known of them, those of whom that is not so now.
-
-    All of it was read by one statement; `writers`: the transactions that had written all
-    that it read.
-    """
-    there = sum(its is not None for its in people.values())
-    by, own = copying.number_array(writers), copying.id_array(people)
+    """Of these people, and what was known of them, those of whom that is not so now."""
     with connection.cursor() as cursor:
-        cursor.execute(AS_IT_WAS, [there, by, engagement_id, own])
+        asked = as_read(engagement_id, people, writers)
+        cursor.execute(f"WITH {THOSE} {AS_IT_WAS}", asked)
         (is_as_it_was,) = cursor.fetchone()
-    return set() if is_as_it_was else _changed(engagement_id, people)
+    return set() if is_as_it_was else which_changed(engagement_id, people)
 
 
-def accept(answers: Sequence[Ends], *, late: Collection[uuid.UUID] = ()) -> None:
+def accept(
+    answers: Sequence[Ends],
+    *,
+    late: Collection[uuid.UUID] = (),
+    is_anybody_gone: bool | None = None,
+) -> None:
     """Keep what these people were accepted with; of the attempts `late` as such.
 
-    Call it in the transaction that writes down the answers.
+    Call it in the transaction that writes down the answers. `is_anybody_gone`: whether
+    there is an empty place in the batches, where it is known.
     """
     for is_late in (False, True) if late else (False,):
         own = [ends for ends in answers if (ends.attempt_id in late) == is_late]
@@ -184,7 +201,7 @@ def accept(answers: Sequence[Ends], *, late: Collection[uuid.UUID] = ()) -> None
             _write(ACCEPT_LATE, own)
             continue
         new = [ends for ends in own if ends.are_new and ends.people]
-        if new and _copy(new):
+        if new and not is_anybody_gone and _copy(new, is_anybody_gone):
             own = [ends for ends in own if not (ends.are_new and ends.people)]
         _write(ACCEPT, own, lambda mark: mark.state is not None)
         _write(GONE, own, lambda mark: mark.state is None)
@@ -228,7 +245,8 @@ def forget(engagement_ids: Sequence[int]) -> None:
         cursor.execute(RESYNC, [list(engagement_ids)])
 
 
-def _changed(engagement_id: int, people: Mapping[int, Known | None]) -> set[int]:
+def which_changed(engagement_id: int, people: Mapping[int, Known | None]) -> set[int]:
+    """The same, one by one."""
     columns = (
         copying.number_array(people),
         copying.number_array(its.written_by if its else 0 for its in people.values()),
@@ -238,7 +256,7 @@ def _changed(engagement_id: int, people: Mapping[int, Known | None]) -> set[int]
         return {id for (id,) in cursor.fetchall()}
 
 
-def _copy(answers: Sequence[Ends]) -> bool:
+def _copy(answers: Sequence[Ends], is_anybody_gone: bool | None) -> bool:
     """Add those who have no state, in less than half of the time; False: somebody has.
 
     By then nobody has written anything, nor where somebody was erased meanwhile.
@@ -250,11 +268,8 @@ def _copy(answers: Sequence[Ends]) -> bool:
     if sum(map(len, by_engagement.values())) < sum(len(x.people) for x in answers):
         # Somebody is there twice, or has no state.
         return False
-    with connection.cursor() as cursor:
-        ids = copying.id_array([ends.batch_id for ends in answers])
-        cursor.execute(WITH_NOBODY, [ids])
-        if cursor.fetchone():
-            return False
+    if is_anybody_gone is None and _is_anybody_gone(answers):
+        return False
     rows = [
         _ROW(4, 8, engagement, 8, id, 2, epoch, len(state)) + state
         for (engagement, epoch), own in sorted(by_engagement.items())
@@ -267,6 +282,13 @@ def _copy(answers: Sequence[Ends]) -> bool:
         # Whoever was taken for new was another's, or in doubt, meanwhile.
         return False
     return True
+
+
+def _is_anybody_gone(answers: Sequence[Ends]) -> bool:
+    with connection.cursor() as cursor:
+        ids = copying.id_array([ends.batch_id for ends in answers])
+        cursor.execute(WITH_NOBODY, [ids])
+        return cursor.fetchone() is not None
 
 
 def _write(
