@@ -66,9 +66,13 @@ def _problem(run: Run) -> str:
         for state in FAILED
         if state in counts
     )
+    beside = ""
+    if left:
+        who = counted(left, "who was", "who were")
+        beside = f", beside {who} left out as wished,"
     return (
         f"{failed:,} of {counted(people, 'person', 'people')} in the run of"
-        f" {run.scheduled_for:%-d %B %Y} {'was' if failed == 1 else 'were'} not sent: {each}.{_reason(run)}"
+        f" {run.scheduled_for:%-d %B %Y}{beside} {'was' if failed == 1 else 'were'} not sent: {each}.{_reason(run)}"
     )
 
 

@@ -6,7 +6,7 @@ from django.urls import reverse
 
 from engagements.audience import expansion
 from engagements.lifecycle import completion
-from engagements.models import Delivery, Engagement, Run
+from engagements.models import Delivery, Engagement, Run, Suppression
 from engagements.recovery import retry_failed
 from engagements.tick import tick
 from segments.models import Transition
@@ -53,6 +53,21 @@ def test_it_is_as_loud_as_one_that_was_stopped(active, sandbox, owner, admin_cli
         reverse("admin:index"),
     ):
         assert said in admin_client.get(url).content.decode(), url
+
+
+def test_whom_guards_kept_out_are_told_apart(active):
+    """Of those who were left two had no name; the run had more people than that."""
+    members = factories.make_people(6)
+    for person in members[:2]:
+        person.attributes = {}
+        person.save()
+    for person in members[3:]:
+        Suppression.objects.create(kind=Suppression.PERSON, profile=person)
+    engagement = ended(active(members))
+    assert engagement.blocked_reason.startswith("2 of 3 people in the run of ")
+    assert ", beside 3 who were left out as wished, were not sent: 2 skipped." in (
+        engagement.blocked_reason
+    )
 
 
 @pytest.mark.parametrize("repeat", ["once", "daily"])
