@@ -396,7 +396,7 @@ class AttemptAdmin(LogAdmin):
     @admin.display(description="took", ordering="duration_ms")
     def took(self, attempt: Attempt) -> str | None:
         ms = attempt.duration_ms
-        return None if ms is None else f"{ms:,} ms"
+        return None if ms is None else f"{ms:,}\N{NO-BREAK SPACE}ms"
 
     def page_context(self, request: HttpRequest, obj: Attempt) -> Mapping[str, object]:
         return {"attempts": [obj], "attempt": obj}
