@@ -399,9 +399,13 @@ def _page(
     }
     if asked.is_open:
         pinned = approved.looked_at(engagement, asked.kept_run)
+        above = approved.limit(engagement)
+        was_above = asked.above is not None and form.people > asked.above
+        is_raised = was_above and (above is None or form.people <= above)
         context |= {
             "form": form,
-            "above": approved.limit(engagement),
+            "above": above,
+            "is_raised": is_raised,
             "refusal": approval.refusal(asked, request.user),
             "may_withdraw": may_withdraw(request, asked),
             "others": approval.approvers(asked),

@@ -209,6 +209,19 @@ def test_for_fewer_people_than_there_are_nothing_is_approved(asked, draft, vera)
     assert asked.state == "waiting"
 
 
+def test_a_number_that_is_raised_leaves_what_was_asked_for(asked, vera):
+    def page():
+        return words(signed_in(vera).get(asked.get_absolute_url()))
+
+    assert "people a run a second person approves. Nothing is sent" in page()
+    limit(10_000)
+    assert "Only above 10,000 people a run a second person has to approve by now." in (
+        page()
+    )
+    ApprovalLimit.objects.all().delete()
+    assert "No second person has to approve by now. It was asked for before" in page()
+
+
 def test_what_cannot_be_activated_is_not_approved(asked, draft, vera):
     Segment.objects.update(is_active=False)
     page = words(answer(signed_in(vera), asked))
