@@ -147,6 +147,15 @@ def test_a_save_that_fails_leads_to_the_first_mistake(
     assert focused["is_seen"], focused
 
 
+def test_a_question_that_is_longer_than_the_window_begins_at_its_top(page: Page, admin):
+    engagement = factories.make_engagement(name="Welcome")
+    page.set_viewport_size({"width": 1280, "height": 500})
+    page.goto(reverse("admin:engagements_engagement_activate", args=[engagement.pk]))
+    # As the browser does when it shows it, where the window is the one in front.
+    page.locator("section[autofocus]").focus()
+    assert page.evaluate("scrollY") == 0
+
+
 def test_what_came_of_a_press_is_where_one_goes_on(page: Page, admin):
     page.goto("/admin/engagements/frequencycap/add/")
     page.get_by_label("Name").fill("Twice a week")
