@@ -149,6 +149,23 @@ def test_who_may_not_see_people_reads_no_identifier():
     assert "a…@x.example" in words(analyst.get(f"{LIST}?q=bo@x.example"))
 
 
+def test_an_engagement_of_a_suppression_segment_is_not_offered_as_if_it_sent(
+    admin_page,
+):
+    segment = factories.make_segment()
+    url = reverse("admin:segments_segment_change", args=[segment.pk])
+    assert "Add one to send these people’s data" in words(admin_page.get(url))
+    segment.is_suppression = True
+    segment.save()
+    page = words(admin_page.get(url))
+    assert "an Engagement of this segment skips all of them" in page
+    assert "Add one to send" not in page
+    SuppressedChannels.objects.create(segment=segment, channels=["crm"])
+    page = words(admin_page.get(url))
+    assert "not sent anything through CRM; through other channels" in page
+    assert "skips all of them" not in page
+
+
 def test_an_approver_says_for_which_channels_a_segment_suppresses():
     segment = factories.make_segment(name="Unsubscribed", is_suppression=True)
     url = reverse("admin:engagements_suppression_channels", args=[segment.pk])
