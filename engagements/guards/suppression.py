@@ -4,21 +4,23 @@ Both may be for some channels only, as External APIs name them. Looked at when a
 is written, so that who comes in while they wait is not sent.
 """
 
+from collections.abc import Collection, Mapping
+
 from django.db import connection
 
 from engagements.guards.asking import Asked, Guard, Verdicts
 from engagements.outbox.names import NAMES
 from engagements.personalization.renderer import Skip
+from segments.models import Segment
 
 CODE = "suppressed"
 LISTED = Skip(code=CODE, message="The person is on the suppression list.")
-# Person by person, whatever PostgreSQL thinks of how many people a segment has; and the
-# name of one that each is in.
+# Person by person, whatever PostgreSQL thinks of how many people a segment has; and one
+# of the segments that each is in.
 MEMBERS = """
-    SELECT person, its.name FROM unnest(%(people)s::bigint[]) person
+    SELECT person, its.segment_id FROM unnest(%(people)s::bigint[]) person
     CROSS JOIN LATERAL (
-        SELECT s.name FROM segments_membership m
-        JOIN segments_segment s ON s.id = m.segment_id
+        SELECT m.segment_id FROM segments_membership m
         WHERE m.profile_id = person AND m.segment_id = ANY(%(marked)s::bigint[])
         LIMIT 1
     ) its
@@ -55,15 +57,14 @@ def _is_set(asked: Asked) -> bool:
 def _ask(asked: Asked) -> Verdicts:
     channel = asked.channel
     with connection.cursor() as cursor:
-        members, listed = dict[int, str](), set[int]()
+        members, listed = dict[int, int](), set[int]()
         if marked := asked.site.suppressing(channel):
             cursor.execute(MEMBERS, {"people": asked.roots, "marked": marked})
             members = dict(cursor.fetchall())
         if asked.site.has_suppressions:
             cursor.execute(ON_THE_LIST, {"people": asked.roots, "channel": channel})
             listed = {id for (id,) in cursor.fetchall()}
-    # One for all whom it is about.
-    said = {name: _in_segment(name) for name in set(members.values())}
+    said = _said(set(members.values()))
     people = asked.people.items() if members else ()
     return {
         **{id: said[members[root]] for id, root in people if root in members},
@@ -71,9 +72,20 @@ def _ask(asked: Asked) -> Verdicts:
     }
 
 
-def _in_segment(name: str) -> Skip:
-    words = f"The person is in “{name}”, whose people are never sent anything."
-    return Skip(code=CODE, message=words)
+def _said(segments: Collection[int]) -> Mapping[int, Skip]:
+    """What to say of who is in these: one for all whom it is about."""
+    if not segments:
+        return {}
+    named = Segment.objects.filter(pk__in=segments).values_list("pk", "name")
+    # One that was deleted a moment ago has no name any more.
+    words = {
+        **dict.fromkeys(segments, "a segment"),
+        **{pk: f"“{n}”" for pk, n in named},
+    }
+    message = "The person is in {}, whose people are never sent anything."
+    return {
+        pk: Skip(code=CODE, message=message.format(own)) for pk, own in words.items()
+    }
 
 
 GUARD = Guard(name="Suppression list", is_set=_is_set, ask=_ask)
