@@ -2,6 +2,7 @@
 
 import json
 from copy import deepcopy
+from datetime import timedelta
 
 import pytest
 from django.contrib.admin.models import CHANGE, LogEntry
@@ -77,7 +78,12 @@ def leave_traces(world, person):
     Event.objects.update(properties={"form": {"mail": SHY[1]}, "street": "Shystreet 7"})
     source = world.rows[Source]
     waiting = json.dumps([["m", "identify", said]]).encode()
-    InboxRequest.objects.update(body=waiting, note=f"Because of {SHY[1]}")
+    # For so long that there is an alarm, which says why.
+    InboxRequest.objects.update(
+        body=waiting,
+        note=f"Because of {SHY[1]}",
+        received_at=Now() - timedelta(minutes=1),
+    )
     RefusedMessage.objects.create(
         source=source, code="x", message=f"{SHY[1]} is odd.", body=body
     )
