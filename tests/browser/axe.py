@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 import pytest
 from playwright.sync_api import Page
@@ -26,6 +27,8 @@ COLOURS = ["color-contrast", "link-in-text-block"]
 # Beside the checker: a text is judged once in the colours that it is drawn in.
 ONCE = Path(__file__).with_name("readable.js")
 _readable: set[str] = set()
+# Pages that have the checker for good.
+BROUGHT: WeakSet[Page] = WeakSet()
 # What is in order is not told, nor a selector made for every place: it would be a third of
 # the work. Style sheets would be read for a rule that is not among these.
 OPTIONS = {
@@ -93,6 +96,7 @@ def _fetch(kept: Path) -> None:
 def bring(page: Page) -> None:
     """Have the checker in each document from its start, for who looks at many."""
     page.add_init_script(source())
+    BROUGHT.add(page)
 
 
 def violations(page: Page, script: str, rules: list[str] = STANDARD) -> list[str]:

@@ -6,6 +6,7 @@ content security policy, no broken script, style or picture.
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,8 @@ from django.conf import settings as django_settings
 from django.test import Client
 from playwright.sync_api import (
     Browser,
-    BrowserContext,
     ConsoleMessage,
+    Error,
     Frame,
     Locator,
     Page,
@@ -26,7 +27,7 @@ from playwright.sync_api import (
 from pytest_django.live_server_helper import LiveServer
 
 from tests import factories
-from tests.browser import chromium
+from tests.browser import axe, chromium
 from tests.order import BROWSER
 from tests.servers import alone
 
@@ -55,7 +56,7 @@ ARGUMENTS = [
     "--disable-sync",
     # A page lives for seconds: to optimize its scripts takes longer than they then save.
     "--js-flags=--no-opt --no-maglev",
-    # One process draws all pages, of which one stays (Contexts).
+    # One process draws all pages, of which one stays (Pages).
     "--renderer-process-limit=1",
 ]
 # Where pictures go, if any: one takes a third of what it takes to load its page.
@@ -106,23 +107,24 @@ def complaints() -> list[str]:
     return []
 
 
-class Contexts:
-    """A context for each test: the last one's, emptied, or else a new one.
+class Pages:
+    """A page for each test: the last one's, as if it were new, or else a new one.
 
-    What it has loaded stays, since the pages' files are the same: to load and to compile
-    them is most of what a short test would do. For the same reason a page of the server
-    stays behind all others: the process that draws them would end with the last of them.
+    What its context has loaded stays, since the pages' files are the same: to load and to
+    compile them is most of what a short test would do, and to make the page is a third.
+    For the same reason a page of the server stays behind all others: the process that
+    draws them would end with the last of them.
     """
 
     def __init__(self, browser: Browser, url: str) -> None:
         self._browser, self._url = browser, url
-        self._kept: BrowserContext | None = None
+        self._kept: Page | None = None
         self._behind: Page | None = None
         self._has_been_elsewhere = False
 
-    def take(self) -> BrowserContext:
-        context, self._kept = self._kept, None
-        if context is None:
+    def take(self) -> Page:
+        page, self._kept = self._kept, None
+        if page is None:
             context = self._browser.new_context(base_url=self._url, viewport=DESKTOP)
             context.set_default_timeout(15_000)
             # The first one has everything to load and to compile.
@@ -131,24 +133,43 @@ class Contexts:
             self._behind = context.new_page()
             self._behind.goto(BEHIND)
             self._has_been_elsewhere = False
-        return context
+            page = context.new_page()
+        return page
 
-    def give_back(self, context: BrowserContext, page: Page) -> None:
-        """Its pages and its data of our address go; with those of others it goes whole."""
+    def give_back(self, page: Page) -> None:
+        """All others go, and its data of our address; with those of others it goes, too.
+
+        What a test puts on a page is taken off again (test_pages.py says what may be put
+        there), but for a script that is in each document: such a page goes.
+        """
+        context = page.context
         if self._has_been_elsewhere or page.is_closed():
             context.close()
             return
+        if page.url.startswith(self._url):
+            page.evaluate("sessionStorage.clear()")
+        # Where a new page has it.
+        page.mouse.move(0, 0)
         # Its scripts end first: signed out, what they still ask would be refused.
         page.goto("about:blank")
         of_ours = {"origin": self._url, "storageTypes": "local_storage,indexeddb"}
         session = context.new_cdp_session(page)
         session.send("Storage.clearDataForOrigin", of_ours)
+        session.send("Page.resetNavigationHistory")
+        session.detach()
         context.clear_cookies()
         context.clear_permissions()
         for each in context.pages:
-            if each is not self._behind:
+            if each not in (page, self._behind):
                 each.close()
-        self._kept = context
+        if page in axe.BROUGHT:
+            page.close()
+            page = context.new_page()
+        else:
+            page.unroute_all()
+            page.emulate_media(color_scheme="null")
+            page.set_viewport_size(DESKTOP)
+        self._kept = page
 
     def _see(self, frame: Frame) -> None:
         if not frame.url.startswith((self._url, "about:")):
@@ -156,25 +177,33 @@ class Contexts:
 
 
 @pytest.fixture(scope="package")
-def contexts(browser: Browser, live_server: LiveServer) -> Contexts:
-    return Contexts(browser, live_server.url)
+def pages(browser: Browser, live_server: LiveServer) -> Pages:
+    return Pages(browser, live_server.url)
 
 
 @pytest.fixture
-def page(contexts: Contexts, complaints: list[str]) -> Iterator[Page]:
+def page(
+    pages: Pages, complaints: list[str], request: pytest.FixtureRequest
+) -> Iterator[Page]:
     """A page at the server's address that may not complain."""
-    context = contexts.take()
-    page = context.new_page()
-    listen(page, complaints)
-    yield page
-    contexts.give_back(context, page)
+    failed = request.session.testsfailed
+    page = pages.take()
+    with listening(page, complaints):
+        yield page
+        if request.session.testsfailed > failed:
+            # Nobody knows what stays on it.
+            page.context.close()
+        else:
+            pages.give_back(page)
     assert not complaints, "\n".join(complaints)
 
 
-def listen(page: Page, complaints: list[str]) -> None:
-    """An answer of 400 or more is an error in the console, too.
+@contextmanager
+def listening(page: Page, complaints: list[str]) -> Iterator[None]:
+    """Note what the page complains about.
 
-    To be told of each answer, thirty a page, would be a tenth of what loading it takes.
+    An answer of 400 or more is an error in the console, too: to be told of each answer,
+    thirty a page, would be a tenth of what loading it takes.
     """
 
     def on_console(message: ConsoleMessage) -> None:
@@ -182,8 +211,14 @@ def listen(page: Page, complaints: list[str]) -> None:
             about = message.location["url"]
             complaints.append(f"{message.type} on {page.url}: {message.text} ({about})")
 
+    def on_error(error: Error) -> None:
+        complaints.append(f"{page.url}: {error}")
+
     page.on("console", on_console)
-    page.on("pageerror", lambda error: complaints.append(f"{page.url}: {error}"))
+    page.on("pageerror", on_error)
+    yield
+    page.remove_listener("console", on_console)
+    page.remove_listener("pageerror", on_error)
 
 
 @pytest.fixture

@@ -1,12 +1,13 @@
 """A source's page, as somebody meets it on the first day: it waits, turns, and tells."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
 import requests
 from django.urls import reverse
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Request, expect
 from pytest_django.live_server_helper import LiveServer
 
 from segments.ingest import inbox
@@ -103,17 +104,29 @@ def spread(source: Source) -> None:
 
 
 def test_it_asks_no_more_once_it_has_turned(page: Page, admin, source, send):
-    asked: list[str] = []
-    page.on("request", lambda r: asked.append(r.url) if "/now/" in r.url else None)
     page.goto(address_of(source))
     with page.expect_response("**/now/"):
         pass
     send(userId="u1", event="Lead")
     inbox.apply()
     expect(page.get_by_text("Live", exact=True)).to_be_visible()
-    number = len(asked)
-    page.wait_for_timeout(4_000)
-    assert len(asked) == number
+    with asked(page) as urls:
+        page.wait_for_timeout(4_000)
+    assert urls == []
+
+
+@contextmanager
+def asked(page: Page) -> Iterator[list[str]]:
+    """What it asks within the block about what has come in."""
+    found: list[str] = []
+
+    def note(request: Request) -> None:
+        if "/now/" in request.url:
+            found.append(request.url)
+
+    page.on("request", note)
+    yield found
+    page.remove_listener("request", note)
 
 
 def test_a_hidden_tab_asks_nothing(page: Page, admin, source, send):
@@ -121,11 +134,10 @@ def test_a_hidden_tab_asks_nothing(page: Page, admin, source, send):
     with page.expect_response("**/now/"):
         pass
     hide(page, is_hidden=True)
-    asked: list[str] = []
     page.wait_for_timeout(2_000)
-    page.on("request", lambda r: asked.append(r.url) if "/now/" in r.url else None)
-    page.wait_for_timeout(4_000)
-    assert asked == []
+    with asked(page) as urls:
+        page.wait_for_timeout(4_000)
+    assert urls == []
     send(userId="u1", event="Lead")
     inbox.apply()
     hide(page, is_hidden=False)
