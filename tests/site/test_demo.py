@@ -1,5 +1,6 @@
 """The demo of yesterday: it starts once more, whatever somebody made of it."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -9,7 +10,10 @@ from pathlib import Path
 import pytest
 from django.conf import settings as django_settings
 
+from tests import migrated, servers
+from tests.doubles.celery_processes import environment_of_processes
 from tests.site.empty_site import ROOT, EmptySite
+from tests.upgrade import databases
 
 PAUSE = """
 from engagements.lifecycle import transitions
@@ -26,12 +30,33 @@ class Demo(EmptySite):
         *("--port", "8710", "--sandbox-port", "8790"),
     )
 
+    def __init__(self, var: Path, database: dict[str, str]) -> None:
+        super().__init__(var)
+        self._database = database
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return super().environment | self._database
+
 
 @pytest.fixture
-def demo() -> Iterator[Demo]:
+def database(django_db_blocker) -> Iterator[dict[str, str]]:
+    """A migrated one; from an empty folder on, test_start.py begins."""
+    if not servers.IS_OURS:
+        yield {}
+        return
+    name = f"demo_{os.getpid()}"
+    with django_db_blocker.unblock(), databases.database(name, migrated.template()):
+        with databases.in_use(name):
+            url = environment_of_processes()["DATABASE_URL"]
+        yield {"DATABASE_URL": url}
+
+
+@pytest.fixture
+def demo(database) -> Iterator[Demo]:
     var = Path(django_settings.VAR_DIR) / "demo"
     shutil.rmtree(var, ignore_errors=True)
-    with Demo(var) as demo:
+    with Demo(var, database) as demo:
         yield demo
     shutil.rmtree(var, ignore_errors=True)
 
