@@ -1,6 +1,7 @@
 """What `check --deploy` complains about, and that a proper deployment is clean."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -134,21 +135,26 @@ def test_a_proper_deployment_is_clean(tmp_path):
     assert not list(tmp_path.glob("*-key")), "no secret is made where all are set"
 
 
+# What does not hide each other in one start, of which each takes seconds.
 @pytest.mark.parametrize(
-    ("left_out", "expected"),
+    ("left_out", "own", "of_django"),
     [
-        ({"SECRET_KEY": ""}, "lemnisk_braze.W002"),
-        ({"SECRETS_KEYS": ""}, "lemnisk_braze.W003"),
-        ({"SECRETS_KEYS": "a"}, "lemnisk_braze.E001"),
-        ({"SECRETS_KEYS": "", "SECRETS_KEY": "a"}, "lemnisk_braze.E001"),
-        ({"SECRETS_KEYS": f"{LONG},a"}, "lemnisk_braze.E001"),
-        ({"ALLOWED_LOCAL_ADDRESSES": "127.0.0.1:4000"}, "lemnisk_braze.W001"),
-        ({"HTTPS": ""}, "security.W012"),
-        ({"DEBUG": "1"}, "security.W018"),
+        (
+            {
+                "SECRET_KEY": "",
+                "SECRETS_KEYS": "",
+                "ALLOWED_LOCAL_ADDRESSES": "127.0.0.1:4000",
+            },
+            {"W001", "W002", "W003"},
+            set(),
+        ),
+        ({"SECRETS_KEYS": "a", "HTTPS": ""}, {"E001"}, {"W012"}),
+        ({"SECRETS_KEYS": "", "SECRETS_KEY": "a", "DEBUG": "1"}, {"E001"}, {"W018"}),
     ],
 )
-def test_a_careless_deployment_is_told(tmp_path, left_out, expected):
+def test_a_careless_deployment_is_told(tmp_path, left_out, own, of_django):
     environment = {**PRODUCTION, **left_out}
     done = check_deploy(tmp_path, **{k: v for k, v in environment.items() if v})
     assert done.returncode == 1
-    assert expected in done.stderr
+    assert set(re.findall(r"lemnisk_braze\.(\w+)", done.stderr)) == own
+    assert of_django <= set(re.findall(r"security\.(\w+)", done.stderr))
