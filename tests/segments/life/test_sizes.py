@@ -124,7 +124,7 @@ def test_a_segment_that_is_deleted_meanwhile_holds_nobody_up():
     gone, stays = factories.make_segment(1), factories.make_segment(2)
     with ExitStack() as stack, transaction.atomic():
         Segment.objects.select_for_update().get(pk=gone.pk)
-        stack.enter_context(in_thread(sizes.keep))
+        stack.enter_context(in_thread(lambda: sizes.keep(seconds=60)))
         wait_until(somebody_waits_for_a_lock, "who counts")
         gone.delete()
     assert kept(stays) == [(today(), 2, 0, 2)]
