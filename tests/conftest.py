@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings as django_settings
 from django.db import connection
-from django.test import TransactionTestCase
+from django.test import Client, TransactionTestCase
 from django.test import utils as django_test_utils
 from django.test.utils import setup_databases, teardown_databases
 from hypothesis import HealthCheck, settings
@@ -16,7 +16,16 @@ from hypothesis import HealthCheck, settings
 from externalapi.connections import encryption
 from externalapi.models import Connection
 from externalapi.vendors.braze.sandbox.process import SandboxProcess
-from tests import compiling, emptying, factories, migrated, order, rendering, servers
+from tests import (
+    compiling,
+    emptying,
+    factories,
+    migrated,
+    order,
+    rendering,
+    servers,
+    signing_in,
+)
 from tests.doubles import sessions
 
 # How long inputs take to make says how busy the machine is.
@@ -123,6 +132,8 @@ def pytest_configure() -> None:
     django_settings.WHITENOISE_AUTOREFRESH = True
     # Put into place with the rest of Django's test environment.
     django_test_utils.instrumented_test_render = rendering.render  # type: ignore[attr-defined]
+    # Pages are opened by who is signed in, not by who signs in.
+    Client.force_login = signing_in.force_login  # type: ignore[assignment,method-assign]
     # What else empties the tables after a test that commits (tests/emptying.py).
     TransactionTestCase._fixture_teardown = lambda self: emptying.empty()  # type: ignore[attr-defined]
 
