@@ -136,6 +136,7 @@ def pytest_configure() -> None:
     Client.force_login = signing_in.force_login  # type: ignore[assignment,method-assign]
     # What else empties the tables after a test that commits (tests/emptying.py).
     TransactionTestCase._fixture_teardown = lambda self: emptying.empty()  # type: ignore[attr-defined]
+    TransactionTestCase._should_reload_connections = lambda self: False  # type: ignore[attr-defined]
 
 
 @pytest.hookimpl(tryfirst=True)
