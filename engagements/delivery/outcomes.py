@@ -380,7 +380,7 @@ def isolate(held: Claim, reason: str) -> bool:
     batch = _held(held, Batch.State.LEASED)
     if batch is None:
         return False
-    places = [n for n in range(len(batch.profile_ids)) if n not in batch.left_out]
+    places = batch.places_left
     if len(places) > 1:
         splitting.halve(batch, places, batch.reap_count)
     else:
@@ -391,11 +391,7 @@ def isolate(held: Claim, reason: str) -> bool:
 def _give_up(held: PreparedRequest | Claim, reason: str) -> None:
     """Nobody is sent any more; who may have been sent already stays uncertain."""
     batch = Batch.objects.get(pk=held.batch_id)
-    left = set(range(len(batch.profile_ids))).difference(batch.left_out)
-    if left and in_doubt.of([batch.pk]):
-        words = f"Not sent again. {reason}"
-        in_doubt.stay({batch.pk: dict.fromkeys(left, words)})
-    else:
+    if not in_doubt.stay_whole(batch, f"Not sent again. {reason}"):
         _bury(held, reason)
 
 

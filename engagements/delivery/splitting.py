@@ -58,12 +58,11 @@ def isolate(batch: Batch) -> None:
 
     The halves are as much under suspicion, and the next time is one too many.
     """
-    places = [n for n in range(len(batch.profile_ids)) if n not in batch.left_out]
+    places = batch.places_left
     if len(places) > 1:
         halve(batch, places, reap_count=batch.reap_count - 1)
         return
-    if places and doubt.of([batch.pk]):
-        doubt.stay({batch.pk: dict.fromkeys(places, f"Not sent again: {POISON}")})
+    if doubt.stay_whole(batch, f"Not sent again: {POISON}"):
         return
     batch.state = Batch.State.DEAD
     batch.save(update_fields=["state"])

@@ -169,6 +169,12 @@ class Batch(models.Model):
     def __str__(self) -> str:
         return f"{self.run} #{self.sequence}"
 
+    @property
+    def places_left(self) -> list[int]:
+        """The places that its next request takes along, in order."""
+        out = set(self.left_out)
+        return [place for place in range(len(self.profile_ids)) if place not in out]
+
     def place_of(self, delivery: "Delivery") -> int | None:
         """Where in the batch a delivery's person is; None where it is not."""
         entries = self.transition_ids or [0] * len(self.profile_ids)

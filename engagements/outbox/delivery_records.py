@@ -149,8 +149,7 @@ def settle(batch_ids: Iterable[int], state: Delivery.State, reason: str = "") ->
         just_sent.note(batch_ids)
     if batch_ids and _refusal(SETTLE_REST, [state, storable(reason), batch_ids]):
         for batch in Batch.objects.filter(pk__in=batch_ids):
-            left = set(range(len(batch.profile_ids))) - set(batch.left_out)
-            _settle_apart(state, [(batch.pk, n, reason) for n in sorted(left)])
+            _settle_apart(state, [(batch.pk, n, reason) for n in batch.places_left])
 
 
 def settle_places(state: Delivery.State, reasons: Reasons) -> None:

@@ -89,8 +89,8 @@ def stay(reasons: delivery_records.Reasons) -> None:
     for batch_id, own in sorted(reasons.items()):
         batch = Batch.objects.get(pk=batch_id)
         # Somebody may have been erased meanwhile.
-        left = set(range(len(batch.profile_ids))).difference(batch.left_out)
-        places = sorted(left.intersection(own))
+        left = batch.places_left
+        places = [place for place in left if place in own]
         if not places:
             continue
         if len(places) == len(left):
@@ -101,6 +101,18 @@ def stay(reasons: delivery_records.Reasons) -> None:
             apart = _apart(batch_id, places)
             words = {n: own[place] for n, place in enumerate(places)}
             delivery_records.doubt({apart: words})
+
+
+def stay_whole(batch: Batch, reason: str) -> bool:
+    """The same of everybody who is left in a batch, for one reason.
+
+    False where nobody can have been sent: then nothing is written.
+    """
+    left = batch.places_left
+    if not left or not of([batch.pk]):
+        return False
+    stay({batch.pk: dict.fromkeys(left, reason)})
+    return True
 
 
 def _stop(batch_id: int) -> None:
