@@ -27,6 +27,11 @@ from lemnisk_braze.lib.pages.confirm import Question, confirm
 
 State = Engagement.State
 PRIMARY = "primary"
+# Before a lost answer's people are sent again.
+GUARDS_ASKED_AGAIN = (
+    "Guards are asked again: who is stopped by one of them by now is sent nothing"
+    " more, and stays uncertain."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -263,8 +268,7 @@ def _resend_words(batch: Batch) -> Sequence[str]:
     return [
         _named(batch.run, batch),
         f"The data of {people:,} {who} is sent once more.",
-        "Guards are asked again: who is stopped by one of them by now is sent nothing"
-        " more, and stays uncertain.",
+        GUARDS_ASKED_AGAIN,
     ]
 
 

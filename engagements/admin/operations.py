@@ -13,7 +13,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.views.decorators.cache import never_cache
 
-from engagements.admin.actions import log
+from engagements.admin.actions import GUARDS_ASKED_AGAIN, log
 from engagements.delivery import samples
 from engagements.lifecycle import pause_all
 from engagements.models import Engagement
@@ -201,8 +201,7 @@ def _ask_resend(request: HttpRequest, pk: int) -> Question:
         title="Send these people’s data again?",
         words=[
             f"{engagement}: the data of {counted(people, 'person', 'people')} is sent once more.",
-            "Guards are asked again: who is stopped by one of them by now is sent nothing"
-            " more, and stays uncertain.",
+            GUARDS_ASKED_AGAIN,
         ],
         warnings=[
             "Duplicates are possible. If a lost request did arrive, events and "
