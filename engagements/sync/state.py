@@ -15,7 +15,7 @@ from django.db import IntegrityError, connection, transaction
 
 from engagements.models import Accepted, Engagement
 from engagements.outbox.known import Known, Mark
-from engagements.outbox.names import AMONG_THOSE, THOSE
+from engagements.outbox.names import AMONG_THOSE
 from segments.models import copying
 
 
@@ -173,17 +173,6 @@ def as_read(
     }
 
 
-def changed(
-    engagement_id: int, people: Mapping[int, Known | None], writers: Collection[int]
-) -> set[int]:
-    """Of these people, and what was known of them, those of whom that is not so now."""
-    with connection.cursor() as cursor:
-        asked = as_read(engagement_id, people, writers)
-        cursor.execute(f"WITH {THOSE} {AS_IT_WAS}", asked)
-        (is_as_it_was,) = cursor.fetchone()
-    return set() if is_as_it_was else which_changed(engagement_id, people)
-
-
 def accept(
     answers: Sequence[Ends],
     *,
@@ -246,7 +235,7 @@ def forget(engagement_ids: Sequence[int]) -> None:
 
 
 def which_changed(engagement_id: int, people: Mapping[int, Known | None]) -> set[int]:
-    """The same, one by one."""
+    """Of these people, and what was known of them, those of whom that is not so now."""
     columns = (
         copying.number_array(people),
         copying.number_array(its.written_by if its else 0 for its in people.values()),

@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from engagements.lifecycle import transitions
 from engagements.models import Attempt, Batch, Delivery, Engagement, Suppression
+from externalapi.vendors.braze.sandbox.process import SandboxProcess
 from segments.models import Profile
 from tests import factories
 from tests.doubles.celery_processes import beat, worker
@@ -42,13 +43,7 @@ def test_a_worker_sends_5000_people_in_67_requests(engagement, sandbox):
 
 @pytest.mark.parametrize("policy", Engagement.AmbiguousPolicy.values)
 def test_a_worker_killed_in_the_middle_loses_nothing(engagement, sandbox, policy):
-    engagement.ambiguous_policy = policy
-    engagement.save()
-    sandbox.faults([SLOW])
-    with worker() as first:
-        transitions.activate(engagement)
-        wait_until(lambda: sandbox.traffic()["requests"] >= 20, "the middle of the run")
-        first.kill()
+    _kill_in_the_middle(engagement, sandbox, policy)
     in_hand = Batch.objects.filter(state=Batch.State.SENDING).count()
     assert in_hand, "it was killed with requests on the wire"
     sandbox.clear_faults()
@@ -72,13 +67,7 @@ def test_a_worker_killed_in_the_middle_loses_nothing(engagement, sandbox, policy
 
 def test_nobody_whom_a_killed_worker_has_sent_is_called_skipped(engagement, sandbox):
     """A guard stops all of them before they are sent again."""
-    engagement.ambiguous_policy = Engagement.AmbiguousPolicy.RESEND
-    engagement.save()
-    sandbox.faults([SLOW])
-    with worker() as first:
-        transitions.activate(engagement)
-        wait_until(lambda: sandbox.traffic()["requests"] >= 20, "the middle of the run")
-        first.kill()
+    _kill_in_the_middle(engagement, sandbox, Engagement.AmbiguousPolicy.RESEND)
     sandbox.clear_faults()
     Suppression.objects.bulk_create(
         Suppression(kind=Suppression.PERSON, profile=person)
@@ -101,6 +90,18 @@ def test_nobody_whom_a_killed_worker_has_sent_is_called_skipped(engagement, sand
     assert got & by_state["uncertain"]
     assert not got & by_state["skipped"]
     assert sum(map(len, by_state.values())) == PEOPLE
+
+
+def _kill_in_the_middle(
+    engagement: Engagement, sandbox: SandboxProcess, policy: str
+) -> None:
+    engagement.ambiguous_policy = policy
+    engagement.save()
+    sandbox.faults([SLOW])
+    with worker() as first:
+        transitions.activate(engagement)
+        wait_until(lambda: sandbox.traffic()["requests"] >= 20, "the middle of the run")
+        first.kill()
 
 
 def _is_over(engagement: Engagement) -> bool:
