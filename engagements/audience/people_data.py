@@ -15,13 +15,14 @@ from segments.models import copying, stored
 Data: TypeAlias = Mapping[str, Any]
 Row: TypeAlias = tuple[Any, ...]
 
+# Given as a row of its own, the list is not gone through id by id for the plan.
 PROFILES = """
     SELECT id, attributes::text, external_id, email, phone, merged_into_id
-    FROM segments_profile WHERE id = ANY(%s::bigint[])
+    FROM segments_profile WHERE id = ANY((SELECT %s::bigint[])::bigint[])
 """
 EVENTS = """
     SELECT id, properties::text, name, time, message_id
-    FROM segments_event WHERE id = ANY(%s::bigint[])
+    FROM segments_event WHERE id = ANY((SELECT %s::bigint[])::bigint[])
 """
 # The data of somebody who was deleted meanwhile.
 GONE = Skip(code="erased", message="The person is not there any more.")

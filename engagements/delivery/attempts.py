@@ -42,26 +42,25 @@ SHARE_LOCK = """
 # has run out is somebody else's, and stays; one in which nobody has a payload is done
 # without a request. Of what is on the wire a crash of the database forgets nothing: it
 # would be sent again, and nobody would know.
-TAKE_OFF = f"""
+_TAKE_OFF = f"""
     WITH x AS (
-        SELECT *, skipped::smallint[] AS places, skip_counts::jsonb AS counts
+        SELECT *{{lists}}
         FROM unnest(%s::bigint[], %s::uuid[], %s::bool[], %s::uuid[],
             %s::bigint[], %s::int[], %s::text[], %s::int[], %s::text[],
-            %s::timestamptz[], %s::bool[], %s::text[], %s::text[], %s::int[])
+            %s::timestamptz[], %s::bool[]{{types}})
             AS x (batch_id, token, goes, id, version_id, key_version, left_out,
-                item_count, sha256, now, is_repeat, skipped, skip_counts, saved)
+                item_count, sha256, now, is_repeat{{names}})
     ), taken AS (
         UPDATE engagements_batch b
         SET state = CASE WHEN x.goes THEN 'sending' ELSE 'done' END,
             attempt_count = b.attempt_count + x.goes::int,
-            written_at = x.now, is_repeat = x.is_repeat,
-            {delivery_records.SET_SKIPPED}
+            written_at = x.now, is_repeat = x.is_repeat{{sets}}
         FROM x JOIN engagements_batch own ON own.id = x.batch_id
         JOIN engagements_run r ON r.id = own.run_id
         WHERE b.id = x.batch_id AND b.state = 'leased' AND b.lease_token = x.token
           AND b.lease_until > clock_timestamp()
           AND r.state IN ('expanding', 'sending') AND r.engagement_id = ANY(%s)
-        RETURNING b.id, {delivery_records.SKIPPED}
+        RETURNING b.id{{returned}}
     ), attempts AS (
         INSERT INTO engagements_attempt (id, batch_id, version_id, key_version, worker,
             left_out, item_count, request_sha256, outcome)
@@ -71,6 +70,15 @@ TAKE_OFF = f"""
     )
     SELECT * FROM taken WHERE {NOW_ON_DISK}
 """
+TAKE_OFF = _TAKE_OFF.format(lists="", types="", names="", sets="", returned="")
+# And whom they skip.
+SKIP_AND_TAKE_OFF = _TAKE_OFF.format(
+    lists=", skipped::smallint[] AS places, skip_counts::jsonb AS counts",
+    types=", %s::text[], %s::text[], %s::int[]",
+    names=", skipped, skip_counts, saved",
+    sets=f", {delivery_records.SET_SKIPPED}",
+    returned=f", {delivery_records.SKIPPED}",
+)
 STILL_GOING = """
     SELECT b.id FROM unnest(%s::bigint[], %s::uuid[]) AS x (id, token)
     JOIN engagements_batch b ON b.id = x.id
@@ -174,6 +182,11 @@ class _Skips(NamedTuple):
         saved = {x.batch_id: x.synced.saved for x in requests if x.synced}
         return cls(reasons, gone, doubted, saved)
 
+    @property
+    def is_any(self) -> bool:
+        """Whether a batch is to say of itself who is skipped, or what that saves."""
+        return any(self.reasons.values()) or any(self.saved.values())
+
     def end(self, ids: Collection[int]) -> None:
         """Write the ends of those in these batches, whoever has one already."""
         reasons = {id: own for id, own in self.reasons.items() if id in ids}
@@ -225,7 +238,7 @@ def _taken(
     active: Sequence[int],
     skips: _Skips = NOBODY,
 ) -> list[Any]:
-    """Of each batch that may go its id, and `delivery_records.SKIPPED`."""
+    """Of each batch that may go its id, and `delivery_records.SKIPPED` if any skips."""
     ids = [prepared.batch_id for prepared in requests]
     columns: list[Any] = [
         ids,
@@ -240,10 +253,13 @@ def _taken(
         [_digest(prepared) for prepared in requests],
         [prepared.claim.now for prepared in requests],
         [bool(prepared.newer and prepared.newer.is_repeat) for prepared in requests],
-        *delivery_records.skip_columns(ids, skips.reasons, skips.saved),
     ]
+    statement = TAKE_OFF
+    if skips.is_any:
+        statement = SKIP_AND_TAKE_OFF
+        columns += delivery_records.skip_columns(ids, skips.reasons, skips.saved)
     with connection.cursor() as cursor:
-        cursor.execute(TAKE_OFF, [*columns, list(active), workers.process_name()])
+        cursor.execute(statement, [*columns, list(active), workers.process_name()])
         return list(cursor.fetchall())
 
 

@@ -31,6 +31,7 @@ WAYS = f"""
     JOIN externalapi_externalapiversion v ON v.id = r.version_id
     JOIN externalapi_connection c ON c.id = v.connection_id
     LEFT JOIN engagements_destination d ON d.connection_id = c.id
+    CROSS JOIN LATERAL {rate_limit.AT_ONCE}
     WHERE r.state IN ('expanding', 'sending')
 """
 # Each run offers its oldest due batches. The claim takes every engagement's first

@@ -58,6 +58,10 @@ SINCE = f"""
 LOCK = 0x0A6C
 _ALONE = "SELECT pg_advisory_xact_lock(%s, %s)"
 _TOGETHER = "SELECT pg_advisory_xact_lock_shared(%s, %s)"
+# Mostly there is none, and an index that is empty says so.
+_IS_REPEAT_ON_THE_WIRE = """
+    SELECT EXISTS (SELECT FROM engagements_batch WHERE state = 'sending' AND is_repeat)
+"""
 _ON_THE_WIRE = """
     SELECT DISTINCT m.profile_id
     FROM (
@@ -232,11 +236,17 @@ def _in_the_way(connection_id: int, requests: Sequence[PreparedRequest]) -> set[
     asked: dict[str, Any] = {"connection": connection_id}
     with connection.cursor() as cursor:
         lock = _ALONE if repeats else _TOGETHER
-        cursor.execute(lock, [LOCK, connection_id % 2**31])
         # Only the next statement sees who was let through by whom was waited for.
-        cursor.execute(REPEATS_ON_THE_WIRE, asked)
-        taken = {id for (id,) in cursor.fetchall()}
-    waiting = {p.batch_id for p in requests if not taken.isdisjoint(_people(p))}
+        statements = f"{lock}; {_IS_REPEAT_ON_THE_WIRE}"
+        cursor.execute(statements, [LOCK, connection_id % 2**31])
+        cursor.nextset()
+        taken = set[int]()
+        if cursor.fetchone()[0]:
+            cursor.execute(REPEATS_ON_THE_WIRE, asked)
+            taken = {id for (id,) in cursor.fetchall()}
+    waiting = {
+        p.batch_id for p in requests if taken and not taken.isdisjoint(_people(p))
+    }
     if repeats:
         waiting |= _too_early(asked, repeats, requests)
     return waiting

@@ -49,39 +49,47 @@ ON_THE_WIRE = """
 """
 LEFT = """CASE WHEN d.left_until > clock_timestamp() THEN d.left
     ELSE 2147483647 END"""
-# What is claimed counts as well: it may get its permit before it is on the wire. {own}
-# are the batches that ask.
-AT_ONCE_LEFT = f"""CASE WHEN c.requests_at_once IS NULL THEN 2147483647
-    ELSE c.requests_at_once - (
-        {ON_THE_WIRE.format(states="('leased', 'sending')")} AND b.id <> ALL({{own}})
-    ) END"""
 
 
-def _permits(own: str) -> str:
-    at_once = AT_ONCE_LEFT.format(own=own)
-    return f"greatest(0, least(floor({TOKENS}), {HOUR_LEFT}, {LEFT}, {at_once}))::int"
+def _at_once(own: str) -> str:
+    """One row with how many more requests may be under way at once.
+
+    What is claimed counts as well: it may get its permit before it is on the wire. `own`
+    are the batches that ask. A statement asks for it once: to plan it takes PostgreSQL
+    as long as all the rest.
+    """
+    return f"""(
+        SELECT CASE WHEN c.requests_at_once IS NULL THEN 2147483647
+            ELSE c.requests_at_once - (
+                {ON_THE_WIRE.format(states="('leased', 'sending')")}
+                    AND b.id <> ALL({own})
+            ) END OFFSET 0
+    ) at_once (at_once_left)"""
 
 
-def _wait(kept: str, own: str) -> str:
+# Of a row of `_at_once`, too.
+PERMITS = f"greatest(0, least(floor({TOKENS}), {HOUR_LEFT}, {LEFT}, at_once_left))::int"
+
+
+def _wait(kept: str) -> str:
     """Seconds until a request may start, where so many tokens are left to others."""
     return f"""CASE
         WHEN {HOUR_LEFT} < 1 THEN extract(epoch FROM date_trunc(
             'hour', clock_timestamp()) + interval '1 hour' - clock_timestamp())
         WHEN {LEFT} < 1 THEN extract(epoch FROM d.left_until - clock_timestamp())
-        WHEN {AT_ONCE_LEFT.format(own=own)} < 1 THEN 0.02
+        WHEN at_once_left < 1 THEN 0.02
         ELSE greatest(0, 1 + {kept} - {TOKENS}) / {RATE} END"""
 
 
-NOBODY = "'{}'::bigint[]"
 # For whoever has claimed nothing yet.
-PERMITS = _permits(NOBODY)
-WAIT = _wait("0", NOBODY)
+AT_ONCE = _at_once("'{}'::bigint[]")
+WAIT = _wait("0")
 
 # The row's lock makes it exact across workers. While a probe is out, not the clock but
 # its answer ends the wait, and until then the claim keeps away by itself.
 TAKE = f"""
     WITH now AS (
-        SELECT c.id, {TOKENS} AS tokens, {_permits("%(own)s::bigint[]")} AS permits,
+        SELECT c.id, {TOKENS} AS tokens, {PERMITS} AS permits, at_once_left,
             floor({CAPACITY} * {KEPT})::int AS kept,
             d.blocked_until > clock_timestamp() AS is_blocked,
             CASE WHEN d.is_wary OR d.times_opened > 0 THEN 1
@@ -89,6 +97,7 @@ TAKE = f"""
                 ELSE %(few)s END AS few
         FROM engagements_destination d
         JOIN externalapi_connection c ON c.id = d.connection_id
+        CROSS JOIN LATERAL {_at_once("%(own)s::bigint[]")}
         WHERE d.connection_id = %(connection)s FOR UPDATE OF d
     ), granted AS (
         SELECT *, CASE WHEN is_blocked THEN 0 ELSE least(
@@ -113,7 +122,7 @@ TAKE = f"""
     RETURNING g.n, g.until IS NOT NULL, CASE
         WHEN d.probing_until > clock_timestamp() THEN 0
         ELSE greatest(extract(epoch FROM d.blocked_until - clock_timestamp()),
-            {_wait("g.kept", "%(own)s::bigint[]")})
+            {_wait("g.kept")})
         END
 """
 # Windows are the same where they end within two seconds of each other. In a burst's
