@@ -11,7 +11,9 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from math import inf
+from operator import itemgetter
 from types import MappingProxyType
 from typing import Any
 
@@ -177,12 +179,22 @@ def _read(
 def _look_up(path: tuple[str, ...]) -> Callable[[Group], list[Any]] | None:
     match path:
         case ("profile", name):
-            return lambda group: [person.get(name) for person in group.profiles]
+            return partial(_attribute, name, itemgetter(name))
         case ("event", "properties", name):
             return lambda group: [
                 (event.get("properties") or {}).get(name) for event in group.events
             ]
     return None
+
+
+def _attribute(
+    name: str, item: Callable[[Mapping[str, Any]], Any], group: Group
+) -> list[Any]:
+    try:
+        # Mostly everybody has it: twice as fast.
+        return list(map(item, group.profiles))
+    except KeyError:
+        return [person.get(name) for person in group.profiles]
 
 
 def _are_texts(values: Sequence[Any]) -> bool:

@@ -86,6 +86,8 @@ class Recipe:
             return None, {}
         columns, gaps = self._read(group)
         skipped = self._skipped(group, gaps)
+        if not (gaps or skipped) and (whole := self._together(columns, len(group))):
+            return whole, {}
         odd = {position for own in gaps.values() for position in own}
         going = [n for n in range(len(group)) if n not in skipped]
         where, bodies = self._at_once([n for n in going if n not in odd], columns)
@@ -148,7 +150,9 @@ class Recipe:
             message=f"The person has no {self.channel_identifier}.",
         )
         identifiers = [person.get(self.channel_identifier) for person in group.profiles]
-        skipped = {n: nobody for n, found in enumerate(identifiers) if not found}
+        skipped: dict[int, Skip] = {}
+        if not all(identifiers):
+            skipped = {n: nobody for n, found in enumerate(identifiers) if not found}
         for own in gaps.values():
             for n, error in own.items():
                 if error is None or isinstance(error, LeftOutError):
@@ -160,15 +164,21 @@ class Recipe:
         self, positions: Sequence[int], columns: Columns
     ) -> tuple[Rendered | None, dict[int, JSON]]:
         """Fill in people who have every value together, where that can be done."""
-        if len(positions) < 2 or not self.definition.is_json:
-            return None, {}
-        try:
-            own = _only(positions, columns)
-            rendered = self.definition.fill_all(own, len(positions))
-        except ERRORS:
-            # Each of them alone tells who it is.
+        own = _only(positions, columns)
+        rendered = self._together(own, len(positions))
+        if rendered is None:
             return None, {}
         return rendered, dict(zip(positions, rendered.bodies, strict=True))
+
+    def _together(self, columns: Columns, count: int) -> Rendered | None:
+        """All of so many people filled in; None where each is to be looked at alone."""
+        if count < 2 or not self.definition.is_json:
+            return None
+        try:
+            return self.definition.fill_all(columns, count)
+        except ERRORS:
+            # Each of them alone tells who it is.
+            return None
 
 
 def _only(positions: Sequence[int], columns: Columns) -> Columns:

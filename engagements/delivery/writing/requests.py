@@ -12,7 +12,6 @@ from engagements.outbox.claim import Claim
 from engagements.outbox.prepared_request import Newer, PreparedRequest
 from engagements.personalization.renderer import Recipe, Skip
 from engagements.sync import order
-from engagements.sync.order import Overtaken, Writes
 from externalapi.definitions.compiled import Rendered
 
 
@@ -44,16 +43,17 @@ def request(
         claim=held,
         run=script.run,
         key=script.key,
-        places=[place for n, place in enumerate(places) if n not in skipped],
+        places=[place for n, place in enumerate(places) if n not in skipped]
+        if skipped
+        else places,
         skipped={**people.skipped, **{places[n]: why for n, why in skipped.items()}},
         is_in_doubt=held.batch_id in material.doubtful,
+        newer=_newer(material, held) if rendered else None,
     )
     if rendered is None:
         return prepared
-    if script.writes is not None:
-        prepared, rendered = _in_order(
-            script, script.writes, prepared, material.newer, rendered
-        )
+    if prepared.newer and prepared.newer.since:
+        prepared, rendered = _in_order(script, prepared, prepared.newer, rendered)
         if not prepared.places:
             return prepared
     if rendered.left_out:
@@ -61,23 +61,28 @@ def request(
     return _filled(prepared, script.recipe, rendered)
 
 
+def _newer(material: Material, held: Claim) -> Newer | None:
+    """What may have overtaken the batch's request; None where it writes no attributes."""
+    script = material.script
+    if script.writes is None:
+        return None
+    return Newer(
+        is_repeat=script.writes.is_aging and order.is_repeat(script.run, held),
+        since={
+            at: those for at, those in material.newer.items() if at[0] == held.batch_id
+        },
+    )
+
+
 def _in_order(
-    script: Script,
-    writes: Writes,
-    prepared: PreparedRequest,
-    newer: Overtaken,
-    rendered: Rendered,
+    script: Script, prepared: PreparedRequest, newer: Newer, rendered: Rendered
 ) -> tuple[PreparedRequest, Rendered]:
     """The request without what would overwrite a newer value."""
-    held = prepared.claim
-    its = {at: those for at, those in newer.items() if at[0] == held.batch_id}
-    repeats = writes.is_aging and order.is_repeat(script.run, held)
-    prepared = replace(prepared, newer=Newer(is_repeat=repeats, since=its))
-    if not its:
-        return prepared, rendered
+    assert script.writes is not None
     nobody: frozenset[tuple[int, str]] = frozenset()
-    own = [its.get((held.batch_id, place), nobody) for place in prepared.places]
-    rendered, skipped = order.without_older(writes, rendered, own)
+    batch_id = prepared.batch_id
+    own = [newer.since.get((batch_id, place), nobody) for place in prepared.places]
+    rendered, skipped = order.without_older(script.writes, rendered, own)
     return prepared.without(skipped), rendered
 
 
