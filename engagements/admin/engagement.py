@@ -8,7 +8,6 @@ from django.contrib.admin.utils import unquote
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
@@ -25,6 +24,7 @@ from engagements.admin.approvals import (
     is_number_raised,
     may_ask,
 )
+from engagements.admin.counted_list import CountedEngagements
 from engagements.admin.duplicate import DuplicatePage
 from engagements.admin.guards import person as person_page
 from engagements.admin.guards import site as guards_page
@@ -40,8 +40,7 @@ from engagements.lifecycle import approval
 from engagements.models import Engagement, Run
 from engagements.payload import difference, versions
 from engagements.personalization.variable_catalog import known_variables
-from engagements.reporting import reports
-from engagements.reporting.data_points import data_points
+from engagements.reporting import progress, reports
 from engagements.variants import plan
 from externalapi.forms.body_check import Check
 from externalapi.models import ExternalAPI
@@ -74,8 +73,10 @@ class EngagementAdmin(
     search_fields = ("name", "description")
     ordering = ("-pk",)
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Engagement]:
-        return reports.with_deliveries_sent(super().get_queryset(request))
+    def get_changelist(
+        self, request: HttpRequest, **kwargs: Any
+    ) -> type[CountedEngagements]:
+        return CountedEngagements
 
     @admin.display(description="External API", ordering="version__external_api__name")
     def configuration(self, engagement: Engagement) -> str:
@@ -308,7 +309,8 @@ class EngagementAdmin(
 
     def _report(self, request: HttpRequest, engagement: Engagement) -> dict[str, Any]:
         runs = list(engagement.runs.order_by("-pk")[:RUNS_SHOWN])
-        progress = reports.progress(runs)
+        tallies = reports.tallies(engagement)
+        going = progress.of(runs, tallies)
         asks = may_ask(
             request, engagement, may_build=self._can_save(request, engagement)
         )
@@ -320,11 +322,10 @@ class EngagementAdmin(
             "when": reports.trigger_in_words(engagement),
             "tone": reports.ENGAGEMENT_TONES[engagement.state],
             "can_delete": self.has_delete_permission(request, engagement),
-            "report": (report := reports.engagement_report(engagement)),
+            "report": (report := reports.engagement_report(engagement, tallies)),
             **variants.compared(request, engagement, report),
-            "points": data_points(run__engagement=engagement),
             "repeats": reports.repeats_left_out(engagement),
-            "runs": [(run, progress[run.pk]) for run in runs],
+            "runs": [(run, going[run.pk]) for run in runs],
             "uncertain": reports.uncertain_batches(engagement)[:RUNS_SHOWN],
             "is_open": _is_moving(engagement, runs),
             "at_ceiling": ceiling.waiting_run(engagement),

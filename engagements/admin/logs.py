@@ -44,7 +44,6 @@ from engagements.authoring.preview import Preview, seen_by, what_was_sent
 from engagements.models import Attempt, Batch, Delivery, Run
 from engagements.payload import difference
 from engagements.reporting import by_variant, history, reports, waiting
-from engagements.reporting.data_points import data_points
 from lemnisk_braze.lib.filtering import OfferedFilters
 from lemnisk_braze.lib.keyset import KeysetList
 from lemnisk_braze.lib.pages.context import context_of
@@ -193,7 +192,6 @@ class RunAdmin(LogAdmin):
             "tone": RUN_TONES[obj.state],
             "report": (report := reports.run_report(obj)),
             "comparison": by_variant.of_run(obj, report),
-            "points": data_points(run=obj),
             **values_of(obj),
             "payload_rows": difference.since(obj),
             "troubled": list(troubled[:PEOPLE_SHOWN]),

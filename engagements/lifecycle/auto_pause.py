@@ -5,14 +5,13 @@ Each run is judged twice: by the share of those who failed among the next 1,000 
 the last half hour. What a person resumed is judged by what comes after that.
 """
 
-from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from engagements.models import Batch, Delivery, Destination, Engagement, Run
-from engagements.reporting import reports
+from engagements.reporting import progress
 
 SHARE = 0.2
 PEOPLE = 1_000
@@ -65,7 +64,7 @@ def _problem(run: Run, now: datetime) -> str:
     is_long = now - began >= TOO_LONG
     if failed - run.judged_failures <= SHARE * PEOPLE and not is_long:
         return ""
-    finished = reports.progress([run])[run.pk].finished
+    finished = progress.of([run])[run.pk].finished
     return _share_problem(run, finished, failed) or (
         _half_hour_problem(run, finished, failed, now) if is_long else ""
     )
@@ -119,7 +118,7 @@ def _active_since(run: Run) -> datetime:
 def failures(run: Run) -> int:
     """How many times people of a run failed by somebody's mistake."""
     refused = Delivery.objects.filter(run=run, state__in=REFUSED).count()
-    skips = run.batches.skips().get(run.pk, Counter[str]())
+    skips = run.batches.tallies()[run.pk].skips
     return refused + sum(skips[code] for code in NOT_RENDERED)
 
 

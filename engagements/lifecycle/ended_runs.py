@@ -3,14 +3,12 @@
 Whoever sends to everybody in a second has ended before anyone could pause it.
 """
 
-from collections import Counter
-
 from django.db.models import Count, QuerySet
 
 from engagements.guards.reasons import AS_WISHED, WISHED
 from engagements.lifecycle import auto_pause
 from engagements.models import Delivery, Engagement, Run
-from engagements.reporting import reports
+from engagements.reporting import progress, reports
 from lemnisk_braze.lib.counted import counted
 
 State = Delivery.State
@@ -46,14 +44,14 @@ def _judge(run: Run) -> bool:
 
 def _problem(run: Run) -> str:
     """Why the run is to be named; "" where it went well enough."""
-    skips = run.batches.skips().get(run.pk, Counter[str]())
+    skips = run.batches.tallies()[run.pk].skips
     left = sum(n for code, n in skips.items() if code in WISHED)
     refused = Delivery.objects.filter(run=run, state__in=auto_pause.REFUSED)
     if left == skips.total() and not refused.exists():
         return ""
     failed = auto_pause.people(_failed(run))
     repeats = _failed(run).count() - failed
-    people = reports.progress([run])[run.pk].finished - left - repeats
+    people = progress.of([run])[run.pk].finished - left - repeats
     is_much = people >= auto_pause.PEOPLE and (
         auto_pause.people_who_failed(run) > auto_pause.SHARE * people
     )

@@ -3,7 +3,7 @@
 from engagements.models.accepted import Accepted
 from engagements.models.approval import Approval, ApprovalLimit
 from engagements.models.attempt import Attempt
-from engagements.models.batch import PEOPLE_LEFT, Batch, BatchQuerySet
+from engagements.models.batch import PEOPLE_LEFT, Batch, BatchQuerySet, Tally
 from engagements.models.caps import FrequencyCap, SentLately, channel_number
 from engagements.models.connection_health import Destination
 from engagements.models.delivery import OF_LINES, Delivery
@@ -46,6 +46,7 @@ __all__ = [
     "SuppressedChannels",
     "Suppression",
     "TakenIn",
+    "Tally",
     "Worker",
     "channel_number",
     "channels_in_words",

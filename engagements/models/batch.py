@@ -1,7 +1,8 @@
 """The outbox: people who go out in one request."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
 from django.contrib.postgres.fields import ArrayField
@@ -18,11 +19,41 @@ PEOPLE_LEFT = Func(
     F("profile_ids"), function="cardinality", output_field=IntegerField()
 ) - Func(F("left_out"), function="cardinality", output_field=IntegerField())
 
-SKIPS = """
-    SELECT b.run_id, c.code, sum(c.n::int)::int
-    FROM ({batches}) b CROSS JOIN LATERAL jsonb_each_text(b.skip_counts) c (code, n)
+# By run: what all its batches count, and then by reason (`code`) whom they skipped. Rows
+# are wide, so they are read once.
+TALLIES = """
+    WITH alike AS MATERIALIZED (
+        SELECT run_id, skip_counts, count(*) AS n, sum(sent_count) AS sent,
+            sum(data_points) AS points, sum(data_points_saved) AS saved
+        FROM ({batches}) b GROUP BY 1, 2
+    )
+    SELECT run_id, NULL AS code, sum(sent)::bigint, sum(points)::bigint,
+        sum(saved)::bigint FROM alike GROUP BY 1
+    UNION ALL
+    SELECT run_id, c.code, sum(c.n::int * alike.n)::bigint, 0, 0
+    FROM alike CROSS JOIN LATERAL jsonb_each_text(skip_counts) c (code, n)
     GROUP BY 1, 2
 """
+
+
+@dataclass(slots=True, kw_only=True)
+class Tally:
+    """What batches count: people sent, and skipped by the reason's code; data points
+    that were sent, and saved.
+    """
+
+    sent: int = 0
+    points: int = 0
+    saved: int = 0
+    skips: Counter[str] = field(default_factory=Counter)
+
+    def __add__(self, other: "Tally") -> "Tally":
+        return Tally(
+            sent=self.sent + other.sent,
+            points=self.points + other.points,
+            saved=self.saved + other.saved,
+            skips=self.skips + other.skips,
+        )
 
 
 class BatchQuerySet(models.QuerySet["Batch"]):
@@ -33,18 +64,24 @@ class BatchQuerySet(models.QuerySet["Batch"]):
         """How many people the batches' next requests take along."""
         return int(self.aggregate(n=Coalesce(Sum(PEOPLE_LEFT), 0))["n"])
 
-    def skips(self) -> dict[int, Counter[str]]:
-        """How many of their deliveries are skipped: by run, then by the reason's code."""
-        own = self.exclude(skip_counts={}).order_by().values("run_id", "skip_counts")
-        found: dict[int, Counter[str]] = {}
+    def tallies(self) -> dict[int, Tally]:
+        """What they count, by run."""
+        own = self.order_by().values(
+            *("run_id", "skip_counts", "sent_count", "data_points", "data_points_saved")
+        )
+        found: dict[int, Tally] = defaultdict(Tally)
         try:
             sql, params = own.query.sql_with_params()
         except EmptyResultSet:
             return found
         with connection.cursor() as cursor:
-            cursor.execute(SKIPS.format(batches=sql), params)
-            for run_id, code, count in cursor.fetchall():
-                found.setdefault(run_id, Counter())[code] = count
+            cursor.execute(TALLIES.format(batches=sql), params)
+            for run_id, code, count, points, saved in cursor.fetchall():
+                tally = found[run_id]
+                if code is None:
+                    tally.sent, tally.points, tally.saved = count, points, saved
+                else:
+                    tally.skips[code] = count
         return found
 
     def skipped_but(self, codes: Collection[str]) -> Self:

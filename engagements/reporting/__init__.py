@@ -3,11 +3,11 @@
 __all__ = [
     "approved_changes",
     "by_variant",
-    "data_points",
     "export",
     "finding",
     "history",
     "listening",
+    "progress",
     "reports",
     "timeline",
     "waiting",

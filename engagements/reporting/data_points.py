@@ -2,10 +2,7 @@
 
 from dataclasses import dataclass
 
-from django.db.models import Q, Sum
-from django.db.models.functions import Coalesce
-
-from engagements.models import Batch
+from engagements.models import Tally
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,12 +13,8 @@ class DataPoints:
     saved: int
 
 
-def data_points(**whose: object) -> DataPoints | None:
-    """Of the batches that these filters find; None where nothing was compared."""
-    counted = Q(data_points__gt=0) | Q(data_points_saved__gt=0)
-    own = Batch.objects.filter(counted, **whose)
-    found = own.aggregate(
-        sent=Coalesce(Sum("data_points"), 0),
-        saved=Coalesce(Sum("data_points_saved"), 0),
-    )
-    return DataPoints(**found) if any(found.values()) else None
+def data_points(tally: Tally) -> DataPoints | None:
+    """As batches count them; None where nothing was compared."""
+    if not (tally.points or tally.saved):
+        return None
+    return DataPoints(sent=tally.points, saved=tally.saved)

@@ -1,7 +1,7 @@
 """What became of everybody: counts that add up, and the words for them."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
@@ -28,8 +28,10 @@ from engagements.models import (
     Delivery,
     Engagement,
     Run,
+    Tally,
 )
 from engagements.reporting import listening, waiting
+from engagements.reporting.data_points import DataPoints, data_points
 from engagements.reporting.headcount import Headcount, headcount
 from engagements.schedules.words import sentence as schedule_sentence
 from segments import naming
@@ -151,6 +153,7 @@ class Report:
 
     total: int
     people: Headcount
+    points: DataPoints | None
     rows: tuple[Row, ...]
     url: str
     # Requests that were taken with something odd about it, and the list of them.
@@ -168,25 +171,10 @@ class Report:
         return next((row for row in self.rows if row.key == state), None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
-    """How far a run is: deliveries in all, those with an end, each state's number."""
-
-    total: int
-    finished: int
-    counts: Mapping[str, int]
-
-    @property
-    def percent(self) -> int:
-        return self.finished * 100 // self.total if self.total else 0
-
-    @property
-    def problems(self) -> int:
-        return sum(self.counts.get(s, 0) for s in ("rejected", "dead", "uncertain"))
-
-
-def engagement_report(engagement: Engagement) -> Report:
-    """The report of an engagement across all of its runs.
+def engagement_report(
+    engagement: Engagement, tallies: Mapping[int, Tally] | None = None
+) -> Report:
+    """The report of an engagement across all of its runs, whose `tallies` may be known.
 
     Who failed and was tried again counts where that led, and not twice.
     """
@@ -197,6 +185,7 @@ def engagement_report(engagement: Engagement) -> Report:
         scope,
         LAST_TRY if has_retries else {},
         engagement.runs.all(),
+        tallies,
     )
 
 
@@ -211,21 +200,31 @@ def run_report(run: Run) -> Report:
     return _report({"run": run}, {"run__id__exact": run.pk}, {}, own)
 
 
+def tallies(engagement: Engagement) -> dict[int, Tally]:
+    """What the batches of its runs count, by run."""
+    return Batch.objects.filter(run__engagement=engagement).tallies()
+
+
 def _report(
     whose: Mapping[str, object],
     scope: Mapping[str, object],
     unsent: Mapping[str, object],
     runs: QuerySet[Run],
+    tallies: Mapping[int, Tally] | None = None,
 ) -> Report:
     """`whose` filters batches and deliveries, `scope` is the same for a list's URL.
 
     `unsent` filters deliveries that were not sent further, in both.
     """
-    skips = _skips(whose, unsent)
+    if tallies is None:
+        tallies = Batch.objects.filter(**whose).tallies()
+    tally = sum(tallies.values(), Tally())
+    skips = _skips_of_last_tries(whose, unsent) if unsent else tally.skips
     skipped = Delivery.State.SKIPPED
     waits = waiting.of(whose)
     counts = {
-        **_by_state(whose, unsent),
+        Delivery.State.SENT: tally.sent,
+        **_failed(whose, unsent),
         WAITING: waits.people,
         skipped: sum(skips.values()),
     }
@@ -253,6 +252,7 @@ def _report(
     return Report(
         total=total,
         people=headcount(runs, total),
+        points=data_points(tally),
         rows=tuple(rows),
         url="" if waits.people else people_url({**scope, **unsent}),
         noted=_noted(whose),
@@ -271,22 +271,17 @@ def _noted_url(scope: Mapping[str, object]) -> str:
     return f"{reverse('admin:engagements_attempt_changelist')}?{urlencode(query)}"
 
 
-def _by_state(
+def _failed(
     whose: Mapping[str, object], unsent: Mapping[str, object]
 ) -> dict[str, int]:
-    batches = Batch.objects.filter(**whose)
     others = Delivery.objects.filter(**whose, **unsent, state__in=FAILED)
-    return {
-        Delivery.State.SENT: batches.aggregate(n=Coalesce(Sum("sent_count"), 0))["n"],
-        **dict(others.order_by().values_list("state").annotate(n=Count("*"))),
-    }
+    return dict(others.order_by().values_list("state").annotate(n=Count("*")))
 
 
-def _skips(whose: Mapping[str, object], unsent: Mapping[str, object]) -> Counter[str]:
-    """How many are skipped, by the reason's code, as the batches count them."""
-    if not unsent:
-        found = Batch.objects.filter(**whose).skips()
-        return sum(found.values(), Counter[str]())
+def _skips_of_last_tries(
+    whose: Mapping[str, object], unsent: Mapping[str, object]
+) -> Counter[str]:
+    """How many are skipped, by the reason's code; batches do not know who was retried."""
     code = Func(
         F("reason"),
         Value(":"),
@@ -355,38 +350,6 @@ def people_url(
 
 def _share(count: int, total: int) -> float:
     return round(count * 100 / total, 2) if total else 0.0
-
-
-def progress(runs: Iterable[Run]) -> dict[int, Progress]:
-    """The progress of each run, by its id, in four queries."""
-    ids = [run.pk for run in runs]
-    counts: dict[int, dict[str, int]] = {pk: {} for pk in ids}
-    batches = Batch.objects.filter(run__in=ids).order_by()
-    for run_id, sent in batches.values_list("run").annotate(n=Sum("sent_count")):
-        counts[run_id][Delivery.State.SENT] = sent
-    in_line = batches.open().values_list("run").annotate(n=Sum(PEOPLE_LEFT))
-    for run_id, left in in_line:
-        counts[run_id][WAITING] = left
-    others = (
-        Delivery.objects.filter(run__in=ids, state__in=FAILED)
-        .order_by()
-        .values_list("run", "state")
-        .annotate(n=Count("*"))
-    )
-    for run_id, state, count in others:
-        counts[run_id][state] = count
-    for run_id, skips in batches.skips().items():
-        counts[run_id][Delivery.State.SKIPPED] = skips.total()
-    return {pk: _progress(states) for pk, states in counts.items()}
-
-
-def _progress(counts: Mapping[str, int]) -> Progress:
-    total = sum(counts.values())
-    return Progress(
-        total=total,
-        finished=total - counts.get(WAITING, 0),
-        counts=counts,
-    )
 
 
 def with_deliveries_sent(engagements: QuerySet[Engagement]) -> QuerySet[Engagement]:

@@ -60,7 +60,7 @@ def check(
     counted = sum(batches.values_list("sent_count", flat=True))
     rows = [s for _, _, s, _ in deliveries if s == Delivery.State.SENT]
     assert counted == len(rows), f"the batches' counts are not the rows {note}"
-    skips = sum((own.total() for own in batches.skips().values()), 0)
+    skips = sum((own.skips.total() for own in batches.tallies().values()), 0)
     rows = [s for _, _, s, _ in deliveries if s == Delivery.State.SKIPPED]
     assert skips == len(rows), f"the batches' counts are not the rows {note}"
     for run in Run.objects.filter(engagement=engagement):

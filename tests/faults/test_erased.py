@@ -7,6 +7,7 @@ from django.urls import reverse
 from engagements.audience import expansion
 from engagements.delivery import attempts, claims, outcomes, transport, writing
 from engagements.models import Attempt, Batch, Delivery
+from engagements.reporting import progress
 from engagements.reporting import reports as reporting
 from segments.models import Profile
 from tests import factories
@@ -42,8 +43,8 @@ def assert_forgotten(engagement, people, total) -> None:
         assert not any(p.external_id in attempt.response_head for p in people)
     assert reporting.engagement_report(engagement).total == total
     assert sum(working.states(engagement).values()) == total
-    progress = reporting.progress(engagement.runs.all())
-    assert sum(one.total for one in progress.values()) == total
+    going = progress.of(engagement.runs.all())
+    assert sum(one.total for one in going.values()) == total
 
 
 def waiting(engagement, people):
