@@ -17,8 +17,8 @@ from externalapi.vendors.braze.sandbox.endpoints.routes import ROUTES
 from externalapi.vendors.braze.sandbox.runtime.options import Options
 from tests.externalapi.vendors.braze.sandbox.endpoints.test_any_body import (
     KNOWN,
+    LIKE_GOOD,
     asked,
-    like,
 )
 from tests.externalapi.vendors.braze.sandbox.good_requests import GOOD
 
@@ -325,7 +325,7 @@ def test_what_the_sandbox_takes_has_no_error(route):
 @settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_any_body_with_an_error_is_refused(route, data):
-    body = data.draw(like(GOOD[route.endpoint]))
+    body = data.draw(LIKE_GOOD[route.endpoint])
     errors = [one for one in found_in(route.endpoint, body) if one.severity is ERROR]
     if errors:
         assert reply_to(route.endpoint, body), errors
