@@ -1,7 +1,10 @@
 """For any tree and any values: what is rendered is what an obvious filler makes."""
 
+import random
 import re
+from collections.abc import Callable
 from decimal import Decimal
+from typing import Any
 
 import orjson
 from hypothesis import given, settings
@@ -131,23 +134,57 @@ def test_what_has_no_placeholder_is_sent_as_it_stands(tree):
         assert same(compile_tree(tree)({}), tree)
 
 
-@st.composite
-def crowds(draw):
-    """Some people's values; all have one for the same names."""
-    names = draw(st.sets(st.sampled_from(NAMES)))
-    value = trees(scalars | texts).filter(lambda v: v is not None)
-    one = st.fixed_dictionaries(dict.fromkeys(names, value))
-    return draw(st.lists(one, min_size=1, max_size=3))
+# --- Many at once -----------------------------------------------------------------------
+
+# Of everything that is filled in or written in a way of its own, and what comes near it.
+TEXTS = ["", "a", " A ", "Ü\n", '"\\', "\x7f", "𝄞", "}", "null"]
+SCALARS = [None, True, False, 0, 1, -1, 2**53, 0.0, -0.0, 1.0, 0.1, 1e16, 5e-324, 1e308]
 
 
-@settings(max_examples=400, deadline=None)
-@given(templates_as_trees, crowds())
-def test_many_at_once_are_filled_as_each_alone(tree, crowd):
-    columns = {name: [values[name] for values in crowd] for name in crowd[0]}
-    fill_all = compile_columns(tree, frozenset(columns))
-    fill_one = compile_tree(tree)
+def a_scalar(chance: random.Random) -> Any:
+    return chance.choice([*SCALARS, *TEXTS])
 
-    found = fill_all(columns, len(crowd))
 
-    assert len(found) == len(crowd)
-    assert all(map(same, found, map(fill_one, crowd)))
+def a_template(chance: random.Random) -> Any:
+    """A placeholder, a text with some in it, or what has none."""
+    placeholder = f"{{{{{chance.choice(NAMES)}}}}}"
+    if chance.random() < 0.4:
+        return placeholder
+    if chance.random() < 0.4:
+        return a_scalar(chance)
+    parts = chance.choices([*TEXTS[:-2], placeholder], k=chance.randrange(3))
+    return "".join([*parts, f"{{{{{chance.choice(NAMES)}}}}}"])
+
+
+def a_tree(
+    chance: random.Random, leaf: Callable[[random.Random], Any], depth: int = 3
+) -> Any:
+    if depth == 0 or chance.random() < 0.3:
+        return leaf(chance)
+    items = [a_tree(chance, leaf, depth - 1) for _ in range(chance.randrange(4))]
+    if chance.random() < 0.4:
+        return items
+    return dict(zip(chance.sample([*NAMES, *TEXTS], len(items)), items, strict=True))
+
+
+def a_value(chance: random.Random) -> Any:
+    return "" if (found := a_tree(chance, a_scalar, 2)) is None else found
+
+
+def test_many_at_once_are_filled_as_each_alone():
+    """All of them have a value for the same names."""
+    for seed in range(4_000):
+        chance = random.Random(seed)
+        tree = a_tree(chance, a_template)
+        names = chance.sample(NAMES, chance.randrange(len(NAMES) + 1))
+        crowd = [
+            {name: a_value(chance) for name in names}
+            for _ in range(chance.randint(1, 3))
+        ]
+        columns = {name: [values[name] for values in crowd] for name in names}
+        fill_one = compile_tree(tree)
+
+        found = compile_columns(tree, frozenset(names))(columns, len(crowd))
+
+        assert len(found) == len(crowd), (seed, tree, crowd)
+        assert all(map(same, found, map(fill_one, crowd))), (seed, tree, crowd, found)
