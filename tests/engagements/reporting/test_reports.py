@@ -4,6 +4,9 @@ import datetime as dt
 import re
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 from django.utils import timezone
 
 from engagements.audience import erasure
@@ -125,6 +128,19 @@ def test_the_progress_of_many_runs_takes_three_queries(django_assert_num_queries
     first, second = found[runs[0].pk], found[runs[1].pk]
     assert (first.total, first.finished, first.percent, first.problems) == (6, 5, 83, 2)
     assert (second.total, second.percent) == (0, 0)
+
+
+def test_the_page_reads_what_its_batches_count_once(admin_client):
+    engagement = an_engagement_in_every_state()
+    url = reverse("admin:engagements_engagement_change", args=[engagement.pk])
+
+    with CaptureQueriesContext(connection) as asked:
+        page = admin_client.get(url)
+
+    assert page.status_code == 200
+    # Rows of batches are wide, and an engagement may have a hundred thousand.
+    statements = [one["sql"].lower() for one in asked]
+    assert sum("sum(" in sql and "sent_count" in sql for sql in statements) == 1
 
 
 def test_deliveries_sent_counts_what_the_other_side_took():
