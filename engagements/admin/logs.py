@@ -52,6 +52,8 @@ from segments import naming
 RUN_TONES: dict[str, str] = {
     Run.State.EXPANDING: "info",
     Run.State.SENDING: "info",
+    Run.LISTENING: "info",
+    Run.ASKING: "warning",
     Run.State.COMPLETED: "success",
     Run.State.COMPLETED_WITH_ERRORS: "warning",
     Run.State.FAILED: "danger",
@@ -150,15 +152,20 @@ class RunStateFilter(admin.SimpleListFilter):
         for state, label in Run.State.choices:
             yield state, label
             if state == Run.State.SENDING:
-                yield "listening", Run.LISTENING
+                yield from Run.SHOWN
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Run]) -> QuerySet[Run]:
-        if self.value() is None:
-            return queryset
-        listening = Q(state=Run.State.SENDING, is_standing=True)
-        if self.value() == "listening":
-            return queryset.filter(listening)
-        return queryset.filter(~listening, state=self.value())
+        asking = Q(waits_at_ceiling=True, state__in=Run.OPEN)
+        listening = Q(state=Run.State.SENDING, is_standing=True) & ~asking
+        match self.value():
+            case None:
+                return queryset
+            case Run.LISTENING:
+                return queryset.filter(listening)
+            case Run.ASKING:
+                return queryset.filter(asking)
+            case state:
+                return queryset.filter(~listening, ~asking, state=state)
 
 
 @admin.register(Run)
@@ -175,7 +182,7 @@ class RunAdmin(LogAdmin):
 
     @display(description="state", ordering="state", label=RUN_TONES)
     def state_badge(self, run: Run) -> tuple[str, str]:
-        return run.state, run.state_in_words
+        return run.shown_state, run.state_in_words
 
     @admin.display(description="whom it sends")
     def kind(self, run: Run) -> str:
@@ -189,7 +196,7 @@ class RunAdmin(LogAdmin):
         troubled = obj.batches.filter(state__in=TROUBLED).order_by("state", "pk")
         return {
             "run": obj,
-            "tone": RUN_TONES[obj.state],
+            "tone": RUN_TONES[obj.shown_state],
             "report": (report := reports.run_report(obj)),
             "comparison": by_variant.of_run(obj, report),
             **values_of(obj),

@@ -32,8 +32,10 @@ class Run(models.Model):
         FAILED = "failed", "Failed"
         CANCELLED = "cancelled", "Cancelled"
 
-    # What a standing run does while it is in the state SENDING, in one word.
-    LISTENING = "Listening"
+    # What is shown in place of a state: a standing run in SENDING has nobody to send most
+    # of the time, and one that stopped at the ceiling, or for an approval, collects nobody.
+    LISTENING, ASKING = "listening", "asking"
+    SHOWN = ((LISTENING, "Listening"), (ASKING, "Stopped to ask"))
     OPEN = (State.EXPANDING, State.SENDING)
     COMPLETED = (State.COMPLETED, State.COMPLETED_WITH_ERRORS)
 
@@ -139,11 +141,18 @@ class Run(models.Model):
         return reverse("admin:engagements_run_change", args=[self.pk])
 
     @property
-    def state_in_words(self) -> str:
-        """One word on each page; a standing run has nobody to send most of the time."""
+    def shown_state(self) -> str:
+        """The state, or what is shown in its place (`SHOWN`)."""
+        if self.waits_at_ceiling and self.state in self.OPEN:
+            return self.ASKING
         if self.is_standing and self.state == self.State.SENDING:
             return self.LISTENING
-        return str(self.get_state_display())
+        return self.state
+
+    @property
+    def state_in_words(self) -> str:
+        """The same on each page."""
+        return dict(self.SHOWN).get(self.shown_state) or str(self.get_state_display())
 
     @property
     def kind_in_words(self) -> str:

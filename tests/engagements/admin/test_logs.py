@@ -320,11 +320,15 @@ def test_pages_around_a_run_call_it_by_its_number(admin_page):
         assert names and all(f"run {run.pk} of" in name for name in names), address
 
 
+@pytest.mark.parametrize("asks", [True, False])
 @pytest.mark.parametrize("is_standing", [True, False])
 @pytest.mark.parametrize("state", Run.State.values)
-def test_a_run_s_state_is_one_word_everywhere(admin_page, state, is_standing):
-    run = factories.make_run(state=state, is_standing=is_standing)
+def test_a_run_s_state_is_one_word_everywhere(admin_page, state, is_standing, asks):
+    run = factories.make_run(
+        state=state, is_standing=is_standing, waits_at_ceiling=asks
+    )
     word = run.state_in_words
+    assert (word == "Stopped to ask") == (asks and state in Run.OPEN)
     rows = admin_page.get(page("run")).context["cl"]
     assert [one.state_in_words for one in rows.result_list] == [word]
     for address in (page("run", run), run.engagement.get_absolute_url()):
