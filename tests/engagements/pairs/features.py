@@ -1,6 +1,6 @@
 """What an engagement can be made of, read from the product's own lists, and the table.
 
-A feature has a slot: one trigger, up to three guards, one sync mode and what goes with it.
+A feature has a slot: one trigger, up to five guards, one sync mode and what goes with it.
 `rows` are as few engagements as have every two of them together. Another trigger, guard,
 mode or field is a line here; until there is one, `test_every_pair` fails.
 """
@@ -19,7 +19,7 @@ Trigger, Repeat, Again = Engagement.Trigger, Engagement.Repeat, Engagement.Again
 Fields = Mapping[str, Any]
 
 # How many of each slot an engagement has, at most; of the first two kinds it has one.
-SLOTS = {"trigger": 1, "mode": 1, "guard": 3, "beside": 2}
+SLOTS = {"trigger": 1, "mode": 1, "guard": 5, "beside": 2}
 NEPAL, INDIA = "Asia/Kathmandu", "Asia/Kolkata"  # a quarter of an hour later
 DELAY = 20  # minutes
 MOST = 2  # people a run, where one is to stop and ask above

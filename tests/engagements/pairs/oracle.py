@@ -126,12 +126,13 @@ class Story:
 
     def _full(self, person: Person, marks: Set[str]) -> set[str]:
         """The caps that have no room left, of two in so many days."""
-        return {
-            cap
-            for cap in self.row.of("guard")
-            if cap in CAPS
-            and person.sent_before * (cap in marks) + (person.name in self.accepted) > 1
-        }
+        sent = dict.fromkeys(marks & {*CAPS}, person.sent_before)
+        if "cap of the segment" in marks and "cap of all" in marks:
+            # Through its channel, so that of all counts it as well.
+            sent["cap of all"] += person.sent_before
+        was_sent = person.name in self.accepted
+        caps = [cap for cap in self.row.of("guard") if cap in CAPS]
+        return {cap for cap in caps if sent.get(cap, 0) + was_sent > 1}
 
     def _sent(self, person: Person, wave: int, look: str) -> End:
         row, before = self.row, self.accepted.get(person.name)
