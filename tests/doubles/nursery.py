@@ -35,8 +35,10 @@ LIBRARIES = (
 # A request is a datagram: a program's arguments and its environment.
 LONGEST = 1 << 18
 # Of so many environments ours are kept in memory: tests mostly share one.
-KEPT = 2
+KEPT = 4
+# A process's clock is set wrong when it begins: no module of ours reads it before.
 CLOCK = Path(__file__).with_name("clocks") / "sitecustomize.py"
+OF_THE_CLOCK = ("CLOCK_AHEAD", "PYTHONPATH")
 
 
 class Child:
@@ -99,7 +101,7 @@ def _serve(requests: socket.socket) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     kept: dict[str, socket.socket] = {}
     for request, fds in _received(requests):
-        environment = json.dumps(json.loads(request)[1], sort_keys=True)
+        environment = _without_clock(json.loads(request)[1])
         # The longest unused is the first.
         loaded = kept.pop(environment, None) or _loaded(
             environment, [requests, *kept.values()], fds
@@ -109,6 +111,11 @@ def _serve(requests: socket.socket) -> None:
         _close(fds)
         if len(kept) > KEPT:
             kept.pop(next(iter(kept))).close()
+
+
+def _without_clock(environment: dict[str, str]) -> str:
+    others = {k: v for k, v in environment.items() if k not in OF_THE_CLOCK}
+    return json.dumps(others, sort_keys=True)
 
 
 def _received(requests: socket.socket) -> Iterator[tuple[bytes, list[int]]]:
@@ -138,8 +145,6 @@ def _loaded(
     _close(fds)
     os.environ.clear()
     os.environ.update(json.loads(environment))
-    if "CLOCK_AHEAD" in os.environ:
-        runpy.run_path(str(CLOCK))
     app = import_module("lemnisk_braze").celery_app
     app.loader.import_default_modules()
     app.finalize()
@@ -149,7 +154,9 @@ def _loaded(
         log, status = given
         if not os.fork():
             theirs.close()
-            _wait_for(json.loads(request)[0], log, status)
+            arguments, its_own = json.loads(request)
+            os.environ.update(its_own)
+            _wait_for(arguments, log, status)
         _close(given)
     os._exit(0)
 
@@ -173,6 +180,8 @@ def _run(arguments: list[str], log: int) -> NoReturn:
     nothing = os.open(os.devnull, os.O_RDWR)
     for own, fd in ((nothing, 0), (nothing, 1), (log, 2)):
         os.dup2(own, fd)
+    if "CLOCK_AHEAD" in os.environ:
+        runpy.run_path(str(CLOCK))
     sys.argv = arguments
     runpy.run_module(arguments[0], run_name="__main__", alter_sys=True)
     sys.exit()

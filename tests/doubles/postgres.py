@@ -21,6 +21,9 @@ with warnings.catch_warnings():
 from tests.upgrade import databases
 
 TEMPLATE = "template_of_the_tests"
+# One after the other has this name: what workers read is the same in each test, and they
+# are forked from one that has loaded everything (tests/doubles/nursery.py).
+COPY = "test"
 
 
 class Postgres:
@@ -30,7 +33,6 @@ class Postgres:
         """`tables` is a migrated database as SQL; without, it is migrated."""
         data_dir.mkdir(parents=True)
         self._server = PostgresServer(data_dir, cleanup_mode="delete")
-        self._made = 0
         # The machine under it does not crash: that would need another test.
         self._execute("ALTER SYSTEM SET fsync = off")
         self._execute("SELECT pg_reload_conf()")
@@ -47,12 +49,12 @@ class Postgres:
     @contextmanager
     def database(self) -> Iterator[None]:
         """Django, and the workers that are started meanwhile, use this server."""
-        self._made += 1
-        name = f"test_{self._made}"
-        self._execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
-        with self._in_use(name):
+        # A test that failed may have left the server as it was.
+        self._execute(f"DROP DATABASE IF EXISTS {COPY} WITH (FORCE)")
+        self._execute(f"CREATE DATABASE {COPY} TEMPLATE {TEMPLATE}")
+        with self._in_use(COPY):
             yield
-        self._execute(f"DROP DATABASE {name} WITH (FORCE)")
+        self._execute(f"DROP DATABASE {COPY} WITH (FORCE)")
 
     def stop(self) -> None:
         """Like pulling the plug: nobody is asked, nothing is written down.

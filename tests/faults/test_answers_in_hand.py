@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 from contextlib import suppress
 from pathlib import Path
@@ -83,6 +84,10 @@ def unfinished() -> set[str]:
 
 
 @pytest.fixture
-def journal(settings, tmp_path: Path) -> Path:
-    settings.JOURNAL_DIR = tmp_path
-    return tmp_path
+def journal(settings) -> Path:
+    """One that nobody else writes to, empty; by one name in each test."""
+    folder = Path(settings.VAR_DIR) / "journal-in-hand"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    settings.JOURNAL_DIR = folder
+    return folder
