@@ -46,6 +46,11 @@ class Postgres:
     def delete(self) -> None:
         self._server.cleanup()
 
+    def leave(self) -> None:
+        """End it, in good order; its files are for whoever starts it there."""
+        self._server.cleanup_mode = "stop"
+        self._server.cleanup()
+
     @contextmanager
     def database(self) -> Iterator[None]:
         """Django, and the workers that are started meanwhile, use this server."""
