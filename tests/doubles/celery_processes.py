@@ -48,7 +48,7 @@ class CeleryProcess:
             **self.environment,
         }
         environment.pop(OF_THE_TEST, None)
-        if self.program and not NEEDED_FROM_THE_FIRST & environment.keys():
+        if not NEEDED_FROM_THE_FIRST & environment.keys():
             self.process = nursery.start(arguments, environment, log)
         else:
             self.process = subprocess.Popen(
