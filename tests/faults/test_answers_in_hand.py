@@ -39,6 +39,8 @@ def test_they_outlive_it(draft, braze, sandbox, journal, policy):
             first.kill()
         connection.close()
         assert in_hand > 1
+        # What its worker had claimed goes out one by one, as what may have killed it.
+        sandbox.clear_faults()
         with worker():
             wait_until(lambda: working.is_over(engagement), "the end of the run")
             wait_until(lambda: not attempts_in(journal), "the journal's end")
