@@ -311,6 +311,8 @@ def test_every_address_of_the_admin_is_in_a_table():
     assert names - {None} == known
 
 
+# The page that says no is asked of each button below.
+@pytest.mark.urls("tests.security.short_refusals")
 @pytest.mark.parametrize("letter", LETTERS)
 def test_a_group_opens_its_pages_and_no_other(world, signed_in, letter):
     """And the whole key is on none of them."""
