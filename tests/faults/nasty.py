@@ -48,7 +48,7 @@ def dump(value: Any) -> str:
 
 
 def characters(random: Random, count: int, first: int, last: int) -> str:
-    return "".join(chr(random.randrange(first, last)) for _ in range(count))
+    return "".join(map(chr, random.choices(range(first, last), k=count)))
 
 
 def text(random: Random) -> str:

@@ -26,7 +26,7 @@ from tests.waiting import wait_until
 pytestmark = pytest.mark.django_db(transaction=True)
 
 THREADS = 50
-ROUNDS = 20
+ROUNDS = 10
 
 
 def test_each_batch_is_claimed_once(active, braze):

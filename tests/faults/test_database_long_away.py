@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 PEOPLE = 300
 SLOW = {"kind": "delay_after", "seconds": 0.3, "times": None}
-LONG = 8  # two leases and more
+LONG = 6.5  # two leases and more
 
 
 def stopped(postgres):
@@ -75,7 +75,7 @@ def test_intents_that_fail_for_long_make_nobody_suspect(draft, sandbox):
     with worker(), beat():
         with refusing("engagements_attempt", "true", code="53100"):
             transitions.activate(engagement)
-            time.sleep(4 * 3 + 1)  # four leases
+            time.sleep(2 * 3 + 1)  # two leases
             assert not Batch.objects.exclude(reap_count=0).exists()
         wait_until(lambda: working.is_over(engagement), "the end of the run")
 

@@ -1,4 +1,4 @@
-"""8,000 messages and 5,000 people that mean harm: nothing stops, nothing is unaccounted.
+"""4,000 messages and 5,000 people that mean harm: nothing stops, nothing is unaccounted.
 
 NASTY_SEED=… makes the same again, NASTY_MESSAGES=… so many.
 """
@@ -31,7 +31,7 @@ from tests.segments.tracking.conftest import basic
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-MESSAGES = int(os.environ.get("NASTY_MESSAGES") or 8_000)
+MESSAGES = int(os.environ.get("NASTY_MESSAGES") or 4_000)
 PEOPLE = 5_000
 IN_A_BATCH = 40
 
