@@ -331,6 +331,9 @@ def test_a_run_s_state_is_one_word_everywhere(admin_page, state, is_standing, as
     assert (word == "Stopped to ask") == (asks and state in Run.OPEN)
     rows = admin_page.get(page("run")).context["cl"]
     assert [one.state_in_words for one in rows.result_list] == [word]
+    assert ("It has stopped to ask" in admin_page.get(page("run", run)).text) == (
+        word == "Stopped to ask"
+    )
     for address in (page("run", run), run.engagement.get_absolute_url()):
         assert re.search(rf">\s*{word}\s*<", admin_page.get(address).text), address
     # The word that is offered finds it, and no other does.
