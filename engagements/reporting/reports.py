@@ -31,7 +31,6 @@ from engagements.models import (
     Tally,
 )
 from engagements.reporting import listening, waiting
-from engagements.reporting.data_points import DataPoints, data_points
 from engagements.reporting.headcount import Headcount, headcount
 from engagements.schedules.words import sentence as schedule_sentence
 from segments import naming
@@ -153,7 +152,7 @@ class Report:
 
     total: int
     people: Headcount
-    points: DataPoints | None
+    tally: Tally
     rows: tuple[Row, ...]
     url: str
     # Requests that were taken with something odd about it, and the list of them.
@@ -252,7 +251,7 @@ def _report(
     return Report(
         total=total,
         people=headcount(runs, total),
-        points=data_points(tally),
+        tally=tally,
         rows=tuple(rows),
         url="" if waits.people else people_url({**scope, **unsent}),
         noted=_noted(whose),

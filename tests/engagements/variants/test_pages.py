@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from dataclasses import replace
 
 import pytest
 from django.contrib.admin.models import LogEntry
@@ -143,14 +144,7 @@ def test_a_run_has_the_same_table(sent):
 def test_of_very_many_who_was_sent_is_told_from_a_sample(sent, monkeypatch):
     report = reports.engagement_report(sent)
     exact = by_variant.of_engagement(sent, report)
-    many = reports.Report(
-        total=by_variant.EXACT + 1,
-        people=report.people,
-        rows=report.rows,
-        url="",
-        noted=0,
-        noted_url="",
-    )
+    many = replace(report, total=by_variant.EXACT + 1)
     about = by_variant.of_engagement(sent, many)
     assert exact and about and about.is_about
     # All of its batches are in the sample.
