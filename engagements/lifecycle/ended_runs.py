@@ -44,14 +44,15 @@ def _judge(run: Run) -> bool:
 
 def _problem(run: Run) -> str:
     """Why the run is to be named; "" where it went well enough."""
-    skips = run.batches.tallies()[run.pk].skips
+    tallies = run.batches.tallies()
+    skips = tallies[run.pk].skips
     left = sum(n for code, n in skips.items() if code in WISHED)
     refused = Delivery.objects.filter(run=run, state__in=auto_pause.REFUSED)
     if left == skips.total() and not refused.exists():
         return ""
     failed = auto_pause.people(_failed(run))
     repeats = _failed(run).count() - failed
-    people = progress.of([run])[run.pk].finished - left - repeats
+    people = progress.of([run], tallies)[run.pk].finished - left - repeats
     is_much = people >= auto_pause.PEOPLE and (
         auto_pause.people_who_failed(run) > auto_pause.SHARE * people
     )

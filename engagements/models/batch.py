@@ -64,12 +64,12 @@ class BatchQuerySet(models.QuerySet["Batch"]):
         """How many people the batches' next requests take along."""
         return int(self.aggregate(n=Coalesce(Sum(PEOPLE_LEFT), 0))["n"])
 
-    def tallies(self) -> dict[int, Tally]:
-        """What they count, by run."""
+    def tallies(self) -> defaultdict[int, Tally]:
+        """What they count, by run; nothing of a run that has none of them."""
         own = self.order_by().values(
             *("run_id", "skip_counts", "sent_count", "data_points", "data_points_saved")
         )
-        found: dict[int, Tally] = defaultdict(Tally)
+        found = defaultdict[int, Tally](Tally)
         try:
             sql, params = own.query.sql_with_params()
         except EmptyResultSet:
