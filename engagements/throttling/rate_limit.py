@@ -55,8 +55,7 @@ def _at_once(own: str) -> str:
     """One row with how many more requests may be under way at once.
 
     What is claimed counts as well: it may get its permit before it is on the wire. `own`
-    are the batches that ask. A statement asks for it once: to plan it takes PostgreSQL
-    as long as all the rest.
+    are the batches that ask. Each time that it stands in a statement it is planned anew.
     """
     return f"""(
         SELECT CASE WHEN c.requests_at_once IS NULL THEN 2147483647
