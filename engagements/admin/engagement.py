@@ -309,8 +309,8 @@ class EngagementAdmin(
 
     def _report(self, request: HttpRequest, engagement: Engagement) -> dict[str, Any]:
         runs = list(engagement.runs.order_by("-pk")[:RUNS_SHOWN])
-        tallies = reports.tallies(engagement)
-        going = progress.of(runs, tallies)
+        report = reports.engagement_report(engagement)
+        going = progress.of(runs, report.by_run)
         asks = may_ask(
             request, engagement, may_build=self._can_save(request, engagement)
         )
@@ -322,7 +322,7 @@ class EngagementAdmin(
             "when": reports.trigger_in_words(engagement),
             "tone": reports.ENGAGEMENT_TONES[engagement.state],
             "can_delete": self.has_delete_permission(request, engagement),
-            "report": (report := reports.engagement_report(engagement, tallies)),
+            "report": report,
             **variants.compared(request, engagement, report),
             "repeats": reports.repeats_left_out(engagement),
             "runs": [(run, going[run.pk]) for run in runs],

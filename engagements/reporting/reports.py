@@ -147,12 +147,14 @@ class Row:
 class Report:
     """Deliveries, waiting ones too, in rows that add up to `total`; and whom to.
 
+    `tally`: what its batches count, in all; `by_run`: the same of each run, by its id.
     `url` opens all of them; "" where some wait, for these are in another list.
     """
 
     total: int
     people: Headcount
     tally: Tally
+    by_run: Mapping[int, Tally]
     rows: tuple[Row, ...]
     url: str
     # Requests that were taken with something odd about it, and the list of them.
@@ -170,10 +172,8 @@ class Report:
         return next((row for row in self.rows if row.key == state), None)
 
 
-def engagement_report(
-    engagement: Engagement, tallies: Mapping[int, Tally] | None = None
-) -> Report:
-    """The report of an engagement across all of its runs, whose `tallies` may be known.
+def engagement_report(engagement: Engagement) -> Report:
+    """The report of an engagement across all of its runs.
 
     Who failed and was tried again counts where that led, and not twice.
     """
@@ -184,7 +184,6 @@ def engagement_report(
         scope,
         LAST_TRY if has_retries else {},
         engagement.runs.all(),
-        tallies,
     )
 
 
@@ -199,28 +198,22 @@ def run_report(run: Run) -> Report:
     return _report({"run": run}, {"run__id__exact": run.pk}, {}, own)
 
 
-def tallies(engagement: Engagement) -> dict[int, Tally]:
-    """What the batches of its runs count, by run."""
-    return Batch.objects.filter(run__engagement=engagement).tallies()
-
-
 def _report(
     whose: Mapping[str, object],
     scope: Mapping[str, object],
     unsent: Mapping[str, object],
     runs: QuerySet[Run],
-    tallies: Mapping[int, Tally] | None = None,
 ) -> Report:
     """`whose` filters batches and deliveries, `scope` is the same for a list's URL.
 
     `unsent` filters deliveries that were not sent further, in both.
     """
-    if tallies is None:
-        tallies = Batch.objects.filter(**whose).tallies()
-    tally = sum(tallies.values(), Tally())
+    # Before those who were sent: whoever goes out meanwhile is not missing.
+    waits = waiting.of(whose)
+    by_run = Batch.objects.filter(**whose).tallies()
+    tally = sum(by_run.values(), Tally())
     skips = _skips_of_last_tries(whose, unsent) if unsent else tally.skips
     skipped = Delivery.State.SKIPPED
-    waits = waiting.of(whose)
     counts = {
         Delivery.State.SENT: tally.sent,
         **_failed(whose, unsent),
@@ -252,6 +245,7 @@ def _report(
         total=total,
         people=headcount(runs, total),
         tally=tally,
+        by_run=by_run,
         rows=tuple(rows),
         url="" if waits.people else people_url({**scope, **unsent}),
         noted=_noted(whose),
