@@ -200,6 +200,14 @@ def _is_quick(item: pytest.Item) -> bool:
     )
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Let a test that failed with its session ended be the only one that fails."""
+    # Django begins another where there is none, and goes on with one that is broken.
+    if connection.connection is not None and connection.connection.closed:
+        connection.close()
+
+
 def pytest_collection_finish() -> None:
     """Not look through eleven thousand tests again each time garbage is collected."""
     gc.collect()

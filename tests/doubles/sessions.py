@@ -95,13 +95,18 @@ def end_all_sessions() -> int:
 
 @contextmanager
 def read_only() -> Iterator[None]:
-    """Nobody can write: every session begins anew, on a server as after a failover."""
+    """Nobody can write: every session begins anew, on a server as after a failover.
+
+    This process's too, twice: whatever comes after, an error of a test as well, finds
+    it able to ask.
+    """
     with _other(options="-c default_transaction_read_only=off") as other:
         name = connection.settings_dict["NAME"]
         other.execute(
             f'ALTER DATABASE "{name}" SET default_transaction_read_only = on'.encode()
         )
         other.execute(END_ALL)
+        connection.close()
         try:
             yield
         finally:
@@ -109,6 +114,7 @@ def read_only() -> Iterator[None]:
                 f'ALTER DATABASE "{name}" RESET default_transaction_read_only'.encode()
             )
             other.execute(END_ALL)
+            connection.close()
 
 
 @contextmanager

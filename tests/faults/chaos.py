@@ -174,7 +174,6 @@ class Chaos:
         self._wait_for_work()
         with read_only():
             time.sleep(self.chance.uniform(1, 5))
-        connection.close()
 
     def _fill_the_disk(self) -> None:
         """Whatever is written next does not fit, as a rule in one table first."""

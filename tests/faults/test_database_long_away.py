@@ -30,7 +30,6 @@ def stopped(postgres):
 def cannot_write(postgres):
     with read_only():
         time.sleep(LONG)
-    connection.close()  # ended as everybody's
 
 
 @pytest.mark.parametrize("policy", ["park", "resend"])

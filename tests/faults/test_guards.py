@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import connection
 
 from engagements.guards import plenty
 from engagements.lifecycle import transitions
@@ -215,7 +214,6 @@ class Machines:
     def forbid_writing(self) -> None:
         with read_only():
             time.sleep(2)
-        connection.close()
 
 
 def test_never_one_too_many_and_nobody_lost(braze, sandbox, tmp_path):
