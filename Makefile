@@ -32,7 +32,7 @@ test: $(READY)
 # Lines and branches that the tests run; below the floor in pyproject.toml it fails.
 coverage: $(READY)
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest $(ARGS)
+	$(BIN)/coverage run -m pytest $(PARALLEL) $(ARGS)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
