@@ -1,5 +1,6 @@
 """What every page says of itself: its heading, the way to it, and the tab's title."""
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,8 @@ from django.utils.text import capfirst
 from lemnisk_braze.dashboard import empty_lists
 
 register = template.Library()
+
+_LABEL = re.compile(r'(?<= data-label=")[a-z]')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,3 +135,9 @@ def _known(crumbs: list[Crumb | None]) -> tuple[Crumb, ...]:
 
 def _capital(words: object) -> str:
     return capfirst(str(words))
+
+
+@register.filter(is_safe=True)
+def labels_as_headings(table: str) -> str:
+    """A list's HTML, its cells labelled on a phone as its columns are headed."""
+    return _LABEL.sub(lambda letter: letter[0].upper(), table)

@@ -11,7 +11,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 LABELS = """[...document.querySelectorAll("tbody [data-label]")].map(cell => {
     const label = getComputedStyle(cell, "::before"), style = getComputedStyle(cell);
-    return label.display === "none" ? "" : `${label.content} ${style.columnGap}`;
+    if (label.display === "none") return "";
+    return `${label.content} ${style.columnGap} ${label.textTransform}`;
 })"""
 
 
@@ -23,7 +24,7 @@ def test_each_value_has_its_label_once(page: Page, admin, width, has_labels):
     page.set_viewport_size({"width": width, "height": 900})
     page.goto(reverse("admin:engagements_engagement_history", args=[engagement.pk]))
     shown = page.evaluate(LABELS)
-    labels = [f'"{label}" 16px' for label in ("Date/time", "User", "Action")]
+    labels = [f'"{label}" 16px none' for label in ("Date/time", "User", "Action")]
     assert shown == (labels if has_labels else [""] * 3)
     is_wider = "document.documentElement.scrollWidth > window.innerWidth"
     assert not page.evaluate(is_wider)

@@ -8,6 +8,7 @@ from django import forms
 from django.urls import reverse
 from django.utils.html import strip_tags
 
+from engagements.models import FrequencyCap
 from tests import factories
 
 ROOT = Path(__file__).parents[2]
@@ -97,6 +98,20 @@ def test_nothing_is_one_dash_everywhere(admin_client, model, column):
     cells = rf'<td class="[^"]*field-{column}[^"]*"[^>]*>(.*?)</td>'
     [row] = re.findall(cells, page, re.S)
     assert strip_tags(row).strip() == "–"
+
+
+@pytest.mark.parametrize("model", ["run", "engagement", "delivery", "frequencycap"])
+def test_a_phone_s_labels_are_the_headings_of_the_columns(admin_client, model):
+    factories.make_delivery()
+    FrequencyCap.objects.create(name="Two a day", most=2)
+    page = admin_client.get(reverse(f"admin:engagements_{model}_changelist")).text
+    head, rows = page.split('id="result_list"', 1)[1].split("<tbody", 1)
+    parts = [part.split("</div>")[0] for part in head.split('"text">')[1:]]
+    headings = [strip_tags(part).split() for part in parts]
+    labels = re.findall(r' data-label="([^"]*)"', rows.split("</tbody>")[0])
+    shown = [label.split() for label in labels if label != "Select record"]
+    assert len(shown) >= 4
+    assert shown == headings[-len(shown) :]
 
 
 # Words that stand behind a number.
