@@ -8,9 +8,10 @@ has to wait for it with the steps 1 and 2.
 from dataclasses import dataclass, field, replace
 
 from django.contrib.auth.models import AnonymousUser, User
+from django.db.models import OuterRef, Subquery
 from django.urls import reverse
 
-from engagements.models import Engagement
+from engagements.models import Approval, Engagement
 from externalapi.models import ConfigurationTest, Connection, ExternalAPI
 from segments.models import Profile, Segment, Source
 
@@ -166,7 +167,11 @@ def _test(user: User | AnonymousUser) -> Step:
 
 def _trigger(user: User | AnonymousUser) -> Step:
     segment = Segment.objects.order_by("-pk").first()
-    engagement = Engagement.objects.order_by("-pk").first()
+    waiting = Approval.objects.filter(
+        engagement=OuterRef("pk"), state=Approval.State.WAITING
+    )
+    engagements = Engagement.objects.annotate(asked=Subquery(waiting.values("pk")))
+    engagement = engagements.order_by("-pk").first()
     is_active = Engagement.objects.exclude(activated_at=None).exists()
     return Step(
         title="Trigger user events in Braze",
@@ -191,6 +196,11 @@ def _way_to_trigger(
         note = "Somebody in the group Marketer builds it."
         return way(user, permission, "Add Engagement", url, note)
     may_ask = user.has_perm("engagements.change_engagement")
+    if asked := engagement.asked:  # type: ignore[attr-defined]
+        note = "It waits for approval: somebody in the group Approver answers."
+        label = "What is asked, and the answer"
+        url = Approval(pk=asked, engagement=engagement).get_absolute_url()
+        return way(user, "engagements.activate_engagement", label, url, note)
     if may_ask and not user.has_perm("engagements.activate_engagement"):
         return Way(label="Ask for approval", url=engagement.get_absolute_url())
     return way(

@@ -47,6 +47,10 @@ def engaged():
     return factories.make_engagement(segment, version)
 
 
+def asked_for():
+    return factories.make_approval(engaged())
+
+
 def activated():
     engagement = engaged()
     engagement.activated_at = timezone.now()
@@ -144,6 +148,8 @@ def test_an_engagement_that_has_ended_was_activated():
         ("Engineer", braze_accepted, "Somebody in the group Marketer builds it"),
         ("Marketer", engaged, "Ask for approval"),
         ("Approver", engaged, "Activate"),
+        ("Marketer", asked_for, "It waits for approval: somebody in the group"),
+        ("Approver", asked_for, "What is asked, and the answer"),
     ],
 )
 def test_a_step_says_whose_turn_it_is(group, world, expected):
