@@ -204,7 +204,7 @@ class Batch(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.run} #{self.sequence}"
+        return f"{self.run} · batch {self.sequence}"
 
     @property
     def places_left(self) -> list[int]:

@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models import Func, Q, Value
 from django.db.models.functions import Now
 from django.urls import reverse
+from django.utils import timezone
 
 from engagements.models.engagement import Engagement
 from externalapi.models import ExternalAPIVersion
@@ -134,11 +135,16 @@ class Run(models.Model):
         ]
 
     def __str__(self) -> str:
-        # Two may be planned for the same minute: a run and its retry, for one.
-        return f"{self.engagement} · {self.scheduled_for:%Y-%m-%d %H:%M %Z} · {self.pk}"
+        return f"{self.engagement} · {self.name}"
 
     def get_absolute_url(self) -> str:
         return reverse("admin:engagements_run_change", args=[self.pk])
+
+    @property
+    def name(self) -> str:
+        """By its number: two may be planned for the same second, as a retry is."""
+        local = timezone.localtime(self.scheduled_for)
+        return f"run {self.pk} of {local:%-d %b %Y, %H:%M:%S} {local.tzname()}"
 
     @property
     def shown_state(self) -> str:

@@ -143,12 +143,6 @@ def moment(value: datetime | None) -> SafeString | str:
 
 
 @register.filter
-def run_name(run: Run) -> SafeString:
-    """What other pages call a run: two may be planned for the same second."""
-    return format_html("run {} of {}", run.pk, moment(run.scheduled_for))
-
-
-@register.filter
 def state_tone(obj: Delivery | Engagement | Approval) -> str:
     if isinstance(obj, Approval):
         return reports.APPROVAL_TONES[obj.state]

@@ -114,6 +114,20 @@ def test_a_phone_s_labels_are_the_headings_of_the_columns(admin_client, model):
     assert shown == headings[-len(shown) :]
 
 
+def test_a_run_has_one_name_on_all_pages(admin_client):
+    batch = factories.make_batch(delivery_state="uncertain", state="uncertain")
+    run = batch.run
+    runs = reverse("admin:engagements_run_changelist")
+    page = strip_tags(admin_client.get(run.engagement.get_absolute_url()).text)
+    [name] = re.findall(rf"Run {run.pk} (of \d+ \w+ \d+, [\d:]+ \w+)", page)
+    whole = f"{run.engagement} · run {run.pk} {name}"
+    for address in (runs, run.get_absolute_url()):
+        assert whole in strip_tags(admin_client.get(address).text)
+    address = reverse("admin:engagements_batch_change", args=[batch.pk])
+    page = strip_tags(admin_client.get(address).text)
+    assert f"{whole} · batch {batch.sequence}" in page
+
+
 # Words that stand behind a number.
 MANY = (
     "people members persons identifiers rows events messages batches deliveries attempts"
