@@ -72,9 +72,25 @@ def test_the_pages_are_whole(page: Page, engagement: Engagement, shot: Shot):
         answer = page.goto(address)
         assert answer is not None and answer.status == 200, name
         looks.assert_whole(page, shot, f"variants-{name}")
+    page.goto(pages["report"])
+    assert_labels_are_whole(page)
     winner.choose(engagement, "B", None)
     page.goto(engagement.get_absolute_url())
     looks.assert_whole(page, shot, "variants-winner")
+
+
+# Of a table's cells on a phone: the label of each, and whether it runs into others.
+LABELS = """[...document.querySelectorAll("main .lb-stack [data-label]")].map(cell => {
+    const label = getComputedStyle(cell, "::before");
+    const isOver = parseFloat(label.height) > cell.clientHeight;
+    return [cell.dataset.label, isOver || label.whiteSpace === "nowrap"];
+})"""
+
+
+def assert_labels_are_whole(page: Page) -> None:
+    labels = page.evaluate(LABELS)
+    assert ["Accepted, answer unreadable", False] in labels
+    assert [label for label, is_over in labels if is_over] == []
 
 
 def test_a_marketer_adds_a_variant_and_an_approver_chooses_it(
