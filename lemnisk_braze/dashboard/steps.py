@@ -178,7 +178,7 @@ def _trigger(user: User | AnonymousUser) -> Step:
         text="Choose the people, fill the parameters for each of them, and activate.",
         tasks=(
             Task(label="A segment", is_done=segment is not None),
-            Task(label="An engagement", is_done=engagement is not None),
+            Task(label="An Engagement", is_done=engagement is not None),
             Task(label="Activated", is_done=is_active),
         ),
         way=_way_to_trigger(user, segment, engagement),

@@ -252,6 +252,14 @@ def test_the_report_of_an_engagement_is_drawn_again_for_a_page_that_follows(admi
     assert "<html" not in text
 
 
+def test_a_run_that_collects_people_has_done_none_of_none(admin_page):
+    run = factories.make_run(factories.make_engagement(state="active"))
+    address = run.engagement.get_absolute_url()
+    text = words(admin_page.get(address))
+    assert "A run is collecting people: they appear here" in text
+    assert "Nobody has qualified" not in text and "0 of 0" not in text
+
+
 def test_the_report_needs_permission(client: Client):
     run = factories.make_run()
     client.force_login(factories.make_user("engagements.view_run"))
