@@ -72,6 +72,7 @@ class UserAdmin(ChangesInWords, CarefulDelete, DjangoUserAdmin, OfferedFilters):
     change_password_form = AdminPasswordChangeForm
     list_display = ("username", "email", "groups_of", active_badge, "last_login")
     list_filter = ("is_active", "is_superuser", "groups")
+    search_help_text = "A part of a username, of a name or of an e-mail address."
     filter_horizontal = ()
     fieldsets = (
         (None, {"fields": ("username", "password")}),
@@ -193,6 +194,7 @@ class PermissionsField(ModelMultipleChoiceField):  # type: ignore[type-arg]
 @admin.register(Group)
 class GroupAdmin(ChangesInWords, CarefulDelete, DjangoGroupAdmin, OfferedFilters):  # type: ignore[misc]
     filter_horizontal = ()
+    search_help_text = "A part of a name."
 
     def users_of(self, obj: Group) -> list[Dependant]:
         """With its last group gone, a limited connection would be everybody's."""

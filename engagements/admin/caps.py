@@ -87,6 +87,7 @@ class FrequencyCapAdmin(CarefulDelete, OfferedFilters):
     form = FrequencyCapForm
     list_display = ("name", "scope", "limit", active_badge)
     search_fields = ("name",)
+    search_help_text = "A part of a name."
     list_select_related = ("segment", "engagement")
     fieldsets = (
         (None, {"fields": ("name", "is_active")}),

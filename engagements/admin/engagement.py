@@ -71,6 +71,7 @@ class EngagementAdmin(
     list_filter = ("state", ApprovalFilter, "trigger", "segment")
     list_select_related = ("segment", "version__external_api")
     search_fields = ("name", "description")
+    search_help_text = "A part of a name or of a description."
     ordering = ("-pk",)
 
     def get_changelist(

@@ -175,6 +175,7 @@ class RunAdmin(LogAdmin):
     list_display = ("run", "state_badge", "kind", "started_at", "ended_at")
     list_filter = (RunStateFilter, "engagement")
     search_fields = ("engagement__name",)
+    search_help_text = "A part of an Engagement’s name."
 
     @admin.display(description="run", ordering="scheduled_for")
     def run(self, run: Run) -> str:

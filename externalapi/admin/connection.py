@@ -36,6 +36,7 @@ class ConnectionAdmin(KeyPage, CarefulDelete, LimitedAdmin):
     list_display = ("name", "address", "key_badge", "rate_plan", "used_by", "for_whom")
     # By nothing that a row does not show to everybody.
     search_fields = ("name",)
+    search_help_text = "A part of a name."
     ordering = ("name",)
 
     class Media:

@@ -75,6 +75,7 @@ class ExternalAPIAdmin(
     actions = ("export_selected",)
     list_select_related = ("current_version__connection",)
     search_fields = ("name", "description")
+    search_help_text = "A part of a name or of a description."
     ordering = ("name",)
     change_form_template = "externalapi/change_form.html"
     change_list_template = "externalapi/change_list.html"

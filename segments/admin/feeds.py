@@ -196,6 +196,7 @@ class FeedAdmin(ChangesInWords, CarefulDelete, OfferedFilters):
 
     change_form_template = "admin/segments/feed/change_form.html"
     search_fields = ["name"]
+    search_help_text = "A part of a name."
     ordering = ["name"]
 
     def changeform_view(

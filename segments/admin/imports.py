@@ -54,6 +54,7 @@ class ImportAdmin(ReadOnlyAdmin):
     list_select_related = ["created_by"]
     list_filter = ["state"]
     search_fields = ["name"]
+    search_help_text = "A part of a name."
     ordering = ["-id"]
 
     @display(

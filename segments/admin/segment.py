@@ -46,6 +46,7 @@ class SegmentAdmin(AsksFirst, LifePages, ChangesInWords, CarefulDelete, OfferedF
     list_select_related = ["owner"]
     list_filter_submit = False
     search_fields = ["name"]
+    search_help_text = "A part of a name."
     fields = ["name", "description", "rule", "is_active", "tags", "priority", "owner"]
     list_before_template = "segments/life/list_links.html"
     change_form_template = "admin/segments/segment/change_form.html"

@@ -53,6 +53,7 @@ class SourceAdmin(ChangesInWords, CarefulDelete, OfferedFilters):
     fields = ["name", "is_active", "allowed_origins", "created_at"]
     readonly_fields = ["created_at"]
     search_fields = ["name"]
+    search_help_text = "A part of a name."
     change_form_template = "admin/segments/source/change_form.html"
 
     def get_fields(self, request: HttpRequest, obj: Source | None = None) -> list[str]:

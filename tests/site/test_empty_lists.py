@@ -37,7 +37,7 @@ def test_a_search_without_a_result_is_no_empty_list(admin_client, model):
     if not admin.site.get_model_admin(model).get_search_fields(found.wsgi_request):
         return
     part = found.text.split("site-empty", 1)[1]
-    assert "Nothing is found for “zzz”" in part
+    assert "Nothing is found for “zzz”. The search takes: " in part
     assert f"Show all {model._meta.verbose_name_plural}" in part
 
 

@@ -57,6 +57,7 @@ class UploadedListAdmin(CarefulDelete, ReadOnlyAdmin):
     list_display = ["name", "identifier", "people", "created_by", "changed_at"]
     list_select_related = ["created_by"]
     search_fields = ["name"]
+    search_help_text = "A part of a name."
     ordering = ["-id"]
 
     @admin.display(description="identifier")
