@@ -258,6 +258,8 @@ def test_a_run_that_collects_people_has_done_none_of_none(admin_page):
     text = words(admin_page.get(address))
     assert "A run is collecting people: they appear here" in text
     assert "Nobody has qualified" not in text and "0 of 0" not in text
+    text = words(admin_page.get(run.get_absolute_url()))
+    assert "Nobody is in this run yet." in text and "went out" not in text
 
 
 def test_the_report_needs_permission(client: Client):
