@@ -93,6 +93,29 @@ def read(batch: Batch) -> tuple[dict[int, Known | None], set[int]]:
     return people, {own.written_by for own in found.values()}
 
 
+def test_each_is_known_by_their_own(batch):
+    """Whatever their states' lengths are, who is in doubt, and who wrote each."""
+    every, doubt = bytes(range(256)), uuid.uuid4()
+    own = [(every, 0, None), (b"", 0, doubt), (b"before", 1, None)]
+    for id, (text, epoch, attempt_id) in zip(batch.profile_ids, own, strict=True):
+        Accepted.objects.create(
+            engagement=batch.run.engagement,
+            profile_id=id,
+            state=text,
+            epoch=epoch,
+            doubt=attempt_id,
+        )
+    people, writers = read(batch)
+
+    assert len(writers) == 3
+    assert [people[id] and people[id][:2] for id in batch.profile_ids] == [
+        (every, True),
+        (b"", False),
+        (b"before", False),
+    ]
+    assert state.known(batch.run.engagement_id, 0, []) == {}
+
+
 def changed(
     engagement_id: int, people: Mapping[int, Known | None], writers: set[int]
 ) -> set[int]:
