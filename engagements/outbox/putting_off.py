@@ -42,7 +42,7 @@ WAIT = """
 PUT_OFF = """
     WITH going AS (
         SELECT b.id, x.place, x.due, b.written_at, b.attempt_count, b.ambiguous_count,
-            b.reap_count, b.profile_ids[x.place + 1] AS profile_id,
+            b.reap_count, b.left_out, b.profile_ids[x.place + 1] AS profile_id,
             b.event_ids[x.place + 1] AS event_id,
             b.transition_ids[x.place + 1] AS transition_id,
             CASE WHEN b.written_at IS NOT NULL OR b.reap_count > 0
@@ -83,10 +83,16 @@ PUT_OFF = """
             profile_ids, event_ids, transition_ids, written_at, attempt_count,
             ambiguous_count, reap_count, due
         FROM parts, reserved
-    ), left_behind AS (
-        SELECT id, array_agg(place::smallint) AS places, bool_or(parent_id IS NULL)
-            AS is_untried
-        FROM going GROUP BY id
+    ), left_behind AS MATERIALIZED (
+        -- In order, and each place once: nobody goes who was left out.
+        SELECT id, places, is_untried, CASE WHEN left_out = '{}' THEN places
+            ELSE ARRAY(SELECT place FROM unnest(left_out || places) place ORDER BY place)
+            END AS left_out
+        FROM (
+            SELECT id, left_out, array_agg(place::smallint ORDER BY place) AS places,
+                bool_or(parent_id IS NULL) AS is_untried
+            FROM going GROUP BY id, left_out
+        ) gone
     )
     UPDATE engagements_batch b SET left_out = rest.left_out,
         profile_ids = CASE WHEN is_untried THEN ARRAY(
@@ -99,13 +105,7 @@ PUT_OFF = """
         ) ELSE b.event_ids END,
         state = CASE WHEN cardinality(rest.left_out) = cardinality(b.profile_ids)
             THEN 'done' ELSE b.state END
-    FROM left_behind JOIN (
-        -- Each place once.
-        SELECT own.id, ARRAY(SELECT place FROM unnest(own.left_out) place UNION
-            SELECT unnest(gone.places) ORDER BY 1) AS left_out
-        FROM left_behind gone JOIN engagements_batch own ON own.id = gone.id
-    ) rest USING (id)
-    WHERE b.id = left_behind.id
+    FROM left_behind rest WHERE b.id = rest.id
 """
 
 
