@@ -51,8 +51,8 @@ OF_ALL = f"""
         RETURNING s.profile_id
     )
     SELECT NULL, at FROM one UNION ALL
-    SELECT id, 0 FROM those, unnest(people) id
-    WHERE id NOT IN (SELECT profile_id FROM taken)
+    SELECT id, 0 FROM those CROSS JOIN unnest(people) id
+    LEFT JOIN taken ON taken.profile_id = id WHERE taken.profile_id IS NULL
 """
 # The same of those who have no list yet, at a time that is known; returns whose it is
 # that begins. Nearly everybody has one: to look for it with each of all would take as
@@ -124,8 +124,8 @@ NONE = f"""
                 ))
         ) ORDER BY c.number LIMIT 1
     ) none
-    -- Who has room taken for this delivery is asked under a lock.
-    WHERE NOT {SAME.format(entry="x.entry")}
+    -- Who has room taken for this delivery is asked under a lock; few have for the run.
+    WHERE %(run)s <> ALL(s.sends[:][5:5]) OR NOT {SAME.format(entry="x.entry")}
 """
 # In milliseconds; no statement takes so long.
 MARGIN = 10 * 60 * 1_000
