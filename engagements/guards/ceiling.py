@@ -144,6 +144,11 @@ def waiting_run(engagement: Engagement) -> Run | None:
     return runs.order_by("pk").first()
 
 
+def ask_no_more(engagement: Engagement) -> None:
+    """Take back what its runs ask: it is resumed, and who is above it still asks anew."""
+    engagement.runs.filter(waits_at_ceiling=True).update(waits_at_ceiling=False)
+
+
 def lift(engagement: Engagement) -> bool:
     """Let what stopped at the ceiling go on; False where nothing did.
 

@@ -191,6 +191,7 @@ def resume(engagement: Engagement) -> bool:
         _check_approval(engagement)
     if not go_live(engagement, [State.PAUSED, State.BLOCKED]):
         return False
+    ceiling.ask_no_more(engagement)
     renew_standing_run(engagement)
     transaction.on_commit(wakeup.publish)
     return True

@@ -7,6 +7,7 @@ from django.test import Client
 from django.urls import reverse
 
 from engagements.audience import expansion
+from engagements.guards import ceiling
 from engagements.lifecycle import transitions
 from engagements.models import Batch, Engagement, Run
 from segments.membership import refresh
@@ -167,6 +168,37 @@ def test_another_day_of_a_standing_run_begins_anew(active, sandbox):
     working.once()
     assert invariants.received(sandbox)["late"] == 1
     assert engagement.runs.get(is_standing=True).taken_in == 1
+
+
+def test_whose_engagement_was_resumed_does_not_ask_any_more(active):
+    """Another day has begun, or the ceiling was raised; nobody comes for a while."""
+    engagement = active(6, 5)
+    working.once()
+    run = engagement.runs.get(is_standing=True)
+    assert run.shown_state == Run.ASKING
+    engagement.refresh_from_db()
+    assert ceiling.waiting_run(engagement) == run
+    Engagement.objects.filter(pk=engagement.pk).update(ceiling=9)
+    engagement.refresh_from_db()
+    assert transitions.resume(engagement)
+
+    run.refresh_from_db()
+    assert run.shown_state == Run.LISTENING
+    engagement.refresh_from_db()
+    transitions.pause(engagement)
+    assert ceiling.waiting_run(engagement) is None
+
+
+def test_who_waits_at_the_ceiling_stops_there_again_after_resume(active, sandbox):
+    engagement = active(6, 5)
+    working.once()
+    engagement.refresh_from_db()
+    assert transitions.resume(engagement)
+    working.once()
+
+    engagement.refresh_from_db()
+    assert ceiling.waiting_run(engagement) is not None
+    assert sandbox.requests() == []
 
 
 def test_new_values_do_not_begin_the_day_anew(active, sandbox):
