@@ -26,11 +26,14 @@ TALLIES = """
         SELECT run_id, skip_counts, count(*) AS n, sum(sent_count) AS sent,
             sum(data_points) AS points, sum(data_points_saved) AS saved
         FROM ({batches}) b GROUP BY 1, 2
+    ), waiting AS (
+        SELECT run_id, sum("left") AS people FROM ({open}) b GROUP BY 1
     )
-    SELECT run_id, NULL AS code, sum(sent)::bigint, sum(points)::bigint,
-        sum(saved)::bigint FROM alike GROUP BY 1
+    SELECT run_id, NULL AS code, coalesce(max(people), 0)::bigint, sum(sent)::bigint,
+        sum(points)::bigint, sum(saved)::bigint
+    FROM alike LEFT JOIN waiting USING (run_id) GROUP BY 1
     UNION ALL
-    SELECT run_id, c.code, sum(c.n::int * alike.n)::bigint, 0, 0
+    SELECT run_id, c.code, sum(c.n::int * alike.n)::bigint, 0, 0, 0
     FROM alike CROSS JOIN LATERAL jsonb_each_text(skip_counts) c (code, n)
     GROUP BY 1, 2
 """
@@ -38,10 +41,11 @@ TALLIES = """
 
 @dataclass(slots=True, kw_only=True)
 class Tally:
-    """What batches count: people sent, and skipped by the reason's code; data points
-    that were sent, and saved.
+    """What batches count: people who wait, were sent, and skipped by the reason's code;
+    data points that were sent, and saved. All of it at one moment.
     """
 
+    waiting: int = 0
     sent: int = 0
     points: int = 0
     saved: int = 0
@@ -49,6 +53,7 @@ class Tally:
 
     def __add__(self, other: "Tally") -> "Tally":
         return Tally(
+            waiting=self.waiting + other.waiting,
             sent=self.sent + other.sent,
             points=self.points + other.points,
             saved=self.saved + other.saved,
@@ -69,17 +74,21 @@ class BatchQuerySet(models.QuerySet["Batch"]):
         own = self.order_by().values(
             *("run_id", "skip_counts", "sent_count", "data_points", "data_points_saved")
         )
+        left = self.open().order_by().values("run_id", left=PEOPLE_LEFT)
         found = defaultdict[int, Tally](Tally)
         try:
             sql, params = own.query.sql_with_params()
+            open_sql, open_params = left.query.sql_with_params()
         except EmptyResultSet:
             return found
+        statement = TALLIES.format(batches=sql, open=open_sql)
         with connection.cursor() as cursor:
-            cursor.execute(TALLIES.format(batches=sql), params)
-            for run_id, code, count, points, saved in cursor.fetchall():
+            cursor.execute(statement, [*params, *open_params])
+            for run_id, code, count, *others in cursor.fetchall():
                 tally = found[run_id]
                 if code is None:
-                    tally.sent, tally.points, tally.saved = count, points, saved
+                    tally.waiting = count
+                    tally.sent, tally.points, tally.saved = others
                 else:
                     tally.skips[code] = count
         return found

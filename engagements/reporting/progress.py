@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from django.db.models import Count, Sum
+from django.db.models import Count
 
-from engagements.models import PEOPLE_LEFT, Batch, Delivery, Run, Tally
+from engagements.models import Batch, Delivery, Run, Tally
 from engagements.reporting.reports import FAILED, WAITING
 
 
@@ -31,18 +31,15 @@ def of(
 ) -> dict[int, Progress]:
     """The progress of each run, by its id; their `tallies` may be known."""
     ids = [run.pk for run in runs]
-    batches = Batch.objects.filter(run__in=ids).order_by()
     if tallies is None:
-        tallies = batches.tallies()
+        tallies = Batch.objects.filter(run__in=ids).tallies()
     counts: dict[int, dict[str, int]] = {pk: {} for pk in ids}
     for run_id in counts.keys() & tallies.keys():
         counts[run_id] = {
+            WAITING: tallies[run_id].waiting,
             Delivery.State.SENT: tallies[run_id].sent,
             Delivery.State.SKIPPED: tallies[run_id].skips.total(),
         }
-    in_line = batches.open().values_list("run").annotate(n=Sum(PEOPLE_LEFT))
-    for run_id, left in in_line:
-        counts[run_id][WAITING] = left
     others = (
         Delivery.objects.filter(run__in=ids, state__in=FAILED)
         .order_by()
