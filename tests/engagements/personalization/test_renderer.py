@@ -1,12 +1,14 @@
 """Many people rendered at once get what each alone would get."""
 
 import json
+from datetime import UTC, datetime
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engagements.personalization.columns import Group
 from engagements.personalization.renderer import compile_recipe
+from engagements.variants.plan import NONE, Variant, Variants
 from externalapi.models import Connection, ExternalAPI, ExternalAPIVersion
 from externalapi.template.batching import PLANS
 from externalapi.template.parameters import Level, Parameter, ParameterType
@@ -56,17 +58,17 @@ EVENTS = st.fixed_dictionaries(
 )
 
 
-def recipe():
+def recipe(body=BODY, parameters=PARAMETERS, values=VALUES, variants=NONE):
     version = ExternalAPIVersion(
         external_api=ExternalAPI(name="Track"),
         connection=Connection(base_url="https://rest.fra-01.braze.eu/"),
         method="POST",
         path="/users/track",
-        body=json.dumps(BODY),
-        parameters=[parameter.to_dict() for parameter in PARAMETERS],
+        body=json.dumps(body),
+        parameters=[parameter.to_dict() for parameter in parameters],
         **PLANS["braze_75_combined"].fields(),
     )
-    return compile_recipe(version, VALUES)
+    return compile_recipe(version, values, variants)
 
 
 RECIPE = recipe()
@@ -86,6 +88,126 @@ def test_together_people_get_what_each_alone_gets(people):
         assert skipped.get(position) == reasons.get(0)
         bodies += alone.bodies if alone else []
     assert (rendered.bodies if rendered else []) == bodies
+
+
+ODD_BODY = {
+    "attributes": [
+        {
+            "external_id": "{{ID}}",
+            "note": "{{Note}}",
+            "tags": "{{Tags}}",
+            "home": "{{Home}}",
+            "score": "{{Score}}",
+            "vip": "{{Vip}}",
+            "joined": "{{Joined}}",
+            "sent": {"at": "{{Now}}", "as": "{{Delivery}}"},
+        }
+    ]
+}
+ODD_PARAMETERS = [
+    Parameter(name="ID", level=Level.IDENTIFIER),
+    Parameter(name="Note", required=False),
+    Parameter(name="Tags", type=ParameterType.LIST, required=False),
+    Parameter(name="Home", type=ParameterType.OBJECT, required=False),
+    Parameter(name="Score", type=ParameterType.NUMBER),
+    Parameter(name="Vip", type=ParameterType.BOOLEAN, default="false"),
+    Parameter(name="Joined", type=ParameterType.DATETIME, required=False),
+    Parameter(name="Now", type=ParameterType.DATETIME),
+    Parameter(name="Delivery"),
+]
+ODD_VALUES = {
+    "Note": "{{ profile.note }}",
+    "Tags": "{{ profile.tags }}",
+    "Home": "{{ profile.home }}",
+    "Score": "{{ event.properties.score }}",
+    "Vip": "{{ profile.vip }}",
+    "Joined": "{{ profile.joined }}",
+    "Now": "{{ now }}",
+    "Delivery": "{{ engagement.delivery_id }}",
+}
+B = {"Note": "B: {{ profile.note | upcase }}", "Score": "{{ profile.score | plus: 1 }}"}
+TWO = Variants(
+    variants=(Variant("A", "first", 50), Variant("B", "second", 50, B)),
+    hundredths="AB" * 50,
+)
+ODD = [
+    *(
+        "",
+        "x",
+        "0",
+        "1.5",
+        "true",
+        "Zoë 👩‍👩‍👧",
+        "\u202eevil",
+        "l" * 20_001,
+        "2026-02-30",
+    ),
+    *("2026-11-01", "2026-11-01T02:30:00+05:30", "[1]", '{"a": 1}'),
+    *(0, -1, 2**63, 1.5, 1e300, True, False, None),
+    *(
+        [],
+        ["a", "b"],
+        ["a", 1, None],
+        [["deep"]],
+        {},
+        {"city": "Pune"},
+        {"a": {"b": [1]}},
+    ),
+]
+PLAIN = {
+    "note": ["first", "second"],
+    "tags": [["a"], ["b", "c"]],
+    "home": [{"city": "Pune"}, {"city": "Oslo"}],
+    "vip": [True, False],
+    "joined": ["2026-01-31T09:30:05Z", "2025-12-01T00:00:00Z"],
+    "score": [1, 2.5],
+}
+
+
+def mostly(plain):
+    """One of a few plain values as a rule, so that some people have all of them."""
+    return st.sampled_from([*plain * (2 * len(ODD)), *ODD])
+
+
+ODD_PROFILES = st.fixed_dictionaries(
+    {
+        "external_id": st.sampled_from(["u1", "u2", "u3", "u4", ""]),
+        **{name: mostly(plain) for name, plain in PLAIN.items()},
+    }
+)
+ODD_EVENTS = st.fixed_dictionaries(
+    {},
+    optional={
+        "properties": st.fixed_dictionaries({"score": mostly([3, 4])}),
+    },
+)
+ODD_RECIPE = recipe(ODD_BODY, ODD_PARAMETERS, ODD_VALUES, TWO)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(st.tuples(ODD_PROFILES, ODD_EVENTS), min_size=1, max_size=6))
+def test_odd_people_together_get_what_each_alone_gets(people):
+    """Of any type and length, each in a variant and by a delivery's own name."""
+    profiles, events = zip(*people, strict=True)
+    group = Group(
+        shared={"now": datetime(2026, 11, 1, tzinfo=UTC)},
+        profiles=profiles,
+        events=events,
+        engagements=[{"delivery_id": f"d{n}"} for n in range(len(people))],
+        variants=[1 + n % 2 for n in range(len(people))],
+    )
+
+    rendered, skipped = ODD_RECIPE.render(group)
+
+    bodies, said = [], {}
+    for position in range(len(people)):
+        alone, reasons = ODD_RECIPE.render(group.some([position]))
+        assert skipped.get(position) == reasons.get(0)
+        if alone:
+            said |= {len(bodies): words for words in alone.left_out.values()}
+            bodies += alone.bodies
+    assert (rendered.bodies if rendered else []) == bodies
+    assert (rendered.left_out if rendered else {}) == said
 
 
 def test_who_lacks_something_does_not_hold_up_the_others():
