@@ -106,13 +106,14 @@ DOUBTS = """
     WHERE b.state = 'uncertain'
     GROUP BY e.id ORDER BY e.name
 """
-# Waits of more than a second: a short one is everyday life.
+# Waits of more than a second: a short one is everyday life. Of this database: who waits
+# in another holds nobody back here, while sessions are the whole server's.
 DATABASE = """
     SELECT count(*), current_setting('max_connections')::int,
         count(*) FILTER (WHERE waits), coalesce(
             max(clock_timestamp() - query_start) FILTER (WHERE waits), interval '0')
     FROM (
-        SELECT query_start, wait_event_type = 'Lock'
+        SELECT query_start, wait_event_type = 'Lock' AND datname = current_database()
             AND query_start < clock_timestamp() - interval '1 second' AS waits
         FROM pg_stat_activity WHERE backend_type = 'client backend'
     ) s

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from io import StringIO
 from threading import Thread
 
+import psycopg
 import pytest
 from django.core.management import call_command
 from django.db import connection
@@ -252,6 +253,47 @@ def test_a_lock_that_is_waited_for_is_the_databases():
         now = status.read()
     assert now.limit.cause is Cause.DATABASE
     assert now.database.waiting_for_locks == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_waits_in_another_database_holds_nothing_back():
+    """The server may have several."""
+    waiting()
+    at_work()
+    with waited_for_elsewhere():
+        now = status.read()
+    assert now.limit.cause is Cause.WORKERS_BUSY
+    assert now.database.waiting_for_locks == 0
+
+
+@contextmanager
+def waited_for_elsewhere() -> Iterator[None]:
+    """One session of another database waits for another, for more than a second."""
+    known = connection.get_connection_params()
+    asked = {k: known[k] for k in ("user", "password", "host", "port") if k in known}
+    holder, waiter = (psycopg.connect(dbname="postgres", **asked) for _ in range(2))
+
+    thread = Thread(target=waiter.execute, args=["SELECT pg_advisory_lock(7)"])
+    with holder, waiter:
+        holder.execute("SELECT pg_advisory_lock(7)")
+        thread.start()
+        try:
+            wait_until(lambda: waits_long(waiter.info.backend_pid), "a long wait")
+            yield
+        finally:
+            holder.execute("SELECT pg_advisory_unlock(7)")
+            thread.join()
+
+
+def waits_long(pid: int) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT wait_event_type = 'Lock'"
+            " AND query_start < clock_timestamp() - interval '1.1 seconds'"
+            " FROM pg_stat_activity WHERE pid = %s",
+            [pid],
+        )
+        return bool(cursor.fetchone()[0])
 
 
 @contextmanager
