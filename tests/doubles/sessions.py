@@ -17,7 +17,7 @@ END_ALL = """
 @contextmanager
 def locked(table: str) -> Iterator[None]:
     """Nobody else writes to a table."""
-    with _other(autocommit=False) as other:
+    with a_session(autocommit=False) as other:
         other.execute(f"LOCK TABLE {table} IN EXCLUSIVE MODE".encode())
         yield
 
@@ -25,13 +25,14 @@ def locked(table: str) -> Iterator[None]:
 @contextmanager
 def row_locked(table: str, key: str, value: int) -> Iterator[psycopg.Connection]:
     """Nobody else writes to a row; the session that has it, which may commit."""
-    with _other(autocommit=False) as other:
+    with a_session(autocommit=False) as other:
         found = f"SELECT FROM {table} WHERE {key} = %s FOR UPDATE"
         other.execute(found.encode(), [value])
         yield other
 
 
-def _other(**options: Any) -> psycopg.Connection:
+def a_session(**options: Any) -> psycopg.Connection:
+    """A session of its own with the test's server, and its database unless told."""
     parameters = connection.get_connection_params()
     known: dict[str, Any] = {"autocommit": True}
     known |= {k: parameters[k] for k in ("dbname", "user", "host") if k in parameters}
@@ -61,6 +62,18 @@ def waiting() -> int:
             " WHERE datname = current_database() AND wait_event_type = 'Lock'"
         )
         return int(cursor.fetchone()[0])
+
+
+def waits_for(pid: int) -> float:
+    """For how many seconds a session, of whatever database, waits for a lock."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT extract(epoch FROM clock_timestamp() - query_start)"
+            " FROM pg_stat_activity WHERE pid = %s AND wait_event_type = 'Lock'",
+            [pid],
+        )
+        found = cursor.fetchone()
+    return float(found[0]) if found else 0.0
 
 
 def are_quiet() -> bool:
@@ -100,7 +113,7 @@ def read_only() -> Iterator[None]:
     This process's too, twice: whatever comes after, an error of a test as well, finds
     it able to ask.
     """
-    with _other(options="-c default_transaction_read_only=off") as other:
+    with a_session(options="-c default_transaction_read_only=off") as other:
         name = connection.settings_dict["NAME"]
         other.execute(
             f'ALTER DATABASE "{name}" SET default_transaction_read_only = on'.encode()
@@ -127,7 +140,7 @@ def refusing(
     event: str = "INSERT",
 ) -> Iterator[None]:
     """New rows of a table, NEW in the condition and words, fail with this SQLSTATE."""
-    with _other() as other:
+    with a_session() as other:
         other.execute(
             f"""
             CREATE FUNCTION refuse_{table}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
@@ -145,6 +158,6 @@ def refusing(
         yield
     finally:
         # The server may have been restarted meanwhile.
-        with _other() as other:
+        with a_session() as other:
             other.execute(f"DROP TRIGGER refuse ON {table}".encode())
             other.execute(f"DROP FUNCTION refuse_{table}".encode())

@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from io import StringIO
 from threading import Thread
 
-import psycopg
 import pytest
 from django.core.management import call_command
 from django.db import connection
@@ -33,6 +32,7 @@ from engagements.operations.types import Cause
 from engagements.throttling import rate_limit
 from lemnisk_braze.lib.pages.chart import nice
 from tests import factories
+from tests.doubles import sessions
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db
@@ -269,31 +269,18 @@ def test_who_waits_in_another_database_holds_nothing_back():
 @contextmanager
 def waited_for_elsewhere() -> Iterator[None]:
     """One session of another database waits for another, for more than a second."""
-    known = connection.get_connection_params()
-    asked = {k: known[k] for k in ("user", "password", "host", "port") if k in known}
-    holder, waiter = (psycopg.connect(dbname="postgres", **asked) for _ in range(2))
-
+    holder, waiter = (sessions.a_session(dbname="postgres") for _ in range(2))
     thread = Thread(target=waiter.execute, args=["SELECT pg_advisory_lock(7)"])
     with holder, waiter:
         holder.execute("SELECT pg_advisory_lock(7)")
         thread.start()
         try:
-            wait_until(lambda: waits_long(waiter.info.backend_pid), "a long wait")
+            pid = waiter.info.backend_pid
+            wait_until(lambda: sessions.waits_for(pid) > 1.1, "a long wait")
             yield
         finally:
             holder.execute("SELECT pg_advisory_unlock(7)")
             thread.join()
-
-
-def waits_long(pid: int) -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT wait_event_type = 'Lock'"
-            " AND query_start < clock_timestamp() - interval '1.1 seconds'"
-            " FROM pg_stat_activity WHERE pid = %s",
-            [pid],
-        )
-        return bool(cursor.fetchone()[0])
 
 
 @contextmanager
